@@ -13,6 +13,7 @@ import itertools
 import os
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from harness.cli.configuration import ConfigurationFile, find_file
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options, Trust
 from harness.cli.output import say
-from harness.cli.renamed import explain_command, explain_option
+from harness.cli.printing import paint_help
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
@@ -123,8 +124,6 @@ def _read_table(
                 f", or set {shut.variable}" if shut.variable else ""
             )
             raise UsageFault(f"{place} {key}: a configuration file cannot set it, because {shut.allowed}: {how}")
-        if removed := explain_option(cls.page.name, f"--{key}") or explain_command(key):
-            raise UsageFault(f"{place} {key}: {removed}")
         if key not in keys:
             where = ": docs/configuration.md lists the keys"
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
@@ -199,6 +198,10 @@ class Parser(argparse.ArgumentParser):
         lines += [f"  {example}" for example in self._page.examples]
         return "\n".join(lines) + "\n\n" + super().format_help()
 
+    def print_help(self, file: Any = None) -> None:
+        """The same on standard output, with color where it is wanted."""
+        sys.stdout.write(paint_help(self.format_help()))
+
     def error(self, message: str) -> NoReturn:
         if message.startswith(_LACKING) and (stray := self._find_stray()):
             message = f"unrecognized arguments: {stray}"  # argparse misses the argument before it sees the flag
@@ -215,8 +218,6 @@ class Parser(argparse.ArgumentParser):
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
             raise UsageFault(f"one argument too many: {word!r}{self._advise(word)}")
-        if removed := explain_option(self._page.name, flag):
-            raise UsageFault(removed)
         known = [option for option in self._option_string_actions if option.startswith("--")]
         if flag == "--target" and any(own.dest == "target" and not own.option_strings for own in self._actions):
             raise UsageFault(f"unknown flag '--target': write the URL without it, as in `{self.prog} URL`")

@@ -145,3 +145,9 @@ class OutputOptions(Options):
     report: Sequence[str] | None = report_option(FORMATS, "output")
     json: bool = json_option("print the JSON report and nothing else", "output")
     verbose: int = verbose_option("explain warnings")
+    quiet: bool = flag(
+        "print only the verdict, and the ids of what failed",
+        flags=("-q", "--quiet"),
+        trust=Trust.CALL,
+        group="output",
+    )

@@ -5,16 +5,14 @@ Layer 8.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.cli.masking import mask_tree, show_text
-from harness.cli.output import ReportFiles, write_json
+from harness.cli.output import ReportFiles, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 from harness.report.formats import dump
-from harness.report.screen import Screen
 from harness.report.side_by_side.differences import compare_runs, list_lines
 from harness.report.side_by_side.run_file import RunFile, read_run
 
@@ -49,9 +47,8 @@ def compare_reports(paths: Sequence[str], *, same_target: bool, reports: Sequenc
     if as_json:
         write_json(mask_tree(compare_record(compared)))
     else:
-        screen = Screen(sys.stdout)
         for line in list_lines(compared):
-            screen.line(show_text(line))
+            say_masked(line)
     files.write(lambda name: renderers[name]())
     if not compared.has_common:
         return Exit.NOTHING_RAN

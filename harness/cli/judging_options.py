@@ -5,6 +5,7 @@ Layer 8.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +29,11 @@ from harness.engine.last_failed import read_last_failed
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.written_files import write_file
+
+EXIT_CODES = """\
+exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale baseline entry · 2 usage ·
+3 nothing ran · 4 {} · 5 error in the harness · 130 interrupted"""
+"""The end of the help of each command that judges; it completes 4."""
 
 
 @dataclass(kw_only=True)
@@ -71,7 +77,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     A run that was not whole rewrites nothing: the file would pass checks that were not tested. Standard error also
     reports an interrupt: the output may be a file.
     """
-    if finished.exit is Exit.INTERRUPTED:
+    if finished.exit is Exit.INTERRUPTED and not sys.stdout.isatty():
         say("harness: interrupted", to_errors=True)
     if not options.baseline_update:
         return finished.exit

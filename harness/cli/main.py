@@ -21,8 +21,7 @@ from typing import NamedTuple, Protocol, cast
 
 from harness import __version__
 from harness.cli.masking import begin, show_text
-from harness.cli.printing import guarded_output, write_line
-from harness.cli.renamed import explain_command
+from harness.cli.printing import guarded_output, paint_help, write_line
 from harness.cli.signal_handling import told_like_interrupted
 from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
@@ -169,7 +168,7 @@ def _run(words: list[str]) -> int:
             f"{title}:\n" + "".join(f"  {name:<10} {entry.help}\n" for name, entry in commands.items())
             for title, commands in GROUPS.items()
         )
-        sys.stdout.write(_USAGE.format(groups="\n".join(groups)))
+        sys.stdout.write(paint_help(_USAGE.format(groups="\n".join(groups))))
         return Exit.OK if words else Exit.USAGE
     if words[0] in ("-V", "--version"):
         sys.stdout.write(f"harness {__version__}\n")
@@ -178,8 +177,6 @@ def _run(words: list[str]) -> int:
         return _run([*words[1:], "--help"])
     name = words[0]
     if name not in COMMANDS:
-        if removed := explain_command(name):
-            raise UsageFault(removed)
         is_flag = name.startswith("-")
         near = did_you_mean(name, ("--help", "--version") if is_flag else COMMANDS)
         raise UsageFault(f"unknown {'flag' if is_flag else 'command'} {name!r}{near} (see `harness --help`)")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import hide_own, mask_text
 from harness.cli.printing import GuardedStream, write_line
+from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.report.formats import FORMATS, dump
@@ -40,22 +41,22 @@ _INTERIM = 10.0
 """How many seconds apart a long run writes its reports as far as it is: if it is killed, these are left."""
 
 
-def say(text: str, *, to_errors: bool = False, whole: bool = False) -> None:
+def say(text: str, *, to_errors: bool = False, role: str = "plain") -> None:
     """Print lines to standard output, or to standard error if the output is machine-readable.
 
-    A terminal gets them wrapped between words, unless they are to be copied `whole`. Control characters are
-    escaped, and keys of the environment hidden: a line may name a file or a server, whose names are not ours.
+    A terminal gets them wrapped between words, unless their role is that of a command, which is copied. Control
+    characters are escaped, and keys of the environment hidden: a file or a server may be named like one.
     """
-    _print(hide_own(text), to_errors=to_errors, whole=whole)
+    _print(hide_own(text), to_errors=to_errors, role=role)
 
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:
     """Print one line that may quote a target or a client; the keys of the environment are hidden, too."""
-    _print(mask_text(text), to_errors=to_errors)
+    _print(mask_text(text), to_errors=to_errors, **_style_of(text))
 
 
-def _print(text: str, *, to_errors: bool, whole: bool = False) -> None:
-    write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, whole=whole)
+def _print(text: str, *, to_errors: bool, role: str = "plain", hang: int = 0) -> None:
+    write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, role=role, hang=hang)
 
 
 def print_fault(fault: HarnessFault) -> None:
@@ -73,9 +74,14 @@ def say_command(line: str, *, to_errors: bool = False) -> None:
 
 
 def say_lines(lines: Iterable[str]) -> None:
-    """Print lines to be read; a terminal gets them wrapped between words."""
+    """Print lines to be read, each in its role; a terminal gets them wrapped between words."""
     for line in lines:
-        say(line)
+        _print(hide_own(line), to_errors=False, **_style_of(line))
+
+
+def _style_of(line: str) -> dict[str, Any]:
+    """The role and the indent of a line that has them; a text for which nothing is imported has none."""
+    return {name: getattr(line, name) for name in ("role", "hang") if hasattr(line, name)}
 
 
 def write_json(value: Any) -> None:
@@ -146,6 +152,7 @@ class Listeners:
         }
         self._begun = self._written = time.monotonic()
         self._results: list[Result] = []
+        self._is_interrupted = False
         self._json = bool(arguments.json)
         self._annotates = os.environ.get("GITHUB_ACTIONS") == "true"
         reports = [*(arguments.report or ())]
@@ -155,7 +162,9 @@ class Listeners:
         self._files = ReportFiles(reports)
         if not arguments.json:
             colour = wants_colour(sys.stdout, os.environ)
-            self.screen = TerminalReport(sys.stdout, self.state, colour=colour, verbose=arguments.verbose)
+            self.screen = TerminalReport(
+                sys.stdout, self.state, colour=colour, verbose=arguments.verbose, quiet=arguments.quiet
+            )
 
     def handle(self, event: RunEvent) -> None:
         """Pass one event on."""
@@ -192,7 +201,7 @@ class Listeners:
         An interrupt is thrown into the run, which may come to an end of its own with what it has. One that does
         not is ended here, with the results so far. An event is passed on even if `prepare` was interrupted.
         """
-        with closing(events), self.speaking():
+        with handle_signals(self._interrupt, INTERRUPT, *ENDING), closing(events), self.speaking():
             event = next(events, None)
             while event is not None:
                 try:
@@ -204,6 +213,13 @@ class Listeners:
                 except KeyboardInterrupt:
                     event = self._end_early(events)
         return self.write()
+
+    def _interrupt(self, number: int) -> None:
+        """End the run; of the first interrupt its user learns at once that it was noticed."""
+        if self.screen is not None and not self._is_interrupted:
+            self._is_interrupted = True
+            self.screen.note_interrupt()
+        raise KeyboardInterrupt
 
     def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:
         """The next event of an interrupted run, its end at the latest. Raises KeyboardInterrupt if it was over."""

@@ -7,6 +7,7 @@ except our own colors and erased line, and the runner of a CI system gets no com
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator
@@ -90,13 +91,26 @@ def _show(found: re.Match[str]) -> str:
     return found[0] if found["ours"] else escape_letters(found[0])
 
 
-def write_line(text: str, stream: TextIO, *, whole: bool = False) -> None:
-    """Write lines, which a terminal gets wrapped between words unless they are to be copied `whole`."""
-    from harness.report.screen import Screen  # late: `--version` does not need it
+def write_line(text: str, stream: TextIO, *, role: str = "plain", hang: int = 0) -> None:
+    """Write lines in a role of `Role`, which a terminal gets wrapped between words unless they are a command."""
+    from harness.report.screen import Line, Role, Screen, wants_colour  # late: `--version` does not need it
 
-    screen = Screen(stream)
-    for line in text.split("\n"):
-        screen.line(line, whole=whole)
+    screen = Screen(stream, colour=wants_colour(stream, os.environ))
+    screen.lines(Line(line, Role(role), hang=hang) for line in text.split("\n"))
+
+
+_HELP = re.compile(
+    r"^(?P<heading>\S[^\n:]*:)(?= |$)|^ +(?P<command>harness .*)|(?P<id>(?<![\w-])--?[a-z][\w-]*)", re.MULTILINE
+)
+"""What is painted in a help text, by role: titles, examples and flags."""
+
+
+def paint_help(text: str) -> str:
+    """A help text in which headings, examples and flags have the colors of their roles, where these are wanted."""
+    from harness.report.screen import Role, Screen, wants_colour
+
+    screen = Screen(sys.stdout, colour=wants_colour(sys.stdout, os.environ))
+    return _HELP.sub(lambda found: screen.paint(Role(found.lastgroup or "plain"), found[0]), text)
 
 
 @contextmanager

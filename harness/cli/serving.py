@@ -96,7 +96,7 @@ def announce(url: str, text: str, *, as_json: bool, page: str = "", **facts: Any
     """Print the address as the first line, followed by `text` and the inspector's `page`, or as a JSON object."""
     if as_json:
         facts = {"base_url": url, "pid": os.getpid(), **({"inspector": page} if page else {}), **facts}
-        say(json.dumps(facts), whole=True)
+        say(json.dumps(facts), role="command")
     else:
         say(url)
         say(text)

@@ -5,6 +5,7 @@ Layer 8.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -40,7 +41,6 @@ from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions.servers import SERVERS
-from harness.report.screen import Heartbeat
 from harness.wire.addresses import is_loopback, read_host
 
 TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
@@ -48,8 +48,8 @@ TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
 
 LOCAL_DEADLINE = 600.0
 """Seconds that a run against this machine may take by default; a run against others has no limit."""
-_WAITING_EVERY = 5.0
-"""Seconds between two lines."""
+_UNTOLD_WAIT = 2.0
+"""Seconds of a wait before a line names it."""
 
 
 @dataclass(kw_only=True)
@@ -134,20 +134,22 @@ def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:
     return tuple(parse_capabilities(options.capability or (), SERVERS.load_capabilities()))
 
 
-def wait_for(target: ResolvedTarget, seconds: float | None, *, every: float = _WAITING_EVERY) -> None:
+def wait_for(target: ResolvedTarget, seconds: float | None, *, untold: float = _UNTOLD_WAIT) -> None:
     """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
 
-    Standard error shows the wait while it lasts. Without seconds nothing is sent.
+    Standard error names the wait once it is `untold` for so long. Without seconds nothing is sent.
     """
     if not seconds:
         return
     waiting = f"waiting up to {seconds:g} s for a response of {target.info.url}"
-    heartbeat = Heartbeat(lambda: say(waiting, to_errors=True), seconds=every)
+    tell = threading.Timer(untold, lambda: say(waiting, to_errors=True))
+    tell.daemon = True
+    tell.start()
     try:
         wait_until_up(target, seconds)
     finally:
-        heartbeat.stop()
-        heartbeat.join(_WAITING_EVERY)  # a line that it has begun comes before whatever comes next
+        tell.cancel()
+        tell.join(untold)  # a line that it has begun comes before whatever comes next
 
 
 @dataclass(kw_only=True)

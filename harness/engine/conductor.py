@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 from harness.engine.audit import LEVELS, Audit, is_settled
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide
-from harness.engine.events import CheckFinished
+from harness.engine.events import INTERRUPTED, CheckFinished
 from harness.engine.execute import PlayedExercise
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import Evidence, Result
@@ -152,7 +152,8 @@ class Conductor:
         if not halted:
             return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
         reason = f"the run ended before: {halted}"
-        not_run = Observation(Outcome.NOT_RUN, reason=reason, because=Because.OUR_LIMIT, instead="not run")
+        because = Because.INTERRUPTED if halted == INTERRUPTED else Because.OUR_LIMIT
+        not_run = Observation(Outcome.NOT_RUN, reason=reason, because=because, instead="not run")
         return Judged(planned, not_run)
 
     def _is_ready(self, judged: Judged) -> bool:

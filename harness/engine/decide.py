@@ -34,7 +34,7 @@ from harness.outcome import (
 FAILED = frozenset({Verdict.FAIL, Verdict.XFAIL})
 """Verdicts of what fails a run, or would without a baseline."""
 
-_AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT})
+_AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT, Because.INTERRUPTED})
 
 
 class Policy(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ Layer 4. Frozen data only; must not know who listens, how a request is sent, or 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias
@@ -55,10 +56,11 @@ class Probed(Struct, frozen=True):
 
 
 class Planned(Struct, frozen=True):
-    """How much there is to do: results to expect, and exercises to play."""
+    """How much there is to do: results to expect, exercises to play, and the most `seconds` that they may take."""
 
     checks: int
     exercises: int
+    seconds: float = math.inf
 
 
 class ExerciseStarted(Struct, frozen=True):
@@ -111,6 +113,12 @@ class Waiting(Struct, frozen=True):
 
     seconds: float
     refusal: Exchange
+
+
+class Deleting(Struct, frozen=True):
+    """The run was interrupted, and deletes so many resources that it created."""
+
+    owed: int
 
 
 class CheckFinished(Struct, frozen=True):
@@ -205,6 +213,7 @@ RunEvent: TypeAlias = (
     | Planned
     | ExerciseStarted
     | ExerciseFinished
+    | Deleting
     | Waiting
     | CheckFinished
     | Progressed

@@ -20,7 +20,7 @@ from harness.engine.causes import link
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
-from harness.engine.events import INTERRUPTED, Planned, Probed, RunEvent, RunFinished, RunStarted
+from harness.engine.events import INTERRUPTED, Deleting, Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.results import Result
@@ -108,7 +108,7 @@ def check_target(
         yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
     plan = replace(plan, longest_first=jobs > 1)  # the last one is waited for
-    yield Planned(len(plan.checks), len(plan.groups))
+    yield Planned(len(plan.checks), len(plan.groups), governed.timer.left)
     audit = Audit.of(plan.running, target.api)
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     workers = Workers(
@@ -127,7 +127,7 @@ def check_target(
     if options.fail_fast:
         conductor.on_failure = workers.stop
     with closing(_play(workers, conductor, jobs, options.choose)) as playing:
-        yield from _until_interrupted(playing, lambda: workers.halt(INTERRUPTED))
+        yield from _until_interrupted(playing, workers.interrupt)
     workers.find_deaths()
     audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
     yield from conductor.conclude(workers.halted)
@@ -201,17 +201,17 @@ def _probe(
         return describe_end(end), Probing(capabilities=everything(target.api.load_capabilities()), requests=0), 1
 
 
-def _until_interrupted(events: Iterator[RunEvent], interrupt: Callable[[], None]) -> Iterator[RunEvent]:
+def _until_interrupted(events: Iterator[RunEvent], interrupt: Callable[[], Deleting]) -> Iterator[RunEvent]:
     """Pass on the events. An interrupt, wherever it strikes, lets them come to an end."""
     while True:
         try:
             event = next(events, None)
         except KeyboardInterrupt:
-            interrupt()
+            yield interrupt()
             return
         if event is None:
             return
         try:
             yield event
         except KeyboardInterrupt:
-            interrupt()
+            yield interrupt()

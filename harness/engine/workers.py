@@ -20,7 +20,14 @@ from harness.engine.audit import Audit
 from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Judged
-from harness.engine.events import INTERRUPTED, ExerciseFinished, ExerciseStarted, ExerciseTimes, RunEvent
+from harness.engine.events import (
+    INTERRUPTED,
+    Deleting,
+    ExerciseFinished,
+    ExerciseStarted,
+    ExerciseTimes,
+    RunEvent,
+)
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
@@ -116,6 +123,11 @@ class Workers:
         self._stop.set()
         self.timer.end()
 
+    def interrupt(self) -> Deleting:
+        """End the run because its user wants that; what is to be deleted now."""
+        self.halt(INTERRUPTED)
+        return Deleting(sum(len(ledger.owed) for ledger in self._ledgers if ledger.deletes))
+
     def clean(self, *ledgers: CreatedResources) -> None:
         """Delete the resources that have no other owner."""
         with closing(self.target.connect()) as driver:
@@ -168,7 +180,7 @@ class Workers:
             yield from events
             through = True
         except KeyboardInterrupt:
-            self.halt(INTERRUPTED)
+            yield self.interrupt()
         finally:
             if self.halted or not through:
                 self._stop.set()
@@ -191,7 +203,9 @@ class Workers:
                         if self._stop.is_set():
                             break
                         yield from self._play_group(group, driver, ledger, given)
-                except (TimeUp, KeyboardInterrupt) as end:
+                except KeyboardInterrupt:
+                    yield self.interrupt()
+                except TimeUp as end:
                     self.halt(describe_end(end))
                 finally:
                     if self.cleans:

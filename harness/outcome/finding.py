@@ -139,6 +139,9 @@ class Because(StrEnum):
     OUR_LIMIT = "our_limit"
     """Our own time or budget ran out."""
 
+    INTERRUPTED = "interrupted"
+    """The user ended the run."""
+
     NOT_TRIED = "not_tried"
     """The run did not come to it."""
 

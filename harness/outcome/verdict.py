@@ -126,7 +126,7 @@ RAN = frozenset(
 """Verdicts of checks that actually ran against the target."""
 
 
-_UNJUDGED = frozenset({Because.NO_ANSWER, Because.OUR_LIMIT, Because.NOT_TRIED})
+_UNJUDGED = frozenset({Because.NO_ANSWER, Because.OUR_LIMIT, Because.INTERRUPTED, Because.NOT_TRIED})
 
 
 def not_judged(observation: Observation, level: Level, *, baselined: bool = False) -> bool:
@@ -185,6 +185,7 @@ class Reason(StrEnum):
     BLOCKED = "blocked"
     NO_RESPONSE = "no_response"
     TIME_LIMIT = "time_limit_reached"
+    INTERRUPTED = "interrupted"
     NOT_REACHED = "not_reached"
     TOO_EARLY = "run_finished_too_early"
     NEEDS_CAPABILITY = "needs_capability"
@@ -224,6 +225,7 @@ _REASONS = {
     Because.RACE_LOST: Reason.TOO_EARLY,
     Because.NO_ANSWER: Reason.NO_RESPONSE,
     Because.OUR_LIMIT: Reason.TIME_LIMIT,
+    Because.INTERRUPTED: Reason.INTERRUPTED,
     Because.NOT_TRIED: Reason.NOT_REACHED,
 }
 _OF_OUTCOMES = {

@@ -78,7 +78,7 @@ class NotTested(Struct, frozen=True):
         What blocks a check is named in its stead.
         """
         ids = () if self.reason is Reason.BLOCKED else tuple(dict.fromkeys((*self.musts, *self.ids)))
-        return f"{self.number} {self.words}{f': {list_some(ids, most)}' if ids else ''}"
+        return f"{self.number} {self.words}{f': {list_some(ids, most)}' if ids and most else ''}"
 
 
 class Accounting(Struct, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ class Accounting(Struct, frozen=True, kw_only=True):
         """The line of the reasons why checks were not tested; `""` if all were. `hint`: it names few, and -v."""
         if not self.not_tested:
             return ""
-        most, more = (2, " (-v gives details)") if hint else (_NAMED, "")
+        most, more = (2 if len(self.not_tested) < 4 else 0, " (-v gives details)") if hint else (_NAMED, "")
         return f"not tested: {'; '.join(group.write(most) for group in self.not_tested)}{more}."
 
     def record(self) -> dict[str, Any]:
@@ -413,6 +413,7 @@ _REMEDIES = {
     Reason.TOO_EARLY: "run again, or choose a slower model with `--model`",
     Reason.NO_RESPONSE: "run again when the target responds; if it is only slow, raise `--timeout`",
     Reason.TIME_LIMIT: "give the run more time with `--deadline` or `--timeout`",
+    Reason.INTERRUPTED: "run again, without an interrupt",
     Reason.NOT_REACHED: "run again, so that the run reaches it",
 }
 

@@ -6,20 +6,55 @@ Secrets are hidden before, by `hide_secrets`, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeAlias
 
-from harness.outcome import Finding, Where
+from harness.outcome import Accounted, Finding, Where
+from harness.outcome.words import shorten
+from harness.report.evidence.wire_text import shorten_tokens
+from harness.report.screen import Line, Role
 from harness.wire.message import escape_controls
 
+ROLES = {
+    Accounted.FAILED: Role.FAILED,
+    Accounted.WARNED: Role.WARNED,
+    Accounted.PASSED: Role.PASSED,
+    Accounted.NOT_TESTED: Role.NOT_TESTED,
+    Accounted.NOT_OFFERED: Role.QUIET,
+    Accounted.EXCLUDED: Role.QUIET,
+}
+"""The role of the word of each outcome."""
 
-def finding_lines(finding: Finding, fixes: SharedFixes | None = None) -> Iterator[str]:
+Paint: TypeAlias = Callable[[Role, str], str]
+"""Returns a text in the color of a role, or unchanged where there is none."""
+
+
+def leave_unpainted(_: Role, text: str) -> str:
+    """Return the text as it is, for a surface without colors."""
+    return text
+
+
+def write_headline(paint: Paint, outcome: Accounted, name: str, level: str, title: str, *, word: str = "") -> str:
+    """The first line about a result in every command: the outcome, or another `word`, then id, level and title."""
+    label = paint(Role.QUIET if word else ROLES[outcome], f"{word or outcome.word.upper():<11}")
+    return f"{label} {paint(Role.ID, name)} {paint(Role.LEVEL, f'[{level}]')} {title}"
+
+
+class ExplainedFailure(NamedTuple):
+    """A failure as every command explains it: its headline, and the lines below it."""
+
+    headline: str
+    lines: Sequence[Line]
+
+
+def finding_lines(finding: Finding, fixes: SharedFixes | None = None, *, brief: bool = False) -> Iterator[Line]:
     """The message with its place, then what was expected, what came and a cure, if known."""
     where = place(finding.where)
-    yield _put_on_one_line(finding.message + (f" ({where})" if where else ""))
-    yield from compared_lines(finding)
+    yield Line(_put_on_one_line(finding.message + (f" ({where})" if where else "")))
+    yield from compared_lines(finding, brief=brief)
     if finding.cure:
         cure = finding.cure if fixes is None else fixes.write(finding.cure, finding.rule)
-        yield _put_on_one_line(f"  known fix: {cure}")
+        yield Line(_put_on_one_line(f"  known fix: {cure}"), Role.HELP)
 
 
 class SharedFixes:
@@ -41,12 +76,15 @@ def summarize(message: str, pointer: str | None) -> str:
     return f"{message} (at {pointer})" if pointer and pointer not in message else message
 
 
-def compared_lines(finding: Finding) -> Iterator[str]:
-    """The expected and the actual value, if known, indented."""
-    if finding.expected:
-        yield _put_on_one_line(f"  expected: {finding.expected}")
-    if finding.actual:
-        yield _put_on_one_line(f"  actual:   {finding.actual}")
+def compared_lines(finding: Finding, *, brief: bool = False) -> Iterator[Line]:
+    """The expected and the actual value, if known, indented; in `brief` without the middle of long words."""
+    expected, actual = (
+        shorten(shorten_tokens(text), 200) if brief else text for text in (finding.expected, finding.actual)
+    )
+    if expected:
+        yield Line(_put_on_one_line(f"  expected: {expected}"), Role.EXPECTED, hang=12)
+    if actual:
+        yield Line(_put_on_one_line(f"  actual:   {actual}"), Role.ACTUAL, hang=12)
 
 
 def _put_on_one_line(text: str) -> str:

@@ -35,6 +35,7 @@ from harness.outcome.words import format_count, shorten
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import Presentation, describe_stale
 from harness.report.evidence.evidence_text import (
+    Detail,
     Log,
     LogPart,
     logs,
@@ -45,6 +46,7 @@ from harness.report.evidence.evidence_text import (
 from harness.report.evidence.reproduction import again_lines
 from harness.report.evidence.stream_events import EventList, event_lines, list_events, number_in_whole
 from harness.report.finding_text import SharedFixes, finding_lines, place, summarize
+from harness.report.screen import Line, Role
 from harness.report.story import Story, tell_story
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
@@ -52,8 +54,8 @@ from harness.wire.message import escape_controls
 WIRE_SHOWN = 8_192
 """Most characters of a body that a page has; the JSON report is named for the rest."""
 
-_MOST_FINDINGS, _FEW_FINDINGS = 5, 2
-"""Most findings that are shown, in full and otherwise: many are often one defect at many places."""
+_MOST_FINDINGS = {Detail.BRIEF: 1, Detail.USUAL: 2, Detail.FULL: 5, Detail.WHOLE: 5}
+"""Most findings that are shown: many are often one defect at many places."""
 
 _TEXT = 2_000
 _ELSEWHERE = "the JSON and HTML reports have all"
@@ -278,52 +280,64 @@ class PresentedResult:
     def explain(
         self,
         *,
-        verbose: bool = False,
-        whole: bool = False,
+        detail: Detail = Detail.USUAL,
         elsewhere: str = _ELSEWHERE,
         fixes: SharedFixes | None = None,
     ) -> str:
         """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
 
-        The rule comes first, then what came, what breaks for a client, the evidence, and the source.
-
-        `verbose`: each exchange that is shown in full; `whole`: all exchanges, whole. `elsewhere` describes where
-        the others are, `fixes` the known fixes that stand above.
+        `elsewhere` describes where the exchanges are that are not shown, `fixes` the known fixes that stand above.
         """
-        result, observation, lines = self.result, self.result.observation, list[str]()
+        return "\n".join(self.list_lines(detail, elsewhere, fixes))
+
+    def list_lines(
+        self, detail: Detail, elsewhere: str = _ELSEWHERE, fixes: SharedFixes | None = None
+    ) -> Iterator[Line]:
+        """The same as lines with their roles.
+
+        The rule comes first, then what came, what breaks for a client, the evidence, and the source.
+        """
+        for line in self._list_lines(detail, elsewhere, fixes):
+            first, *others = line.split("\n")  # a stranger's text begins no line
+            yield line.having(first) if isinstance(line, Line) else Line(first)
+            yield from (Line(f"  {other}") for other in others)
+
+    def _list_lines(self, detail: Detail, elsewhere: str, fixes: SharedFixes | None) -> Iterator[str]:
+        result, observation, brief = self.result, self.result.observation, detail is Detail.BRIEF
         if observation.cause:
             word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
-            lines.append(f"{word} {observation.cause}, which has its own explanation")
+            yield f"{word} {observation.cause}, which has its own explanation"
         if self.requirement:
-            lines.append(f"requirement ({self.level}): {self.requirement}")
+            yield f"requirement ({self.level}): {self.requirement}"
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
-        most = _MOST_FINDINGS if verbose else _FEW_FINDINGS
+        most = _MOST_FINDINGS[detail]
         roots = [finding for finding in findings if not finding.cause]
         for finding in roots[:most]:
-            headline, *details = finding_lines(finding, fixes)
-            lines += (f"finding: {headline}", *details)
+            headline, *details = finding_lines(finding, fixes, brief=brief)
+            yield f"finding: {headline}"
+            yield from details
         if len(roots) > most:
-            lines.append(f"… and {format_count(len(roots) - most, 'more finding')}")
-        for finding in (finding for finding in findings if finding.cause):
-            lines.append(f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}")
+            hint = " (-v prints more)" if brief else ""
+            yield Line(f"… and {format_count(len(roots) - most, 'more finding')}{hint}", Role.QUIET)
+        for finding in (finding for finding in findings if finding.cause and not brief):
+            yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"
         if observation.reason:
-            lines.append(escape_controls(observation.reason).rstrip())
+            yield escape_controls(observation.reason).rstrip()
         if self.breaks:
-            lines.append(f"what breaks: {self.breaks}")
+            yield f"what breaks: {self.breaks}"
         if self.meaning:
-            lines.append(f"what it means: {self.meaning}")
-        if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts:
-            lines.append(f"accepted: {'; or '.join(result.accepts)}")
+            yield f"what it means: {self.meaning}"
+        if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT) and result.accepts and not brief:
+            yield f"accepted: {'; or '.join(result.accepts)}"
         if result.excuse:
-            lines.append(f"baseline: {result.excuse}")
+            yield f"baseline: {result.excuse}"
         if result.evidence and not observation.cause:
-            lines += self._list_evidence(elsewhere, verbose=verbose, whole=whole)
+            yield from self._list_evidence(detail, elsewhere)
         if result.reproduction is not None:
-            lines += again_lines(result.reproduction, noun=self._presentation.noun)
-        lines.append(f"source: {self.source}{f' {self.url}' if self.url else ''}")
-        return "\n".join(line.replace("\n", "\n  ") for line in lines)  # a stranger's text begins no line
+            yield from again_lines(result.reproduction, noun=self._presentation.noun)
+        yield Line(f"source: {self.source}{f' {self.url}' if self.url else ''}", Role.QUIET)
 
-    def _list_evidence(self, elsewhere: str, *, verbose: bool, whole: bool) -> Iterator[str]:
+    def _list_evidence(self, detail: Detail, elsewhere: str) -> Iterator[str]:
         result = self.result
         named = [finding.where.exchange for finding in self.all_findings if finding.where.exchange]
         of_name = dict(reversed([*zip(result.named, result.evidence, strict=False)]))  # of several, the first one
@@ -332,9 +346,8 @@ class PresentedResult:
             self._run.display,
             named=bool(named),
             accused=of_name.get(named[0]) if named else None,
-            verbose=verbose,
-            whole=whole,
-            events=[] if verbose else list(event_lines(self.events)),
+            detail=detail,
+            events=list(event_lines(self.events)) if detail in (Detail.BRIEF, Detail.USUAL) else [],
             places=self._places,
             elsewhere=elsewhere,
         )
@@ -377,7 +390,7 @@ class PresentedResult:
                 expected=_clean(finding.expected),
                 actual=_clean(finding.actual),
             )
-            for finding in self.all_findings[:_MOST_FINDINGS]
+            for finding in self.all_findings[: _MOST_FINDINGS[Detail.FULL]]
         )
         return Excerpt.of([*clean], len(self.all_findings), "more finding")
 
@@ -429,7 +442,8 @@ class PresentedResult:
             where = finding.where
             pairs = zip(result.named, result.evidence, strict=False)
             named = [each for name, each in pairs if name == where.exchange]
-            for each in named if where.exchange else result.evidence[-1:]:
+            is_sole = len(result.evidence) == 1  # whatever it is called
+            for each in named if where.exchange and not is_sole else result.evidence[-1:]:
                 places.setdefault(id(each), where)
         return places
 

@@ -25,7 +25,8 @@ from harness.report.accounting import (
 )
 from harness.report.causes import FAILING, Cause, list_causes
 from harness.report.collected_run import CollectedRun
-from harness.report.commands.presentation import CountedWord, Paint, Presentation
+from harness.report.commands.presentation import CountedWord, Presentation
+from harness.report.finding_text import Paint
 from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
 

@@ -28,7 +28,7 @@ from harness.cassette.redactor import Redactor
 from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count, list_some
-from harness.report.screen import Screen
+from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
 from harness.wire.json_value import json_or_none
 from harness.wire.mask import Mask
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from harness.report.page.rendering import FragmentNames
 
 
-def drift_lines(drifts: Drifts) -> Iterator[str]:
+def drift_lines(drifts: Drifts) -> Iterator[Line]:
     """The drifts by cassette, then exchange, then subtree; one sentence for each subtree. Shape comes first."""
     blocks: dict[tuple[SeenIn, ...], list[Drift]] = {}
     for drift, places in drifts.shape.items():
@@ -47,12 +47,15 @@ def drift_lines(drifts: Drifts) -> Iterator[str]:
         indent = ""
         for names in ([where.file for where in wheres], [where.exchange for where in wheres]):
             if any(names):
-                yield escape_controls(f"{indent}{_join_names(names)}")
+                yield Line(escape_controls(f"{indent}{_join_names(names)}"), Role.HEADING)
                 indent += "  "
-        yield from (escape_controls(f"{indent}structure  {line}") for line in describe_subtrees(group))
-    yield from map(escape_controls, _content_lines(drifts.content))
+        for line in describe_subtrees(group):
+            text = escape_controls(f"{indent}structure  {line}")
+            yield Line(text, Role.FAILED, hang=len(indent) + 11)
+    yield from (Line(escape_controls(line), hang=11) for line in _content_lines(drifts.content))
     for why, seen in drifts.unread.items():
-        yield escape_controls(f"not read   {why}  [{_join_names(map(str, seen))}]")
+        text = escape_controls(f"not read   {why}  [{_join_names(map(str, seen))}]")
+        yield Line(text, Role.NOT_TESTED, hang=11)
 
 
 def describe_subtrees(drifts: Iterable[Drift]) -> Iterator[str]:
@@ -349,14 +352,13 @@ class _Values:
 # appear only on a terminal. Texts of a target are masked before they are shown.
 
 
-_COLOUR = {
-    ScenarioState.UNFAITHFUL: "35;1",
-    ScenarioState.REFUSED: "31;1",
-    ScenarioState.FAILED: "31;1",
-    ScenarioState.STOPPED: "33",
-    ScenarioState.UNSUPPORTED: "36",
+_ROLES = {
+    ScenarioState.UNFAITHFUL: Role.NOT_TESTED,
+    ScenarioState.REFUSED: Role.FAILED,
+    ScenarioState.FAILED: Role.FAILED,
+    ScenarioState.STOPPED: Role.WARNED,
+    ScenarioState.UNSUPPORTED: Role.QUIET,
 }
-_FINE, _NEWS = "32", "31;1"
 _THERE = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
 
 
@@ -386,7 +388,8 @@ class RecordingReport:
         texts += [f"structure  {line}" for line in describe_subtrees(drifts)]
         new = [text for text in dict.fromkeys(texts) if text not in self._told]
         self._told.update(new)
-        state = self._screen.paint(_COLOUR.get(result.state, _NEWS if result.is_news else _FINE), result.state)
+        usual = Role.FAILED if result.is_news else Role.PASSED
+        state = self._screen.paint(_ROLES.get(result.state, usual), result.state)
         self._write_line(_write_details(result), before=f"{result.name}: {state}")
         for text in new:
             self._write_line(f"  {text}")

@@ -5,7 +5,7 @@ Layer 6. The same for every command; the `Presentation` has its words. Drawing o
 
 from __future__ import annotations
 
-import re
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +14,7 @@ from typing import TextIO
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import (
     CheckFinished,
+    Deleting,
     ExerciseFinished,
     ExerciseStarted,
     PhaseFinished,
@@ -29,16 +30,16 @@ from harness.engine.events import (
 from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
-from harness.outcome import Accounted, Because, Level, Reason, Verdict
-from harness.outcome.words import format_count
+from harness.outcome import Accounted, Because, Exit, Level, Reason, Verdict
+from harness.outcome.words import format_count, list_some
 from harness.report.causes import FAILING
-from harness.report.commands.presentation import COLORS, EXPLAINED, Paint
+from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.curl import curl
-from harness.report.evidence.evidence_text import count_evidence, logs
-from harness.report.finding_text import SharedFixes
+from harness.report.evidence.evidence_text import Detail, count_evidence, logs
+from harness.report.finding_text import ROLES, ExplainedFailure, Paint, SharedFixes, write_headline
 from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Heartbeat, Screen, format_seconds
+from harness.report.screen import Heartbeat, Line, Role, Screen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
@@ -47,7 +48,8 @@ from harness.wire.message import escape_controls
 class TerminalReport:
     """Writes during the run. With `verbose` it explains each failure and warning and names every result.
 
-    With 2, each explanation has all exchanges in full. It is never silent for long (`screen.PAUSE`).
+    With 2, each explanation has all exchanges in full. It is never silent for long (`screen.PAUSE`), unless it is
+    `quiet`: then it has the ids of what failed, and the verdict.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class TerminalReport:
         *,
         colour: bool = False,
         verbose: int = 0,
+        quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._screen = Screen(out, colour=colour, now=now)
@@ -65,10 +68,12 @@ class TerminalReport:
         self._heartbeat: Heartbeat | None = None
         self._state = state
         self._presentation = state.presentation
+        self._quiet = quiet
         self._verbose = bool(verbose)
         self._results = ResultPrinter(self._screen, state, verbose)
         self._summary = SummaryPrinter(self._screen, state, self._results, verbose=self._verbose)
         self._exercises = 0
+        self._seconds = math.inf
         self._begun = self._failed = 0
         self._names: set[str] = set()
         self._awaited: dict[str, str] = {}
@@ -78,7 +83,12 @@ class TerminalReport:
     def handle(self, event: RunEvent) -> None:
         """React to one event; the state must have handled it already, except for `Waiting`."""
         with self._lock:
-            self._handle(self._state.hide(event))
+            shown = self._state.hide(event)
+            if not self._quiet:
+                self._handle(shown)
+            elif isinstance(shown, RunFinished):
+                self._summary.print_failed()
+                self._summary.print_verdict(shown)
 
     def close(self) -> None:
         """Write nothing more by itself, and leave no progress line; a run that finishes does this, too."""
@@ -86,6 +96,12 @@ class TerminalReport:
             self._heartbeat.stop()
         with self._lock:
             self._screen.clear()
+
+    def note_interrupt(self) -> None:
+        """Write at once that an interrupt was noticed."""
+        with self._lock:
+            self._screen.line(Line("interrupted: the run ends now (Ctrl-C again to stop at once)", Role.WARNED))
+            self._screen.flush()
 
     def _beat(self) -> None:
         with self._lock:
@@ -96,33 +112,30 @@ class TerminalReport:
             case RunStarted():
                 self._heartbeat = Heartbeat(self._beat)
                 self._screen.lines(self._presentation.opening(self._state))
+                self._screen.draw(self._presentation.begins)
             case Probed(capabilities, requests, notes):
                 self._tell_capabilities(capabilities, requests)
                 self._screen.lines(f"note: {escape_controls(note)}" for note in notes)
-            case Planned(_, exercises):
-                self._exercises = exercises
+            case Planned(_, exercises, seconds):
+                self._exercises, self._seconds = exercises, seconds
                 self._since = self._now()
                 self._screen.lines(self._presentation.format_plan(event))
-            case ExerciseStarted(name, checks):
-                self._begun += 1
-                progress = self._presentation.progress(name, again=name in self._names)
-                self._names.add(name)
-                if checks:  # its end is an event, too: until then it is awaited
-                    self._awaited[name] = progress
-                self._show_progress(next(iter(self._awaited.values()), progress))
-            case ExerciseFinished(name):
-                self._awaited.pop(name, None)
-                if self._awaited:
-                    self._show_progress(next(iter(self._awaited.values())))
-                elif self._begun >= self._exercises:
-                    self._screen.draw("deletes what the run created")
+            case ExerciseStarted() | ExerciseFinished():
+                self._follow_exercise(event)
+            case Deleting(owed):
+                if owed:
+                    created = format_count(owed, "resource")
+                    self._screen.line(f"deleting {created} that the run created (Ctrl-C again to stop)")
+                    self._screen.flush()
+                self._screen.flush()
             case Waiting(seconds, refusal):
                 self._tell_wait(seconds, refusal)
             case Progressed():
                 counts = ", ".join(f"{number} {word}" for word, number in event.counts.items())
                 found = format_count(event.findings, "finding")
+                where = f"[{min(self._begun, self._exercises)}/{self._exercises}] "
                 left = f", about {format_seconds(event.left)} left" if event.left >= 1 else ""
-                self._screen.draw(f"{event.name}: {counts}, {found}, {event.seconds:.0f} s{left}")
+                self._screen.draw(f"{where}{event.name}: {counts}, {found}, {event.seconds:.0f} s{left}")
             case CheckFinished(result):
                 self._count_result(result)
             case PhaseFinished():
@@ -132,6 +145,21 @@ class TerminalReport:
             case RunFinished():
                 self.close()
                 self._summary.print_end(event)
+
+    def _follow_exercise(self, event: ExerciseStarted | ExerciseFinished) -> None:
+        if isinstance(event, ExerciseStarted):
+            self._begun += 1
+            progress = self._presentation.progress(event.name, again=event.name in self._names)
+            self._names.add(event.name)
+            if event.checks:  # its end is an event, too: until then it is awaited
+                self._awaited[event.name] = progress
+            self._show_progress(next(iter(self._awaited.values()), progress))
+            return
+        self._awaited.pop(event.name, None)
+        if self._awaited:
+            self._show_progress(next(iter(self._awaited.values())))
+        elif self._begun >= self._exercises:
+            self._screen.draw("deleting what the run created")
 
     def _show_progress(self, text: str) -> None:
         """Draw how far it is; of several exercises at once `text` is the one that is awaited longest."""
@@ -144,7 +172,8 @@ class TerminalReport:
         failed = f", {self._failed} failed" if self._failed else ""
         if done < 3 or total <= done:  # the time of the first ones tells little
             return failed
-        left = (self._now() - self._since) / done * (total - done)
+        spent = self._now() - self._since
+        left = min(spent / done * (total - done), self._seconds - spent)
         return f"{failed}, about {format_seconds(left)} left" if left >= 1 else failed
 
     def _tell_wait(self, seconds: float, refusal: Exchange) -> None:
@@ -168,7 +197,7 @@ class TerminalReport:
         for log in logs([stopped.evidence], self._state.display):
             self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
             for line in log.lines:
-                self._screen.line(f"    {line}", whole=True)
+                self._screen.line(Line(f"    {line}", Role.QUIET, hang=6))
 
     def _count_result(self, result: Result) -> None:
         if self._presentation.live:
@@ -184,11 +213,8 @@ class TerminalReport:
                 self._screen.draw(f"[{self._begun}/{total}] {escape_controls(result.id)}{so_far}")
 
 
-_PROSE = re.compile(
-    r"\s*(requirement|source|what breaks|what it means|accepted|finding|expected|actual|cure|baseline|a cons|"
-    r"blocked)"
-)
-"""How the lines of an explanation begin that are no evidence: what is to be copied must not be wrapped."""
+MOST_ROWS = 25
+"""Most rows of a failure that is explained without -v."""
 
 _ARGUED = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL})
 """Verdicts that -v explains."""
@@ -201,45 +227,45 @@ class ResultPrinter:
         self._screen = screen
         self._state = state
         self._presentation = state.presentation
-        self._verbose = bool(verbose)
-        self._whole = verbose > 1
+        self.detail = (Detail.BRIEF, Detail.FULL, Detail.WHOLE)[min(verbose, 2)]
         self._fixes = SharedFixes()
 
     def print_brief(self, shown: PresentedResult) -> None:
         """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
-        verdict = shown.result.verdict
-        if verdict is Verdict.ERROR or (self._verbose and verdict in _ARGUED):
+        verdict, verbose = shown.result.verdict, self.detail is not Detail.BRIEF
+        if verdict is Verdict.ERROR or (verbose and verdict in _ARGUED):
             self.explain(shown)
         elif verdict in EXPLAINED or self._is_told(shown.result):
-            tail, more = self._presentation.brief(shown.result, shown.defect, self._fixes, verbose=self._verbose)
-            self._screen.line(self._write_headline(shown) + tail)
+            tail, more = self._presentation.brief(shown.result, shown.defect, self._fixes, verbose=verbose)
+            self._screen.line(Line(self._write_headline(shown) + tail, hang=12))
             self._screen.lines(more)
 
     def explain(self, shown: PresentedResult, name: str = "") -> None:
         """Print a result with all that explains it; a `name` replaces the outcome that was printed before."""
+        heading = self._screen.paint(Role.HEADING, f"{name}:") + f" {shown.heading}"
+        lines = list(shown.list_lines(self.detail, fixes=self._fixes))
+        erred = shown.result.verdict is Verdict.ERROR  # a defect of ours is reported with its traceback
+        failure = ExplainedFailure(heading if name else self._write_headline(shown), lines)
+        self.print_failure(failure, whole=erred)
+
+    def print_failure(self, failure: ExplainedFailure, *, whole: bool = False) -> None:
+        """Print the explanation of a failure, as a whole or in so many rows that a screen has room for it."""
         self._screen.line("")
-        self._screen.line(f"{name}: {shown.heading}" if name else self._write_headline(shown))
-        text = shown.explain(verbose=self._verbose, whole=self._whole, fixes=self._fixes)
-        for line in text.split("\n"):
-            self._screen.line(f"  {line}" if line else "", whole=not _PROSE.match(line))
+        self._screen.line(Line(failure.headline, hang=2))
+        most = None if whole or self.detail is not Detail.BRIEF else MOST_ROWS - 2
+        self._screen.block(failure.lines, most=most)
 
     def _is_told(self, result: Result) -> bool:
-        if self._verbose:
+        if self.detail is not Detail.BRIEF:
             return result.outcome is not Accounted.EXCLUDED
-        ours = result.observation.because is Because.OUR_LIMIT
+        ours = result.observation.because in (Because.OUR_LIMIT, Because.INTERRUPTED)
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
         return not told_at_the_end and not self._presentation.is_quiet(result)
 
     def _write_headline(self, shown: PresentedResult) -> str:
-        label = self._screen.paint(COLORS[shown.outcome], f"{shown.outcome.word.upper():<11}")
-        return f"{label} {shown.heading}"
+        title = shown.heading.partition("] ")[2]
+        return write_headline(self._screen.paint, shown.outcome, shown.id, shown.standing_level, title)
 
-
-_LEFT_SHOWN = 5
-"""Most things left behind that are named one by one."""
-
-
-_SILENT = " (* no client can detect it)"
 
 _LISTED = 60
 """Most failures that are listed at the end."""
@@ -256,9 +282,11 @@ class SummaryPrinter:
         self._verbose = verbose
 
     def print_end(self, finished: RunFinished) -> None:
-        """Print what a finished run comes to."""
+        """Print what a finished run comes to: the failures, then totals, reasons, a next step and the verdict."""
         self._screen.erase()
         self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
+        for failure in self._presentation.failures(self._state, self._screen.paint, detail=self._results.detail):
+            self._results.print_failure(failure)
         self._list_failures()
         self._list_holes(finished)
         if self._presentation.times_exercises:
@@ -266,35 +294,44 @@ class SummaryPrinter:
             self._screen.lines(list_timings(self._state.exercises))
         self._screen.line("")
         self._screen.line(self._state.write_totals(self._screen.paint))
-        if finished.waited.times:
-            times, seconds = finished.waited.times, finished.waited.seconds
-            self._screen.line(f"waited {seconds:.1f} s in {times} pauses that the target requested")
-        for path in finished.leftovers[:_LEFT_SHOWN]:
-            self._screen.line(f"left behind (its deletion failed): {escape_controls(path)}")
-        if (more := len(finished.leftovers) - _LEFT_SHOWN) > 0:
-            self._screen.line(f"left behind, too: {more} more, which the JSON report names")
+        if finished.halted:
+            self._screen.line(f"the run ended early: {escape_controls(finished.halted)}")
+        if not self._verbose:
+            self._screen.lines(map(escape_controls, self._presentation.reasons(self._state)))
+        else:
+            self._screen.lines(self._state.list_notes())
+            if waited := finished.waited.times:
+                pauses = f"{waited} pauses that the target requested"
+                self._screen.line(f"waited {finished.waited.seconds:.1f} s in {pauses}")
+        if left := list(map(escape_controls, finished.leftovers)):
+            named = list_some(left, 1, hint="the JSON report names them")
+            self._screen.line(Line(f"left behind (their deletion failed): {named}", Role.WARNED))
         if finished.cut.unsent:
             cut = finished.cut
             unsent = format_count(cut.unsent, "request was", "requests were")
+            first = f" (the first: {cut.first})" if self._verbose else ""
             self._screen.line(
-                f"{format_count(cut.answers, 'response')} did not end in time (the first: {cut.first}), so "
-                f"{unsent} not sent: the checks that need these were not tested (-v names them); help: if the "
-                "target is only slow, raise `--timeout`"
+                f"{unsent} not sent: {format_count(cut.answers, 'response')} did not end in time{first}"
             )
-        if finished.halted:
-            self._screen.line(f"the run ended early: {escape_controls(finished.halted)}")
-        self._screen.lines(self._state.list_notes(hint=not self._verbose))
-        if self._presentation.live and not self._verbose:
-            counts = finished.counts
-            brief = ["warning"] * bool(counts[Verdict.WARN]) + ["failure"] * (counts[Verdict.FAIL] > 1)
-            if brief:
-                self._screen.line(f"-v explains each {' and '.join(brief)}")
-            if notes := counts[Verdict.INFO]:
-                self._screen.line(f"{format_count(notes, 'note')} on MAY rules, which -v shows")
         if settings := self._presentation.settings:
             named = ", ".join(f"{key} = {escape_controls(text)}" for key, text in settings.items())
             self._screen.line(f"pyproject.toml leaves something out: {named} (--no-config ignores it)")
-        self._screen.line(self._state.verdict_text)
+        if not self._verbose:
+            steps = (*self._presentation.next_steps(self._state), self._presentation.run_again(self._state))
+            self._screen.lines(Line(escape_controls(step), Role.HELP) for step in steps if step)
+        self.print_verdict(finished)
+
+    def print_verdict(self, finished: RunFinished) -> None:
+        """Print the last line."""
+        word, _, rest = self._state.verdict_text.partition(":")
+        role = {Exit.OK: Role.PASSED, Exit.FAILED: Role.FAILED}.get(finished.exit, Role.WARNED)
+        self._screen.line(f"{self._screen.paint(role, word)}:{rest}")
+
+    def print_failed(self) -> None:
+        """Print the ids of what failed."""
+        for cause in self._state.causes:
+            for shown in cause.results:
+                self._screen.line(self._screen.paint(Role.FAILED, shown.id))
 
     def _list_holes(self, finished: RunFinished) -> None:
         """How to send again what a target got last before it was gone; the verdict names the other holes, too."""
@@ -303,43 +340,41 @@ class SummaryPrinter:
             self._screen.lines(map(escape_controls, finished.holes))
         for lost in finished.lost[:3]:
             command = curl(lost.request, self._state.display)
-            for line in escape_controls(command).split("\n"):
-                self._screen.line(f"  {line}", whole=True)
+            self._screen.lines(Line(f"  {line}", Role.COMMAND) for line in escape_controls(command).split("\n"))
 
     def _list_failures(self) -> None:
-        """The worst failure in full, and a line for each: the worst first."""
+        """The worst failure of the target, and a line for each: the worst first. With -v all were explained."""
         causes, title = self._state.causes, "failures, the worst first"
-        if self._presentation.live:
-            failed = [shown for cause in causes for shown in cause.results]
-            self._explain_worst(failed)
-            if any(shown.is_silent for shown in failed):
-                title += _SILENT
-            self._list_lines(title, [self._write_one_line(shown) for shown in failed])
-        else:
+        if not self._presentation.live:
             listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
-            lines = [f"  {cause.key} ({cause.counts}): {cause.results[0].failure}" for cause in listed]
+            lines = [
+                Line(f"  {cause.key} ({cause.counts}): {cause.results[0].failure}", hang=4) for cause in listed
+            ]
             self._list_lines(title, lines, at_least=1 if any(cause.is_stale for cause in listed) else 2)
+            return
+        failed = [shown for cause in causes for shown in cause.results]
+        worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
+        if worst is not None and not self._verbose:
+            self._results.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
+        if any(shown.is_silent for shown in failed):
+            title += " (* no client can detect it)"
+        self._list_lines(title, [self._write_one_line(shown) for shown in failed])
 
-    def _list_lines(self, title: str, lines: Sequence[str], *, at_least: int = 2) -> None:
+    def _list_lines(self, title: str, lines: Sequence[Line], *, at_least: int = 2) -> None:
         """A list, unless other lines name as few: a stale entry has none."""
         if len(lines) >= at_least:
             self._screen.line("")
-            self._screen.line(f"{title}:")
+            self._screen.line(Line(f"{title}:", Role.HEADING))
             self._screen.lines(lines[:_LISTED])
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
-    def _explain_worst(self, failed: Sequence[PresentedResult]) -> None:
-        """The worst failure of the target: errors of our own were explained as they came, and -v explains all."""
-        worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
-        if worst is not None and not self._verbose:
-            self._results.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
-
-    def _write_one_line(self, shown: PresentedResult) -> str:
+    def _write_one_line(self, shown: PresentedResult) -> Line:
         error = shown.result.reason is Reason.HARNESS_ERROR
-        word = self._screen.paint(COLORS[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
+        word = self._screen.paint(ROLES[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
-        return f"  {word} {shown.id}{'*' if shown.is_silent else ''}{level}: {shown.failure}"
+        name = self._screen.paint(Role.ID, f"{shown.id}{'*' if shown.is_silent else ''}")
+        return Line(f"  {word} {name}{level}: {shown.failure}", hang=9)
 
 
 _OFFERED, _NOT_DONE = "offered", "accepted but not fulfilled"
@@ -350,7 +385,7 @@ _LACKS = {
     Lack.DENIED: "excluded",
     Lack.UNDECLARED: "not tested (needs `--capability` or `--other-api-key`)",
 }
-_COLOURS = {_OFFERED: "32", _NOT_DONE: "31"}
+_ROLES = {_OFFERED: Role.PASSED, _NOT_DONE: Role.FAILED}
 
 
 def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
@@ -360,7 +395,7 @@ def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
         rows[_OFFERED if item.present else _LACKS[item.lack]].append(item.name)
     for words, names in rows.items():
         if names:
-            yield f"  {paint(_COLOURS.get(words, '2'), f'{words}:')} {', '.join(names)}"
+            yield f"  {paint(_ROLES.get(words, Role.QUIET), f'{words}:')} {', '.join(names)}"
 
 
 def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
@@ -368,7 +403,7 @@ def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
     items = list(capabilities)
     width = max(16, *(len(item.name) for item in items))
     for item in items:
-        missing = paint("31", "!") if item.lack is Lack.NOT_DONE else "-"
-        sign = paint("32", "+") if item.present else missing
+        missing = paint(Role.FAILED, "!") if item.lack is Lack.NOT_DONE else "-"
+        sign = paint(Role.PASSED, "+") if item.present else missing
         note = f" ({' '.join(item.note.split())})" if item.note else ""
         yield f"  {sign}{item.name:<{width}} {item.how}{escape_controls(note)}"

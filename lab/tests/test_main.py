@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
-from harness.cli.renamed import RENAMED_COMMANDS, RENAMED_OPTIONS
 from lab.__main__ import COMMANDS, main
 
 
@@ -23,10 +20,3 @@ def test_other_words_list_the_commands(words: list[str], code: int, capsys: pyte
     assert main(words) == code
     printed = capsys.readouterr()
     assert all(f"  {name}" in printed.out + printed.err for name in COMMANDS)
-
-
-def test_what_moved_here_is_named_by_harness() -> None:
-    """An old name of `harness` answers with a command of the lab."""
-    answers = " ".join(row.instead for row in (*RENAMED_COMMANDS.values(), *RENAMED_OPTIONS.values()))
-    named = set(re.findall(r"`python -m lab (\w+)`", answers))
-    assert {"clients", "drift", "modes", "score"} <= named <= COMMANDS.keys()

@@ -97,7 +97,7 @@ def test_a_failure_of_a_search_is_excused_by_its_rule(harness: Harness, monkeypa
     assert harness(*words).code == 1
     done = harness(*words, "--baseline", FILE)
     assert done.code != 1
-    assert "WARNED del.gone" in done.out
+    assert "WARNED      del.gone" in done.out
     assert "issue 7" in done.out
 
 

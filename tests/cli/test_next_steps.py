@@ -38,7 +38,6 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("serve", "--", "no-such-command"), Exit.USAGE, "check the spelling, or name the path of the program"),
     (("torture", "--", "./plain.txt"), Exit.USAGE, "make the file executable, or name the program"),
     (("torture", "--mode", "folow", "--", "true"), Exit.USAGE, "is not a mode: did you mean 'follow'?"),
-    (("trust",), Exit.USAGE, "pass the settings that it names as options"),
     (("gateway", DEAD, "--upstream-port", "0"), Exit.UNREACHABLE, "start it, check the URL, or wait for it"),
     (("check", "emulator", "--capability", "+foo"), Exit.USAGE, "known are v1, auth, "),
     (("check", "emulator", "--extension", "plain.txt"), Exit.USAGE, "name a file that ends in .py, or a module"),
@@ -113,6 +112,6 @@ def test_a_missing_event_id_is_no_run_that_was_too_fast(harness: Harness) -> Non
     """A resume at a final event without an id needs another server, so no slower model is recommended."""
     service = MUTANTS["text-doubled"].build()
     with ServerThread(service, clock=service.clock) as server:
-        done = harness("check", server.url, "-c", "resume.ends", "--api-key", "any")
+        done = harness("check", server.url, "-c", "resume.ends", "--api-key", "any", "-v")
     assert "(resume.ends): the final event has no `event_id`\n  help: test it on a server whose final" in done.out
     assert "1 feature not observed: resume.ends" in done.out

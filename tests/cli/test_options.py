@@ -12,18 +12,18 @@ import pytest
 
 from harness.cli.arguments import load_options, read_options
 from harness.cli.main import COMMANDS
-from harness.cli.option_tables import list_files, make_schema
 from harness.outcome import UsageFault
 from tests.cli.test_configuration import GATEWAY
+from tests.docs.option_tables import list_files, make_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", ["configuration.schema.json", "configuration.md"])
 def test_schema_and_tables_follow_from_the_options(name: str) -> None:
-    """The schema for editors and the tables of the page are those of `python -m harness.cli.option_tables`."""
+    """The schema for editors and the tables of the page are those of `python -m tests.docs.option_tables`."""
     path, text = next((path, text) for path, text in list_files(ROOT) if path.name == name)
-    assert path.read_text("utf-8") == text, "run `python -m harness.cli.option_tables`, which rewrites the files"
+    assert path.read_text("utf-8") == text, "run `python -m tests.docs.option_tables`, which rewrites the files"
 
 
 def fits(text: str) -> bool:

@@ -32,14 +32,14 @@ def test_it_says_that_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         said.set()
 
     monkeypatch.setattr("harness.cli.target_options.say", hear)
-    wait_for(toys.toy_target(Silent(said)), 60.0, every=0.001)
+    wait_for(toys.toy_target(Silent(said)), 60.0, untold=0.001)
     assert lines[0] == ("waiting up to 60 s for a response of http://toy.invalid", True)
 
 
 def test_a_target_that_is_up_is_not_waited_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is said of a target that answers at once, and nothing is sent without --wait."""
     service = toys.ToyService()
-    wait_for(toys.toy_target(service), 60.0, every=600.0)
+    wait_for(toys.toy_target(service), 60.0, untold=600.0)
     sent = len(service.log)
     wait_for(toys.toy_target(service), None)
     assert (capsys.readouterr().err, sent, len(service.log)) == ("", 1, 1)

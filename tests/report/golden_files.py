@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -68,8 +69,7 @@ def finish_run() -> PresentedRun:
 
 FILES: dict[str, Callable[[], str]] = {
     "log.txt": print_run,
-    "terminal-80.txt": lambda: print_run(columns=80),
-    "terminal-200-colour.txt": lambda: print_run(columns=200, colour=True),
+    **{f"terminal-{columns}.txt": partial(print_run, columns=columns, colour=True) for columns in (80, 100, 120)},
     "log-v.txt": lambda: print_run(verbose=1),
     "log-vv.txt": lambda: print_run(verbose=2),
     "page.html": lambda: _SCRIPTS.sub("", render("html", finish_run())),  # without styles and scripts

@@ -11,6 +11,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Outcome, Severity, Source, Verdict, Where
+from harness.report.evidence.evidence_text import Detail
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -34,7 +35,7 @@ def explained(*exchanges: Exchange, place: str) -> list[str]:
     """The requests that are shown, and the note about those that are not."""
     finding = Finding("get.odd", "it is odd", where=Where(place))
     observation = Observation(Outcome.NOT_MET, (finding,))
-    text = PresentedRun(INTERACTIONS).present(failed(observation, *exchanges)).explain(verbose=True)
+    text = PresentedRun(INTERACTIONS).present(failed(observation, *exchanges)).explain(detail=Detail.FULL)
     return [line for line in text.splitlines() if line.startswith(("> GET", "> POST", "exchanges ("))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.report.golden_files import FILES, FOLDER, make
@@ -13,9 +15,12 @@ def test_it_looks_as_agreed(name: str) -> None:
     assert make(name) == (FOLDER / name).read_text("utf-8")
 
 
-@pytest.mark.parametrize("name", ["terminal-80.txt"])
-def test_the_list_fits_the_terminal(name: str) -> None:
-    """No line of the list of failures is wider than the terminal."""
-    lines = (FOLDER / name).read_text("utf-8").splitlines()
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_the_list_fits_the_terminal(columns: int) -> None:
+    """No row of the list of failures is wider than the terminal."""
+    lines = [_SGR.sub("", line) for line in (FOLDER / f"terminal-{columns}.txt").read_text("utf-8").splitlines()]
     at = lines.index("failures, the worst first:")
-    assert max(len(line) for line in lines[at : at + 4]) < 80
+    assert max(len(line) for line in lines[at : at + 4]) < columns
+
+
+_SGR = re.compile("\x1b\\[[0-9;]*m")

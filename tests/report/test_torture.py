@@ -172,4 +172,5 @@ def test_the_error_is_shown_that_a_dump_follows() -> None:
 def told(words: str) -> list[str]:
     """The lines of standard error that a report shows."""
     lines = list(group_lines([ended(0, "event:0,rst", words)], PresentedRun(INTERACTIONS)))
-    return [line.removeprefix("    ") for line in lines[lines.index("  standard error ends with:") + 1 : -1]]
+    begin, end = (lines.index(line) for line in ("standard error ends with:", lines[-2]))
+    return [line.removeprefix("  ") for line in lines[begin + 1 : end]]

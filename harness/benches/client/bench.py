@@ -80,7 +80,7 @@ def torture(
     options = options or TortureOptions()
     begun, timer = time.monotonic(), Timer(options.deadline)
     yield RunStarted(options.client)
-    yield Planned(len(cases), len(cases))
+    yield Planned(len(cases), len(cases), timer.left)
     quiet = options.undisturbed or replace(cases[0], plan="pass")
     undisturbed = _run_undisturbed(api, quiet, new_client, options, timer)
     drop = undisturbed.attempt

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish, read_again
+from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish, read_again
 from harness.cli.options import COUNT, Page, Trust, flag, option
 from harness.cli.output import Listeners, read_report_words, say, write_json
 from harness.cli.target_options import (
@@ -86,13 +86,15 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
         ("harness check emulator", "harness check https://gateway.example/v1beta --report html=report.html"),
         groups=("target", "rate limits", "selection", "verdicts", "run", "output"),
         notes="""\
-The run waits after 429 and 503. If a MUST check gets no response, the exit code is 4. After Ctrl-C the run deletes
-its interactions and writes its reports; the exit code is 130.
+The run waits after 429 and 503. After Ctrl-C it deletes its interactions and writes its reports.
 
 Without --profile, the profile `core` runs, and every other profile whose capabilities the probe found.
 
 Defaults come from [tool.harness] in pyproject.toml. A live target bills the interactions of the checks: --dry-run
-prints their number.""",
+prints their number.
+
+"""
+        + EXIT_CODES.format("target unreachable, key rejected, or no response to a MUST"),
     )
 
 

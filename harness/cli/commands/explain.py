@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import ExtensionOptions
+from harness.cli.common_options import ExtensionOptions, json_option
 from harness.cli.options import Page, argument, flag
-from harness.cli.output import say_lines
+from harness.cli.output import say_lines, write_json
 from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import (
+    RuleFacts,
     describe_check,
     describe_rule,
     find_source,
@@ -26,6 +28,7 @@ from harness.errors import UsageFault
 from harness.incidents import load_incidents
 from harness.interactions.servers import SERVERS
 from harness.outcome.words import did_you_mean, list_some
+from harness.report.screen import Line, Role
 
 
 @dataclass(kw_only=True)
@@ -40,6 +43,7 @@ class ExplainArguments(ExtensionOptions):
     )
 
     source: bool = flag("also print the row of the rule, what its exercise sends, and what judges it")
+    json: bool = json_option("print the facts as JSON")
 
     page = Page("explain", ("harness explain resume.no-gap", "harness explain --source chain.unknown"))
 
@@ -53,6 +57,8 @@ def run(words: Sequence[str]) -> int:
     if arguments.ids[0] == "model":
         from harness.contract.models.profiles import describe_model, describe_models
 
+        if arguments.json:
+            raise UsageFault("a model is text only: schemas/output/models.json has the facts of all")
         texts = [describe_model(name) for name in arguments.ids[1:]] or [describe_models()]
         say_lines("\n\n".join("\n".join(text) for text in texts).split("\n"))
         return 0
@@ -77,10 +83,23 @@ def run(words: Sequence[str]) -> int:
         plan = make_plan(load_every_check(), selection, everything_offered, SERVERS.load_profiles())
         chosen = [planned.check for planned in plan.checks if planned.skip is None]
         described += [(describe_check(one), find_source(one) if arguments.source else "") for one in chosen]
+    if arguments.json:
+        write_json([_record(facts, source) for facts, source in described])
+        return 0
     for number, (facts, source) in enumerate(described):
         say_lines([""] if number else [])
-        say_lines(f"{facts.rule.id}: {facts.heading}".split("\n"))
+        say_lines([Line(f"{facts.rule.id}: {facts.heading}", Role.HEADING)])
         for fact in facts.facts:
-            say_lines(f"  {fact.label}: {fact.text}{f' {fact.url}' if fact.url else ''}".split("\n"))
+            url = f" {fact.url}" if fact.url else ""
+            say_lines([Line(f"  {fact.label}: {fact.text}{url}", _ROLES.get(fact.label, Role.PLAIN))])
         say_lines(source.split("\n") if source else [])
     return 0
+
+
+_ROLES = {"run it alone": Role.COMMAND, "source": Role.QUIET, "sentence": Role.QUIET, "known fix": Role.HELP}
+
+
+def _record(facts: RuleFacts, source: str) -> dict[str, Any]:
+    listed = [{"label": f.label, "text": f.text, **({"url": f.url} if f.url else {})} for f in facts.facts]
+    about = {"id": facts.rule.id, "heading": facts.heading, "level": str(facts.rule.level), "facts": listed}
+    return about | ({"code": source} if source else {})

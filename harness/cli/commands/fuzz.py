@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish
+from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
 from harness.cli.options import (
     COUNT,
     FOLDER,
@@ -102,7 +102,10 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         groups=("target", "search", "verdicts", "run", "output"),
         notes="""\
 The profile `strict` adds rules that lenient services break (such as the rejection of unknown fields) and also
-fails on broken SHOULD rules. A live target bills the interactions of the search.""",
+fails on broken SHOULD rules. A live target bills the interactions of the search.
+
+"""
+        + EXIT_CODES.format("target unreachable, key rejected, or an engine tested too little"),
         shares=frozenset(
             {"api-version", "revision", "model", "agent", "capability", "wait", "timeout", "level", "strict",
              "baseline", "report"}

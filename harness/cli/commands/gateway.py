@@ -30,7 +30,7 @@ from harness.cli.common_options import (
 )
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish
+from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text
 from harness.cli.options import (
     HOST,
@@ -139,7 +139,9 @@ class GatewayArguments(HostOptions, BaselineOptions):
         notes=f"""\
 CMD starts the gateway, which finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL). At the end
 the run stops CMD and its child processes. Without CMD, first configure your gateway to use
-http://127.0.0.1:{UPSTREAM_PORT}. The run costs nothing: the upstream is the built-in emulator.""",
+http://127.0.0.1:{UPSTREAM_PORT}. The run costs nothing: the upstream is the built-in emulator.
+
+{EXIT_CODES.format("gateway unreachable, or no response to a MUST")}""",
         shares=frozenset(
             {
                 "target",

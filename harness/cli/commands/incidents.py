@@ -5,20 +5,19 @@ Layer 8.
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option
 from harness.cli.options import Options, Page, argument
-from harness.cli.output import say, write_json
+from harness.cli.output import say_lines, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import WORDS, format_modes, format_origin
 from harness.interactions.servers import SERVERS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
+from harness.report.screen import Line, Role
 
 
 @dataclass(kw_only=True)
@@ -46,25 +45,28 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json([incident.to_dict() for incident in chosen or load_incidents().values()])
         return 0
-    width = min(max(shutil.get_terminal_size().columns, 60), 120)  # wider lines are hard to read
-    say("\n".join(_list(width)) if not chosen else "\n\n".join("\n".join(_explain(one, width)) for one in chosen))
+    for number, one in enumerate(chosen):
+        say_lines([""] if number else [])
+        say_lines(_explain(one))
+    if not chosen:
+        say_lines(_list())
     return 0
 
 
-def _list(width: int) -> Iterator[str]:
+def _list() -> Iterator[str]:
     column = max(map(len, load_incidents())) + 2
     for area in load_areas():
-        yield area.title
+        yield Line(area.title, Role.HEADING)
         for incident in area.incidents:
-            yield from _wrap(f"  {incident.name:<{column}}", incident.title, width)
+            yield Line(f"  {incident.name:<{column}}{incident.title}", hang=column + 2)
         yield ""
     many = format_count(len(load_incidents()), "incident")
     yield f"{many}; `harness incidents NAME` explains one, docs/incidents.md all"
 
 
-def _explain(incident: Incident, width: int) -> Iterator[str]:
-    yield incident.name
-    yield from _wrap("  ", incident.title, width)
+def _explain(incident: Incident) -> Iterator[str]:
+    yield Line(incident.name, Role.HEADING)
+    yield f"  {incident.title}"
     for label, text in (
         ("on the wire", incident.wire),
         ("what goes wrong", incident.mistake),
@@ -72,13 +74,7 @@ def _explain(incident: Incident, width: int) -> Iterator[str]:
         ("to reproduce it", WORDS[incident.meet]),
         ("outcome", incident.follow or "no single run can show it"),
     ):
-        yield from _wrap(f"  {label:<17}", text, width)
-    yield from _wrap("  ", format_modes(incident), width)
-    yield from _wrap("  ", format_origin(incident), width)
-    yield f"  harness serve --incident {incident.name}"
-
-
-def _wrap(head: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        text, width, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False
-    )
+        yield Line(f"  {label:<17}{' '.join(text.split())}", hang=19)
+    yield f"  {format_modes(incident)}"
+    yield f"  {format_origin(incident)}"
+    yield Line(f"  harness serve --incident {incident.name}", Role.COMMAND)

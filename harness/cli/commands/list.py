@@ -25,6 +25,7 @@ from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome import Subject
 from harness.outcome.words import format_count
+from harness.report.screen import align
 
 
 @dataclass(kw_only=True)
@@ -91,11 +92,14 @@ def run(words: Sequence[str]) -> int:
 
         write_json([check_record(check) for check in checks])
         return 0
-    width = max(len(check.id) for check in checks)
     needs = {check.id: f" (needs {', '.join(sorted(check.requires))})" for check in checks if check.requires}
     say_lines(
-        f"{check.id:<{width}}  {check.rule.level:<6}  {check.profile:<10}  {check.title}{needs.get(check.id, '')}"
-        for check in checks
+        align(
+            [
+                (check.id, str(check.rule.level), str(check.profile), f"{check.title}{needs.get(check.id, '')}")
+                for check in checks
+            ]
+        )
     )
     rules = sum(check.rule.subject is Subject.RELAY for check in checks)
     counts = {"check": len(checks) - rules, "gateway rule": rules}
@@ -109,6 +113,5 @@ def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
     if as_json:
         write_json([{"capability": name, "meaning": known[name], "checks": needing[name]} for name in known])
         return
-    width = max(map(len, known))
     counts = {name: format_count(len(needing[name]), "check") for name in known}
-    say_lines(f"{name:<{width}}  {meaning} ({counts[name]})" for name, meaning in known.items())
+    say_lines(align([(name, f"{meaning} ({counts[name]})") for name, meaning in known.items()]))

@@ -16,11 +16,12 @@ from harness.cli.common_options import (
     verbose_option,
 )
 from harness.cli.options import COUNT, Page, argument, flag, option
-from harness.cli.output import Listeners, say
+from harness.cli.output import Listeners, say_lines, write_json
 from harness.contract import CURRENT
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
+from harness.report.screen import align
 from harness.rules import ROWS
 
 
@@ -35,7 +36,13 @@ class MutantsArguments(ExtensionOptions, OutputOptions):
     list: bool = flag("list the mutants and their defects, and run nothing")
     verbose: int = verbose_option("name every check that kills a mutant")
 
-    page = Page("mutants", ("harness mutants 'resume-*'", "harness mutants --list"), groups=("run", "output"))
+    page = Page(
+        "mutants",
+        ("harness mutants 'resume-*'", "harness mutants --list"),
+        groups=("run", "output"),
+        notes="exit codes: 0 every mutant was killed · 1 a mutant survived · 2 usage · 5 error in the harness ·\n"
+        "130 interrupted",
+    )
 
 
 OPTIONS = MutantsArguments
@@ -58,8 +65,10 @@ def run(words: Sequence[str]) -> int:
             hits.update(dict.fromkeys(found))
         chosen = list(hits)
     if arguments.list:
-        for name in chosen:
-            say(f"{name}: {mutants[name].summary}")
+        if arguments.json:
+            write_json([{"id": name, "summary": mutants[name].summary} for name in chosen])
+        else:
+            say_lines(align([(name, mutants[name].summary) for name in chosen]))
         return Exit.OK
     from harness.engine.kill_matrix import ProofOptions, prove
     from harness.report.commands.mutants import MutantsPresentation

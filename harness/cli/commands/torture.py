@@ -28,7 +28,7 @@ from harness.cli.options import (
     option,
     parse_list,
 )
-from harness.cli.output import Listeners, read_report_words, say
+from harness.cli.output import Listeners, read_report_words, say, write_json
 from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
 from harness.engine.last_failed import note_failed
 from harness.interactions.clients import CLIENTS
@@ -173,12 +173,15 @@ def run(words: Sequence[str]) -> int:
     cases = _list_cases(arguments, base, event_ids)
     if arguments.dry_run:
         read_report_words(arguments.report)
+        if arguments.json:
+            write_json([{"kind": case.kind, "case": str(case)} for case in cases])
+            return Exit.OK
         for kind, same in groupby(cases, lambda case: case.kind):
             listed = list(same)
             if kind:
-                say(f"# {kind}: {len(listed)}")
+                say(f"# {kind}: {len(listed)}", role="heading")
             for case in listed:
-                say(str(case), whole=True)
+                say(str(case), role="command")
         return Exit.OK
     if ready is None:
         assert command is not None

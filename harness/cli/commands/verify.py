@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, own_api, revision_option, verbose_option
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish
+from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import MISSING, Listeners, say, say_masked, write_json
@@ -39,7 +39,8 @@ class VerifyArguments(BaselineOptions):
         "verify",
         ("harness verify cassettes/", "harness verify report.json --open"),
         groups=("verdicts", "output"),
-        notes="Recordings are cassettes (.yaml), .har, .sse, .events.jsonl and .json files.",
+        notes="Recordings are cassettes (.yaml), .har, .sse, .events.jsonl and .json files.\n\n"
+        + EXIT_CODES.format("a body could not be judged"),
         shares=frozenset({"revision", "strict"}),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
+from harness.report.screen import align
 from harness.rules.ledger import Sentence, load_ledger
 
 REASONS = {
@@ -60,11 +61,12 @@ def sentence_record(sentence: Sentence) -> dict[str, Any]:
 
 def sentence_lines(sentences: Sequence[Sentence]) -> Iterator[str]:
     """A line for each sentence, and the counts."""
-    width = max(len(sentence.id) for sentence in sentences)
+    rows = []
     for sentence in sentences:
         judged = f"[{', '.join(sentence.rules)}]" if sentence.rules else f"(not judged, {sentence.reason})"
         judged += f" (partly: {sentence.partly})" if sentence.partly else ""
-        yield f"{sentence.id:<{width}}  {sentence.words}  {judged}"
+        rows.append((sentence.id, f"{sentence.words}  {judged}"))
+    yield from align(rows)
     yield count_sentences(sentences)
 
 

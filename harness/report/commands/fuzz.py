@@ -16,7 +16,8 @@ from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
-from harness.report.commands.presentation import EXPLAINED, Paint, Presentation, Section
+from harness.report.commands.presentation import EXPLAINED, Presentation, Section
+from harness.report.evidence.evidence_text import Detail
 from harness.report.evidence.reproduction import (
     commands,
     pytest_module,
@@ -24,8 +25,9 @@ from harness.report.evidence.reproduction import (
     reproduction_lines,
     why_no_cassette,
 )
+from harness.report.finding_text import ExplainedFailure, Paint, compared_lines, write_headline
 from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.screen import Verbatim
+from harness.report.screen import Line, Role
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -45,6 +47,9 @@ class FuzzPresentation(Presentation):
     noun = "result"
     live = False
     lists_causes = True
+    names_target = True
+    again = ""
+    begins = "asking the target which capabilities it has"
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
         self._seed = seed
@@ -115,21 +120,21 @@ class FuzzPresentation(Presentation):
         return engine_lines(phase)
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        for result in failures(state.results):
-            yield ""
-            written = self.written.get(key_of_failure(result), ())
-            ran = self.ran.get(key_of_failure(result), "")
-            yield from failure_lines(result, state, ran=ran, verbose=verbose, stored=bool(written))
-            yield from (f"  written: {path}" for path in written)
-            if written and (why := why_no_cassette(result)):
-                yield f"  no cassette is written: {why}"
-        unseen = self.list_unseen(state.results)
-        if self._excluded or unseen:
-            yield ""
         if self._excluded:
             yield f"excluded: {', '.join(self._excluded)}"
-        if unseen:
+        if unseen := self.list_unseen(state.results):
             yield f"in the baseline, but not found by this search (fixed?): {', '.join(unseen)}"
+
+    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        for result in failures(state.results):
+            written = self.written.get(key_of_failure(result), ())
+            files = [Line(f"written: {path}") for path in written]
+            if written and (why := why_no_cassette(result)):
+                files.append(Line(f"no cassette is written: {why}"))
+            ran = self.ran.get(key_of_failure(result), "")
+            headline, *lines = failure_lines(result, state, paint, detail, ran=ran, stored=bool(written))
+            if lines or detail is not Detail.BRIEF or files:
+                yield ExplainedFailure(headline, [*lines, *files])
 
     def list_unseen(self, results: Sequence[Result]) -> list[str]:
         """The entries of the baseline that excuse nothing in this run."""
@@ -140,11 +145,15 @@ class FuzzPresentation(Presentation):
             if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
         )
 
-    def notes(self, state: CollectedRun) -> Iterator[str]:
-        """The scope of the run, so that no reader overrates a missing finding."""
+    def reasons(self, state: CollectedRun) -> Iterator[str]:
         found = failures(state.results)
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
         yield f"{format_count(len(found), 'finding')}{f', {flaky} flaky' if flaky else ''}, seed {self._seed}"
+        yield from super().reasons(state)
+
+    def notes(self, state: CollectedRun) -> Iterator[str]:
+        """The scope of the run, so that no reader overrates a missing finding."""
+        yield next(self.reasons(state))
         answers = _count_answers(state)
         kinds = ", ".join(f"{number:,} {word}" for word, number in answers.items() if number)
         yield f"judged {answers.total():,} responses: {kinds}" if kinds else "judged no response"
@@ -192,49 +201,50 @@ _SINGULAR = {
 }
 
 
-def engine_lines(phase: PhaseFinished) -> Iterator[str]:
+def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
     """One line for an engine, then its notes and, if it tested too little, the reasons."""
     named = {word: _SINGULAR.get(word, word) if number == 1 else word for word, number in phase.counts.items()}
     counts = ", ".join(f"{number:,} {named[word]}" for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts or not phase.vacuous:
-        yield f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}"
+        yield Line(f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}", hang=11)
     else:
-        yield phase.name
-    yield from (f"  note: {escape_controls(note)}" for note in phase.notes)
-    yield from (f"  NOT TESTED: {escape_controls(why)}" for why in phase.vacuous)
+        yield Line(phase.name)
+    yield from (Line(f"  note: {escape_controls(note)}", Role.QUIET, hang=8) for note in phase.notes)
+    yield from (Line(f"  NOT TESTED: {escape_controls(why)}", Role.NOT_TESTED, hang=14) for why in phase.vacuous)
 
 
 def failure_lines(
-    result: Result, state: CollectedRun, *, ran: str = "", verbose: bool, stored: bool = False
-) -> Iterator[str]:
-    """Explain one failure to a person; a warning only in brief unless `verbose`. `ran`: see `CurlRuns`.
+    result: Result, state: CollectedRun, paint: Paint, detail: Detail, *, ran: str = "", stored: bool = False
+) -> Iterator[Line]:
+    """Explain one failure to a person; a broken MAY has a headline alone unless more is wanted.
 
-    A script that is not fully shrunk may be long: if it is `stored` in a file, it is not printed.
+    `ran`: see `CurlRuns`. A script that is not fully shrunk may be long: if it is `stored`, it is not printed.
     """
-    rule, finding = result.rule, result.observation.findings[0]
+    rule, finding, brief = result.rule, result.observation.findings[0], detail is Detail.BRIEF
     reproduction = result.reproduction or Reproduction()
     known = " (known)" if reproduction.known else ""
     call = f"{reproduction.call}: " if reproduction.call else ""
-    message = escape_controls(finding.message)
-    word = "note" if result.verdict is Verdict.INFO else result.outcome.word
-    yield f"{word.upper()} {finding.stable_code} [{rule.level}]{known} {call}{message}"
-    if result.outcome is Accounted.PASSED and not verbose:  # a broken MAY is no violation
+    title = f"{call}{escape_controls(finding.message)}{known}"
+    word = "NOTE" if result.verdict is Verdict.INFO else ""
+    yield Line(write_headline(paint, result.outcome, finding.stable_code, rule.level, title, word=word))
+    if result.outcome is Accounted.PASSED and brief:  # a broken MAY is no violation
         return
-    if result.verdict is Verdict.XFAIL:
-        yield f"  baseline: {escape_controls(result.excuse)}"
-    yield from (f"  {line}" for line in reproduction_lines(reproduction))
-    seen = f"seen {format_count(finding.weight - len(reproduction.consequences), 'time')}"
-    yield f"  {seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}"
-    if result.verdict in EXPLAINED or verbose:
-        yield f"  requirement: {rule.statement}"
-        compared = {"expected": finding.expected, "actual": finding.actual}
-        yield from (f"  {word}: {escape_controls(text)}" for word, text in compared.items() if text)
+    explained = result.verdict in EXPLAINED or not brief
+    if explained:
+        yield Line(f"requirement ({rule.level}): {rule.statement}")
+        yield from compared_lines(finding, brief=brief)
         if rule.breaks and result.observation.outcome is Outcome.NOT_MET:
-            yield f"  what breaks: {rule.breaks}"
+            yield Line(f"what breaks: {rule.breaks}")
+    if result.verdict is Verdict.XFAIL:
+        yield Line(f"baseline: {escape_controls(result.excuse)}")
+    yield from reproduction_lines(reproduction)
+    seen = f"seen {format_count(finding.weight - len(reproduction.consequences), 'time')}"
+    yield Line(f"{seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}")
+    if explained:
         script = "" if stored and reproduction.unshrunk else "\n".join(commands(result, state.display))
-        yield from (Verbatim(f"  {line}") for line in script.split("\n") if script)
-        yield f"  source: {rule.source}"
+        yield from (Line(line, Role.COMMAND) for line in script.split("\n") if script)
+        yield Line(f"source: {rule.source}", Role.QUIET)
 
 
 def _record_engine(phase: PhaseFinished) -> dict[str, Any]:

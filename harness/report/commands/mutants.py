@@ -16,7 +16,9 @@ from harness.engine.results import KillRow, Result, of_kind
 from harness.outcome import Accounted, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import LeftOut, RunVerdict, accounting_record, conclude
-from harness.report.commands.presentation import CountedWord, Paint, Presentation, Section
+from harness.report.commands.presentation import CountedWord, Presentation, Section
+from harness.report.finding_text import Paint, leave_unpainted
+from harness.report.screen import Role
 
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
@@ -40,6 +42,8 @@ class MutantsPresentation(Presentation):
     command = "mutants"
     noun = "result"
     counted = "mutant"
+    again = ""
+    begins = "running the checks against the unchanged emulator"
     live = False
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
@@ -194,16 +198,14 @@ def _sum_up_kills(rows: Sequence[KillRow], left: int, checks: str, own: str = ""
     return f"{len(survivors)} of {format_count(len(rows), 'mutant')} survived{which}; {killed} killed by {checks}"
 
 
-def matrix_lines(
-    state: CollectedRun, paint: Paint = lambda _, text: text, *, whole: bool = False
-) -> Iterator[str]:
+def matrix_lines(state: CollectedRun, paint: Paint = leave_unpainted, *, whole: bool = False) -> Iterator[str]:
     """A line for each mutant: who notices it; a long line is cut unless it is wanted `whole`."""
     rows = rows_of(state)
     width = max((len(row.mutant) for row in rows), default=0)
     added = state.api.load_extensions()
     for row in rows:  # the checks of an extension come last, and its author asks for them
         killers = ", ".join(sorted(row.killers, key=lambda killer: _cut_area(killer) not in added))
-        text = killers or (paint("35", "NOT TESTED") if row.errors else paint("31;1", "SURVIVED"))
+        text = killers or (paint(Role.NOT_TESTED, "NOT TESTED") if row.errors else paint(Role.FAILED, "SURVIVED"))
         long = len(killers) > _WIDTH and not whole
         yield f"{row.mutant:<{width}}  {f'{text[:_WIDTH]}… ({len(row.killers)} checks)' if long else text}"
 

@@ -6,9 +6,12 @@ the state of a run; the format must not matter.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
@@ -25,6 +28,8 @@ from harness.report.accounting import (
     detail_lines,
     list_other_failures,
 )
+from harness.report.evidence.evidence_text import Detail
+from harness.report.finding_text import ROLES, ExplainedFailure, Paint
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -43,16 +48,6 @@ ERRED_OUTSIDE = (
 
 _SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
 
-COLORS = {
-    Accounted.FAILED: "31;1",
-    Accounted.WARNED: "33",
-    Accounted.PASSED: "32",
-    Accounted.NOT_TESTED: "35",
-    Accounted.NOT_OFFERED: "2",
-    Accounted.EXCLUDED: "2",
-}
-"""The color of each outcome on a terminal (an SGR code)."""
-
 
 class CountedWord(Struct, frozen=True):
     """How many there are of something; `outcome` gives the mark of its `word`."""
@@ -60,10 +55,6 @@ class CountedWord(Struct, frozen=True):
     word: str
     number: int
     outcome: Accounted
-
-
-Paint: TypeAlias = Callable[[str, str], str]
-"""Returns a text in a colour, or unchanged where there is none."""
 
 
 class FoldedLines(Struct, frozen=True):
@@ -93,9 +84,10 @@ class Presentation:
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
     `settings` are those of a configuration file that leave something out, as text, by key.
-    `lists_causes`: it lists the causes of failures at the end. `names_rules`: its output has no room for the
-    broken rules, so that the next steps name the command that prints them. `warned_title` and `warned_about` head
-    the warnings of a page. `times_exercises`: it lists the waits of exercises.
+    `names_target`: it names the target also if it is not live. `lists_causes`: it lists the causes of failures at
+    the end. `names_rules`: its output has no room for the broken rules, so that the next steps name the command
+    that prints them. `warned_title` and `warned_about` head the warnings of a page. `times_exercises`: it lists
+    the waits of exercises. `begins` is its first wait, `again` the option that runs one check alone, if any.
     """
 
     subject = "{api}"
@@ -106,7 +98,10 @@ class Presentation:
     unaware = "a client"
     actor = ""
     live = True
+    names_target = False
     times_exercises = False
+    begins = "asking the target which capabilities it has"
+    again = "-c"
     lists_causes = False
     settings: Mapping[str, str] = {}
     names_rules = False
@@ -203,7 +198,7 @@ class Presentation:
 
     def opening(self, state: CollectedRun) -> Iterator[str]:
         """The first lines of a run."""
-        if not self.live:
+        if not (self.live or self.names_target):
             return
         target = state.target
         assert target is not None
@@ -247,16 +242,30 @@ class Presentation:
         return ""
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        """The lines above the totals."""
+        """The lines above the failures and the totals."""
+        return iter(())
+
+    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        """The failures that are explained at the end, if results are not shown live."""
         return iter(())
 
     def write_totals(self, state: CollectedRun, paint: Paint) -> str:
         """The line of totals."""
 
         def paint_outcome(outcome: Accounted, text: str) -> str:
-            return paint(COLORS[outcome], text)
+            return paint(ROLES[outcome], text)
 
         return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
+
+    def reasons(self, state: CollectedRun) -> Iterator[str]:
+        """The lines below the totals of a terminal: why not everything was tested. With -v it has all the notes.
+
+        A run that is incomplete has the first MUST check that was not tested, and what to do about it.
+        """
+        if line := self.accounting(state).write_reasons(hint=True):
+            yield line
+        if state.whole()[1].exit is Exit.UNREACHABLE:
+            yield from islice(self.details(state), 2)
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
         """Notes on checks without a response, and the next steps."""
@@ -265,12 +274,12 @@ class Presentation:
             causes = Counter(result.observation.instead for result in silent)
             listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
             yield f"no response: {format_count(len(silent), self.noun)} ({listed})"
-            if causes.keys() & {"429", "503"}:
-                yield _SLOWER
         yield from self.next_steps(state)
 
     def next_steps(self, state: CollectedRun) -> Iterator[str]:
         """The next steps of a reader that no result names; a page has these lines below its headline."""
+        if any(result.observation.instead in ("429", "503") for result in state.whole()[1].unjudged):
+            yield _SLOWER
         if state.whole()[1].exit is Exit.HARNESS_ERROR:
             erred = [result for result in state.results if result.reason is Reason.HARNESS_ERROR]
             owners = {owner for result in erred for owner in self.owners(result, state)} or {""}
@@ -282,6 +291,16 @@ class Presentation:
         if self.names_rules and rules:
             which = "the rule" if len(rules) == 1 else "each rule"
             yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
+
+    def run_again(self, state: CollectedRun) -> str:
+        """The command for the worst failure alone, as a line of a terminal; `""` if there is none."""
+        failed = [result for result in state.results if result.outcome is Accounted.FAILED and result.evidence]
+        if not (self.again and failed):
+            return ""
+        target, _ = state.whole()
+        worst = min(failed, key=attrgetter("urgency")).id
+        alone = f"harness {self.command} {shlex.quote(target.url or target.name)} {self.again} {worst} -v"
+        return f"help: `{alone}` shows all of it"
 
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
         """The areas of rules with a harness error, one of which may be an extension."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
 from harness.engine.results import Result
 from harness.look import Mark, mark_of
-from harness.outcome import Accounted, Exit, Reason, Verdict
+from harness.outcome import Accounted, Exit, Reason
 from harness.outcome.words import format_count, list_some
 from harness.report.accounting import (
     LeftOut,
@@ -23,18 +23,19 @@ from harness.report.accounting import (
     count_stale,
     list_counts,
 )
-from harness.report.commands.presentation import (
-    COLORS,
-    Paint,
-    Presentation,
-    Section,
-    describe_stale,
-)
-from harness.report.evidence.evidence_text import client_lines
+from harness.report.commands.presentation import Presentation, Section, describe_stale
+from harness.report.evidence.evidence_text import Detail, client_lines
 from harness.report.evidence.stream_events import read_run
+from harness.report.finding_text import (
+    ROLES,
+    ExplainedFailure,
+    Paint,
+    leave_unpainted,
+    write_headline,
+)
 from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
-from harness.report.screen import Verbatim
+from harness.report.screen import Line, Role
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 
@@ -56,6 +57,8 @@ class TorturePresentation(Presentation):
     live = False
     lists_causes = True
     names_rules = True
+    again = ""
+    begins = "running the client without a fault"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the cases."""
@@ -172,7 +175,7 @@ class TorturePresentation(Presentation):
         if not is_case(result):
             return f"{self.kind(result).upper()} {result.id}: {describe_stale(result)}"
         outcome = outcome_of(result)
-        word = paint(COLORS[result.outcome], f"{result.outcome.word.upper():<11} {outcome}")
+        word = paint(ROLES[result.outcome], f"{result.outcome.word.upper():<11} {outcome}")
         problem = "".join(f": {escape_controls(f.message)}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
@@ -180,24 +183,31 @@ class TorturePresentation(Presentation):
         yield from kind_lines(state, paint)
         if (drops := drop_map(state)) is not None:
             yield from map_lines(drops, paint)
-        for group in groups(state.results):
-            headline, *rest = group_lines(group, state, verbose=verbose)
-            yield from ("", paint(COLORS[group[0].outcome], headline), *rest)
         if unharmed := [result for result in list_cases(state.results) if run_of(result).unharmed]:
             cases = format_count(len(unharmed), "case")
             yield f"\nno fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
 
-    def notes(self, state: CollectedRun) -> Iterator[str]:
-        """The detail words of the cases, and what the options left out."""
-        cases = list_cases(state.results)
-        counts = Counter(map(outcome_of, cases))
-        if cases:
+    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        for group in groups(state.results):
+            headline, *lines = group_lines(group, state, paint, verbose=detail is not Detail.BRIEF)
+            yield ExplainedFailure(headline, lines)
+
+    def reasons(self, state: CollectedRun) -> Iterator[str]:
+        """The detail words of the cases."""
+        counts = Counter(map(outcome_of, list_cases(state.results)))
+        if counts:
             yield f"outcomes: {', '.join(f'{counts[one]} {one}' for one in DropOutcome if counts[one])}"
+
+    def notes(self, state: CollectedRun) -> Iterator[str]:
+        yield from self.reasons(state)
         if skipped := sum(item["cases"] for item in list_untried(state)):
             yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
+        yield from self.next_steps(state)
+
+    def next_steps(self, state: CollectedRun) -> Iterator[str]:
         if count_stale(state.results):
             yield "help: `--baseline-update` removes stale entries from the baseline"
-        yield from self.next_steps(state)
+        yield from super().next_steps(state)
 
 
 def _choose_first_phase(state: CollectedRun) -> PhaseFinished:
@@ -247,7 +257,7 @@ class OutcomeLook(NamedTuple):
     """
 
     sign: str
-    color: str
+    color: Role
     mark: Mark
     column: str
 
@@ -256,18 +266,18 @@ _WARNED = "warned"
 _COLUMNS = ("right", "silent failure", "reported a failure", "hung", "had no way", _WARNED)
 
 LOOKS = {
-    DropOutcome.EXACT: OutcomeLook(".", "32", mark_of("exact"), "right"),
-    DropOutcome.RECOVERED: OutcomeLook("r", "32", mark_of("exact"), "right"),
-    DropOutcome.COULD_NOT: OutcomeLook("n", "32", mark_of("refused"), "had no way"),
-    DropOutcome.REPORTED: OutcomeLook("e", "33", mark_of("gave-up"), "reported a failure"),
-    DropOutcome.CRASHED: OutcomeLook("c", "33", mark_of("gave-up"), "reported a failure"),
-    DropOutcome.HUNG: OutcomeLook("t", "35;1", mark_of("hung"), "hung"),
-    DropOutcome.WRONG_STATUS: OutcomeLook("S", "31;1", mark_of("wrong"), "silent failure"),
-    DropOutcome.HOLE: OutcomeLook("H", "31;1", mark_of("wrong"), "silent failure"),
-    DropOutcome.DUPLICATED: OutcomeLook("D", "31;1", mark_of("wrong"), "silent failure"),
-    DropOutcome.SILENT_LOSS: OutcomeLook("L", "31;1", mark_of("wrong"), "silent failure"),
-    DropOutcome.LOST_CONTEXT: OutcomeLook("F", "31;1", mark_of("wrong"), "silent failure"),
-    DropOutcome.DOUBLE_CREATE: OutcomeLook("C", "31;1", mark_of("wrong"), "silent failure"),
+    DropOutcome.EXACT: OutcomeLook(".", Role.PASSED, mark_of("exact"), "right"),
+    DropOutcome.RECOVERED: OutcomeLook("r", Role.PASSED, mark_of("exact"), "right"),
+    DropOutcome.COULD_NOT: OutcomeLook("n", Role.PASSED, mark_of("refused"), "had no way"),
+    DropOutcome.REPORTED: OutcomeLook("e", Role.WARNED, mark_of("gave-up"), "reported a failure"),
+    DropOutcome.CRASHED: OutcomeLook("c", Role.WARNED, mark_of("gave-up"), "reported a failure"),
+    DropOutcome.HUNG: OutcomeLook("t", Role.NOT_TESTED, mark_of("hung"), "hung"),
+    DropOutcome.WRONG_STATUS: OutcomeLook("S", Role.FAILED, mark_of("wrong"), "silent failure"),
+    DropOutcome.HOLE: OutcomeLook("H", Role.FAILED, mark_of("wrong"), "silent failure"),
+    DropOutcome.DUPLICATED: OutcomeLook("D", Role.FAILED, mark_of("wrong"), "silent failure"),
+    DropOutcome.SILENT_LOSS: OutcomeLook("L", Role.FAILED, mark_of("wrong"), "silent failure"),
+    DropOutcome.LOST_CONTEXT: OutcomeLook("F", Role.FAILED, mark_of("wrong"), "silent failure"),
+    DropOutcome.DOUBLE_CREATE: OutcomeLook("C", Role.FAILED, mark_of("wrong"), "silent failure"),
 }
 
 RANK = {outcome: rank for rank, outcome in enumerate(DropOutcome)}
@@ -368,7 +378,7 @@ _NAMED = 6
 """Most cases of a group that are named."""
 
 
-def kind_lines(state: CollectedRun, paint: Paint = lambda _, text: text) -> Iterator[str]:
+def kind_lines(state: CollectedRun, paint: Paint = leave_unpainted) -> Iterator[str]:
     """A line for each kind of cases, if there are kinds: how they came out, and how many were left out."""
     skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
     kinds: dict[str, Counter[DropOutcome]] = defaultdict(Counter)
@@ -445,7 +455,7 @@ def picture_of(result: Result, state: CollectedRun) -> StreamPicture | None:
     return draw_picture(readings, total=state.whole_stream) if readings else None
 
 
-def map_lines(drops: OutcomeMatrix, paint: Paint = lambda _, text: text) -> Iterator[str]:
+def map_lines(drops: OutcomeMatrix, paint: Paint = leave_unpainted) -> Iterator[str]:
     """The map of drops for a terminal: a line for each kind of ending, with a sign for each column."""
     colors = {look.sign: look.color for look in LOOKS.values()}
     width = max(len(row.name) for row in drops.rows)
@@ -461,25 +471,29 @@ def _name_some(results: Sequence[Result]) -> str:
     return f"{named}{', …' if len(results) > _NAMED else ''}"
 
 
-def group_lines(group: Sequence[Result], state: CollectedRun, *, verbose: bool = False) -> Iterator[str]:
+def group_lines(
+    group: Sequence[Result], state: CollectedRun, paint: Paint = leave_unpainted, *, verbose: bool = False
+) -> Iterator[Line]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first, run, rule = group[0], run_of(group[0]), group[0].rule
+    finding = next(each for each in first.observation.findings)
     problems = list(dict.fromkeys(map(describe_problem, group)))
-    times = format_count(len(group), "case")
-    weight = f"a warning of {rule.id}" if first.verdict is Verdict.WARN else f"{rule.level} {rule.id}"
-    word = f"{first.outcome.word.upper()} {outcome_of(first)}"
-    yield f"{word} ({times}, {weight}) at {run.name} the client {problems[0]}"
+    title = f"the client {problems[0]}"
+    yield Line(write_headline(paint, first.outcome, finding.stable_code, rule.level, title))
     if first.excuse:
-        yield f"  baseline: {first.excuse}"
-    if len(group) > 1:
-        yield f"  cases: {_name_some(group)}"
-    yield from (f"  also: {problem}" for problem in problems[1 : 1 + 3 * verbose])
-    yield from (f"  {line}" for line in client_lines(run, verbose=verbose))
+        yield Line(f"baseline: {first.excuse}")
+    yield Line(f"{format_count(len(group), 'case')} ({outcome_of(first)}): {_name_some(group)}")
+    yield from (Line(f"also: {problem}") for problem in problems[1 : 1 + 3 * verbose])
+    if rule.breaks:
+        yield Line(f"what breaks: {rule.breaks}")
+    yield Line(f"case {run.name}:")
+    yield from client_lines(run, verbose=verbose)
     if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
-        yield "  received:"
-        yield from (f"    {line}" for line in picture_lines(picture, most=56))
+        yield Line("received:")
+        yield from (Line(f"  {line}") for line in picture_lines(picture, most=56))
     if first.reproduction is not None:
-        yield Verbatim(f"  this one alone:  {escape_controls(first.reproduction.command)}")
+        yield Line(f"this case alone: {escape_controls(first.reproduction.command)}", Role.COMMAND)
+    yield Line(f"source: {rule.source}", Role.QUIET)
 
 
 def groups(results: Sequence[Result]) -> list[list[Result]]:

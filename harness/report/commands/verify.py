@@ -16,10 +16,11 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
 from harness.report.accounting import RunVerdict, accounting_record, conclude
-from harness.report.commands.presentation import FoldedLines, Paint, Presentation, Section
-from harness.report.evidence.evidence_text import place_line
-from harness.report.finding_text import compared_lines
+from harness.report.commands.presentation import FoldedLines, Presentation, Section
+from harness.report.evidence.evidence_text import Detail, place_line
+from harness.report.finding_text import ExplainedFailure, Paint, compared_lines, write_headline
 from harness.report.json_report import code_record, place_record
+from harness.report.screen import Line, Role
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class VerifyPresentation(Presentation):
     command = "verify"
     live = False
     names_rules = True
+    again = ""
+    begins = "reading the recordings"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The sum of the checks, unless the paths held nothing to judge."""
@@ -112,16 +115,6 @@ class VerifyPresentation(Presentation):
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        explained: set[str] = set()
-        for result, place, finding in list_findings(state):
-            alone = account(place.verdict, Observation.of([finding])).word  # information breaks nothing: a note
-            word = "note" if place.verdict is Verdict.INFO else alone
-            kind = f"{word.upper()} {finding.rule} [{result.rule.level}]"
-            yield f"{place_line(place)}: {kind} {escape_controls(finding.message)}"
-            yield from (f"  {line}" for line in compared_lines(finding))
-            if result.outcome in (Accounted.FAILED, Accounted.WARNED) and result.id not in explained:
-                explained.add(result.id)
-                yield f"    what breaks: {result.rule.breaks}"
         for group in _fold_left_out(state):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
@@ -134,6 +127,24 @@ class VerifyPresentation(Presentation):
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         if _sum(state, "entries") or _list_left_out(state):
             yield self._describe_judged(state)
+
+    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        explained: set[str] = set()
+        for result, place, finding in list_findings(state):
+            word = "NOTE" if place.verdict is Verdict.INFO else ""  # information breaks nothing
+            outcome = account(place.verdict, Observation.of([finding]))
+            message = escape_controls(finding.message)
+            lines = [
+                Line(f"found in: {place_line(place)}"),
+                *compared_lines(finding, brief=detail is Detail.BRIEF),
+            ]
+            if result.outcome in (Accounted.FAILED, Accounted.WARNED) and result.id not in explained:
+                explained.add(result.id)
+                lines.append(Line(f"what breaks: {result.rule.breaks}"))
+                lines.append(Line(f"source: {result.rule.source}", Role.QUIET))
+            yield ExplainedFailure(
+                write_headline(paint, outcome, finding.rule, result.rule.level, message, word=word), lines
+            )
 
     def _describe_judged(self, state: CollectedRun) -> str:
         """How much was read, and how much of it was judged."""

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from enum import StrEnum
 from itertools import chain, groupby, takewhile
 from types import MappingProxyType
 from typing import TypeAlias
@@ -23,7 +24,9 @@ from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
 from harness.outcome.words import format_count, shorten
 from harness.report.evidence.curl import Display, curl, curl_lines
+from harness.report.evidence.wire_text import STEP, quote, quote_place, shorten_target, shorten_tokens
 from harness.report.finding_text import place
+from harness.report.screen import Line, Role
 from harness.wire import (
     Decoder,
     Exchange,
@@ -32,6 +35,20 @@ from harness.wire import (
 )
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
+
+
+class Detail(StrEnum):
+    """How much of the evidence is shown.
+
+    `BRIEF`: a failure on a screen, without its bytes. `USUAL`: the exchange that shows the fault, the others in a
+    line each way. `FULL`: each exchange that matters. `WHOLE`: all exchanges, to their last byte.
+    """
+
+    BRIEF = "brief"
+    USUAL = "usual"
+    FULL = "full"
+    WHOLE = "whole"
+
 
 SHOWN = 1_600
 """Most characters of a body that a report shows uncut."""
@@ -113,8 +130,7 @@ def _widen(text: str, found: Span, shown: int) -> Span:
 
 def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = None) -> str:
     """The beginning of a body in one line of at most so many characters, masked; `request` as in `body_lines`."""
-    line = " ".join(mask.show(body[:MASKED].decode("utf-8", "replace"), request).split())
-    return f"{line[: most - 1]}…" if len(body) > MASKED else shorten(line, most)
+    return quote(mask.show(body[:MASKED].decode("utf-8", "replace"), request), most)
 
 
 def body_text(body: bytes, request: Request, display: Display) -> str:
@@ -125,7 +141,6 @@ def body_text(body: bytes, request: Request, display: Display) -> str:
 Span: TypeAlias = tuple[int, int]
 """The first character of a part of a text, and the one after its last."""
 
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -147,7 +162,7 @@ def find_place(text: str, where: Where) -> Span | None:
 
 def _find_in_events(text: str, pointer: str) -> Span | None:
     """The member of the last event of a stream that has it, where a finding names no event."""
-    steps = _STEP.findall(pointer)
+    steps = STEP.findall(pointer)
     name = json.dumps(steps[-1][0], ensure_ascii=False) if steps and steps[-1][0] else ""
     at = len(text)
     while name and (at := text.rfind("data:", 0, at)) >= 0:
@@ -162,7 +177,7 @@ def _find_member(text: str, at: int, pointer: str) -> Span | None:
     """The deepest member on the way of a pointer that is there; None if not even the first one is."""
     first = -1
     with suppress(ValueError, IndexError, RecursionError):  # no JSON, or no such member
-        for name, index in _STEP.findall(pointer) if at >= 0 else ():
+        for name, index in STEP.findall(pointer) if at >= 0 else ():
             first, at = _enter(text, at, name, int(index) if index else -1)
     with suppress(ValueError, RecursionError):  # its value is cut
         return None if first < 0 else (first, _DECODER.raw_decode(text, at)[1])
@@ -201,8 +216,8 @@ def _list_headers(headers: Headers, mask: Mask) -> list[str]:
     ]
 
 
-ONE_LINE, RELAYED_IN_FULL = 160, 2_000
-"""Most characters of a body in one line, normally and in a relayed exchange in full."""
+ONE_ROW, ONE_LINE, RELAYED_IN_FULL = 62, 160, 2_000
+"""Most characters of a body in one row of a terminal, in one line, and in a relayed exchange in full."""
 
 
 _MOST_EXCHANGES = 3
@@ -286,9 +301,8 @@ def shown_lines(
     display: Display,
     *,
     named: bool,
-    verbose: bool,
+    detail: Detail,
     accused: Evidence | None = None,
-    whole: bool = False,
     events: Sequence[str] = (),
     places: Mapping[int, Where] = MappingProxyType({}),
     elsewhere: str = "",
@@ -296,30 +310,34 @@ def shown_lines(
     """The evidence that a person needs; `named`: a finding names its exchange, the first `accused`.
 
     `places` has the place that the first finding names in each exchange, by its identity. `events` are lines that
-    stand for the stream in which the fault is. `whole`: every exchange, to its last byte. `elsewhere` describes
-    where the others are, `""` if nowhere.
+    stand for the stream in which the fault is. `elsewhere` describes where the others are, `""` if nowhere.
     """
+    verbose = detail in (Detail.FULL, Detail.WHOLE)
     if exchanges := of_kind(Exchange, evidence):
         shown, fault = _choose(exchanges, display.api, accused, named=named)
-        if whole:
+        if detail is Detail.WHOLE:
             yield f"the wire, {count_evidence(exchanges)}:"
             for exchange in exchanges:
                 yield from exchange_lines(exchange, display, shown=1_000_000)
         else:
-            if len(exchanges) > len(shown):
+            if len(exchanges) > len(shown) and detail is not Detail.BRIEF:
                 more = f"; {elsewhere}" if elsewhere else ""
                 yield f"exchanges ({len(shown)} of {len(exchanges)}{more}):"
-            yield from _write_exchanges(display, shown, fault, verbose=verbose, events=events, places=places)
-        yield "reproduce:"
-        for command in curl_lines(shown, display):
-            yield from command.split("\n")
+            yield from _write_exchanges(display, shown, fault, detail=detail, events=events, places=places)
+        if detail is not Detail.BRIEF:
+            yield "reproduce:"
+            for command in curl_lines(shown, display):
+                yield from (Line(line, Role.COMMAND) for line in command.split("\n"))
     if relayed := of_kind(RelayedExchange, evidence):
-        most = RELAYED_IN_FULL if verbose else ONE_LINE
-        for item in relayed if verbose else relayed[:2]:
+        brief = detail is Detail.BRIEF
+        most = RELAYED_IN_FULL if verbose else ONE_ROW - len("client → gateway    ") if brief else ONE_LINE
+        for item in relayed if verbose else relayed[: 1 if brief else 2]:
             yield f"exchange {item.name}:"
-            yield from (f"  {line}" for line in relayed_lines(item, display.mask, most))
-        yield "the request of the client (the harness is the upstream):"
-        yield from (f"  {line}" for line in curl(relayed[0].client.request, display).split("\n"))
+            yield from (Line(f"  {line}", Role.QUIET) for line in relayed_lines(item, display.mask, most))
+        if not brief:
+            yield "the request of the client (the harness is the upstream):"
+            command = curl(relayed[0].client.request, display)
+            yield from (Line(f"  {line}", Role.COMMAND) for line in command.split("\n"))
     if recorded := of_kind(RecordedPlace, evidence):
         first = recorded if verbose else recorded[:10]
         yield f"found in {format_count(len(recorded), 'place')}{':' if first == recorded else ', such as:'}"
@@ -335,26 +353,35 @@ def _write_exchanges(
     shown: Sequence[Exchange],
     fault: Exchange,
     *,
-    verbose: bool,
+    detail: Detail,
     events: Sequence[str],
     places: Mapping[int, Where],
 ) -> Iterator[str]:
     """The exchange that shows the fault in full, and a line each way for the others.
 
-    Where `events` show that exchange, it has a line each way, too; with `verbose` all are in full.
+    Where `events` show that exchange, it has a line each way, too; in brief, the member that a finding names.
     """
     first = shown[0].began
     for exchange in shown:
         where, time = places.get(id(exchange)), ""
         if exchange.began is not None and first is not None and exchange.began - first >= 0.25:
             time = f" (after {exchange.began - first:.1f} s)"
-        if verbose or (exchange is fault and not events):
+        is_fault = exchange is fault and not events
+        if detail is Detail.FULL or (is_fault and detail is Detail.USUAL):
             head, *others = exchange_lines(exchange, display, where=where)
-            yield head + time
-            yield from others
-        else:
-            yield f"> {_request(exchange.request, display.mask, ONE_LINE)}{time}"
-            yield f"< {_answer(exchange, display.mask, ONE_LINE)}{_quote_place(exchange, display, where)}"
+            yield from (Line(line, Role.QUIET) for line in (head + time, *others))
+            continue
+        most = ONE_LINE if detail is Detail.USUAL else ONE_ROW
+        yield Line(f"> {_request(exchange.request, display.mask, most)}{time}", Role.QUIET, hang=4)
+        if detail is Detail.USUAL:
+            quoted = _quote_place(exchange, display, where)
+            yield Line(f"< {_answer(exchange, display.mask, most)}{quoted}", Role.QUIET, hang=4)
+        elif not events:  # else the picture shows what came
+            text = body_text(exchange.body[:MASKED], exchange.request, display)
+            place = list(quote_place(text, where.pointer)) if is_fault and where is not None else []
+            at = f"{exchange.status}, at {where.pointer}:" if place and where is not None else ""
+            yield Line(f"< {at or _answer(exchange, display.mask, most)}", Role.QUIET, hang=4)
+            yield from place
     yield from events
 
 
@@ -403,8 +430,10 @@ def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -
 
 
 def _request(request: Request, mask: Mask, shown: int) -> str:
-    line = f"{request.method} {mask.text(request.target)}"
-    body = begin_body(request.body, mask, shown)
+    line = f"{request.method} {shorten_target(mask.text(request.target))}"
+    if not request.body:
+        return escape_controls(line)
+    body = begin_body(request.body, mask, shown - len(line) if shown <= ONE_ROW else shown)
     return escape_controls(f"{line} {body}" if body else line)
 
 
@@ -434,13 +463,14 @@ def _quote_place(exchange: Exchange, display: Display, where: Where | None) -> s
     return f", with {escape_controls(shorten(' '.join(text[slice(*found)].split()), ONE_LINE))}"
 
 
-def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:
+def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[Line]:
     """The requests and responses with times, the client's result, and its last words; `verbose`: all of them."""
-    yield "on the wire:"
+    yield Line("on the wire:")
     for line in _draw_timeline(run):
-        yield f"  {escape_controls(line)}"
+        shown = line if verbose else shorten_tokens(shorten_target(line))
+        yield Line(f"  {escape_controls(shown)}", Role.QUIET, hang=16)
     for line in run.stray:
-        yield f"on standard output, not a result: {escape_controls(line)}"
+        yield Line(f"on standard output, not a result: {escape_controls(line)}")
     words = run.stderr.splitlines()
     if words and not verbose:
         lines = [line for line in words if line.strip()]
@@ -448,8 +478,8 @@ def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[str]:
         if not any(map(_ERROR.match, words)) and (error := next(filter(_ERROR.match, lines), None)) is not None:
             words = [error, "…", *words]  # Node prints a dump after it
     if run.stderr.splitlines():
-        yield "standard error ends with:"
-        yield from (f"  {escape_controls(line)}" for line in words)
+        yield Line("standard error ends with:")
+        yield from (Line(f"  {escape_controls(line)}", Role.QUIET) for line in words)
 
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:

@@ -14,23 +14,24 @@ from harness.engine.results import Replays, Reproduction, Result, of_kind
 from harness.kit.api import Api
 from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl_lines
+from harness.report.screen import Line, Role
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
 from harness.written_files import make_folder, write_file
 
 
-def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[Line]:
     """How to see it again; `noun` is what a command line is for."""
     if reproduction.steps:
         why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
         words = f"request sequence, not fully shrunk{why}" if why else "shortest request sequence"
-        yield f"{words}: {' > '.join(map(str, reproduction.steps))}"
+        yield Line(f"{words}: {' > '.join(map(str, reproduction.steps))}")
     elif reproduction.unshrunk:
-        yield f"its requests are not fully shrunk: {reproduction.unshrunk}"
+        yield Line(f"its requests are not fully shrunk: {reproduction.unshrunk}")
     if reproduction.consequences:
-        yield f"consequences: {escape_controls(', '.join(reproduction.consequences))}"
+        yield Line(f"consequences: {escape_controls(', '.join(reproduction.consequences))}")
     if reproduction.command:
-        yield f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}"
+        yield Line(f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}", Role.COMMAND)
 
 
 def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:

@@ -19,6 +19,7 @@ from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten, to_one_line
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text
+from harness.report.screen import Line, Role
 from harness.wire import By, Decoder, Exchange, StreamProtocol
 from harness.wire.json_value import json_or_none, object_or_none
 from harness.wire.message import escape_controls
@@ -385,17 +386,18 @@ def _fold(rows: Sequence[EventRow]) -> tuple[EventFold, ...]:
     return tuple(folds)
 
 
-def event_lines(listed: EventList | None) -> Iterator[str]:
+def event_lines(listed: EventList | None) -> Iterator[Line]:
     """The picture of the streams, then the event that a finding names with its neighbors; or no line."""
     if listed is None or not (listed.folds or listed.picture.kinds & {CellKind.MISSING, CellKind.TWICE}):
         return
-    yield f"events{f' {listed.about}' if listed.about else ''}:"
-    yield from (f"  {line}" for line in picture_lines(listed.picture))
+    yield Line(f"events{f' {listed.about}' if listed.about else ''}:")
+    yield from (Line(f"  {line}") for line in picture_lines(listed.picture))
     for row in (row for fold in listed.folds if not fold.summary for row in fold.rows):
         if row.kind == "cut":
-            yield f"          -- {row.name} --"
+            yield Line(f"          -- {row.name} --", Role.QUIET)
             continue
         arrow = "->" if row.accused else "  "
         number = "" if row.number is None else row.number
         content = "MISSING" if row.kind == "missing" else shorten(row.summary, 31)  # with the rest: 80 columns
-        yield f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip()
+        role = Role.MISSING if row.kind == "missing" else Role.ACTUAL if row.accused else Role.QUIET
+        yield Line(f"  {arrow} {number:>4}  {row.name:<29} {content}".rstrip(), role)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.outcome.words import format_count
+from harness.report.screen import Line, Role
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
 _LEVELS = {"MUST": 0, "SHOULD": 1, "MAY": 2}
@@ -243,11 +244,12 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
     yield ""
     for row in compared.telling:
         label = f"{CHANGES[row.change].upper():<13}" if compared.same_target else ""
+        role = Role.FAILED if row.change == "new" or (row.broken and not compared.same_target) else Role.PLAIN
         level = f" [{row.chosen.level}]" if row.chosen.level else ""
         outcomes = (" → " if compared.same_target else " | ").join(row.list_outcomes(with_finding=True))
-        yield f"{label}{row.id}{level} {outcomes}"
+        yield Line(f"{label}{row.id}{level} {outcomes}", role, hang=13)
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"
-        yield "help: add --same-target if they are of one server at several addresses"
+        yield Line("help: add --same-target if they are of one server at several addresses", Role.HELP)
     yield compared.verdict

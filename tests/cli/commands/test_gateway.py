@@ -87,7 +87,7 @@ def test_the_projects_own_proxy_has_no_finding(harness: Harness, port: int) -> N
     ],
 )
 def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said: str) -> None:
-    """A failure shows source, all four sides of the passage, a curl line, and a command that repeats the rule."""
+    """A failure shows source, all four sides of the passage, and a command that repeats the rule."""
     done = harness(*words(port, mutant))
     assert done.code == 1, done.out + done.err
     assert f"finding: {said}" in done.out
@@ -95,7 +95,7 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
     assert len(fixes) == len(set(fixes)), "each is printed once"
     for line in ("source: ", "client → gateway    POST /v1beta/", "gateway → upstream  POST /v1beta/"):
         assert line in done.out
-    for line in ("upstream → gateway  ", "gateway → client    ", "curl -sS -N -i -X POST http://127.0.0.1:"):
+    for line in ("upstream → gateway  ", "gateway → client    "):
         assert line in done.out
     alone = re.search(r"this check alone: (.+)", done.out)
     assert alone is not None

@@ -36,8 +36,9 @@ def test_torture_of_a_client_by_name(harness: Harness) -> None:
     """It is played the table in its first mode, and the line that repeats a case has its name, and works."""
     done = harness("torture", "--client", "curl", *TWO)
     assert (done.code, done.err) == (1, "")
-    assert "FAILED silent-loss (1 case, MUST client.whole) at event:9,end" in done.out
-    line = re.search(r"this one alone:  harness (.*)", done.out)
+    assert "FAILED      client.whole/silent-loss [MUST] the client" in done.out
+    assert "1 case (silent-loss): event:9,end" in done.out
+    line = re.search(r"this case alone: harness (.*)", done.out)
     assert line is not None
     assert line[1].endswith("--mode create --client curl")
     again = harness(*shlex.split(line[1]))
@@ -149,3 +150,20 @@ def test_the_helper_without_its_sdk_is_refused_in_words(monkeypatch: pytest.Monk
 def test_the_page_of_clients_has_each_name() -> None:
     page = (folder("docs/clients").parent / "clients.md").read_text("utf-8")
     assert [client.name for client in READY if f"`{client.name}`" not in page] == []
+
+
+def test_the_first_sentence_is_that_of_the_table() -> None:
+    """The README counts the clients whose newest version reports success after a stream that ended early."""
+    docs = folder("docs/clients").parent
+    clients = json.loads((docs / "clients" / "table.json").read_text("utf-8"))["clients"]
+    newest = {one["client"]: one["version"] for one in reversed(clients)}
+    silent = {
+        one["client"]
+        for one in clients
+        for fault, outcome, *_ in one["cells"]
+        if one["version"] == newest[one["client"]]
+        and fault == "clean-end"
+        and outcome in ("silent-loss", "wrong-status")
+    }
+    sentence = f"**{len(silent)} of {len(newest)} known clients report success"
+    assert sentence in (docs.parent / "README.md").read_text("utf-8")

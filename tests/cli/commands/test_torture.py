@@ -44,19 +44,17 @@ def test_a_client_that_does_not(harness: Harness) -> None:
     """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
     done = harness("torture", "--cuts", "event:9,rst", "--cuts", "event:8,rst", "--", *program(BAD))
     assert done.code == 1
-    assert (
-        "FAILED duplicated (2 cases, MUST client.once) at event:9,rst the client has the text from event"
-        in done.out
-    )
+    assert "FAILED      client.once/duplicated [MUST] the client has the text from event" in done.out
+    assert "2 cases (duplicated): event:9,rst, event:8,rst" in done.out
     assert "twice: it requested the stream from the start again, and kept its earlier output" in done.out
     assert re.search(
-        r"-> GET /v1beta/interactions/\S+stream=true\n.*<- 200, 9 events, .* reset the connection within",
+        r"-> GET /v1beta/interactions/\S+ \(\d+\)\?stream=true\n.*<- 200, 9 events, .* reset the connection",
         done.out,
     )
     assert "!! event:9,rst" in done.out
     assert "=> the client reports" in done.out
     assert "dropped: " in done.out
-    line = next(line for line in done.out.splitlines() if "this one alone:" in line)
+    line = next(line for line in done.out.splitlines() if "this case alone:" in line)
     assert "harness torture --cuts event:9,rst -- " in line
 
 
@@ -71,7 +69,7 @@ def test_the_reproduction_reproduces(harness: Harness) -> None:
     Path("client.py").write_text(LOOP, encoding="utf-8")
     done = harness("torture", *words, "--", sys.executable, "-I", "-S", "client.py")
     assert done.code == 1
-    line = re.search(r"this one alone:  harness (.*)", done.out)
+    line = re.search(r"this case alone: harness (.*)", done.out)
     (failure,) = ET.parse("x.xml").getroot().iter("failure")
     in_report = re.search(r"this case alone: harness (.*)", failure.text or "")
     assert line is not None

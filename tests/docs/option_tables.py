@@ -1,6 +1,6 @@
 """Writes what editors and readers get of the options: a JSON Schema of `[tool.harness]`, and tables of its keys.
 
-Layer 8. `python -m harness.cli.option_tables` writes both into a checkout; a test compares them.
+`python -m tests.docs.option_tables` writes both into a checkout; a test compares them.
 """
 
 from __future__ import annotations
