@@ -238,7 +238,7 @@ def test_each_command_of_checks_mutants_and_faults_has_the_option(
     extend(EXAMPLE)
     named = ["--extension", "acme.py"]
     assert run(capsys, "explain", "acme.id", *named)[0] == 0
-    assert run(capsys, "mutants", "acme-*", "--list", *named) == (0, "acme-no-id: No id.\n")
+    assert run(capsys, "mutants", "acme-*", "--list", *named) == (0, "acme-no-id  No id.\n")
     assert "acme-proxy" in run(capsys, "torture", "--set", "acme", "--dry-run", *named, "--", "client")[1]
 
 
