@@ -18,23 +18,11 @@ from harness.emulator.mutants.changes import (
     when,
     without,
 )
-from harness.emulator.mutants.hooks import (
-    create,
-    deltas,
-    event,
-    events,
-    frame,
-    output,
-    payload,
-    request,
-    row,
-    stream,
-)
+from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
 from harness.emulator.mutants.parts import Change, after, before, instead, memory
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call
-from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response, encode
 from harness.wire.message import WrappedBody
@@ -175,20 +163,10 @@ def _misspell(deltas: list[Json], step: object) -> list[Json]:
     return [{**deltas[0], "arguments": text.replace('"}', 'Ã"}')}]
 
 
-def _lose_letters(steps: list[Json], order: CreateRequest) -> list[Json]:
-    return [
-        {**step, "content": [{**part, "text": f"\ufffd{part['text'][1:]}"} for part in step["content"]]}
-        if step["type"] == "model_output"
-        and all(part["type"] == "text" for part in step["content"])
-        and not order.body.get("response_format")
-        else step
-        for step in steps
-    ]
-
-
 MUTANTS = table(
     "stream",
-    row("letters-replaced", "The first letter of each text is a replacement character.", output(_lose_letters)),
+    row("letters-replaced", "The first letter of each streamed text is a replacement character.",
+        deltas("text", lambda texts, _: ["\ufffd" + texts[0][1:], *texts[1:]])),
     row("frames-run-together", "Frames are not separated by a blank line.",
         frame(lambda name, data: _write_frame(name, data)[:-1])),
     row("frames-ndjson", "The stream is newline-delimited JSON, not server-sent events.",
