@@ -192,9 +192,9 @@ class PresentedRun(CollectedRun):
         """The causes of all failures of a finished run, the worst first."""
         return list_causes(self.urgent_first, self.api.load_rules())
 
-    def list_notes(self, *, hint: bool = False) -> Iterator[str]:
-        """The lines between the totals and the verdict; `hint` names the option -v."""
-        lines = [self.accounting.write_reasons(hint=hint), *self.presentation.details(self)]
+    def list_notes(self) -> Iterator[str]:
+        """All lines between the totals and the verdict; a terminal has them with -v."""
+        lines = [self.accounting.write_reasons(), *self.presentation.details(self)]
         if self.finished is not None and (mishaps := self.finished.mishaps):
             first, count = mishaps[0], format_count(len(mishaps), "response was", "responses were")
             lines.append(

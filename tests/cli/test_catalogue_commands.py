@@ -152,3 +152,19 @@ def test_capabilities_are_listed_with_the_checks_that_need_them(harness: Harness
     records = json.loads(harness("list", "--capabilities", "--json").out)
     assert {record["capability"]: record["meaning"] for record in records} == known
     assert next(one for one in records if one["capability"] == "prompts")["checks"] == ["rob.concurrent-output"]
+
+
+@pytest.mark.parametrize(
+    ("words", "member"),
+    [
+        ("explain resume.no-gap gw.once", "facts"),
+        ("mutants --list resume-*", "summary"),
+        ("torture --dry-run --set quick --json -- true", "case"),
+    ],
+)
+def test_what_is_listed_is_data_with_json(words: str, member: str, harness: Harness) -> None:
+    """Each list that a person gets is also one JSON value, with a record for each line."""
+    given = words.split() if "--json" in words else [*words.split(), "--json"]
+    records = json.loads(harness(*given).out)
+    assert len(records) > 1
+    assert all(record[member] for record in records)
