@@ -185,6 +185,7 @@ def test_the_variable_names_no_file_of_the_current_folder(
         (("explain", "acme.id"), "Acme handbook"),
         (("mutants", "acme-*", "--list"), "acme-no-id"),
         (("check", "emulator", "-c", "acme.id"), "1 passed"),
+        (("torture", "--set", "acme", "--dry-run", "--", "client"), "acme-proxy"),
         (("serve", "--mutant", "acme-no-id", "--port", "0", "--", sys.executable, "-c", ""), ""),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -229,17 +230,6 @@ def test_the_entry_point_of_a_package_is_loaded(extend: Extend, monkeypatch: pyt
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point] if group == "harness.extensions" else [])
     load_beside_installed.cache_clear()
     assert load_extensions() == (installed,)
-
-
-def test_each_command_of_checks_mutants_and_faults_has_the_option(
-    extend: Extend, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`explain`, `mutants` and `torture` know what the file adds that `--extension` names."""
-    extend(EXAMPLE)
-    named = ["--extension", "acme.py"]
-    assert run(capsys, "explain", "acme.id", *named)[0] == 0
-    assert run(capsys, "mutants", "acme-*", "--list", *named) == (0, "acme-no-id  No id.\n")
-    assert "acme-proxy" in run(capsys, "torture", "--set", "acme", "--dry-run", *named, "--", "client")[1]
 
 
 @pytest.mark.slow
