@@ -317,7 +317,8 @@ ROWS = [
         get=repeat(lambda run: True),
     ),
     row(
-        "inclusive-while-running: resume.* -> fail resume.live/inclusive, pass resume.from-create",
+        "inclusive-while-running: resume.*"
+        " -> fail resume.live/inclusive resume.live/newest, pass resume.from-create",
         get=repeat(lambda run: run.status == "in_progress"),
     ),
     row(
