@@ -198,8 +198,6 @@ def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
 
 
 _PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})\Z")
-_LONGEST_PARAMETER = 70
-"""The characters of the longest name, and what stands before it."""
 _VALUE = re.compile(r"[^&#\s\"'<>\\]+")
 
 
@@ -207,7 +205,7 @@ def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[i
     """Where the values of parameters of URLs are in a text whose names are secret."""
     at = text.find("=")
     while at >= 0:  # most long texts have few of them
-        found = _PARAMETER.search(text[max(0, at - _LONGEST_PARAMETER) : at])
+        found = _PARAMETER.search(text[max(0, at - 70) : at])  # the longest name, and what stands before it
         value = _VALUE.match(text, at + 1) if found is not None and is_secret(unquote(found["name"])) else None
         if value is not None:
             yield value.span()
@@ -432,8 +430,8 @@ class SecretFinder:
         blank_line = _BLANK_LINE if "\r" in text else _PLAIN_BLANK_LINE
         ends = [found.end() for found in blank_line.finditer(text)]
         bounds = pairwise((0, *ends, len(text)))
-        # A stream may have a million events: names are looked for in many at once, then in each if there are any.
-        while batch := list(islice(bounds, _BATCH)):
+        # A stream may have a million events: names are looked for in 64 at once, then in each if there are any.
+        while batch := list(islice(bounds, 64)):
             many = text[batch[0][0] : batch[-1][1]]
             may_be_named = _ESCAPE in many or self.fields.may_cover(many)
             for start, end in batch:
@@ -520,9 +518,6 @@ class _Spread:
             yield start, end, at, at + size
             at += size
 
-
-_BATCH = 64
-"""How many events are looked at together; of most batches no event has a name that matters."""
 
 _BLANK_LINE = re.compile(r"(?>\r\n|\r|\n){2,}")
 _PLAIN_BLANK_LINE = re.compile(r"\n\n\n*")

@@ -96,7 +96,8 @@ def find_mistakes(turns: Sequence[Turn], look: Look) -> Iterator[TurnMistake]:
         steps = parent.steps if parent is not None else ((look(turn.previous) or {}).get("steps") or ())
         calls = [step for step in (*steps, *turn.input) if step.get("type") == "function_call"]
         if exchanged := find_exchanged(turn.body.get("input"), calls):
-            yield TurnMistake("results", f"create {turn.number} {exchanged}")
+            # Its words show it, and a function such as `opposite` returns such words rightly.
+            yield TurnMistake("results", f"create {turn.number} {exchanged}", certain=False)
         if parent is not None and _lacks_tools(turn, parent):
             yield TurnMistake(
                 "tools",

@@ -18,9 +18,6 @@ from harness.wire.json_value import json_or_none
 LONG = 40
 """Most characters of a value that is shown whole."""
 
-_WIDE = 150
-"""Most characters of a line: two rows of a terminal of 80 columns."""
-
 _TOKEN = re.compile(rf"[\w=%+~-]{{{LONG + 1},}}")
 _PART = re.compile(r"(?<=[/=])[\w%+~-]{17,}(?![\w%+~.-])")
 STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -57,8 +54,8 @@ def shorten_values(value: Any) -> Any:
     return value
 
 
-def quote(text: str, most: int = _WIDE) -> str:
-    """A body in a line of at most so many characters, which never ends in a word."""
+def quote(text: str, most: int = 150) -> str:
+    """A body in a line of at most so many characters, by default two rows of a terminal; never ends in a word."""
     line = shorten_tokens(" ".join(text.split()))
     try:
         if isinstance(value := json_or_none(text.encode("utf-8", "replace")), dict | list | str):

@@ -97,7 +97,6 @@ def _ask_twice(talk: Talk) -> None:
 
 
 WRONG: dict[str, tuple[Callable[[Talk], object], str]] = {
-    "results for each other": (_swap, "create 2 returned the result of the call 'b' as that of 'a'"),
     "a failed turn, though one before was good": (
         _continue("failed"), "create 3 continues 'v1_.*', which ended as 'failed', although 'v1_.*' was at hand",
     ),
@@ -114,6 +113,7 @@ WRONG: dict[str, tuple[Callable[[Talk], object], str]] = {
 }  # fmt: skip
 
 DOUBTED: dict[str, tuple[Callable[[Talk], object], str]] = {
+    "results for each other": (_swap, "create 2 returned the result of the call 'b' as that of 'a'"),
     "results without tools": (_forget_tools, "create 2 returned the results of function calls without `tools`"),
     "the first turn failed": (
         lambda talk: talk.say("Two.", talk.say("One.", answer={"status": "failed"})["id"]),
