@@ -155,7 +155,8 @@ def build_parser(cls: type[Options]) -> Parser:
     for title in (*page.groups, *dict.fromkeys(unnamed)):
         groups[title] = parser.add_argument_group(title)
     for item in declared.values():
-        _add(groups[item.group], item)
+        if not item.only_in_file:
+            _add(groups[item.group], item)
     return parser
 
 

@@ -219,6 +219,8 @@ class Option:
     """The default in words, where it is no single value."""
     completes: str
     """What completion offers: a key of `command_words.LISTS`."""
+    only_in_file: bool = False
+    """Whether it is no option of the command line: a key of the command's table that other commands read."""
     name: str = ""
 
     @property
@@ -318,11 +320,12 @@ def option(
     group: str = "",
     shown: str = "",
     completes: str = "",
+    only_in_file: bool = False,
 ) -> Any:
     """Declare an option: the value of a field in an `Options` class."""
     declared = Option(
         about, kind, default, flags, nargs, const, repeats, metavar or kind.metavar, tuple(choices), variable,
-        trust, group, shown, completes,
+        trust, group, shown, completes, only_in_file,
     )  # fmt: skip
     return dataclasses.field(default=default, metadata={"option": declared})
 

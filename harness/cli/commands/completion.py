@@ -60,6 +60,8 @@ def build_tree() -> argparse.ArgumentParser:
         parser = commands.add_parser(name, help=entry.help)
         for item in load_options(name).list_options().values():
             flags = item.list_flags()
+            if item.only_in_file:
+                continue
             # No text of a shell may be in a help: shtab writes it into the script.
             about = item.about.partition(";")[0].replace("`", "").replace("%", "%%")
             if item.kind in (FLAG, TALLY):

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import json_option
+from harness.cli.common_options import json_option, own_api
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Options, Page, Trust, argument, option
 from harness.cli.output import MISSING, say, say_masked, write_json
-from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
@@ -33,8 +32,8 @@ class RedactArguments(Options):
         "regular expression of a secret (repeatable)", metavar="REGEX", repeats=True
     )
     ignore: Sequence[str] | None = option(
-        "name of parameters and JSON fields that replay and diff do not compare (repeatable)",
-        metavar="NAME", repeats=True,
+        "names of parameters and JSON fields that replay and diff do not compare",
+        repeats=True, only_in_file=True,
     )  # fmt: skip
     json: bool = json_option()
 
@@ -61,9 +60,8 @@ def run(words: Sequence[str]) -> int:
     for file in arguments.files:
         if not Path(file).is_file():
             raise UsageFault(f"no file {file!r}: {MISSING}")
-    protocol = add_words(
-        INTERACTIONS.load_protocol(), "--hide-pattern", arguments.hide or (), arguments.hide_pattern or ()
-    )
+    own = own_api().load_protocol()  # the options add to what the file declares
+    protocol = add_words(own, "--hide-pattern", arguments.hide or (), arguments.hide_pattern or ())
     code, total, records = Exit.OK, 0, []
     for file in arguments.files:
         try:
