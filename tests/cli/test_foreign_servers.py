@@ -64,7 +64,7 @@ def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Ha
         0, f"PASSED: no MUST check failed; 1 of {MUSTS} passed, 1 not offered, {MUSTS - 2} excluded."
     )  # fmt: skip
     with serving(vary(ForeignService, handler=KnowsKeys)()) as url:
-        done = harness("check", url, "--strict", "-c", "create.ok,auth.header")
+        done = harness("check", url, "--strict", "-v", "-c", "create.ok,auth.header")
     assert done.code == 1
     assert "1 MUST check was not tested (auth.header): no key was given" in done.out
     assert "help: test it with a key (--api-key, GEMINI_API_KEY)" in done.out

@@ -109,9 +109,10 @@ ROWS = [
     row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", show=end_otherwise),
     # Where no two streams run at once, nothing is said of them.
     rows_of(OneStreamAtATime)("one-stream-at-a-time: rob.concurrent-streams"),
-    # Whether a parent takes effect shows in the counts, and the report names what stands in the way of that.
+    # Whether a parent takes effect shows in the counts, and -v names what stands in the way of that.
     forgetful(
         f"forgets-parents: {COSTS} -> warn chain.history, blocked chain.takes-effect",
+        words="-v",
         said=["1 MUST check was not tested (chain.takes-effect): chain.history blocks this check"],
     ),
     row(f"counts-no-history: {COSTS} -> pass chain.takes-effect", usage=lambda self, usual, run: count(4)),
@@ -143,15 +144,19 @@ def test_counts_are_looked_at(case: Row, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Nobody looked at it, so the last line says so, and `--strict` is not green."""
+    """Nobody looked at it, so the last line says so, -v says what to do, and `--strict` is not green."""
     assert check(ForgetsParents(), "chain.*").exit == 0
+    brief = capsys.readouterr().out.splitlines()
+    assert "not tested: 4 blocked by chain.history (-v gives details)." in brief
+    assert check(ForgetsParents(), "chain.*", words=("-v",)).exit == 0
     said = capsys.readouterr().out
     assert re.search(
         r"^1 MUST check was not tested \(chain\.takes-effect\): .*\n  help: test it once chain\.history passes",
         said,
         re.MULTILINE,
     )
-    assert ", 4 not tested, " in said.splitlines()[-1]
+    assert said.splitlines()[-1] == brief[-1]
+    assert ", 4 not tested, " in brief[-1]
     strict = check(ForgetsParents(), "chain.*", words=("--strict",))
     assert strict.exit == 1
     assert strict.verdicts["chain.history"] == "fail"

@@ -73,7 +73,7 @@ def _await_listener(port: int) -> None:
 def test_a_request_that_ends_the_server_is_a_crash(capsys: pytest.CaptureFixture[str]) -> None:
     """A supervisor starts it again, so it is sent the same once more, and the accusation can be run."""
     with supervised("[" * 200, again=True) as url:
-        report = check_at(url, "rob.*,err.no-crash,get.ok")
+        report = check_at(url, "rob.*,err.no-crash,get.ok", words=("-v",))
     assert report.codes["err.no-crash"] == ["err.no-crash/died"]
     assert report.exit == 1
     said = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The commands that a report prints show the same defect of the same server again."""
+"""The commands that a report prints with -v show the same defect of the same server again."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_the_printed_commands_show_the_defect_again(
 ) -> None:
     """The script creates what it refers to, leaves a stream where the run did, and waits as the run did."""
     with serving(kind()) as url:
-        code = main(["check", url, *(word for glob in globs for word in ("-c", glob))])
+        code = main(["check", url, "-v", *(word for glob in globs for word in ("-c", glob))])
         report = capsys.readouterr().out
         assert code == 1, report
         script = report.partition("  reproduce:\n")[2].partition("\n  source:")[0].replace("\n  ", "\n")
