@@ -369,7 +369,7 @@ class RecordingReport:
         self._out = out
         self._screen = Screen(out, colour=colour)
         self._mask = mask
-        self._told: set[str] = set()
+        self._told: set[str | Drift] = set()
 
     def hear(self, event: Event) -> None:
         """React to what happens between two results."""
@@ -383,11 +383,11 @@ class RecordingReport:
         """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
         if result.reason == NOT_BEGUN:
             return
-        texts = [f"{finding.rule} {finding.message}" for finding in result.findings]
-        drifts = result.drifts.shape if result.drifts else ()
-        texts += [f"structure  {line}" for line in describe_subtrees(drifts)]
-        new = [text for text in dict.fromkeys(texts) if text not in self._told]
-        self._told.update(new)
+        texts = dict.fromkeys(f"{finding.rule} {finding.message}" for finding in result.findings)
+        new = [text for text in texts if text not in self._told]
+        drifts = [drift for drift in (result.drifts.shape if result.drifts else ()) if drift not in self._told]
+        self._told.update(new, drifts)
+        new += [f"structure  {line}" for line in describe_subtrees(drifts)]
         usual = Role.FAILED if result.is_news else Role.PASSED
         state = self._screen.paint(_ROLES.get(result.state, usual), result.state)
         self._write_line(_write_details(result), before=f"{result.name}: {state}")
