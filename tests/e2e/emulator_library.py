@@ -28,7 +28,7 @@ from harness.transport import ServerThread
 KEY = "harness-library-key"
 MODEL = "gemini-3.8-flash"
 AGENT = "antigravity-preview-09-2026"
-RECORDED = "2026-11-26"
+RECORDED = "2026-11-28"
 """The day the recordings in the repository were made; update it when recording again."""
 
 WEATHER = {
