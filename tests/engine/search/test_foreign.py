@@ -283,7 +283,7 @@ def test_a_search_into_a_file_is_not_silent(
     """Where nothing can be drawn, lines of progress with counts are written now and then."""
     monkeypatch.setattr(screen, "PAUSE", 0.0)
     with foreign.serving(foreign.Plain()) as url:
-        main(["fuzz", url, *(word for word in QUICK if word != "--json")])
+        main(["fuzz", url, "-v", *(word for word in QUICK if word != "--json")])
     out = capsys.readouterr().out
     assert "history: 9 of 12 histories, " in out
     *_, verdict = out.rstrip().splitlines()
