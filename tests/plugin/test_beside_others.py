@@ -207,7 +207,7 @@ def in_process(emulator):
 
 def test_forbidden(interactions_emulator):
     assert in_process(interactions_emulator) == "completed"
-    with pytest.raises(Exception, match="sockets seem to be forbidden"):
+    with pytest.raises(Exception, match="pytest-socket forbids them.*`--allow-hosts=127.0.0.1`.*`.transport`"):
         interactions_emulator.base_url
 
 @pytest.mark.enable_socket
