@@ -197,7 +197,7 @@ class Conductor:
             profile=check.profile,
         )
         if result.evidence and source is not None:
-            result = structs.replace(result, named=source.names_of(result.evidence))
+            result = structs.replace(result, named=source.names_of(result.evidence), audited=judged.audited)
         self._results[result.id] = result
         if result.verdict in _STOPS:
             self.on_failure()

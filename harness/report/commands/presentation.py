@@ -293,14 +293,17 @@ class Presentation:
             yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
 
     def run_again(self, state: CollectedRun) -> str:
-        """The command for the worst failure alone, as a line of a terminal; `""` if there is none."""
+        """How to see all of the worst failure, as a line of a terminal; `""` if there is none.
+
+        It is the command for its check alone, unless that check needs the exercises of others to show it.
+        """
         failed = [result for result in state.results if result.outcome is Accounted.FAILED and result.evidence]
         if not (self.again and failed):
             return ""
         target, _ = state.whole()
-        worst = min(failed, key=attrgetter("urgency")).id
-        alone = f"harness {self.command} {shlex.quote(target.url or target.name)} {self.again} {worst} -v"
-        return f"help: `{alone}` shows all of it"
+        worst = min(failed, key=attrgetter("urgency"))
+        alone = f"harness {self.command} {shlex.quote(target.url or target.name)} {self.again} {worst.id} -v"
+        return f"help: {'the same command with `-v`' if worst.audited else f'`{alone}`'} shows all of it"
 
     def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
         """The areas of rules with a harness error, one of which may be an extension."""
