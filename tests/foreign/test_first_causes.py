@@ -182,6 +182,7 @@ SENTENCES = [
     # The curl line asks for what the run asked for, and says of the answer what the run says.
     service(
         "mislabels: http.length stream.incremental -> fail http.length",
+        words="-v",
         handler=Mislabels,
         said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"],
     ),

@@ -253,6 +253,7 @@ ROWS = [
     service(
         "tells-nothing: rob.concurrent-output chain.no-limits create.ok -> "
         "untestable rob.concurrent-output, not_applicable chain.no-limits, exit 0",
+        words="-v",
         said=["use --capability -prompts"],
         takes=LIMIT,
     ),
