@@ -99,7 +99,6 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
     "store.false-get": ExpectedStatuses({404}, CLIENT_ERROR, in_stream=is_absent_in_stream),
     "store.false-chain": _NO_PARENT,
     "store.isolation": ExpectedStatuses({403, 404}, CLIENT_ERROR),
-    "store.isolation-kept": ExpectedStatuses({403, 404}, CLIENT_ERROR),
     FOREIGN_CHAIN: ExpectedStatuses({400, 403, 404}, CLIENT_ERROR, in_stream=is_refused_in_stream),
     "del.ok": ExpectedStatuses(SUCCESS),
     "del.gone": ExpectedStatuses({404}),

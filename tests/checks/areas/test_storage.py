@@ -154,6 +154,7 @@ CASES = [
     case("store.isolation-kept", "met", "a DELETE of nothing", routes=routes(DELETE=EMPTY), knows_keys=True),
     case("store.isolation-kept", "not_met", "readable", routes=routes(GET=OK), knows_keys=True),
     case("store.isolation-kept", "not_met", "gone", routes=routes(DELETE=EMPTY, own=MISSING), knows_keys=True),
+    case("store.isolation-kept", "met", "a moment of 404", routes=routes(own=MISSING), knows_keys=True),
     case("store.isolation-kept", "not_met", "listed", knows_keys=True,
          routes=routes(list=answer(body={"voices": [{"id": "x"}]}))),
     case("store.isolation-kept", "untestable", "no keys", routes=routes(GET=OK), knows_keys=False),
