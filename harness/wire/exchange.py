@@ -65,6 +65,11 @@ class Exchange(Struct, frozen=True, eq=False):
         return self.status is not None and self.ending.complete
 
     @property
+    def whole(self) -> bool:
+        """Whether a whole response arrived, and was kept whole: what a part of one lacks proves nothing."""
+        return self.complete and not self.truncated
+
+    @property
     def hung(self) -> bool:
         """Whether the harness stopped waiting for the response, or for the rest of it."""
         return self.ending.by is By.LIMIT and self.ending.how is How.TIMEOUT

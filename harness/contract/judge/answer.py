@@ -34,6 +34,11 @@ def is_no_answer(exchange: Exchange) -> bool:
     return status is None or status in BUSY or (status >= 500 and status != 501)
 
 
+def is_open(exchange: Exchange) -> bool:
+    """Whether the request may have taken effect, or may yet do so, whatever the response says."""
+    return bool(exchange.excuse) or is_no_answer(exchange)
+
+
 def is_success(exchange: Exchange) -> bool:
     """Whether the response is a 2xx that does what was requested; an error does not, nor a stream of only one."""
     reading = read(exchange)
@@ -88,7 +93,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
     if (
         exchange.is_stream
         or not exchange.body
-        or exchange.truncated
+        or not exchange.whole
         or exchange.headers.media_type() != "application/json"
     ):
         return
@@ -154,8 +159,10 @@ def judge_length(exchange: Exchange) -> Iterator[Finding]:
 
 
 def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
-    """The body of an error must be JSON and hold an error object."""
+    """The whole body of an error must be JSON and hold an error object."""
     reading = read(exchange)
+    if not exchange.whole:
+        return
     if reading.json is None:
         message = f"the error response to {format_request(exchange)} is not JSON"
         came = format_answer(exchange) if exchange.body else f"{exchange.status} and an empty body"

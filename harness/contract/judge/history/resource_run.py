@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.contract.data.json_parse import as_object, objects_in
-from harness.contract.judge.answer import is_success
+from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.history.resources import (
     TOKENS,
     Key,
@@ -78,6 +78,8 @@ class ResourceRun(Struct):
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and the refusals before it that it shows to be wrong."""
         method, collection, identity = name_call(exchange)
+        if method == "DELETE" and is_open(exchange):  # it may be gone, or soon
+            self._made.discard(key_of(exchange, collection, identity))
         if not collection or exchange.excuse:
             return
         succeeded = is_success(exchange)

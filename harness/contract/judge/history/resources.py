@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
-from harness.contract.judge.answer import is_success
+from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_value
@@ -106,10 +106,13 @@ def judge_resources(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findi
     """The contradictions between the exchanges of one exercise about the resources that they show."""
     kept = _Kept()
     for exchange in trail:
+        method, collection, identity = name_call(exchange)
+        if is_open(exchange) and method in ("DELETE", "PATCH"):
+            kept.drop(exchange, collection, identity)
+            kept.doubted.add(key_of(exchange, collection, identity))
         if not is_success(exchange) or exchange.excuse:
             continue
         yield from _judge_path(exchange)
-        method, collection, identity = name_call(exchange)
         if not collection:
             continue
         if method == "DELETE":
@@ -147,6 +150,8 @@ class _Kept(Struct):
     known: dict[Key, dict[str, Any]] = field(default_factory=dict)
     made: dict[Key, float] = field(default_factory=dict)
     """When the create of each resource that is still there had returned."""
+    doubted: set[Key] = field(default_factory=set)
+    """Those that a DELETE or a PATCH without an answer may change at any time."""
 
     def drop(self, exchange: Exchange, collection: str, identity: str) -> None:
         """Forget a resource that was deleted."""
@@ -205,9 +210,9 @@ class _Kept(Struct):
         changed: Mapping[str, Any] | None = None,
     ) -> Iterator[tuple[Exchange, Finding]]:
         """Judge a view of a resource by those before it; what its client `changed` may differ."""
-        if not identity:
-            return
         key = key_of(exchange, collection, identity)
+        if not identity or key in self.doubted:
+            return
         before = self.known.get(key)
         self.known[key] = {**(before or {}), **shown}
         for one in compare_views(before or {}, shown):

@@ -24,7 +24,7 @@ from harness.contract.data.diffs import common_length
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
-from harness.contract.judge.answer import is_success
+from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.history.resource_run import ResourceRun
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import describe_request, format_answer, format_request, format_value
@@ -112,10 +112,12 @@ class Denials(Struct):
     def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
         status, request = exchange.status, exchange.request
+        order, name = summarise_create(request), named_interaction(request)
+        if is_open(exchange) and read(exchange).call == DELETE:
+            self._note_delete(name, exchange)
         if status is None or status >= 500 or exchange.excuse:
             return
         caller = caller_of(request)
-        order, name = summarise_create(request), named_interaction(request)
         if order is not None:
             if sign := _sign_create(exchange, self._can_be_continued(caller, order.parent, status)):
                 denied = status >= 300 and status not in _PASSES
@@ -152,15 +154,19 @@ class Denials(Struct):
         if not is_success(exchange):
             return
         if call == DELETE:  # a client that received the deletion did delete it
-            self._deleted.add(name)
-            if parent := self._continued.get(name):
-                self._lost_child[parent] = f"{format_request(exchange)}, which continued it"
-            children = [child for child, parent in self._continued.items() if parent == name]
-            self._lost_parent |= dict.fromkeys(children, f"{format_request(exchange)}, which it continues")
-            for key in [key for key in self._shown if key[-1] == name]:
-                del self._shown[key]
+            self._note_delete(name, exchange)
         elif self._owners.get(name, caller) == caller and (shown is not None or call == GET):
             self._show(caller, name, exchange, shown is not None and shown.background)
+
+    def _note_delete(self, name: str, exchange: Exchange) -> None:
+        """Forget an interaction that is gone, or that may be: a DELETE without an answer may act at any time."""
+        self._deleted.add(name)
+        if parent := self._continued.get(name):
+            self._lost_child[parent] = f"{format_request(exchange)}, which continued it"
+        children = [child for child, parent in self._continued.items() if parent == name]
+        self._lost_parent |= dict.fromkeys(children, f"{format_request(exchange)}, which it continues")
+        for key in [key for key in self._shown if key[-1] == name]:
+            del self._shown[key]
 
     def _judge_call(
         self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange

@@ -51,6 +51,7 @@ def at_times(exchanges: list[Exchange], *began: float) -> list[Exchange]:
     return [replace(one, began=moment, notes={}) for one, moment in zip(exchanges, began, strict=True)]
 
 
+LOST = delete(200).with_excuse("it was cut")
 RUNNING = create(200, "i3", "in_progress", background=True)
 
 
@@ -72,6 +73,11 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ([create(200), delete(200), RUNNING, delete(404, "i3"), look(200, "i3")], ["del.ok/late"]),
         ([RUNNING, delete(404, "i3"), look(200, "i3"), create(200), delete(404)], []),  # it has no such route
         ([create(200), delete(200), delete(404)], []),
+        # A DELETE without an answer may act at any time.
+        ([create(200), LOST, look(404), delete(404), create(200, "i2"), look(200, "i2")], []),
+        ([create(200), LOST, look(200), look(404), delete(404), create(200, "i2"), look(200, "i2")], []),
+        ([create(200), delete(500), look(404), delete(404), create(200, "i2"), look(200, "i2")], []),
+        ([create(200), look(200), LOST, chain(404), create(200, "i2"), look(200, "i2"), chain(200, "i2")], []),
         ([create(200), delete(200), look(200), delete(404), create(200, "i2"), delete(200, "i2")], []),
         ([create(200), delete(200, key="two"), delete(404), create(200, "i2"), delete(200, "i2")], []),
         # What the key of another project is shown is the defect; that it cannot delete it is right.
