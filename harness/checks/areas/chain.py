@@ -23,6 +23,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.runs import (
+    LONG,
     LONGER,
     describe_end,
     expect_id,
@@ -152,11 +153,14 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     look = (yield from poll_until_found(t, run.id))[-1]
     yield Send(t.get(run.id, include_input=True))  # every run judges that a run in progress shows its input, too
     yield from release_run(t, run)
-    seen: Exchanges = {"begun": run.created, "early": early, "look": look, "control": None}
+    seen: Exchanges = {"begun": run.created, "early": early, "look": look, "control": None, "again": None}
     end = (yield from poll_until_settled(t, run.id))[-1]
     if status_of(end) != "completed":
         return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
     seen["late"] = seen["control"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+    if is_settled(status_of(look)) and _is_late(early[PLAIN], seen["control"]):  # once may be chance
+        second = id_of((yield Send(t.create(input=LONG, background=True))))
+        seen["again"] = yield Send(t.create(input=HELLO, previous_interaction_id=second or run.id))
     body = {"input": LONGER, "previous_interaction_id": run.id, "background": True}
     seen["continued"] = yield Send(t.create(body))
     if status_of(seen["continued"]) in RUNNING:
@@ -299,22 +303,31 @@ def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
 
 
 def not_while_running(
-    begun: Exchange, early: Mapping[str, Exchange], look: Exchange, control: Exchange | None
+    begun: Exchange,
+    early: Mapping[str, Exchange],
+    look: Exchange,
+    control: Exchange | None,
+    again: Exchange | None,
 ) -> Iterator[Finding]:
     accepted = any(answer.status in SUCCESS for answer in early.values())
-    if accepted and control is not None and status_of(begun) in RUNNING and is_settled(status_of(look)):
-        first = early[PLAIN].seconds
-        # A second more than the same create takes once the run has settled: it waited for the run.
-        if first >= control.seconds + 1.0:
-            message = "a create that continues a run in progress waits for the run, and is accepted then"
-            times = "400 at once", f"{first:.1f} s; {control.seconds:.1f} s when the run had settled"
-            waits = Finding.from_code("chain.running/waits", message, *times, severity=Severity.NON_STRICT)
-            yield waits.at(exchange=f"early[{PLAIN}]")
-            return
+    ended = status_of(begun) in RUNNING and is_settled(status_of(look))
+    tries = (early[PLAIN], again)
+    if ended and control and all(one is not None and _is_late(one, control) for one in tries):
+        message = "a create that continues a run in progress waits for the run, and is accepted then"
+        actual = f"{early[PLAIN].seconds:.1f} s; {control.seconds:.1f} s when the run had settled"
+        code, mild = "chain.running/waits", Severity.NON_STRICT
+        waits = Finding.from_code(code, message, "400 at once", actual, severity=mild)
+        yield waits.at(exchange=f"early[{PLAIN}]")
+        return
     if accepted and status_of(look) != "in_progress":
         raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
     what = "the previous_interaction_id of a run in progress"
     yield from expect_refused("chain.running", "early", early, what)
+
+
+def _is_late(chained: Exchange, control: Exchange) -> bool:
+    """Whether an accepted create took much longer than the same one did when its parent had settled."""
+    return chained.status in SUCCESS and chained.seconds >= 2 * control.seconds + 1.0
 
 
 def once_it_is_over(late: Exchange) -> Iterator[Finding]:

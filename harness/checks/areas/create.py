@@ -430,6 +430,7 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
     if instructed.status not in SUCCESS:
         return seen
     if status_of(instructed) == "completed" and "chain" in t.capabilities and id_of(instructed):
+        yield from poll_until_found(t, id_of(instructed))
         seen["asked"] = yield Send(t.create(input=_ASKED, previous_interaction_id=id_of(instructed)))
     seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
     parent = id_of(alone) if status_of(alone) == "completed" else ""
@@ -448,7 +449,7 @@ def inherits_no_instruction(instructed: Exchange, asked: Exchange | None) -> Ite
         raise NotApplicable(f"the target rejects `system_instruction`: {format_answer(instructed)}")
     if asked is None or _SECRET in output_text(object_in(instructed)).casefold():
         raise Unmet("no turn continues a create whose instruction its own response does not show")
-    yield from at("asked", expect_interaction(asked))
+    yield from at("asked", expect_offered(asked))
     if _SECRET in output_text(object_in(asked)).casefold():
         message = "a turn without `system_instruction` knows the one of its parent"
         leak = finding(message, expected=f"a text without {_SECRET!r}", actual="a text with it")

@@ -27,7 +27,13 @@ from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
 from harness.checks.vocabulary.runs import LONG, id_of, poll_until_answered, poll_until_found, read_whole_stream
 from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
-from harness.contract.judge.answer import judge_json_type, judge_json_valid, judge_length, judge_stream_label
+from harness.contract.judge.answer import (
+    is_no_answer,
+    judge_json_type,
+    judge_json_valid,
+    judge_length,
+    judge_stream_label,
+)
 from harness.contract.judge.errors import FAILED
 from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
@@ -179,7 +185,7 @@ def ignores_accept(accepted: Mapping[str, Exchange]) -> Iterator[Finding]:
     for name, answer in accepted.items():
         place, accept = f"accepted[{name}]", f"`Accept: {name.partition(' ')[2]}`"
         wants_stream = name.startswith("stream")
-        if answer.status == 406 and name == "plain text/event-stream":
+        if is_no_answer(answer) or (answer.status == 406 and name == "plain text/event-stream"):
             continue
         yield from at(place, expect_status(answer, accepts=SUCCESS))
         if answer.status in SUCCESS and read(answer).is_stream is not wants_stream:

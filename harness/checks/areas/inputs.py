@@ -23,7 +23,8 @@ from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_s
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.answer import is_no_answer
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
@@ -179,7 +180,7 @@ _TOOLS = frozenset({"google_search", "google_maps", "code_execution", "url_conte
 def takes_each_field(whole: Exchange, alone: Mapping[str, Exchange], plain: Exchange | None) -> Iterator[Finding]:
     if plain is not None and plain.status not in SUCCESS:
         raise Unmet(f"a create without further fields was refused, too: {format_answer(plain)}")
-    refused = [name for name, answer in alone.items() if answer.status in (*CLIENT_ERROR, 501)]
+    refused = [name for name, one in alone.items() if one.status not in SUCCESS and not is_no_answer(one)]
     if refused:
         message = f"the target rejects {format_count(len(refused), 'field')} of a create that the model accepts: "
         actual = format_answer(alone[refused[0]])

@@ -92,7 +92,7 @@ def late(exchange):
 
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
-EARLY = {"begun": RUNNING, "control": CHILD}
+EARLY = {"begun": RUNNING, "control": CHILD, "again": None}
 RESENT = {"second": CHEAP, "streamed": None, "alone": CHEAP}
 BRANCHES = {"parent": DONE, "child": CHILD, "sibling": OTHER}
 APART = {
@@ -238,7 +238,10 @@ CASES = [
     case("chain.running", "not_met", "in a stream", **EARLY, early=stray(REFUSED, ended(9)), look=RUNNING),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
-    case("chain.running", "non_strict", "it waits", **EARLY, early=stray(late(CHILD)), look=DONE),
+    case("chain.running", "non_strict", "it waits", **{**EARLY, "again": late(CHILD)}, early=stray(late(CHILD)),
+         look=DONE),
+    case("chain.running", "untestable", "late once", **{**EARLY, "again": REFUSED}, early=stray(late(CHILD)),
+         look=DONE),
     case("chain.running", "untestable", "all creates are slow", **{**EARLY, "control": late(CHILD)},
          early=stray(late(CHILD)), look=DONE),
     case("chain.unknown", "met", "404", stray=stray(refusal(404))),

@@ -224,6 +224,7 @@ CASES += [
     case("chain.no-instruction", "not_met", "told", instructed=says("58213"), asked=says("Peridot.")),
     case("chain.no-instruction", "untestable", "in the text of the parent", instructed=says("peridot"),
          asked=says("Peridot.")),
+    case("chain.no-instruction", "untestable", "not found yet", instructed=says("58213"), asked=refusal(404)),
     case("chain.no-instruction", "not_applicable", "refused", instructed=REFUSED, asked=None),
     case("chain.no-limits", "untestable", "refused", limited=CUT, whole=says("1 2"), next_turn=REFUSED),
     case("chain.no-limits", "not_applicable", "not cut", limited=says("1"), whole=says("1 2"), next_turn=None),

@@ -45,6 +45,7 @@ CASES = [
     case("http.accept", "met", "no streams for a plain create",
          accepted={"plain */*": DONE, "plain text/event-stream": answer(406)}),
     case("http.accept", "not_met", "refused", accepted={"plain */*": DONE, "plain application/json": answer(406)}),
+    case("http.accept", "met", "limited", accepted={"plain */*": DONE, "plain application/json": answer(503)}),
     case("http.accept", "not_met", "JSON", accepted={"stream application/json": DONE}),
     case("http.accept", "not_met", "a stream", accepted={"plain */*": STREAM}),
     case("http.accept", "untestable", "no create", accepted={"plain */*": REFUSED}),

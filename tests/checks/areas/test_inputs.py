@@ -66,6 +66,7 @@ CASES += [
     case("model.fields", "met", "all at once", whole=DONE, alone={}, plain=None),
     case("model.fields", "met", "each alone", whole=refusal(400), alone={"seed": DONE}, plain=DONE),
     case("model.fields", "not_met", "one is not", whole=refusal(400), alone={"seed": refusal(400)}, plain=DONE),
+    case("model.fields", "met", "limited once", whole=refusal(429), alone={"seed": refusal(429)}, plain=DONE),
     case("model.fields", "untestable", "no create", whole=refusal(400), alone={}, plain=refusal(403)),
     case("create.level-listed", "not_met", "refused, and a temperature is taken", listed=refusal(400), warm=DONE),
     case("create.level-listed", "untestable", "no settings at all", listed=refusal(400), warm=refusal(400)),

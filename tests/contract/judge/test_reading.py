@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import load, read
+from harness.contract.judge.answer import judge_response
 from harness.contract.judge.finding_log import CAUSES, may_cause
 from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.roots import judge_damage, judge_roots
@@ -53,6 +54,15 @@ def test_an_error_body() -> None:
     assert [finding.rule for finding in reading.findings] == ["err.code-status"]
     assert reading.interaction is None
     assert [finding.rule for finding in read(exchange(status=500, body=b"oops")).findings] == ["err.shape"]
+
+
+@pytest.mark.parametrize(
+    "ending", [Ending(By.LIMIT, How.TIMEOUT, At.IN_BODY), Ending(By.SERVER, How.RST, At.IN_BODY)]
+)
+@pytest.mark.parametrize(("status", "body"), [(404, b""), (404, b'{"error": {"co'), (200, b'{"id": "v1')])
+def test_a_part_of_a_body_is_not_judged_as_a_whole_one(ending: Ending, status: int, body: bytes) -> None:
+    part = exchange(method="GET", target=f"{ROOT}/v1_a", status=status, body=body, ending=ending)
+    assert {found.rule for found in judge_response(part, "k")} <= {"http.length"}
 
 
 BODIES = {
