@@ -65,9 +65,9 @@ class Exchange(Struct, frozen=True, eq=False):
         return self.status is not None and self.ending.complete
 
     @property
-    def whole(self) -> bool:
-        """Whether a whole response arrived, and was kept whole: what a part of one lacks proves nothing."""
-        return self.complete and not self.truncated
+    def curtailed(self) -> bool:
+        """Whether this side read or kept only a part of the response: what that lacks proves nothing."""
+        return self.truncated or self.ending.by is not By.SERVER
 
     @property
     def hung(self) -> bool:

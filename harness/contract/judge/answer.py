@@ -93,7 +93,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
     if (
         exchange.is_stream
         or not exchange.body
-        or not exchange.whole
+        or exchange.curtailed
         or exchange.headers.media_type() != "application/json"
     ):
         return
@@ -159,9 +159,9 @@ def judge_length(exchange: Exchange) -> Iterator[Finding]:
 
 
 def judge_error_shape(exchange: Exchange) -> Iterator[Finding]:
-    """The whole body of an error must be JSON and hold an error object."""
+    """The body of an error must be JSON and hold an error object."""
     reading = read(exchange)
-    if not exchange.whole:
+    if exchange.curtailed:
         return
     if reading.json is None:
         message = f"the error response to {format_request(exchange)} is not JSON"

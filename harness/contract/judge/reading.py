@@ -193,7 +193,7 @@ class Reading:
             streamed = self.stream.findings  # mostly empty, and this is hot
             return streamed and tuple(each for each in streamed if not self._asks_for_an_unstored_id(each))
         if exchange.status is not None and exchange.status >= 400 and not self.is_stream:
-            if not exchange.whole:
+            if exchange.curtailed:
                 return ()
             errors = judge_error(self.json, exchange.status, rpc=has_numeric_errors(exchange.request))
             return tuple(errors if exchange.body else (replace(one, actual="an empty body") for one in errors))
@@ -218,7 +218,7 @@ class Reading:
         if self.stream is not None:
             return list_judged_in_stream(self.stream)
         if exchange.status is not None and exchange.status >= 400:
-            return list_judged_in_error(self.json, exchange.status) if exchange.whole else frozenset()
+            return frozenset() if exchange.curtailed else list_judged_in_error(self.json, exchange.status)
         operation = self._answered
         if operation is None or not exchange.body:
             return frozenset()
@@ -293,7 +293,7 @@ class Reading:
 
     def _report_no_json(self, operation: Operation) -> tuple[Finding, ...]:
         """The finding that a body is no JSON, unless it did not come whole or was not kept."""
-        if not self.exchange.whole:
+        if not self.exchange.complete or self.exchange.truncated:
             return ()
         message, actual = f"the response to {operation.call} is not JSON", show_start(self.exchange.body)
         return (Finding(operation.rule, message, operation.schema, actual),)

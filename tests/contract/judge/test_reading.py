@@ -56,13 +56,12 @@ def test_an_error_body() -> None:
     assert [finding.rule for finding in read(exchange(status=500, body=b"oops")).findings] == ["err.shape"]
 
 
-@pytest.mark.parametrize(
-    "ending", [Ending(By.LIMIT, How.TIMEOUT, At.IN_BODY), Ending(By.SERVER, How.RST, At.IN_BODY)]
-)
+@pytest.mark.parametrize("ending", [Ending(By.LIMIT, How.TIMEOUT, At.IN_BODY), Ending(By.CLIENT, How.FIN)])
 @pytest.mark.parametrize(("status", "body"), [(404, b""), (404, b'{"error": {"co'), (200, b'{"id": "v1')])
 def test_a_part_of_a_body_is_not_judged_as_a_whole_one(ending: Ending, status: int, body: bytes) -> None:
+    """A time limit of this side may end a response anywhere."""
     part = exchange(method="GET", target=f"{ROOT}/v1_a", status=status, body=body, ending=ending)
-    assert {found.rule for found in judge_response(part, "k")} <= {"http.length"}
+    assert [*judge_response(part, "k")] == []
 
 
 BODIES = {
