@@ -5,7 +5,7 @@ Layer 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
@@ -109,7 +109,7 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
     created: Exchange = yield Send(t.create(input=text, background=True))
     found = id_of(created)
     seen: Exchanges = {"created": created, "held": held, "longer": None, "foreground": None, "short": None}
-    seen |= {"twice": {}, "quick": []}
+    seen |= {"twice": [], "quick": []}
     if settled(created) and not held:
         seen["longer"] = yield Send(t.create(input=LONGER, background=True))
     if not found:
@@ -117,7 +117,7 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
     looked = seen["looked"] = (yield from poll_until_found(t, found))[-1]
     if settled(looked) and (_is_late(looked) or (status_of(created) in RUNNING and _is_late(created))):
         second: Exchange = yield Send(t.create(input=text, background=True))
-        seen["twice"] = {"created": second, "looked": (yield Send(t.get(id_of(second) or found)))}
+        seen["twice"] = [second, (yield Send(t.get(id_of(second) or found)))]
         seen["foreground"] = yield Send(t.create(input=text))
         seen["short"] = yield Send(t.create(input=HELLO, background=True))
         first = id_of(seen["foreground"]) or found  # the first GET of a run that is over may be slow, too
@@ -180,10 +180,10 @@ def does_not_wait(
     longer: Exchange | None,
     foreground: Exchange | None,
     short: Exchange | None,
-    twice: Mapping[str, Exchange],
+    twice: list[Exchange],
 ) -> Iterator[Finding]:
     interaction_in(created)
-    least = min(created.seconds, twice["created"].seconds) if twice else 0.0
+    least = min(created.seconds, twice[0].seconds) if twice else 0.0
     waits = status_of(created) in RUNNING and least >= 1.0
     if waits and foreground is not None and short is not None and least >= 0.8 * foreground.seconds:
         message = "the create waits for the run, which has settled at the first GET after it"
@@ -209,12 +209,10 @@ def does_not_wait(
     yield finding(message, "in_progress", status_of(last), exchange=name)
 
 
-def shows_a_run_at_once(
-    looked: Exchange, twice: Mapping[str, Exchange], quick: Sequence[Exchange]
-) -> Iterator[Finding]:
+def shows_a_run_at_once(looked: Exchange, twice: list[Exchange], quick: list[Exchange]) -> Iterator[Finding]:
     interaction_in(looked)  # a denial is told by `get.ok`
     usual = max((answer.seconds for answer in quick), default=0.0)
-    both = (looked, twice["looked"]) if twice else ()
+    both = (looked, twice[-1]) if twice else ()
     if both and all(settled(one) and _is_late(one) and one.seconds >= 4 * usual for one in both):
         message = "a GET of a run in progress waits until the run has settled"
         actual = f"{looked.seconds:.1f} s; a GET of one that is over took {usual:.2f} s"

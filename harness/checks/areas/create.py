@@ -415,7 +415,7 @@ _SECRET = "peridot"
 _TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only to answer a question about it."
 
 
-@exercise(requests=13, interactions=10)
+@exercise(requests=14, interactions=10)
 def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create with an instruction, one without, and one as input; the first also in each mode.
 

@@ -16,9 +16,9 @@ MORE = shows("in_progress", steps=[SIGNED, {"type": "model_output", "content": [
 QUEUED = shows("queued", steps=None)
 SLOW = replace(RUNNING, seconds=61.0)
 AFTER_TWO = replace(RUNNING, seconds=2.0)
-UNHELD = {"held": False, "foreground": None, "short": None, "twice": {}}
+UNHELD = {"held": False, "foreground": None, "short": None, "twice": []}
 WAITED = {"created": AFTER_TWO, "held": False, "longer": None, "foreground": AFTER_TWO,
-          "twice": {"created": AFTER_TWO}}  # fmt: skip
+          "twice": [AFTER_TWO, DONE]}  # fmt: skip
 DONE_AFTER_TWO = replace(DONE, seconds=2.0)
 TIMELESS = answer(body=interaction(updated=None))
 FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
@@ -44,11 +44,11 @@ CASES = [
     case("bg.at-once", "not_met", "at the end", **WAITED, short=RUNNING),
     case("bg.at-once", "non_strict", "always late", **WAITED, short=AFTER_TWO),
     case("bg.at-once", "met", "late, not at the end", **{**WAITED, "foreground": SLOW}, short=RUNNING),
-    case("bg.at-once", "met", "late once", **{**WAITED, "twice": {"created": RUNNING}}, short=RUNNING),
-    case("bg.get-at-once", "met", "slow to find", looked=DONE_AFTER_TWO, twice={"looked": DONE_AFTER_TWO},
+    case("bg.at-once", "met", "late once", **{**WAITED, "twice": [RUNNING, DONE]}, short=RUNNING),
+    case("bg.get-at-once", "met", "slow to find", looked=DONE_AFTER_TWO, twice=[RUNNING, DONE_AFTER_TWO],
          quick=[DONE, AFTER_TWO]),
-    case("bg.get-at-once", "met", "late once", looked=DONE_AFTER_TWO, twice={"looked": DONE}, quick=[DONE, DONE]),
-    case("bg.get-at-once", "not_met", "at the end", looked=DONE_AFTER_TWO, twice={"looked": DONE_AFTER_TWO},
+    case("bg.get-at-once", "met", "late once", looked=DONE_AFTER_TWO, twice=[RUNNING, DONE], quick=[DONE, DONE]),
+    case("bg.get-at-once", "not_met", "at the end", looked=DONE_AFTER_TWO, twice=[RUNNING, DONE_AFTER_TWO],
          quick=[DONE, DONE]),
     case("bg.at-once", "untestable", "refused", created=REFUSED, **{**UNHELD, "held": True}, longer=None),
     case("bg.fast", "untestable", "refused", created=REFUSED),
