@@ -183,8 +183,7 @@ def _find_timer(now: float, wake: float) -> float | None:
     if loop is None:
         left = sys.modules["trio"].lowlevel.current_statistics().seconds_to_next_deadline
         return now + left if 0 < left < wake - now else None
-    handles = list(getattr(loop, "_scheduled", ()))
-    moments = [handle.when() for handle in handles if not handle.cancelled()]
+    moments = [handle.when() for handle in list(getattr(loop, "_scheduled", ())) if not handle.cancelled()]
     return min((moment for moment in moments if now < moment < wake), default=None)
 
 
@@ -411,7 +410,8 @@ class ThreadWaits:
         """The method `threading.Condition.wait` for as long as the clock is used."""
 
         def wait(condition: threading.Condition, timeout: float | None = None) -> bool:
-            if timeout is not None and (timeout <= 0 or self._clock.over or is_exempt(find_caller())):
+            is_ours = condition._is_owned() and not self._clock.over  # type: ignore[attr-defined]
+            if timeout is not None and (timeout <= 0 or not is_ours or is_exempt(find_caller())):
                 return _wait(condition, timeout)
             end, pass_time = inf if timeout is None else self._clock.now() + timeout, begin_sleep()
             with self._begin(me := _Wait(end, next(self._numbers), condition)):
@@ -420,9 +420,11 @@ class ThreadWaits:
                 if timeout is None:
                     return _wait(condition)
                 while self._clock.now() < end:
-                    if self._is_due(me):
+                    with self._changed:  # due if no thread could end the wait any more before its deadline
+                        is_due = not self._clock.over and self._comes_first(me) and not any(self._find_running())
+                    if is_due:
                         self._clock.reach(end)
-                    if _wait(condition, max(0, min(_SLICE, end - self._clock.now()))):
+                    if _wait_slice(condition, max(0, min(_SLICE, end - self._clock.now()))):
                         return True
                 caller = sys._getframe(1)  # it may have counted some seconds off before it waited
                 whole = float(caller.f_locals["timeout"]) if caller.f_code in _SPLITTING else timeout
@@ -446,11 +448,6 @@ class ThreadWaits:
                 self._waits.pop(me, None)  # gone if a signal's handler has waited in between
                 self._running_since[me] = None
                 self._changed.notify_all()
-
-    def _is_due(self, me: _Wait) -> bool:
-        """Whether no thread could end a wait any more before its deadline."""
-        with self._changed:
-            return not self._clock.over and self._comes_first(me) and not any(self._find_running())
 
     def _comes_first(self, me: _Wait) -> bool:
         """Whether all others that wait still do so, and for longer."""
@@ -490,9 +487,8 @@ class ThreadWaits:
 
     def is_pool_working(self) -> bool:
         """Whether a call in a thread, as of `asyncio.to_thread`, is under way, and is in no wait."""
-        waiting = sum(
-            thread.ident in self._waits and thread.name.startswith(_POOLED) for thread in threading.enumerate()
-        )
+        pooled = [thread for thread in threading.enumerate() if thread.name.startswith("asyncio_")]
+        waiting = sum(thread.ident in self._waits for thread in pooled)
         return len(self._calls) > waiting
 
     def _is_anyone_on_the_way(self) -> bool:
@@ -508,10 +504,6 @@ class ThreadWaits:
         return False
 
 
-_POOLED = "asyncio_"
-"""How the names of the threads of a loop's own pool begin."""
-
-
 def list_frames() -> dict[int, FrameType]:
     """The current frame of each thread.
 
@@ -525,6 +517,20 @@ def list_frames() -> dict[int, FrameType]:
     finally:
         if collects:
             gc.enable()
+
+
+def _wait_slice(condition: Any, seconds: float) -> bool:
+    """`Condition.wait`, but it hears what comes after the seconds, before the lock is there again, as well."""
+    (waiter := threading.Lock()).acquire()
+    condition._waiters.append(waiter)
+    state = condition._release_save()
+    try:
+        waiter.acquire(timeout=seconds)
+    finally:
+        condition._acquire_restore(state)
+        if not (is_told := waiter not in condition._waiters):
+            condition._waiters.remove(waiter)
+    return is_told
 
 
 def _begins_thread(frame: FrameType | None) -> bool:

@@ -280,6 +280,21 @@ def test_work_is_waited_for() -> None:
     assert sleeps == []
 
 
+def test_a_notification_between_two_looks_is_heard() -> None:
+    """A wait looks at the clock again and again; a thread that has its lock just then, and notifies, ends it."""
+    condition = threading.Condition()
+
+    def work() -> None:
+        with condition:
+            hashlib.pbkdf2_hmac("sha256", b"a", b"b", 200_000)
+            condition.notify()
+
+    with no_sleep() as sleeps, condition:
+        threading.Thread(target=work).start()
+        assert condition.wait(1000)
+    assert sleeps == []
+
+
 def test_a_child_process_is_waited_for() -> None:
     """Other processes cannot be hurried: a time limit for one is the machine's."""
     with no_sleep() as sleeps, subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.1)"]) as child:
