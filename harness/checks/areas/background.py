@@ -215,7 +215,7 @@ def shows_a_run_at_once(looked: Exchange, twice: list[Exchange], quick: list[Exc
     both = (looked, twice[-1]) if twice else ()
     if both and all(settled(one) and _is_late(one) and one.seconds >= 4 * usual for one in both):
         message = "a GET of a run in progress waits until the run has settled"
-        actual = f"{looked.seconds:.1f} s; a GET of one that is over took {usual:.2f} s"
+        actual = f"{looked.seconds:.1f} s; a GET of one that has ended took {usual:.2f} s"
         yield finding(message, "in_progress at once", actual, exchange="looked")
 
 

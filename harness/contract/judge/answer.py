@@ -35,7 +35,7 @@ def is_no_answer(exchange: Exchange) -> bool:
 
 
 def is_open(exchange: Exchange) -> bool:
-    """Whether the request may have taken effect, or may yet do so, whatever the response says."""
+    """Whether the request may have taken effect, or may yet do so, whatever its status."""
     return bool(exchange.excuse) or is_no_answer(exchange)
 
 
