@@ -351,9 +351,25 @@ _WAITING = (
     "Wait with `asyncio`'s own (`await asyncio.wait_for(event.wait(), …)`), or in `asyncio.to_thread`.",
 )
 
+
+def _wait_slice(condition: Any, seconds: float) -> bool:
+    """`Condition.wait`, but it hears what comes after the seconds, before the lock is there again, as well."""
+    (waiter := threading.Lock()).acquire()
+    condition._waiters.append(waiter)
+    state = condition._release_save()
+    try:
+        waiter.acquire(timeout=seconds)
+    finally:
+        condition._acquire_restore(state)
+        if not (is_told := waiter not in condition._waiters):
+            condition._waiters.remove(waiter)
+    return is_told
+
+
 _IDLE = frozenset(
     getattr(owner, name).__code__
     for owner, name in (
+        (sys.modules[__name__], _wait_slice.__name__),
         (threading.Condition, "wait"),
         (threading.Thread, "join"),
         (threading.Thread, "_wait_for_tstate_lock"),  # until Python 3.12
@@ -402,7 +418,7 @@ class ThreadWaits:
                 if self._comes_first(me) and not self._is_anyone_on_the_way():
                     self._clock.reach(me.deadline)
                 else:
-                    _wait(self._changed, _SLICE)
+                    _wait_slice(self._changed, _SLICE)
             pass_time(seconds)
         self._record(seconds)
 
@@ -517,20 +533,6 @@ def list_frames() -> dict[int, FrameType]:
     finally:
         if collects:
             gc.enable()
-
-
-def _wait_slice(condition: Any, seconds: float) -> bool:
-    """`Condition.wait`, but it hears what comes after the seconds, before the lock is there again, as well."""
-    (waiter := threading.Lock()).acquire()
-    condition._waiters.append(waiter)
-    state = condition._release_save()
-    try:
-        waiter.acquire(timeout=seconds)
-    finally:
-        condition._acquire_restore(state)
-        if not (is_told := waiter not in condition._waiters):
-            condition._waiters.remove(waiter)
-    return is_told
 
 
 def _begins_thread(frame: FrameType | None) -> bool:
