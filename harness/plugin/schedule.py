@@ -102,11 +102,13 @@ class TaskSchedule:
 
     def _choose(self, ready: deque[Any]) -> list[Any]:
         """Choose which of the ready tasks take a step, and in which order; return the handles of the others."""
-        steps = [handle for handle in ready if _task_of(handle) is not None]
+        known = [ready.popleft() for _ in range(len(ready))]  # other threads may append at any time
+        steps = [handle for handle in known if _task_of(handle) is not None]
         for handle in steps:
             self._tasks.setdefault(_task_of(handle), len(self._tasks))  # type: ignore[arg-type]
         self._rounds += len(steps)
         if len(steps) < 2:
+            ready.extendleft(reversed(known))
             return []
         awake = [handle for handle in steps if _task_of(handle) not in ASLEEP] or steps
         awake.sort(key=lambda handle: self._tasks[_task_of(handle)])  # type: ignore[index]
@@ -114,11 +116,10 @@ class TaskSchedule:
         places = {id(handle): place for place, handle in enumerate(chosen)}
         order: list[Any] = []
         # A step never overtakes a callback: asyncio's own ones clean up after what the task has waited for.
-        for is_step, handles in groupby(ready, key=lambda handle: _task_of(handle) is not None):
+        for is_step, handles in groupby(known, key=lambda handle: _task_of(handle) is not None):
             among = [handle for handle in handles if not is_step or id(handle) in places]
             order += sorted(among, key=lambda handle: places[id(handle)]) if is_step else among
-        ready.clear()
-        ready.extend(order)
+        ready.extendleft(reversed(order))
         return [handle for handle in steps if id(handle) not in places]
 
     def find_complaints(self) -> Iterator[str]:

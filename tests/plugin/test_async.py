@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-from harness.plugin import InteractionsEmulator, TaskSchedule, no_sleep
+from harness.plugin import InteractionsEmulator, TaskSchedule, no_sleep, schedule
 from harness.plugin.blocking_calls import collected_calls
 from tests.plugin.toys import run
 
@@ -369,6 +369,34 @@ def test_the_seed_of_the_session_moves_all(pytester: pytest.Pytester) -> None:
     assert "test_x[seed=40]" in listed
     assert "test_x[seed=49]" in listed
     assert listed.count("test_x[") == 10
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_a_callback_that_comes_while_an_order_is_drawn_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tasks: int
+) -> None:
+    """Another thread may call `call_soon_threadsafe` at any time: its callback comes after those before it."""
+    calls: list[str] = []
+    look = schedule._task_of
+
+    async def step(name: str) -> None:
+        calls.append(name)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def look_and_call(handle: object) -> object:
+            monkeypatch.setattr(schedule, "_task_of", look)
+            loop.call_soon(calls.append, "from a thread")
+            return look(handle)
+
+        running = [asyncio.ensure_future(step(f"task {number}")) for number in range(tasks)]
+        monkeypatch.setattr(schedule, "_task_of", look_and_call)
+        await asyncio.gather(*running)
+
+    with TaskSchedule(1).draw():
+        asyncio.run(asyncio.wait_for(main(), 30))
+    assert sorted(calls) == ["from a thread", *(f"task {number}" for number in range(tasks))]
 
 
 def test_a_thread_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
