@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -148,13 +149,16 @@ def test_the_upstream_of_a_gateway_has_the_page(
     The gateway comes up when the page is there, so the page misses nothing.
     """
     told: list[str] = []
+    is_read = threading.Event()
     watched = tmp_path / "watched"
 
     def look(page: str) -> bool:
         with (
+            ExitStack() as at_end,
             suppress(httpx.RemoteProtocolError),  # the upstream ends with the run
             httpx.stream("GET", f"{page.rstrip('/')}{ROOT}feed", timeout=60) as feed,
         ):
+            at_end.callback(is_read.set)
             watched.touch()
             for change in _read_until(feed.iter_lines(), "end"):
                 if change["is"] == "request":
@@ -167,4 +171,5 @@ def test_the_upstream_of_a_gateway_has_the_page(
     gateway = f"exec {sys.executable} -m harness proxy --port {port} --target $HARNESS_UPSTREAM_URL"
     words = ("--upstream-port", "0", "--open", "--only", "gw.status*", "--watch", "0", "--")
     harness("gateway", f"http://127.0.0.1:{port}", *words, "sh", "-c", f"{wait}; {gateway}")
+    assert is_read.wait(60)  # the page reads in a thread of its own
     assert told
