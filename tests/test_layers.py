@@ -26,6 +26,7 @@ LAYERS: dict[str, int] = {
     "documents": 0,
     "child_processes": 0,
     "written_files": 0,
+    "project_file": 0,
     "look": 0,
     "rules": 0,
     "contract": 1,
@@ -61,6 +62,7 @@ REACH: dict[str, frozenset[str]] = {
     "documents": frozenset(),
     "written_files": frozenset({"outcome"}),
     "child_processes": frozenset({"wire"}),
+    "project_file": frozenset({"errors", "documents"}),
     "transport": _LOWEST,
     "resume": _LOWEST,
 }

@@ -9,12 +9,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from harness.documents import explain_unread, load_toml, read_file
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
+from harness.project_file import find_file
 from harness.wire import StreamProtocol
 
-FILE = "pyproject.toml"
 TABLE = "recordings"
 KEYS = ("hide", "hide-pattern", "ignore")
 
@@ -25,19 +24,11 @@ def with_own_words(protocol: StreamProtocol, folder: Path) -> StreamProtocol:
     `hide` names headers, parameters and JSON members with secrets, `hide-pattern` has regular expressions of
     secrets, and `ignore` names parameters and JSON members that mean nothing when two exchanges are compared.
     """
-    path = next((place / FILE for place in (folder, *folder.parents) if (place / FILE).is_file()), None)
-    if path is None:
+    file = find_file(folder)
+    if file is None:
         return protocol
-    try:
-        tool: Any = load_toml(read_file(path)).get("tool", {})
-    except OSError as wrong:
-        raise UsageFault(f"{path} cannot be read: {explain_unread(wrong)}") from None
-    except (ValueError, RecursionError) as wrong:
-        raise UsageFault(f"{path} is not valid TOML: {wrong}: correct that line") from None
-    table: Any = tool
-    for name in ("harness", TABLE):
-        table = table.get(name, {}) if isinstance(table, dict) else None
-    place = f"{path}: [tool.harness.{TABLE}]"
+    table: Any = file.table.get(TABLE, {})
+    place = f"{file.path}: [tool.harness.{TABLE}]"
     if not isinstance(table, dict):
         raise UsageFault(f"{place} is not a table: write {', '.join(KEYS)} below it")
     for key, value in table.items():

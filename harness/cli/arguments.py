@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from harness.cli.configuration import ConfigurationFile, find_file
+from harness.cli.configuration import require_inside
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, TALLY, Option, Options, Trust
 from harness.cli.output import say
@@ -27,6 +27,7 @@ from harness.cli.printing import paint_help
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
+from harness.project_file import ProjectFile, find_file
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 
@@ -74,7 +75,7 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     return options
 
 
-def read_settings(cls: type[Options], file: ConfigurationFile) -> dict[str, tuple[Any, str]]:
+def read_settings(cls: type[Options], file: ProjectFile) -> dict[str, tuple[Any, str]]:
     """The settings of a file for a command, by the name of the option: the value, and its place.
 
     The command's own table takes precedence over the shared keys of `[tool.harness]`.
@@ -103,7 +104,7 @@ def load_options(command: str) -> type[Options]:
 
 
 def _read_table(
-    cls: type[Options], table: Mapping[str, Any], file: ConfigurationFile, section: str, tables: Collection[str]
+    cls: type[Options], table: Mapping[str, Any], file: ProjectFile, section: str, tables: Collection[str]
 ) -> dict[str, tuple[Any, str]]:
     place = f"{file.path}: [tool.harness{section}]"
     keys = {item.key: item for item in cls.list_options().values() if item.is_key}
@@ -129,7 +130,7 @@ def _read_table(
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
         item = keys[key]
         read = item.read(value, f"{place} {key}", of_file=True)
-        file.require_inside(item, read, f"{place} {key}")
+        require_inside(file, item, read, f"{place} {key}")
         values[item.name] = (read, f"{place} {key}")
     return values
 

@@ -11,16 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from harness.cli.common_options import (
-    OutputOptions,
-)
+from harness.cli.common_options import OutputOptions
 from harness.cli.masking import mask_text
-from harness.cli.options import (
-    PATH,
-    Trust,
-    flag,
-    option,
-)
+from harness.cli.options import PATH, Trust, flag, option
 from harness.cli.output import require_writable, say
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.decide import exit_with
@@ -103,9 +96,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
 
 def read_again(options: BaselineOptions, run: str, noun: str) -> list[str]:
     """The ids that `--last-failed` runs again, none for everything; standard error has their number."""
-    options.refuse(
-        ("check", "profile", "kinds", "no_store"), "and --last-failed exclude each other: use one of them"
-    )
+    options.refuse(("check", "profile", "kinds"), "and --last-failed exclude each other: use one of them")
     failed = read_last_failed(run)
     what = format_count(len(failed), noun) if failed else "everything, as no failure is known"
     say(f"harness: running {what} (--last-failed)", to_errors=True)

@@ -369,9 +369,8 @@ def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[
 
 
 def _texts(value: object) -> list[str]:
-    return (
-        [value] if isinstance(value, str) else [str(item) for item in value] if isinstance(value, Iterable) else []
-    )
+    items = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()
+    return [str(item) for item in items]
 
 
 def _names(value: object) -> frozenset[str]:

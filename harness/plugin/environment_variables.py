@@ -67,9 +67,8 @@ class EnvironmentVariables:
         self.route(True)
 
     def _reserve(self) -> None:
-        reserved = bind_socket()
-        self.reserved = reserved
-        self.port = reserved.getsockname()[1]
+        self.reserved = bind_socket()
+        self.port = self.reserved.getsockname()[1]
 
     def _note_live_hosts(self) -> None:
         if self._variables:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
 
-from harness.benches.record.diff import ABSENT, Drift, Drifts, Seen, SeenIn, parent_of
+from harness.benches.record.diff import ABSENT, TIME, Drift, Drifts, Seen, SeenIn, parent_of
 from harness.benches.record.session import (
     NOT_BEGUN,
     Begun,
@@ -255,7 +255,6 @@ def _build_row(
 
 _BLOCK = re.compile(r"(?:\r\n|\n|\r)(?:\r\n|\n|\r)+")
 _LINE = re.compile(r"\r\n|\n|\r")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _PART = re.compile(r"[^/?&=]+")
 _CHANGING = frozenset(
     {"accept-encoding", "host", "date", "content-length", "user-agent", "server-timing", "connection"}
@@ -343,7 +342,7 @@ class _Values:
                 return f"<{field}>"
             case str() if field in self._id_fields and value:
                 return self.name_id(value)
-            case str() if _TIME.fullmatch(value):
+            case str() if TIME.fullmatch(value):
                 return "<time>"
         return value
 

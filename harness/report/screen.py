@@ -6,7 +6,6 @@ Layer 6. Must not know the content. A library for it would take a quarter of the
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -149,9 +148,9 @@ class Screen:
     def rows(self, line: str) -> list[str]:
         """The rows of the terminal that a line takes, each in its color; a log gets one."""
         role, hang = (line.role, line.hang) if isinstance(line, Line) else (Role.PLAIN, 0)
-        if self.columns is None or role is Role.COMMAND:
+        if role is Role.COMMAND or (columns := self.columns) is None:
             return [self.paint(role, line)]
-        return [self.paint(role, row) for row in wrap(line, self.columns - 1, hang)]
+        return [self.paint(role, row) for row in wrap(line, columns - 1, hang)]
 
     def line(self, text: str) -> None:
         """Write a line that stays."""
@@ -172,8 +171,11 @@ class Screen:
         indented = [
             Line(f"  {line}" if line else "", line.role, hang=line.hang and line.hang + 2) for line in lines
         ]
+        if most is None:
+            self.lines(indented)
+            return
         last = indented[-2:]
-        room = math.inf if most is None else most - sum(len(self.rows(line)) for line in last)
+        room = most - sum(len(self.rows(line)) for line in last)
         taken = [len(self.rows(line)) for line in indented[:-2]]
         if sum(taken) <= room:
             self.lines(indented)

@@ -126,7 +126,6 @@ class TerminalReport:
                 if owed:
                     created = format_count(owed, "resource")
                     self._screen.line(f"deleting {created} that the run created (Ctrl-C again to stop)")
-                    self._screen.flush()
                 self._screen.flush()
             case Waiting(seconds, refusal):
                 self._tell_wait(seconds, refusal)

@@ -15,8 +15,8 @@ from harness.cli.commands.fuzz import FuzzArguments
 from harness.cli.commands.gateway import GatewayArguments
 from harness.cli.commands.torture import TortureArguments
 from harness.cli.commands.verify import VerifyArguments
-from harness.cli.configuration import find_file
 from harness.outcome import UsageFault
+from harness.project_file import find_file
 from tests.cli.conftest import Harness
 
 

@@ -187,7 +187,7 @@ def _decode(data: bytes) -> Any:
 _SUFFIXES = (".yaml", ".yml")
 _SHOWN = 100
 _MEMBER_END = re.compile(r"[.\[\] ]+")
-_TIME = re.compile(r'"?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"?')
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
 _SIZES = frozenset({"bytes", "pieces", "seconds"})
 
 Key = tuple[str, str, tuple[str, ...], str]
@@ -387,7 +387,7 @@ def _compare_shapes(before: Facts, after: Facts) -> Iterator[Drift]:
 def _compare_content(
     before: Mapping[str, str], after: Mapping[str, str], protocol: StreamProtocol
 ) -> Iterator[Drift]:
-    """SeenIn the content differs; the value of a member that holds a secret is not shown."""
+    """Where the content differs; the value of a member that holds a secret is not shown."""
     changing = protocol.id_fields | protocol.opaque_fields
     for place in dict.fromkeys((*before, *after)):
         old, new = before.get(place), after.get(place)
@@ -396,7 +396,7 @@ def _compare_content(
         is_volatile = (
             place in _SIZES
             or place.rpartition(".")[2] in changing
-            or (_TIME.fullmatch(old) is not None and _TIME.fullmatch(new) is not None)
+            or all(TIME.fullmatch(text.strip('"')) for text in (old, new))
         )
         if protocol.secret_fields.covers(_MEMBER_END.split(place)):
             old = new = HIDDEN

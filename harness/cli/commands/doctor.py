@@ -21,7 +21,6 @@ from harness import __version__
 from harness.child_processes import find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
 from harness.cli.common_options import json_option
-from harness.cli.configuration import find_file
 from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
 from harness.cli.options import Options, Page
@@ -31,6 +30,7 @@ from harness.errors import UsageFault
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Exit
 from harness.outcome.words import format_count
+from harness.project_file import find_file
 from harness.report.screen import wants_colour
 
 DISTRIBUTION = "interactions-harness"

@@ -24,9 +24,6 @@ from harness.wire.json_value import object_or_none
 COME_TO_NOTHING = frozenset({FAILED, CANCELLED})
 """The statuses of a run that has no result to go on from."""
 
-_MOST_ROUNDS = 50
-"""Equal rounds of a tool loop: a model that gets the same results for the same calls goes on for ever."""
-
 
 class Turn:
     """A create that was accepted, with what it made. `number` counts them from 1."""
@@ -172,6 +169,9 @@ def _mark(step: Mapping[str, Any]) -> str:
 class RepeatedRounds:
     """Counts the rounds of a tool loop in which the model calls the same, and gets the same."""
 
+    MOST = 50
+    """A model that gets the same results for the same calls goes on for ever."""
+
     def __init__(self) -> None:
         self._last = ""
         self._count = 0
@@ -190,4 +190,4 @@ class RepeatedRounds:
         )
         self._count = self._count + 1 if this == self._last else 1
         self._last = this
-        return self._count > _MOST_ROUNDS
+        return self._count > self.MOST

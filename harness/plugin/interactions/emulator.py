@@ -217,8 +217,9 @@ class InteractionsEmulator(ObservedService):
         if request.method != "POST" or not self._rounds.is_endless(request, self._read_last_steps):
             return
         self.runaway = (
-            "the code under test ran 51 rounds of a tool loop in a row in which the model made the same calls and "
-            "got the same results: such a loop never ends. Limit the rounds, and report that the limit was reached"
+            f"the code under test ran {self._rounds.MOST + 1} rounds of a tool loop in a row in which the model "
+            "made the same calls and got the same results: such a loop never ends. Limit the rounds, and report "
+            "that the limit was reached"
         )
         self._stop()
 

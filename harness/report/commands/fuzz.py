@@ -49,7 +49,6 @@ class FuzzPresentation(Presentation):
     lists_causes = True
     names_target = True
     again = ""
-    begins = "asking the target which capabilities it has"
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
         self._seed = seed

@@ -476,7 +476,7 @@ def group_lines(
 ) -> Iterator[Line]:
     """One kind of failure: how often it occurred, its first case in full, and a command that runs only that."""
     first, run, rule = group[0], run_of(group[0]), group[0].rule
-    finding = next(each for each in first.observation.findings)
+    finding = first.observation.findings[0]
     problems = list(dict.fromkeys(map(describe_problem, group)))
     title = f"the client {problems[0]}"
     yield Line(write_headline(paint, first.outcome, finding.stable_code, rule.level, title))
