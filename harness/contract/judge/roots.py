@@ -83,19 +83,9 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     """
     order = summarise_create(exchange.request)  # the id of what a call is about, or of what it continues
     found = order.parent if order is not None else named_interaction(exchange.request)
-    if exchange.status not in _GONE or not found:
+    if exchange.status not in _GONE or not found or (at := _find_shown(found, exchange, before)) is None:
         return
-    at = next((at for at in reversed(range(len(before))) if _tells_of(before[at], found, exchange)), None)
-    if at is None or read(known := before[at]).call == DELETE:
-        return
-    # a look that showed it after a DELETE that succeeded is the defect
-    tried = [
-        number
-        for number, seen in enumerate(before)
-        if read(seen).call == DELETE and named_interaction(seen.request) == found
-    ]
-    if tried and before[tried[-1]].succeeded:
-        return
+    known, tried = before[at], _find_deletes(found, before)
     proven = _is_plain_get(known) and _is_plain_get(exchange)
     cause = "a rejected DELETE took effect: " if tried and tried[-1] > at else ""
     yield Finding.from_code(
@@ -108,20 +98,38 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
 
 
 def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
-    """A response must show the requested interaction.
+    """A response must show the requested interaction, if an earlier one showed that it exists.
 
     Only a plain GET proves that ids do not last: the contents of a stream or a cancel then follow from it.
     """
     asked, reading = named_interaction(exchange.request), read(exchange)
-    shown = reading.interaction if asked and reading.call == GET else None
+    if not asked or _find_shown(asked, exchange, before) is None:
+        return  # what the response to an unknown or deleted id should have been, other rules ask
+    shown = reading.interaction if reading.call == GET else None
     if shown is not None and shown.keys().isdisjoint(_OF_ITSELF):  # an envelope around it, or another object
         yield from judge_identity("get.ok", asked, None)
         return
-    if not asked or not exchange.succeeded or reading.id in (None, asked):
+    if not exchange.succeeded or reading.id in (None, asked):
         return
     looks = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
     if any(read(look).id not in (None, named_interaction(look.request)) for look in looks):
         yield from judge_identity("get.ok", asked, reading.id)
+
+
+def _find_shown(name: str, exchange: Exchange, before: Sequence[Exchange]) -> int | None:
+    """The place of the last exchange that showed this interaction to the caller; None if it was deleted since.
+
+    A look that showed it after a DELETE that succeeded is the defect, and shows nothing.
+    """
+    at = next((at for at in reversed(range(len(before))) if _tells_of(before[at], name, exchange)), None)
+    if at is None or read(before[at]).call == DELETE:
+        return None
+    tried = _find_deletes(name, before)
+    return None if tried and before[tried[-1]].succeeded else at
+
+
+def _find_deletes(name: str, before: Sequence[Exchange]) -> list[int]:
+    return [at for at, seen in enumerate(before) if read(seen).call == DELETE and named_interaction(seen.request) == name]
 
 
 def _is_plain_get(exchange: Exchange) -> bool:

@@ -177,7 +177,7 @@ def test_a_cut_record_says_nothing_of_the_end(fields: dict[str, Any]) -> None:
 )
 def test_only_interactions_are_judged_as_such(method: str, target: str, judged: bool) -> None:
     """Create, get and cancel return an interaction, and other routes do not."""
-    reading = read(exchange(method, target, body={}))
+    reading = read(exchange(method, target, body={"id": "x"}))
     assert (reading.interaction is not None) is judged
     assert bool(reading.findings) is judged
 
@@ -280,6 +280,8 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
         (seen(body={**FOUND, "steps": [{"type": "model_output", "content": [{"type": "text", "text": 1}]}]}), []),
         (seen(body={**FOUND, "id": 1}), ["get.schema"]),
         (CANCELLED, []),
+        (seen(target=f"{ROOT}/never-created"), []),
+        (seen(target=f"{ROOT}/never-created", body={}), []),
     ],
     ids=[
         "right",
@@ -295,11 +297,14 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
         "one text that is none",
         "a number as id",
         "a cancel of another",
+        "another one for an unknown id",
+        "nothing for an unknown id",
     ],
 )
 def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
     """An answer that is no whole message explains why it is no JSON, and not the other way round."""
-    assert [finding.rule for finding in judge_roots(answer, [])] == root
+    found = [one.rule for one in judge_roots(answer, [CREATED]) if one.severity is Severity.BROKEN]
+    assert found == root
 
 
 def test_what_cannot_be_read_comes_before_what_does_not_add_up() -> None:
@@ -312,7 +317,7 @@ def test_what_cannot_be_read_comes_before_what_does_not_add_up() -> None:
 
 def test_ids_that_do_not_last_explain_other_answers() -> None:
     """That a cancel shows another id follows from a GET that did so, and from nothing else."""
-    assert [finding.stable_code for finding in judge_roots(CANCELLED, [ANOTHER])] == ["get.ok/other"]
+    assert [finding.stable_code for finding in judge_roots(CANCELLED, [CREATED, ANOTHER])] == ["get.ok/other"]
     assert list(judge_roots(CANCELLED, [SHOWN])) == []
 
 

@@ -252,12 +252,12 @@ class Denials(Struct):
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
 
-        Of a deleted one this is the defect, and no denial; and a look that shows another one (`get.ok`) proves
-        nothing about this one.
+        Of a deleted one this is the defect, and no denial; and a look that shows another one (`get.ok`), or none,
+        proves nothing about this one.
         """
         reading = read(exchange)
         looked_at = reading.call == GET
-        if name in self._deleted or (looked_at and reading.id not in (None, name)):
+        if name in self._deleted or (looked_at and reading.stream is None and reading.id != name):
             return
         self._shown[(*caller, name)] = _Shown(
             exchange.request.without_body(),
