@@ -129,7 +129,9 @@ def _find_shown(name: str, exchange: Exchange, before: Sequence[Exchange]) -> in
 
 
 def _find_deletes(name: str, before: Sequence[Exchange]) -> list[int]:
-    return [at for at, seen in enumerate(before) if read(seen).call == DELETE and named_interaction(seen.request) == name]
+    return [
+        at for at, seen in enumerate(before) if read(seen).call == DELETE and named_interaction(seen.request) == name
+    ]
 
 
 def _is_plain_get(exchange: Exchange) -> bool:
