@@ -78,6 +78,29 @@ def create_at_the_end_as_ever(self: ForeignService, usual: Any, body: Json) -> A
     return create_at_the_end(self, lambda body: take_its_time(self, usual, body), body)
 
 
+def create_slowly(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Answer each create, of either kind, after a second, with the status that its run had at the beginning."""
+    answer = usual(body)
+    time.sleep(1.2)
+    return answer
+
+
+def continue_at_the_end(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Answer a background create with a parent when its run has settled."""
+    answer = usual(body)
+    if is_background(body) and self.parent_of(body) is not None:
+        time.sleep(self.runs[answer["id"]].lasts)
+        answer = self.show(self.runs[answer["id"]])
+    return answer
+
+
+def continue_late_once(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Answer the first background create with a parent late, as a busy machine does."""
+    is_first = is_background(body) and self.parent_of(body) is not None and not self.noted
+    self.noted |= {"late": True} if is_first else {}
+    return continue_at_the_end(self, usual, body) if is_first else usual(body)
+
+
 def read_at_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Answer a GET when the run has settled."""
     while query.get("stream") != "true" and run.status == "in_progress":
@@ -199,6 +222,9 @@ ROWS = [
     ),
     # A run that always takes as long shows no more than that the create is slow.
     lasting("creates-late: bg.at-once -> warn bg.at-once/late, exit 0", create=create_at_the_end),
+    rows_of(ForeignService)("creates-slowly: bg.at-once -> rest pass", create=create_slowly),
+    lasting("continues-at-the-end: chain.at-once -> fail chain.at-once, exit 1", create=continue_at_the_end),
+    lasting("continues-late-once: chain.at-once -> rest pass", create=continue_late_once),
     rows_of(Leaves)("reads-slowly: bg.get-at-once bg.at-once -> rest pass"),
     lasting("reads-at-the-end: bg.get-at-once -> warn bg.get-at-once, exit 0", get=read_at_the_end),
     lasting("chains-at-the-end: chain.running -> warn chain.running/waits, exit 0", create=chain_at_the_end),

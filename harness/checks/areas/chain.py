@@ -47,7 +47,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, Wait, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise, take
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
@@ -147,7 +147,11 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
 
 @exercise(requests=10, interactions=3)
 def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
-    """A child of a run in progress, and two once the run is finished; the last runs in the background."""
+    """A child of a run in progress, and two once the run is finished; the last runs in the background.
+
+    If that one seems to wait for its run, it is sent `twice`. A run of the same input `apart` from the chain then
+    shows whether such a run takes as long as that.
+    """
     run = yield from start_held_run(t, "chain")
     early = yield from send_refused(t, {"input": HELLO, "previous_interaction_id": run.id})
     look = (yield from poll_until_found(t, run.id))[-1]
@@ -163,8 +167,16 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
         seen["again"] = yield Send(t.create(input=HELLO, previous_interaction_id=second or run.id))
     body = {"input": LONGER, "previous_interaction_id": run.id, "background": True}
     seen["continued"] = yield Send(t.create(body))
-    if status_of(seen["continued"]) in RUNNING:
-        yield Send(t.cancel(id_of(seen["continued"])))  # it would cost tokens until its end
+    seen["apart"] = seen["twice"] = None
+    if _waited_longer(seen["continued"], run.created):  # once may be chance
+        seen["twice"] = yield Send(t.create(body))
+        apart: Exchange = yield Send(t.create(input=LONGER, background=True))
+        yield Wait(min(seen["continued"].seconds, seen["twice"].seconds) / 2)
+        if found := id_of(apart):
+            seen["apart"] = yield Send(t.get(found))
+    for begun in (seen["continued"], seen["apart"]):  # they would cost tokens until their end
+        if begun is not None and status_of(begun) in RUNNING:
+            yield Send(t.cancel(id_of(begun)))
     return seen
 
 
@@ -335,13 +347,22 @@ def once_it_is_over(late: Exchange) -> Iterator[Finding]:
     yield from expect_id(late)
 
 
-def continues_at_once(begun: Exchange, continued: Exchange) -> Iterator[Finding]:
+def continues_at_once(
+    begun: Exchange, continued: Exchange, twice: Exchange | None, apart: Exchange | None
+) -> Iterator[Finding]:
     interaction_in(continued)
-    waited = continued.seconds - begun.seconds
-    # Seconds by which a create that waits for its run is later than one that does not.
-    if is_settled(status_of(continued)) and waited >= 1.0:
+    # Both have waited for a run only if one of the same input was in progress after half that time.
+    if twice is None or apart is None or status_of(apart) not in RUNNING:
+        return
+    if _waited_longer(continued, begun) and _waited_longer(twice, begun):
+        waited = continued.seconds - begun.seconds
         message = f"the create waits for the run: it returned {waited:.1f} s later than one without a parent"
         yield finding(message, "in_progress, as without a parent", status_of(continued))
+
+
+def _waited_longer(continued: Exchange, begun: Exchange) -> bool:
+    """Whether a background create returned a settled run, and later than the create of a run in progress did."""
+    return is_settled(status_of(continued)) and continued.seconds - begun.seconds >= 1.0
 
 
 def takes_all_steps(

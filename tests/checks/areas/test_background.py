@@ -42,7 +42,6 @@ CASES = [
     case("bg.at-once", "met", "a longer one runs", created=DONE, **UNHELD, longer=RUNNING),
     case("bg.at-once", "not_met", "a longer one is over, too", created=DONE, **UNHELD, longer=DONE),
     case("bg.at-once", "not_met", "at the end", **WAITED, short=RUNNING),
-    case("bg.at-once", "non_strict", "always late", **WAITED, short=AFTER_TWO),
     case("bg.at-once", "met", "late, not at the end", **{**WAITED, "foreground": SLOW}, short=RUNNING),
     case("bg.at-once", "met", "late once", **{**WAITED, "twice": [RUNNING, DONE]}, short=RUNNING),
     case("bg.get-at-once", "met", "slow to find", looked=DONE_AFTER_TWO, twice=[RUNNING, DONE_AFTER_TWO],

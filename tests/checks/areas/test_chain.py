@@ -112,6 +112,8 @@ RECITED = {
     "after_streamed": recites(FIRST, FOURTH),
     "backgrounded": recites(FIRST, FIFTH, tokens=9),
 }
+WAITED = {"continued": late(CHILD), "twice": late(CHILD)}
+
 CASES = [
     case("chain.ok", "met", "a new id", **NEXT, parent=DONE, child=CHILD),
     case("chain.ok", "untestable", "a parent that waits", **NEXT, parent=PENDING, child=CHILD),
@@ -228,8 +230,9 @@ CASES = [
          told=CHILD),
     case("chain.stateless", "not_met", "the question alone in a stream",
          **{**RESENT, "second": RECITES, "streamed": ended(2)}, told=RECITES),
-    case("chain.at-once", "not_met", "settled late", begun=RUNNING, continued=late(CHILD)),
-    case("chain.at-once", "met", "as slow as any", begun=late(RUNNING), continued=late(CHILD)),
+    case("chain.at-once", "not_met", "settled late twice", begun=RUNNING, **WAITED, apart=RUNNING),
+    case("chain.at-once", "met", "such a run is short", begun=RUNNING, **WAITED, apart=DONE),
+    case("chain.at-once", "met", "as slow as any", begun=late(RUNNING), **WAITED, apart=RUNNING),
     case("chain.running", "met", "400", **EARLY, early=stray(REFUSED), look=RUNNING),
     case("chain.running", "non_strict", "409", **EARLY, early=stray(refusal(409)), look=RUNNING),
     case("chain.running", "untestable", "over already", **EARLY, early=stray(CHILD), look=DONE),
