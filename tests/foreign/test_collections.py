@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import available_timezones
@@ -137,6 +138,49 @@ class KeepsAgents(ForeignService):
         return {**agent, **body, "changed_by": "nobody"}
 
 
+class NumbersHooks(ForeignService):
+    """Odd, but right: the webhooks of each project are numbered from 1, and the other project has one, too."""
+
+    OTHERS = {"id": "1", "uri": "https://example.com/theirs", "subscribed_events": ["batch.succeeded"]}
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hooks: dict[tuple[str, str], Json] = {("B", "1"): self.OTHERS}
+
+    def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Json:
+        if parts[0] != "webhooks":
+            return super().neighbour(method, parts, data, query)
+        mine = [hook for (owner, _), hook in self.hooks.items() if owner == self.key]
+        if len(parts) == 1 and method == "POST":
+            hook = {"id": str(len(mine) + 1), **parse_object(data)}
+            self.hooks[self.key, hook["id"]] = hook
+            return hook
+        if len(parts) == 1:
+            return {"webhooks": mine}
+        found = self.find_hook(parts[1])
+        if found not in self.hooks:
+            raise Refused(404, "not_found", "There is no such webhook.")
+        if method == "PATCH":
+            self.hooks[found] = {**self.hooks[found], **parse_object(data)}
+        return self.hooks.pop(found) and {} if method == "DELETE" else self.hooks[found]
+
+    def find_hook(self, identity: str) -> tuple[str, str]:
+        """The owner and the id of the webhook that a caller may use."""
+        return self.key, identity
+
+
+class TakesTwoKeys(Handler):
+    """Takes the keys of two projects, and no others."""
+
+    def dispatch(self, data: bytes) -> Any:
+        if self.headers.get("x-goog-api-key") not in ("A", "B"):
+            raise Refused(401, "unauthenticated", "There is no such key.")
+        return super().dispatch(data)
+
+
+NumbersHooks.handler = TakesTwoKeys
+
+
 class IgnoresAgents(ForeignService):
     """Wrong: whatever agent is named, the usual model runs."""
 
@@ -164,6 +208,13 @@ def remove_the_next_one(self: Keeping, usual: Any, collection: dict[str, Json], 
     usual(collection, following or kept)
 
 
+def list_late(self: Keeping, usual: Any, name: str, collection: dict[str, Json]) -> Json:
+    """A list that shows what is there a moment after it could, as a search index does."""
+    now = time.monotonic()
+    seen = {key: self.noted.setdefault(key, now) for key in collection}
+    return usual(name, {key: one for key, one in collection.items() if now - seen[key] > 0.7})
+
+
 def move_once(start: int, moved: list[int] = []) -> int:  # noqa: B006 - it has to remember
     """Where a page begins: one entry later than its token says, the first time that a second page is asked for."""
     if start == 0 or moved:
@@ -183,7 +234,8 @@ CRUD = {"words": "--capability +agents-crud"}
 AGENTS = "agent.* create.both create.config-* err.*"
 PATCHED = "agents.* -> pass agents.patch"
 
-row, agents = rows_of(Keeping), rows_of(KeepsAgents)
+KEYS = {"words": "--api-key A --other-api-key B --capability +auth --capability +webhooks"}
+row, agents, hooks = map(rows_of, (Keeping, KeepsAgents, NumbersHooks))
 ROWS = [
     # Whatever else is shown, and in whatever zone.
     row(f"keeps: {KEPT} -> not_applicable cred.in-allowlist, rest pass"),
@@ -192,6 +244,11 @@ ROWS = [
         list=lambda self, usual, name, kept: usual(
             name, {key: one for key, one in kept.items() if not (key.endswith("-1") and f"{key[:-1]}2" in kept)}
         ),
+    ),
+    row(f"lists-late: {KEPT} -> not_applicable cred.in-allowlist, rest pass", list=list_late),
+    row(
+        "lists-no-trigger: trigger.* -> warn trigger.crud/",
+        list=lambda self, usual, name, kept: usual(name, {} if name == "triggers" else kept),
     ),
     # Tokens count what came before, and the last page is empty, which is right.
     row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True)),
@@ -224,6 +281,13 @@ ROWS = [
         "refuses-changes: agents.* -> not_applicable agents.patch, rest pass not_applicable",
         change=refuse(404),
         **CRUD,
+    ),
+    # Two projects may both own the webhook 1.
+    hooks("numbers-hooks: store.isolation-kept -> rest pass", **KEYS),
+    hooks(
+        "shares-hooks: store.isolation-kept -> fail store.isolation-kept",
+        find_hook=lambda self, usual, identity: ("A", identity),
+        **KEYS,
     ),
     # It is told once; what needs agents, or a server that knows what an agent is, is blocked by it.
     rows_of(IgnoresAgents)(

@@ -25,6 +25,7 @@ from harness.checks.vocabulary.resources import (
     entries,
     judge_life,
     judge_values,
+    list_with,
     pages_holding,
 )
 from harness.checks.vocabulary.runs import (
@@ -246,7 +247,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     seen["patched"] = yield Send(
         t.request("PATCH", f"agents/{OWN[0]}", change, query={"update_mask": "description"})
     )
-    seen["listed"] = yield Send(t.request("GET", "agents", query={"page_size": 50}))
+    seen["listed"] = yield from list_with(t, "agents", OWN[1], page_size=50)
     seen["paged"] = yield from pages_holding(t, "agents", OWN)
     seen["ran"] = yield from start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
     seen |= yield from delete_and_look(t, f"agents/{OWN[0]}")

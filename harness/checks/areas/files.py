@@ -20,6 +20,7 @@ from harness.checks.vocabulary.resources import (
     is_processed,
     judge_life,
     judge_pages,
+    list_with,
     pages_holding,
 )
 from harness.checks.vocabulary.runs import repeat
@@ -57,7 +58,7 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     path = f"files/{segment(name)}"
     looks = yield from repeat(t, t.request("GET", path), is_processed, within=t.wait)
     seen["fetched"] = looks[-1]
-    seen["listed"] = yield Send(t.request("GET", "files", query={"pageSize": 100}))
+    seen["listed"] = yield from list_with(t, "files", segment(name), pageSize=100)
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
     seen |= yield from delete_and_look(t, path)

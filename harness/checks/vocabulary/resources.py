@@ -24,13 +24,13 @@ from harness.checks.vocabulary.expect import (
     object_in,
     text_in,
 )
-from harness.checks.vocabulary.runs import expect_id, id_of
+from harness.checks.vocabulary.runs import expect_id, id_of, repeat
 from harness.contract.data.json_parse import objects_in
-from harness.contract.judge.history.resources import compare_views, is_alike
+from harness.contract.judge.history.resources import compare_views, identify, is_alike
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, send_each
+from harness.kit.actions import Exchanges, Part, Send, Wait
 from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -46,8 +46,21 @@ _TOKENS = ("next_page_token", "nextPageToken")
 
 def read_and_list(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
     """GET a resource, and the collection that it is in → `fetched`, `listed`; `query` is that of the list."""
-    listed = t.request("GET", path.partition("/")[0], query=query or {"page_size": 1000})
-    return (yield from send_each(fetched=t.request("GET", path), listed=listed))
+    fetched: Exchange = yield Send(t.request("GET", path))
+    collection, _, own = path.partition("/")
+    listed = yield from list_with(t, collection, own, **(query or {"page_size": 1000}))
+    return {"fetched": fetched, "listed": listed}
+
+
+def list_with(t: RequestBuilder, collection: str, own: str, **query: Any) -> Part[Exchange]:
+    """GET a list until it has an entry with an id, which may come late, for at most `gone_within`."""
+
+    def is_enough(page: Exchange) -> bool:
+        shows_it = any(segment(identify(collection, entry)) == own for entry in _held(page, collection))
+        return shows_it or page.status not in SUCCESS or bool(next_token(page))
+
+    request = t.request("GET", collection, query=query)
+    return (yield from repeat(t, request, is_enough, within=t.gone_within))[-1]
 
 
 def delete_and_look(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
@@ -186,6 +199,9 @@ def pages(
 READINGS = 3
 """How often a list is read before it is said to lack an entry, or to repeat one."""
 
+_LAG = 0.5
+"""Seconds between these readings, in which a list may come to show what was created."""
+
 
 def pages_holding(
     t: RequestBuilder,
@@ -202,15 +218,20 @@ def pages_holding(
     A token may count entries. Then a client that creates or deletes one between two pages moves the others, and
     another exercise of this run is such a client. So only a fault that each reading shows is one of the server.
     """
-    for _ in range(READINGS):
+    for number in range(READINGS):
+        if number:
+            yield Wait(_LAG)
         listed = yield from pages(t, collection, size, names=names, **filters)
-        field = LISTED if collection == "interactions" else collection
-        held = (entry for page in listed for entry in objects_in(object_in(page).get(field)))
-        shown = [_name(entry, identity) for entry in held]
+        shown = [_name(entry, identity) for page in listed for entry in _held(page, collection)]
         is_whole = set(expected) <= set(shown) and len(set(shown)) == len(shown)
         if is_whole or listed[-1].status not in SUCCESS or next_token(listed[-1]):
             break
     return listed
+
+
+def _held(page: Exchange, collection: str) -> list[dict[str, Any]]:
+    """The entries of a page of a collection, none if it shows none."""
+    return objects_in(object_in(page).get(LISTED if collection == "interactions" else collection))
 
 
 def make_and_page(t: RequestBuilder, collection: str, *bodies: Any, **filters: Any) -> Part[Exchanges]:

@@ -56,7 +56,12 @@ def apart(refused=(), **changed):
 
 def routes(**changed):
     """The answers to another project's calls of a voice: correct ones, except those that are replaced."""
-    usual = {**dict.fromkeys(("GET", "PATCH", "DELETE"), MISSING), "list": answer(body={"voices": []}), "own": OK}
+    usual = {
+        **dict.fromkeys(("GET", "PATCH", "DELETE"), MISSING),
+        "list": answer(body={"voices": []}),
+        "own": OK,
+        "known": OK,
+    }
     return {f"{route} voices": found for route, found in {**usual, **changed}.items()}
 
 

@@ -121,6 +121,10 @@ def judge_resources(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findi
             yield from kept.judge_list(exchange, collection)
         else:
             yield from kept.note(method, collection, identity, exchange)
+    for (_, collection, identity), lists in kept.missed.items():
+        if len(lists) > 1:  # a list may lag behind: only a second look decides
+            message = "a list of one page lacks a resource that was created and not deleted"
+            yield lists[-1], _find(collection, "unlisted", message, identity, "not listed")
 
 
 def _judge_path(exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
@@ -152,6 +156,8 @@ class _Kept(Struct):
     """When the create of each resource that is still there had returned."""
     doubted: set[Key] = field(default_factory=set)
     """Those that a DELETE or a PATCH without an answer may change at any time."""
+    missed: dict[Key, list[Exchange]] = field(default_factory=dict)
+    """The lists of one page that lacked a resource since one showed it."""
 
     def drop(self, exchange: Exchange, collection: str, identity: str) -> None:
         """Forget a resource that was deleted."""
@@ -159,22 +165,23 @@ class _Kept(Struct):
         self.made.pop(key_of(exchange, collection, identity), None)
 
     def judge_list(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge the entries of a list by what was shown of them, and a list of one page by what was made."""
+        """Judge the entries of a list by what was shown of them, and note what a list of one page lacks."""
         body = as_object(read(exchange).json)
         listed = set()
         for entry in objects_in(body.get(collection)):
             identity = identify(collection, entry)
             listed.add(identity)
+            self.missed.pop(key_of(exchange, collection, identity), None)
             if key_of(exchange, collection, identity) in self.known:  # a list alone may show only some members
                 yield from self.compare(exchange, collection, identity, entry)
         if any(body.get(name) for name in TOKENS) or not _asks_for_all(exchange, len(listed)):
             return
         caller = key_of(exchange, collection, "")[0]
-        for (owner, kind, identity), since in self.made.items():
+        for key, since in self.made.items():
+            owner, kind, identity = key
             is_due = (owner, kind) == (caller, collection) and since <= (exchange.began or 0.0)
             if is_due and identity not in listed:
-                message = "a list of one page lacks a resource that was created and not deleted"
-                yield exchange, _find(collection, "unlisted", message, identity, "not listed")
+                self.missed.setdefault(key, []).append(exchange)
 
     def note(
         self, method: str, collection: str, identity: str, exchange: Exchange

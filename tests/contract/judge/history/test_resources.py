@@ -105,7 +105,8 @@ PLACED = {"id": "e", "sources": [{"target": "a"}]}
         ([created("voices", {"voice": {"type": "prompted"}, "store": True}, {"id": "v", "type": "prebuilt"})],
          ["voice.crud/changed"]),
         # Lists, and the runs of triggers.
-        ([made(), listed(hook("w2"))], ["hook.crud/unlisted"]),
+        ([made(), listed(hook("w2")), listed(), delete()], ["hook.crud/unlisted"]),
+        ([made(), listed(), listed(), listed(hook()), listed()], []),
         ([made(), delete(), listed()], []),
         ([made(), call("GET", "webhooks?page_size=1", body={"webhooks": [], "next_page_token": "t"})], []),
         ([made(), call("GET", "webhooks?page_size=1", body={"webhooks": [hook("w2")]})], []),
