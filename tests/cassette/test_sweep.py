@@ -136,13 +136,3 @@ def test_sparse_ids(drop: Drop) -> None:
 def test_on_a_socket(drop: Drop) -> None:
     """Over loopback, prefix and resumed rest make the whole stream too, and a reset is exact to the byte."""
     sweep(on_a_socket, recorded("all"), ON_SOCKET(recorded("all").body), drop)
-
-
-def test_a_wrong_rest_is_noticed() -> None:
-    """The sweep fails for a player whose resume repeats the event of the cursor."""
-
-    def inclusive(service: Service) -> AbstractContextManager[Driver]:
-        return in_process(cut(service, "resumes=pass/inclusive,times:all", PROTOCOL))
-
-    with pytest.raises(AssertionError, match="at=9"):
-        sweep(inclusive, recorded("all"), [Place(Spot.EVENT, 9)], Drop.RST)

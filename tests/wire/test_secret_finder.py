@@ -25,6 +25,10 @@ SHAPES = (
     "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK",
     "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "npm_" + "aB3x" * 9,
+    "GOCSPX-" + "x1" * 14,
+    "glpat-" + "aB3x" * 5,
+    "sk_live_" + "4eC39HqLyjWDarjt",
+    "pypi-AgEIcHlwaS5vcmc" + "aB3x" * 10,
 )
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "plain": str,

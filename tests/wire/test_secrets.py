@@ -63,8 +63,11 @@ def test_innocent(text: str) -> None:
     assert find_secrets(text) == set()
 
 
+PRIVATE_KEY = "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----"
 GUILTY = (
     ("https://u:pa55@host/x", "pa55"),
+    ("see 1//0gaB3x_-aB3x_-aB3x_-aB3x_-aB3x_-", "1//0gaB3x_-aB3x_-aB3x_-aB3x_-aB3x_-"),
+    (PRIVATE_KEY, PRIVATE_KEY),
     ("http://10.1.2.3:80/x", "10.1.2.3"),
     ("http://192.168.0.7", "192.168.0.7"),
     ("https://me:x@172.20.1.1/", "172.20.1.1"),

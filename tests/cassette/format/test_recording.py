@@ -5,103 +5,31 @@ from __future__ import annotations
 import gzip
 import zlib
 from array import array
-from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
 from msgspec.structs import replace
 
-from harness.cassette import CassetteError, Player, Recording
+from harness.cassette import CassetteError, Recording
 from harness.cassette.framing import pieces_of
-from harness.contract import PROTOCOL
-from harness.emulator import Emulator
 from harness.transport import ServiceDriver
 from harness.wire import (
     COMPLETE,
     Arrivals,
-    At,
     By,
     Chunk,
-    Chunked,
     Ending,
     Exchange,
     Headers,
     How,
     Length,
-    LogicalClock,
-    Pause,
-    Piece,
     PieceBody,
     Request,
     Response,
     UntilClose,
 )  # fmt: skip
-from tests.cassette.samples import SSE, URL, get, post, recordings
+from tests.cassette.samples import URL, get
 
 ASK = get(f"{URL}/v1_a?stream=true")
-OPEN = Ending(how=How.RST, at=At.IN_CHUNK, declared=9, sent=2)
-ENDINGS = (
-    ("complete", Chunked(), (Chunk(b"one"), Pause(0.5), Chunk(b"two"), COMPLETE)),
-    ("fin", Chunked(), (Chunk(b"one"), Pause(0.25), Ending(how=How.FIN))),
-    ("in a chunk", Chunked(), (Chunk(b"one"), Chunk(b"tw", 9), OPEN)),
-    ("short", Length(9), (Chunk(b"one"), Ending(how=How.FIN, declared=9, sent=3))),
-    ("reset", UntilClose(), (Pause(1.0), Chunk(b"one"), Ending(how=How.RST))),
-    ("no byte", Chunked(), (Ending(how=How.RST),)),
-    ("before the head", UntilClose(), (Ending(how=How.FIN, at=At.BEFORE_HEADERS),)),
-    ("refused", UntilClose(), (Ending(how=How.REFUSED, at=At.BEFORE_HEADERS),)),
-    ("in the head", UntilClose(), (Ending(how=How.RST, at=At.IN_HEADERS, sent=4),)),
-)  # fmt: skip
-
-
-def seen(exchange: Exchange) -> tuple[object, ...]:
-    """Everything that a client can observe of an exchange."""
-    arrivals = exchange.arrivals
-    moments = [round(moment, 6) for moment in arrivals.moments]
-    return (
-        exchange.status, exchange.headers, exchange.framing, exchange.body, list(arrivals.sizes), moments,
-        exchange.ending, round(exchange.seconds, 6),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(("name", "framing", "pieces"), ENDINGS, ids=[name for name, *_ in ENDINGS])
-def test_played_as_recorded(name: str, framing: Chunked, pieces: tuple[Piece, ...]) -> None:
-    """A client of the player sees the same bytes, pieces, times and ending as the recorder did."""
-    first = ServiceDriver(lambda _: Response(200, SSE, framing, PieceBody(pieces)), LogicalClock()).send(ASK)
-    recording = Recording.of(first)
-    again = ServiceDriver(Player([recording], PROTOCOL, speed=1), LogicalClock()).send(ASK)
-    assert seen(again) == seen(first)
-    assert seen(recording.exchange()) == seen(first)
-
-
-def test_emulator_there_and_back() -> None:
-    """A recorded conversation with the emulator plays back identically, with no misses and nothing unused."""
-    emulator = ServiceDriver(Emulator())
-    key = Headers([("x-goog-api-key", "k")])
-    create = replace(post({"model": "gemini-3-flash-preview", "input": "hi", "stream": True}), headers=key)
-    requests = [create, create, replace(get(f"{URL}/none"), headers=key)]
-    live = [emulator.send(request) for request in requests]
-    player = Player(map(Recording.of, live), PROTOCOL, speed=1)
-    driver = ServiceDriver(player)
-    assert [driver.send(request).body for request in requests] == [exchange.body for exchange in live]
-    assert player.misses == player.unused() == []
-
-
-@given(recordings())
-@settings(max_examples=200, deadline=None)
-@pytest.mark.slow
-def test_any_recording_plays(recording: Recording) -> None:
-    """Any recording plays all its bytes and a single ending, which directly follows an unfinished chunk."""
-    body = recording.response().body
-    pieces: list[Piece] = []
-    while not pieces or not isinstance(pieces[-1], Ending):
-        pieces.append(next(body))
-    if recording.status is not None:
-        assert b"".join(piece.data for piece in pieces if isinstance(piece, Chunk)) == recording.body
-    for piece, following in pairwise(pieces):
-        assert not isinstance(piece, Chunk) or piece.declared is None or isinstance(following, Ending)
-    total = sum(piece.seconds for piece in pieces if isinstance(piece, Pause))
-    if recording.status is not None:
-        assert total == pytest.approx((sum(recording.pieces.waits) + recording.wait) / 1e6)
 
 
 def compressed(data: bytes, coding: str, cut: int | None = None) -> Recording:
@@ -184,12 +112,6 @@ def test_more_pieces_than_were_kept() -> None:
     """Bytes without a noted arrival become one piece, and the recording is marked as approximate."""
     recording = Recording.of(exchange())
     assert (list(recording.pieces.sizes), recording.approximate) == ([2, 4], True)
-
-
-def test_pieces_must_add_up() -> None:
-    """A recording whose piece sizes do not add up to its body cannot be created."""
-    with pytest.raises(ValueError, match="hold 3 bytes but the body 6"):
-        Recording(ASK, 200, Headers(), b"abcdef", pieces_of([(3, 0)]))
 
 
 def test_client_ending_is_kept() -> None:

@@ -7,10 +7,8 @@ import html
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 import pytest
@@ -22,11 +20,9 @@ from harness.cassette import (
     Provenance,
     Recording,
     Target,
-    layout,
     load,
     save,
 )
-from harness.cassette.matching import Canon
 from harness.cassette.scan import scan
 from harness.contract import PROTOCOL
 from harness.wire import Ending, Headers, How, Request, UntilClose
@@ -166,37 +162,6 @@ def test_added_recordings_make_no_older_ones_new(tmp_path: Path, held: Provenanc
     assert load(path).provenance == held
 
 
-class Counted:
-    """A function and how often it was called."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-        self.times = 0
-
-    def __call__(self, *given: Any) -> Any:
-        self.times += 1
-        return self.function(*given)
-
-
-def test_each_entry_is_decoded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each entry is decoded once, so adding and playing do not get slower with the size of a cassette."""
-    decoded, compared = Counted(layout.from_entry), Counted(Canon._canonicalize)
-    monkeypatch.setattr(layout, "from_entry", decoded)
-    monkeypatch.setattr(Canon, "_canonicalize", lambda canon, request: compared(canon, request))
-    path = tmp_path / "a.yaml"
-    save(path, [answered(post({"input": f"{number}"}), {}) for number in range(40)])
-    with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
-        assert (decoded.times, compared.times) == (40, 40)
-        for number in (39, 0, 20):
-            assert cassette.play(post({"input": f"{number}"})) is not None
-        assert (decoded.times, compared.times) == (40, 40)
-        for number in range(40, 60):
-            asked = post({"input": f"{number}"})
-            assert cassette.play(asked) is None
-            cassette.add(answered(asked, {}))
-        assert (decoded.times, compared.times) == (40, 60)
-
-
 def test_recorder_and_player_match_alike(tmp_path: Path) -> None:
     """An id from outside the cassette may differ while recording, just as while playing."""
     path = tmp_path / "a.yaml"
@@ -220,12 +185,6 @@ def test_a_second_recorder_is_refused_at_its_start(tmp_path: Path) -> None:
     with CassetteFile(path, PROTOCOL) as later:
         later.add(HELLO)
     assert names(tmp_path) == ["a.yaml"]
-
-
-def test_unknown_mode(tmp_path: Path) -> None:
-    """An unknown mode is refused with a list of the known ones."""
-    with pytest.raises(CassetteError, match="new_episodes"):
-        CassetteFile(tmp_path / "a.yaml", PROTOCOL, mode="sometimes")
 
 
 def test_recording_redacts_unless_told(tmp_path: Path) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Callable
+from base64 import b64encode
 from contextlib import suppress
 from dataclasses import replace
-from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -18,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cassette import CassetteError, CassetteFile, Player, Recording, Redactor, load, save, scan, scan_file
-from harness.cassette.framing import ByteEdit, apply, follow, pieces_of
+from harness.cassette import CassetteError, Recording, Redactor, load, save, scan
+from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
 from harness.wire import At, Chunked, Decoder, Ending, Headers, How, Length, Request, encode
 from tests.cassette.samples import SSE, URL, answered, event, frames, get, post, recordings, streamed, text_delta
@@ -27,26 +25,6 @@ from tests.in_one_test import in_one_test
 
 KEY = "AIza" + "SyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY"[:35]
 PLAIN = "correct horse 7 battery"
-
-LOOKS = (
-    KEY,
-    "AQ.Ab8RN6" + "k" * 30,
-    "ya29." + "a0Af" * 8,
-    "GOCSPX-" + "x1" * 14,
-    "sk-" + "proj-" + "1a" * 20,
-    "ghp_" + "A1b2" * 9,
-    "AKIA" + "ABCDEFGH12345678",
-    "xoxb-" + "123456789012-abcdef",
-    "hf_" + "aB3" * 12,
-    "eyJhbGciOiJI.eyJzdWIiOiIx.SflKxwRJSMeK",
-    "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-    "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
-    "1//0g" + "aB3x_-" * 10,
-    "glpat-" + "aB3x" * 5,
-    "sk_live_" + "4eC39HqLyjWDarjt",
-    "npm_" + "aB3x" * 9,
-    "pypi-AgEIcHlwaS5vcmc" + "aB3x" * 10,
-)
 
 
 def written(recording: Recording, tmp_path: Path) -> str:
@@ -162,65 +140,17 @@ def _gzipped(body: bytes) -> Recording:
     )
 
 
-PLANTED = [
-    *zip(PLACES, cycle(look for look in LOOKS if "\n" not in look), strict=False),
-    *(("text", look) for look in LOOKS if "\n" in look),
-]
-"""Each place and each look."""
-
-
-@pytest.mark.parametrize(("place", "secret"), PLANTED, ids=lambda word: word[:14])
-def test_looks_like_a_secret(place: str, secret: str, tmp_path: Path) -> None:
-    """Anything that looks like a secret is removed wherever in an exchange it occurs, and is reported."""
-    redactor = Redactor(PROTOCOL)
-    kept = redactor.redact(PLACES[place](secret))
-    text = written(kept, tmp_path)
-    assert secret not in text
-    assert json.dumps(secret)[1:-1] not in text
-    assert redactor.report
-    assert secret not in repr(redactor.report)
-    assert scan(kept, PROTOCOL) == []
-
-
 @pytest.mark.parametrize("place", PLACES)
-def test_known_secret(place: str, tmp_path: Path) -> None:
-    """A secret given to the redactor is hidden, even if it does not look like one."""
-    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(PLACES[place](PLAIN))
-    text = written(kept, tmp_path)
-    assert PLAIN not in text
-    assert quote(PLAIN) not in text
-
-
-SPELLINGS: tuple[Callable[[str], str], ...] = (
-    str, quote, lambda s: quote(s, safe=""), lambda s: json.dumps(s)[1:-1], quote_plus,
-    lambda s: quote(s, safe="").replace("%2F", "%2f"),
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("spell", SPELLINGS)
-def test_spellings(spell: Callable[[str], str]) -> None:
-    """A known secret is hidden in running text also when escaped for URLs or JSON."""
-    secret = 'a/b "c" d'
-    kept = Redactor(PROTOCOL, secrets=[secret]).redact(_raw(f"see {spell(secret)}!".encode(), "text/plain"))
-    assert kept.body == b"see REDACTED-1!"
-
-
-@pytest.mark.parametrize("before", ["", "u", "us", "use", "user:"])
-@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
-def test_known_secret_in_base64(before: str, encode: Callable[[bytes], bytes]) -> None:
-    """A known secret is hidden within base64, at whatever offset of the encoded text it starts."""
-    text = encode(f"{before}{PLAIN}>?>".encode()).decode()
-    kept = Redactor(PROTOCOL, secrets=[PLAIN]).redact(answered(post({"x": text}), {}))
-    left = json.loads(kept.request.body)["x"]
-    assert "REDACTED-1" in left
-    assert not any(left[at : at + 8] in text for at in range(len(left) - 7) if left[at : at + 8] in text[4:-8])
-
-
-@pytest.mark.parametrize("target", ["/v1/a/b-9Zq/c", "/v1/a%2Fb-9Zq/c"])
-def test_known_secret_with_a_slash_in_a_target(target: str) -> None:
-    """A secret that contains a slash is hidden in a request target."""
-    kept = Redactor(PROTOCOL, secrets=["a/b-9Zq"]).redact(answered(get(target), {}))
-    assert "9Zq" not in kept.request.target
+def test_a_secret_is_hidden_in_every_place(place: str, tmp_path: Path) -> None:
+    """What has the shape of a key, or was given to the redactor, is removed wherever it occurs, and reported."""
+    for secret, known in ((KEY, []), (PLAIN, [PLAIN])):
+        redactor = Redactor(PROTOCOL, secrets=known)
+        kept = redactor.redact(PLACES[place](secret))
+        text = written(kept, tmp_path)
+        assert not any(form in text for form in (secret, quote(secret), json.dumps(secret)[1:-1]))
+        assert redactor.report
+        assert secret not in repr(redactor.report)
+        assert scan(kept, PROTOCOL) == []
 
 
 NAMED: dict[str, Any] = {
@@ -228,7 +158,6 @@ NAMED: dict[str, Any] = {
         answered(get(URL), {}), origin=f"https://u:{quote(s, safe='')}@h.de"
     ),
     "password of an absolute target": lambda s: answered(get(f"http://u:{quote(s, safe='')}@h.de/x"), {}),
-    "another spelling": lambda s: answered(get(f"{URL}?X_API_KEY={quote(s, safe='')}"), {}),
     "an escaped name": lambda s: answered(get(f"{URL}?$k%65y={quote(s, safe='')}"), {}),
     "field of a form": lambda s: answered(_form(f"a=1&refresh_token={quote_plus(s)}"), {}),
     "part of a form": lambda s: answered(
@@ -237,23 +166,13 @@ NAMED: dict[str, Any] = {
         ),
         {},
     ),
-    "a token": lambda s: answered(post({"a": {"token": s}}), {}),
-    "a variable": lambda s: answered(post({"environment": {"env": {"DSN": s}}}), {}),
     "the value of a variable": lambda s: answered(post({"environment": {"env": {"DSN": {"value": s}}}}), {}),
-    "variables in a list": lambda s: answered(post({"env": [{"name": "DSN", "value": s}]}), {}),
     "injected headers": lambda s: answered(post({"network": {"allowlist": [{"transform": {"X-Vault": s}}]}}), {}),
-    "more of them": lambda s: answered(post({"network": {"allowlist": [{"transform": [{"X-Vault": s}]}]}}), {}),
     "headers of a tool": lambda s: answered(post({"tools": [{"type": "mcp_server", "headers": {"X-T": s}}]}), {}),
-    "a bearer credential": lambda s: answered(post({"id": "c1", "token": s}, target="/v1beta/credentials"), {}),
     "a credential": lambda s: answered(post({"value": s}, target="/v1beta/credentials/c1"), {}),
-    "credentials that come back": lambda s: answered(get("/v1/credentials"), {"credentials": [{"value": s}]}),
     "a field in gzip": lambda s: answered(_sent(gzip.compress(json.dumps({"api_key": s}).encode()), "gzip"), {}),
-    "headers": lambda s: answered(post({"tools": [{"headers": {"X-Session": s}}]}), {}),
-    "pairs": lambda s: answered(post({"headers": [{"name": "X-Api-Key", "value": s}]}), {}),
-    "variables": lambda s: answered(post({"env": {"GEMINI_API_KEY": s}, "my_password": s}), {}),
     "behind a byte order mark": lambda s: _raw(b"\xef\xbb\xbf" + json.dumps({"password": s}).encode()),
     "event of another label": lambda s: _raw(event("x", tool={"password": s})),
-    "session": lambda s: answered(Request("GET", URL, Headers([("X-Session-Id", s)])), {}),
     "header": lambda s: answered(Request("GET", URL, Headers([("x-goog-api-key", s)])), {}),
     "authorization": lambda s: answered(Request("GET", URL, Headers([("Authorization", f"Bearer {s}")])), {}),
     "cookie": lambda s: replace(answered(get(URL), {}), headers=Headers([("set-cookie", f"sid={s}; Path=/")])),
@@ -261,8 +180,6 @@ NAMED: dict[str, Any] = {
     "field": lambda s: answered(post({"tools": [{"headers": {"Authorization": s}}]}), {}),
     "event field": lambda s: streamed(post({}), [event("x", tool={"key": [s]})]),
     "nested field": lambda s: answered(post({}), {"new_signing_secret": {"value": [s]}}),
-    "environment key": lambda s: answered(post({}), {"environment_key": s}),
-    "token of an interaction": lambda s: answered(post({}), {"auth_token": f"auth_tokens/{s}"}),
     "arguments": lambda s: streamed(post({}), [_arguments(part) for part in _thirds(json.dumps({"password": s}))]),
 }
 
@@ -276,7 +193,7 @@ def _thirds(text: str) -> list[str]:
     return [text[:step], text[step : 2 * step], text[2 * step :]]
 
 
-@in_one_test(place=NAMED, secret=["hunter2-Hunter2", "ab 1/ü?=", "µ"])
+@in_one_test(place=NAMED, secret=["ab 1/ü?=", "µ"])
 def test_named_secret(place: str, secret: str) -> None:
     """A value that is secret by its name or place is hidden, whatever it looks like."""
     kept = Redactor(PROTOCOL).redact(NAMED[place](secret))
@@ -309,20 +226,11 @@ def test_learned_from_its_name() -> None:
     assert json.loads(later.body) == {"error": {"message": "the key REDACTED-1 is not valid"}}
 
 
-def _nested(value: Any, levels: int) -> str:
-    """The JSON of a value, in a string in the JSON of an object, so many times."""
-    text = json.dumps(value)
-    for _ in range(levels):
-        text = json.dumps({"n": text})
-    return text
-
-
-@pytest.mark.parametrize("name", ["api_key", "db_password"])
-@pytest.mark.parametrize("levels", [0, 1, 2])
-def test_learned_from_its_name_in_json_inside_json(levels: int, name: str) -> None:
-    """A key named in JSON up to three strings deep is hidden in the answer and later, also where no name is."""
+def test_learned_from_its_name_in_json_inside_json() -> None:
+    """A key named in JSON three strings deep is hidden in the answer and later, also where no name is."""
     redactor, key = Redactor(PROTOCOL), "zq9nestedkey1234567890abcdef"
-    asked = post({"input": _nested({name: key}, levels)})
+    nested = json.dumps({"n": json.dumps({"n": json.dumps({"db_password": key})})})
+    asked = post({"input": nested})
     first = redactor.redact(answered(asked, {"text": f"you sent {asked.body.decode()}", "word": f"not {key}"}))
     later = redactor.redact(answered(post({"input": f"the word {key}"}), {}))
     assert key not in first.request.body.decode()
@@ -412,29 +320,6 @@ def test_lengths_follow() -> None:
     assert Redactor(PROTOCOL).redact(chunked).framing == Chunked()
 
 
-@given(
-    st.binary(max_size=40),
-    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6), st.binary(max_size=6)), max_size=4),
-    st.lists(st.integers(0, 40), max_size=5),
-)
-def test_follow(body: bytes, raw: list[tuple[int, int, bytes]], cuts: list[int]) -> None:
-    """After any edits the pieces add up to the new body, and pieces without an edit keep their size."""
-    edits, at = [], 0
-    for start, size, data in sorted(raw):
-        if start >= at and start + size <= len(body):
-            edits.append(ByteEdit(start, start + size, data))
-            at = start + size
-    edges = [0, *sorted(cut for cut in cuts if cut <= len(body)), len(body)]
-    before = pieces_of((b - a, 1) for a, b in pairwise(edges))
-    after = follow(before, edits)
-    assert after.total == len(apply(body, edits))
-    assert len(after) == len(before)
-    assert all(size >= 0 for size in after.sizes)
-    for start, end, size in zip(edges, edges[1:], after.sizes, strict=False):
-        if all(edit.end < start or edit.start > end for edit in edits):
-            assert size == end - start
-
-
 def test_gzip_is_undone() -> None:
     """A compressed response is stored decoded, with its encoding noted and the pieces of the text."""
     body = json.dumps({"a": "x" * 500}).encode()
@@ -453,14 +338,6 @@ def test_unknown_coding_is_refused() -> None:
     for coding, body in (("br", b"abc"), ("gzip", b"no gzip")):
         with pytest.raises(CassetteError, match=rf"asked in content-encoding '{coding}'"):
             Redactor(PROTOCOL).redact(answered(_sent(body, coding), {}))
-
-
-def test_gzip_that_was_sent_is_undone() -> None:
-    """A compressed request is stored decoded, with the matching length."""
-    body = json.dumps({"a": "x" * 500}).encode()
-    kept = Redactor(PROTOCOL).redact(answered(_sent(gzip.compress(body), "gzip"), {})).request
-    assert (kept.body, kept.headers.get("content-length")) == (body, str(len(body)))
-    assert "content-encoding" not in kept.headers
 
 
 def test_a_refusal_does_not_tell_the_key() -> None:
@@ -490,10 +367,8 @@ def test_a_secret_outside_of_any_literal_is_refused() -> None:
 
 ECHOED = (
     ("authorization", "Basic " + b64encode(b"user:hunter-two-77").decode(), "hunter-two-77"),
-    ("authorization", "Digest username=u1, response=0f1e2d3c", "Digest username=u1, response=0f1e2d3c"),
     ("x-secret-phrase", "correct9horse battery8staple", "correct9horse battery8staple"),
     ("cookie", "a=first-cookie-1; b=second-cookie-2", b64encode(b"first-cookie-1").decode()),
-    ("cookie", "a=first-cookie-1; b=second-cookie-2", b64encode(b"a=first-cookie-1; b=second-cookie-2").decode()),
 )
 
 
@@ -544,17 +419,11 @@ def test_an_id_that_is_a_key_as_a_whole_is_hidden(key: str, name: str) -> None:
 
 @in_one_test(
     sent=[
-        ("x-goog-api-key", OWN),
         ("Authorization", f"Bearer {OWN}"),
-        ("X-Api-Key", OWN),
         ("Cookie", f"a=b; session={OWN}"),
-        ("X-My-Secret", OWN),
         ("", f"?key={OWN}"),
         ("", f"/x;a=b;token={OWN}"),
-        ("", f"?sig=a&client_secret={OWN}"),
         ("", "api_key"),
-        ("", "secret"),
-        ("", "password"),
     ],
     name=EXEMPT,
 )
@@ -572,17 +441,3 @@ def test_the_key_of_a_request_stays_nowhere(sent: tuple[str, str], name: str) ->
     assert OWN not in repr((kept.request, kept.body))
     earlier = redactor.redact(answered(plain, {name: OWN}))
     assert OWN not in repr((earlier.request, earlier.body))
-
-
-def test_what_the_user_names_is_hidden_and_replayed(tmp_path: Path) -> None:
-    """A header, a parameter, a field and a pattern of the user's own; the same client can replay the cassette."""
-    mine = PROTOCOL.hiding(names=["X-Tenant", "account_number"], patterns=[r"acct-\d{6,}"])
-    asked = post(
-        {"input": "of acct-123456", "account_number": "n-1"}, target=f"{URL}?x_tenant=blue", x_tenant="blue"
-    )
-    with CassetteFile(tmp_path / "a.yaml", mine) as tape:
-        tape.add(answered(asked, {"text": "acct-123456"}))
-    written = (tmp_path / "a.yaml").read_text("utf-8")
-    assert [word for word in ("blue", "acct-1", '"n-1"') if word in written] == []
-    assert scan_file(tmp_path / "a.yaml", mine) == []
-    assert Player(load(tmp_path / "a.yaml").recordings, mine)(asked).status == 200

@@ -16,28 +16,15 @@ from msgspec import structs
 from harness.cassette import CassetteError, Journal, Recording, Redactor, save, scan, scan_file
 from harness.cassette.framing import pieces_of
 from harness.contract import PROTOCOL
-from harness.wire import Headers, Request
+from harness.wire import Headers
 from tests.cassette.samples import URL, answered, frames, get, post, streamed
 
 KEY = "AIza" + "SyA1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q"
 LEAKS = {
     "header": answered(structs.replace(get(URL), headers=Headers([("X-Goog-Api-Key", "quite-ordinary")])), {}),
-    "unusual header": replace(answered(get(URL), {}), headers=Headers([("x-auth-token", "quite-ordinary")])),
     "query": answered(get(f"{URL}?key=quite-ordinary"), {}),
-    "parameter": answered(get(f"{URL}?X_API_KEY=quite-ordinary"), {}),
-    "form": answered(
-        Request(
-            "POST",
-            "/token",
-            Headers([("content-type", "application/x-www-form-urlencoded")]),
-            b"password=ordinary",
-        ),
-        {},
-    ),
-    "field": answered(post({"tools": [{"authorization": "quite ordinary"}]}), {}),
     "message": answered(post({}), {"error": {"message": f"{KEY} is not valid"}}),
     "deltas": streamed(post({}), frames(texts=["it is " + KEY[:9], KEY[9:30], KEY[30:] + "."])),
-    "cookie": replace(answered(get(URL), {}), headers=Headers([("set-cookie", "quite-ordinary")])),
     "origin": replace(answered(get(URL), {}), origin="https://gateway.corp.internal"),
 }
 
@@ -79,10 +66,7 @@ FILES = (
     ("a.har", {"log": {"entries": [{"request": {"headers": [{"name": "Authorization", "value": "x y"}]}}]}}),
     ("a.json", {"a": [{"password": "hm"}]}),
     ("a.json", {"text": json.dumps({"deep": KEY})}),
-    ("a.json", {KEY: 1}),
     ("a.json", {"environment": {"env": {"DSN": "hm"}}}),
-    ("a.json", {"tools": [{"headers": {"X-T": "hm"}}]}),
-    ("a.json", {"env": [{"name": "DSN", "value": "hm"}]}),
     ("a.json", {"name": "X-Auth-Token", "value": "opaque-nonsense-123456789"}),
 )
 
@@ -94,17 +78,7 @@ def test_other_files(tmp_path: Path, name: str, value: object) -> None:
     assert [hit.place for hit in scan_file(tmp_path / name, PROTOCOL)] == ["line 2"]
 
 
-WRITTEN = (
-    "REDACTED-47, REDACTED-48",
-    "REDACTED-1; REDACTED-2",
-    "Bearer REDACTED-1, Bearer REDACTED-2",
-    "REDACTED-1",
-    "Bearer REDACTED-1",
-    "basic ***",
-    "Bearer ${TOKEN}",
-    "Bearer ",
-    "",
-)
+WRITTEN = ("REDACTED-47, REDACTED-48", "Bearer REDACTED-1", "basic ***", "Bearer ${TOKEN}", "")
 
 
 @pytest.mark.parametrize("value", WRITTEN)
@@ -139,15 +113,6 @@ def test_place_in_a_text(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"some: [\n}} text\n{KEY}\n")
         (hit,) = scan_file(tmp_path / name, PROTOCOL)
         assert hit.place == "line 3"
-
-
-def test_what_is_not_text_is_scanned_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An invalid file is scanned as text, whatever the current directory is."""
-    (tmp_path / "a.yaml").write_bytes(b"version: 1\n\xff " + KEY.encode() + b"\n")
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
-    (hit,) = scan_file(tmp_path / "a.yaml", PROTOCOL)
-    assert hit.place == "line 2"
 
 
 def test_unreadable(tmp_path: Path) -> None:

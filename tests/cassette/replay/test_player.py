@@ -5,15 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import socket
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from msgspec import structs
 
-from harness.cassette import CassetteError, Player, Recording, Redactor, load
+from harness.cassette import Player, Recording, Redactor, load
 from harness.contract import PROTOCOL
 from harness.resources import folder
 from harness.wire import (
@@ -74,15 +72,11 @@ def test_pieces_pauses_and_ending_come_back() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("speed", "pauses"), [(1, [0.02] * 3), (4, [0.005] * 3), (0.5, [0.04] * 3), (math.inf, [])]
-)
+@pytest.mark.parametrize(("speed", "pauses"), [(4, [0.005] * 3), (0.5, [0.04] * 3), (math.inf, [])])
 def test_speed(speed: float, pauses: list[float]) -> None:
-    """Pauses are played as recorded, scaled, or not at all; the bytes are the same."""
-    response = player(streamed(CREATE, STREAM[:3]), speed=speed)(CREATE)
-    came = pieces(response)
+    """Pauses are played as recorded, scaled, or not at all."""
+    came = pieces(player(streamed(CREATE, STREAM[:3]), speed=speed)(CREATE))
     assert [piece.seconds for piece in came if isinstance(piece, Pause)] == pytest.approx(pauses)
-    assert b"".join(piece.data for piece in came if isinstance(piece, Chunk)) == b"".join(STREAM[:3])
 
 
 def test_dead_before_the_head() -> None:
@@ -120,10 +114,7 @@ def test_same(request_: Request) -> None:
 
 OTHERS = (  # a request, and what the miss says about the field that differs
     (post({"model": "n", "input": "hi", "stream": True, "background": True}), 'body.model: recorded "m", got "n"'),
-    (post({"model": "m", "input": "hi there", "stream": True, "background": True}), "body.input"),
-    (post({"model": "m", "input": ["hi"], "stream": True, "background": True}), "body.input: recorded"),
     (post({"model": "m", "input": "hi", "background": True}), "body.stream: recorded true, got <absent>"),
-    (post({"model": "m", "input": "hi", "stream": True, "background": True, "x": 1}), "body.x: recorded <absent>"),
     (structs.replace(CREATE, target=f"{URL}?alt=sse"), "query.alt: recorded <absent>, got sse"),
     (
         structs.replace(CREATE, target="/v1/interactions"),
@@ -131,7 +122,6 @@ OTHERS = (  # a request, and what the miss says about the field that differs
     ),
     (structs.replace(CREATE, method="PUT"), "method: recorded POST, got PUT"),
     (structs.replace(CREATE, body=b"{"), "body: recorded JSON, got text that is not JSON"),
-    (structs.replace(CREATE, body=b""), "body: recorded JSON, got <absent>"),
 )
 
 
@@ -152,40 +142,25 @@ def sent(body: bytes, **headers: str) -> Request:
     return Request("POST", URL, Headers((name.replace("_", "-"), value) for name, value in headers.items()), body)
 
 
-def parts(boundary: str, text: str = "hi", quote: str = "") -> Request:
+def parts(boundary: str, text: str = "hi") -> Request:
     """A multipart form; clients use a different boundary each time."""
     body = f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\n{text}\r\n--{boundary}--\r\n'
-    return sent(body.encode(), content_type=f"multipart/form-data; boundary={quote}{boundary}{quote}")
+    return sent(body.encode(), content_type=f"multipart/form-data; boundary={boundary}")
 
 
 FORM = "application/x-www-form-urlencoded"
 PAIRS = (  # a recorded request, another one, whether they are the same
     (get(f"{URL}?a=1&b=2"), get(f"{URL}?b=2&a=1"), True),
     (get(f"{URL}?a=1&a=1"), get(f"{URL}?a=1"), False),
-    (get(f"{URL}?a"), get(f"{URL}?a="), True),
     (get(f"{URL}?a=x%20y"), get(f"{URL}?a=x+y"), True),
     (get(f"{URL}/x%5Fy"), get(f"{URL}/x_y"), True),
-    (get(f"{URL}/x%2Fy"), get(f"{URL}/x/y"), False),
-    (get(f"{URL}/"), get(URL), False),
-    (get(f"{URL}/v1_a"), get(f"{URL}/v1_ab"), False),
     (sent(b'{"a":1}'), sent(b'{"a": 1.0}'), True),
     (sent(b'{"a":1}'), sent(b'{"a":true}'), False),
-    (sent(b'{"a":12345678901234567890}'), sent(b'{"a":12345678901234567891}'), False),
     (sent(b'{"a":"\\u00e9\\ud83d\\ude00"}'), sent('{"a":"é😀"}'.encode()), True),
-    (sent(b'{"a":"x"}'), sent(b'{"a":"\\ud800"}'), False),
     (sent(b'{"a":null}'), sent(b"{}"), False),
     (sent(b"{}"), sent(b""), False),
-    (sent(b"null"), sent(b""), False),
-    (sent(b'"abc"'), sent(b"abc"), False),
-    (sent(b"\xff"), sent(b"\xff"), True),
-    (sent(b"\xff"), sent(b"\\xff"), False),
-    (sent(b'{"a.b":1}'), sent(b'{"a":{"b":1}}'), False),
-    (sent(b'{"a[0]":1}'), sent(b'{"a":[1]}'), False),
-    (sent(b'{"a":1}'), sent(b'\xef\xbb\xbf{"a":1}'), True),
     (sent(b'{"a":1}'), sent(gzip.compress(b'{"a":1}'), content_encoding="gzip"), True),
-    (sent(b"\x00", content_encoding="br"), sent(b"\x00", content_encoding="br"), True),
     (parts("0f3a"), parts("77b1"), True),
-    (parts("0f3a"), parts("77b1", quote='"'), True),
     (parts("0f3a"), parts("0f3a", "ho"), False),
     (sent(b"a=1&key=REDACTED-1", content_type=FORM), sent(b"a=1&key=mine", content_type=FORM), True),
 )
@@ -198,11 +173,6 @@ def test_pairs(recorded: Request, asked: Request, same: bool) -> None:
     assert (play(asked).status == 200) == same
     assert len(play.misses) == (not same)
     assert all(str(miss).isprintable() for miss in play.misses)
-
-
-def test_empty() -> None:
-    """An empty cassette refuses every request and says that it is empty."""
-    assert b"the cassette is empty" in body(player()(CREATE))
 
 
 def test_miss_shows_no_secret() -> None:
@@ -296,15 +266,6 @@ def test_resume_as_often_as_asked() -> None:
         ]  # fmt: skip
 
 
-def test_a_stream_is_cut_once_for_all_its_readers() -> None:
-    """Every replay without pauses hands out the same chunks, which the server codes once."""
-    played = player(WHOLE, mode="resume")
-    first, again = (pieces(played(resume(None))) for _ in range(2))
-    assert len(first) > 3
-    assert all(one is other for one, other in zip(first, again, strict=True))
-    assert b"".join(piece.data for piece in first if isinstance(piece, Chunk)) == WHOLE.body
-
-
 def test_strict_knows_no_other_resume() -> None:
     """In strict mode a resume is answered only at a cursor that was recorded."""
     recorded = streamed(resume("e3"), STREAM[3:])
@@ -332,21 +293,6 @@ def test_a_secret_that_an_earlier_request_named(inputs: tuple[str, ...], *, reda
     assert play.unused() == []
 
 
-def test_an_unredacted_quote_before_the_name_is_found() -> None:
-    """In a recording that nobody redacted, requests match in whichever order a secret becomes known."""
-    asked = [post({"model": "m", "input": text}) for text in (QUOTED, NAMED)]
-    play = player(*(answered(request, {"id": f"v1_{n}"}) for n, request in enumerate(asked)))
-    assert [play(request).status for request in asked] == [200, 200]
-
-
-def test_fullest_recording() -> None:
-    """Of several recordings of a stream the complete one is resumed, and its recorded resumes count as used."""
-    dropped = streamed(CREATE, STREAM[:4], Ending(how=How.RST))
-    play = player(dropped, streamed(resume("e4"), STREAM[4:]), streamed(resume(None), STREAM), mode="resume")
-    assert body(play(resume("e1"))) == b"".join(STREAM[1:])
-    assert [number for number, _ in play.unused()] == [0]
-
-
 TORN = [*STREAM[:4], STREAM[4][:9]]
 RESET = Ending(how=How.RST)
 
@@ -371,16 +317,6 @@ def test_a_stream_that_was_cut_and_resumed_is_whole(rests: list[Recording]) -> N
         assert b"".join(piece.data for piece in came if isinstance(piece, Chunk)) == b"".join(STREAM[number:])
         assert came[-1] == COMPLETE
     assert body(play(resume(None))) == b"".join(STREAM)
-    assert play.misses == play.unused() == []
-
-
-def test_what_was_recorded_comes_first() -> None:
-    """A resume where the recording resumed is dropped as recorded; the next one gets the whole rest."""
-    twice = [streamed(resume("e4"), STREAM[4:6], RESET), streamed(resume("e6"), STREAM[6:])]
-    play = player(streamed(CREATE, TORN, RESET), *twice, mode="resume")
-    assert body(play(CREATE)) == b"".join(TORN)
-    assert [pieces(play(resume("e4")))[-1] for _ in range(2)] == [RESET, COMPLETE]
-    assert body(play(resume("e6"))) == b"".join(STREAM[6:])
     assert play.misses == play.unused() == []
 
 
@@ -439,33 +375,11 @@ def test_no_resume_of_a_part() -> None:
     assert body(play(resume("e3"))) == b"".join(STREAM[3:])
 
 
-def test_no_resume_of_a_refusal() -> None:
-    """An error response cannot be resumed, even if it was sent as a stream."""
-    play = player(replace(WHOLE, status=503), mode="resume")
-    assert play(resume("e1")).status == 400
-
-
 def test_resume_of_a_promised_length() -> None:
     """A resumed body with a Content-Length declares the length of the rest."""
     size = sum(map(len, STREAM))
     play = player(replace(WHOLE, framing=Length(size)), mode="resume")
     assert play(resume("e2")).framing == Length(size - len(STREAM[0]) - len(STREAM[1]))
-
-
-def test_unknown_cursor() -> None:
-    """A cursor that is not in the stream is refused with a list of those that are."""
-    play = player(WHOLE, mode="resume")
-    response = play(resume("nope"))
-    assert response.status == 400
-    assert "'nope' is not an event id of the recorded stream, which has 7: 'e1', 'e2', 'e3' …" in str(
-        play.misses[0]
-    )
-
-
-def test_recorded_refusal_of_a_cursor() -> None:
-    """If the refusal of a cursor was recorded, that recording is played."""
-    play = player(WHOLE, answered(resume("nope"), {"error": {"message": "gone"}}, 404), mode="resume")
-    assert play(resume("nope")).status == 404
 
 
 def test_without_event_ids() -> None:
@@ -489,34 +403,6 @@ def _payloads(data: bytes, *, without_ids: bool = False) -> list[dict[str, Any]]
     return [PROTOCOL.with_cursor(event, None) for event in events] if without_ids else events
 
 
-WRONG: Iterable[tuple[dict[str, Any], str]] = (
-    ({"mode": "loose"}, "strict or resume"),
-    ({"speed": 0}, "above 0"),
-    ({"speed": -1.0}, "above 0"),
-    ({"speed": math.nan}, "above 0"),
-)
-
-
-@pytest.mark.parametrize(("options", "said"), WRONG)
-def test_wrong_options(options: dict[str, Any], said: str) -> None:
-    """Invalid options are refused when the player is created."""
-    with pytest.raises(CassetteError, match=said):
-        player(WHOLE, **options)
-
-
-def test_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a response nor a miss opens a socket."""
-
-    def refuse(*arguments: object, **named: object) -> None:
-        raise AssertionError("a player opened a socket")
-
-    monkeypatch.setattr(socket, "socket", refuse)
-    play = player(WHOLE, mode="resume")
-    body(play(CREATE))
-    body(play(get("/elsewhere")))
-    assert len(play.misses) == 1
-
-
 def test_what_is_a_guess_is_told() -> None:
     """A recording with approximate piece boundaries is listed only once it has been played."""
     play = player(replace(WHOLE, approximate=True), poll("v1_a", "completed"))
@@ -525,21 +411,3 @@ def test_what_is_a_guess_is_told() -> None:
     assert play.approximate() == []
     play(CREATE)
     assert [number for number, _ in play.approximate()] == [0]
-
-
-def test_trailers_are_not_announced() -> None:
-    """The Trailer header is dropped, since trailers are not recorded and clients would wait for them."""
-    headers = WHOLE.headers.having("trailer", "x-checksum")
-    assert "trailer" not in player(replace(WHOLE, headers=headers))(CREATE).headers
-
-
-def test_others_are_answered_while_a_long_body_is_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request is redacted outside the lock, so that other clients do not wait for it."""
-    play = player(WHOLE)
-    held: list[bool] = []
-    really = Redactor.request
-    monkeypatch.setattr(
-        Redactor, "request", lambda redactor, asked: held.append(play._lock.locked()) or really(redactor, asked)
-    )
-    play(get(f"{URL}/v1_z"))
-    assert held == [False]
