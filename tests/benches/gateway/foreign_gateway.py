@@ -28,12 +28,10 @@ class Faithful(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # head and body are two writes
     upstream = ""
-    read_timeout = 30.0
-    hop = frozenset(HOP)
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=self.read_timeout)
+        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=30.0)
         fields = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
         try:
             connection.request(self.command, self.path, self.edit_request(body), self.edit_fields(fields))
@@ -49,7 +47,7 @@ class Faithful(BaseHTTPRequestHandler):
         threading.Thread(target=self.watch_client, args=(sock, over), daemon=True).start()
         self.send_response(answer.status)
         for name, value in answer.headers.items():
-            if name.lower() not in self.hop:
+            if name.lower() not in HOP:
                 self.send_header(name, self.edit_header(name.lower(), value))
         self.add_headers(answer)
         self.send_header("Transfer-Encoding", "chunked")

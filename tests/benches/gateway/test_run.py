@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import json
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,14 +16,13 @@ from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
 from harness.cli import main
 from harness.contract import PROTOCOL
-from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished
 from harness.engine.traffic.deadline import Deadline, Timer
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Accounted, Exit, Outcome, TargetFault, UsageFault, Verdict
+from harness.outcome import Accounted, Exit, Outcome, TargetFault, Verdict
 from harness.report.evidence.curl import Display
 from harness.report.evidence.stream_events import list_events
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
@@ -32,11 +30,10 @@ from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.stream_picture import picture_lines
 from lab.gateways import MUTANTS, Gateway
-from tests.benches.gateway.foreign_gateway import Faithful, serving
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
-from tests.transport.hostile_peers import ENDING, PEERS
-from tests.transport.peers import RawConnection, RawServer, free_port
+from tests.transport.hostile_peers import PEERS
+from tests.transport.peers import RawServer
 
 JSON = Headers((("content-type", "application/json"),))
 
@@ -190,12 +187,6 @@ def test_only_what_is_asked_for() -> None:
     assert finished.exit is Exit.OK
 
 
-def test_a_glob_of_nothing_is_refused() -> None:
-    """An unknown rule is a usage error that suggests the nearest name."""
-    with pytest.raises(UsageFault, match=r"'gw\.evnts'.*gw\.events"):
-        list(judge_gateway(bench_through(), CATALOGUE, GatewayOptions(only=("gw.evnts",))))
-
-
 def lacking(*methods: str, background: bool = True) -> type[Gateway]:
     """A gateway that answers 404 for some of the operations."""
 
@@ -232,14 +223,6 @@ def test_strict(strict: bool, verdict: Verdict) -> None:
     assert results["gw.event-names"].verdict is verdict
 
 
-def test_a_baseline_excuses() -> None:
-    """A failure in the baseline is XFAIL, and a baseline entry that passes is STALE."""
-    entries = Baseline([Entry("gw.events", "issue 7", "2026-11-20"), Entry("gw.utf8", "issue 8", "2026-11-20")])
-    results = judged(MUTANTS["events.uncompleted"].build, "gw.events", "gw.status", baseline=entries)
-    assert (results["gw.events"].verdict, results["gw.events"].excuse) == (Verdict.XFAIL, "issue 7")
-    assert judged(Gateway, "gw.utf8", baseline=entries)["gw.utf8"].verdict is Verdict.STALE
-
-
 def test_evidence_is_what_the_findings_name() -> None:
     result = judged(MUTANTS["once.lost"].build, "gw.once")["gw.once"]
     passages = [item for item in result.evidence if isinstance(item, RelayedExchange)]
@@ -263,17 +246,6 @@ def test_the_picture_accuses_what_the_client_received_otherwise(mutant: str, rul
     assert events is not None
     drawn = list(picture_lines(events.picture))[:-1]
     assert [line.removeprefix("upstream sent").removeprefix("client received").strip() for line in drawn] == lines
-
-
-def test_a_gateway_that_raises_is_an_error_of_ours() -> None:
-    class Raises(Gateway):
-        def __call__(self, request: Request) -> Response:
-            if request.method == "DELETE":
-                raise ZeroDivisionError
-            return super().__call__(request)
-
-    results = judged(Raises, "gw.route", "gw.live")
-    assert (results["gw.route"].verdict, results["gw.live"].verdict) == (Verdict.ERROR, Verdict.PASS)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
@@ -348,12 +320,6 @@ def test_an_interrupt_keeps_what_is_known(number: int) -> None:
     assert len(finished.results) == len(CATALOGUE.checks)
 
 
-def test_without_either_the_run_goes_through() -> None:
-    """A deadline that is not reached changes nothing."""
-    finished = ended(After(0, lambda: None), Timer(600))
-    assert (finished.exit, finished.halted) == (Exit.OK, "")
-
-
 # --- a stream that stands still for a while: what is said of a gateway that does not wait, and with `--idle 0`
 
 
@@ -422,39 +388,3 @@ def test_what_is_no_gateway_gets_a_sentence(name: str, tmp_path: Path, capsys: p
     report = json.loads(path.read_text("utf-8"))
     assert report["exit"] == code
     assert " ".join(report["accounting"]["halted"].split()) in " ".join(said.split())
-
-
-class Turns(Faithful):
-    """Passes on three requests, and then breaks HTTP in the way that `hostile` names."""
-
-    hostile = ""
-    asked = 0
-    over = threading.Event()
-
-    def relay(self) -> None:
-        type(self).asked += 1
-        if self.asked <= 3:
-            super().relay()
-            return
-        self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.close_connection = True
-        PEERS[self.hostile](RawConnection(self.connection, self.over))
-
-    do_GET = do_POST = do_DELETE = relay
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*ENDING, "fields that drip", "a flood of interim answers"])
-def test_a_gateway_that_goes_bad_is_never_green(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What no longer relays is not called a refusal: the run fails, or says that no check ran."""
-    path = tmp_path / "report.json"
-    kind = type("Turned", (Turns,), {"hostile": name, "asked": 0, "over": threading.Event()})
-    port = free_port()
-    with serving(kind, f"http://127.0.0.1:{port}") as url:
-        code = main(["gateway", url, "--upstream-port", str(port), *BRIEF, "--report", f"json={path}"])
-        kind.over.set()
-    assert code in (Exit.FAILED, Exit.UNREACHABLE)
-    assert "Traceback" not in "".join(capsys.readouterr())
-    assert json.loads(path.read_text("utf-8"))["exit"] == code

@@ -38,14 +38,6 @@ def test_a_hang_up_is_written_down() -> None:
     assert b"[DONE]" not in passage.answer.body
 
 
-def test_what_nobody_finished_is_told_apart() -> None:
-    """An answer that is still being read is recorded as ended by a limit, not by anybody's hang-up."""
-    line = Sides()
-    line.bench.driver.open(line.client.builder.create({"input": "x", "stream": True}))
-    (record,) = line.upstream.records(line.upstream.calls)
-    assert record.ending.by is By.LIMIT
-
-
 @pytest.mark.parametrize(
     ("plan", "status"), [("before-headers,rst", None), ("event:2,rst", 200)], ids=["no-head", "in-body"]
 )
@@ -64,15 +56,6 @@ def test_one_create_is_primed() -> None:
     line.upstream.prime(refusing(503, "service_unavailable", "no"))
     line.get("x.c", "v1_nothing")
     assert line.create("x.d").client.status == 200
-
-
-def test_early_events_are_kept_with_the_passage() -> None:
-    """The record of a held stream says how many events the client had before the stream was released."""
-    line = Sides()
-    in_flight = line.open("x.stream", script={**SCRIPT, "hold": {"after": 3}})
-    in_flight.arrivals = (len(in_flight.read(3)),)
-    line.upstream.reference.release()
-    assert in_flight.finish().arrivals == (3,)
 
 
 class Busy(Gateway):

@@ -11,7 +11,6 @@ from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.benches.gateway.run import SILENT
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
-from harness.engine.baseline import Baseline, Entry
 from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
@@ -185,13 +184,6 @@ def test_a_must_that_had_no_answer_is_not_judged() -> None:
     assert finished.exit is Exit.UNREACHABLE
 
 
-def test_a_baseline_excuses_what_was_not_tried() -> None:
-    excused = Baseline([Entry("gw.once", "it dies", "2026-11-20")])
-    results = judged(Stops, "gw.once", baseline=excused)
-    assert not results["gw.once"].unjudged
-    assert results["gw.once"].verdict is Verdict.UNTESTABLE
-
-
 def test_a_gateway_that_comes_back_is_judged_on() -> None:
     class Naps(Stops):
         def __call__(self, request: Request) -> Response:
@@ -202,10 +194,3 @@ def test_a_gateway_that_comes_back_is_judged_on() -> None:
     results = judged(Naps, "gw.body-fields", "gw.status")
     assert "gw.body-fields" in noticing(results)
     assert results["gw.status"].verdict is Verdict.PASS
-
-
-def test_the_stop_is_told_before_the_verdicts() -> None:
-    """`RunStopped` is emitted before the verdicts, so that a reader learns why the rest is missing."""
-    events = list(judge_gateway(bench_through(Stops), CATALOGUE, GatewayOptions()))
-    kinds = [type(event) for event in events]
-    assert kinds.index(RunStopped) < kinds.index(type(events[-2]))
