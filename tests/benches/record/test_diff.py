@@ -28,7 +28,6 @@ from harness.outcome import Exit
 from harness.report.recordings import drift_lines
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
-from tests.growth import TIMES, assert_linear
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -125,11 +124,6 @@ def test_what_two_honest_runs_may_differ_in_is_content(name: str) -> None:
     assert drifts.content
 
 
-def test_nothing_drifts_from_itself() -> None:
-    drifts = diff(PLAIN, PLAIN)
-    assert (drifts.compared, drifts.shape, drifts.content) == (1, {}, {})
-
-
 def test_the_number_of_deltas_is_content_and_their_place_is_shape() -> None:
     before = stream(CREATED, delta("ab"), DONE)
     assert not diff(before, stream(CREATED, delta("a"), delta("b"), DONE)).shape
@@ -202,35 +196,6 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     assert {str(d): seen for d, seen in drifts.shape.items()} == {
         "exchange: removed": [SeenIn("DELETE /v1beta/interactions/x")]
     }
-
-
-def test_two_sessions_of_many_equal_calls_are_compared_in_bounded_time() -> None:
-    """A recording of some 100 KB may have thousands of equal calls in any order."""
-    target = "/v1beta/interactions/x"
-    calls = {
-        method: answered(b"{}", JSON, request=Request(method, target)) for method in ("PUT", "DELETE", "PATCH")
-    }
-
-    def compare(count: int) -> Drifts:
-        mine = [calls[name] for name in ("PUT", "DELETE", "PUT", "PATCH")] * count
-        return diff_recordings(mine, [calls[name] for name in ("DELETE", "PUT")] * count, PROTOCOL)
-
-    assert_linear(lambda: compare(40), lambda: compare(40 * TIMES))
-    removed = compare(1_000).shape
-    assert {str(drift): len(labels) for drift, labels in removed.items()} == {"exchange: removed": 2_000}
-
-
-@pytest.mark.parametrize(("asked", "label"), [("false", "stream=false"), ("true", "stream=true (stream)")])
-def test_what_was_asked_of_a_stream_is_told(asked: str, label: str) -> None:
-    get = answered(b"{}", JSON, request=Request("GET", f"/v1beta/interactions/x?stream={asked}"))
-    drifts = diff_recordings([PLAIN, get], [PLAIN], PROTOCOL)
-    assert list(drifts.shape.values()) == [[SeenIn(f"GET /v1beta/interactions/x?{label}")]]
-
-
-def test_one_change_in_many_exchanges_is_one_line() -> None:
-    """A field that is missing from every answer is a single entry that lists all the exchanges."""
-    drifts = diff_recordings([PLAIN] * 5, [interaction(usage=None)] * 5, PROTOCOL)
-    assert [len(labels) for labels in drifts.shape.values()] == [5]
 
 
 def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:

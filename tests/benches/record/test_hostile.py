@@ -17,8 +17,8 @@ from harness.interactions import INTERACTIONS
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from tests.benches.record.test_recorder import KEY, create, port_of
-from tests.transport.hostile_peers import ENDING, ENDLESS
-from tests.transport.peers import RawServer, connected, read_to_end, until
+from tests.transport.hostile_peers import ENDING
+from tests.transport.peers import RawServer, connected, read_to_end
 
 BODY = b'{"model":"gemini-3.8-flash","input":"hi"}'
 HEAD = b"POST /v1beta/interactions HTTP/1.1\r\nhost: h\r\nx-goog-api-key: %s\r\n" % KEY.encode()
@@ -63,21 +63,6 @@ def test_a_change_of_protocol_spoils_no_file(tmp_path: Path) -> None:
         read_to_end(sock)
     assert any("another protocol" in told for told in recorder.summary.unrecorded)
     judge(recorder, path)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ENDLESS)
-def test_a_target_that_never_ends(name: str, tmp_path: Path) -> None:
-    path = tmp_path / "a.yaml"
-    with (
-        RawServer(ENDLESS[name]) as peer,
-        Recorder(peer.url, path, INTERACTIONS) as recorder,
-        connected(port_of(recorder)) as sock,
-    ):
-        sock.sendall(CREATE)
-        until(lambda: peer.connections > 0)
-    assert "Traceback" not in "".join([*recorder.summary.unanswered, *recorder.summary.unrecorded])
-    assert not path.exists() or len(load(path).recordings) == recorder.summary.recorded
 
 
 CLIENTS = {

@@ -6,8 +6,6 @@ import base64
 import gzip
 import hashlib
 import json
-import os
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +31,6 @@ BAD_STREAM = frames([created(), delta(0), *ANSWER])
 
 
 WRONG_BODY = b'{"id": 5, "status": "nonsense"}'
-CUT_JSON = (
-    b"", b" ", b'{"a": tr', b'{"a":-', b'{"a":1.', b'{"a":1e+', b'{"a":"\\u00', b'{"a":[1,', b'{"a":"\xc3',
-)  # fmt: skip
 
 
 def case(method: str, uri: str, sent: Any, status: int, label: str, body: bytes) -> dict[str, Any]:
@@ -136,17 +131,8 @@ FILES = {
         "a.sse", BAD_STREAM, streams=1, breaks="stream.start-before stream.index-contiguous stream.terminal"
     ),
     "events": file("a.events.jsonl", b"\n".join(map(payload, WHOLE)), streams=1),
-    "broken events": file(
-        "a.events.jsonl", payload(created()) + b"\n{", streams=1, breaks="stream.json stream.terminal"
-    ),
     "body": file("a.json", json.dumps(BODY).encode(), bodies=1),
     "broken body": file("a.json", json.dumps(BAD_BODY).encode(), bodies=1, breaks="create.status"),
-    "body with a wrong step": file(
-        "a.json",
-        json.dumps({**BODY, "steps": [{}]}).encode(),
-        bodies=1,
-        breaks="create.schema steps.discriminator",
-    ),
     "error body": file("a.json", b'{"error":{"code":"X","message":"m"}}', bodies=1, breaks="err.code-word"),
     "request": file("a.request.json", json.dumps(ASKED).encode(), requests=1),
     "strange request": file(
@@ -185,23 +171,7 @@ FILES = {
         streams=1,
         requests=1,
     ),
-    "deflated": file("a.yaml", coded("deflate", zlib.compress(STREAM), STREAM_CASE), streams=1, requests=1),
-    "in two members": file(
-        "a.yaml",
-        coded("gzip", gzip.compress(STREAM[:99]) + gzip.compress(STREAM[99:]), STREAM_CASE),
-        streams=1,
-        requests=1,
-    ),
-    "undone by the recorder, header left": file(
-        "a.yaml", cassette(JSON_CASE, headers={"content-encoding": ["br"]}), bodies=1, requests=1
-    ),
     "compressed": file("a.yaml", coded("gzip", gzip.compress(STREAM), STREAM_CASE), streams=1, requests=1),
-    "a GET answered with nothing": file(
-        "a.yaml",
-        cassette(case("GET", f"{URI}/v1_a", None, 200, "application/json", b"")),
-        bodies=1,
-        breaks="get.schema",
-    ),
     "a create and a cancel answered with nothing": file(
         "a.yaml",
         cassette({**JSON_CASE, "body": b""}, case("POST", f"{URI}/v1_a/cancel", None, 200, "", b"")),
@@ -225,30 +195,20 @@ FILES = {
         requests=1,
         breaks="create.schema create.status-listed http.unlisted",
     ),
-    "dropped behind an object with more": file(
+    "dropped behind what is no beginning of JSON": file(
         "a.yaml",
-        cassette({**JSON_CASE, "body": b"{}{}"}, response={"x-stream": extension(b"{}{}", {"how": "rst"})}),
+        cassette({**JSON_CASE, "body": b"<html>"}, response={"x-stream": extension(b"<html>", {"how": "rst"})}),
         bodies=1,
         requests=1,
         breaks="create.schema",
     ),
-    **{
-        f"dropped behind what is no beginning of JSON: {body!r:.20}": file(
-            "a.yaml",
-            cassette({**JSON_CASE, "body": body}, response={"x-stream": extension(body, {"how": "rst"})}),
-            bodies=1,
-            requests=1,
-            breaks="create.schema" + (" create.status" if body.endswith((b'"', b"]")) else ""),
-        )
-        for body in (b"<html>", b"[]", b'"a"', b'{"id" 1', b"{x", b"x", b"[" * 100_000)
-    },
     **{
         f"dropped in JSON: {body!r}": file(
             "a.yaml",
             cassette({**JSON_CASE, "body": body}, response={"x-stream": extension(body, {"how": "rst"})}),
             requests=1,
         )
-        for body in CUT_JSON
+        for body in (b"", b'{"a": tr', b'{"a":1e+', b'{"a":"\\u00', b'{"a":[1,')
     },
     "dropped behind all bytes that were promised": file(
         "a.yaml",
@@ -270,17 +230,7 @@ FILES = {
         requests=1,
         breaks="http.json-valid",
     ),
-    "a request with two values of a name": file(
-        "a.yaml",
-        cassette({**JSON_CASE, "sent": '{"input":"a","\\u0069nput":"b","model":"m"}'}),
-        bodies=1,
-        requests=1,
-        breaks="request.schema",
-    ),
     "a stream with two values of a name": file("a.sse", TWICE, streams=1, breaks="stream.json"),
-    "a recorded stream with two values of a name": file(
-        "a.har", har({**STREAM_CASE, "body": TWICE}), streams=1, requests=1, breaks="stream.json"
-    ),
     "when and then": file("a.yaml", when_then(JSON_CASE), bodies=1, requests=1),
     "har": file("a.har", har(STREAM_CASE), streams=1, requests=1),
     "json cassette": file(
@@ -322,7 +272,6 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
         "GET /v1beta/models: not recognized as a call of the Inter",
     ),
     "other json": ("a.json", b'{"name":"package"}', "neither an interaction"),
-    "other yaml": ("a.yaml", b"a: 1\n", "not a cassette"),
     "empty yaml": ("a.yaml", b"", "not a cassette"),
     "empty cassette": ("a.yaml", b"version: 1\ninteractions: []\n", "without an entry"),
     "no answer": (
@@ -348,22 +297,7 @@ LEFT_OUT: dict[str, tuple[str, bytes, str]] = {
         har(UNANSWERED_CASE),
         "the server closed the connection before the headers",
     ),
-    "no answer, as HAR has it": ("a.har", har({**UNANSWERED_CASE, "status": -1}), "no response arrived"),
-    **{
-        f"no final status, {status!r}": ("a.har", har({**JSON_CASE, "status": status}), why)
-        for status, why in (
-            (199, "199 is not a final"),
-            (99, "99 is not"),
-            (1000, "1000 is not"),
-            (True, "True, not"),
-        )
-    },
-    "no number": ("a.har", har({**JSON_CASE, "status": 200.5}), "the status is 200.5, not a whole number"),
-    "no end of a number": (
-        "a.har",
-        har({**JSON_CASE, "status": 200.5}).replace(b"200.5", b"1e999"),
-        "an entry does not fit its format",
-    ),
+    "no final status": ("a.har", har({**JSON_CASE, "status": 199}), "199 is not a final"),
     "no method": ("a.har", har({**JSON_CASE, "method": 5}), "the method is 5, not a text"),
     "a coding": (
         "a.yaml",
@@ -386,20 +320,6 @@ def test_what_is_left_out_is_named(tmp_path: Path, name: str, data: bytes, reaso
     assert (result.findings, sum(result.judged.values())) == ([], 0)
 
 
-CASES = (JSON_CASE, UNANSWERED_CASE, STREAM_CASE, REFUSED_CASE, DELETED_CASE)
-
-
-@pytest.mark.parametrize(("name", "data"), [("a.yaml", cassette(*CASES)), ("a.har", har(*CASES))])
-def test_the_totals_add_up(tmp_path: Path, name: str, data: bytes) -> None:
-    """Each entry of a file is either judged or listed as left out, whatever else is in the file."""
-    path = tmp_path / name
-    path.write_bytes(data)
-    result = verify([path], load(), INTERACTIONS).traffic
-    assert (result.entries, len(result.left_out)) == (4, 1)
-    _, entry, reason = result.left_out[0]
-    assert (entry, reason.partition(":")[0]) == ("entry 2, POST /v1beta/interactions", "no response arrived")
-
-
 def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
     """An entry that cannot be read is listed by its number, and the entries around it are judged."""
     document = yaml.safe_load(cassette(BAD_CASE, JSON_CASE, BAD_CASE))
@@ -418,19 +338,16 @@ def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
 WHOLE_ONE = cassette(JSON_CASE)
 BROKEN: dict[str, tuple[str, bytes, str]] = {
     "json": ("a.json", b'{"name":', "not JSON"),
-    "har": ("a.har", b'{"log":', "not JSON"),
     "two values of a name": ("a.json", b'{"status":5,"status":"completed"}', "an object has `status` twice"),
     "yaml": ("a.yaml", b"a: [", "not readable as YAML"),
-    "truncated": ("a.yaml", WHOLE_ONE[:-3] + b'"', "not readable as YAML"),
+    "two documents": (
+        "a.yaml",
+        WHOLE_ONE + b"---\na: 1\n",
+        "2 YAML documents, but a cassette is one: delete what follows its `---`",
+    ),
     "an empty entry": ("a.yaml", b"version: 1\ninteractions: [{}]\n", "entry 1 has no `request` mapping"),
     "another version": ("a.yaml", cassette(JSON_CASE, response={"x-stream": {"v": 2}}), "reads version 1"),
-    "bad pieces": (
-        "a.yaml",
-        cassette(JSON_CASE, response={"x-stream": extension(b"", {"how": "fin"}, pieces="9@x")}),
-        "'9@x' is not a piece",
-    ),
     "another format": ("a.yaml", b"metadata: {harness: {format: 9}}\n" + WHOLE_ONE, "reads format 1"),
-    "metadata of another kind": ("a.yaml", b"metadata: x\n" + WHOLE_ONE, "not a mapping"),
 }
 
 
@@ -448,31 +365,6 @@ def test_a_file_that_cannot_be_read_is_an_error_about_the_file(
     assert f"{file} is not a readable recording: {said}" in out
     assert out.splitlines()[-1].startswith("USAGE ERROR: ")
     assert " failed" not in out
-
-
-def test_a_request_that_is_no_json_is_one_finding(tmp_path: Path) -> None:
-    """What was cut or edited is told once, with its first characters, and not as fields that are missing."""
-    path = tmp_path / "a.yaml"
-    path.write_bytes(cassette({**JSON_CASE, "sent": '{"model": "m'}))
-    (found,) = verify([path], load(CURRENT), INTERACTIONS).traffic.findings
-    assert (found.stable_code, found.actual) == ("request.schema/json", '{"model": "m')
-
-
-def test_a_finding_names_its_entry(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_bytes(cassette(JSON_CASE, BAD_CASE))
-    main(["verify", str(path)])
-    assert f"{path} (entry 2, POST /v1beta/interactions, event" in capsys.readouterr().out
-
-
-def test_each_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "a.yaml"
-    path.write_bytes(cassette(JSON_CASE, STREAM_CASE))
-    opened: list[object] = []
-    really = os.open
-    monkeypatch.setattr(os, "open", lambda name, *rest: opened.append(name) or really(name, *rest))
-    verify([path], load(), INTERACTIONS)
-    assert opened == [path]
 
 
 def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path) -> None:
@@ -528,35 +420,6 @@ def test_folders_are_walked(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["a.SSE", "a.Json", "a.Events.JSONL", "a.Request.json", "a.YAML", "a.HAR"])
-def test_a_suffix_in_capitals_is_the_same(tmp_path: Path, name: str) -> None:
-    """Readers of a recording ask no suffix, so no spelling of one leaves it out."""
-    data = {
-        "SSE": STREAM, "Json": json.dumps(BODY).encode(), "JSONL": payload(created()), "YAML": cassette(JSON_CASE),
-        "json": b"{}", "HAR": har(JSON_CASE),
-    }[name.rpartition(".")[2]]  # fmt: skip
-    (tmp_path / name).write_bytes(data)
-    result = verify([tmp_path], load(), INTERACTIONS).traffic
-    assert (result.entries, result.left_out) == (1, [])
-
-
-def test_a_cassette_is_one_document(tmp_path: Path) -> None:
-    """What follows it hides no entry of it: it is not left out as something else."""
-    path = tmp_path / "two.yaml"
-    path.write_bytes(cassette(JSON_CASE) + b"---\na: 1\n")
-    ((_, reason),) = verify([path], load(), INTERACTIONS).unusable
-    assert reason.startswith("2 YAML documents, but a cassette is one: delete what follows its `---`")
-
-
-def test_findings_of_a_stream_have_their_bytes(tmp_path: Path) -> None:
-    """The byte span of a finding in an events file is the span of its line."""
-    path = tmp_path / "a.events.jsonl"
-    path.write_bytes(payload(created()) + b"\n" + b"nonsense\n")
-    (finding, *_) = verify([path], load(), INTERACTIONS).traffic.findings
-    assert path.read_bytes()[finding.where.start : finding.where.end] == b"nonsense\n"
-    assert finding.where.event == 1
-
-
 def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
     """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
     path = SHIPPED / "dropped-twice.yaml"
@@ -577,24 +440,13 @@ def test_an_edited_entry_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "entry 1 was edited" in capsys.readouterr().out
 
 
-def test_the_gate_finds_a_key_and_does_not_print_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A key in any file is a hit with its place and exit code 1, and is not printed itself."""
-    key = "AIzaSyD-canary0123456789abcdefghijklmno"
-    (tmp_path / "a.json").write_text(f'{{"note": "{key}"}}', "utf-8")
-    assert main(["verify", "--secrets", str(tmp_path)]) == 1
-    out = capsys.readouterr().out
-    assert "a.json" in out
-    assert key not in out
-
-
-@pytest.mark.parametrize("words", [(), ("--json",)])
 def test_the_gate_finds_a_key_in_the_name_of_a_file(
-    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A file that is named like the key of the environment is a hit, and its name is not printed."""
     monkeypatch.setenv("GEMINI_API_KEY", "zq5canary0123456789abcdefgh")
     (tmp_path / "zq5canary0123456789abcdefgh.json").write_text("{}", "utf-8")
-    assert main(["verify", "--secrets", str(tmp_path), *words]) == 1
+    assert main(["verify", "--secrets", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert "the name of the file" in out
     assert "zq5canary" not in out
