@@ -9,12 +9,10 @@ from typing import Any
 import httpx
 import httpx2
 import pytest
-from msgspec.structs import replace
 
-from harness.benches.client.cases import events_in
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.faults import cut, every_byte, every_event, structural
+from harness.faults import cut, every_event, structural
 from harness.outcome import UsageFault
 from harness.resume import GaveUp, Refused, RetryLimits, follow, follow_async
 from harness.transport import transport
@@ -103,14 +101,6 @@ def test_structural_cuts(drop: str, event_ids: str) -> None:
         follow_through(f"{place},{drop}", event_ids=event_ids)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("plan", ["{},end/{},rst", "{},rst,times:3"])
-def test_every_byte_twice(plan: str) -> None:
-    """Drops on the second and third connection are handled like the first."""
-    for place in list(every_byte(whole_body()))[::17]:
-        follow_through(plan.format(place, place), event_ids="sparse")
-
-
 @pytest.mark.parametrize(
     "plan",
     [
@@ -133,21 +123,6 @@ def test_every_byte_twice(plan: str) -> None:
 def test_odd_streams(plan: str) -> None:
     """Errors, duplicates, noise and refusals on the way do not change the events that the caller gets."""
     follow_through(plan)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("event_ids", ["all", "deltas", "some", "sparse", "none"])
-@pytest.mark.parametrize("plan", ["replay:{}+{}", "replay:{}+{},event:9,fin"])
-def test_replays_within_a_stream(event_ids: str, plan: str) -> None:
-    """Whatever a stream repeats from the start or stop of a step on comes once, even if those carry no id."""
-    kinds = [str(event["event_type"]) for event in events_in(whole_body())]
-    for last, kind in enumerate(kinds, 1):
-        for again in range(1, last):
-            first = kinds[last - again]
-            has_id = event_ids == "all" or (event_ids == "deltas" and first == "step.delta")
-            if kind == "interaction.completed" or not (has_id or first in ("step.start", "step.stop")):
-                continue
-            follow_through(plan.format(last, again), event_ids=event_ids)
 
 
 def test_error_event_is_no_cursor() -> None:
@@ -432,25 +407,6 @@ def test_async_clients(build: Callable[[World], Any], plan: str) -> None:
             events = [event async for event in stream]
         assert_whole(stream, events)
         await (client.aio if hasattr(client, "aio") else client).aclose()
-
-    asyncio.run(run())
-
-
-def test_an_id_may_hold_anything() -> None:
-    """An id with an unpaired surrogate is legal JSON; both helpers request it by the bytes that it stands for."""
-    world = World("event:5,rst", script={"text": TEXT})
-    found, inner = world.create(), world.service
-    world.service = lambda request: inner(replace(request, target=request.target.replace("a%2F%ED%A0%80", found)))
-    with world.client() as client:
-        stream = follow(client, "a/\ud800", sleep=world.slept.append)
-        assert_whole(stream, list(stream))
-
-    async def sleep(seconds: float) -> None:
-        world.slept.append(seconds)
-
-    async def run() -> None:
-        async with async_httpx_client(world) as client, follow_async(client, "a/\ud800", sleep=sleep) as stream:
-            assert_whole(stream, [event async for event in stream])
 
     asyncio.run(run())
 

@@ -20,7 +20,6 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import LoopClient
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.checks.clients.sets import SETS
 from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
 from harness.engine.results import Result
 from harness.interactions.clients import CLIENTS
@@ -130,17 +129,6 @@ def test_a_client_that_reads_the_wrong_thing_is_shown_a_frame() -> None:
     assert event["delta"]["text"] == "A text in sev"
 
 
-@pytest.mark.slow
-def test_the_event_of_a_cut() -> None:
-    _, results = play(clients.good, cuts="structural", endings=["end"], script={"text": "Brief."})
-    events = [run_of(result).event for result in results]
-    assert None not in events
-    assert events == sorted(events)  # type: ignore[type-var]
-    assert set(events) == set(range(max(filter(None, events)) + 1))
-    _, (byte, both) = play(clients.good, cuts=["byte:0,rst", "event:3,rst/event:2,rst"])
-    assert (run_of(byte).event, run_of(both).event) == (0, None)
-
-
 def test_nothing_is_left_behind() -> None:
     """Closing the run stops its workers, whatever they are doing."""
     before = set(threading.enumerate())
@@ -149,24 +137,6 @@ def test_nothing_is_left_behind() -> None:
         pass
     run.close()
     assert {thread for thread in threading.enumerate() if thread.is_alive()} <= before
-
-
-def test_what_a_worker_raises_is_raised() -> None:
-    """A usage fault that a client raises reaches the caller."""
-    calls = []
-
-    def strange(client: object, interaction: str) -> str:
-        calls.append(interaction)
-        return clients.good(client, interaction)  # type: ignore[arg-type]
-
-    class Odd(InProcess):
-        def read(self, task: object, seconds: float, start: float = 0.0) -> object:  # type: ignore[override]
-            if len(calls) == 1:
-                raise UsageFault("this one wrote no JSON")
-            return super().read(task, seconds)  # type: ignore[arg-type]
-
-    with pytest.raises(UsageFault, match="wrote no JSON"):
-        list(torture(CLIENTS, cases_of(), lambda: Odd(strange)))  # type: ignore[arg-type,return-value]
 
 
 def refuses_comments(client: httpx.Client, interaction: str) -> str:
@@ -197,14 +167,6 @@ def test_some_clients_are_not_certified(reads: Reads, plan: str, code: str, allo
     assert [finding.code for finding in result.observation.findings] == [code]
     assert result.verdict is (Verdict.WARN if allowed else Verdict.FAIL)
     assert finished.exit is (Exit.OK if allowed else Exit.FAILED)
-
-
-def test_a_read_that_is_slow_or_full_of_comments_is_right() -> None:
-    """The resume helper reads every legal form of a stream."""
-    for plan in ("ping:all", "unknown:all", "members", "crlf", "chunks:1", "glue"):
-        *_, finished = torture(CLIENTS, cases_of(cuts=[plan]), lambda: InProcess(clients.good))
-        assert isinstance(finished, RunFinished)
-        assert finished.exit is Exit.OK, plan
 
 
 # --- every one-line defect of a correct client is noticed, and the correct clients are right in every set
@@ -282,13 +244,3 @@ def test_a_correct_client_is_right(folder: Path, program: str) -> None:
     results = list(play_mutant(folder, program, cases_of_set("thorough" if WHOLE_SETS else "quick", new_case())))
     wrong = [(result.title, run_of(result).end) for result in results if result.verdict is not Verdict.PASS]
     assert not wrong, Counter(map(outcome_of, results))
-
-
-@pytest.mark.slow
-def test_there_are_enough_rows() -> None:
-    """At least forty defects in two languages, each of which the named set can notice."""
-    assert len(MUTANTS) >= 40
-    assert len({(mutant.program, mutant.name) for mutant in MUTANTS}) == len(MUTANTS)
-    for mutant in MUTANTS:
-        assert mutant.kind in {kind.name for kind in SETS[mutant.set_name]}
-    assert all(mutant.set_name == "standard" for mutant in MUTANTS if mutant.kind != "stalls")

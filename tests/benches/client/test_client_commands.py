@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -206,18 +205,6 @@ print(json.dumps({"case": task.get("case")}))
 
 
 @pytest.mark.parametrize("new", [one_shot, talking])
-def test_a_malformed_result_file(new: Callable[[str], Client]) -> None:
-    source = """
-import json, os, sys
-task = {"result": os.environ.get("HARNESS_RESULT")} if "HARNESS_RESULT" in os.environ else json.loads(input())
-open(task["result"], "w").write("all of it")
-print(json.dumps({"case": task.get("case")}))
-"""
-    with pytest.raises(UsageFault, match="the result file contains 'all of it': write one JSON object"):
-        ends(new(source))
-
-
-@pytest.mark.parametrize("new", [one_shot, talking])
 @pytest.mark.slow
 def test_out_of_time(new: Callable[[str], Client]) -> None:
     """A client that does not end in time is stopped."""
@@ -248,40 +235,6 @@ FLOOD = "import sys\nwhile True: sys.stdout.write('y' * 65536)"
 def test_one_that_writes_for_ever(new: Callable[[str], Client]) -> None:
     """A client that writes without end is stopped after 8 MiB, before memory is full."""
     assert ends(new(FLOOD), 60).stopped == "wrote more than 8 MiB to standard output"
-
-
-def test_what_a_flood_says_is_cut() -> None:
-    """If a client cannot read even the whole stream, the error quotes only the start of its output."""
-    with pytest.raises(UsageFault, match="wrote more than 8 MiB") as refused:
-        list(torture(CLIENTS, cases_of(cuts=["event:3,rst"]), lambda: one_shot(FLOOD)))
-    assert len(str(refused.value)) < 2000
-
-
-def test_one_that_never_reads_its_tasks() -> None:
-    """A client that never reads its tasks does not block us when the pipe is full; its lines name the case."""
-    client = talking("""while True: print('{"case": "%s", "text": "all"}' % ("event:3,rst" * 1000), flush=True)""")
-    long = Task("http://127.0.0.1:9", "v1_x", "event:3,rst" * 1000, "follow")
-    assert {client.read(long, 20).collected for _ in range(20)} == {"all"}
-    client.close()
-
-
-ESCAPES = """
-import subprocess, sys
-found = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
-print(found.pid, file=sys.stderr, flush=True)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("new", [one_shot, talking])
-def test_a_descendant_that_left_the_group(new: Callable[[str], Client]) -> None:
-    """A child outside the process group holds the outputs open; it is waited for only as long as for a client."""
-    for limit in (1, 4, 16):  # a busy machine may need more time to start the two
-        got = ends(new(ESCAPES), limit)
-        if got.words:
-            break
-    os.kill(int(got.words), signal.SIGKILL)
-    assert got.stopped or got.error
 
 
 def test_what_a_client_started_ends_with_it() -> None:

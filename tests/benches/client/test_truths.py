@@ -53,14 +53,6 @@ def say(result: Result) -> str:
     return "; ".join(finding.message for finding in result.observation.findings)
 
 
-def test_a_result_that_cannot_be_compared_has_one_reason() -> None:
-    """A test that forgot to return its result is told what to give, and nothing about its requests."""
-    case = new_case()
-    wrong = ClientAttempt(new_source(case), case).find_defect(None)
-    assert wrong is not None
-    assert wrong.text == ("ended with None: expected text, events, an interaction, or text and status in a dict")
-
-
 def test_a_client_whose_own_request_is_refused() -> None:
     """A create that the service refuses gives no verdict on drops; the refusal's own message is shown."""
 
@@ -73,16 +65,6 @@ def test_a_client_whose_own_request_is_refused() -> None:
         play(wrong, "before-headers,rst")
     assert "rejected:           POST /v1beta/interactions: 400, " in str(refused.value)
     assert "inputs" in str(refused.value)
-
-
-def test_one_that_fails_without_any_drop() -> None:
-    """A client that gives up on a whole stream is no client to torture."""
-
-    def gives_up(client: httpx.Client, interaction: str) -> str:
-        raise EOFError
-
-    with pytest.raises(UsageFault, match="the client gave up: EOFError"):
-        play(gives_up, "event:3,rst")
 
 
 def posts(times: int, **more: Any) -> Reads:

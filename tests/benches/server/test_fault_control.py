@@ -11,7 +11,6 @@ import pytest
 from harness.benches.server.fault_control import Faulty
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.outcome import UsageFault
 from harness.wire import Chunk, Headers, Request, Response
 
 KEY = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
@@ -118,26 +117,6 @@ def test_where_nobody_answers_the_control_api_faults_are_all_there_is() -> None:
     assert ask(service, "POST", "/v1beta/interactions", CREATE)[0] == 503
 
 
-@pytest.mark.parametrize("target", ["*", "server.test:443"])
-def test_a_target_that_is_no_path_is_the_services_to_answer(target: str) -> None:
-    """`OPTIONS *` and `CONNECT` name no path, so no control call either."""
-    service = Faulty(lambda request: Response.json(404, json.dumps(request.target).encode()), PROTOCOL)
-    assert ask(service, "OPTIONS", target) == (404, target)
-
-
-@pytest.mark.parametrize("path", ["", "sessions", "sessions/", "other/s1"])
-def test_a_server_that_deletes_anything_ends_no_plan(path: str) -> None:
-    """What a proxy is in front of may answer 200 to every DELETE below the control API."""
-
-    def agree(_: Request) -> Response:
-        return Response.json(200, b"{}")
-
-    service = Faulty(agree, PROTOCOL, control=agree, plan=REFUSE_ALL)
-    ask(service, "POST", "/__harness__/sessions/s1" + FAULTS, {"plan": REFUSE_ALL})
-    assert ask(service, "DELETE", f"/__harness__/{path}") == (200, {})
-    assert (service.plan(), service.plan("/__harness__/sessions/s1")) == (REFUSE_ALL, REFUSE_ALL)
-
-
 REFUSE_ONE = "creates=status:503"
 
 
@@ -188,11 +167,6 @@ def test_a_query_that_looks_like_the_control_api_is_a_query() -> None:
     service = emulated()
     ask(service, "POST", FAULTS, {"plan": REFUSE_ALL})
     assert ask(service, "GET", f"/v1beta/interactions/x?from={FAULTS}")[0] == 503
-
-
-def test_a_plan_that_is_none_is_refused_at_the_door() -> None:
-    with pytest.raises(UsageFault, match="nonsense"):
-        Faulty(Emulator(), PROTOCOL, plan="nonsense")
 
 
 @pytest.mark.parametrize(

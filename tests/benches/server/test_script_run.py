@@ -11,10 +11,7 @@ import pytest
 
 from harness.benches.server.reachability import report_silent_requests, wait_until_up
 from harness.benches.server.script_run import is_alike, is_runnable, run_commands
-from harness.engine.targets import TargetOptions, resolve_target
-from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
-from harness.transport import ServerThread
 from harness.wire import (
     COMPLETE,
     At,
@@ -169,11 +166,6 @@ def test_waits_until_it_is_ready(status: int) -> None:
     assert len(service.log) == 3
 
 
-def test_leaves_what_is_never_ready_to_who_asks_next() -> None:
-    """Only a whole run knows whether it is the answer to everything."""
-    wait_until_up(toys.toy_target(lambda request: Response.json(503, b"{}")), 0.01)
-
-
 def test_gives_up() -> None:
     """A target that never answers is a fault of the target, and the message names the time allowed."""
     with pytest.raises(TargetFault, match=r"within 0\.01 s \(connection refused\)"):
@@ -192,26 +184,6 @@ def test_somebody_who_speaks_otherwise_is_there(how: How) -> None:
     service = Otherwise()
     wait_until_up(toys.toy_target(service), 60.0)
     assert len(service.log) == 1
-
-
-def test_an_answer_that_is_too_long_to_be_read_is_one() -> None:
-    """Waiting makes no head shorter."""
-    asked = []
-
-    def answer(request: Request) -> Response:
-        asked.append(request)
-        return Response.json(200, b"{}", (("x-long", "x" * 100_000),))
-
-    with ServerThread(answer) as server:
-        wait_until_up(resolve_target(SERVERS, server.url, TargetOptions()), 2.0)
-    assert len(asked) == 1
-
-
-@pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_no_waiting_sends_nothing(seconds: float) -> None:
-    service = toys.ToyService()
-    wait_until_up(toys.toy_target(service), seconds)
-    assert service.log == []
 
 
 # --- reporting requests that a service leaves unanswered
