@@ -130,7 +130,9 @@ def _find_shown(name: str, exchange: Exchange, before: Sequence[Exchange]) -> in
 
 def _find_deletes(name: str, before: Sequence[Exchange]) -> list[int]:
     return [
-        at for at, seen in enumerate(before) if read(seen).call == DELETE and named_interaction(seen.request) == name
+        at
+        for at, seen in enumerate(before)
+        if read(seen).call == DELETE and named_interaction(seen.request) == name
     ]
 
 
