@@ -16,12 +16,9 @@ from harness.wire.message import Headers, Request
 
 _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
-_ADDRESS = re.compile(rf"(?im)^(?:{_FIELD}|(link)):[ \t]*".encode())
+_ADDRESS = re.compile(rf"(?im)^(?P<name>(?:{_FIELD}|(?P<link>link)):[ \t]*)(?P<value>[^\r\n]*)".encode())
 _LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
 _IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
-_URL = re.compile(rb"[ \t]*(\S+)")
-_VALUE = re.compile(rb"([^\r\n]+)")
-_LINES = re.compile(rb"[^\n]*\n|[^\n]+")
 _ROOT = re.compile(r"(?i)(https?)://(\[[^\]\s/]+\]|[^\s/:?#@\[\]]+)(?::(\d{1,5}))?(?=[/?#]|\Z)")
 _PORTS = {"http": "80", "https": "443"}
 _REDIRECTS = range(300, 400)
@@ -131,54 +128,14 @@ def _lead_here(url: str, stand_in: str) -> str:
     return f"{stand_in}/{path}"
 
 
-class HeadReaddresser:
-    """The same for the bytes of a head that comes in pieces, in which nothing else changes.
+def readdress_head(head: bytes, server: str, stand_in: str) -> bytes:
+    """The same for the bytes of a whole head, in which nothing else changes."""
 
-    An address is held back until its line is whole. No byte is looked at twice, however small the pieces are.
-    """
+    def readdress_one(field: re.Match[bytes]) -> bytes:
+        change = _readdress_links if field["link"] else _readdress
+        return field["name"] + change(field["value"].decode("latin-1"), server, stand_in).encode("latin-1")
 
-    def __init__(self, server: str, stand_in: str) -> None:
-        self._server = server
-        self._stand_in = stand_in
-        self._begin_line()
-
-    def _begin_line(self) -> None:
-        self._line = bytearray()
-        self._sent = 0  # how much of the line was forwarded
-        self._is_named = False  # whether its colon has come
-        self._address_at: int | None = None
-        self._is_link = False
-
-    def feed(self, data: bytes) -> bytes:
-        """Process bytes of the head; return what to forward."""
-        return b"".join(map(self._feed_line, _LINES.findall(data)))
-
-    def rest(self) -> bytes:
-        """The withheld part of a line that is still incomplete."""
-        rest = bytes(self._line[self._sent :])
-        self._begin_line()
-        return rest
-
-    def _feed_line(self, piece: bytes) -> bytes:
-        self._line += piece
-        if not self._is_named and b":" in piece:
-            self._is_named = True
-            named = _ADDRESS.match(self._line)
-            if named is not None:
-                self._address_at = named.end()
-                self._is_link = named[1] is not None
-        if piece.endswith(b"\n"):
-            self._put_address()
-            return self.rest()
-        sent, self._sent = self._sent, len(self._line) if self._address_at is None else self._address_at
-        return bytes(self._line[sent : self._sent])
-
-    def _put_address(self) -> None:
-        look, change = (_VALUE, _readdress_links) if self._is_link else (_URL, _readdress)
-        old = self._address_at is not None and look.match(self._line, self._address_at)
-        if old:
-            new = change(old[1].decode("latin-1"), self._server, self._stand_in)
-            self._line[old.start(1) : old.end(1)] = new.encode("latin-1")
+    return _ADDRESS.sub(readdress_one, head)
 
 
 def find_elsewhere(headers: Headers, server: str, status: int | None = None) -> Iterator[str]:

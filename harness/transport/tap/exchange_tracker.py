@@ -27,7 +27,7 @@ from harness.transport.http1.heads import (
 from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
-from harness.wire.addresses import HeadReaddresser, find_elsewhere
+from harness.wire.addresses import find_elsewhere, readdress_head
 from harness.wire.coding import CODINGS
 from harness.wire.message import AnswerObserver
 
@@ -138,10 +138,6 @@ class RequestFollower:
         self.lost = ""
         self._now = 0.0
         self._looked = 0
-        self._last: tuple[bytes, _Forwarded, RequestHead] | None = None
-        """The last head that was passed, as it came, if it tells how long its body is."""
-        self.head_since: float | None = None
-        """When a head began that is not whole yet."""
 
     @property
     def unsent(self) -> bytes:
@@ -154,42 +150,19 @@ class RequestFollower:
             return b""
         if self.lost:
             return data
-        again = self._repeat(data, now)
-        return self._follow(data, now) if again is None else again
-
-    def _repeat(self, data: bytes, now: float) -> bytes | None:
-        """The bytes to send for a whole request with the head of the one before it; None for any other bytes.
-
-        Nearly every request of a connection is such a one, and its first byte waits for this.
-        """
-        if self._last is None or self._buffer or self._coming is not None:
-            return None
-        raw, forwarded, head = self._last
-        if len(data) != len(raw) + (head.length or 0) or not data.startswith(raw):
-            return None
-        body = data[len(raw) :]
-        asked = Asked(head, forwarded.client_sees, bytearray(body), now)
-        self.asked.append(asked)
-        self._hear(asked.request)
-        return forwarded.data + body
+        return self._follow(data, now)
 
     def _follow(self, data: bytes, now: float) -> bytes:
         self._now = now
         self._buffer += data
         out: list[bytes] = []
-        while (
-            self._buffer
-            and not self.turned_away
-            and (self._pass_head(out) if self._coming is None else self._pass_body(*self._coming, out))
+        while self._buffer and (
+            self._pass_head(out) if self._coming is None else self._pass_body(*self._coming, out)
         ):
             pass
         if self.lost and not self.turned_away:
             out.append(bytes(self._buffer))
             self._buffer.clear()
-        if not self._buffer or self._coming is not None:
-            self.head_since = None
-        elif self.head_since is None:
-            self.head_since = now
         return b"".join(out)
 
     def _pass_head(self, out: list[bytes]) -> bool:
@@ -216,20 +189,15 @@ class RequestFollower:
         if isinstance(head, BadHead):
             self.lost = f"a request that is none, and what follows it on its connection: {head}"
             return False
-        is_short = head.length is not None and head.length <= self._most
-        self._last = (raw, forwarded, head) if is_short else None
-        self._begin(Asked(head, forwarded.client_sees))
-        return True
-
-    def _begin(self, asked: Asked) -> None:
-        length = asked.head.length
+        asked = Asked(head, forwarded.client_sees)
         self.asked.append(asked)
         self._hear(asked.request)
-        if length == 0:
+        if head.length == 0:
             asked.sent = self._now
-            return
-        framing = Chunked() if length is None else Length(length)
-        self._coming = asked, BodyReader(framing, self._buffer, most=_UNBOUND, most_trailers=HEAD_BYTES)
+        else:
+            framing = Chunked() if head.length is None else Length(head.length)
+            self._coming = asked, BodyReader(framing, self._buffer, most=_UNBOUND, most_trailers=HEAD_BYTES)
+        return True
 
     def _pass_body(self, asked: Asked, body: BodyReader, out: list[bytes]) -> bool:
         """Forward what belongs to the body; return whether it is complete and the next request can follow."""
@@ -291,9 +259,9 @@ class _Answer:
     ) -> None:
         self.asked = asked
         self._origin = origin
-        # None behind the head
-        self._head: HeadReaddresser | None = HeadReaddresser(origin, asked.client_sees)
-        self._head_bytes = 0
+        self._held = bytearray()  # of a head that is not whole
+        self._passed_bytes = 0  # of heads; interim ones precede that of the answer
+        self._is_past_head = False
         self._observer = observer
         self._notes = notes
         self.reader = ResponseReader(asked.head.method, _LIMITS)
@@ -317,7 +285,7 @@ class _Answer:
     def feed(self, data: bytes, now: float) -> bytes:
         """Process bytes of the answer, and possibly of the next one (`reader.excess`); return what to forward.
 
-        In a head, an address is held back until it is whole, because it may be the target's.
+        A head is held back until it is whole, because an address in it may be the target's.
         """
         self._last = self._measure_moment(now)
         for event in self.reader.feed(data):
@@ -336,18 +304,22 @@ class _Answer:
                 if event.ends_chunk or self._open_bytes > 8 * 1024 * 1024:
                     self._flush()
         own = data[: max(len(data) - self.reader.excess, 0)]
-        if self._head is None:
+        if self._is_past_head:
             return own
-        if self.reader.head is None and not self.over:
-            self._head_bytes += len(own)
-            return self._head.feed(own)
-        size = self.reader.head_bytes - self._head_bytes if self.reader.head is not None else len(own)
-        return self._head.feed(own[:size]) + self.rest() + own[size:]
+        self._held += own
+        size = self.reader.head_bytes - self._passed_bytes
+        head = bytes(self._held[:size])
+        del self._held[:size]
+        self._passed_bytes += size
+        self._is_past_head = self.over or self.reader.head is not None
+        sent = readdress_head(head, self._origin, self.asked.client_sees)
+        return sent + self.take_held() if self._is_past_head else sent
 
-    def rest(self) -> bytes:
-        """The withheld part of the head."""
-        head, self._head = self._head, None
-        return b"" if head is None else head.rest()
+    def take_held(self) -> bytes:
+        """Return the withheld part of a head, which is not withheld any more."""
+        held = bytes(self._held)
+        self._held.clear()
+        return held
 
     def _flush(self) -> None:
         if self._open_bytes and self._observer is not None:
@@ -388,8 +360,8 @@ class Wiretap:
         origin: str = "",
     ) -> None:
         self._origin = origin or f"http://{authority}"
-        self._requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear, claims=claims)
-        self._asked = self._requests.asked
+        self.requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear, claims=claims)
+        self._asked = self.requests.asked
         self._most = most
         self._observe = observe
         self._observers: dict[Asked, AnswerObserver | None] = {}
@@ -400,30 +372,7 @@ class Wiretap:
     @property
     def lost(self) -> str:
         """Why the traffic can no longer be parsed; "" while it can."""
-        return self._requests.lost or self._lost
-
-    @property
-    def turned_away(self) -> bool:
-        """Whether a request came that must not pass on this connection, nor anything after it."""
-        return self._requests.turned_away
-
-    @property
-    def unsent(self) -> bytes:
-        """The bytes from the client that were not forwarded."""
-        return self._requests.unsent
-
-    def is_slow(self, now: float, seconds: float) -> bool:
-        """Whether a head takes longer to come than these seconds, while no request waits for its answer."""
-        since = self._requests.head_since
-        return since is not None and not self._asked and now - since > seconds
-
-    @property
-    def crowded(self) -> bool:
-        """Whether so many requests wait for their answers that no more should be read from the client."""
-        asked = self._asked
-        if len(asked) < 2 or self.lost:
-            return False
-        return len(asked) > 100 or sum(len(one.body) for one in asked) > 256 * 1024
+        return self.requests.lost or self._lost
 
     @property
     def waiting(self) -> list[str]:
@@ -432,10 +381,10 @@ class Wiretap:
 
     def notes(self) -> list[str]:
         """The new reasons why something is in no record; each is returned once."""
-        if not self._requests.notes and not self.lost:
+        if not self.requests.notes and not self.lost:
             return []
-        new = self._requests.notes.copy()
-        self._requests.notes.clear()
+        new = self.requests.notes.copy()
+        self.requests.notes.clear()
         if self.lost and not self._told:
             self._told = True
             new.append(self.lost)
@@ -445,7 +394,7 @@ class Wiretap:
         """Process bytes from the client."""
         if self._lost:
             return ForwardedRequests(data, ())
-        out = self._requests.feed(data, now)
+        out = self.requests.feed(data, now)
         answer = self._answer
         if answer is None or answer.reader.ended is None or answer.asked.sent is None:
             return ForwardedRequests(out, ())
@@ -484,14 +433,14 @@ class Wiretap:
 
     def rest(self) -> bytes:
         """The rest of a head that is still incomplete when the connection ends."""
-        return b"" if self._answer is None else self._answer.rest()
+        return b"" if self._answer is None else self._answer.take_held()
 
     def _take_current(self) -> _Answer:
         if self._answer is None:
             asked = self._asked[0]
             if asked not in self._observers:  # the response came before it was complete
                 self._observers[asked] = self._observe(asked.request)
-            self._answer = _Answer(asked, self._origin, self._most, self._requests.notes, self._observers[asked])
+            self._answer = _Answer(asked, self._origin, self._most, self.requests.notes, self._observers[asked])
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
@@ -514,7 +463,7 @@ class Wiretap:
         while self._asked and not self._lost:
             answer = self._take_current()
             if answer.reader.head is None:
-                self._requests.notes.append(f"{answer.asked.what}: {STOPPED} before its response arrived")
+                self.requests.notes.append(f"{answer.asked.what}: {STOPPED} before its response arrived")
                 self._asked.popleft()
                 self._answer = None
             else:
@@ -530,7 +479,7 @@ class Wiretap:
         while self._asked and not self._lost:
             answer = self._take_current()
             if answer.asked.sent is None and not answer.reader.begun:
-                self._requests.notes.append(f"{answer.asked.what}: the connection ended while it was being sent")
+                self.requests.notes.append(f"{answer.asked.what}: the connection ended while it was being sent")
                 break
             fin = by is By.SERVER and how is How.FIN and not torn
             ending = answer.reader.fin() if fin else answer.reader.stop(how, by, detail)

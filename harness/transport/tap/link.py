@@ -109,16 +109,14 @@ class TapLink:
             write(self._upstream, sent.data)
         self._wire.show()
         self._tell()
-        if self._wire.crowded:  # each request is kept until its answer
-            self.hush("client", "pipelined")
         if sent.finished:
             self._tap.keep(sent.finished)
-        if self._wire.turned_away:
+        if self._wire.requests.turned_away:
             if self._is_dialled:
                 self.client_left(How.FIN)  # a browser asks again on a new connection, where it is answered
             else:
                 self._closed = True
-                self._tap.answer_here(self._client, self._wire.unsent)
+                self._tap.answer_here(self._client, self._wire.requests.unsent)
                 self._tap.over(self)
             return
         if self._upstream is not None:
@@ -142,11 +140,6 @@ class TapLink:
             self._client.close()
         else:
             self._close(By.CLIENT, how, "", self._end_upstream)
-
-    def sweep(self, now: float, seconds: float) -> None:
-        """End the connection of a client that takes longer than these seconds for the head of a request."""
-        if not self._closed and self._wire.is_slow(now, seconds):
-            self.client_left(How.FIN)
 
     # From upstream.
 
@@ -176,9 +169,6 @@ class TapLink:
             self._release(passed.ending)
             self._act_after(kept, lambda: self._release(passed.open))
         self._tell()
-        # Read further requests if enough of those that came have their answers.
-        if "pipelined" in self._quiet["client"] and not self._wire.crowded:
-            self.unhush("client", "pipelined")
 
     def _release(self, kept_back: int) -> None:
         """Forward what is held, except for so many bytes at its end."""
@@ -351,13 +341,6 @@ class ClientEnd(_End):
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.client_left(How.FIN if exc is None else How.RST)
         self._link.note_closed("client")
-
-
-class OverLimitEnd(asyncio.Protocol):
-    """A client connection above the maximum: it is reset and gets no link."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        reset_now(cast("asyncio.Transport", transport))
 
 
 class UpstreamEnd(_End):

@@ -33,7 +33,7 @@ from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
 from harness.transport.tap.exchange_tracker import Observe, Wiretap
-from harness.transport.tap.link import ClientEnd, OverLimitEnd, TapLink, UpstreamEnd
+from harness.transport.tap.link import ClientEnd, TapLink, UpstreamEnd
 from harness.wire import By, Exchange, How, LogicalClock, Request, Response
 
 _LATE = "it took too long"
@@ -92,13 +92,6 @@ class OwnPage(Protocol):
         """Answer a request that is for it; any later one of the same connection, too."""
 
 
-_MOST_LINKS = 4096
-"""Maximum open connections: a target that leads back here, perhaps through another tap, would use up all."""
-
-_SLOWEST = ServerLimits()
-_SWEEP_SECONDS = 1.0
-"""How long a client may take, and how often that is looked at."""
-
 _KEPT_NOTES = 100
 WAITED_BYTES = 8 * 1024 * 1024
 """Clients do not wait for the record of an exchange above this size: redacting it could exceed their timeouts."""
@@ -147,25 +140,18 @@ class Tap:
         self._host = host
         self._port = port
         self._listener: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
         self._links: set[TapLink] = set()
         self._keeping: set[asyncio.Future[Any]] = set()
         self._warn = warn
-        self._crowded = False
         self._encoding = encoding
         self._most = most
         self._observe = observe
         self._hear = hear
         self._claims = None if page is None else page.claims
-        self._hub = None if page is None else Hub(page.answer, LogicalClock(), _SLOWEST)
+        self._hub = None if page is None else Hub(page.answer, LogicalClock(), ServerLimits())
         self.errors: list[Exception] = []
         self.unrecorded: list[str] = []
         self.finished = 0
-
-    @property
-    def authority(self) -> str:
-        """The value of the Host field that is sent upstream."""
-        return self._origin.authority
 
     @property
     def origin(self) -> str:
@@ -186,49 +172,30 @@ class Tap:
         """Start listening. Raises `UsageFault` if the address cannot be bound."""
         self._listener = await listen(self._build_connection, self._host, self._port)
         self._port = port_of(self._listener)
-        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
-
-    async def _sweep(self) -> None:
-        """End connections whose clients send no request, or only a part of one."""
-        while True:
-            await asyncio.sleep(_SWEEP_SECONDS)
-            now = asyncio.get_running_loop().time()
-            for link in tuple(self._links):
-                link.sweep(now, _SLOWEST.request_seconds)
-            for connection in () if self._hub is None else tuple(self._hub.connections):
-                connection.sweep(now)
 
     def _build_connection(self) -> asyncio.Protocol:
-        if len(self._links) < _MOST_LINKS:
-            wire = Wiretap(
-                self._origin.authority,
-                encoding=self._encoding,
-                most=self._most,
-                observe=self._observe,
-                hear=self._hear,
-                claims=self._claims,
-                origin=f"{self._origin.scheme}://{self._origin.authority}",
-            )
-            link = TapLink(self, wire, has_page=self._hub is not None)
-            self._links.add(link)
-            return ClientEnd(link)
-        if not self._crowded:
-            self._crowded = True
-            self.note_loss(
-                f"{_MOST_LINKS} connections are open, and further ones are reset (does the target lead back here?)"
-            )
-        return OverLimitEnd()
+        wire = Wiretap(
+            self._origin.authority,
+            encoding=self._encoding,
+            most=self._most,
+            observe=self._observe,
+            hear=self._hear,
+            claims=self._claims,
+            origin=self.origin,
+        )
+        link = TapLink(self, wire, has_page=self._hub is not None)
+        self._links.add(link)
+        return ClientEnd(link)
 
     async def stop(self) -> None:
         """Stop listening. Waits up to a second for open requests, then aborts their connections."""
-        if self._listener is None or self._sweeper is None:
+        if self._listener is None:
             return
         self._listener.close()
-        self._sweeper.cancel()
         until = time.monotonic() + 1.0
         while any(link.waiting for link in self._links) and time.monotonic() < until:
             await asyncio.sleep(0.01)
-        tasks: list[asyncio.Task[Any] | None] = [self._sweeper]
+        tasks: list[asyncio.Task[Any] | None] = []
         for link in tuple(self._links):
             tasks += link.stop()
         if self._hub is not None:
@@ -237,7 +204,7 @@ class Tap:
         while self._links:  # the loop calls connection_lost in its next iterations
             await asyncio.sleep(0)
         await self._listener.wait_closed()
-        self._listener = self._sweeper = None
+        self._listener = None
 
     async def __aenter__(self) -> Tap:
         await self.start()

@@ -78,21 +78,6 @@ def test_a_client_that_says_much_before_there_is_an_upstream_is_not_read_on() ->
     asyncio.run(play())
 
 
-HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-CHUNK = b"A\r\ndata: {}\n\n\r\n"
-
-
-class Keeping(Board):
-    """A tap that remembers the exchanges it was given."""
-
-    def __init__(self) -> None:
-        self.kept: list[Exchange] = []
-
-    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
-        self.kept += exchanges
-        return None
-
-
 def test_a_side_that_is_full_stops_the_other() -> None:
     """A side is read again only when every reason to pause it is gone."""
 
@@ -106,66 +91,6 @@ def test_a_side_that_is_full_stops_the_other() -> None:
         assert (client.reading, upstream.reading) == (True, False)
         link.unhush("upstream", "keeping")
         assert upstream.reading
-        await asyncio.gather(*link.stop(), return_exceptions=True)
-
-    asyncio.run(play())
-
-
-def test_a_client_that_pipelines_is_not_read_on_until_answers_come() -> None:
-    """Unanswered requests are kept in memory: a hundred, or a quarter of a mebibyte. All of them are recorded."""
-
-    async def play(one: bytes, most: int) -> None:
-        board = Keeping()
-        link, client, upstream = new_link(board), Noted(), Noted()
-        link.client_came(client)
-        link.upstream_came(upstream)
-        sent = 0
-        while client.reading and sent <= most:
-            link.from_client(one)
-            sent += 1
-        assert not client.reading
-        while client.reading is False:
-            link.from_upstream(b"HTTP/1.1 204 No Content\r\n\r\n")
-        assert len(link.waiting) >= min(sent - 1, 1)
-        link.from_upstream(b"HTTP/1.1 204 No Content\r\n\r\n" * len(link.waiting))
-        assert len(board.kept) == sent
-        assert upstream.written == one.replace(b"host: h", b"host: target") * sent
-        await asyncio.gather(*link.stop(), return_exceptions=True)
-
-    body = b"a" * 50_000
-    asyncio.run(play(get(), 101))
-    asyncio.run(play(get(content_length="50000").replace(b"GET", b"POST", 1) + body, 6))
-
-
-def test_a_large_body_is_no_pipelining() -> None:
-    """One request is read to its end whatever its size, and a client that waits for answers never pauses."""
-
-    async def play() -> None:
-        link, client = new_link(), Noted()
-        link.client_came(client)
-        link.upstream_came(Noted())
-        for _ in range(3):
-            link.from_client(get(content_length="3000000").replace(b"GET", b"POST", 1))
-            for _ in range(30):
-                link.from_client(b"a" * 100_000)
-                assert client.reading
-            link.from_upstream(b"HTTP/1.1 204 No Content\r\n\r\n")
-        await asyncio.gather(*link.stop(), return_exceptions=True)
-
-    asyncio.run(play())
-
-
-def test_an_answer_that_is_no_http_lets_its_client_be_read_on() -> None:
-    """Behind it nothing is recorded, so nothing waits."""
-
-    async def play() -> None:
-        link, client = new_link(), Noted()
-        link.client_came(client)
-        link.upstream_came(Noted())
-        link.from_client(get() * 200)
-        assert not client.reading
-        link.from_upstream(b"no HTTP")
-        assert client.reading
         await asyncio.gather(*link.stop(), return_exceptions=True)
 
     asyncio.run(play())

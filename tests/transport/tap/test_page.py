@@ -9,9 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from harness.transport import ServerThread
-from harness.transport.http1.limits import ServerLimits
 from harness.transport.server.server import InThread
-from harness.transport.tap import tap as tap_module
 from harness.transport.tap.tap import Tap
 from harness.wire import Chunk, Ending, Exchange, Framing, Headers, Request, Response
 from tests.transport.peers import RawServer, connected, read_to_end, until
@@ -147,31 +145,3 @@ def test_a_large_head_hides_no_request_for_the_page(size: int) -> None:
         assert b"the target" not in read_to_end(sock)[0]
         until(lambda: not tap._links)
         assert asked == []
-
-
-def test_a_client_that_does_not_finish_a_head_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither its first one nor a later one, which would hold a connection for ever."""
-    monkeypatch.setattr(tap_module, "_SLOWEST", ServerLimits(request_seconds=0.05))
-    monkeypatch.setattr(tap_module, "_SWEEP_SECONDS", 0.02)
-    kept = OTHER.replace(b"connection: close\r\n", b"")
-    with tap_with_page() as (tap, asked, _), connected(tap.port) as first, connected(tap.port) as later:
-        later.sendall(kept)
-        until(lambda: asked == ["/other"])
-        later.sendall(b"GET /ha")
-        first.sendall(b"GET /ha")
-        assert read_to_end(first) == (b"", "fin")
-        assert read_to_end(later)[0].count(b"HTTP/1.1") == 1
-        assert asked == ["/other"]
-        until(lambda: not tap._links)
-
-
-def test_connections_without_a_request_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that never finish their first head cannot fill the memory: further ones are reset."""
-    monkeypatch.setattr(tap_module, "_MOST_LINKS", 2)
-    with tap_with_page() as (tap, _, _), connected(tap.port) as one, connected(tap.port) as two:
-        for sock in (one, two):
-            sock.sendall(b"GET /pa")
-        until(lambda: len(tap._links) == 2)
-        with pytest.raises(ConnectionResetError), connected(tap.port) as third:
-            third.recv(1)  # if `connect` itself was not reset already
-        assert tap.unrecorded[0].startswith("2 connections are open")

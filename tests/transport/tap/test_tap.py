@@ -19,6 +19,7 @@ from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Pi
 from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
+    RawConnection,
     RawServer,
     Serving,
     connected,
@@ -49,7 +50,7 @@ def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:
         return received, case.closing
 
 
-@in_one_test(name=ALL)
+@in_one_test(name=[name for name in ALL if name != "stall in headers"])  # a head passes once it is whole
 def test_an_ending_passes_as_it_is_and_is_recorded(name: str) -> None:
     """Bytes, FIN and RST are the same as on a direct connection; the record has the ending and the whole body."""
     case = ALL[name]
@@ -287,7 +288,7 @@ def test_what_is_not_understood_passes_all_the_same(sent: bytes, answer: bytes) 
 
     with RawServer(handler, read_request=False) as server, tapped(server.url) as (tap, seen):
         assert raw_exchange(tap.port, sent) == (answer, "fin")
-        sent = sent.replace(b"host: a", f"host: {tap.authority}".encode())
+        sent = sent.replace(b"host: a", f"host: {tap.origin.removeprefix('http://')}".encode())
     assert (got, seen, len(tap.unrecorded)) == ([sent], [], 1)
 
 
@@ -307,31 +308,19 @@ def test_an_answer_that_goes_on_when_the_tap_stops_is_recorded_as_far_as_it_came
 
 def test_a_request_without_an_answer_when_the_tap_stops_is_named() -> None:
     """A request still unanswered at the stop has no record, but is named in `unrecorded`."""
-    with RawServer(saying_then_waiting(b"HTTP/1.1 200 OK\r\nx-")) as server:
+    came = threading.Event()
+
+    def handler(connection: RawConnection) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nx-")
+        came.set()
+        connection.wait_for_hangup()
+
+    with RawServer(handler) as server:
         tap = Tap(server.url, lambda exchange: None)
         with connected_through(tap) as sock:
             sock.sendall(get())
-            until(lambda: tap_has_heard(sock))
+            assert came.wait(30)
     assert tap.unrecorded == ["GET /x: the recorder was stopped before its response arrived"]
-
-
-def tap_has_heard(sock: socket.socket) -> bool:
-    """Whether the upstream's bytes have come through."""
-    return sock.recv(65536).endswith(b"x-")
-
-
-def test_more_connections_than_there_can_be_are_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Connections beyond the limit are reset, for a target may lead back to the tap; that is reported once."""
-    monkeypatch.setattr("harness.transport.tap.tap._MOST_LINKS", 3)
-    with RawServer(lambda connection: connection.wait_for_hangup()) as server, tapped(server.url) as (tap, _):
-        with ExitStack() as stack:
-            for _number in range(3):
-                stack.enter_context(connected(tap.port)).sendall(get())
-            until(lambda: server.connections == 3)
-            for _number in range(2):
-                with pytest.raises(ConnectionResetError), connected(tap.port) as sock:
-                    sock.recv(1)  # if `connect` itself was not reset already
-        assert [reason for reason in tap.unrecorded if "lead back" in reason] == tap.unrecorded[:1]
 
 
 @pytest.mark.parametrize(
