@@ -44,7 +44,7 @@ from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, inter
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Headers, Length, PieceBody, Request, Response
 from harness.wire.json_value import object_or_none
-from harness.wire.message import JSON_HEADERS, WholeBody
+from harness.wire.message import JSON_HEADERS, ReadyBody
 from harness.wire.pieces import COMPLETE, Chunk
 from harness.wire.request_log import RequestLog
 
@@ -348,7 +348,7 @@ class Engine:
         raise not_found(f"There is no interaction '{interaction_id[:100]}'.{hint}")
 
     def json(self, data: bytes) -> Response:
-        return Response(200, JSON_HEADERS, Length(len(data)), WholeBody(data))
+        return Response(200, JSON_HEADERS, Length(len(data)), ReadyBody((Chunk(data),)))
 
     def read_flag(self, query: Any, name: str) -> bool:
         """Read a boolean query parameter, False by default. Raises Refusal 400 for any other value."""

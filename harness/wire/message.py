@@ -242,38 +242,6 @@ class PieceBody:
             on_close()
 
 
-class WholeBody:
-    """A `Body` whose bytes are all there, so that a carrier may take them at once instead of piece by piece."""
-
-    __slots__ = ("_data", "_step")
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._step = 0 if data else 1  # an empty chunk is none
-
-    def take(self) -> bytes | None:
-        """All bytes, and nothing is left to pull; None if a piece was pulled already, or there are none."""
-        if self._step:
-            return None
-        self._step = 2
-        return self._data
-
-    def __iter__(self) -> WholeBody:
-        return self
-
-    def __next__(self) -> Piece:
-        self._step += 1
-        if self._step == 1:
-            return Chunk(self._data)
-        if self._step == 2:
-            return COMPLETE
-        raise StopIteration
-
-    def close(self) -> None:
-        """Leave nothing to pull."""
-        self._step = 2
-
-
 class ReadyBody:
     """A `Body` whose chunks are all there, each with its whole data; a carrier may take many of them at once.
 
@@ -308,6 +276,10 @@ class ReadyBody:
     def close(self) -> None:
         """Leave nothing to pull."""
         self.chunks, self.at = (), 1
+
+
+def _whole_body(data: bytes) -> ReadyBody:
+    return ReadyBody((Chunk(data),) if data else ())  # an empty chunk is none
 
 
 class WrappedBody:
@@ -349,13 +321,13 @@ class Response(Struct):
     @classmethod
     def whole(cls, status: int, headers: Headers, data: bytes) -> Response:
         """A response with a Content-Length whose bytes are all available."""
-        return cls(status, headers, Length(len(data)), WholeBody(data))
+        return cls(status, headers, Length(len(data)), _whole_body(data))
 
     @classmethod
     def json(cls, status: int, data: bytes, more: Iterable[tuple[str, str]] = ()) -> Response:
         """A response whose bytes are JSON, with a JSON Content-Type and then `more` header fields."""
         headers = Headers((*JSON_HEADERS, *more)) if more else JSON_HEADERS
-        return cls(status, headers, Length(len(data)), WholeBody(data))
+        return cls(status, headers, Length(len(data)), _whole_body(data))
 
     @classmethod
     def dead(cls, ending: Ending) -> Response:

@@ -30,7 +30,7 @@ from harness.wire import (
     Response,
 )
 from harness.wire.json_value import object_or_none
-from harness.wire.message import EVENT_STREAM, Body, WholeBody, WrappedBody
+from harness.wire.message import EVENT_STREAM, Body, ReadyBody, WrappedBody
 from lab.defects import edits
 from lab.defects.edits import ODDITIES, Oddity
 from lab.defects.scenes import (
@@ -234,7 +234,10 @@ class DefectiveService:
         data, response = self.edit_json(scene, request, response, data)
         response.framing = Length(len(data)) if isinstance(response.framing, Length) else response.framing
         pause = self._find_pause(scene)
-        response.body = WholeBody(data) if not pause else PieceBody((Pause(pause), Chunk(data), COMPLETE))
+        if pause:
+            response.body = PieceBody((Pause(pause), Chunk(data), COMPLETE))
+        else:
+            response.body = ReadyBody((Chunk(data),))
         return response
 
     def _find_pause(self, scene: Scene) -> float:

@@ -29,11 +29,10 @@ from harness.wire import (
     Length,
     Pause,
     Piece,
-    PieceBody,
     Response,
     UntilClose,
 )
-from harness.wire.message import WholeBody
+from harness.wire.message import ReadyBody
 
 BATCH_BYTES = 64 * 1024
 """A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
@@ -87,13 +86,12 @@ def write_at_once(
     Nearly every response but a stream is such a one; the bytes are those that a `ResponseWriter` gives.
     """
     body, framing, status = response.body, response.framing, response.status
-    if type(body) is not WholeBody or type(framing) is not Length:
+    if type(body) is not ReadyBody or type(framing) is not Length or len(body.chunks) != 1 or body.at:
         return None
-    if method == "HEAD" or status < 200 or status in _BODILESS or (data := body.take()) is None:
+    data = body.chunks[0].data
+    if method == "HEAD" or status < 200 or status in _BODILESS or framing.size != len(data):
         return None
-    if framing.size != len(data):
-        response.body = PieceBody((Chunk(data), COMPLETE))
-        return None
+    body.close()
     start = write_start(status, response.reason, response.headers)
     if start is None:
         head, keep = write_response_head(response, framing, keep=keep, extra=extra)
