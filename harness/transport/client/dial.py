@@ -167,10 +167,7 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     host, port = origin.address if proxy is None else (proxy.host, proxy.port)
     sock: socket.socket | None = None
     try:
-        sock = socket.create_connection((host, port), timeout=limits.connect_seconds)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if proxy is not None:
-            _open_tunnel(sock, proxy, origin, limits, deadline)
+        sock = connect(origin, proxy, limits)
         if tls is not None:
             sock = tls.wrap_socket(
                 sock, server_hostname=origin.host, suppress_ragged_eofs=False, do_handshake_on_connect=False
@@ -178,11 +175,9 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
             sock.settimeout(max(deadline - time.monotonic(), 0.001))
             sock.do_handshake()
         return sock
-    except (NoConnection, OSError) as error:
+    except OSError as error:
         if sock is not None:
             sock.close()
-        if isinstance(error, NoConnection):
-            raise
         place = place_of((proxy or origin).host, port)
         secured = tls is not None and sock is not None
         if isinstance(error, TimeoutError):
@@ -283,6 +278,21 @@ def _change_environment(values: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
+def connect(origin: Origin, proxy: Proxy | None, limits: Limits) -> socket.socket:
+    """A connection to `origin` before TLS, through `proxy` if there is one; raises `NoConnection` or OSError."""
+    deadline = time.monotonic() + limits.connect_seconds
+    address = origin.address if proxy is None else (proxy.host, proxy.port)
+    sock = socket.create_connection(address, timeout=limits.connect_seconds)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if proxy is not None:
+            _open_tunnel(sock, proxy, origin, limits, deadline)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
     target = place_of(origin.host, origin.port)
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
@@ -297,19 +307,3 @@ def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limi
         status = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
         place = place_of(proxy.host, proxy.port)
         raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {status}")
-
-
-def open_tunnel(proxy: Proxy, origin: Origin, limits: Limits) -> socket.socket:
-    """A connection through `proxy`, before TLS, for callers that start TLS themselves.
-
-    Raises `NoConnection` or OSError.
-    """
-    sock = socket.create_connection((proxy.host, proxy.port), timeout=limits.connect_seconds)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _open_tunnel(sock, proxy, origin, limits, time.monotonic() + limits.connect_seconds)
-    except BaseException:
-        sock.close()
-        raise
-    sock.settimeout(None)
-    return sock

@@ -1,7 +1,7 @@
 """One in-process transport for clients of `httpx` and of `httpx2`, sync and async.
 
 Layer 3. Knows the transport interface and the exceptions of these libraries; `observed` decides what a client
-would see. Only a request shows which kind of client is sending; the classes of bodies for that kind are made then.
+would see. Only a request shows which library is sending; the class of bodies for that library is made then.
 Time is logical: a pause moves the clock and counts against the read timeout of the request, if it has one.
 
 An async client is suspended wherever a socket would suspend it: before the request is sent, before the head,
@@ -25,7 +25,7 @@ from harness.transport.http1.heads import field_bytes
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.observed import ResponseView
 from harness.transport.inprocess.tee_transports import request_of
-from harness.wire import At, Chunk, Clock, Ending, How, LogicalClock, Pause, Request, Service
+from harness.wire import At, Chunk, Clock, Ending, How, LogicalClock, Pause, Service
 
 _ERRORS = {
     How.FIN: "RemoteProtocolError",
@@ -49,71 +49,55 @@ async def wait_one_turn(seconds: float) -> None:
 
 
 class Transport(httpx.BaseTransport, httpx.AsyncBaseTransport):
-    """Pass it as `transport=` to a client of either library; `httpx2` requires no base class of its own."""
+    """Responses from `service`, without sockets or waiting; `clock` is the service's own.
+
+    Pass it as `transport=` to a client of either library; `httpx2` requires no base class of its own. An async
+    client is suspended by `wait` while the service is silent. `before_sync` is called before each request of a
+    sync client, `note_endless` when a client without a read timeout has sat out a silence that has no end.
+    """
 
     def __init__(
         self,
         service: Service,
-        clock: Clock,
-        limits: Limits,
-        wait: Wait,
-        before_sync: Callable[[], object],
-        note_endless: Callable[[], object],
+        clock: Clock | None = None,
+        *,
+        limits: Limits | None = None,
+        wait: Wait = wait_one_turn,
+        before_sync: Callable[[], object] = lambda: None,
+        note_endless: Callable[[], object] = lambda: None,
     ) -> None:
-        self._service = service
-        self._clock = clock
-        self._limits = limits
-        self._wait = wait
+        self.service = service
+        self.clock = clock or LogicalClock()
+        self.limits = limits or Limits()
+        self.wait = wait
+        self.note_endless = note_endless
         self._before_sync = before_sync
-        self._note_endless = note_endless
 
     def handle_request(self, request: Any) -> Any:
         """Return the response to a sync client."""
         self._before_sync()
-        library, body, _ = _classes_for(type(request).__module__.partition(".")[0])
-        reading = self._begin(library, request, request.read())
+        reading = _Reading(self, request, request.read())
         reading.awake()
-        return reading.respond(body(reading))
+        return reading.respond()
 
     async def handle_async_request(self, request: Any) -> Any:
         """Return the response to an async client; other tasks run wherever a socket waits."""
-        library, _, body = _classes_for(type(request).__module__.partition(".")[0])
         data = await request.aread()
         await wait_one_turn(0)  # who is cancelled here has sent nothing
-        reading = self._begin(library, request, data)
+        reading = _Reading(self, request, data)
         await reading.suspend()
-        return reading.respond(body(reading))
-
-    def _begin(self, library: Any, request: Any, data: bytes) -> _Reading:
-        wire = request_of(request, data)
-        return _Reading(
-            library, self._service, wire, self._clock, self._limits, request, self._wait, self._note_endless
-        )
+        return reading.respond()
 
 
-def transport(
-    service: Service,
-    clock: Clock | None = None,
-    *,
-    limits: Limits | None = None,
-    wait: Wait = wait_one_turn,
-    before_sync: Callable[[], object] = lambda: None,
-    note_endless: Callable[[], object] = lambda: None,
-) -> Transport:
-    """A transport that responses from `service`, without sockets or waiting; `clock` is the service's own.
-
-    An async client is suspended by `wait` while the service is silent. `before_sync` is called before each request
-    of a sync client, `note_endless` when a client without a read timeout has sat out a silence that has no end.
-    """
-    return Transport(service, clock or LogicalClock(), limits or Limits(), wait, before_sync, note_endless)
+transport = Transport
 
 
 @cache
-def _classes_for(name: str) -> tuple[Any, Any, Any]:
-    """A library, and its classes of a sync and of an async body: their bases belong to it."""
+def _load_library(name: str) -> tuple[Any, Any]:
+    """A library, and its class of a body: the bases of that belong to it."""
     library: Any = importlib.import_module(name)
 
-    class SyncBody(library.SyncByteStream):  # type: ignore[misc]
+    class Body(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, reading: _Reading) -> None:
             self._reading = reading
 
@@ -127,62 +111,42 @@ def _classes_for(name: str) -> tuple[Any, Any, Any]:
                         time.sleep(0)  # the service may be waiting for another thread
                     reading.awake()
 
-        def close(self) -> None:
-            self._reading.close()
-
-    class AsyncBody(library.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, reading: _Reading) -> None:
-            self._reading = reading
-
         async def __aiter__(self) -> AsyncIterator[bytes]:
             while (data := self._reading.next()) is not None:
                 await self._reading.suspend()
                 if data:
                     yield data
 
+        def close(self) -> None:
+            self._reading.close()
+
         async def aclose(self) -> None:
             self._reading.close()
 
-    return library, SyncBody, AsyncBody
+    return library, Body
 
 
 class _Reading:
     """One response, shared by the sync and async bodies; raises the library's exceptions."""
 
-    def __init__(
-        self,
-        library: Any,
-        service: Service,
-        request: Request,
-        clock: Clock,
-        limits: Limits,
-        theirs: Any,
-        wait: Wait,
-        note_endless: Callable[[], object],
-    ) -> None:
-        """If the connection ends before the body, `awake` raises; otherwise it may be called all the same.
-
-        `note_endless` is called when a client without a read timeout has sat out a silence that has no end.
-        """
-        self._library = library
-        self._request = theirs
-        self._clock = clock
-        patience = theirs.extensions.get("timeout", {"read": limits.idle_seconds}).get("read")
+    def __init__(self, transport: Transport, request: Any, data: bytes) -> None:
+        """If the connection ends before the body, `awake` raises; otherwise it may be called all the same."""
+        self._library, self._body = _load_library(type(request).__module__.partition(".")[0])
+        self._transport = transport
+        self._request = request
+        self._clock, usual = transport.clock, transport.limits.idle_seconds
+        patience = request.extensions.get("timeout", {"read": usual}).get("read")
         self._patience = math.inf if patience is None else patience
-        self._most_silence = limits.idle_seconds if patience is None else patience
-        self._most_pauses = limits.pauses
+        self._most_silence = usual if patience is None else patience
         self._idle = 0.0
         self._pauses = 0
         self._wake: float | None = None
         self._failure: Exception | None = None
         self._endless = False
-        self._wait = wait
-        self._note_endless = note_endless
-        self._seen = ResponseView(service, request)
+        self._seen = ResponseView(transport.service, request_of(request, data))
         if self._seen.dead is not None:
             self._seen.close()
             self._fail(self._seen.dead)
-            return
 
     def next(self) -> bytes | None:
         """The next bytes, None at the end; `b""` at a pause or a wrong ending: then wait, and call `awake`."""
@@ -209,8 +173,9 @@ class _Reading:
 
     def _count_pause(self) -> None:
         self._pauses += 1
-        if self._pauses > self._most_pauses:
-            raise self._build_error(Ending(how=How.STALL, detail=f"more than {self._most_pauses} pauses in a row"))
+        most = self._transport.limits.pauses
+        if self._pauses > most:
+            raise self._build_error(Ending(how=How.STALL, detail=f"more than {most} pauses in a row"))
 
     def _pause(self, seconds: float) -> None:
         self._count_pause()
@@ -226,7 +191,7 @@ class _Reading:
             self._clock.reached(self._wake)
             self._wake = None
         if self._endless:
-            self._note_endless()
+            self._transport.note_endless()
         if self._failure is not None:
             raise self._failure
 
@@ -236,17 +201,17 @@ class _Reading:
             if self._wake is None:
                 await wait_one_turn(0)
             else:
-                await self._wait(max(0.0, self._wake - self._clock.now))
+                await self._transport.wait(max(0.0, self._wake - self._clock.now))
             self.awake()
         except BaseException:  # cancelled, perhaps: the response has no reader any more
             self.close()
             raise
 
-    def respond(self, body: Any) -> Any:
-        """The response of the library, with this body."""
+    def respond(self) -> Any:
+        """The response of the library."""
         fields = [(name.encode("ascii"), field_bytes(value)) for name, value in self._seen.headers]
         return self._library.Response(
-            self._seen.status, headers=fields, stream=body, extensions={"http_version": b"HTTP/1.1"}
+            self._seen.status, headers=fields, stream=self._body(self), extensions={"http_version": b"HTTP/1.1"}
         )
 
     def _fail(self, ending: Ending) -> None:

@@ -63,10 +63,10 @@ _CLOSED = ("peer closed", "disconnected")
 
 
 def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
-    """A `BaseTransport` of `module` that sends through `inner` and passes each exchange to `sink`."""
+    """A transport of `module` that sends through `inner`, sync or async, and passes each exchange to `sink`."""
     library = library_of(module)
 
-    class TeeBody(library.SyncByteStream):  # type: ignore[misc, name-defined]
+    class TeeBody(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc, name-defined]
         def __init__(self, stream: Any, tee: _Tee) -> None:
             self._stream, self._tee = stream, tee
 
@@ -76,15 +76,34 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
                     self._tee.chunk(data)
                     yield data
 
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            with self._tee:
+                async for data in self._stream:
+                    self._tee.chunk(data)
+                    yield data
+
         def close(self) -> None:
             self._stream.close()
             self._tee.note_close()
 
-    class TeeTransport(library.BaseTransport):  # type: ignore[misc, name-defined]
+        async def aclose(self) -> None:
+            await self._stream.aclose()
+            self._tee.note_close()
+
+    class TeeTransport(library.BaseTransport, library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
         def handle_request(self, request: Any) -> Any:
             tee = _Tee(request_of(request, request.read()), sink)
             with tee:
                 response = inner.handle_request(request)
+            return self._tee_body(response, tee)
+
+        async def handle_async_request(self, request: Any) -> Any:
+            tee = _Tee(request_of(request, await request.aread()), sink)
+            with tee:
+                response = await inner.handle_async_request(request)
+            return self._tee_body(response, tee)
+
+        def _tee_body(self, response: Any, tee: _Tee) -> Any:
             tee.head(response)
             response.stream = TeeBody(response.stream, tee)
             return response
@@ -92,40 +111,13 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
         def close(self) -> None:
             inner.close()
 
-    return TeeTransport()
-
-
-def async_tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
-    """An `AsyncBaseTransport` of `module` that sends through `inner` and passes each exchange to `sink`."""
-    library = library_of(module)
-
-    class AsyncTeeBody(library.AsyncByteStream):  # type: ignore[misc, name-defined]
-        def __init__(self, stream: Any, tee: _Tee) -> None:
-            self._stream, self._tee = stream, tee
-
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            with self._tee:
-                async for data in self._stream:
-                    self._tee.chunk(data)
-                    yield data
-
-        async def aclose(self) -> None:
-            await self._stream.aclose()
-            self._tee.note_close()
-
-    class AsyncTeeTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
-        async def handle_async_request(self, request: Any) -> Any:
-            tee = _Tee(request_of(request, await request.aread()), sink)
-            with tee:
-                response = await inner.handle_async_request(request)
-            tee.head(response)
-            response.stream = AsyncTeeBody(response.stream, tee)
-            return response
-
         async def aclose(self) -> None:
             await inner.aclose()
 
-    return AsyncTeeTransport()
+    return TeeTransport()
+
+
+async_tee_transport = tee_transport
 
 
 class _Tee:

@@ -291,6 +291,15 @@ class _Endpoint:
             await asyncio.sleep(0)
         self._listener = self._sweeper = None
 
+    async def __aenter__(self) -> Self:
+        await self._listen()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._hang_up()
+
 
 class Server(_Endpoint):
     """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`."""
@@ -303,30 +312,6 @@ class Server(_Endpoint):
         """Stop listening, disconnect every client, and wait until every body is closed."""
         await self._hang_up()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-
-class _Listening:
-    """`async with` for an endpoint whose own `start` and `stop` block."""
-
-    def __init__(self, endpoint: _Endpoint) -> None:
-        self._endpoint = endpoint
-
-    async def __aenter__(self) -> None:
-        await self._endpoint._listen()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._endpoint._hang_up()
-
 
 class ServerThread(_Endpoint):
     """Serves it from an event loop and a thread of its own: `with ServerThread(service) as server: server.url`.
@@ -334,11 +319,11 @@ class ServerThread(_Endpoint):
     It listens once entered, and on exit leaves no thread, task or socket behind.
     """
 
-    _running: InThread[_Listening] | None = None
+    _running: InThread[ServerThread] | None = None
 
     def start(self) -> None:
         """Start the thread and wait until the port listens; raises what `Server.start` raises."""
-        self._running = InThread(_Listening(self))
+        self._running = InThread(self)
         self._running.start()
 
     def stop(self) -> None:
@@ -414,12 +399,11 @@ class WaitingServer(Server):
         super().__init__(service, limits=limits, **options)
         self._waits = waits
 
-    async def start(self) -> None:
-        """Listen; raises `UsageFault` if the address cannot be used."""
+    async def _listen(self) -> None:
         # one for each waiting stream; threads are created only when they are needed
         self._threads = ThreadPoolExecutor(4096, thread_name_prefix="harness-proxy")
         try:
-            await super().start()
+            await super()._listen()
         except UsageFault:
             self._threads.shutdown()
             raise
@@ -427,9 +411,9 @@ class WaitingServer(Server):
     def _new_connection(self) -> ServerConnection:
         return _WaitingConnection(self._hub, self._threads, self._waits)
 
-    async def stop(self) -> None:
-        """Stop listening; disconnect every client and every server behind the proxy."""
-        await super().stop()
+    async def _hang_up(self) -> None:
+        """Disconnect every client, and every server behind the proxy."""
+        await super()._hang_up()
         await asyncio.to_thread(self._threads.shutdown)
 
 

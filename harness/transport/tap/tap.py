@@ -20,8 +20,8 @@ from harness.transport.client.dial import (
     NoConnection,
     Origin,
     Proxy,
+    connect,
     failure,
-    open_tunnel,
     place_of,
     proxy_of,
     tls_failure,
@@ -56,7 +56,8 @@ async def dial_upstream(
         proxy = proxy_of(origin)
         where: dict[str, Any] = {"host": host, "port": port}
         if proxy is not None:
-            tunnel = await asyncio.to_thread(open_tunnel, proxy, origin, limits)
+            tunnel = await asyncio.to_thread(connect, origin, proxy, limits)
+            tunnel.settimeout(None)
             where = {"sock": tunnel}
         await loop.create_connection(lambda: protocol, ssl=tls, server_hostname=origin.host, **where)
     except UsageFault as wrong:
