@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
 
 import pytest
 
 from harness.checks.vocabulary.runs import (
-    id_of,
-    need_id,
-    open_stream,
     poll_after_streams,
     poll_until_found,
     poll_until_gone,
-    poll_until_settled,
     polls,
     settled,
-    status_of,
 )
 from harness.contract.requests import RequestBuilder, WaitingTime
-from harness.kit.actions import Finish, Open, Send, Together, Wait
+from harness.kit.actions import Send, Together, Wait
 from harness.outcome import Unmet
 from tests.checks._play import DEAD, DONE, MISSING, answer, interaction, refusal, stream_of
 
@@ -54,15 +48,6 @@ def run(part, answers, target=None):
                 result = None
     except StopIteration as stop:
         return stop.value, waited
-
-
-@pytest.mark.parametrize("mute", [answer(body={"interaction": interaction()}), DEAD])
-def test_answers_without_a_status_are_soon_enough(mute):
-    """No later GET says more: the run may be over, and what judges the answers sees five of them."""
-    seen, _ = run(polls, [mute])
-    assert seen == [mute] * 5
-    seen, _ = run(polls, [mute, mute, mute, RUNNING, mute, DONE])
-    assert settled(seen[-1])
 
 
 def took(seen):
@@ -133,33 +118,6 @@ def test_a_run_that_is_accused_gets_the_whole_time() -> None:
     assert waited + took(seen) >= 80
 
 
-def test_refusals_are_no_wait_in_vain() -> None:
-    target = replace(TARGET, waiting=WaitingTime())
-    run(polls, [MISSING], target)
-    run(polls, [DONE], target)
-    assert not target.waiting.in_vain
-
-
-def test_settle_raises_unmet():
-    """`poll_until_settled` raises Unmet if the run never settles."""
-    with pytest.raises(Unmet, match="GETs"):
-        run(poll_until_settled, [RUNNING])
-
-
-@pytest.mark.parametrize(
-    ("part", "answers", "count"),
-    [
-        (poll_until_found, [MISSING, MISSING, DONE], 3),
-        (poll_until_found, [DENIED], 1),
-        (poll_until_gone, [DONE, DEAD, MISSING], 3),
-        (poll_until_gone, [DENIED], 1),
-    ],
-)
-def test_appear_and_vanish(part, answers, count):
-    """A create may become readable late and a delete may take effect late; the polls go on until then."""
-    assert len(run(part, answers)[0]) == count
-
-
 @pytest.mark.parametrize("within", [5.0, 0.5, 0.0])
 @pytest.mark.parametrize("part", [poll_until_found, poll_until_gone])
 def test_appear_and_vanish_give_up(part, within):
@@ -179,69 +137,6 @@ def test_a_404_that_lasts_ends_the_polling():
     seen, waited = run(polls, [RUNNING, MISSING], replace(TARGET, wait=60))
     assert seen[-1] is MISSING
     assert waited <= TARGET.gone_within + 1
-
-
-def test_first_looks_are_quick_and_later_ones_slow():
-    """The pauses between polls grow from milliseconds to seconds, whatever the target."""
-    done = actions(polls, RUNNING, replace(TARGET, wait=60))
-    naps = [list(group) for is_wait, group in groupby(done, lambda action: isinstance(action, Wait)) if is_wait]
-    pauses = [sum(action.seconds for action in group) for group in naps]
-    assert pauses[0] < 0.1 < 1 < pauses[-2] <= 5
-    assert pauses[:-1] == sorted(pauses[:-1])
-
-
-def actions(part, answer, target):
-    """All actions of a part that gets the same answer to every request."""
-    done = []
-    steps = part(target, "v1_one")
-    action = next(steps)
-    try:
-        while True:
-            done.append(action)
-            action = steps.send(answer if isinstance(action, Send) else None)
-    except StopIteration:
-        return done
-
-
-class Stream:
-    """The part of an open stream that its opener looks at."""
-
-    def __init__(self, status):
-        self.status = status
-
-
-@pytest.mark.parametrize(
-    ("statuses", "opens"), [([200], 1), ([404, 404, 200], 3), ([500], 1), ([404], 12)], ids=str
-)
-def test_a_stream_is_opened_again_while_it_cannot_be_found(statuses, opens):
-    """A stream that answers 404 is opened again after a pause, and each refusal is read to its end."""
-    streams = [Stream(status) for status in statuses]
-    did, found = drive(open_stream(TARGET, "v1_one"), streams)
-    assert found is streams[-1]
-    assert did.count(Open) == opens
-    assert did.count(Finish) == did.count(Wait) == opens - 1
-
-
-def drive(steps, streams):
-    """Play a part with these streams in turn, repeating the last: the kinds of its actions, and its result."""
-    did, result = [], None
-    try:
-        while True:
-            did.append(type(steps.send(result)))
-            last = streams[min(did.count(Open), len(streams)) - 1]
-            result = {Open: last, Finish: MISSING, Wait: None}[did[-1]]
-    except StopIteration as stop:
-        return did, stop.value
-
-
-ODD = [DEAD, MISSING, answer(body=[]), answer(body={"id": 7, "status": 7}), answer(body=b"\xff")]
-
-
-@pytest.mark.parametrize("odd", ODD)
-def test_odd_answers_have_no_id_and_no_status(odd):
-    assert (id_of(odd), status_of(odd), settled(odd)) == ("", "", False)
-    with pytest.raises(Unmet):
-        need_id(odd)
 
 
 TOLD = "Hi. And more."

@@ -7,12 +7,9 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from harness.contract import Assembler, load
-from harness.contract.data.json_parse import loads
 from harness.contract.data.transcript import count_given, output_steps, output_text, steps_of, text_of
 from harness.contract.runs import list_deletes
 from harness.wire import Exchange, Headers
@@ -163,22 +160,6 @@ def test_a_signature_of_the_start_that_comes_again_is_one() -> None:
     assert assemble(start(0, "thought"), again, again)[0]["signature"] == "ss"
 
 
-def test_the_arguments_of_the_start_stand_without_deltas() -> None:
-    """Arguments that arrive whole in step.start are kept if no deltas follow."""
-    begun = start(0, "function_call", id="c", name="f", arguments={"a": 1})
-    assert assemble(begun)[0]["arguments"] == {"a": 1}
-
-
-def test_steps_may_be_asked_for_at_any_time() -> None:
-    """Reading the steps in between does not affect how later deltas are added."""
-    assembler = Assembler(load())
-    for event in (start(0), delta(0, text="a")):
-        assembler.event(event)
-    assert assembler.steps()[0]["content"][0]["text"] == "a"
-    assembler.event(delta(0, text="b"))
-    assert assembler.steps()[0]["content"][0]["text"] == "ab"
-
-
 def test_growth_is_linear() -> None:
     """Adding a delta does not copy the text assembled so far."""
     assembler = Assembler(load())
@@ -262,55 +243,6 @@ def test_the_delete_has_the_headers_of_the_create() -> None:
     created = answered("/upload/v1beta/files", {"file": {"name": "files/f"}})
     (delete,) = list_deletes(replace(created, request=replace(created.request, headers=sent)))
     assert (delete.method, delete.headers.items()) == ("DELETE", (("x-goog-api-key", "k"), ("x-team", "t")))
-
-
-# --- parsing bytes as JSON is strict, names the reason for a failure and never raises
-
-
-FAULTS = {
-    b"": "syntax",
-    b"{": "syntax",
-    b"{'a':1}": "syntax",
-    b"NaN": "syntax",
-    b"[Infinity]": "syntax",
-    b"1 2": "syntax",
-    b"\xff": "encoding",
-    b'"\xed\xa0\xbd"': "encoding",
-    b'"\\ud83d"': "surrogate",
-    b"[" * 100_000 + b"]" * 100_000: "depth",
-}
-
-
-@pytest.mark.parametrize(("data", "fault"), FAULTS.items())
-def test_what_is_wrong_is_named(data: bytes, fault: str) -> None:
-    """Each kind of invalid input has its own fault and a detail."""
-    read = loads(data)
-    assert read.fault == fault
-    assert read.detail
-
-
-def test_half_a_pair_still_has_a_value() -> None:
-    """JSON with lone surrogates still has a value, in which they are replaced."""
-    assert loads(b'{"a":["x\\ud83d",1]}').value == {"a": ["x?", 1]}
-
-
-@given(st.binary(max_size=40))
-def test_no_bytes_raise(data: bytes) -> None:
-    """Any bytes give a value or a reason, without raising."""
-    loads(data)
-
-
-@pytest.mark.slow
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
-def test_agrees_with_the_standard_library(value: object) -> None:
-    """JSON written by the standard library is parsed back to the same value."""
-    assert loads(json.dumps(value, ensure_ascii=False).encode()).value == value
-
-
-def test_huge_numbers_are_numbers() -> None:
-    """Integers and floats that are too large for a machine number are still valid JSON."""
-    assert loads(b"9" * 400).fault == ""
-    assert loads(b"1e999").fault == ""
 
 
 # --- the output of a run is every step after the caller's input

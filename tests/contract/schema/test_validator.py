@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import load
-from harness.contract.schema.validator import UnknownPart
 from tests.in_one_test import in_one_test
 
 DELTA = {"event_type": "step.delta", "index": 0}
@@ -178,35 +177,6 @@ RIGHT_REQUESTS = {
     },
 }
 
-TOLERATED = [
-    (
-        "interaction",
-        {"status": "completed", "input": [{"type": "text", "text": "a"}, {"type": "hologram"}]},
-        ("$.input[1].type", "input item", "hologram"),
-    ),
-    ("interaction", {"status": "done"}, ("$.status", "value", "done")),
-    ("event", {"event_type": "interaction.paused", "at": 1}, ("$.event_type", "event", "interaction.paused")),
-    ("event", {**START, "step": {"type": "tool_call", "id": "a"}}, ("$.step.type", "step", "tool_call")),
-    ("event", {**DELTA, "delta": {"type": "hologram"}}, ("$.delta.type", "delta", "hologram")),
-    (
-        "event",
-        {**DELTA, "delta": {"type": "thought_summary", "content": {"text": "a"}}},
-        ("$.delta.content", "summary content without type", ""),
-    ),
-    ("interaction", {"status": "completed", "odd name": 1}, ('$["odd name"]', "field", "odd name")),
-    ("interaction", said(type="hologram"), ("$.steps[0].content[0].type", "content", "hologram")),
-    (
-        "interaction",
-        {"status": "completed", "environment": {"env": [{"A": "b"}]}},
-        ("$.environment.env", "list of environment variables", ""),
-    ),
-    (
-        "interaction",
-        step("google_search_result", call_id="a", result={"search_suggestions": "b"}),
-        ("$.steps[0].result", "search result that is one object", ""),
-    ),
-]
-
 
 @in_one_test(WRONG_RESPONSES)
 def test_a_wrong_response_is_refused_with_a_readable_reason(name, value, pointer, words):
@@ -232,33 +202,6 @@ def assert_refused(validator, value, pointer, words):
 @pytest.mark.parametrize("request_body", RIGHT_REQUESTS.values(), ids=RIGHT_REQUESTS)
 def test_a_documented_request_is_accepted_by_the_strict_schema(request_body):
     assert load().schemas.validator(CREATE, closed=True).problems(request_body) == []
-
-
-@pytest.mark.parametrize(("name", "value", "unknown"), TOLERATED)
-def test_what_the_revision_does_not_name_is_information(name, value, unknown):
-    """An unknown field, type or value is accepted and reported as exactly one unknown."""
-    review = load().schemas.validator(name).review(value)
-    assert review.problems == ()
-    assert review.unknowns == (UnknownPart(*unknown),)
-
-
-def test_a_known_value_leaves_nothing_to_report():
-    review = load().schemas.validator("event").review({**DELTA, "delta": {"type": "text", "text": "a"}})
-    assert review.problems == ()
-    assert review.unknowns == ()
-
-
-def test_the_same_unknown_is_refused_by_the_closed_twin():
-    """The closed twin refuses an unlisted event, suggests a similar one and names the known ones."""
-    [problem] = load().schemas.validator("event", closed=True).problems({"event_type": "step.dleta", "index": 0})
-    assert problem.pointer == "$.event_type"
-    assert 'did you mean "step.delta"?' in problem.message
-    assert "interaction.created" in problem.expected
-
-
-def test_the_number_of_problems_is_limited():
-    value = {"status": "completed", "steps": [{"type": "thought", "signature": 1}] * 20}
-    assert len(load().schemas.validator("interaction").problems(value, limit=3)) == 3
 
 
 @pytest.mark.parametrize(
