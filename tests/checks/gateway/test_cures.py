@@ -7,11 +7,9 @@ from msgspec.structs import replace
 
 from harness.checks.gateway.findings import CURES, choose_cure
 from harness.checks.gateway.judge_requests import once
-from harness.checks.gateway.judge_streams import additions
 from harness.kit.relay import RelayedExchange
-from harness.wire import Chunk, Headers, Request, Response
+from harness.wire import Headers, Request
 from tests.benches.gateway.inprocess import Sides
-from tests.growth import TIMES, assert_linear
 
 
 def answered_with(**fields: str) -> RelayedExchange:
@@ -63,29 +61,6 @@ def twice(upstream):  # type: ignore[no-untyped-def]
         return upstream(request)
 
     return relay
-
-
-def adding(count: int):  # type: ignore[no-untyped-def]
-    """A gateway that adds so many members to each response."""
-    members = "".join(f'"k{number}":1,' for number in range(count)).encode()
-
-    def wrap(upstream):  # type: ignore[no-untyped-def]
-        def relay(request: Request):  # type: ignore[no-untyped-def]
-            response = upstream(request)
-            body = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
-            return Response.json(response.status, body.replace(b"{", b"{" + members, 1))
-
-        return relay
-
-    return wrap
-
-
-def test_many_additions_are_found_in_bounded_time_and_some_are_named() -> None:
-    """A gateway chooses how many members it adds."""
-    few, many = (Sides(adding(count)).create("plain.create") for count in (1_000, 1_000 * TIMES))
-    assert_linear(lambda: list(additions([few])), lambda: list(additions([many])))
-    (found,) = additions([many])
-    assert found.message.endswith(f" and {1_000 * TIMES - 20} more")
 
 
 def test_a_repeated_create_names_the_end_of_its_first_stream() -> None:

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from harness.contract import load, read
 from harness.contract.judge.answer import judge_response
-from harness.contract.judge.finding_log import CAUSES, may_cause
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.roots import judge_damage, judge_roots
+from harness.contract.judge.roots import judge_roots
 from harness.outcome import Finding, Severity
 from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange
@@ -107,24 +106,6 @@ def test_a_cut_record_says_nothing_of_the_end(fields: dict[str, Any]) -> None:
     assert not reading.stream.whole
 
 
-@pytest.mark.parametrize(
-    ("method", "target", "judged"),
-    [
-        ("POST", ROOT, True),
-        ("POST", f"{ROOT}/x/cancel", True),
-        ("GET", f"{ROOT}/x", True),
-        ("GET", f"{ROOT}/x%2Fy", True),
-        ("DELETE", f"{ROOT}/x", False),
-        ("PUT", f"{ROOT}/x", False),
-    ],
-)
-def test_only_interactions_are_judged_as_such(method: str, target: str, judged: bool) -> None:
-    """Create, get and cancel return an interaction, and other routes do not."""
-    reading = read(exchange(method, target, body={"id": "x"}))
-    assert (reading.interaction is not None) is judged
-    assert bool(reading.findings) is judged
-
-
 OTHERS: dict[str, tuple[str, str, Any, list[str]]] = {
     "an agent": ("GET", "/v1beta/agents/x", {"id": 5}, ["agents.schema"]),
     "a page of agents": ("GET", "/v1beta/agents", {"agents": [{"tools": 1}]}, ["agents.schema"]),
@@ -171,13 +152,6 @@ def test_without_an_earlier_defect_nothing_is_explained() -> None:
     """A delta without a start is a defect of its own if every event before it could be read."""
     _, *rest = ANSWER
     assert by_code(frames([created(), *rest]))["stream.start-before/never"].cause == ""
-
-
-def test_a_slash_stands_for_all_codes_of_a_rule() -> None:
-    """The table names a whole rule by a slash at the end; no code explains itself."""
-    assert may_cause("stream.schema/required", "stream.start-before/never")
-    assert not may_cause("stream.schema", "stream.start-before/never")
-    assert not any(may_cause(code, code) for code in CAUSES)
 
 
 # --- whatever is wrong with an answer as a whole is told before all that follows from it
@@ -248,14 +222,6 @@ def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
     """An answer that is no whole message explains why it is no JSON, and not the other way round."""
     found = [one.rule for one in judge_roots(answer, [CREATED]) if one.severity is Severity.BROKEN]
     assert found == root
-
-
-def test_what_cannot_be_read_comes_before_what_does_not_add_up() -> None:
-    """Nothing is compared with a stream whose steps do not add up; the most basic defect is named first."""
-    lacks_a_start = frames([created(), delta(0), stop(0), completed()])
-    broken, unreadable = (exchange(body=body) for body in (lacks_a_start, b"data: {\n\n" + lacks_a_start))
-    assert [next(judge_damage(one)).rule for one in (broken, unreadable)] == ["stream.start-before", "stream.json"]
-    assert not list(judge_damage(SHOWN))
 
 
 def test_ids_that_do_not_last_explain_other_answers() -> None:
