@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harness.contract.schema.openness import UNIONS, Schema
+from harness.contract.schema.published_files import arrange
 from harness.contract.schema.schemas import Schemas
-from harness.contract.schema.source_files import arrange
 from lab.drift.comparison import DifferenceKind, TypeDifference, describe, pair_records
 from lab.drift.schema_types import OPENAPI
 from lab.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType

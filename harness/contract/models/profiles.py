@@ -291,23 +291,3 @@ def write_value(value: Any) -> str:
         case dict():
             return ", ".join(f"{name} {write_value(item)}" for name, item in value.items())
     return str(value)
-
-
-def write_table() -> str:
-    """Return the table of the documentation: what differs most between the models of /interactions."""
-    rows = [
-        "| Model | Makes | Levels (default) | History may end on a model turn | Segment | Lifecycle |",
-        "|---|---|---|---|---|---|",
-    ]
-    for profile in list_models():
-        levels = [f"**{one}**" if one == profile.default_level else one for one in profile.levels or ()]
-        row = (
-            f"`{profile.name}`",
-            "not on `/interactions`" if profile.served_elsewhere is not None else ", ".join(profile.output),
-            "?" if profile.levels is None else ", ".join(levels) or "none",
-            "no" if profile.ends_on_user else "yes",
-            "{streamed:,}; not streamed {whole:,}".format(**profile.segment) if profile.segment else "",
-            write_value(profile.value("lifecycle") or ""),
-        )
-        rows.append("| " + " | ".join(row) + " |")
-    return "\n".join(rows) + "\n"

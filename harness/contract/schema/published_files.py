@@ -63,6 +63,16 @@ def identify(revision: str, name: str) -> str:
     return f"{BASE}/{revision}/{name}.json"
 
 
+_HEAD = ("$comment", "$schema", "$id", "description", "examples")
+
+
+def arrange(document: Schema, revision: str, name: str) -> Schema:
+    """The schema with its `$id`, and first what stands first in all files."""
+    whole = {**document, "$id": identify(revision, name)}
+    head = {key: whole[key] for key in _HEAD if key in whole}
+    return {**head, **{key: value for key, value in whole.items() if key not in _HEAD}}
+
+
 def published_files(schemas: Schemas) -> dict[str, str]:
     """The text of each generated file of a revision, by its path in the folder of the revision."""
     files = {

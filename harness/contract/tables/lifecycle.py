@@ -80,11 +80,6 @@ class LifecycleTable:
             return None
         return before == after or after in self._reached[before]
 
-    def format_rows(self) -> Iterator[str]:
-        """The table for people, one line per row."""
-        for row in self.transitions:
-            yield f"{row.before:<15} → {row.after}   ({row.basis})"
-
     def _reach(self, status: str) -> Iterator[str]:
         """All statuses that transitions lead to from `status`, in one or more steps; there is no circle."""
         for row in self.transitions:

@@ -11,7 +11,7 @@ show a later status) or `resumed` (a GET after a cursor: it may begin inside a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -137,12 +137,3 @@ def row_of(state: State, event: str) -> Row:
     """The row for an event of any type."""
     rows = ORDER[state]
     return rows.get(event) or rows[OTHER]
-
-
-def format_order() -> Iterator[str]:
-    """The table for people, one line per row."""
-    for state, rows in ORDER.items():
-        for event, row in rows.items():
-            effect = f"breaks {row.breaks}" if row.breaks else f"→ {row.next}"
-            guards = f"   if {', '.join(row.guards)}" if row.guards else ""
-            yield f"{state:<15} {event:<26} {effect}{guards}"

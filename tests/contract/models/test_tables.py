@@ -21,11 +21,11 @@ from harness.contract.models.profiles import (
     list_media_types,
     list_models,
     list_sources,
-    write_table,
 )
 from harness.documents import load_yaml
 from tests.contract.corpus import FOLDER as CORPUS
 from tests.contract.corpus import needs_corpus
+from tests.contract.models.model_table import write_table
 
 SCHEMA = json.loads((resources.folder("schemas") / "models.schema.json").read_text("utf-8"))
 CELLS = SCHEMA["$defs"]["cells"]["properties"]
@@ -167,7 +167,7 @@ def test_an_unknown_name_takes_a_family(name, family, words):
 def test_the_page_shows_the_tables():
     """docs/models.md ends with the table that is made of the data."""
     page = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text("utf-8")
-    assert page.endswith("\n\n" + write_table()), "run `python -m harness.contract.models`"
+    assert page.endswith("\n\n" + write_table()), "run `python -m tests.contract.models.model_table`"
 
 
 def test_a_life_is_one_sentence():

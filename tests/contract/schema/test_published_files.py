@@ -17,8 +17,8 @@ from harness import resources
 from harness.contract import CURRENT, REVISIONS, load
 from harness.contract.schema.published_files import BASE, compound, name_type, published_files
 from harness.contract.schema.schemas import load_schemas, schemas_in
-from harness.contract.schema.source_files import COMMAND, source_files
 from harness.generated_files import generate_files, write_files
+from tests.contract.schema.source_files import COMMAND, source_files
 
 ROOT = resources.folder("schemas")
 DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")

@@ -2,8 +2,7 @@
 
 `step.json`, `step-shell.json` and `delta.json` list every file of their folder, and `input.json` the steps. They
 stay in version control because they also keep the order of the types, which follows from nothing else. A test
-fails if a file is out of date, and `python -m harness.contract.schema.source_files` rewrites it. Layer 1. Must not
-know the content of a schema.
+fails if a file is out of date, and `python -m tests.contract.schema.source_files` rewrites it.
 """
 
 from __future__ import annotations
@@ -12,20 +11,12 @@ import json
 from pathlib import Path
 
 from harness import resources
-from harness.contract.schema.openness import UNIONS, Schema, Union
-from harness.contract.schema.published_files import format_json, identify
+from harness.contract.schema.openness import UNIONS, Union
+from harness.contract.schema.published_files import arrange, format_json
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from harness.written_files import write_file
 
-COMMAND = "python -m harness.contract.schema.source_files"
-_HEAD = ("$comment", "$schema", "$id", "description", "examples")
-
-
-def arrange(document: Schema, revision: str, name: str) -> Schema:
-    """The schema with its `$id`, and first what stands first in all files."""
-    whole = {**document, "$id": identify(revision, name)}
-    head = {key: whole[key] for key in _HEAD if key in whole}
-    return {**head, **{key: value for key, value in whole.items() if key not in _HEAD}}
+COMMAND = "python -m tests.contract.schema.source_files"
 
 
 def source_files(revision: str) -> dict[Path, str]:
