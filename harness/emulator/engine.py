@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 from threading import RLock
 from typing import Any
 
@@ -213,8 +212,8 @@ class Engine:
             response = self.answer(opened)
         except Refusal as refusal:
             return self.refuse_create(call, refusal)
-        tier, headers = opened[0].service_tier, response.headers
-        response.headers = _json_with_tier(tier) if headers is JSON_HEADERS else _with_tier(headers, tier)
+        tier = ("x-gemini-service-tier", opened[0].service_tier)  # priority page
+        response.headers = Headers((*response.headers.items(), tier))
         return response
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
@@ -381,15 +380,3 @@ class Engine:
         surface = PLATFORMS[self.settings.platform]
         run, _ = self.open(self.validator.admit(msgspec.json.encode(body), project, surface))
         return self.bodies.interaction(run, timeline=False)
-
-
-@lru_cache(maxsize=64)
-def _json_with_tier(tier: str) -> Headers:
-    """The same for nearly every create: looked up by the tier alone, for fields are hashed slowly."""
-    return _with_tier(JSON_HEADERS, tier)
-
-
-@lru_cache(maxsize=64)
-def _with_tier(headers: Headers, tier: str) -> Headers:
-    """Add the header that names the tier that served the call (priority page); cached, as there are few."""
-    return Headers((*headers.items(), ("x-gemini-service-tier", tier)))

@@ -25,7 +25,6 @@ from harness.emulator.engine import LEASE, Engine
 from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
 from harness.emulator.values import hints
 from harness.emulator.values.call import (
-    LONGEST_CACHED,
     Call,
     Refusal,
     Route,
@@ -33,7 +32,6 @@ from harness.emulator.values.call import (
     json_response,
     not_found,
     route,
-    route_short,
 )
 from harness.emulator.values.settings import UNCHANGED, Settings
 from harness.outcome import UsageFault
@@ -71,9 +69,6 @@ class Emulator:
         """Called with each of them, before the response that it belongs to."""
         self.sessions = Sessions(self._new_engine, settings if settings is not None else UNCHANGED, self._lock)
         self._default = self.sessions.default
-        self._second = -1
-        self._date = ""
-        self._dated: dict[int, tuple[Headers, Headers]] = {}
         self._control = Control(self.sessions)
         self.outbox = EmulatorOutbox(self.sessions.engines, self._lock)
 
@@ -83,8 +78,7 @@ class Emulator:
         """Answer one request. A Refusal becomes an error response."""
         with self._lock:
             self.clock.tick()
-            target = request.target
-            where = route_short(target) if len(target) <= LONGEST_CACHED else route(target)
+            where = route(request.target)
             try:
                 response = self.dispatch(request, where)
             except Refusal as refusal:
@@ -92,22 +86,9 @@ class Emulator:
                 refusal.with_traceback(None)  # where it was raised again, it is in a cycle with the request's body
             response = self.encode(response, request, where)
             if self._is_now:
-                response.headers = self._add_date(response.headers)
+                date = formatdate(int(self._default.timestamps.start + self.clock.now), usegmt=True)
+                response.headers = Headers((*response.headers.items(), ("date", date)))
             return response
-
-    def _add_date(self, headers: Headers) -> Headers:
-        """The headers with the time. Most responses share theirs, so each is made once a second."""
-        second = int(self._default.timestamps.start + self.clock.now)
-        if second != self._second:
-            self._second = second
-            self._date = formatdate(second, usegmt=True)
-            self._dated.clear()
-        kept = self._dated.get(id(headers))
-        if kept is None or kept[0] is not headers:
-            if len(self._dated) >= 64:
-                self._dated.clear()
-            kept = self._dated[id(headers)] = headers, Headers((*headers.items(), ("date", self._date)))
-        return kept[1]
 
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""

@@ -36,7 +36,7 @@ from harness.emulator.values.samples import (
     MOST_CHARACTERS,
     SPEECH,
     choose_type,
-    make_medium,
+    find_medium,
     makes_media,
     sample,
 )
@@ -266,9 +266,9 @@ class ReplyBuilder:
         mime = choose_type(kind, wanted.get("mime_type"), order.profile)
         content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
-            content["uri"] = self.deliver(base64.b64decode(make_medium(kind, mime)), mime, order.project)
+            content["uri"] = self.deliver(base64.b64decode(find_medium(kind, mime)), mime, order.project)
         else:
-            content["data"] = make_medium(kind, mime)
+            content["data"] = find_medium(kind, mime)
         content["mime_type"] = mime
         if mime == SPEECH:
             content |= {"channels": 1, "sample_rate": 24_000}

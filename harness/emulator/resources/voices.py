@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from harness.emulator.create.limits import is_base64
 from harness.emulator.resources.collection import ExpiringResource, ResourceContext, listing, page
 from harness.emulator.values.call import Call, invalid, over_quota
-from harness.emulator.values.samples import sound
+from harness.emulator.values.samples import WAV
 from harness.emulator.values.stamps import later
 from harness.wire import Request
 
@@ -88,7 +88,7 @@ class Voices(ExpiringResource[Json]):
         if base and "expire_time" in (voice_used := self.require(project, base)):
             # its use as a base begins the year of a voice again
             voice_used["expire_time"] = later(self._stamps.now(), days=DAYS_KEPT)
-        sample = {"data": sound(), "mime_type": "audio/wav"}
+        sample = {"data": WAV, "mime_type": "audio/wav"}
         return self._keep({**_describe(voice), "prompted": voice["prompted"], "sample_audio": sample}, project)
 
     def _replicate(self, voice: Json, store: bool, project: str) -> Json:

@@ -13,7 +13,7 @@ is in progress has always shown its first two events (created, in progress), so 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
@@ -28,7 +28,7 @@ from harness.emulator.values.usage import (
     count_invocations,
     count_thought,
 )
-from harness.wire import Chunk, Clock
+from harness.wire import Clock
 
 Json = dict[str, Any]
 
@@ -36,43 +36,17 @@ Json = dict[str, Any]
 _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
 
-class RunEvents(Protocol):
-    """The payloads of events, as a run orders them; `event_writer` knows their fields."""
-
-    def sequence(self, run: Run) -> list[Json]: ...
-
-    def stop(self, run: Run, index: int) -> Json: ...
-
-    def build_completed(self, run: Run) -> Json: ...
-
-    def error(self, code: str | None, message: str | None) -> Json: ...
-
-
-class RunFrames(Protocol):
-    """The events of a run as bytes, by number, and their ids."""
-
-    cursors: list[str | None]
-
-    def chunk(self, index: int) -> Chunk: ...
-
-    def all(self) -> list[Chunk]: ...
-
-    def interrupting(self) -> Chunk: ...
-
-
 class RunContext(Protocol):
-    """The parts of its engine that a run uses."""
+    """The parts of its engine that a run uses; the module of `events` and of frames imports this one."""
 
     contract: Contract
     clock: Clock
+    events: Any
     settings: Settings
     timestamps: Timestamps
     meter: Meter
 
-    @property
-    def events(self) -> RunEvents: ...
-
-    def frames_of(self, run: Run) -> RunFrames: ...
+    def frames_of(self, run: Run) -> Any: ...
 
     def note_settled(self, run: Run) -> None: ...
 
@@ -126,7 +100,7 @@ class Run:
         self._lag = 0
         self._old_status = ""
         self._events: list[Json] | None = None
-        self._frames: RunFrames | None = None
+        self._frames: Any = None
         self.interruption: int | None = None
         self._queue = script.queued
         self._polls = world.settings.ticks if script.ticks is None else script.ticks
@@ -199,11 +173,7 @@ class Run:
     @property
     def visible_status(self) -> str:
         """The status that polls see; for a while after a cancel it may still be the old one."""
-        if self._lag:
-            return self._old_status
-        if self.settled:
-            return self._goal
-        return "queued" if self.waiting else "in_progress"
+        return self._old_status if self._lag else self.status
 
     @property
     def concluded(self) -> bool:
@@ -381,7 +351,7 @@ class Run:
         return not self.settled and not self.waiting and self._hold is not None and self.shown >= self._hold
 
     def cancel(self) -> None:
-        """Stop the run at this point; `cutting` defines what remains of it."""
+        """Stop the run at this point."""
         self._old_status = self.status
         self._stop_here()
         self.token = None
@@ -411,7 +381,7 @@ class Run:
         return self._events
 
     @property
-    def frames(self) -> RunFrames:
+    def frames(self) -> Any:
         if self._frames is None:
             self._frames = self._world.frames_of(self)
         return self._frames
@@ -474,32 +444,21 @@ class Run:
             self.shown = max(self.shown, number)
 
     def _stop_here(self) -> None:
+        """Stop at the event that is shown now."""
         self._ends_in_error = False
-        self._events, self.steps, unstopped = cut(self.events, self.shown, self.steps)
-        if unstopped is not None:
-            self._events.append(self._world.events.stop(self, unstopped))
-
-
-class CancelRemainder(NamedTuple):
-    """The events kept, the steps they add up to, and the index of the output step that still needs a step.stop."""
-
-    events: list[Json]
-    steps: list[Json]
-    unstopped: int | None
-
-
-def cut(events: list[Json], shown: int, steps: list[Json]) -> CancelRemainder:
-    """Stop a run after `shown` of its `events`; all of them would have added up to `steps`."""
-    happened = events[:shown]
-    stops = count_complete_steps(happened)
-    starts = sum(event["event_type"] == "step.start" for event in happened)
-    if starts <= stops:
-        return CancelRemainder(happened, steps[:stops], None)
-    if steps[stops]["type"] == "model_output":
-        partial = {"content": _assemble_contents(happened, stops), "type": "model_output"}
-        return CancelRemainder(happened, [*steps[:stops], partial], stops)
-    end = next(i for i in range(shown, len(events)) if events[i]["event_type"] == "step.stop")
-    return CancelRemainder(events[: end + 1], steps[: stops + 1], None)
+        events, shown = self.events, self.shown
+        happened = events[:shown]
+        stops = count_complete_steps(happened)
+        starts = sum(event["event_type"] == "step.start" for event in happened)
+        if starts > stops and self.steps[stops]["type"] == "model_output":
+            partial = {"content": _assemble_contents(happened, stops), "type": "model_output"}
+            self._events, self.steps = happened, [*self.steps[:stops], partial]
+            happened.append(self._world.events.stop(self, stops))
+            return
+        if starts > stops:
+            end = next(i for i in range(shown, len(events)) if events[i]["event_type"] == "step.stop")
+            happened, stops = events[: end + 1], stops + 1
+        self._events, self.steps = happened, self.steps[:stops]
 
 
 def count_complete_steps(events: list[Json]) -> int:

@@ -88,7 +88,8 @@ class StreamBody(LiveBody):
             return self._interrupt()
         if self._position < run.readable:
             self._position += 1
-            return run.frames.chunk(self._position - 1)
+            chunk: Chunk = run.frames.chunk(self._position - 1)
+            return chunk
         if run.settled:
             self._over = True
             return COMPLETE
@@ -98,7 +99,8 @@ class StreamBody(LiveBody):
         """End this stream with the error event; other streams, and this client's next one, do not get it."""
         self._broken = True
         self._run.interruption = None
-        return self._run.frames.interrupting()
+        chunk: Chunk = self._run.frames.interrupting()
+        return chunk
 
 
 class HeldBody(LiveBody):
@@ -110,11 +112,6 @@ class HeldBody(LiveBody):
 
     def _take(self) -> Piece:
         return next(self._pieces) if self._run.settled else self._waiting.begin()
-
-
-def replay(run: Run, position: int) -> Body:
-    """Return a body over a settled run; its frames are final, so no lock is needed."""
-    return ReadyBody(run.frames.all(), position)
 
 
 class Regrouped(WrappedBody):
@@ -171,7 +168,7 @@ class Streams:
     def body(self, run: Run, position: int) -> Body:
         """Return a live reader, or a plain replay if the run has settled and no interruption is due."""
         if run.settled and run.interruption is None:
-            return replay(run, position)
+            return ReadyBody(run.frames.all(), position)  # all of it is final, so no lock is needed
         return StreamBody(run, position, self.waiting(run), self._lock)
 
     def waiting(self, run: Run) -> StreamPauses:
@@ -187,8 +184,9 @@ class Streams:
     def find_event(self, run: Run, cursor: str) -> int:
         """Return the number of the event with this cursor, among those that have happened. Raises Refusal 400."""
         run.frames.all()
+        cursors: list[str | None] = run.frames.cursors
         try:
-            return run.frames.cursors.index(cursor)
+            return cursors.index(cursor)
         except ValueError:
             raise invalid(
                 f"last_event_id '{cursor[:100]}' is not the event_id of any event of this interaction so far."

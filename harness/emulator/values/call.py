@@ -21,8 +21,6 @@ from harness.wire.addresses import CONTROL, split_session
 
 VERSIONS = ("v1beta", "v1", "v1beta1")
 
-LONGEST_CACHED = 256
-
 
 class Route(Struct, frozen=True):
     """The destination of a request.
@@ -40,12 +38,9 @@ class Route(Struct, frozen=True):
     vertex: bool = False
 
 
+@lru_cache(maxsize=4096)
 def route(target: str) -> Route:
     """Route a raw request target; never raises. `segments` keep the `upload` that comes before the version."""
-    return route_short(target) if len(target) <= LONGEST_CACHED else _parse(target)
-
-
-def _parse(target: str) -> Route:
     raw, _, query_text = target.partition("?")
     segments = tuple(unquote(part) for part in raw.split("/")[1:])
     query = dict(parse_qsl(query_text, keep_blank_values=True)) if query_text else {}
@@ -58,10 +53,6 @@ def _parse(target: str) -> Route:
     vertex = len(segments) > 5 and segments[1] == "projects" and segments[3] == "locations"
     below = segments[5:] if vertex else segments[1:]
     return Route(session, False, segments[0], (*upload, *below), query, vertex)
-
-
-route_short = lru_cache(maxsize=4096)(_parse)
-"""Route a target of at most `LONGEST_CACHED` characters."""
 
 
 def match_path(parts: Sequence[str], segments: tuple[str, ...]) -> list[str] | None:

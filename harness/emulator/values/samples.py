@@ -6,40 +6,31 @@ from a budget before it is made or read, for a small schema may ask for gigabyte
 no time, so every machine gives the same answer.
 
 Of media: a model makes the type that was requested, unless it knows only one. The tables of models list the types
-of sound; none of it is documented. Knows just enough of some file formats.
+of sound; none of it is documented.
 """
 
 from __future__ import annotations
 
-import base64
 import math
-import operator
-import struct
-import zlib
-from collections.abc import Callable, Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
 from harness.contract.models.profiles import ModelProfile
 from harness.errors import SampleTooLarge
 
-if TYPE_CHECKING:
-    from fractions import Fraction
-
 MOST_CHARACTERS = 1024 * 1024
 """Characters of all samples of one create, names included; every value costs 50 more, to bound the work."""
 
 
 class SampleBudget:
-    """The budget of the samples of one create. After one was too large, they have only required properties."""
+    """The budget of the samples of one create. When half of it is spent, they have only required properties."""
 
-    __slots__ = ("left", "shows_optional")
+    __slots__ = ("left",)
 
-    def __init__(self, left: int = MOST_CHARACTERS) -> None:
-        self.left = left
-        self.shows_optional = True
+    def __init__(self) -> None:
+        self.left = MOST_CHARACTERS
 
     def spend(self, cost: int) -> None:
         """Pay for a value, or for reading a schema, before it is done. Raises SampleTooLarge."""
@@ -76,30 +67,18 @@ _FORMATS = {
 
 
 class _Document(NamedTuple):
-    """The schema that references point into, the budget, and how many levels show optional properties, too."""
+    """The schema that references point into, and the budget."""
 
     root: Any
     budget: SampleBudget
-    optional: int
 
 
 def sample(schema: Any, budget: SampleBudget | None = None) -> Any:
     """Return a small value for `schema`. An unconstrained string is `_HINT`; an unusual schema gets a guess.
 
-    Optional properties are left out if the budget is too small for them. Raises SampleTooLarge if the rest is too
-    much, too, or if a number is too large for JSON's readers.
+    Raises SampleTooLarge for more than the budget, or for a number that is too large for JSON's readers.
     """
-    budget = SampleBudget() if budget is None else budget
-    if budget.shows_optional:
-        trial = SampleBudget(budget.left)
-        try:
-            value = _sample(schema, _HINT, _Document(schema, trial, 4), 0)
-        except SampleTooLarge:
-            budget.shows_optional = False
-        else:
-            budget.left = trial.left
-            return value
-    return _sample(schema, _HINT, _Document(schema, budget, 0), 0)
+    return _sample(schema, _HINT, _Document(schema, SampleBudget() if budget is None else budget), 0)
 
 
 def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
@@ -124,7 +103,7 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     if kind == "array":
         return _sample_array(schema, hint, document, depth)
     if kind in {"integer", "number"}:
-        return _number(schema, kind, budget)
+        return _sample_number(schema, kind, budget)
     if kind in {"boolean", "null"}:
         return budget.copy_of(True if kind == "boolean" else None)
     return _sample_string(schema, hint, budget)
@@ -143,17 +122,18 @@ def _merge_into(schema: Mapping[str, Any], keyword: str, parts: list[Any], docum
 
 
 def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
-    """Fill every declared property, so that clients see them all; from some depth on only the required ones."""
+    """Fill every declared property, so that clients see them all; below some depth only required ones."""
     properties = schema.get("properties")
     properties = properties if isinstance(properties, Mapping) else {}
-    names = _read_list(schema, "required")
-    if depth < document.optional:
-        names = [*names, *properties]
-    document.budget.spend(len(names))
+    required = _read_list(schema, "required")
+    names = [*required, *properties] if depth < 4 else required
+    budget = document.budget
+    budget.spend(len(names))
     value: dict[str, Any] = {}
-    for name in names:
-        if isinstance(name, str) and name not in value:
-            document.budget.spend(len(name))
+    for number, name in enumerate(names):
+        is_left_out = number >= len(required) and budget.left < MOST_CHARACTERS // 2
+        if isinstance(name, str) and name not in value and not is_left_out:
+            budget.spend(len(name))
             value[name] = _sample(properties.get(name, {}), name, document, depth + 1)
     return value
 
@@ -176,47 +156,29 @@ def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, dep
     return items
 
 
-def _number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int | float:
+def _sample_number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int | float:
+    """The number nearest to 1 within the bounds, or the next multiple above it."""
     from fractions import Fraction  # few schemas have numbers, and every first emulator would import it
 
     budget.spend(_PER_VALUE)
-    value = Fraction(1)
-    for keyword, breaks, mend in _BOUNDS:
-        bound = _read_bound(schema, keyword)
-        if bound is not None and breaks(value, bound):
-            value = Fraction(mend(bound))
-    step = _read_bound(schema, "multipleOf")
-    if step is not None and step > 0:
+    # as they were written: 0.1 is a tenth
+    bounds = {name: Fraction(str(bound)) for name, bound in schema.items() if type(bound) in (int, float)}
+    value = max(Fraction(1), bounds.get("minimum", Fraction(1)))
+    if value <= (least := bounds.get("exclusiveMinimum", value - 1)):
+        value = Fraction(math.floor(least) + 1)
+    value = min(value, bounds.get("maximum", value))
+    if value >= (most := bounds.get("exclusiveMaximum", value + 1)):
+        value = Fraction(math.ceil(most) - 1)
+    step = bounds.get("multipleOf", Fraction(0))
+    if step > 0:
         step = Fraction(step.numerator) if kind == "integer" else step
         value = math.ceil(value / step) * step
     value = Fraction(math.ceil(value)) if kind == "integer" else value
-    if value.denominator == 1 and abs(value) < 2**64:  # readers of JSON have no larger whole numbers
-        return int(value)
+    is_whole = value.denominator == 1 and abs(value) < 2**64  # readers of JSON have no larger whole numbers
     try:
-        return float(value)
+        return int(value) if is_whole else float(value)
     except OverflowError:
         raise SampleTooLarge from None
-
-
-_BOUNDS: tuple[tuple[str, Callable[[Any, Any], bool], Callable[[Any], Any]], ...] = (
-    ("minimum", operator.lt, lambda bound: bound),
-    ("exclusiveMinimum", operator.le, lambda bound: math.floor(bound) + 1),
-    ("maximum", operator.gt, lambda bound: bound),
-    ("exclusiveMaximum", operator.ge, lambda bound: math.ceil(bound) - 1),
-)
-"""Each keyword that limits a number, when a number breaks it, and the one nearest to it that does not."""
-
-
-def _read_bound(schema: Mapping[str, Any], keyword: str) -> Fraction | None:
-    """The number that a keyword holds, as it was written: 0.1 is a tenth."""
-    value = schema.get(keyword)
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    from fractions import Fraction
-
-    return Fraction(str(value))
 
 
 def _sample_string(schema: Mapping[str, Any], hint: str, budget: SampleBudget) -> str:
@@ -280,75 +242,28 @@ def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, An
     return merged
 
 
-# --- media
+# --- media, in base64
 
-
-@cache
-def picture() -> str:
-    """Return a PNG of one grey pixel."""
-    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
-    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0\x80")), (b"IEND", b""))
-    return _read_text(b"\x89PNG\r\n\x1a\n" + b"".join(_build_png_part(name, data) for name, data in parts))
-
-
-@cache
-def photo() -> str:
-    """Return a JPEG of one gray pixel: the service makes JPEGs on request."""
-    tables = b"".join(_build_jpeg_part(0xC4, bytes((kind, 1, *bytes(15), 0))) for kind in (0x00, 0x10))
-    frame = _build_jpeg_part(0xC0, struct.pack(">BHHBBBB", 8, 1, 1, 1, 1, 0x11, 0))
-    scan = _build_jpeg_part(0xDA, bytes((1, 1, 0, 0, 63, 0))) + b"\x3f"
-    head = _build_jpeg_part(0xE0, b"JFIF\0\1\1\0\0\1\0\1\0\0")
-    quantities = _build_jpeg_part(0xDB, b"\0" + bytes([16]) * 64)
-    return _read_text(b"\xff\xd8" + head + quantities + frame + tables + scan + b"\xff\xd9")
-
-
-@cache
-def silence() -> str:
-    """Return eight silent 16-bit samples without any header, as models that speak answer."""
-    return _read_text(bytes(16))
-
-
-@cache
-def sound() -> str:
-    """Return a WAV of eight silent 16-bit samples at 8 kHz."""
-    empty = bytes(16)
-    form = struct.pack("<HHIIHH", 1, 1, 8000, 16000, 2, 16)
-    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(empty)) + empty
-    return _read_text(b"RIFF" + struct.pack("<I", len(body)) + body)
-
-
-@cache
-def clip() -> str:
-    """Return an MP4 with a file type box and an empty media data box."""
-    brand = b"isom" + struct.pack(">I", 512) + b"isomiso2"
-    return _read_text(_build_mp4_box(b"ftyp", brand) + _build_mp4_box(b"mdat", b""))
-
-
-def _build_png_part(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def _build_jpeg_part(mark: int, data: bytes) -> bytes:
-    return b"\xff" + bytes([mark]) + struct.pack(">H", len(data) + 2) + data
-
-
-def _build_mp4_box(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data) + 8) + name + data
-
-
-def _read_text(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
+PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+"""One gray pixel."""
+JPEG = (
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ"
+    "EBAQEBAQEBAQEBD/wAALCAABAAEBAREA/8QAFAABAAAAAAAAAAAAAAAAAAAAAP/EABQQAQAAAAAAAAAAAAAAAAAAAAD/2gAIAQEAAD8A"
+    "P//Z"
+)
+"""One gray pixel; the service makes JPEGs on request."""
+SAMPLES = "AAAAAAAAAAAAAAAAAAAAAA=="
+"""Eight silent 16-bit samples without any header, as models that speak answer."""
+WAV = "UklGRjQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YRAAAAAAAAAAAAAAAAAAAAAAAAAA"
+"""The same at 8 kHz, with a header."""
+MP4 = "AAAAGGZ0eXBpc29tAAACAGlzb21pc28yAAAACG1kYXQ="
+"""A file type box and an empty media data box."""
 
 SPEECH = "audio/l16; rate=24000; channels=1"
 """The usual type of models that speak: samples without a header (recorded in August)."""
 
-_USUAL: dict[str, tuple[str, Callable[[], str]]] = {
-    "image": ("image/jpeg", photo),
-    "audio": (SPEECH, silence),
-    "video": ("video/mp4", clip),
-}
-_BUILDERS: dict[str, Callable[[], str]] = {"image/png": picture, "audio/wav": sound}
+_USUAL = {"image": ("image/jpeg", JPEG), "audio": (SPEECH, SAMPLES), "video": ("video/mp4", MP4)}
+_FURTHER = {"image/png": PNG, "audio/wav": WAV}
 _STUBBORN = ("music",)
 """Families that make one type whatever was asked for: Lyria makes MP3 (one observer)."""
 
@@ -368,6 +283,6 @@ def choose_type(kind: str, asked: str | None, profile: ModelProfile) -> str:
     return SPEECH if asked == "audio/l16" else asked
 
 
-def make_medium(kind: str, mime: str) -> str:
-    """Return a tiny medium of a kind in base64, in the type if it can be built."""
-    return _BUILDERS.get(mime, _USUAL[kind][1])()
+def find_medium(kind: str, mime: str) -> str:
+    """Return a tiny medium of a kind in base64, in the type if there is one."""
+    return _FURTHER.get(mime, _USUAL[kind][1])

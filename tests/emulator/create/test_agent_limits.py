@@ -9,8 +9,8 @@ from tests.emulator.client import AGENT, Api
 
 RESEARCH = "deep-research-preview-04-2026"
 SCHEMA = {"type": "text", "mime_type": "application/json", "schema": {"type": "object"}}
-INLINE = {"type": "image", "mime_type": "image/png", "data": samples.picture()}
-VIDEO = {"type": "video", "mime_type": "video/mp4", "data": samples.clip()}
+INLINE = {"type": "image", "mime_type": "image/png", "data": samples.PNG}
+VIDEO = {"type": "video", "mime_type": "video/mp4", "data": samples.MP4}
 DOCUMENT = {"type": "document", "mime_type": "application/pdf", "data": "AAAA"}
 LINKED = {"type": "image", "mime_type": "image/png", "uri": "https://example.org/a.png"}
 FUNCTION = {"type": "function", "name": "f", "parameters": {"type": "object"}}

@@ -80,7 +80,7 @@ def test_unusable_media_are_refused(api: Api, content, words, wrap):
 
 
 TAKEN = [
-    {"data": samples.picture()},
+    {"data": samples.PNG},
     {"data": "-_-_"},
     {"data": "AA"},
     {"data": ""},
