@@ -235,7 +235,7 @@ class Engine:
         if script.steps is not None:
             self.validator.sent.remember(run.steps)
         if order.agent is not None and order.environment_id is not None:
-            self.resources.keep_written(order.environment_id, order.project, run.steps)
+            self.resources.kept.environments.keep_written(order.environment_id, order.project, run.steps)
         if not run.settled:
             self.steering.note_begun(run)
         return run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -21,14 +21,15 @@ from harness.errors import ScriptFault
 from harness.outcome.words import shorten
 from harness.wire.message import is_sendable
 
-MCP_STEPS = ("mcp_server_tool", "tool_call")
-"""The two forms in which the service showed the calls of MCP servers."""
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+ErrorStatus = Annotated[int, msgspec.Meta(ge=400, le=599)]
 
 
 class Refuse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The create is refused with this error; without a code, with the one that goes with the status."""
 
-    status: int = 503
+    status: ErrorStatus = 503
     code: str = ""
     message: str = "The script refuses this call."
     headers: dict[str, str] = {}
@@ -41,7 +42,7 @@ class ScriptedError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     not `fatal`, every reader gets it among the other events. `id` gives it an event id.
     """
 
-    after: int = 2
+    after: Count = 2
     code: str | None = None
     message: str | None = None
     id: bool = False
@@ -51,15 +52,15 @@ class ScriptedError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class Hold(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The run stops after `after` events until it is released or cancelled."""
 
-    after: int = 0
+    after: Count = 0
 
 
 class Hidden(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """GET finds the interaction only after `polls` refusals (0: never), or once it is `seconds` old."""
 
-    polls: int = 2
-    seconds: float | None = None
-    status: int = 404
+    polls: Count = 2
+    seconds: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    status: ErrorStatus = 404
     code: str = ""
     message: str = "Requested entity was not found."
 
@@ -95,7 +96,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
     text: str | None = None
     steps: list[dict[str, Any]] | None = None
-    deltas: int | list[str] | None = None
+    deltas: Positive | list[str] | None = None
     thought: bool | str | None = None
     status: str | None = None
     created_status: str | None = None
@@ -103,21 +104,21 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     usage: dict[str, Any] = {}
     refuse: Refuse | None = None
     error_event: ScriptedError | None = None
-    queued: int = 0
-    ticks: int | None = None
+    queued: Count = 0
+    ticks: Count | None = None
     hold: Hold | bool = False
-    cancel_lag: int = 0
-    lasts: float | None = None
+    cancel_lag: Count = 0
+    lasts: Annotated[float, msgspec.Meta(gt=0)] | None = None
     hidden: Hidden | None = None
     extra: dict[str, Any] = {}
-    fragments: int | None = None
-    hops: int = 1
+    fragments: Positive | None = None
+    hops: Positive = 1
     checkpoints: bool = False
-    mcp_steps: str = MCP_STEPS[0]
+    mcp_steps: Literal["mcp_server_tool", "tool_call"] = "mcp_server_tool"
     without_context: bool = False
     continuation_token: str | None = None
     environment_id: str | None = None
-    times: int = 1
+    times: Count = 1
     match: Match | None = None
 
     @property
@@ -171,59 +172,14 @@ def _judge_keys(what: str, value: Mapping[Any, Any], known: Collection[str]) -> 
 
 def _check(script: Script, ends: Collection[str]) -> None:
     """Raise ScriptFault for what types cannot express."""
-    hidden, deltas = script.hidden, script.deltas
-    counts = {
-        "queued": script.queued,
-        "ticks": script.ticks,
-        "times": script.times,
-        "cancel_lag": script.cancel_lag,
-        "hold.after": script.held_after,
-        "error_event.after": script.error_event.after if script.error_event else None,
-        "hidden.polls": hidden.polls if hidden else None,
-        "hidden.seconds": hidden.seconds if hidden else None,
-    }
-    for name, number in counts.items():
-        if number is not None and number < 0:
-            raise ScriptFault(f"{name}={number} must not be negative")
-    for name, least, what in (
-        ("hops", script.hops, "it is a number of model_output steps"),
-        ("fragments", script.fragments, "it is a number of characters or bytes"),
-        ("deltas", deltas if isinstance(deltas, int) else None, "or a list of the pieces of the text"),
-    ):
-        if least is not None and least < 1:
-            raise ScriptFault(f"{name}={least} must be at least 1: {what}")
-    for name, part in (("hidden", script.hidden), ("refuse", script.refuse)):
-        if part is not None and not 400 <= part.status <= 599:
-            raise ScriptFault(f"{name}.status={part.status} is not an error: use 400 to 599")
-    joined = "".join(deltas) if isinstance(deltas, list) else script.text
-    for is_wrong, reason in (
-        (
-            script.lasts is not None and script.lasts <= 0,
-            f"lasts={script.lasts} must be a positive number of seconds",
-        ),
-        (
-            script.mcp_steps not in MCP_STEPS,
-            f"mcp_steps={script.mcp_steps!r} is not one of {', '.join(MCP_STEPS)}",
-        ),
-        (
-            script.text is not None and script.steps is not None,
-            "'text' and 'steps' both define the output: give one of them",
-        ),
-        (
-            script.text is not None and joined != script.text,
-            "the pieces in 'deltas' do not join to 'text': leave out one of the two",
-        ),
-        (
-            script.status not in (None, *ends),
-            f"status={script.status!r} is not one a run can end in: {', '.join(ends)}",
-        ),
-        (
-            script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION),
-            f"continuation_token comes with the status {REQUIRES_CONTINUATION} only",
-        ),
-    ):
-        if is_wrong:
-            raise ScriptFault(reason)
+    if script.text is not None and script.steps is not None:
+        raise ScriptFault("'text' and 'steps' both define the output: give one of them")
+    if script.text is not None and isinstance(script.deltas, list) and "".join(script.deltas) != script.text:
+        raise ScriptFault("the pieces in 'deltas' do not join to 'text': leave out one of the two")
+    if script.status not in (None, *ends):
+        raise ScriptFault(f"status={script.status!r} is not one a run can end in: {', '.join(ends)}")
+    if script.continuation_token is not None and script.status not in (None, REQUIRES_CONTINUATION):
+        raise ScriptFault(f"continuation_token comes with the status {REQUIRES_CONTINUATION} only")
     for index, step in enumerate(script.steps or ()):
         _check_step(f"steps[{index}]", step)
     for name, value in script.refuse.headers.items() if script.refuse is not None else ():

@@ -350,7 +350,7 @@ class CreateValidator:
             return
         made = self._resources.create_environment(wanted, order.project, agent=order.agent or "")
         order.environment_id = str(made["id"])
-        order.files = self._resources.list_files(order.environment_id, order.project)
+        order.files = self._resources.kept.environments.list_files(order.environment_id, order.project)
         order.needs_worker = made.get("mode") == SELF_HOSTED
 
     def needs_environment(self, order: CreateRequest) -> bool:

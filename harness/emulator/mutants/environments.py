@@ -85,8 +85,8 @@ def _misses_directory(call: Call, engine: Engine) -> bool:
     _, _, environment, _, *directories = call.segments[:-1]
     if not directories or "extract" in call.query:
         return False
-    files = engine.resources.kept.environments.open(environment, call.project).tree
-    return files.node("/".join(directories)) is None
+    opened = engine.resources.kept.environments.open(environment, call.project)
+    return opened.node("/".join(directories)) is None
 
 
 MUTANTS = table(

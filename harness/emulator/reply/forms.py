@@ -10,47 +10,17 @@ from __future__ import annotations
 
 import base64
 import re
-import unicodedata
 from typing import Any
 
 from harness.emulator.scripts import Script
 from harness.emulator.values.stamps import IdSequence
 from harness.emulator.values.usage import CHARACTERS
 
-_JOINER = "\u200d"
-
 
 def pieces(text: str, number: int) -> list[str]:
-    """Split `text` into at most `number` non-empty pieces of about equal length, which join to `text` again.
-
-    No cut separates a combining mark, a variation selector or a joined emoji from what it belongs to.
-    """
+    """Split `text` into at most `number` non-empty pieces of about equal length, which join to `text` again."""
     size = max(1, -(-len(text) // number))
-    cuts, start = [], 0
-    while start < len(text):
-        end = min(start + size, len(text))
-        while end < len(text) and _belongs(text[end - 1], text[end]):
-            end += 1
-        cuts.append(text[start:end])
-        start = end
-    return cuts
-
-
-def _belongs(before: str, after: str) -> bool:
-    if after < "\u0300" and before != _JOINER:
-        return after == "\n" and before == "\r"
-    return (
-        before == _JOINER
-        or after == _JOINER
-        or unicodedata.combining(after) != 0
-        or "\ufe00" <= after <= "\ufe0f"
-        or "\U0001f3fb" <= after <= "\U0001f3ff"
-        or (_regional(before) and _regional(after))
-    )
-
-
-def _regional(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    return [text[start : start + size] for start in range(0, len(text), size)]
 
 
 Json = dict[str, Any]
@@ -120,26 +90,20 @@ def annotate_words(generation: Json, text: str) -> list[Json]:
     config = generation.get("transcription_config") or {}
     mode = config.get("mode")
     wanted = {**config, **(mode if isinstance(mode, dict) else {})}
-    timed, told_apart = (
-        "word" in (wanted.get("timestamp_granularities") or ()),
-        bool(wanted.get("diarization_mode")),
-    )
-    if not timed and not told_apart:
-        return []
-    return [
-        {
+    timed = "word" in (wanted.get("timestamp_granularities") or ())
+    told_apart = bool(wanted.get("diarization_mode"))
+    words = re.finditer(r"\S+", text) if timed or told_apart else ()
+    infos: list[Json] = []
+    for number, word in enumerate(words):
+        info: Json = {
             "type": "word_info",
             "text": word[0],
             "start_index": len(text[: word.start()].encode()),
             "end_index": len(text[: word.end()].encode()),
-            **({"speaker": "spk:0"} if told_apart else {}),
-            **(
-                {"start_offset": _format_offset(number), "end_offset": _format_offset(number + 1)} if timed else {}
-            ),
         }
-        for number, word in enumerate(re.finditer(r"\S+", text))
-    ]
-
-
-def _format_offset(number: int) -> str:
-    return f"{number * 0.3:.3f}s"
+        if told_apart:
+            info["speaker"] = "spk:0"
+        if timed:
+            info["start_offset"], info["end_offset"] = (f"{at * 0.3:.3f}s" for at in (number, number + 1))
+        infos.append(info)
+    return infos

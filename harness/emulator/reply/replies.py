@@ -173,7 +173,7 @@ class ReplyBuilder:
         if search is None:
             return calls
         if search.get("execution") == "client":
-            return self.call_functions(order, [make_client_function(search)])
+            return self._call_functions(order, [make_client_function(search)])
         found = [*load_steps(deferred, self._ids), *self.thoughts(order, script)]
         return [*found, *(calls or [self.output(order)])]
 
@@ -194,12 +194,10 @@ class ReplyBuilder:
 
     def calls(self, order: CreateRequest) -> list[Json]:
         """Return the function calls that the run ends with; after results only of functions that they brought."""
-        if not results(order.given):
-            return self.call_functions(order, order.tools)
-        loaded = loaded_by_client(order.given)
-        return self.call_functions(order, loaded) if loaded else []
+        is_further = bool(results(order.given))
+        return self._call_functions(order, loaded_by_client(order.given) if is_further else order.tools)
 
-    def call_functions(self, order: CreateRequest, tools: list[Json]) -> list[Json]:
+    def _call_functions(self, order: CreateRequest, tools: list[Json]) -> list[Json]:
         """Return calls of some of these functions, as `tool_choice` allows."""
         choice = order.generation.get("tool_choice")
         return client_calls(tools, choice, order.text, self._ids, order.budget)

@@ -33,19 +33,19 @@ class Files:
         environment = self._environments.open(environment_id, call.project)
         # whether or not a client encodes the slashes of a path, it means the same file
         path = clean("/".join(call.segments[3:]))
-        node = environment.tree.node(path)
+        node = environment.node(path)
         if node is None:
             raise not_found(f"Environment {environment.id!r} has nothing at {path!r}.")
         recursive = flag(call, "recursive")
         if call.query.get("alt") == "media":
             if isinstance(node, File):
                 return Response.whole(200, Headers((("content-type", node.media_type),)), node.data)
-            below = environment.tree.below(path, recursive=recursive)
+            below = environment.below(path, recursive=recursive)
             # without `recursive`, only the directory's own files are packed, and no entries for its subdirectories
             return _pack_tar([entry for entry in below if recursive or isinstance(entry[1], File)], path)
         if isinstance(node, File):
             return {"files": [_show(path, node)]}
-        listed = environment.tree.below(path, recursive=recursive)
+        listed = environment.below(path, recursive=recursive)
         scope = f"files {environment.id} {path} {recursive}"
         chosen, token = page([(name, (name, item)) for name, item in listed], call.query, scope)
         return listing("files", [_show(name, item) for name, item in chosen], token)
@@ -55,7 +55,7 @@ class Files:
         if call.request.method != "GET":
             raise no_operation(call, "GET")
         environment = self._environments.open(environment_id, call.project)
-        return _pack_tar(environment.tree.below("", recursive=True), "")
+        return _pack_tar(environment.below("", recursive=True), "")
 
     def receive(self, call: Call) -> Receiver:
         """PUT upload/environments/{id}/files/…: what takes the bytes that come. Raises `Refusal` 400 or 404."""
@@ -83,7 +83,7 @@ class Files:
                 paths = self._environments.write(
                     environment, {path: data}, media_type=media_type, overwrite=overwrite
                 )
-            written = ((path, environment.tree.node(path)) for path in paths)
+            written = ((path, environment.node(path)) for path in paths)
             return {"files": [_show(path, node, times=False) for path, node in written if node]}
 
         return Receiver(store, uploads.UPLOAD_BYTES)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, TypeAlias
 
@@ -71,60 +71,6 @@ def clean(path: str) -> str:
     if len(path) > 1024:
         raise invalid(f"A path of {len(path)} characters is too long: 1024 are allowed.")
     return "/".join(parts)
-
-
-class Tree(Struct, eq=False):
-    """Maps clean relative paths to files and directories."""
-
-    nodes: dict[str, Node] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """Total size of all files in bytes."""
-        return sum(len(node.data) for node in self.nodes.values() if isinstance(node, File))
-
-    def node(self, path: str) -> Node | None:
-        """The file or directory at a clean path, or None; the root is always a directory."""
-        return self.nodes.get(path) if path else Directory("")
-
-    def below(self, path: str, *, recursive: bool = False) -> list[tuple[str, Node]]:
-        """The children of a directory, or with `recursive` all its descendants, sorted by path."""
-        start = f"{path}/" if path else ""
-        return sorted(
-            (name, node)
-            for name, node in self.nodes.items()
-            if name.startswith(start) and (recursive or "/" not in name[len(start) :])
-        )
-
-    def write(
-        self,
-        files: Mapping[str, bytes],
-        now: str,
-        *,
-        media_type: str = "",
-        overwrite: bool = False,
-        directories: Iterable[str] = (),
-    ) -> list[str]:
-        """Write all `files` or none, creating parent directories; return the paths, sorted.
-
-        Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
-        a directory is in the place of a file or the reverse.
-        """
-        nodes = dict(self.nodes)
-        for path in directories:
-            _make_directories(nodes, path, now)
-        for path, data in files.items():
-            _make_directories(nodes, path.rpartition("/")[0], now)
-            old = nodes.get(path)
-            if isinstance(old, Directory) or not path:
-                raise invalid(
-                    f"The path {path!r} is a directory: a file cannot replace it.", "failed_precondition"
-                )
-            if old is not None and not overwrite:
-                raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
-            nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
-        self.nodes = nodes
-        return sorted(files)
 
 
 def guess(path: str) -> str:
@@ -214,12 +160,12 @@ def _read_inline(source: dict[str, Any]) -> bytes:
 class Environment(Struct, eq=False):
     """One sandbox: its files, their sources, its network rules (None: all traffic allowed), and who runs it.
 
-    `key` is that of the worker of a user's own sandbox.
+    `nodes` are its files and directories by clean path, `key` is that of the worker of a user's own sandbox.
     """
 
     id: str
     project: str
-    tree: Tree
+    nodes: dict[str, Node]
     network: Any
     sources: tuple[dict[str, Any], ...]
     created: str
@@ -227,6 +173,24 @@ class Environment(Struct, eq=False):
     last_accessed: str
     host: Mapping[str, Any] = field(default_factory=dict)
     key: str = ""
+
+    @property
+    def files(self) -> dict[str, File]:
+        """The files by path."""
+        return {path: node for path, node in sorted(self.nodes.items()) if isinstance(node, File)}
+
+    def node(self, path: str) -> Node | None:
+        """The file or directory at a clean path, or None; the root is always a directory."""
+        return self.nodes.get(path) if path else Directory("")
+
+    def below(self, path: str, *, recursive: bool = False) -> list[tuple[str, Node]]:
+        """The children of a directory, or with `recursive` all its descendants, sorted by path."""
+        start = f"{path}/" if path else ""
+        return sorted(
+            (name, node)
+            for name, node in self.nodes.items()
+            if name.startswith(start) and (recursive or "/" not in name[len(start) :])
+        )
 
 
 class Environments(KeptResource[Environment]):
@@ -303,8 +267,8 @@ class Environments(KeptResource[Environment]):
             **({} if item.network is None else {"network": item.network}),
             **({"sources": list(item.sources)} if item.sources else {}),
             **item.host,
-            "file_count": str(sum(isinstance(node, File) for node in item.tree.nodes.values())),
-            "size_bytes": str(item.tree.size),
+            "file_count": str(len(item.files)),
+            "size_bytes": str(sum(len(file.data) for file in item.files.values())),
         }
 
     def open(self, environment_id: str, project: str) -> Environment:
@@ -341,18 +305,32 @@ class Environments(KeptResource[Environment]):
         overwrite: bool = False,
         directories: tuple[str, ...] = (),
     ) -> list[str]:
-        """Write all `files` or none (see `Tree.write`); return their paths."""
+        """Write all `files` or none, creating parent directories; return their paths, sorted.
+
+        Raises `Refusal`: 409 `aborted` when a file exists and `overwrite` is off, 400 `failed_precondition` when
+        a directory is in the place of a file or the reverse.
+        """
         now = self._stamps.now()
-        paths = environment.tree.write(
-            files, now, media_type=media_type, overwrite=overwrite, directories=directories
-        )
+        nodes = dict(environment.nodes)
+        for path in directories:
+            _make_directories(nodes, path, now)
+        for path, data in files.items():
+            _make_directories(nodes, path.rpartition("/")[0], now)
+            old = nodes.get(path)
+            if isinstance(old, Directory) or not path:
+                raise invalid(
+                    f"The path {path!r} is a directory: a file cannot replace it.", "failed_precondition"
+                )
+            if old is not None and not overwrite:
+                raise conflict(f"The file {path!r} exists already: send overwrite=true to replace it.")
+            nodes[path] = File(data, media_type or guess(path), old.created if old else now, now)
+        environment.nodes = nodes
         environment.updated = environment.last_accessed = now
-        return paths
+        return sorted(files)
 
     def list_files(self, environment_id: str, project: str) -> list[str]:
         """The paths of its files, sorted."""
-        nodes = self.open(environment_id, project).tree.nodes
-        return sorted(path for path, node in nodes.items() if isinstance(node, File))
+        return list(self.open(environment_id, project).files)
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
         """Write the files of the `write_file` calls among an agent's steps; a path that cannot be is left out.
@@ -374,7 +352,7 @@ class Environments(KeptResource[Environment]):
         made = Environment(
             id=self._stamps.ids("environment"),
             project=project,
-            tree=Tree() if origin is None else Tree(dict(origin.tree.nodes)),
+            nodes={} if origin is None else dict(origin.nodes),
             network=None if origin is None else origin.network,
             sources=() if origin is None else origin.sources,
             created=now,

@@ -115,14 +115,6 @@ class Resources:
     def agent(self, agent_id: str, project: str) -> dict[str, Any] | None:
         return self._made.agents.find(project, agent_id) if self._made is not None else None
 
-    def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:
-        """Put the files that an agent's steps write into its sandbox."""
-        self.kept.environments.keep_written(environment_id, project, steps)
-
-    def list_files(self, environment_id: str, project: str) -> list[str]:
-        """The paths of the files of an environment."""
-        return self.kept.environments.list_files(environment_id, project)
-
     def find_hosted(self, key: str) -> Environment | None:
         """The self-hosted environment whose worker has this key."""
         return self._made.environments.find_by_key(key) if self._made is not None else None
