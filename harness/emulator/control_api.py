@@ -7,7 +7,6 @@ does the work. Needs no API key.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import RLock
 from typing import Any
 
 from harness import __version__
@@ -35,10 +34,9 @@ CAPABILITIES = (
 class Sessions:
     """The engines of one emulator; `default` is the engine of requests that name no session."""
 
-    def __init__(self, new_engine: Callable[[int, Settings], Engine], settings: Settings, lock: RLock) -> None:
+    def __init__(self, new_engine: Callable[[int, Settings], Engine], settings: Settings) -> None:
         """`new_engine(number, settings)` makes the engine of the session that was opened as that number."""
         self._new_engine = new_engine
-        self._lock = lock
         self._named: dict[str, Engine] = {}
         self._opened = 0
         self.default = new_engine(0, settings)
@@ -56,19 +54,17 @@ class Sessions:
 
     def open(self) -> str:
         """Open an isolated session with the default one's settings; beyond `max_sessions` the oldest is closed."""
-        with self._lock:
-            settings = self.default.settings
-            self._opened += 1
-            name = f"s{self._opened}"
-            self._named[name] = self._new_engine(self._opened, settings)
-            if len(self._named) > settings.max_sessions:
-                del self._named[next(iter(self._named))]
-            return name
+        settings = self.default.settings
+        self._opened += 1
+        name = f"s{self._opened}"
+        self._named[name] = self._new_engine(self._opened, settings)
+        if len(self._named) > settings.max_sessions:
+            del self._named[next(iter(self._named))]
+        return name
 
     def close(self, session: str) -> None:
-        with self._lock:
-            self.find(session)
-            del self._named[session]
+        self.find(session)
+        del self._named[session]
 
     def engines(self) -> list[Engine]:
         """The engines of all sessions, that of the default one first."""

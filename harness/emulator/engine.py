@@ -7,7 +7,7 @@ the network or the control API; the caller holds the lock.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -121,10 +121,6 @@ class Engine:
         """The events of a run as bytes."""
         return Frames(run, self.events)
 
-    def note_settled(self, run: Run) -> None:
-        """Tell webhooks that a background run has come to its end."""
-        self.deliveries.note_settled(run)
-
     def change(self, settings: Settings) -> None:
         """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
         self.settings = settings
@@ -204,8 +200,7 @@ class Engine:
 
     def create(self, call: Call) -> Response:
         try:
-            name = self.settings.platform
-            surface = find_platform(name, vertex=True) if call.vertex else PLATFORMS[name]
+            surface = find_platform(self.settings.platform, vertex=call.vertex)
             if _SENDS_LEGACY.match(call.request.headers.get("x-goog-api-client")):
                 raise invalid(_LEGACY)
             opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
@@ -261,11 +256,8 @@ class Engine:
             return self.streams.open(run)
         if run.settled or run.background:
             return self.json(self.bodies.render(run, timeline=False))
-        body = HeldBody(run, self.streams.waiting(run), self.lock, self._later(run))
+        body = HeldBody(run, self.streams.waiting(run), self.lock, lambda: self.bodies.render(run, timeline=False))
         return Response(200, JSON_HEADERS, Chunked(), body)
-
-    def _later(self, run: Run) -> Iterator[bytes]:
-        yield self.bodies.render(run, timeline=False)
 
     def refuse_create(self, call: Call, refusal: Refusal) -> Response:
         """Raise the refusal of a create, or answer it with a stream of one error event (`stream_refusals`)."""

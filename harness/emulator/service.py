@@ -67,7 +67,7 @@ class Emulator:
         """Notes on the models that creates named: each retirement once, and each name that no table lists."""
         self.on_note: Callable[[str], object] | None = None
         """Called with each of them, before the response that it belongs to."""
-        self.sessions = Sessions(self._new_engine, settings if settings is not None else UNCHANGED, self._lock)
+        self.sessions = Sessions(self._new_engine, settings if settings is not None else UNCHANGED)
         self._default = self.sessions.default
         self._control = Control(self.sessions)
         self.outbox = EmulatorOutbox(self.sessions.engines, self._lock)
@@ -120,14 +120,11 @@ class Emulator:
     def perform(self, engine: Engine, call: Call) -> Response | None:
         """Perform the operation of an authenticated call; None if its path has none. Raises Refusal."""
         response = engine.handle(call)
-        return response if response is not None else engine.resources.handle(self.with_body(call))
-
-    def with_body(self, call: Call) -> Call:
-        """Return the call with its JSON body parsed; an upload keeps its raw body. Raises Refusal 400."""
-        data = call.request.body
-        if not data or call.segments[:1] == ("upload",):
-            return call
-        return replace(call, body=decode_json(data))
+        if response is not None:
+            return response
+        if call.request.body and call.segments[:1] != ("upload",):  # an upload keeps its raw body
+            call = replace(call, body=decode_json(call.request.body))
+        return engine.resources.handle(call)
 
     def unknown_path(self, request: Request, where: Route) -> Refusal:
         """Return a Refusal 404 that suggests what was probably meant."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import msgspec
@@ -91,11 +91,6 @@ class CreateValidator:
         self.settings = settings
         self._resources = resources
         self._validators: dict[bool, Validator] = {}
-
-    @cached_property
-    def _known_models(self) -> list[str]:
-        found: list[str] = self.contract.schemas.document("model-name")["x-known-values"]
-        return found
 
     @property
     def known_fields(self) -> Collection[str]:
@@ -221,8 +216,6 @@ class CreateValidator:
 
     def _note_name(self, name: str, agent: str | None) -> None:
         """Note the end of a model's or agent's life, or that no table lists the model."""
-        if len(self._named) >= 1_000:  # callers choose the names
-            return
         self._named.add(name)
         profile = find_profile(name)
         is_guessed = agent is None and self.settings.models != "any"
@@ -282,7 +275,8 @@ class CreateValidator:
             return None, name
         name = body["model"]
         is_listed = not find_profile(name).standing
-        meant = name if is_listed else correct_model_name(name, self._known_models)
+        models: list[str] = self.contract.schemas.document("model-name")["x-known-values"]
+        meant = name if is_listed else correct_model_name(name, models)
         takes_any = self.settings.models == "any"
         if self.is_model(name) and (takes_any or meant == name):
             return name, None
@@ -299,7 +293,7 @@ class CreateValidator:
 
     def is_model(self, name: str) -> bool:
         """Whether the name belongs to a family of models."""
-        return _has_form_of_model(name)
+        return MODEL_NAME.fullmatch(name) is not None
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""
@@ -443,8 +437,13 @@ class CreateValidator:
                 # where a limit cut the answer in its thought, nothing of the model follows, and it is not signed
                 after = next((one for one in order.given[number:] if one.get("type") != "thought"), None)
                 is_cut = after is None or after.get("type") == "user_input"
-                if step.get("signature") or (shows_thoughts and not is_cut):
-                    self.thought_signature(step)
+                signature = step.get("signature")
+                if not signature and shows_thoughts and not is_cut:
+                    raise invalid("A thought was sent back without its signature.", "missing_thought_signature")
+                if signature and altered(signature):
+                    raise invalid(
+                        "The signature of a thought was altered: send it back exactly as it was received."
+                    )
                 lacks_thought = False
             elif (
                 lacks_thought
@@ -457,14 +456,6 @@ class CreateValidator:
                     "in a stateless turn send all steps back as they were received.",
                     "missing_thought_signature",
                 )
-
-    def thought_signature(self, step: Json) -> None:
-        """Check the signature of one thought."""
-        signature = step.get("signature")
-        if not signature:
-            raise invalid("A thought was sent back without its signature.", "missing_thought_signature")
-        if altered(signature):
-            raise invalid("The signature of a thought was altered: send it back exactly as it was received.")
 
     def remember_token(self, run: Run) -> None:
         """Remember the tokens of a run, which may not be stored; the oldest are forgotten first."""
@@ -503,12 +494,6 @@ class SentSteps:
         if not self._sent or not isinstance(rest, list):
             return rest
         return [step for step in rest if _encode(step) not in self._sent]
-
-
-@lru_cache(maxsize=256)
-def _has_form_of_model(name: str) -> bool:
-    """Called for each create, and nearly all name one of a few models."""
-    return MODEL_NAME.fullmatch(name) is not None
 
 
 def _describe_refusal(problem: SchemaProblem) -> str:

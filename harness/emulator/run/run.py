@@ -37,18 +37,17 @@ _ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
 
 class RunContext(Protocol):
-    """The parts of its engine that a run uses; the module of `events` and of frames imports this one."""
+    """The parts of its engine that a run uses; `deliveries`, `events` and frames import this module."""
 
     contract: Contract
     clock: Clock
+    deliveries: Any
     events: Any
     settings: Settings
     timestamps: Timestamps
     meter: Meter
 
     def frames_of(self, run: Run) -> Any: ...
-
-    def note_settled(self, run: Run) -> None: ...
 
 
 class Run:
@@ -367,7 +366,7 @@ class Run:
         if self._events is not None:
             self._close(self._events)
         if self.background:
-            self._world.note_settled(self)
+            self._world.deliveries.note_settled(self)
 
     # Events and frames
 

@@ -10,8 +10,7 @@ repeat that event. Mutants override the position of a cursor, the headers or the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
 from threading import RLock
 
 from harness.emulator.run.run import Run, RunContext
@@ -106,12 +105,16 @@ class StreamBody(LiveBody):
 class HeldBody(LiveBody):
     """The body of a JSON response that waits until a held run has settled."""
 
-    def __init__(self, run: Run, waiting: StreamPauses, lock: RLock, render: Iterator[bytes]) -> None:
+    def __init__(self, run: Run, waiting: StreamPauses, lock: RLock, render: Callable[[], bytes]) -> None:
         super().__init__(run, waiting, lock)
-        self._pieces: Iterator[Piece] = chain((Chunk(data) for data in render), (COMPLETE,))
+        self._render: Callable[[], bytes] | None = render
 
     def _take(self) -> Piece:
-        return next(self._pieces) if self._run.settled else self._waiting.begin()
+        if not self._run.settled:
+            return self._waiting.begin()
+        render, self._render = self._render, None
+        self._over = render is None
+        return Chunk(render()) if render is not None else COMPLETE
 
 
 class Regrouped(WrappedBody):

@@ -109,10 +109,7 @@ class Meter:
         `fields` are those that the model has beyond the ones of every model; `cut_thought` are the tokens of a
         thought that a limit cut, which need not be among the steps.
         """
-        own: dict[str, int] = {}
-        for step in given:  # hot: as `tokens_by_modality`
-            if (kind := step.get("type", "")) != "thought":
-                _count_step(step, kind, own)
+        own = tokens_by_modality(given)
         if context or system:
             own["text"] = own.get("text", 0) + context + count(system)
         thoughts = 0
@@ -206,7 +203,4 @@ def _describe_invocation(prompt: int, made: int, thoughts: int) -> list[Json]:
 
 
 def _to_list(counts: dict[str, int]) -> list[Json]:
-    listed = []
-    for modality, tokens in counts.items():
-        listed.append({"modality": modality, "tokens": tokens})
-    return listed
+    return [{"modality": modality, "tokens": tokens} for modality, tokens in counts.items()]
