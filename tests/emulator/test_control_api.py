@@ -6,7 +6,6 @@ import pytest
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.emulator import control_api
-from harness.wire import Headers, Request
 from tests.emulator.client import MODEL, Api
 
 
@@ -61,6 +60,26 @@ def test_hold_one_run(api):
     assert api.control("POST", "hold", {"id": second}).json == {"held": 0}
     assert api.emulator.state["held"] == [first]
     assert api.control("POST", "release", {"id": first}).json == {"released": 1}
+
+
+def test_a_held_run_advances_by_one_event_to_its_end(api):
+    """Each advance shows one more event and holds the run there; after the last event it ends."""
+    api.emulator.hold()
+    found, seen = api.created(background=True), []
+    while api.control("POST", "advance", {"id": found}).json == {"advanced": 1}:
+        seen.append(api.get(found).json)
+    assert len(seen) > 8
+    assert {body["status"] for body in seen[:-1]} == {"in_progress"}
+    assert seen[-1]["status"] == "completed"
+
+
+def test_scripts_are_put_first_counted_and_dropped(api):
+    """A script can be put before those that wait, and the queue can be looked at and emptied."""
+    api.emulator.reply("later")
+    assert api.control("POST", "scripts/next", {"text": "first"}).json == {"queued": 2}
+    assert "first" in str(api.create().json)
+    assert api.control("GET", "scripts").json["queued"] == 1
+    assert api.control("DELETE", "scripts").json == {"queued": 0}
 
 
 def test_a_part_of_the_queue_is_taken_out(api):
@@ -167,21 +186,6 @@ def test_requests_are_remembered_without_secrets(api):
     assert seen[1]["body"]["token"] == "***"
     assert seen[2]["body"] == "not json"
     assert "secret" not in str(seen)
-
-
-def test_looking_moves_nothing():
-    """Looking at an interaction does not advance it, and works for every project."""
-    api = Api.with_settings(keys={"some-key": "acme"})
-    made = api.create("Go.", background=True).json["id"]
-    assert [api.emulator.look(made)["status"] for _ in range(5)] == ["in_progress"] * 5
-    assert api.emulator.look("v1_none") is None
-
-
-def test_a_header_that_comes_twice(api):
-    """The log keeps all values of a header that was sent twice."""
-    headers = Headers([("x-tag", "one"), ("x-tag", "two")])
-    api.emulator(Request("GET", "/v1beta/interactions/v1_x", headers, b""))
-    assert api.emulator.requests[-1]["headers"] == {"x-tag": "one, two"}
 
 
 def test_requests_are_bounded():

@@ -118,21 +118,6 @@ def test_a_delivery_verifies_with_the_library_of_the_standard() -> None:
     assert standardwebhooks.Webhook(service.secret).verify(request.body, dict(request.headers.items()))
 
 
-def test_a_delivery_is_signed_when_it_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once, at that moment: those that nobody sends are not signed."""
-    signed: list[int] = []
-    monkeypatch.setattr("harness.emulator.deliveries.sign", lambda *work: signed.append(1) or "v1,x")
-    service = Service()
-    service.run()
-    delivery = service.take()
-    assert not signed
-    taken = service.emulator.engine().timestamps.read_unix()
-    service.clock.reached(service.clock.now + 60)
-    assert int(delivery.request.headers.get("webhook-timestamp")) >= taken + 60
-    assert delivery.request is delivery.request
-    assert len(signed) == 1
-
-
 def test_a_refused_delivery_comes_again_later_and_later() -> None:
     """The same id and body, after 1, 2, 4 s and so on for a day; then the webhook is disabled."""
     service = Service()
@@ -179,17 +164,6 @@ def test_the_key_is_valid() -> None:
     """The private key, which is not validated each time it is made, passes the validation that is left out."""
     numbers = deliveries._make_key().private_numbers()
     assert numbers.private_key().key_size == 2048
-
-
-def test_held_runs_wait() -> None:
-    """`attend` moves no run that a test holds."""
-    service = Service()
-    service.emulator.hold()
-    service.run()
-    assert service.outbox.next_due is None
-    service.emulator.release()
-    service.attend()
-    assert service.take()
 
 
 def test_a_dropped_delivery_is_told() -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 import pytest
 
 from harness.contract.tables.lifecycle import LIFECYCLE
-from tests.emulator.client import AGENT, MODEL, Api, drain, read
+from tests.emulator.client import AGENT, MODEL, Api, read
 
 
 def statuses(api: Api, found: str, polls: int) -> list[str]:
@@ -52,14 +52,6 @@ def test_every_final_status_can_be_reached(api, goal, background):
     body = api.get(found).json
     assert ("errors" in body) == (goal == "failed")
     assert ("continuation_token" in body) == (goal == "requires_continuation")
-
-
-def test_requests_for_others_do_not_move_a_run(api):
-    """Requests for other interactions do not advance a run, however many there are."""
-    found = api.created(background=True)
-    for _ in range(50):
-        api.create()
-    assert statuses(api, found, 3) == ["in_progress", "in_progress", "completed"]
 
 
 def test_pulling_does_not_move_a_run(api):
@@ -204,19 +196,6 @@ def test_a_run_that_made_room_is_gone(asked):
         assert kept() is None
     finally:
         gc.enable()
-
-
-def test_a_held_run_that_makes_room_goes_on():
-    """Who reads a held run that had to make room gets the rest of it: nobody could release it any more."""
-    api = Api.with_settings(max_runs=2)
-    api.control("POST", "hold", {})
-    body = api.open(api.created(background=True), stream="true")
-    read(body, 2)
-    for _ in range(2):
-        api.created(background=True)
-    chunks, ending = drain(api.emulator, body)
-    assert ending is not None
-    assert b"interaction.completed" in b"".join(chunks)
 
 
 def test_pace_follows_the_clock():

@@ -7,10 +7,8 @@ import json
 import pytest
 
 from harness import resources
-from harness.contract.models.profiles import find_profile
 from harness.emulator import Emulator, Script, ScriptFault, Settings
-from harness.emulator.scripts import EMPTY, QueuedAnswer, ScriptQueue, parse, read_scenario
-from harness.emulator.values.create_request import CreateRequest
+from harness.emulator.scripts import EMPTY, ScriptQueue, parse, read_scenario
 from tests.emulator.client import AGENT, MODEL, Api
 from tests.in_one_test import in_one_test
 
@@ -33,23 +31,23 @@ REFUSED = [
     ("text", "an object"),
     ({"txt": "x"}, "'text'"),
     ({"text": 5}, "$.text"),
-    ({"queued": -1}, "queued=-1"),
+    ({"queued": -1}, "`int` >= 0 - at `$.queued`"),
     ({"ticks": "two"}, "$.ticks"),
     ({"hold": {"till": 1}}, "hold has no key 'till'. Its keys are after."),
-    ({"hold": {"after": -1}}, "hold.after=-1"),
+    ({"hold": {"after": -1}}, "hold"),
     ({"text": "x", "steps": []}, "one of them"),
     ({"steps": [{"text": "x"}]}, "steps[0]"),
     ({"status": "in_progress"}, "in_progress"),
-    ({"deltas": 0}, "deltas=0"),
-    ({"refuse": {"status": 200}}, "200"),
-    ({"times": -1}, "times=-1"),
-    ({"error_event": {"after": -1}}, "error_event.after=-1"),
+    ({"deltas": 0}, "$.deltas"),
+    ({"refuse": {"status": 200}}, ">= 400 - at `$.refuse.status`"),
+    ({"times": -1}, "$.times"),
+    ({"error_event": {"after": -1}}, "$.error_event.after"),
     ({"match": {"contains": "y"}}, "match has no key 'contains'. Did you mean 'input_contains'?"),
     ({"refuse": {"statsu": 503}}, "refuse has no key 'statsu'. Did you mean 'status'?"),
-    ({"lasts": 0}, "positive number of seconds"),
-    ({"fragments": 0}, "at least 1"),
-    ({"hidden": {"status": 200}}, "400 to 599"),
-    ({"hidden": {"polls": -1}}, "must not be negative"),
+    ({"lasts": 0}, "> 0.0 - at `$.lasts`"),
+    ({"fragments": 0}, "$.fragments"),
+    ({"hidden": {"status": 200}}, "$.hidden.status"),
+    ({"hidden": {"polls": -1}}, "$.hidden.polls"),
     ({"hops": 0}, "hops"),
     ({"mcp_steps": "bare"}, "mcp_steps"),
     ({"checkpoints": 3}, "checkpoints"),
@@ -98,74 +96,45 @@ def test_schema_names_every_key_and_setting():
     assert set(document["settings"]["properties"]) == set(Settings.__struct_fields__)
 
 
-def order(*, model=None, agent=None, text="", tools=(), given=()):
-    """An admitted create with these properties."""
-    body = {"tools": list(tools)}
-    return CreateRequest(
-        body, "default", model, agent, [*given], text, stream=False, store=True, background=False,
-        profile=find_profile(model or agent or ""),
-    )  # fmt: skip
+GO = {"type": "user_input", "content": [{"type": "text", "text": "Go."}]}
+SAID = {"type": "model_output", "content": [{"type": "text", "text": "Hello."}]}
+QUEUES = {
+    "the first that fits": (
+        [{"text": "a", "match": {"agent": AGENT}}, {"text": "b", "match": {"input_contains": "hi"}},
+         {"text": "c", "times": 2}],
+        [({"text": "oh hi"}, "b"), ({"text": "hi"}, "c"), ({"agent": AGENT, "environment": "remote"}, "a"),
+         ({}, "c"), ({}, "This answers")],
+    ),
+    "a transcript": (
+        [{"text": "a", "match": {"further": True}}, {"text": "b", "match": {"further": False}}],
+        [({"text": [GO, GO]}, "b"), ({"text": [GO, SAID, GO]}, "a")],
+    ),
+    "for ever": ([{"text": "a", "times": 0}], [({}, "a")] * 3),
+    "by tool": (
+        [{"text": "a", "match": {"tool": "f"}}, {"text": "b", "match": {"tool": "google_search"}}],
+        [({}, "This answers"), ({"tools": [{"type": "google_search"}]}, "b"),
+         ({"tools": [{"type": "function", "name": "f"}]}, "a")],
+    ),
+}  # fmt: skip
+"""Scripts in the queue, and creates with what answers them."""
 
 
-def test_queue_gives_the_first_that_fits():
-    """Each create takes the first queued script whose match fits, and no other."""
-    queue = ScriptQueue(10)
-    for script in ({"text": "agent", "match": {"agent": AGENT}}, {"text": "hi", "match": {"input_contains": "hi"}},
-                   {"text": "rest", "times": 2}):  # fmt: skip
-        queue.add(parse(script))
-    asked = [{"text": "oh hi"}, {"text": "hi"}, {"text": "x", "agent": AGENT}, {"text": "x"}, {"text": "x"}]
-    given = [queue.take(order(**create)).text for create in asked]
-    assert given == ["hi", "rest", "agent", "rest", None]
+@pytest.mark.parametrize(("scripts", "creates"), QUEUES.values(), ids=QUEUES)
+def test_each_create_takes_the_first_script_that_fits(api, scripts, creates):
+    """By model, agent, words, tool or turn; a script serves `times` creates, and 0 is without an end."""
+    for script in scripts:
+        api.emulator.script(script)
+    for fields, said in creates:
+        assert api.create(**fields).json["steps"][-1]["content"][0]["text"].startswith(said)
 
 
-def test_a_further_turn_is_one_with_a_transcript_too():
-    """`further` matches a create with earlier answers in its input, and not one with several words of the user."""
-    queue = ScriptQueue(10)
-    for further in (True, False):
-        queue.add(parse({"text": f"further: {further}", "match": {"further": further}, "times": 0}))
-    words = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
-    said = {"type": "model_output", "content": [{"type": "text", "text": "Hello."}]}
-    asked = [order(given=[words, words]), order(given=[words, said, words])]
-    assert [queue.take(create).text for create in asked] == ["further: False", "further: True"]
-
-
-def test_queue_keeps_what_stands_for_ever():
-    """A script with times=0 is never used up."""
-    queue = ScriptQueue(1)
-    queue.add(parse({"text": "always", "times": 0}))
-    asked = order(model=MODEL)
-    assert [queue.take(asked).text for _ in range(3)] == ["always"] * 3
-    queue.clear()
-    assert queue.take(asked) is EMPTY
-
-
-def test_a_repeated_answer_has_calls_of_its_own():
+def test_a_repeated_answer_has_calls_of_its_own(api):
     """Each time a script is given again, its calls have new ids, and their results refer to them."""
     call = {"type": "function_call", "id": "a", "name": "look", "arguments": {}}
-    steps = [call, {"type": "function_result", "call_id": "a", "name": "look", "result": "b"}]
-    queue = ScriptQueue(1)
-    queue.add(parse({"steps": steps, "times": 0}))
-    given = [queue.take(order()).steps or [] for _ in range(3)]
-    assert given[0] == steps
-    ids = [[step.get("id", step.get("call_id")) for step in one] for one in given]
+    api.emulator.reply(steps=[call, {"type": "function_result", "call_id": "a", "result": "b"}], times=0)
+    given = [api.create().json["steps"] for _ in range(3)]
+    ids = [[step.get("id", step.get("call_id")) for step in steps] for steps in given]
     assert ids == [["a", "a"], ["a_2", "a_2"], ["a_3", "a_3"]]
-    queue.clear()
-    new = iter("xyz")
-    queue.add(QueuedAnswer(parse({"times": 0}), lambda _: parse({"steps": [{**call, "id": next(new)}]})))
-    assert [queue.take(order()).steps[0]["id"] for _ in range(3)] == ["x", "y", "z"]  # they were new already
-
-
-def test_queue_gives_by_tool():
-    """A script can be for creates that declare a tool, by its type or by the name of its function."""
-    queue = ScriptQueue(10)
-    queue.add(parse({"text": "sunny", "match": {"tool": "get_weather"}}))
-    queue.add(parse({"text": "found", "match": {"tool": "google_search"}}))
-    asked = [
-        order(),
-        order(tools=[{"type": "google_search"}]),
-        order(tools=[{"type": "function", "name": "get_weather"}]),
-    ]
-    assert [queue.take(create).text for create in asked] == [None, "found", "sunny"]
 
 
 def test_queue_is_bounded():

@@ -268,13 +268,6 @@ def test_what_is_newer_is_refused_or_accepted(api, fields, words, code):
     assert api.create(**fields).status == 200
 
 
-def test_accepting_the_unknown_still_refuses_the_wrong():
-    """A wrong type of a known field is no news, and no version is named."""
-    answer = Api.with_settings(unknown="accept").create(store="yes")
-    assert answer.status == 400
-    assert "unknown=accept" not in answer.message
-
-
 def test_what_was_sent_is_taken_back(api):
     """A step that only a script knows may be sent back, however strict the emulator is; a forged one may not."""
     leap = {"type": "leap", "to": "the moon", "id": "l1"}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.contract import CURRENT
+from harness.contract import load
 from harness.emulator import Emulator
-from harness.generated_files import generate_files
+from harness.emulator.values.hints import FIELDS, unknown_field
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
 from tests.emulator.client import AGENT, Api
@@ -34,13 +34,6 @@ def asked(api: Api, *calls: dict) -> str:
     """Create an interaction that waits for the results of these calls, and return its id."""
     api.emulator.reply(steps=[*calls])
     return api.created("Weather?", tools=[WEATHER])
-
-
-def test_nothing_is_inherited(api):
-    """Tools are not inherited: a chained turn without tools calls none."""
-    parent = api.create(tools=[{"type": "google_search"}]).json["id"]
-    child = api.create("More", previous_interaction_id=parent).json
-    assert {step["type"] for step in child["steps"]} == {"thought", "model_output"}
 
 
 @pytest.mark.parametrize("goal", ["completed", "failed", "cancelled", "incomplete"])
@@ -227,11 +220,9 @@ def test_what_the_newest_client_sends(api, fields):
         assert answer.status == 200, answer.data
 
 
-def test_strict_schemas_are_identified():
-    """Each closed schema has an `$id` of its own."""
-    texts = [text for path, text in generate_files().items() if path.parent.name == "strict"]
-    names = [text.partition('"$id": "')[2].partition('"')[0] for text in texts]
-    assert len(set(names)) == len(texts) > 10
-    assert all(
-        name.startswith(f"https://interactions-harness.invalid/schemas/{CURRENT}/strict/") for name in names
-    )
+def test_hints_name_real_fields():
+    """Hints exist only for names that are not fields, and none is empty."""
+    known = load().schemas.document("requests/create-interaction")["$defs"]["fields"]["properties"]
+    assert not set(FIELDS) & known.keys()
+    assert all(FIELDS.values())
+    assert "Unknown parameter 'zzz'." in unknown_field("zzz", known)

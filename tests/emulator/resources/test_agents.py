@@ -130,11 +130,3 @@ def test_a_create_on_vertex_is_an_operation() -> None:
     assert api.refused("GET", f"{agents}/other/operations/operation-0001") == (404, "not_found")
     api.ok("DELETE", f"{agents}/helper")
     assert api.refused("GET", f"/v1beta1/{made['name']}") == (404, "not_found")
-
-
-@pytest.mark.parametrize("platform", ["gemini", "any"])
-def test_elsewhere_a_create_is_the_agent(platform: str) -> None:
-    """No operation belongs to it."""
-    api = Api(settings=Settings(platform=platform))
-    assert api.ok("POST", "/v1beta/agents", AGENT) == AGENT
-    assert api.refused("GET", "/v1beta/agents/helper/operations/operation-0001")[0] == 404

@@ -116,22 +116,6 @@ def test_a_patch_is_partial_and_names_the_type(api: Api, body: Any, query: str, 
     assert api.send("PATCH", f"{CREDENTIALS}/mine{query}", body).status == status
 
 
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        ({}, '"type" is required'),
-        (None, "must be a JSON object, but its type is null"),
-        ({"type": 7}, 'unknown type 7. It must be "bearer_token", "oauth2" or "environment_variable"'),
-        ({"type": "bearer"}, 'did you mean "bearer_token"?'),
-    ],
-)
-def test_a_type_that_is_none_is_told_in_words_of_json(api: Api, body: Any, words: str) -> None:
-    """The refusal of a missing or unknown type says what would do, in the words of JSON and not of Python."""
-    answer = api.send("POST", CREDENTIALS, body)
-    assert answer.error[1] == "invalid_request"
-    assert words in answer.message
-
-
 @pytest.fixture
 def tokens() -> tuple[Client, str]:
     """A client, and the path of the tokens of a stored interaction."""
@@ -156,11 +140,3 @@ def test_a_time_that_is_none_is_refused(tokens: tuple[Client, str], ends: object
     """One that is over, has no zone or does not exist."""
     client, path = tokens
     assert client.call("POST", path, {"expire_time": ends}).error == (400, "invalid_request")
-
-
-def test_a_token_belongs_to_an_interaction(tokens: tuple[Client, str]) -> None:
-    client, path = tokens
-    digits = client.call("POST", path).json["auth_token"].partition("/")[2]
-    other = f"interactions/{client.create().json['id']}/auth_tokens"
-    assert client.call("DELETE", f"{other}/{digits}").error == (404, "not_found")
-    assert client.call("POST", "interactions/v1_none/auth_tokens").error == (404, "not_found")

@@ -85,19 +85,3 @@ def test_the_older_download_gives_everything(api: Api, base: str) -> None:
     assert members(answer)["src/deep/c.bin"] == b"three"
     assert api.refused("GET", "/v1beta/files/environment-nope:download?alt=media") == (404, "not_found")
     assert api.send("GET", "/v1beta/files/abc").status == 403
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [
-        ("GET", "/nope", 404),
-        ("GET", "/a.txt/below", 404),
-        ("GET", "/nope?alt=media", 404),
-        ("GET", "/..%2Fup", 400),
-        ("DELETE", "/a.txt", 404),
-        ("PUT", "/new", 404),
-    ],
-)
-def test_what_is_not_there_is_refused(api: Api, base: str, method: str, path: str, status: int) -> None:
-    """Missing paths and unknown operations get 404; a path that leads out of the environment gets 400."""
-    assert api.refused(method, base + path)[0] == status

@@ -113,26 +113,6 @@ def test_an_interaction_gets_a_fresh_or_an_old_environment(api: Api) -> None:
     assert make(made["id"], "default")["network"] == "disabled"
 
 
-def test_a_repeated_source_is_echoed_once(api: Api) -> None:
-    """Sending the same source to an environment again replaces it, so that nothing grows."""
-    make = api.resources.create_environment
-    made = make("remote", "default")
-    for text in ("1", "22"):
-        again = make({"environment_id": made["id"], "sources": [inline("a", text)]}, "default")
-    assert (len(again["sources"]), again["size_bytes"]) == (1, "2")
-
-
-def test_a_run_in_a_named_environment_forks_nothing(api: Api) -> None:
-    """If a run names an environment by id, the agent's base environment is not used."""
-    api.ok(
-        "POST",
-        "/v1beta/agents",
-        {"id": "h", "base_agent": "antigravity-preview-09-2026", "base_environment": "remote"},
-    )
-    mine = api.environment()
-    assert api.resources.create_environment(mine, "default", agent="h")["id"] == mine
-
-
 def test_credentials_must_exist_to_be_named(api: Api) -> None:
     """An allowlist or variable that names an unknown credential gets 404."""
     allow = {"network": {"allowlist": [{"domain": "x.example", "credential": "key"}]}}

@@ -53,14 +53,6 @@ def test_a_plain_put_writes_and_makes_parents(api: Api, base: str) -> None:
     assert (paths(api, base), read(api, base, "a/b.txt")) == (["a", "a/b.txt"], b"hi")
 
 
-@pytest.mark.parametrize("path", ["d?overwrite=true", "d/f/below"])
-def test_files_and_directories_do_not_replace_each_other(api: Api, base: str, path: str) -> None:
-    """A file cannot replace a directory or be placed below a file; nothing is written."""
-    api.ok("PUT", f"{base}/d/f", b"x")
-    assert api.refused("PUT", f"{base}/{path}", b"y") == (400, "failed_precondition")
-    assert paths(api, base) == ["d", "d/f"]
-
-
 @pytest.mark.parametrize("packed", [tar, lambda files: gzip.compress(tar(files))])
 def test_an_archive_is_unpacked_into_its_path(api: Api, base: str, packed: Any) -> None:
     """A tar, also a compressed one, is unpacked: directories are created and every file written is listed."""
@@ -128,16 +120,6 @@ def test_a_resumable_upload_goes_piece_by_piece(api: Api, base: str) -> None:
     assert piece(api, address, "*/6").status == 404
 
 
-def test_the_total_may_come_late_or_never(api: Api, base: str) -> None:
-    """A later part may give the total size; a body without Content-Range is the whole file."""
-    address = start(api, f"{base}/late")
-    assert piece(api, address, "*/*").headers.get("range") == ""
-    assert piece(api, address, "0-1/*", b"ab").status == 308
-    assert piece(api, address, "2-3/4", b"cd").status == 200
-    assert api.send("PUT", start(api, f"{base}/whole"), b"all").status == 200
-    assert (read(api, base, "late"), read(api, base, "whole")) == (b"abcd", b"all")
-
-
 def test_the_first_request_decides(api: Api, base: str) -> None:
     """The first request decides on overwrite and extract; a conflict shows at the end and writes nothing."""
     api.ok("PUT", f"{base}/x", b"old")
@@ -172,29 +154,6 @@ def goog(api: Api, address: str, command: str, data: bytes = b"", **headers: str
     return api.send("POST", address, data, headers=sent)
 
 
-def goog_start(api: Api, target: str) -> str:
-    """Begin an upload of four bytes in the header form and return the address for its other requests."""
-    sent = {GOOG + "protocol": "resumable", GOOG + "command": "start", GOOG + "header-content-length": "4"}
-    answer = api.send("PUT", target, b"", headers={**sent, GOOG + "header-content-type": "x/own"})
-    assert answer.headers.get(GOOG + "status") == "active"
-    return answer.headers.get(GOOG + "url")
-
-
-@pytest.mark.parametrize(
-    ("command", "data", "status"), [("finalize", b"", 400), ("jump", b"", 400), ("upload", b"abcde", 400)]
-)
-def test_the_header_form_refuses_nonsense(api: Api, base: str, command: str, data: bytes, status: int) -> None:
-    """Finalizing too early, unknown commands and too many bytes are refused."""
-    assert goog(api, goog_start(api, f"{base}/a"), command, data).status == status
-
-
-def test_a_cancelled_upload_leaves_nothing(api: Api, base: str) -> None:
-    """After a cancel, the address is unknown and no file exists."""
-    address = goog_start(api, f"{base}/a")
-    assert goog(api, address, "cancel").headers.get(GOOG + "status") == "cancelled"
-    assert (goog(api, address, "query").status, paths(api, base)) == (404, [])
-
-
 def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
     """The address works without a key during the upload, and writes to the project that began the upload."""
     address = start(api, f"{base}/a")
@@ -208,33 +167,6 @@ def test_an_upload_address_is_its_own_permission(api: Api, base: str) -> None:
     assert not api.resources.keyless(route(address))
 
 
-def test_the_address_keeps_a_session_prefix(api: Api) -> None:
-    """The address keeps a session's prefix; without a Host header it is a path."""
-    prefix = "/__harness__/sessions/s1"
-    target = f"{prefix}/upload/v1beta/environments/{api.environment()}/files/a?uploadType=resumable"
-    location = api.send("PUT", target, b"").headers.get("location")
-    assert location.startswith(f"{prefix}/upload/v1beta/")
-    assert api.send("PUT", location, b"x").status == 200
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "headers", "status"),
-    [
-        ("PUT", "", {}, 400),
-        ("PUT", "/a/../../b", {}, 400),
-        ("GET", "/a", {}, 404),
-        ("PUT", "/a?uploadType=resumable", {}, 400),
-        ("PUT", "/a", {GOOG + "protocol": "resumable"}, 400),
-        ("GET", "/a?upload_id=x", {}, 404),
-    ],
-)
-def test_bad_beginnings_are_refused(
-    api: Api, base: str, method: str, path: str, headers: dict[str, str], status: int
-) -> None:
-    """A bad first request is refused: no path, a path that leads out, a wrong method, an unexpected body."""
-    assert api.refused(method, base + path, b"body", headers=headers)[0] == status
-
-
 def test_memory_is_bounded(api: Api, base: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uploads that are too large get 429; the oldest unfinished upload makes room for a new one."""
     monkeypatch.setattr(uploads, "UPLOAD_BYTES", 4)
@@ -245,12 +177,3 @@ def test_memory_is_bounded(api: Api, base: str, monkeypatch: pytest.MonkeyPatch)
     assert piece(api, first, "0-3/*", b"1234").status == 308
     start(api, f"{base}/c")
     assert piece(api, first, "*/*").status == 404
-
-
-def test_uploads_to_an_unknown_environment_are_404(api: Api) -> None:
-    """An upload gets 404 if its environment does not exist or was deleted during the upload."""
-    assert api.refused("PUT", "/upload/v1beta/environments/nope/files/a", b"x") == (404, "not_found")
-    environment = api.environment()
-    address = start(api, f"/upload/v1beta/environments/{environment}/files/a")
-    api.ok("DELETE", f"/v1beta/environments/{environment}")
-    assert api.refused("PUT", address, b"x") == (404, "not_found")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.resources.api import Api, upload
+from tests.emulator.resources.api import Api
 
 ROOT = "/v1beta"
 SPEECH = {"data": "YWJj", "mime_type": "audio/wav"}
@@ -43,26 +43,3 @@ def test_a_wrong_call_is_told_what_is_right(
     answer = api.send(method, f"{ROOT}/{path}", body)
     assert answer.status == status
     assert told in answer.message
-
-
-def test_a_download_says_how(api: Api) -> None:
-    """A download of an uploaded file without `alt=media` is told so."""
-    name = upload(api)["name"]
-    assert "alt=media" in api.send("GET", f"{ROOT}/{name}:download").message
-
-
-def test_a_path_that_is_too_long_is_not_written(api: Api) -> None:
-    """The length that came and the longest that is taken are told."""
-    base = f"{ROOT}/environments/{api.environment()}/files"
-    answer = api.send("PUT", f"/upload{base}/{'x' * 1025}", b"data")
-    assert (answer.status, answer.message[:40]) == (400, "A path of 1025 characters is too long: 1")
-    assert api.ok("GET", base).get("files", []) == []
-
-
-def test_the_length_of_an_upload_is_a_number(api: Api) -> None:
-    """An upload that announces anything else is not begun."""
-    fields = {"protocol": "resumable", "command": "start", "header-content-length": "5 kB"}
-    headers = {f"x-goog-upload-{name}": value for name, value in fields.items()}
-    answer = api.send("POST", f"/upload{ROOT}/files", headers=headers)
-    assert answer.status == 400
-    assert "'5 kB': it must be a whole number of bytes" in answer.message
