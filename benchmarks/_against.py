@@ -321,7 +321,6 @@ GROUPS = {
     "judge": Group(program("judge", ["judge one event, × json.loads"]), 3),
     "check": Group(command(["check", "emulator"], "catalog in process"), 3),
     "loopback": Group(command(["check"], "catalog over loopback", remote=True), 2),
-    "mutants": Group(command(["mutants", "store-*"], "kill matrix of an area"), 1),
 }
 
 

@@ -1,4 +1,4 @@
-"""How long the whole catalogue takes: against an emulator in process, over loopback, and against every mutant.
+"""How long the whole catalogue takes: against an emulator in process, and over loopback.
 
 `python -m benchmarks.catalogue [--rounds 5] [--json]`. Each run is a command in its own process, as a user starts
 it, so importing and compiling the schemas count. Rounds are interleaved. Figures are medians of elapsed seconds
@@ -79,16 +79,15 @@ def _cpu_of_children() -> float | None:
 
 
 def measure(rounds: int) -> list[dict[str, Any]]:
-    """Return one row for each run; a part of the kill matrix is slow and runs only in every third round."""
+    """Return one row for each run."""
     with serving() as url:
-        quick = [
+        runs = [
             Run("in process", ("check", "emulator"), "about 0.5 s"),
             Run("over loopback", ("check", url), "less than 6 s"),
         ]
-        matrix = Run("kill matrix of an area", ("mutants", "store-*"), "less than 10 s")
         times: dict[Run, list[Took]] = {}
-        for number in range(rounds):
-            for run in quick if number % 3 else [*quick, matrix]:
+        for _ in range(rounds):
+            for run in runs:
                 times.setdefault(run, []).append(timed(run))
     return [_row(run, took) for run, took in times.items()]
 

@@ -9,21 +9,18 @@ not know what a program does.
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from concurrent.futures import ProcessPoolExecutor
+    pass
 
 DEVNULL, PIPE, STDOUT = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
 TimeoutExpired = subprocess.TimeoutExpired
@@ -158,55 +155,3 @@ def open_browser(address: str) -> bool:
     """
     code = "import sys, webbrowser; sys.exit(not webbrowser.open(sys.argv[1]))"
     return run_tool([*PYTHON, "-c", code, address], captures=False).returncode == 0
-
-
-@contextmanager
-def worker_pool(
-    workers: int, begin: Callable[..., object], arguments: tuple[Any, ...]
-) -> Iterator[ProcessPoolExecutor]:
-    """Processes that run our own functions; each calls `begin` first. If the block raises, they are killed.
-
-    They are spawned, not forked: a fork in a process with threads may deadlock. A spawned Python would import
-    `multiprocessing` from the current folder, unless PYTHONSAFEPATH is set.
-    """
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    before = os.environ.get("PYTHONSAFEPATH")
-    os.environ["PYTHONSAFEPATH"] = "1"
-    others = multiprocessing.active_children()
-    try:
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), begin, arguments) as pool:
-            try:
-                yield pool
-            except BaseException:
-                for child in multiprocessing.active_children():
-                    if child not in others:
-                        child.kill()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    finally:
-        if before is None:
-            del os.environ["PYTHONSAFEPATH"]
-        else:
-            os.environ["PYTHONSAFEPATH"] = before
-
-
-T = TypeVar("T")
-
-_bench: Any = None
-"""What a worker of a pool was made with; each process has its own."""
-
-
-def begin_worker(make: Callable[..., Any], *arguments: Any) -> None:
-    """Make what the functions of this worker use. Ctrl-C reaches all processes; the first one ends the others."""
-    global _bench
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _bench = make(*arguments)
-    gc.freeze()  # all of it lives as long as the worker: to look through it again and again took 7 % of the time
-    gc.set_threshold(20_000, *gc.get_threshold()[1:])  # and each play leaves little: that took another 3 %
-
-
-def use_bench(function: Callable[..., T], *given: Any) -> T:
-    """Call a function with what `begin_worker` made, and what is given."""
-    return function(_bench, *given)

@@ -17,7 +17,6 @@ from harness.checks.gateway import STREAM_WORDS
 from harness.contract.judge.history.resources import RULES as RESOURCE_RULES
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
-from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.failure import RULES, SEARCHED
 from harness.resources import folder
 from harness.rules import ROWS
@@ -55,7 +54,7 @@ _SHARED_WORDS = {
 
 def all_codes() -> list[str]:
     """Every code, sorted: each rule, and each `rule/word` that a judge gives."""
-    rules = {*ROWS, *(rule.id for rule in (*RULES, NOTICED, PROVED, SEARCHED))}
+    rules = {*ROWS, *(rule.id for rule in (*RULES, SEARCHED))}
     shapes = {"request.schema", "stream.schema", "stream.error-shape"}
     shapes |= {operation.rule for operation in OPERATIONS if operation.schema}
     words = {f"{rule}/{keyword_word(keyword)}" for rule in shapes for keyword in _KEYWORDS}

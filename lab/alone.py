@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.events import RunFinished
-from harness.engine.kill_matrix import Bench, load_checks
 from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
@@ -30,6 +29,7 @@ from harness.outcome import Accounted, Exit
 from harness.rules import ROWS
 from harness.transport import ServiceDriver
 from harness.wire import Request, Response
+from lab.kill_matrix import Bench, load_bench, load_checks
 
 JOBS = (1, 8, 24)
 _BROKEN = (Accounted.FAILED, Accounted.WARNED)
@@ -60,7 +60,7 @@ def judge(service: EmbeddedService, *checks: str, jobs: int = 1) -> Mapping[str,
     embedded = embed_emulator(SERVERS, TargetOptions())
     target = replace(embedded, connect=lambda session="": ServiceDriver(answer, service.clock), throwaway=False)
     options = RunOptions(selection=Selection(checks=checks), jobs=jobs)
-    *_, finished = check_target(target, load_checks(SERVERS, ""), options)
+    *_, finished = check_target(target, load_checks(), options)
     assert isinstance(finished, RunFinished)
     return {result.id: result for result in finished.results}
 
@@ -69,8 +69,8 @@ def find_differences(bench: Bench, mutant: str, jobs: int) -> Iterator[Differenc
     """The checks that have another result alone than in the whole run, and in a second run after that."""
     build = partial(MUTANTS[mutant].build, embedded_settings())
     own = {row.rule.id for row in ROWS.values() if row.mutant == mutant}
-    apart = {*bench.row(mutant, build).killers, *own}
-    everywhere = {check.id for check in load_checks(SERVERS, "") if check.everywhere}
+    apart = {*bench.row(build).killers, *own}
+    everywhere = {check.id for check in load_checks() if check.everywhere}
     service = build()
     for turn in ("fresh", "judged before"):
         whole = judge(service, jobs=jobs)
@@ -98,7 +98,7 @@ def run(words: Sequence[str]) -> int:
     names = given.mutants or sorted(MUTANTS)
     if not given.mutants and given.sample:
         names = random.Random(given.seed).sample(names, given.sample)
-    bench = Bench.of_catalogue(SERVERS, "")
+    bench = load_bench()
     found = 0
     for name in names:
         for jobs in given.jobs or JOBS:

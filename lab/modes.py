@@ -21,7 +21,6 @@ from typing import Any, TypeAlias
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
-from harness.engine.kill_matrix import group_by_exercise, load_checks
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
@@ -30,6 +29,7 @@ from harness.outcome import Exit
 from harness.wire import Exchange
 from lab.defects.scenes import MODES, MOMENTS, explain_cell
 from lab.defects.wrapped_service import DefectRun
+from lab.kill_matrix import group_by_exercise, load_checks
 
 JUDGED, OPEN = "judged", "open"
 
@@ -60,7 +60,7 @@ def observe_matrix(globs: Sequence[str] = ()) -> ModeMatrix:
 
     With `globs`, the matrix has only the rules that match one.
     """
-    checks = load_checks(SERVERS, "")
+    checks = load_checks()
     judged = _count_judged(checks)
     cells = list(product(MODES, MOMENTS))
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from harness.engine.events import ExerciseStarted, RunEvent, RunFinished
-from harness.engine.kill_matrix import load_checks
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
@@ -35,6 +34,7 @@ from harness.outcome.words import format_count
 from lab.defects.generation import draw, find_excuse, generate, generate_oddities, load_floors, touches
 from lab.defects.scenes import ODDITY, WireDefect
 from lab.defects.wrapped_service import CleanExchange, DefectRun
+from lab.kill_matrix import load_checks
 
 DATA = Path(__file__).parents[1] / "docs" / "mutation.json"
 """What the site makes the page of the score of."""
@@ -61,7 +61,7 @@ class DefectBench:
 
     def __init__(self) -> None:
         self._contract = SERVERS.load_contract("")
-        self.checks = load_checks(SERVERS, "")
+        self.checks = load_checks()
         self._costs = {check.exercise.name: check.exercise.requests for check in self.checks}
         self._exercises: dict[Any, dict[str, None]] = {}
         self._forms: dict[Any, set[bool]] = {}

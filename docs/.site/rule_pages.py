@@ -110,7 +110,6 @@ _WITHOUT_PICTURE = {
     "fuzz": "each search finds its own requests; [its report](../fuzzing.md) draws those that break the rule",
     "torture": "it judges a program of yours; [its report](../torture.md) draws the stream that it received, and "
     "[a table](../clients.md) shows known clients",
-    "mutants": "it judges the checks; [a table](../mutation.md) shows which defects they report",
     "verify": "it judges what a client sends; [the report](../recording.md) of a recording shows the request",
 }
 """Why the page of a rule has no picture of right and wrong, by the command that judges the rule."""

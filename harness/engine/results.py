@@ -1,8 +1,8 @@
 """The result of one judgment of a run: the verdict, the evidence, and how to reproduce it.
 
 Layer 4, values only. Only `decide` makes a `Result`; reports, baseline and exit code read it. Must not know which
-command judges: a check, a gateway rule, a case of a client, a failure of a search, a rule over recordings and a
-mutant all become the same value.
+command judges: a check, a gateway rule, a case of a client, a failure of a search and a rule over recordings
+all become the same value.
 """
 
 from __future__ import annotations
@@ -90,18 +90,8 @@ class RecordedPlace(Struct, frozen=True):
     streams: tuple[tuple[str, Exchange], ...] = ()
 
 
-class KillRow(Struct, frozen=True):
-    """One mutant, the checks that notice it, our own errors with it, and the area of its rule."""
-
-    mutant: str
-    killers: tuple[str, ...]
-    errors: tuple[str, ...] = ()
-    seconds: float = 0.0
-    area: str = ""
-
-
 Shown = TypeVar("Shown")
-Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace | KillRow
+Evidence: TypeAlias = Exchange | RelayedExchange | ClientRun | RecordedPlace
 """What shows that a result is true; `report.evidence_text` is the only place that words it."""
 
 

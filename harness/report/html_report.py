@@ -46,8 +46,8 @@ def render(state: PresentedRun) -> str:
         for row in area.rows:
             names.name(row.result.id)
     listed = sum(len(area.rows) for area in areas)
-    tallies = state.tallies
-    kinds = {row.outcome: row.row_word for area in areas for row in area.rows}
+    counts = state.accounting.counts
+    kinds = {row.outcome for area in areas for row in area.rows}
     order = ""
     if len(causes) > 1:
         number = format_count(sum(len(cause.results) for cause in causes), "failure")
@@ -69,9 +69,9 @@ def render(state: PresentedRun) -> str:
         seconds=finished.seconds,
         exit=int(finished.exit),
         totals=state.totals,
-        tallies=[_to_part(tally.word, tally.number, tally.outcome) for tally in tallies],
+        tallies=count_for_bar(counts),
         outcomes=list(state.list_outcomes()),
-        total=sum(tally.number for tally in tallies),
+        total=sum(counts.values()),
         shown=listed,
         unlisted=len(state.results) - listed,
         noun=state.noun,
@@ -91,7 +91,7 @@ def render(state: PresentedRun) -> str:
             if not s.drawn
         ],
         catalogue_word="Catalog" if presentation.noun == "check" else "Results",
-        filters=[("", "All"), *((str(one), kinds[one].capitalize()) for one in LISTED if one in kinds)],
+        filters=[("", "All"), *((str(one), one.word.capitalize()) for one in LISTED if one in kinds)],
         levels=[str(level) for level in Level if any(row.level is level for area in areas for row in area.rows)],
         areas=areas,
         detailed=detailed,
@@ -129,8 +129,8 @@ class OutcomeCount:
 
 def count_for_bar(counts: Mapping[Accounted, int]) -> list[OutcomeCount]:
     """The parts of a bar: what was not judged is hatched."""
-    return [_to_part(outcome.word, number, outcome) for outcome in Accounted if (number := counts.get(outcome, 0))]
-
-
-def _to_part(word: str, number: int, outcome: Accounted) -> OutcomeCount:
-    return OutcomeCount(word=word, number=number, mark=mark_of(str(outcome)), hatched=outcome not in JUDGED)
+    return [
+        OutcomeCount(word=outcome.word, number=number, mark=mark_of(str(outcome)), hatched=outcome not in JUDGED)
+        for outcome in Accounted
+        if (number := counts.get(outcome, 0))
+    ]

@@ -60,7 +60,8 @@ def render(state: PresentedRun) -> str:
     ):
         lines += [paragraph, ""]
     lines += [Markdown("| outcome | {}s |").format(state.noun), Markdown("| --- | ---: |")]
-    lines += [Markdown("| {} | {} |").format(tally.word, tally.number) for tally in state.tallies]
+    counts = state.accounting.counts
+    lines += [Markdown("| {} | {} |").format(one.word, counts[one]) for one in Accounted if counts.get(one, 0)]
     if notes := list(state.list_notes()):
         lines += ["", fence("\n".join(notes))]
     for section in state.presentation.sections(state):

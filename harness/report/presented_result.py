@@ -16,7 +16,6 @@ from msgspec import structs
 from harness.engine.results import (
     LEVEL_RANK,
     Evidence,
-    KillRow,
     RecordedPlace,
     Result,
 )
@@ -119,16 +118,6 @@ class PresentedResult:
     def word(self) -> str:
         """The outcome, or the reason why it was not tested."""
         return self.result.reason_words or self.outcome.word
-
-    @property
-    def row_word(self) -> str:
-        """The outcome in a list."""
-        return self._presentation.word(self.result)
-
-    @property
-    def label(self) -> str:
-        """The name in a list."""
-        return self._presentation.label(self.result)
 
     @property
     def heading(self) -> str:
@@ -430,7 +419,7 @@ class PresentedResult:
 
     @cached_property
     def _all_logs(self) -> list[Log]:
-        others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace | KillRow)]
+        others = [item for item in self.result.evidence if not isinstance(item, RecordedPlace)]
         found = logs(others, self._run.display, shown=WIRE_SHOWN)
         return [structs.replace(log, parts=self._split(item)) for log, item in zip(found, others, strict=True)]
 

@@ -25,7 +25,7 @@ from harness.report.accounting import (
 )
 from harness.report.causes import FAILING, Cause, list_causes
 from harness.report.collected_run import CollectedRun
-from harness.report.commands.presentation import CountedWord, Presentation
+from harness.report.commands.presentation import Presentation
 from harness.report.finding_text import Paint
 from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
@@ -133,12 +133,7 @@ class PresentedRun(CollectedRun):
     @property
     def noun(self) -> str:
         """The noun of the tallies, in the singular."""
-        return self.presentation.counted or self.presentation.noun
-
-    @property
-    def tallies(self) -> list[CountedWord]:
-        """The counts of every format, with their words."""
-        return list(self.presentation.tallies(self))
+        return self.presentation.noun
 
     @property
     def score(self) -> str:
@@ -238,16 +233,7 @@ class PresentedRun(CollectedRun):
         ]
 
     def list_outcomes(self) -> Iterator[OutcomeRow]:
-        """The outcomes that occur, each with its reasons; those that are no part of others add up to the total.
-
-        A run that counts something else than its results has the words of its tallies.
-        """
-        if self.presentation.counted:
-            for tally in self.tallies:
-                ids = [result.id for result in self.results if self.presentation.is_of(result, tally)]
-                yield OutcomeRow(number=tally.number, words=tally.word, about="", outcome=tally.outcome,
-                                 groups=(_list_ids(ids, ""),) if ids else ())  # fmt: skip
-            return
+        """The outcomes that occur, each with its reasons; those that are no part of others add up to the total."""
         counts = self.accounting.counts
         for outcome in Accounted:
             if number := counts.get(outcome, 0):

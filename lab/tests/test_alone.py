@@ -8,11 +8,11 @@ from functools import cache
 import pytest
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.kill_matrix import Bench
 from harness.engine.results import Result
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from lab import alone
+from lab.kill_matrix import Bench, load_bench
 
 SOME = sorted(MUTANTS)[::80]
 
@@ -20,7 +20,7 @@ SOME = sorted(MUTANTS)[::80]
 @cache
 def bench() -> Bench:
     """The catalog, played against the reference once."""
-    return Bench.of_catalogue(SERVERS, "")
+    return load_bench()
 
 
 @pytest.mark.slow
@@ -51,7 +51,7 @@ def test_one_mutant_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     """The exit code is 1 where a difference is listed."""
     difference = alone.Difference("delete-keeps", "del.gone", "8 jobs, fresh", "failed", "passed")
     monkeypatch.setattr(alone, "find_differences", lambda bench, mutant, jobs: [difference])
-    monkeypatch.setattr(alone.Bench, "of_catalogue", lambda api, revision: None)
+    monkeypatch.setattr(alone, "load_bench", lambda: None)
     assert alone.run(["delete-keeps", "-j", "8"]) == 1
     out = capsys.readouterr().out
     assert "delete-keeps: del.gone failed alone, passed in the whole run (8 jobs, fresh)" in out

@@ -278,7 +278,7 @@ def test_reports_of_others(run: Callable[..., str], harness: Harness, tmp_path: 
         ["doctor", "--json"],
         ["incidents"],
         ["incidents", "--json"],
-        ["mutants", "json-cut-short", "-vv", "-j", "1", *REPORTS],
+        ["mutants", "json-cut-short"],
     ],
     ids=lambda words: " ".join(words[:2]),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -178,18 +177,6 @@ def test_ctrl_c_ends_what_is_read(jobs: str) -> None:
         assert service.runs == {}
 
 
-def test_ctrl_c_ends_the_mutants_at_once(tmp_path: Path) -> None:
-    """The kill matrix stops within seconds, with totals and reports of the mutants that were tried."""
-    report = tmp_path / "r.json"
-    words = ["mutants", "-j", "2", "--report", f"json={report}"]
-    out = interrupt(words, says("a row\n"), program=("-c", ALL_CHILDREN), group=True)
-    value = json.loads(report.read_text("utf-8"))
-    assert 0 < value["mutants"] < 100
-    assert value["checks"] > 200
-    assert value["checks_without_killer"] == []
-    assert re.search(rf"^INTERRUPTED: {value['killed']} of \d\d+ mutants killed by ", out, re.MULTILINE)
-
-
 NEVER_READY = """
 import pathlib, sys, time
 pathlib.Path(sys.argv[1]).touch()
@@ -242,26 +229,6 @@ from harness.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 """A command that stands still after its first result."""
-
-
-ALL_CHILDREN = """
-import sys
-import harness.engine.kill_matrix as proof
-
-play_mutants = proof.play_mutants
-
-def play_and_tell(*words, **options):
-    for number, one in enumerate(play_mutants(*words, **options)):
-        yield one
-        if number == 1:
-            print("a row", flush=True)
-
-if __name__ == "__main__":
-    from harness.cli import main
-    proof.play_mutants = play_and_tell
-    sys.exit(main(sys.argv[1:]))
-"""
-"""`harness mutants`, which tells when the first row is finished."""
 
 
 @pytest.mark.parametrize("words", [["--deadline", "-1"], ["--deadline", "soon"]])

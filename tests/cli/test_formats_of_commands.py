@@ -16,7 +16,6 @@ from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
 from harness.finding_codes import read_published
-from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
 from harness.transport.proxy import UpstreamServer
@@ -36,7 +35,6 @@ WRONG = {
     "torture": "client[event:9,rst]",
     "fuzz": "del.gone",
     "verify": "stream.start-before",
-    "mutants": "proof.noticed",
 }
 """For each command, the id of a result that a page has to name."""
 
@@ -74,18 +72,6 @@ def verify(stack: ExitStack) -> list[str]:
     return ["."]
 
 
-def mutants(stack: ExitStack) -> list[str]:
-    """One mutant that only a check outside the catalogue of this run would notice."""
-    patch = stack.enter_context(pytest.MonkeyPatch.context())
-    patch.setattr("harness.checks.catalogue.CATALOGUE", _some_checks("http"))
-    return ["delete-keeps", "-j", "1"]
-
-
-def _some_checks(area: str) -> list[object]:
-
-    return [check for check in SERVERS.load_catalogue() if check.rule.area == area]
-
-
 def _mutant(stack: ExitStack) -> str:
     patch = stack.enter_context(pytest.MonkeyPatch.context())
     patch.setattr("harness.emulator.Emulator", MUTANTS["delete-keeps"].build)
@@ -98,7 +84,6 @@ COMMANDS: dict[str, Callable[[ExitStack], list[str]]] = {
     "torture": torture,
     "fuzz": fuzz,
     "verify": verify,
-    "mutants": mutants,
 }
 
 
@@ -134,10 +119,7 @@ def test_each_format_is_read() -> None:
 
 def is_terminal(name: str, text: str) -> None:
     """Plain lines without control characters, that say what is wrong."""
-    said = {"torture": "FAILED      client.once/duplicated", "mutants": "delete-keeps  SURVIVED"}.get(
-        name, WRONG[name]
-    )
-    assert said in text
+    assert {"torture": "FAILED      client.once/duplicated"}.get(name, WRONG[name]) in text
     first = text.split("\n\n")[0].splitlines()
     assert len(first) == len(set(first)), "nothing appears twice as it comes"
     assert not set(text) & {"\x1b", "\r"}
@@ -175,8 +157,7 @@ def is_markdown(name: str, text: str) -> None:
     assert lines[0].startswith("## ")
     assert lines[2].startswith("**FAILED: ")
     assert "### Failed" in lines
-    outcome = {"mutants": "survived"}.get(name, "failed")
-    assert any(line.startswith(f"| {outcome} | ") for line in lines)
+    assert any(line.startswith("| failed | ") for line in lines)
     fences = [line for line in lines if set(line.removesuffix("text")) == {"`"}]
     assert len(fences) % 2 == 0
     assert f"<code>{WRONG[name]}" in text
@@ -187,8 +168,8 @@ def is_badge(name: str, text: str) -> None:
     badge = json.loads(text)
     assert set(badge) == {"schemaVersion", "label", "message", "color"}
     assert (badge["schemaVersion"], badge["color"]) == (1, "red")
-    counted = {"torture": r"1 of 2 cases failed", "mutants": r"1 of 1 mutant survived"}
-    assert re.fullmatch(counted.get(name, r"1 of [1-9]\d* MUST failed"), badge["message"])
+    counted = r"1 of 2 cases failed" if name == "torture" else r"1 of [1-9]\d* MUST failed"
+    assert re.fullmatch(counted, badge["message"])
 
 
 CELLS = {

@@ -20,14 +20,8 @@ def test_each_rule_has_a_page_and_a_row() -> None:
     pages = dict(rule_pages())
     linked = re.findall(r"^\| \[([^\]]+)\]\(([^)]+)\.md\)", rule_index(), re.MULTILINE)
     assert {name for name, _ in linked} == {target for _, target in linked} == pages.keys()
-    assert {facts.command for facts in describe_everything()} == {
-        "check",
-        "gateway",
-        "fuzz",
-        "torture",
-        "verify",
-        "mutants",
-    }
+    commands = {facts.command for facts in describe_everything()}
+    assert commands == {"check", "gateway", "fuzz", "torture", "verify"}
 
 
 def test_each_rule_has_an_example_of_right_and_wrong() -> None:

@@ -17,7 +17,7 @@ from harness.benches.client.client_commands import Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 from harness.cassette import Player, Provenance, Recording, load, save
 from harness.engine.events import CheckFinished, RunFinished
-from harness.engine.kill_matrix import ProofOptions, prove
+from harness.engine.killers import Killers, find_killers
 from harness.engine.run import RunOptions, check_target
 from harness.engine.search.budget import Budget
 from harness.engine.search.run import HISTORY, LAWS, SCHEMA, FuzzOptions, fuzz
@@ -25,7 +25,6 @@ from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.faults import cut
 from harness.outcome import Exit, Verdict
 from harness.report.commands.fuzz import FuzzPresentation, failures
-from harness.report.commands.mutants import MutantsPresentation
 from harness.report.formats import FORMATS, render
 from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
@@ -136,15 +135,8 @@ def test_a_search_of_a_right_service_finds_nothing_and_proves_something() -> Non
 
 
 def test_its_mutant_is_noticed() -> None:
-    """The kill matrix of the toy: its mutant is noticed by one check, and the other check has no proof."""
-    summaries = {name: mutant.summary for name, mutant in NOTES.load_mutants().items()}
-    state = PresentedRun(NOTES, presentation=MutantsPresentation())
-    for event in prove(NOTES, ProofOptions(summaries=summaries, whole=True)):
-        state.handle(event)
-    assert {result.id: result.verdict for result in state.results} == {
-        "proof.noticed[word-lost]": Verdict.PASS,
-        "proof.proved[note.readable]": Verdict.FAIL,
-    }
+    """The one mutant of the toy fails one check, and nothing raises."""
+    assert find_killers(NOTES, "word-lost") == Killers(("words.whole",), {})
 
 
 def test_its_recording_is_replayed_and_resumed(tmp_path: Path) -> None:

@@ -140,9 +140,8 @@ def _baselines() -> list[Item]:
 
 def _proofs() -> list[Item]:
     return [
-        Item("mutants/matrix", steps("mutants --json -j 2")),
         Item("mutants/list", steps("mutants --list")),
-        Item("mutants/some", steps("mutants 'del*' 'usage-*'", "mutants no-such-mutant")),
+        Item("mutants/some", steps("mutants 'delete-un*'", "mutants 'usage-*' --json", "mutants no-such-mutant")),
     ]
 
 

@@ -79,7 +79,6 @@ fuzz emulator --report html=x.html
 fuzz emulator --level never
 fuzz emulator --time 0
 mutants no-such-mutant
-mutants -j 0
 record --cassette a.yaml
 record --target http://h --cassette a.txt
 record --target http://h --cassette a.yaml --continue

@@ -17,16 +17,12 @@ from msgspec import structs
 import harness
 from harness.engine import workers
 from harness.engine.decide import Policy, decide
-from harness.engine.events import PhaseFinished, Planned, RunFinished, TargetInfo
 from harness.engine.execute import play
-from harness.engine.kill_matrix import NOTICED, REFERENCE, UNPROVED
-from harness.engine.results import KillRow
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Accounted, Exit, Finding, Observation, Outcome
+from harness.outcome import Accounted, Finding, Observation, Outcome
 from harness.outcome.words import escape_unseen
-from harness.report.commands.mutants import MutantsPresentation
 from harness.report.formats import FORMATS, dump, render
 from harness.report.markdown import fence
 from harness.report.presented_run import PresentedRun
@@ -144,68 +140,6 @@ def test_markdown_fences_hold(story: PresentedRun) -> None:
     assert len(fences) % 2 == 0
     assert max(len(fence) for fence in fences) >= 5
     assert "| failed | 3 |" in lines
-
-
-def mutant_run(error: str = "") -> PresentedRun:
-    """A finished run of three mutants: two are killed, one survives; an `error` meets the first and the last."""
-    state = PresentedRun(INTERACTIONS, presentation=MutantsPresentation(), revision="2026-05-20")
-    state.target = TargetInfo(name="mutants")
-    state.planned = Planned(3, 0)
-    state.phases = [
-        PhaseFinished(name=REFERENCE, counts={"checks": 9}, notes=()),
-        PhaseFinished(name=UNPROVED, counts={}, notes=()),
-    ]
-    rows = [KillRow("a", ("get.ok",), (error,)), KillRow("b", ("get.ok", "get.odd")), KillRow("c", (), (error,))]
-    rows = [row if error else structs.replace(row, errors=()) for row in rows]
-    results = tuple(
-        decide(
-            NOTICED,
-            Observation(Outcome.ERROR, reason=error)
-            if row.errors
-            else Observation.of([] if row.killers else [Finding(NOTICED.id, "no check reports it")]),
-            Policy(),
-            result_id=row.mutant,
-            show=lambda _, row=row: (row,),
-        )
-        for row in rows
-    )
-    state.finished = RunFinished(results, 1.0, Exit.HARNESS_ERROR if error else Exit.FAILED)
-    return state
-
-
-def test_one_error_is_one_cause_of_a_run_of_mutants() -> None:
-    """A mutant on which a check raised is not tested, also if others kill it; the page names the cause once."""
-    state = mutant_run("Traceback:\n" + 400 * "  a frame\n" + "KeyError: 'steps'")
-    assert state.totals == "3 mutants in 1.0 s: 1 killed, 2 not tested."
-    assert [(cause.title, cause.counts) for cause in state.causes] == [
-        ("KeyError: 'steps'", "2 not tested (harness error)")
-    ]
-    text = PageReader.read(render("html", state)).text
-    assert "a frame\n…\n  a frame" in text, "a long traceback keeps its end"
-    assert "A harness error is a defect of the harness" in text
-    assert "NOT TESTED" in text
-    assert "survived: c" not in text
-
-
-def test_a_survivor_has_a_next_step() -> None:
-    """The page says what to do about it below its headline, and has no bytes to open."""
-    text = PageReader.read(render("html", mutant_run())).text
-    assert "harness serve --mutant c serves it; add a rule whose check fails on it." in text
-    assert "The bytes" not in text
-
-
-def test_a_run_of_mutants_counts_mutants_everywhere() -> None:
-    """Totals, badge, Markdown and page have one noun and one set of words."""
-    state = mutant_run()
-    assert state.totals == "3 mutants in 1.0 s: 1 survived, 2 killed."
-    badge = json.loads(render("badge", state))
-    assert (badge["label"], badge["message"]) == ("mutants", "1 of 3 mutants survived")
-    markdown = render("markdown", state)
-    assert "| outcome | mutants |" in markdown
-    assert "| survived | 1 |\n| killed | 2 |" in markdown
-    page = render("html", state)
-    assert 'aria-label="All 3 mutants: 1 survived, 2 killed"' in page
-    assert "<dt>API revision</dt><dd>2026-05-20</dd>" in page
 
 
 def test_a_page_of_one_check_does_not_carry_the_others() -> None:

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.contract.tables.operations import operation_of
-from harness.engine.kill_matrix import Bench
 from harness.interactions.servers import SERVERS
 from harness.rules.ledger import Sentence, load_ledger
 from harness.wire import Chunk, Piece, PieceBody, Request, Response
+from lab.kill_matrix import Bench
 
 CHECKS = {check.id: check for check in SERVERS.load_catalogue()}
 FALSE = [sentence for sentence in load_ledger() if sentence.false_on]
@@ -80,7 +80,7 @@ def edit(value: Any, path: list[str], new: Any) -> None:
 
 def find_killers(sentence: Sentence, build: Callable[[], Any]) -> tuple[str, ...]:
     """Those of the sentence's rules that a server breaks, in their own exercises."""
-    row = Bench(SERVERS, [CHECKS[rule] for rule in sentence.rules if rule in CHECKS]).row(sentence.id, build)
+    row = Bench(SERVERS, [CHECKS[rule] for rule in sentence.rules if rule in CHECKS]).row(build)
     assert row.errors == (), sentence.id
     return row.killers
 

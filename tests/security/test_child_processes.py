@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -79,24 +78,6 @@ def test_a_program_of_the_folder_is_not_found(hostile: Path, monkeypatch: pytest
     monkeypatch.setenv("PATH", os.pathsep.join(("", ".", str(hostile.parent / "no"))))
     assert child_processes.find_program("npm") is None
     assert child_processes.tool_environment()["PATH"] == str(hostile.parent / "no")
-
-
-def test_a_worker_imports_nothing_of_the_folder(hostile: Path) -> None:
-    """A worker of `mutants` does not import `multiprocessing` from the current folder."""
-    code = (
-        "from harness import child_processes\n"
-        "if __name__ == '__main__':\n"
-        "    with child_processes.worker_pool(1, abs, (1,)) as pool:\n"
-        "        print(pool.submit(abs, -7).result())\n"
-    )
-    program = hostile.parent / "program.py"
-    program.write_text(code, encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(
-        [sys.executable, str(program)], env=environment, cwd=hostile, capture_output=True, text=True, check=False
-    )
-    assert done.stdout == "7\n", done.stderr
-    assert not (hostile.parent / "ran").exists(), (hostile.parent / "ran").read_text("utf-8")
 
 
 def test_a_browser_sees_no_key(hostile: Path, monkeypatch: pytest.MonkeyPatch) -> None:

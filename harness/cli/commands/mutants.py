@@ -1,4 +1,4 @@
-"""`harness mutants`: the kill matrix, the proof that each check can fail.
+"""`harness mutants`: which checks fail on each mutant of the emulator, the proof that a check can fail.
 
 Layer 8.
 """
@@ -6,40 +6,37 @@ Layer 8.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import (
-    ExtensionOptions,
-    OutputOptions,
-    verbose_option,
-)
-from harness.cli.options import COUNT, Page, argument, flag, option
-from harness.cli.output import Listeners, say_lines, write_json
-from harness.contract import CURRENT
+from harness.cli.common_options import ExtensionOptions, json_option
+from harness.cli.options import Page, argument, flag
+from harness.cli.output import say_lines, write_json
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import did_you_mean
-from harness.report.screen import align
+from harness.outcome.words import did_you_mean, format_count, list_some
+from harness.report.screen import Line, align
 from harness.rules import ROWS
+
+if TYPE_CHECKING:
+    from harness.engine.killers import Killers
 
 
 @dataclass(kw_only=True)
-class MutantsArguments(ExtensionOptions, OutputOptions):
+class MutantsArguments(ExtensionOptions):
     """The options of `harness mutants`."""
 
     globs: Sequence[str] = argument(
         "run only matching mutants", nargs="*", default=(), metavar="GLOB", completes="mutant"
     )
-    jobs: int = option("number of processes", COUNT, 2, flags=("-j", "--jobs"))
     list: bool = flag("list the mutants and their defects, and run nothing")
-    verbose: int = verbose_option("name every check that kills a mutant")
+    json: bool = json_option()
 
     page = Page(
         "mutants",
         ("harness mutants 'resume-*'", "harness mutants --list"),
-        groups=("run", "output"),
         notes="exit codes: 0 every mutant was killed · 1 a mutant survived · 2 usage · 5 error in the harness ·\n"
         "130 interrupted",
     )
@@ -49,34 +46,78 @@ OPTIONS = MutantsArguments
 
 
 def run(words: Sequence[str]) -> int:
-    """Run the command. Exit code 0 if every mutant is noticed and, in a full run, every check notices one."""
+    """Run the command. Exit code 0 if some check fails on each mutant."""
     arguments = read_options(MutantsArguments, words)
     mutants = SERVERS.load_mutants()
-    chosen = list(mutants)
-    if arguments.globs:
-        hits: dict[str, None] = {}
-        for glob in arguments.globs:
-            found = fnmatch.filter(mutants, glob)
-            if not found:
-                hint = did_you_mean(glob, mutants, otherwise=": `harness mutants --list` shows all")
-                if (row := ROWS.get(glob)) is not None and row.mutant in mutants:
-                    hint = f", which is a rule: name a mutant that breaks it, such as {row.mutant!r}"
-                raise UsageFault(f"no mutant has the id {glob!r}{hint}")
-            hits.update(dict.fromkeys(found))
-        chosen = list(hits)
+    chosen = _choose(arguments.globs)
     if arguments.list:
         if arguments.json:
             write_json([{"id": name, "summary": mutants[name].summary} for name in chosen])
         else:
             say_lines(align([(name, mutants[name].summary) for name in chosen]))
         return Exit.OK
-    from harness.engine.kill_matrix import ProofOptions, prove
-    from harness.report.commands.mutants import MutantsPresentation
+    from harness.engine.killers import find_killers
 
-    options = ProofOptions(
-        summaries={name: mutants[name].summary for name in chosen},
-        whole=len(chosen) == len(mutants),
-        jobs=arguments.jobs,
-        revision=CURRENT,
-    )
-    return Listeners(arguments, MutantsPresentation()).follow(prove(SERVERS, options)).exit
+    width = max(map(len, chosen)) + 2
+    rows: dict[str, Killers] = {}
+    for name in chosen:
+        rows[name] = find_killers(SERVERS, name)
+        if not arguments.json:
+            say_lines([Line(f"{name:<{width}}{_word_killers(rows[name])}", hang=width)])
+    survivors = [name for name, row in rows.items() if not (row.names or row.errors)]
+    erred = any(row.errors for row in rows.values())
+    code = Exit.HARNESS_ERROR if erred else Exit.FAILED if survivors else Exit.OK
+    if arguments.json:
+        killers = {name: row.names for name, row in rows.items()}
+        errors = {name: row.errors for name, row in rows.items() if row.errors}
+        write_json({"killers": killers, "survivors": survivors, "errors": errors, "exit": code})
+    else:
+        say_lines(_conclude(rows, survivors))
+    return code
+
+
+def _choose(globs: Sequence[str]) -> list[str]:
+    """The mutants that match, all without a pattern. Raises UsageFault if one matches nothing."""
+    mutants = SERVERS.load_mutants()
+    hits: dict[str, None] = {}
+    for glob in globs or ("*",):
+        found = fnmatch.filter(mutants, glob)
+        if not found:
+            hint = did_you_mean(glob, mutants, otherwise=": `harness mutants --list` shows all")
+            if (row := ROWS.get(glob)) is not None and row.mutant in mutants:
+                hint = f", which is a rule: name a mutant that breaks it, such as {row.mutant!r}"
+            raise UsageFault(f"no mutant has the id {glob!r}{hint}")
+        hits.update(dict.fromkeys(found))
+    return list(hits)
+
+
+def _word_killers(row: Killers) -> str:
+    """The checks that fail, those of an extension first: its author asks for them."""
+    if row.errors:
+        return "NOT TESTED"
+    added = SERVERS.load_extensions()
+    return ", ".join(sorted(row.names, key=lambda name: name.partition(".")[0] not in added)) or "SURVIVED"
+
+
+def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator[str]:
+    """The errors, the checks of extensions that no mutant proves, and the verdict."""
+    from harness.report.commands.presentation import ERRED, ERRED_OUTSIDE
+
+    extensions = SERVERS.load_extensions()
+    errors = {check: reason for row in rows.values() for check, reason in row.errors.items()}
+    yield from (f"ERROR in {check}: {reason}" for check, reason in errors.items())
+    for area in dict.fromkeys(check.partition(".")[0] for check in errors):
+        yield ERRED_OUTSIDE.format(area) if area in extensions else ERRED
+    killers = {name for row in rows.values() for name in row.names}
+    added = [check.id for check in SERVERS.load_catalogue() if check.rule.area in extensions]
+    if idle := [name for name in added if name not in killers]:
+        yield f"checks of an extension that kill none of these mutants: {', '.join(idle)}"
+    total = format_count(len(rows), "mutant")
+    erred = sum(bool(row.errors) for row in rows.values())
+    if erred:
+        yield f"HARNESS ERROR: {erred} of {total} not tested."
+    elif survivors:
+        yield f"help: `harness serve --mutant {survivors[0]}` serves it; add a rule whose check fails on it"
+        yield f"FAILED: {len(survivors)} of {total} survived ({list_some(survivors, 3)})."
+    else:
+        yield f"PASSED: {total} killed."

@@ -18,7 +18,6 @@ from harness import rules
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.gateway.findings import cures_of
 from harness.cli.rules import load_every_check
-from harness.engine.kill_matrix import NOTICED, PROVED
 from harness.engine.search.failure import RULES as SEARCH_RULES
 from harness.engine.search.failure import SEARCHED
 from harness.interactions.servers import SERVERS
@@ -32,7 +31,6 @@ from harness.rules.ledger import sentences_of
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
     "fuzz": (*SEARCH_RULES, *(row.rule for row in rows_of("search")), SEARCHED),
     "torture": tuple(row.rule for row in rows_of("clients")),
-    "mutants": (NOTICED, PROVED),
 }
 """Rules that no check judges, by the command that does; those of requests are judged by `verify` alone."""
 

@@ -89,8 +89,6 @@ def _is_taken(refusal: Refusal, call: Call) -> bool:
 
 MUTANTS = table(
     "agents",
-    row("agent-refused", "No agent can be run.",
-        instead(CreateValidator.is_agent, lambda validator, name, project: False)),
     row("agent-never-settles", "An agent's run stays in progress forever.",
         status(lambda status, run: status if run.agent is None else "in_progress")),
     row("environment-not-told", "A run in an environment does not name its environment.",
@@ -113,8 +111,6 @@ MUTANTS = table(
     row("agent-in-model-refused", "An agent's name is not accepted in `model`.",
         before(CreateValidator.author, when(
             _names_agent_as_model, refuse("There is no such model.", 404, "model_not_found")))),
-    row("agent-unknown-accepted", "Any name that is not a model is accepted as an agent.",
-        instead(CreateValidator.is_agent, lambda validator, name, project: not validator.is_model(name))),
     row("agent-unknown-crashes", "A create with an agent that does not exist returns 500.",
         before(CreateValidator.author, when(
             lambda validator, body, project: "agent" in body and not validator.is_agent(body["agent"], project),
@@ -140,8 +136,6 @@ MUTANTS = table(
         admit("configs", when(lambda body: "agent_config" in body, refuse("'agent_config' is not supported.")))),
     *life_rows("agents", "agents", "agents"),
     *unknown_rows("agents", "agents", "agents"),
-    row("agents-forget-fields", "A read of a saved agent shows only its id, under another name.",
-        response("GET agents/*", lambda agent, _: {"name": agent.get("id")})),
     row("agents-overwrite", "An agent whose id is in use replaces the existing agent.",
         error("POST agents", when(_is_taken, lambda _, call: json_response(read_json(call))))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
@@ -158,9 +152,6 @@ MUTANTS = table(
         request_body("POST agents", when(
             lambda body, _: any(tool.get("type") == "function" for tool in body.get("tools", ())),
             refuse("Invalid value at 'tools'.")))),
-    row("agents-list-object", "The list of agents is an object by id.",
-        response("GET agents", lambda page, _: (
-            {"agents": {agent["id"]: agent for agent in page.get("agents", [])}}))),
     row("agents-page-repeats", "Every page of agents is the first one.",
         request("GET agents", ignore("page_token"))),
     row("agents-page-loses-one", "Every page of agents after the first lacks its first item.",
@@ -168,9 +159,6 @@ MUTANTS = table(
     row("agents-list-bare", "The list of agents is a bare array.",
         response("GET agents", lambda page, _: page.get("agents", []))),
     row("agents-create-crashes", "A create of an agent saves it but returns 500.", response("POST agents", crash)),
-    row("agents-create-renamed",
-        "The response to the create of an agent shows a different id from the requested one.",
-        response("POST agents", lambda agent, _: agent.update(id=f"agents/{agent.get('id')}"))),
     row("agents-delete-takes-runs", "Deleting an agent deletes the interactions that it ran.",
         instead(Engine.find, when(_finds_run_of_deleted, lambda *_: None))),
     row("shape-agent", "A read shows the description of a saved agent as a number.",

@@ -7,9 +7,9 @@ from itertools import chain
 
 from harness.contract.data.transcript import results
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, drop, edit_json, not_found, put, refuse, turn, when
+from harness.emulator.mutants.changes import Json, drop, edit_json, not_found, put, refuse, turn, when
 from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps
-from harness.emulator.mutants.parts import Change, Defect, after, around, before, count
+from harness.emulator.mutants.parts import Change, Defect, after, around, count
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -76,10 +76,6 @@ def _wait_for_the_end(inner: Change, engine: Engine, call: Call, interaction_id:
     return response
 
 
-def _settles_now(bodies: Bodies, run: Run, *, timeline: bool) -> bool:
-    return timeline and run.background and run.settled and count(bodies, run.id) == 1
-
-
 def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
     return (
         order.previous is not None and order.previous.body.get("background") is True and bool(results(order.given))
@@ -88,12 +84,6 @@ def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
 
 MUTANTS = table(
     "background",
-    row("background-ignored",
-        "`background` is ignored: the create returns when the run has finished, as in the foreground.",
-        create(assign(background=False))),
-    row("background-refused", "`background` is refused.",
-        create(when(
-            lambda order, _: order.background, refuse("'background' is not implemented.", 501, "unimplemented")))),
     row("background-without-id", "The response to a background create has no id.",
         response("POST interactions", when(lambda body, _: body.get("status") == "in_progress", drop("id")))),
     row("polls-wait", "A GET of a run in progress returns when the run has settled.",
@@ -108,8 +98,6 @@ MUTANTS = table(
         after(Engine.get, _regress)),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
-    row("background-cancels-itself", "A background run ends as canceled, although no client cancels it.",
-        status(when(lambda status, run: run.background, turn(completed="cancelled")))),
     row("background-call-completed", "Reads show a background run with a pending call as completed.",
         status(when(lambda status, run: run.background, turn(requires_action="completed")))),
     row("background-call-hangs", "Reads show a background run with a pending call as in progress for ever.",
@@ -125,10 +113,6 @@ MUTANTS = table(
         _change_polls(lambda body, run, number: body.update(updated=f"2026-06-10T00:00:{59 - number % 60:02}Z"))),
     row("output-taken-back", "A run in progress shows a long draft, which its result does not have.",
         body(_show_a_draft)),
-    row("settles-without-output-first", "The first poll after a run has completed shows no output.",
-        before(Bodies.render, lambda bodies, run, **how: run.bodies.clear()),
-        around(Bodies.steps, lambda inner, bodies, run, *, timeline: (
-            list(run.given) if _settles_now(bodies, run, timeline=timeline) else inner(run, timeline=timeline)))),
     row("background-404-after-create", "A background run is not found until it has settled.",
         request("GET interactions/*", _hide_until_settled)),
     row("shape-background", "The steps of a run that has just started are a string.",

@@ -12,7 +12,6 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     edit_json,
-    html,
     inside,
     is_unknown,
     not_found,
@@ -22,7 +21,7 @@ from harness.emulator.mutants.changes import (
     turn,
     when,
 )
-from harness.emulator.mutants.hooks import error, event, request, response, row, status
+from harness.emulator.mutants.hooks import event, request, response, row
 from harness.emulator.mutants.parts import after, before, count, instead
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import StreamBody, Streams
@@ -107,14 +106,8 @@ MUTANTS = table(
     row("cancel-stops-all", "A cancel stops all background runs in progress.", before(Engine.stop, _stop_all)),
     row("cancel-completes", "A cancelled run is shown as completed.", instead(Engine.stop, _end_as("completed"))),
     row("cancel-fails-run", "A cancelled run is shown as failed.", instead(Engine.stop, _end_as("failed"))),
-    row("cancelled-misspelt", "The status is spelt `canceled`.", status(turn(cancelled="canceled"))),
-    row("cancel-answers-empty", "A cancel returns an empty object.",
-        response("POST interactions/*/cancel", lambda body, _: {})),
     row("cancel-answers-bare", "A cancel returns an interaction without the output and the usage that GET shows.",
         response("POST interactions/*/cancel", drop("steps", "usage"))),
-    row("cancel-needs-body", "A cancel without a body is refused.",
-        request("POST interactions/*/cancel", when(
-            lambda call, _: not call.request.body, refuse("The body is not valid JSON.")))),
     row("cancelled-comes-back", "A few polls after the cancel, the run is shown as completed after all.",
         after(Engine.get, when(
             lambda response, engine, call, run_id: count(engine, run_id) > 1,
@@ -154,13 +147,9 @@ MUTANTS = table(
         lambda call, engine: (
             replace(call, segments=("interactions", call.segments[1].removesuffix(":cancel"), "cancel"))))),
     row("cancel-deletes", "A cancel deletes the interaction.", instead(Engine.stop, _cancel_and_forget)),
-    row("cancel-late-deletes", "A cancel of a settled run is refused but deletes the interaction.",
-        before(Engine.require_cancellable, when(_is_late, lambda engine, run: engine.store.forget(run)))),
     row("shape-cancel", "The labels in the response to a cancel are a number.",
         response("POST interactions/*/cancel", put(labels=5))),
     row("shape-cancelled-event", "The closing event of a cancelled run has a number as its creation time.",
         event("interaction.completed", inside("interaction", when(
             lambda interaction: interaction["status"] == "cancelled", put(created=4))))),
-    row("shape-cancel-refusal", "A cancel that comes too late is refused with an HTML page.",
-        error("* interactions/*/cancel", lambda refusal, _: html(refusal.status))),
 )  # fmt: skip

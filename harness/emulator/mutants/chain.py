@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.data.transcript import given_text
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, drop, html, refuse, skip, when
@@ -86,11 +85,6 @@ def _streams_after_running(validator: CreateValidator, body: Json, project: str,
     return bool(body.get("stream")) and parent is not None and not parent.settled
 
 
-def _forget_earlier_steps(order: CreateRequest, engine: Engine) -> None:
-    order.given = order.given[-1:]
-    order.text = given_text(order.given)
-
-
 def _is_chained_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
     run, order = opened
     return order.previous is not None and run.background and not order.stream
@@ -122,8 +116,6 @@ def _name_model_in_object(body: Json, call: Call) -> None:
 
 MUTANTS = table(
     "chain",
-    row("chain-refused", "No interaction can be continued.",
-        admit("parent", refuse("'previous_interaction_id' is not supported."))),
     row("chain-ignored", "`previous_interaction_id` is ignored, whatever it names.",
         admit("shape", when(lambda body, *_: "previous_interaction_id" in body, drop("previous_interaction_id")))),
     row("chain-not-echoed", "A chained interaction does not name its parent.",
@@ -144,8 +136,6 @@ MUTANTS = table(
     row("parent-mutated", "A child appends its steps to its parent.", _change_chained(_append_to_parent)),
     row("sibling-continued", "A second child continues the first one, not their parent.",
         _change_second(assign(context=lambda run, sibling: sibling.total_context()))),
-    row("sibling-overwritten", "A second child appends its steps to the first one.",
-        _change_second(_append_to_parent)),
     row("one-child-only", "A parent can be continued only once.",
         after(CreateValidator.parent, when(
             lambda run, validator, *_: count(validator, run.id) > 1,
@@ -173,8 +163,6 @@ MUTANTS = table(
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),
             refuse("Input takes no step of type 'model_output'.")))),
-    row("steps-input-forgotten", "Of several steps of input only the last has an effect.",
-        create(_forget_earlier_steps)),
     row("shape-child", "The model of a chained interaction is an object.",
         response("POST interactions", _name_model_in_object)),
     row("shape-chain-refusal",

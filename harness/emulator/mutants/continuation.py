@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from harness.emulator.create.validation import CreateValidator
-from harness.emulator.mutants.changes import Json, assign, drop, inside, put, refuse, skip, turn, when
-from harness.emulator.mutants.hooks import admit, body, event, response, row, run
+from harness.emulator.mutants.changes import assign, drop, inside, put, refuse, skip, turn, when
+from harness.emulator.mutants.hooks import admit, body, event, row, run
 from harness.emulator.mutants.parts import before
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
@@ -14,11 +13,6 @@ from harness.kit.mutant import table
 def _is_checkpoint(validator: CreateValidator, order: CreateRequest) -> bool:
     issued = validator.tokens.get(order.body["continuation_token"])
     return issued is not None and bool(issued.rest)
-
-
-def _name_as_parent(body: Json, call: Call) -> None:
-    if "previous_interaction_id" in body and b"continuation_token" in call.request.body:
-        body["id"] = body["previous_interaction_id"]
 
 
 MUTANTS = table(
@@ -30,8 +24,6 @@ MUTANTS = table(
     row("continuation-needs-input",
         "A continuation token alone is not enough to continue: `input` is required as well.",
         admit("needs_input", when(lambda body: "input" not in body, refuse("'input' is missing.")))),
-    row("continuation-same-id", "A continuation has the id of the interaction that it continues.",
-        response("POST interactions", _name_as_parent)),
     row("continuation-token-unchecked", "Any continuation token continues any interaction.",
         admit("continuation", skip)),
     row("continuation-stream-without-token",

@@ -18,14 +18,11 @@ from harness.emulator.mutants.hooks import (
     request_body,
     response,
     row,
-    run,
-    status,
     steps,
 )
-from harness.emulator.mutants.parts import Defect, after, before, instead, memory
+from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.run.run import Run
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
@@ -34,25 +31,12 @@ from harness.kit.mutant import table
 from harness.wire import Response
 
 
-def _number_steps(body: Json, run: Run) -> None:
-    body["steps"] = {str(index): step for index, step in enumerate(body.get("steps", ()))}
-
-
-def _show_outputs(body: Json, run: Run) -> None:
-    body["outputs"] = [part for step in body.pop("steps", ()) for part in step.get("content", ())]
-
-
 def _is(kind: str) -> Callable[..., bool]:
     return lambda content, *context: content.get("type") == kind
 
 
 def _in_words(content: Json, *context: object) -> Json:
     return {"text": f"Imagine: {content['mime_type']}.", "type": "text"}
-
-
-def _fence(content: Json, *context: object) -> None:
-    if "text" in content:
-        content["text"] = f"```json\n{content['text']}\n```"
 
 
 def _tell_other_tier(response: Response | None, *context: object) -> None:
@@ -76,14 +60,6 @@ def _has_stops(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -
 
 def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool) -> bool:
     return cut
-
-
-def _answer_somebody_else(
-    opened: tuple[Run, CreateRequest], engine: Engine, order: CreateRequest
-) -> tuple[Run, CreateRequest]:
-    earlier = memory(engine).get("run", opened[0])
-    memory(engine)["run"] = opened[0]
-    return earlier, order
 
 
 def _is_contents(validator: CreateValidator, body: Json) -> bool:
@@ -132,24 +108,11 @@ MUTANTS = table(
         after(Engine.create, lambda response, *_: with_status(response, 202))),
     row("create-wrapped", "The created interaction is wrapped in another object.",
         response("POST interactions", lambda body, _: {"interaction": body})),
-    row("create-list", "The created interaction is the only item of a list.",
-        response("POST interactions", lambda body, _: [body])),
     row("status-missing", "Interactions have no status.", body(drop("status"))),
-    row("status-number", "The status is a number.", body(put(status=2))),
-    row("status-upper", "The status is in capitals.", status(lambda status, _: status.upper())),
-    row("status-own", "A settled run is reported as a success.",
-        status(lambda status, _: "success" if status == "completed" else status)),
-    row("steps-object", "Steps are an object by index, not a list.", body(_number_steps)),
-    row("outputs-not-steps", "Responses have `outputs` instead of steps, as in the old generation of the API.",
-        body(_show_outputs)),
     row("never-final",
         "A foreground create returns the status in_progress, as if it ran in the background.",
         response("POST interactions", put(status="in_progress"))),
     row("id-missing", "Stored interactions have no id.", body(drop("id"))),
-    row("id-empty", "Stored interactions have an empty id.", body(put(id=""))),
-    row("id-number", "Ids are numbers.", body(lambda body, run: body.update(id=run.number >> 12))),
-    row("id-repeats", "Every interaction gets the same id.",
-        instead(Engine.interaction_id, lambda engine, number: "v1_0")),
     row("object-missing", "Interactions lack the field `object`.", body(drop("object"))),
     row("object-wrong", "Interactions have the `object` of another API, `response`.",
         body(put(object="response"))),
@@ -177,8 +140,6 @@ MUTANTS = table(
         after(ReplyBuilder.fill_format, when(_is("image"), _in_words))),
     row("speech-written", "A create that asks for speech returns its text.",
         after(ReplyBuilder.fill_format, when(_is("audio"), _in_words))),
-    row("format-fenced", "A create with a JSON response format returns JSON inside a Markdown code fence.",
-        after(ReplyBuilder.fill_format, _fence)),
     row("format-streamed-fenced", "Streams wrap JSON in a Markdown code fence.",
         deltas("text", lambda pieces, _: ["```json\n", *pieces, "\n```"] if pieces[0][:1] == "{" else pieces)),
     row("instruction-lost-later", "`system_instruction` has no effect in the background.",
@@ -200,10 +161,6 @@ MUTANTS = table(
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
         instead(ReplyBuilder.status, when(_is_cut, lambda replies, steps, script, cut: (
             ReplyBuilder.status(replies, steps, script, False))))),
-    row("tiny-limit-completes-later", "A background run that max_output_tokens cut has the status completed.",
-        run(when(
-            lambda run, order, _: bool(order.body.get("background")) and run._goal == "incomplete",
-            assign(_goal="completed")))),
     row("stops-ignored", "`stop_sequences` change nothing.",
         instead(ReplyBuilder.before_stop, when(_has_stops, lambda replies, order, steps: steps))),
     row("stops-ignored-in-streams", "`stop_sequences` change nothing in streams.",
@@ -215,10 +172,6 @@ MUTANTS = table(
             lambda replies, order, steps: order.background and _has_stops(replies, order, steps),
             lambda replies, order, steps: steps))),
     row("ids-restart", "Ids are repeated after a few interactions.", before(IdSequence.number, _restart)),
-    row("store-flag-inverted", "Interactions are stored only with an explicit `store: true`.",
-        create(assign(store=lambda order, _: order.body.get("store") is True))),
-    row("answers-somebody-else", "A create returns the interaction of the previous create.",
-        after(Engine.open, _answer_somebody_else)),
     row("content-input-refused", "A single content is not accepted as input.",
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from harness.emulator.mutants.changes import (
     Json,
     answer,
-    crash,
     ignore,
     is_missing,
     not_found,
@@ -45,12 +44,8 @@ def _quote(refusal: Refusal, call: Call) -> Response:
 MUTANTS = table(
     "credentials",
     *life_rows("credentials", "credentials", "credentials"),
-    row("credentials-renamed", "A credential is stored under an id of the service's own.",
-        response("POST credentials", put(id="credential-1"))),
     row("credentials-secret-shown", "The response to a create of a credential shows its secret.",
         response("POST credentials", _show_secret)),
-    row("credentials-secret-after-change", "The response to a change of a credential shows its secret.",
-        response("PATCH credentials/*", _show_secret)),
     row("credentials-secret-in-error", "A refusal of a credential quotes the body, and with it the secret.",
         error("POST credentials", _quote)),
     row("credentials-type-number", "The type of a credential is a number.",
@@ -67,8 +62,6 @@ MUTANTS = table(
         request("GET credentials", ignore("page_token"))),
     row("credentials-unknown-200", "A read of a credential that does not exist returns 200.",
         error("GET credentials/*", when(is_missing, answer({"id": "x"})))),
-    row("credentials-unknown-crashes", "A read of a credential that does not exist returns 500.",
-        error("GET credentials/*", when(is_missing, crash))),
     row("credentials-not-usable", "No allowlist may name a credential.",
         request("POST environments", lambda call, _: (
             not_found() if b'"credential"' in call.request.body else None))),

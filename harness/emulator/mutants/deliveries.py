@@ -17,7 +17,6 @@ from harness.emulator.service import JWKS_PATH, Emulator
 from harness.emulator.values.call import json_response
 from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
-from harness.wire import Request
 
 
 def _with_body(change: Any) -> Any:
@@ -68,18 +67,10 @@ MUTANTS = table(
     row("hook-signed-with-text", "Deliveries are signed with the secret's text, not with what it encodes.",
         _with_secrets(lambda secrets: [  # the mistake that receivers make, too
             SECRET_PREFIX + base64.b64encode(secret.encode()).decode() for secret in secrets])),
-    row("hook-not-signed", "Deliveries carry no signature.", after(Deliveries.build_request,
-        lambda request, deliveries, *_: (
-            Request(request.method, request.target, request.headers.without("webhook-signature"), request.body)))),
-    row("hook-body-signed-before", "The body of a delivery is rewritten after it was signed.",
-        after(Deliveries.build_request, lambda request, *_: Request(
-            request.method, request.target, request.headers, request.body.replace(b",", b", ")))),
     row("hook-never-again", "A delivery that is refused is not made again.", instead(Deliveries.retry,
         lambda deliveries, job: deliveries._end(job, "no second attempt is made"))),
     row("hook-new-id-each-time", "Each attempt of a delivery has a webhook-id of its own.",
         after(Deliveries.retry, _new_id)),
-    row("hook-bare-id", "A delivery contains only the id of the interaction.",
-        _with_body(lambda body: {"id": body["data"]["id"]})),
     row("hook-id-at-the-top", "A delivery has the id beside `data`, which contains another one.",
         _with_body(lambda body: {**body, "id": body["data"]["id"], "data": {"id": "none"}})),
     row("hook-version-number", "The version of a delivery is 1.0.",

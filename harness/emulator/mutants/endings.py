@@ -42,7 +42,6 @@ MUTANTS = table(
     "endings",
     row("never-settles", "Background runs stay in progress forever.", before(Run.poll, skip)),
     row("queued-forever", "A queued run stays queued.", before(Run.poll, when(lambda run: run.waiting, skip))),
-    row("queue-hidden", "A queued run is shown as completed, without output.", status(turn(queued="completed"))),
     row("failed-silently", "A failed run has no errors that say why.", body(drop("errors"))),
     row("failed-shown-completed", "Polls show a failed run as completed.", status(turn(failed="completed"))),
     row("failed-streamed-completed", "The stream of a failed run reports it as completed.",

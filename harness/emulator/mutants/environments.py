@@ -12,7 +12,6 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     drop_header,
-    each_item,
     ignore,
     is_missing,
     lose_first,
@@ -41,10 +40,6 @@ def _change_shown(change: Change) -> Defect:
                 change(environment)
 
     return response("* environments/**", edit)
-
-
-def _is_listing(value: Any, call: Call) -> bool:
-    return call.query.get("alt") != "media"
 
 
 def _is_fork(body: Json, call: Call) -> bool:
@@ -94,13 +89,10 @@ MUTANTS = table(
     *life_rows("environments", "environments", "environments"),
     *unknown_rows("environments", "environments", "environments"),
     row("environments-without-id", "Environments have no id.", _change_shown(drop("id"))),
-    row("environments-list-bare", "The list of environments is a bare array.",
-        response("GET environments", lambda page, _: page.get("environments", []))),
     row("environments-need-a-network", "An environment with its network disabled cannot be created.",
         request_body("POST environments", when(
             lambda body, _: body.get("network") == "disabled", refuse("'network' must be an object.")))),
     row("environments-status-missing", "Environments have no status.", _change_shown(drop("status"))),
-    row("environments-status-number", "The status of an environment is a number.", _change_shown(put(status=1))),
     row("environments-count-words", "Sizes are text such as `2 KB`.",
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
@@ -135,22 +127,12 @@ MUTANTS = table(
         request("GET environments", ignore("page_token"))),
     row("environments-page-loses-one", "Every page of environments after the first lacks its first item.",
         response("GET environments", lose_first("environments"))),
-    row("files-without-path", "Listed files have no path.",
-        response("GET environments/*/files/**", when(_is_listing, each_item("files", drop("path"))))),
-    row("files-list-empty", "The list of an environment's files is always empty.",
-        response("GET environments/*/files/**", when(_is_listing, lambda *_: {"files": []}))),
-    row("files-list-bare", "The list of files is a bare array.",
-        response("GET environments/*/files/**", when(_is_listing, lambda listing, _: listing.get("files", [])))),
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
         after(Resources.handle, when(_downloads_file, lambda response, resources, *_: (
             with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n"))))),
-    row("files-download-json", "alt=media is ignored: a download returns the metadata of the file.",
-        request("GET environments/*/files/**", ignore("alt"))),
     row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",
         error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
     row("upload-crashes", "An upload returns 500.", request("* upload/**", crash)),
-    row("upload-lost", "An upload returns 200 but nothing is written.",
-        request("* upload/**", answer({"files": []}))),
     row("upload-needs-directories", "An upload to a directory that is not there is refused.",
         request("* upload/environments/**", when(_misses_directory, refuse("There is no such directory.", 404)))),
     row("upload-archive-kept", "An archive is stored as one file, although it should be unpacked.",
@@ -167,8 +149,6 @@ MUTANTS = table(
         request("* upload/**", ignore("overwrite"))),
     row("shape-environment", "A read shows the sources of an environment as a string.",
         response("GET environments/*", put(sources="none"))),
-    row("shape-files", "The type of a file in a listing is a number.",
-        response("GET environments/*/files", each_item("files", put(type=1)))),
     row("env-files-page-repeats", "Every page of an environment's files is the first one.",
         request("GET environments/*/files", ignore("page_token"))),
     row("upload-archive-never-replaces", "An archive with overwrite=true is refused if one of its files exists.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import answer, ask, drop, not_found, put
+from harness.emulator.mutants.changes import answer, drop, not_found, put
 from harness.emulator.mutants.hooks import life_rows, request, response, row
 from harness.emulator.mutants.parts import after
 from harness.emulator.resources.router import Resources
@@ -35,8 +35,6 @@ MUTANTS = table(
         after(Resources.refer, _lose_imported)),
     row("store-document-lost", "An upload to a store names a document that is not there.",
         request("GET fileSearchStores/*/documents/*", not_found)),
-    row("store-delete-forces", "A store with documents is deleted without force.",
-        request("DELETE fileSearchStores/*", ask(force="true"))),
     row("store-document-kept", "A delete of a document in a store returns 200 but it is kept.",
         request("DELETE fileSearchStores/*/documents/*", answer({}))),
 )  # fmt: skip

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from harness.contract.data.transcript import items
-from harness.contract.requests import KEY_HEADER
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import crash, drop_header, ignore, put, refuse, skip, when
-from harness.emulator.mutants.hooks import admit, arrival, life_rows, request, response, row
+from harness.emulator.mutants.hooks import admit, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
@@ -45,10 +44,6 @@ MUTANTS = table(
         _change_upload(drop_header("x-goog-upload-url"))),
     row("file-upload-never-final", "The last response to an upload has the status active.",
         _change_upload(_never_final)),
-    row("file-upload-needs-a-key", "The address of an upload asks for a key.",
-        arrival(when(
-            lambda request, where: "upload_id" in where.query and KEY_HEADER not in request.headers,
-            refuse("The call carries no API key.", 401, "authentication")))),
     row("file-query-silent", "A query of an upload does not say how much has arrived.",
         _change_upload(drop_header("x-goog-upload-size-received"))),
     row("file-size-as-text", "The size of a file has a unit.", response("GET files/*", put(sizeBytes="67 B"))),

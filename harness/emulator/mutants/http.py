@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Mapping
 
-from harness.emulator.auth import AUTHENTICATION, KEY_HEADER, Auth
+from harness.emulator.auth import AUTHENTICATION, Auth
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
     crash,
     html,
-    is_json,
-    read_bytes,
     refuse,
     when,
-    with_bytes,
 )
 from harness.emulator.mutants.hooks import EVERY, arrival, error, request, response, row
-from harness.emulator.mutants.parts import Change, Defect, after, around, before, instead, memory
+from harness.emulator.mutants.parts import Change, Defect, around, before, instead, memory
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route
@@ -57,12 +53,6 @@ def _show_outputs(body: Json, call: Call) -> None:
     if call.request.headers.get("api-revision", _REVISION) != _REVISION:
         body["outputs"] = [part for step in body.pop("steps", []) for part in step.get("content", [])]
         body["role"] = "model"
-
-
-def _encode_twice(response: Response | None, *context: object) -> Response | None:
-    if response is None or not is_json(response):
-        return None
-    return with_bytes(response, json.dumps(read_bytes(response).decode()).encode())
 
 
 def _lose(version: str) -> Defect:
@@ -139,26 +129,14 @@ MUTANTS = table(
     row("revision-legacy",
         "A create with another Api-Revision still returns the `outputs` of the old generation of the API.",
         response("POST interactions", _show_outputs)),
-    row("revision-required", "A create with an Api-Revision other than the current one returns 500.",
-        request("POST interactions", when(
-            lambda call, _: call.request.headers.get("api-revision", _REVISION) != _REVISION,
-            refuse("Unsupported revision.", 500, "api_error")))),
     row("v1-missing", "There are no routes under /v1, which the official SDK calls.", _lose("v1")),
     row("v1beta-missing", "There are no routes under /v1beta, which the documentation uses.", _lose("v1beta")),
     row("stream-labelled-json", "Streams have the Content-Type application/json.",
         instead(Streams.headers, lambda _: _label_as("application/json"))),
-    row("json-has-bom", "JSON responses begin with a byte order mark.",
-        instead(Engine.json, lambda _, data: Response.json(200, b"\xef\xbb\xbf" + data))),
-    row("json-twice-encoded", "JSON responses are encoded twice: a JSON string that contains JSON.",
-        after(Emulator.perform, _encode_twice)),
-    row("key-not-needed", "A call without a key is served.",
-        instead(Auth.project, when(_has_no_key, _lend_a_key))),
     row("key-missing-crashes", "A call without a key returns 500.",
         before(Auth.project, when(_has_no_key, crash))),
     row("any-key-opens", "Any key is accepted, even one that belongs to no project.",
         instead(Auth.owner, when(_is_unknown_key, lambda auth, key: "somebody"))),
-    row("key-header-ignored", "The documented key header is ignored.",
-        instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, KEY_HEADER), query))),
     row("bearer-ignored", "A bearer token is ignored.",
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, _without(request, "authorization"), query))),
     row("bearer-creates-only", "A read with a bearer token is rejected; a create is not.",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -13,25 +12,11 @@ from harness.emulator.mutants.changes import rename_events, when
 from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, count, instead, memory
 from harness.emulator.run.run import Run
-from harness.emulator.run.stream_response import StreamBody, Streams
+from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Chunk, Piece, PieceBody, Response
-
-
-class _Thief(StreamBody):
-    """Takes events away from the other readers of its run; `taken` maps a run's id to how many are gone."""
-
-    def __init__(self, taken: dict[str, int], *args: Any) -> None:
-        self.taken = taken
-        super().__init__(*args)
-
-    def _take(self) -> Piece:
-        self._position = max(self._position, self.taken.get(self._run.id, 0))
-        piece = super()._take()
-        self.taken[self._run.id] = self._position
-        return piece
 
 
 def _refuse_second(call: Call, engine: Engine) -> None:
@@ -62,21 +47,6 @@ def _stop_at_present(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
 
 
-def _lose_the_next(body: Body, run: Run, position: int) -> Body:
-    """The events so far, and those from the next but one on."""
-    return PieceBody(_without(body, run.readable - position), body.close)
-
-
-def _without(pieces: Iterable[Piece], number: int) -> Iterator[Piece]:
-    chunks = 0
-    for piece in pieces:
-        if isinstance(piece, Chunk):
-            chunks += 1
-            if chunks == number + 1:
-                continue
-        yield piece
-
-
 def _streams_create(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
     return opened[0].background and opened[1].stream
 
@@ -103,12 +73,6 @@ MUTANTS = table(
         after(Engine.answer, when(_streams_create, _cancel_with_stream))),
     row("create-stream-own-ids", "The stream of a background create has event ids that no GET understands.",
         after(Engine.answer, when(_streams_create, _rename_events))),
-    row("second-reader-steals",
-        "Two readers of a run in progress share its events: each gets only those the other has not taken.",
-        instead(Streams.body, when(
-            lambda streams, run, position: not run.settled,
-            lambda streams, run, position: (
-                _Thief(memory(streams), run, position, streams.waiting(run), streams._lock))))),
     row("second-reader-refused", "A run in progress accepts only one reader.",
         request("GET interactions/*", _refuse_second)),
     row("parallel-streams-mixed", "Streams that are read at the same time carry words of each other.",
@@ -117,9 +81,6 @@ MUTANTS = table(
             lambda body, streams, *_: PieceBody(_mix(streams, body))))),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",
         stream(when(lambda body, run, position: not run.settled, _stop_at_present))),
-    row("running-join-loses-one",
-        "A reader that joins a run in progress gets what is there, and loses the event that comes next.",
-        stream(when(lambda body, run, position: not run.settled, _lose_the_next))),
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
         instead(Streams.position, when(

@@ -10,9 +10,7 @@ from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     crash,
     empty_stream,
-    ignore,
     is_unknown,
-    refuse,
     rename_events,
     replace_text,
     when,
@@ -32,11 +30,6 @@ def _streams(call: Call, engine: Engine) -> bool:
 
 def _streams_foreground(call: Call, engine: Engine) -> bool:
     return _streams(call, engine) and not engine.require_run(call.segments[1], call.project).background
-
-
-def _read_plus_as_space(call: Call, engine: Engine) -> Call:
-    cursor = call.query.get("last_event_id", "")
-    return replace(call, query={**call.query, "last_event_id": cursor.replace("+", " ")}) if cursor else call
 
 
 def _decode_half(call: Call, engine: Engine) -> Call:
@@ -79,13 +72,6 @@ def _name_another(response: Response, engine: Engine, call: Call, interaction_id
 
 MUTANTS = table(
     "resume",
-    row("stream-of-stored-json", "A read with stream=true returns JSON.",
-        request("GET interactions/*", ignore("stream", "last_event_id"))),
-    row("stream-of-stored-404", "A read with stream=true returns 404.",
-        request("GET interactions/*", when(_streams, refuse("Method not found.", 404, "not_found")))),
-    row("stream-of-stored-empty", "A stream of an existing interaction is empty.",
-        instead(Streams.open, when(lambda streams, run, cursor=None: (
-            cursor is None and run.settled and run.background), lambda *_: empty_stream()))),
     row("replay-from-third", "A stream without a cursor begins at the third event.",
         instead(Streams.position, when(lambda streams, run, cursor: (
             run.background and run.settled and not Streams.position(streams, run, cursor)), lambda *_: 2))),
@@ -101,12 +87,8 @@ MUTANTS = table(
         instead(Streams.position, when(lambda streams, run, cursor: bool(cursor), lambda *_: 0))),
     row("resume-ids-renumbered", "Events have different ids when they are read again.",
         stream(when(_is_resume, lambda body, run, _: rename_events(body, run, b"again-")))),
-    row("resume-with-created", "A resumed stream begins with another interaction.created.",
-        stream(when(_is_resume, lambda body, run, _: _with_first(run.frames.chunk(0), body)))),
     row("resume-broken-frame", "A resumed stream begins in the middle of a frame.",
         stream(when(_is_resume, lambda body, *_: _with_first(Chunk(b'"index":1}\n\n'), body)))),
-    row("resume-plus-is-space", "A plus sign in a cursor is read as a space although it was percent-encoded.",
-        request("GET interactions/*", _read_plus_as_space)),
     row("resume-half-decoded",
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
         request("GET interactions/*", _decode_half)),
@@ -130,9 +112,6 @@ MUTANTS = table(
             lambda call, engine: _streams(call, engine) and is_unknown(call, engine), empty_stream))),
     row("foreground-stream-crashes", "A stream of a stored foreground interaction returns 500.",
         request("GET interactions/*", when(_streams_foreground, crash))),
-    row("finished-run-streams-no-end", "The stream of a finished run lacks the closing event.",
-        stream(when(lambda body, run, position: run.settled and run.background,
-            lambda body, run, position: PieceBody(chain(run.frames.all()[position:-2], (COMPLETE,)))))),
     row("stream-of-another", "The events of a stream that is read again name another interaction.",
         after(Engine.get, when(lambda response, engine, call, _: _streams(call, engine), _name_another))),
 )  # fmt: skip

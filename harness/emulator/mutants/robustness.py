@@ -11,7 +11,6 @@ from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import snake
-from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
 
 
@@ -49,8 +48,6 @@ MUTANTS = table(
     "robustness",
     row("parallel-outputs-mixed", "A create returns the output of the create before it.", run(_mix_outputs)),
     row("inputs-mixed-up", "Creates are stored with the input of the create before them.", run(_mix_inputs)),
-    row("ids-collide", "Ids collide: there are only eight of them.",
-        instead(IdSequence.number, lambda ids: IdSequence.number(ids) & 0x7)),
     row("deep-json-crashes", "A very deeply nested body returns 500.",
         error("POST interactions", when(
             lambda refusal, _: "too deeply" in refusal.message,

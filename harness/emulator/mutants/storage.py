@@ -14,15 +14,12 @@ from harness.emulator.mutants.changes import (
     crash,
     drop,
     each,
-    edit_json,
     ignore,
-    inside,
     is_unknown,
     lose_first,
     not_found,
     put,
     refuse,
-    turn,
     when,
 )
 from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
@@ -153,8 +150,6 @@ MUTANTS = table(
     row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(
         lambda steps, run, timeline: (
             steps[:-1] if timeline and run.settled and run.status == "completed" else steps))),
-    row("stored-order-reversed", "The stored steps are in reverse order.",
-        steps(lambda steps, run, timeline: steps[::-1] if timeline else steps)),
     row("stored-without-input", "The timeline that a read shows lacks the user's input.",
         steps(lambda steps, run, timeline: run.finished_steps())),
     row("stored-with-other-input", "The timeline that a read shows begins with the input of another interaction.",
@@ -165,9 +160,6 @@ MUTANTS = table(
             refuse("Unknown parameter 'include_input'.", 400, "parameter_unknown")))),
     row("include-input-other", "include_input returns the input of another interaction.",
         body(lambda body, run: body.update(input="Another input.") if "input" in body else None)),
-    row("include-input-ignored", "include_input changes nothing, and the timeline lacks the user's input.",
-        steps(lambda steps, run, timeline: run.finished_steps()),
-        body(drop("input"))),
     row("stream-parameter-truthy",
         "A read with any value of `stream` returns a stream, `false` included.",
         instead(Engine.read_flag, when(
@@ -181,8 +173,6 @@ MUTANTS = table(
             lambda call, engine: call.query.get("stream") != "true" and is_unknown(call, engine), answer({})))),
     row("store-false-stored", "Interactions created with `store: false` are stored anyway.",
         create(assign(store=True))),
-    row("store-false-streamed-stored", "Streamed interactions created with `store: false` are stored anyway.",
-        create(when(lambda order, _: order.stream and not order.store, assign(store=True)))),
     row("store-false-chained-stored", "Chained interactions created with `store: false` are stored anyway.",
         create(when(lambda order, _: order.previous is not None and not order.store, assign(store=True)))),
     row("store-false-background", "A background run may be created with `store: false`.",
@@ -200,10 +190,6 @@ MUTANTS = table(
     row("projects-shared-for-cached-reads",
         "A response that its own project has read can be read with any key, as from a cache that ignores keys.",
         request("GET interactions/*", _read_from_cache)),
-    row("reads-change-status", "Every second read shows a completed interaction as in progress.",
-        after(Engine.get, when(
-            lambda response, engine, *_: count(engine) % 2 == 0,
-            lambda response, *_: edit_json(response, inside("status", turn(completed="in_progress")))))),
     row("delete-refused", "Every delete is refused.",
         request("DELETE interactions/*", refuse("DELETE is not implemented.", 501, "unimplemented"))),
     row("delete-keeps", "A delete returns 200 but deletes nothing.",

@@ -23,7 +23,6 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import (
     admit,
     create,
-    deltas,
     event,
     events,
     output,
@@ -34,7 +33,6 @@ from harness.emulator.mutants.hooks import (
 )
 from harness.emulator.mutants.parts import Change, Defect, after, before
 from harness.emulator.reply.replies import ReplyBuilder
-from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
@@ -63,15 +61,6 @@ def _is_forced_in_vain(order: CreateRequest) -> bool:
     return bool(is_forced) and not any(word in order.text for word in words)
 
 
-def _search_by_function(steps: list[Json], order: CreateRequest) -> list[Json]:
-    shown = [step for step in steps if step["type"] != "google_search_result"]
-    return each("google_search_call", _as_function)(shown)
-
-
-def _as_function(step: Json) -> Json:
-    return {"id": step["id"], "name": "google_search", "arguments": step["arguments"], "type": "function_call"}
-
-
 def _any_result(test: Change) -> Change:
     """Return the test whether any result that a create sends passes `test`."""
     return lambda order: any(test(result) for result in results(order.given))
@@ -97,45 +86,28 @@ MUTANTS = table(
         status(turn(requires_action="completed"))),
     row("call-without-id", "A function call has no id.",
         steps(each("function_call", lambda step: without(step, "id")))),
-    row("call-arguments-string", "The arguments of a function call are a string of JSON, as in other APIs.",
-        steps(each("function_call", put(arguments='{"city":"Paris"}')))),
     row("mixed-tools-crash", "A create that declares a built-in tool and a function returns 500.",
         create(when(lambda order, _: len({tool.get("type") == "function" for tool in order.tools}) == 2, crash))),
     row("call-undeclared", "A function is called that was not declared.",
         output(each("function_call", put(name="something_else")))),
     row("call-arguments-misfit", "The arguments of a call do not match the function's declaration.",
         output(each("function_call", put(arguments={"unexpected": 1})))),
-    row("call-not-stored", "A read does not show the pending call.", steps(lambda steps, run, timeline: (
-        [step for step in steps if step["type"] != "function_call"] if timeline else steps))),
     row("call-renamed-when-stored", "A read shows the pending call with a different id.",
         steps(lambda steps, _, timeline: each("function_call", put(id="call_0"))(steps) if timeline else steps)),
-    row("choice-none-ignored", "A function is called although tool_choice is none.",
-        _configure(
-            lambda order: "tool_choice" in order.generation,
-            lambda order: without(order.generation, "tool_choice"))),
     row("call-ids-same", "All calls of an interaction have the same id.",
         output(each("function_call", put(id="call_1")))),
     row("call-streamed-completed", "A stream with a pending call ends as completed.",
         event("interaction.completed", inside("interaction", inside(
             "status", turn(requires_action="completed"))))),
-    row("call-streamed-without-arguments", "A streamed call has no arguments.",
-        deltas("arguments", lambda deltas, step: []),
-        after(EventWriter.shell, lambda shell, *_: without(shell, "arguments"))),
     row("choice-any-ignored", "In a stream tool_choice any is taken for auto: a needless call is not made.",
         _configure(_is_forced_in_vain, lambda order: {"tool_choice": "none"})),
     row("choice-allowed-ignored", "Functions are called that tool_choice does not allow.",
         _configure(
             lambda order: isinstance(order.generation.get("tool_choice"), dict),
             lambda order: {"tool_choice": "any"})),
-    row("search-as-function", "A search is returned to the client as a function call.",
-        output(_search_by_function)),
     row("result-refused", "Function results are refused.",
         admit("function_results", when(
             lambda order: results(order.given), refuse("'function_result' is not supported.")))),
-    row("result-string-refused", "A result must be an object; strings are refused.",
-        admit("function_results", when(
-            _any_result(lambda result: isinstance(result.get("result"), str)),
-            refuse("'result' must be an object.")))),
     row("result-list-crashes", "A result that is a list of contents returns 500.",
         admit("function_results", when(
             _any_result(lambda result: isinstance(result.get("result"), list)), crash))),
@@ -163,12 +135,8 @@ MUTANTS = table(
             _any_result(lambda result: result.get("is_error")), refuse("The tool failed.")))),
     row("result-answer-running", "The response to a function result is in progress, as if in the background.",
         after(Engine.answer, _show_as("in_progress"))),
-    row("result-answer-queued", "The response to a function result is queued.",
-        after(Engine.answer, _show_as("queued"))),
     row("tool-search-unanswered", "A search for tools is shown without its result.",
         output(lambda steps, _: [step for step in steps if step["type"] != "tool_search_result"])),
-    row("tool-search-mismatched", "The result of a search for tools names another call.",
-        output(each("tool_search_result", put(call_id="call_0")))),
     row("tool-search-loads-others", "A search for tools loads a function that the request does not declare.",
         output(each("tool_search_result", put(result=[{"type": "function", "name": "delete_everything"}])))),
     row("tool-search-not-taken", "The steps of a tool search are refused in an input.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -49,14 +49,6 @@ ERRED_OUTSIDE = (
 _SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
 
 
-class CountedWord(Struct, frozen=True):
-    """How many there are of something; `outcome` gives the mark of its `word`."""
-
-    word: str
-    number: int
-    outcome: Accounted
-
-
 class FoldedLines(Struct, frozen=True):
     """Lines that a page shows when a reader opens them, below one that sums them up."""
 
@@ -80,7 +72,7 @@ class Presentation:
     """The words of one command; to ask them changes nothing, so that every format can ask in any order.
 
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
-    one result is, `counted` what `tallies` count if that is something else, `command` the command that made it.
+    one result is, `command` the command that made it.
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
     `settings` are those of a configuration file that leave something out, as text, by key.
@@ -94,7 +86,6 @@ class Presentation:
     badge = "{api}"
     command = "check"
     noun = "check"
-    counted = ""
     unaware = "a client"
     actor = ""
     live = True
@@ -141,17 +132,6 @@ class Presentation:
         others = list_other_failures(map(CountedResult.of, state.results))
         return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
 
-    def tallies(self, state: CollectedRun) -> Iterator[CountedWord]:
-        """The counts of every format: outcomes that occur, with their words."""
-        counts = self.accounting(state).counts
-        yield from (
-            CountedWord(outcome.word, counts[outcome], outcome) for outcome in Accounted if counts.get(outcome, 0)
-        )
-
-    def is_of(self, result: Result, tally: CountedWord) -> bool:
-        """Whether a result is one of those that a tally counts, if it counts results."""
-        return False
-
     def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
         """The facts about the target below the heading of a page, as word and value."""
         target, _ = state.whole()
@@ -169,14 +149,6 @@ class Presentation:
     def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
         """Tables of outcomes that a page shows."""
         return iter(())
-
-    def word(self, result: Result) -> str:
-        """The outcome of a result in a list of a page."""
-        return result.outcome.word
-
-    def label(self, result: Result) -> str:
-        """The name of a result in a list of a page."""
-        return result.id
 
     def describe(self, result: Result) -> str:
         """The words beside a result in a list of a page, if its title is only a name."""
@@ -282,7 +254,7 @@ class Presentation:
             yield _SLOWER
         if state.whole()[1].exit is Exit.HARNESS_ERROR:
             erred = [result for result in state.results if result.reason is Reason.HARNESS_ERROR]
-            owners = {owner for result in erred for owner in self.owners(result, state)} or {""}
+            owners = {result.rule.area for result in erred} or {""}
             if ours := owners.difference(state.api.load_extensions()):
                 yield ERRED
             yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
@@ -304,10 +276,6 @@ class Presentation:
         worst = min(failed, key=attrgetter("urgency"))
         alone = f"harness {self.command} {shlex.quote(target.url or target.name)} {self.again} {worst.id} -v"
         return f"help: {'the same command with `-v`' if worst.audited else f'`{alone}`'} shows all of it"
-
-    def owners(self, result: Result, state: CollectedRun) -> Collection[str]:
-        """The areas of rules with a harness error, one of which may be an extension."""
-        return (result.rule.area,)
 
 
 def describe_stale(result: Result) -> str:

@@ -1,4 +1,4 @@
-"""Evidence in words: an exchange, a relayed exchange, a run of a client, a row of the kill matrix.
+"""Evidence in words: an exchange, a relayed exchange, a run of a client.
 
 Layer 6. The only place that distinguishes the kinds of evidence, so that no report format needs to know them.
 """
@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.origins import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
-from harness.engine.results import ClientRun, Evidence, KillRow, RecordedPlace, of_kind
+from harness.engine.results import ClientRun, Evidence, RecordedPlace, of_kind
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
@@ -227,7 +227,6 @@ _NOUNS: dict[type, tuple[str, str]] = {
     RelayedExchange: ("exchange on both sides", "exchanges on both sides"),
     ClientRun: ("run of the client", "runs of the client"),
     RecordedPlace: ("place", "places"),
-    KillRow: ("row of the matrix", "rows of the matrix"),
 }
 
 
@@ -291,8 +290,6 @@ def logs(evidence: Sequence[Evidence], display: Display, *, shown: int = SHOWN) 
                 found.append(Log(item.name, tuple(client_lines(item, verbose=True))))
             case RecordedPlace():
                 found.append(Log("", (place_line(item),)))
-            case KillRow():
-                found.append(Log(item.mutant, tuple(kill_lines(item))))
     return found
 
 
@@ -344,8 +341,6 @@ def shown_lines(
         yield from (f"  {place_line(item)}" for item in first)
     for run in of_kind(ClientRun, evidence):
         yield from client_lines(run, verbose=verbose)
-    for row in of_kind(KillRow, evidence):
-        yield from kill_lines(row)
 
 
 def _write_exchanges(
@@ -503,9 +498,3 @@ def place_line(item: RecordedPlace) -> str:
     """The file of a finding, and where in it."""
     where = ", ".join(filter(None, (item.where.exchange, place(replace(item.where, exchange="")))))
     return escape_controls(f"{item.where.file} ({where})" if where else item.where.file)
-
-
-def kill_lines(row: KillRow) -> Iterator[str]:
-    """Which checks notice a mutant, and what went wrong on our side."""
-    yield f"killed by: {', '.join(row.killers) or 'no check'}"
-    yield from (f"error: {error}" for error in row.errors)

@@ -26,7 +26,7 @@ CHANGES = {
 """The changes of a result between runs of one target, the most urgent first, with the one word that every surface
 uses for it. `unstable`: the first and the last run agree, and one between them does not."""
 
-_NOUNS = {"torture": "case", "fuzz": "broken rule", "mutants": "mutant"}
+_NOUNS = {"torture": "case", "fuzz": "broken rule"}
 """What a run of each command counts; the others count checks."""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from harness.benches.client.judgement.outcome import result_id
 from harness.documents import explain_unread
 from harness.outcome import Accounted, Reason, UsageFault
-from harness.outcome.words import format_count, to_one_line
+from harness.outcome.words import to_one_line
 from harness.report.finding_text import summarize
 from harness.report.formats import FORMATS
 
@@ -98,15 +98,12 @@ def read_run(path: Path) -> RunFile:
             while name in entries:
                 name, number = f"{entry.id} ({number})", number + 1
             entries[name] = replace(entry, id=name)
-        target = "mutants"
-        if kind != "mutants":
-            described = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
-            target = to_one_line(str(described.get("url") or described.get("name") or path.stem))
+        described = record.get("target") or record.get("gateway") or {"name": record.get("client", "")}
         return RunFile(
             name=path.stem,
             path=str(path),
             kind=kind,
-            target=target,
+            target=to_one_line(str(described.get("url") or described.get("name") or path.stem)),
             verdict=to_one_line(str(record["accounting"]["verdict"])),
             started=to_one_line(str(record.get("started", ""))),
             exit=int(record.get("exit", 0)),
@@ -205,27 +202,11 @@ def _read_failures(record: Mapping[str, Any]) -> Iterator[RunEntry]:
         )
 
 
-def _read_mutants(record: Mapping[str, Any]) -> Iterator[RunEntry]:
-    for mutant, killers in record["matrix"].items():
-        is_judged = not record["errors"].get(mutant)
-        outcome = Accounted.PASSED if killers else Accounted.FAILED
-        yield RunEntry(
-            id=str(mutant),
-            outcome=outcome if is_judged else Accounted.NOT_TESTED,
-            reason="" if is_judged else str(Reason.HARNESS_ERROR),
-            title=f"killed by {format_count(len(killers), 'check')}" if killers else "survived",
-            level="MUST",
-            summary="" if killers else "no check kills it",
-            seconds=float(record.get("seconds", {}).get(mutant, 0)),
-        )
-
-
 _KINDS = {
     ("checks", list): "check",
     ("rules", list): "gateway",
     ("cases", list): "torture",
     ("failures", list): "fuzz",
-    ("matrix", dict): "mutants",
 }
 """The command of a report, by a member that only its reports have with this type."""
 
@@ -234,5 +215,4 @@ _READERS = {
     "gateway": _read_checks,
     "torture": _read_cases,
     "fuzz": _read_failures,
-    "mutants": _read_mutants,
 }

@@ -243,7 +243,7 @@ def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) ->
             '{"checks": [{"id": "x.y"}], "accounting": {}}',
             "is not a whole report of `harness check` ('findings' is missing or unknown)",
         ),
-        ('{"matrix": {"m": []}, "errors": {}, "accounting": {"verdict": ""}}', "are of different commands"),
+        ('{"failures": [], "accounting": {"verdict": ""}}', "are of different commands"),
     ],
 )
 def test_what_cannot_be_compared(

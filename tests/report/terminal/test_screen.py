@@ -21,7 +21,7 @@ from harness.engine.events import (
 )
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
-from harness.report.commands.mutants import MutantsPresentation
+from harness.report.commands.fuzz import FuzzPresentation
 from harness.report.presented_run import PresentedRun
 from harness.report.screen import PAUSE, PAUSE_ON_TERMINAL, Heartbeat, Screen
 from harness.report.terminal_report import TerminalReport
@@ -151,7 +151,7 @@ def test_exercises_side_by_side_are_done_when_they_end(
 def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     """A command that cannot say how many results there will be draws no line of the form `[0/0]`."""
     monkeypatch.setenv("TERM", "xterm")
-    out, state = Terminal(80), PresentedRun(INTERACTIONS, presentation=MutantsPresentation())
+    out, state = Terminal(80), PresentedRun(INTERACTIONS, presentation=FuzzPresentation())
     report = TerminalReport(out, state)
     result = decide(INTERACTIONS.load_rules()["get.ok"], Observation.of([]), Policy())
     for planned, drawn in ((Planned(0, 0), ""), (Planned(1, 0), "[1/1] get.ok")):

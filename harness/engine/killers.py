@@ -1,0 +1,42 @@
+"""Which checks fail on a mutant of the reference service.
+
+Layer 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from harness.engine.events import RunFinished
+from harness.engine.run import RunOptions, check_target
+from harness.engine.targets import TargetOptions, embed_emulator
+from harness.kit.api import ServerApi
+from harness.outcome import Accounted, Reason, TargetFault
+
+HANDSHAKE = "handshake"
+"""The killer of a mutant with which no check can begin."""
+
+
+class Killers(Struct, frozen=True):
+    """The checks that fail or warn on a mutant, and those that raised there, each with what it raised."""
+
+    names: tuple[str, ...]
+    errors: Mapping[str, str]
+
+
+def find_killers(api: ServerApi, mutant: str) -> Killers:
+    """Run every check against a mutant in this process, as `harness check` does against a server."""
+    contract = api.load_contract("")
+    target = embed_emulator(api, TargetOptions(), lambda: api.new_service(contract, mutant))
+    try:
+        *_, finished = check_target(target, api.load_catalogue(), RunOptions(jobs=1))
+    except TargetFault:
+        return Killers((HANDSHAKE,), {})
+    assert isinstance(finished, RunFinished)
+    broken = (Accounted.FAILED, Accounted.WARNED)
+    return Killers(
+        tuple(result.id for result in finished.results if result.outcome in broken),
+        {one.id: one.observation.reason for one in finished.results if one.reason is Reason.HARNESS_ERROR},
+    )
