@@ -13,7 +13,6 @@ _SYNTAX = re.compile(r"\|\s?---|\A#{2,4} |<details>")
 _SYNTAX_OF_A_FILE = re.compile(r"\|\s?---|#{2,4} |<details>")
 
 _OF_OURS = {
-    "contract/models/profiles.py": "the facts of models",
     "incidents/incident.py": "the library of incidents",
 }
 """What writes Markdown of the texts of this package alone, for the documentation."""
