@@ -20,7 +20,7 @@ from harness.engine.origins import list_ids, looks_before, referenced_ids, with_
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
-from harness.engine.traffic.retries import NO_TIME, Mishaps, is_refusal, missing_answer
+from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Exchanges
 from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import Check, Exercise
@@ -254,7 +254,6 @@ def play(
     is_halted: Callable[[], bool] = lambda: False,
     outages: Outages | None = None,
     given: GivenIds | None = None,
-    mishaps: Mishaps | None = None,
 ) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends.
 
@@ -262,7 +261,7 @@ def play(
     """
     given = GivenIds(api) if given is None else given
     hand = ActionRunner(
-        api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given, mishaps=mishaps
+        api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given, outages=outages
     )
     begin = time.perf_counter()
     seen = 0 if outages is None else outages.seen

@@ -15,8 +15,9 @@ from msgspec import Struct, field
 
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
+from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive, send_closing_looks
-from harness.engine.traffic.retries import Mishaps, missing_answer
+from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.wire import Driver, Exchange, Request
@@ -54,7 +55,7 @@ class Prober:
         stated: Iterable[Capability],
         needed: frozenset[str],
         ledger: CreatedResources | None = None,
-        mishaps: Mishaps | None = None,
+        outages: Outages | None = None,
     ) -> None:
         self.api = api
         self.probes = api.load_probes()
@@ -63,7 +64,7 @@ class Prober:
         self.found = Capabilities(stated)
         self.needed = needed
         self.ledger = ledger or CreatedResources(api)
-        self.hand = ActionRunner(api, driver, self.ledger, target.contract, given=GivenIds(api), mishaps=mishaps)
+        self.hand = ActionRunner(api, driver, self.ledger, target.contract, given=GivenIds(api), outages=outages)
         self.notes: list[str] = []
 
     def run(self) -> Probing:

@@ -29,7 +29,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
-from harness.engine.traffic.retries import Mishaps, Retries
+from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.engine.workers import Workers, describe_end
 from harness.kit.api import SCRIPTABLE
@@ -72,7 +72,6 @@ class _Governed(Struct, frozen=True):
     retries: Retries
     timeouts: TimeoutBudget | None = None
     outages: Outages | None = None
-    mishaps: Mishaps | None = None
 
     @classmethod
     def of(cls, target: ResolvedTarget, options: RunOptions) -> _Governed:
@@ -82,7 +81,7 @@ class _Governed(Struct, frozen=True):
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
         timer, timeouts, outages = Timer(options.deadline), TimeoutBudget(), Outages()
         wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, target.target.wait), outages)
-        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages, Mishaps())
+        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
 
 
 def check_target(
@@ -102,7 +101,7 @@ def check_target(
     yield RunStarted(target.info)
     governed = _Governed.of(target, options)
     ledger = CreatedResources(target.api)
-    halted, found, jobs = _probe(governed.target, options, needed, ledger, governed.mishaps)
+    halted, found, jobs = _probe(governed.target, options, needed, ledger, governed.outages)
     is_scriptable = not halted and SCRIPTABLE in found.capabilities  # an interrupted probe has found nothing
     if not halted:
         yield Probed(found.capabilities, found.requests, found.notes)
@@ -119,7 +118,6 @@ def check_target(
         sessions=sessions,
         cleans=options.cleans or not target.throwaway,  # what a run creates on a server is always deleted
         outages=governed.outages,
-        mishaps=governed.mishaps,
     )
     workers.take_probe(found.trail, found.repeated, ledger, halted=halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
@@ -173,7 +171,7 @@ def _finish(
         workers.halted,
         holes,
         () if gone is None else gone.suspects,
-        tuple(governed.mishaps.seen) if governed.mishaps is not None else (),
+        () if governed.outages is None else tuple(governed.outages.mishaps),
     )
 
 
@@ -182,7 +180,7 @@ def _probe(
     options: RunOptions,
     needed: frozenset[str],
     ledger: CreatedResources,
-    mishaps: Mishaps | None,
+    outages: Outages | None,
 ) -> tuple[str, Probing, int]:
     """Why the run has to end already, or `""`; what is known of the target, and how many workers it gets.
 
@@ -190,7 +188,7 @@ def _probe(
     """
     try:
         with closing(target.connect()) as driver:
-            found = Prober(target.api, driver, target.target, options.stated, needed, ledger, mishaps).run()
+            found = Prober(target.api, driver, target.target, options.stated, needed, ledger, outages).run()
         if options.jobs is not None:
             return "", found, options.jobs
         if options.fail_fast or options.choose is not None or options.traffic.rate is not None:

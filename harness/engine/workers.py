@@ -35,7 +35,6 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
 from harness.engine.traffic.outages import Death, Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, send_closing_looks
-from harness.engine.traffic.retries import Mishaps
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome
@@ -64,7 +63,6 @@ class Workers:
     sessions: bool = False
     cleans: bool = True
     outages: Outages | None = None
-    mishaps: Mishaps | None = None
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
     stops: dict[str, Exchange] = field(default_factory=dict)
@@ -141,7 +139,7 @@ class Workers:
         suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
         self.audit.note_departures(suspects, "the target stopped responding during the run (cause unknown)")
         looked_into = [suspect.request for suspect in suspects]
-        for first, *again in () if self.mishaps is None or self.halted else self.mishaps.silences:
+        for first, *again in () if self.halted else self.outages.silences:
             if first.request not in looked_into:
                 self.audit.note_death(Death(first, tuple(again), lives=True))
         if self.halted or not suspects:
@@ -230,9 +228,8 @@ class Workers:
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
         played = play(
-            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given,
-            self.mishaps,
-        )  # fmt: skip
+            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
+        )
         if played.outage:
             given.forget()
         whole = self._look_again(exercise, played, driver, ledger)
@@ -260,11 +257,10 @@ class Workers:
         """
         if exercise.front_end or played.outage or self._stop.is_set():
             return played
-        api, begun = self.target.api, time.perf_counter()
+        api, begun, contract = self.target.api, time.perf_counter(), self.target.target.contract
         hand = ActionRunner(
-            api, driver, ledger, self.target.target.contract, is_halted=lambda: bool(self.halted),
-            mishaps=self.mishaps,
-        )  # fmt: skip
+            api, driver, ledger, contract, is_halted=lambda: bool(self.halted), outages=self.outages
+        )
         with suppress(TimeUp):
             send_closing_looks(hand, ledger, played.trail, self.target.target)
         seconds = played.seconds + time.perf_counter() - begun

@@ -21,7 +21,8 @@ from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.retries import Mishaps, Retries
+from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.actions import STOPPED, Open, Part, Send, Steps, play_each, send
 from harness.kit.check import Check, Exercise
@@ -156,7 +157,7 @@ def test_a_halted_run_sends_nothing_again() -> None:
 
     target, ledger = RequestBuilder(key="any"), CreatedResources(SERVERS)
     driver = ServiceDriver(crash)
-    play(SERVERS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), mishaps=Mishaps())
+    play(SERVERS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), outages=Outages())
     assert len(sent) == 1
 
 

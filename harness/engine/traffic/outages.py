@@ -1,4 +1,4 @@
-"""Outages: times at which a target refused connections after earlier responses, and the requests before.
+"""Outages: times at which a target answered nothing, and mishaps: failures that do not come again.
 
 Layer 4. A refused connection proves nothing about the request that would have been sent on it. The target may have
 cut a response short itself, or have ended, so an earlier request is sent once more: a target that lives responds
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import Struct
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
-from harness.engine.traffic.retries import LATER, is_cut
+from harness.engine.traffic.retries import LATER, is_cut, may_be_mishap
 from harness.wire import At, Driver, Exchange, How, Request
 from harness.wire.message import NOT_READY
 
@@ -34,19 +34,32 @@ class Departure(Struct):
 
 
 class Outages(DriverPolicy):
-    """Counts, for all drivers of one run, the refused connections; several threads may share one.
+    """Notes, for all drivers of one run, when the target was gone; several threads may share one.
 
     The first GET with a whole response becomes the control.
+
+    A crash, a limit of requests or a cut response of a target that lives is its own if the same request has it
+    `TIMES` in a row. From then on such a response to such a request is taken for the target's at once, as it fails
+    anyway. Any other one is a mishap, perhaps of the way to the target.
     """
+
+    TIMES = 4
+    """Three may be a front end that starts again; more would take long where each request crashes."""
 
     def __init__(self) -> None:
         self.seen = 0
+        self.mishaps: list[Exchange] = []
+        """What the same request did not have when it was sent again."""
+        self.silences: list[tuple[Exchange, ...]] = []
+        """Requests that got no byte, with each time that they were sent."""
+        self._confirmed: set[tuple[object, ...]] = set()
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
         self._answered: Exchange | None = None
         self._cut: list[Exchange] = []
         self._lock = threading.Lock()
+        self._waiting = threading.Lock()
 
     @property
     def gone(self) -> Departure | None:
@@ -57,7 +70,6 @@ class Outages(DriverPolicy):
         """Note what may be asked again, or a connection that was refused: that proves nothing."""
         with self._lock:
             if is_nobody(exchange):
-                self.seen += 1
                 self._note_departure()
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
             if is_cut(exchange) and exchange.request is not self._control:
@@ -73,7 +85,7 @@ class Outages(DriverPolicy):
         some seconds to come back, once. Raises TimeUp as any request does.
         """
         lost = next((exchange for exchange in trail if is_nobody(exchange) or is_cut(exchange)), None)
-        if self.seen == since and (lost is None or not self._is_gone(driver)):
+        if self.seen == since and (lost is None or not self.is_gone_since(lost, driver)):
             return ""
         self.await_return(driver)
         if lost is None:
@@ -83,12 +95,16 @@ class Outages(DriverPolicy):
         return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
 
     def await_return(self, driver: Driver) -> bool:
-        """Whether the target is there; a supervisor gets three seconds to start one that is gone."""
-        while (gone := self.gone) is not None and self._control is not None and gone.looks < 12:
-            gone.looks += 1
-            driver.wait(0.25)
-            self.ask_control(driver)
-        return gone is None
+        """Whether the target is there; a supervisor gets three seconds to start one that is gone.
+
+        One worker looks, and the others wait for what it sees.
+        """
+        with self._waiting:
+            while (gone := self.gone) is not None and self._control is not None and gone.looks < 12:
+                gone.looks += 1
+                driver.wait(0.25)
+                self.ask_control(driver)
+            return gone is None
 
     def ask_control(self, driver: Driver) -> Exchange | None:
         """Repeat an earlier request with a response; None if there is none."""
@@ -100,12 +116,24 @@ class Outages(DriverPolicy):
                 self._note_departure()
         return exchange
 
-    def _is_gone(self, driver: Driver) -> bool:
-        control = self.ask_control(driver)
+    def is_gone_since(self, exchange: Exchange, driver: Driver) -> bool:
+        """Whether the target that cut an exchange answers nothing else, either: then that proves nothing."""
+        control = self.ask_control(driver) if is_cut(exchange) else None
         return control is not None and is_gone(control)
 
+    def are_possible(self, exchange: Exchange) -> bool:
+        """Whether the request of an exchange has to be sent again before it is judged."""
+        return may_be_mishap(exchange) and not exchange.excuse and _kind_of(exchange) not in self._confirmed
+
+    def confirm(self, *times: Exchange) -> None:
+        """Take such responses to such requests for the target's; `times` are those to one request."""
+        self._confirmed.add(_kind_of(times[0]))
+        if all(exchange.status is None for exchange in times):
+            self.silences.append(times)
+
     def _note_departure(self) -> None:
-        """Note that the target stopped, with the last requests that it got before."""
+        """Note that the target is gone, and if it just went, the last requests that it got before."""
+        self.seen += 1
         if self.gone is not None:
             return
         # What was sent after another one had been cut off found a target that was dying already.
@@ -137,6 +165,10 @@ def is_nobody(exchange: Exchange) -> bool:
 def is_gone(control: Exchange) -> bool:
     """Whether the response to the control shows that the target is gone."""
     return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
+
+
+def _kind_of(exchange: Exchange) -> tuple[object, ...]:
+    return exchange.request.method, len(exchange.request.segments), exchange.status, exchange.ending.how
 
 
 def _is_after(exchange: Exchange, other: Exchange) -> bool:

@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
-from harness.engine.traffic.retries import Mishaps, excuse_mishap, is_crash, may_be_mishap
+from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.retries import excuse_mishap, excuse_outage, is_crash, is_cut, may_be_mishap
 from harness.kit.actions import (
     Action,
     Close,
@@ -148,7 +149,7 @@ class ActionRunner:
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
     If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short, and for one
-    that `mishaps` shows to be none of the target's; without these every response is the target's.
+    that `outages` show to be none of the target's; without these every response is the target's.
     """
 
     def __init__(
@@ -161,9 +162,9 @@ class ActionRunner:
         judged: bool = False,
         is_halted: Callable[[], bool] = lambda: False,
         given: GivenIds | None = None,
-        mishaps: Mishaps | None = None,
+        outages: Outages | None = None,
     ) -> None:
-        self._mishaps = mishaps
+        self._outages = outages
         self._is_halted = is_halted
         self._given = GivenIds(api) if given is None else given
         self._api = api
@@ -284,48 +285,58 @@ class ActionRunner:
         return self._keep(*self._confirm([exchange], is_read=True))
 
     def _confirm(self, exchanges: list[Exchange], *, is_read: bool = False) -> list[Exchange]:
-        """The exchanges that are the target's (`Mishaps`); for others, the responses when they are sent again."""
-        mishaps = self._mishaps
-        if mishaps is None or self._is_halted():
+        """The exchanges that are the target's (`Outages`); for mishaps, the responses when they are sent again."""
+        outages = self._outages
+        if outages is None or self._is_halted():
             return exchanges
         if len(exchanges) > 1:
-            exchanges = self._confirm_at_once(mishaps, exchanges)
-        return [self._confirm_alone(mishaps, exchange, is_read) for exchange in exchanges]
+            exchanges = self._confirm_at_once(outages, exchanges)
+        return [self._confirm_alone(outages, exchange, is_read) for exchange in exchanges]
 
-    def _confirm_at_once(self, mishaps: Mishaps, exchanges: list[Exchange]) -> list[Exchange]:
+    def _confirm_at_once(self, outages: Outages, exchanges: list[Exchange]) -> list[Exchange]:
         """The same for requests that were sent at once, of which some crashed.
 
         That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
         """
-        crashed = [one for one in exchanges if is_crash(one) and mishaps.are_possible(one)]
+        crashed = [one for one in exchanges if is_crash(one) and outages.are_possible(one)]
         if not crashed or not all(map(self._is_repeatable, exchanges)):
             return exchanges
-        requests = tuple(one.request for one in exchanges)
-        for _ in range(Mishaps.TIMES - 1):
+        requests, lost, was_gone = tuple(one.request for one in exchanges), crashed, False
+        for _ in range(Outages.TIMES - 1):
+            is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
+            if is_gone and (was_gone or not outages.await_return(self._driver)):
+                return [excuse_outage(one) if is_cut(one) else one for one in exchanges]
             again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
-            if any(map(is_crash, again)):
+            lost, was_gone = [one for one in again if is_crash(one)], is_gone
+            if lost:
                 again = list(map(self._send_and_note, requests))
                 if not any(map(is_crash, again)):
                     continue
-            mishaps.seen += crashed
+            outages.mishaps += crashed
             return again
         for one in crashed:
-            mishaps.confirm(one)
+            outages.confirm(one)
         return exchanges
 
-    def _confirm_alone(self, mishaps: Mishaps, exchange: Exchange, is_read: bool) -> Exchange:
-        """A read and a create are the same the second time; what is read, or changes something, is excused."""
-        if not mishaps.are_possible(exchange):
+    def _confirm_alone(self, outages: Outages, exchange: Exchange, is_read: bool) -> Exchange:
+        """A read and a create are the same the second time; what is read, or changes something, is excused.
+
+        A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
+        """
+        if not outages.are_possible(exchange):
             return exchange
         self._note(exchange)
-        times = [exchange]
-        for _ in range(Mishaps.TIMES - 1):
-            again = self._send_and_note(exchange.request)
+        times, was_gone = [exchange], False
+        for _ in range(Outages.TIMES - 1):
+            is_gone = outages.is_gone_since(times[-1], self._driver)
+            if is_gone and (was_gone or not outages.await_return(self._driver)):
+                return excuse_outage(exchange)
+            again, was_gone = self._send_and_note(exchange.request), is_gone
             if not may_be_mishap(again):
-                mishaps.seen.append(exchange)
+                outages.mishaps.append(exchange)
                 return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
             times.append(again)
-        mishaps.confirm(*times)
+        outages.confirm(*times)
         return exchange
 
     def _is_repeatable(self, exchange: Exchange) -> bool:

@@ -134,36 +134,9 @@ def excuse_mishap(exchange: Exchange) -> Exchange:
     return exchange.with_excuse(f"it {how} once, and not again")
 
 
-class Mishaps:
-    """Distinguishes a mishap on the way from a defect of the target, for all workers of a run.
-
-    A crash, a limit of requests or a cut response is the target's if the same request has it `TIMES` in a row.
-    From then on such a response to such a request is taken for the target's at once, as it fails anyway.
-    """
-
-    TIMES = 4
-    """Three may be a front end that starts again; more would take long where each request crashes."""
-
-    def __init__(self) -> None:
-        self.seen: list[Exchange] = []
-        """The mishaps: what the same request did not have when it was sent again."""
-        self.silences: list[tuple[Exchange, ...]] = []
-        """Requests that got no byte, with each time that they were sent."""
-        self._confirmed: set[tuple[object, ...]] = set()
-
-    def are_possible(self, exchange: Exchange) -> bool:
-        """Whether the request of an exchange has to be sent again before it is judged."""
-        return may_be_mishap(exchange) and self._kind(exchange) not in self._confirmed
-
-    def confirm(self, *times: Exchange) -> None:
-        """Take such responses to such requests for the target's; `times` are those to one request."""
-        self._confirmed.add(self._kind(times[0]))
-        if all(exchange.status is None for exchange in times):
-            self.silences.append(times)
-
-    @staticmethod
-    def _kind(exchange: Exchange) -> tuple[object, ...]:
-        return exchange.request.method, len(exchange.request.segments), exchange.status, exchange.ending.how
+def excuse_outage(exchange: Exchange) -> Exchange:
+    """A response that was cut by a target that is gone, with that as the reason why it proves nothing."""
+    return exchange.with_excuse("the target stopped responding")
 
 
 def missing_answer(exchange: Exchange) -> str:

@@ -220,6 +220,7 @@ class Mortal:
     after: int
     absent: int
     poison: bytes = b""
+    away: Ending = REFUSED
     service: Service = field(default_factory=lambda: Emulator(Settings()))
     asked: int = 0
     died_at: int = 0
@@ -242,7 +243,7 @@ class Mortal:
                 return Response.dead(CUT_OFF)
             if self._is_away():
                 self.refused.add(threading.get_ident())
-                return Response.dead(REFUSED)
+                return Response.dead(self.away)
             if request.target.startswith("/__harness__"):
                 return toys.answer({"error": {"code": "not_found", "message": "no such route"}}, 404)
             return self.service(request)
@@ -329,10 +330,10 @@ def test_who_dies_of_a_request_twice_is_accused_of_it() -> None:
     assert finished.holes == ()
 
 
-@pytest.mark.parametrize("jobs", [1, 4])
-def test_who_is_stopped_by_somebody_else_is_not_accused(jobs: int) -> None:
-    """It comes back, and lives through what it got last: an outage."""
-    service = Mortal(PROBING, 2)
+@pytest.mark.parametrize(("jobs", "away"), [(1, REFUSED), (4, REFUSED), (1, CUT_OFF), (4, CUT_OFF)])
+def test_who_is_stopped_by_somebody_else_is_not_accused(jobs: int, away: Ending) -> None:
+    """It comes back, and lives through what it got last: an outage, also of a proxy that closes connections."""
+    service = Mortal(PROBING, 8, away=away)
     finished = run(service, jobs)
     assert "err.no-crash" in {r.id for r in finished.results if r.observation.because is Because.NO_ANSWER}
     assert not [result.id for result in finished.results if result.verdict in ACCUSING]
