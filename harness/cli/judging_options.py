@@ -94,13 +94,16 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     return code
 
 
-def read_again(options: BaselineOptions, run: str, noun: str) -> list[str]:
+def read_again(options: BaselineOptions, run: str, noun: str) -> set[str]:
     """The ids that `--last-failed` runs again, none for everything; standard error has their number."""
     options.refuse(("check", "profile", "kinds"), "and --last-failed exclude each other: use one of them")
     failed = read_last_failed(run)
-    what = format_count(len(failed), noun) if failed else "everything, as no failure is known"
+    wanted = {*failed, *(name for checks in failed.values() for name in checks)}
+    what = format_count(len(wanted), noun) if failed else "everything, as no failure is known"
+    if "*" in wanted:
+        wanted, what = set(), "everything, as no single exercise shows what failed"
     say(f"harness: running {what} (--last-failed)", to_errors=True)
-    return failed
+    return wanted
 
 
 _NOT_WHOLE = {

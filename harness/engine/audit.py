@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -76,7 +77,10 @@ def add_sightings(
 
 
 class _Sighted(Struct):
-    """One defect: where it was first seen, and how many answers have it; `beside`: what it does not agree with."""
+    """One defect: where it was first seen, and how many answers have it; `beside`: what it does not agree with.
+
+    `exercises` are those that show it, each by itself.
+    """
 
     finding: Finding
     exchange: Exchange
@@ -84,6 +88,11 @@ class _Sighted(Struct):
     answers: int = 1
     beside: Exchange | None = None
     story: tuple[Exchange, ...] = ()
+    exercises: set[str] = msgspec.field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        if self.played is not None and self.played.name and self.beside is None:
+            self.exercises.add(self.played.name)
 
     @property
     def shown(self) -> tuple[Exchange, ...]:
@@ -260,6 +269,10 @@ class Audit:
         shown = [exchange for sighted in self._list_sightings(check) for exchange in sighted.shown]
         return tuple({id(exchange): exchange for exchange in shown}.values())
 
+    def list_exercises(self, check: Check) -> set[str]:
+        """An exercise for each of the check's defects that shows it, `""` if no single one is known to."""
+        return {next(iter(seen.exercises), "") for seen in self._list_sightings(check)}
+
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """The names of the evidence in the findings, `""` for what shows no defect: the request in a few words."""
         with self._lock:
@@ -309,8 +322,9 @@ class Audit:
             of_rule = self._found.setdefault(seen.finding.rule, {})
             if (known := of_rule.get(kind)) is not None:
                 known.answers += 1
+                known.exercises |= seen.exercises
                 if seen.has_crashed and len(seen.shown) < len(known.shown):  # the simplest of them is shown
-                    seen.answers, of_rule[kind] = known.answers, seen
+                    seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
                 return
             alike = sum(known.finding.severity is seen.finding.severity for known in of_rule.values())
             if alike < most_of(seen.finding):

@@ -197,7 +197,11 @@ class Conductor:
             profile=check.profile,
         )
         if result.evidence and source is not None:
-            result = structs.replace(result, named=source.names_of(result.evidence), audited=judged.audited)
+            result = structs.replace(result, named=source.names_of(result.evidence))
+        if result.evidence and judged.audited:
+            checks = {running.exercise.name: running.id for running in reversed(self.plan.running)}
+            shown_by = {checks.get(name, "*") for name in self.audit.list_exercises(check)}
+            result = structs.replace(result, shown_by=tuple(sorted(shown_by)))
         self._results[result.id] = result
         if result.verdict in _STOPS:
             self.on_failure()

@@ -36,7 +36,7 @@ class PlayedExercise(Struct, frozen=True):
     `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`. `outage` is a
     sentence if the target refused connections meanwhile, else `""`. `repeated` are the creates that returned an id
     that was given before; `shared` are the defects of ids that others were given, too, while this exercise used
-    them.
+    them. `name` is that of the exercise.
     """
 
     results: Exchanges | None
@@ -48,6 +48,7 @@ class PlayedExercise(Struct, frozen=True):
     outage: str = ""
     repeated: tuple[RepeatedId, ...] = ()
     shared: Mapping[str, Finding] = field(default_factory=dict)
+    name: str = ""
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
@@ -286,5 +287,14 @@ def play(
     outage = "" if outages is None else outages.describe(seen, trail, driver)
     shared = given.judge_shared(trail, ledger, begin)
     return PlayedExercise(
-        results, failure, trail, seconds, api, exercise.front_end, outage, tuple(hand.repeated), shared
+        results,
+        failure,
+        trail,
+        seconds,
+        api,
+        exercise.front_end,
+        outage,
+        tuple(hand.repeated),
+        shared,
+        exercise.name,
     )

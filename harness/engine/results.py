@@ -152,7 +152,8 @@ class Result(Struct, frozen=True, kw_only=True):
     although the target does not reject it. `root`: if the rule is broken, something was accepted but not
     fulfilled. `phase` is the part of the run that found it. `accepts` lists in words what would have passed. An
     exercise of several results is shared among their `seconds`, so that these add up. `named` has the name of each
-    piece of the evidence in the findings, `""` for none. `audited`: exercises of other checks show it.
+    piece of the evidence in the findings, `""` for none. `shown_by` are checks whose exercises show it if its own
+    does not, or `*` if no single one is known to.
     """
 
     id: str
@@ -171,7 +172,7 @@ class Result(Struct, frozen=True, kw_only=True):
     accepts: tuple[str, ...] = ()
     profile: str = ""
     named: tuple[str, ...] = ()
-    audited: bool = False
+    shown_by: tuple[str, ...] = ()
 
     @property
     def is_broken(self) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.engine.last_failed import FILE, note_failed, read_last_failed
+from harness.engine.last_failed import FILE, read_last_failed
 from harness.outcome import Exit
 from tests.benches.client.clients import ONE_SHOT, program
-from tests.engine import toys
+from tests.foreign.answering import Json
 from tests.foreign.rows import vary
-from tests.foreign.server import ForeignService, Json, serving
+from tests.foreign.server import ForeignService, serving
 
 
 @pytest.fixture(autouse=True)
@@ -34,17 +34,17 @@ def test_only_what_failed_is_checked_again(capsys: pytest.CaptureFixture[str]) -
     globs = ("-c", "get.ok", "-c", "del.gone", "-c", "create.ok")
     with serving(service) as url:
         assert main(["check", url, *globs]) == Exit.FAILED
-        assert read_last_failed(f"check {url}") == ["del.gone"]
+        assert read_last_failed(f"check {url}") == {"del.gone": []}
         capsys.readouterr()
         assert main(["check", url, "--last-failed"]) == Exit.FAILED
         printed = capsys.readouterr()
         assert "harness: running 1 check (--last-failed)" in printed.err
         assert re.search(r"FAILED: 1 of \d+ MUST checks failed \(1 cause: del.gone\); \d+ excluded", printed.out)
         assert main(["check", url, "-c", "get.ok"]) == Exit.OK
-        assert read_last_failed(f"check {url}") == ["del.gone"]
+        assert read_last_failed(f"check {url}") == {"del.gone": []}
         service.delete = lambda run: ForeignService.delete(service, run)  # type: ignore[method-assign]
         assert main(["check", url, "--last-failed"]) == Exit.OK
-        assert read_last_failed(f"check {url}") == []
+        assert read_last_failed(f"check {url}") == {}
     assert main(["check", "emulator", "--last-failed", "--dry-run"]) == Exit.OK
     assert "everything, as no failure is known" in capsys.readouterr().err
 
@@ -56,27 +56,34 @@ def test_only_the_cases_that_failed_are_run_again(capsys: pytest.CaptureFixture[
     command = ["torture", "--cuts", "event:9,rst", "--cuts", "pass", "--", *client]
     assert main(command) == Exit.FAILED
     ((run, failed),) = json.loads(FILE.read_text()).items()
-    assert (run.endswith(" follow"), failed) == (True, ["client[event:9,rst]"])
+    assert (run.endswith(" follow"), failed) == (True, {"client[event:9,rst]": []})
     capsys.readouterr()
     main([command[0], "--last-failed", *command[1:]])
     assert "harness: running 1 case (--last-failed)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"check a": 5}', "[" * 100_000])
-def test_a_file_that_is_none_is_replaced(text: str) -> None:
+@pytest.mark.slow
+def test_what_only_another_exercise_shows_is_seen_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A response to what another check sends is misshapen: that check runs along, and only then is all over."""
+
+    def misshape_chains(self: Any, usual: Any, body: Json) -> Any:
+        made = usual(body)
+        return {**made, "usage": 7} if "previous_interaction_id" in body and isinstance(made, dict) else made
+
+    with serving(vary(ForeignService, create=misshape_chains)()) as url:
+        assert main(["check", url, "-c", "usage.types", "-c", "chain.ok"]) == Exit.FAILED
+        assert read_last_failed(f"check {url}") == {"usage.types": ["chain.ok"]}
+        assert main(["check", url, "-c", "usage.types"]) == Exit.OK
+        capsys.readouterr()
+        assert main(["check", url, "--last-failed"]) == Exit.FAILED
+    assert "harness: running 2 checks (--last-failed)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"check a": 5}', '{"check a": ["of an earlier version"]}'])
+def test_a_file_that_is_none_knows_no_failure(text: str) -> None:
     FILE.parent.mkdir()
     FILE.write_text(text)
-    assert read_last_failed("check a") == []
-    note_failed("check a", [toys_result()])
-    assert read_last_failed("check a") == ["get.odd"]
-
-
-def toys_result() -> Any:
-    """The result of a check that failed."""
-    from harness.engine.decide import Policy, decide
-    from harness.outcome import Finding, Observation
-
-    return decide(toys.ODD.rule, Observation.of([Finding("get.odd", "odd")]), Policy())
+    assert read_last_failed("check a") == {}
 
 
 def test_a_file_of_the_folder_is_ignored_on_request(capsys: pytest.CaptureFixture[str]) -> None:

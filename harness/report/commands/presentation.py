@@ -275,7 +275,7 @@ class Presentation:
         target, _ = state.whole()
         worst = min(failed, key=attrgetter("urgency"))
         alone = f"harness {self.command} {shlex.quote(target.url or target.name)} {self.again} {worst.id} -v"
-        return f"help: {'the same command with `-v`' if worst.audited else f'`{alone}`'} shows all of it"
+        return f"help: {'the same command with `-v`' if worst.shown_by else f'`{alone}`'} shows all of it"
 
 
 def describe_stale(result: Result) -> str:
