@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
@@ -29,9 +27,6 @@ from harness.wire.json_value import object_or_none
 MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""
 
-T = TypeVar("T")
-_GRACE = 2.0
-"""Seconds beyond the time of a run after which an unfinished response of the tool is given up."""
 LEAST_SECONDS = 10.0
 """What a resource gets at least before the next one has its turn: with less, following links proves nothing."""
 
@@ -148,74 +143,15 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
     # The tool takes whole seconds, at least one; None is no limit.
     config.max_time = None if timer.left == math.inf else max(1, int(timer.left))
     stream = from_schema(schema).execute()
-    with _following_no_redirect():
-        for event in _draw_in_time(stream, timer):
-            if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
-                hearing.scenario(event.recorder)
-            elif isinstance(event, events.NonFatalError | events.FatalError):
-                hearing.note_error(event)
-            if timer.over():
-                stream.stop()
-            elif isinstance(event, events.Interrupted):
-                raise KeyboardInterrupt  # schemathesis took it for its own
-
-
-@contextmanager
-def _following_no_redirect() -> Iterator[None]:
-    """Let the tool's first requests, which its configuration does not reach, follow no redirect, either."""
-    from schemathesis.transport.requests import SameHostRedirectsSession as Session
-
-    own = Session.get_redirect_target
-    Session.get_redirect_target = lambda *_: None  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        Session.get_redirect_target = own  # type: ignore[method-assign]
-
-
-def _draw_in_time(stream: Any, timer: Timer) -> Iterator[Any]:
-    """The events of the tool, each drawn in a thread when it is wanted, until the time is up for `_GRACE` seconds.
-
-    The tool limits the silence within a response, and not the response: one that comes byte by byte has no end.
-    Then the thread is left to itself, and so are those that it began: they end with their connections.
-    """
-    wanted, drawn = SimpleQueue[bool](), SimpleQueue[tuple[Any, BaseException | None]]()
-
-    def draw() -> None:
-        source = iter(stream)
-        while wanted.get():
-            try:
-                drawn.put((next(source), None))
-            except BaseException as end:
-                drawn.put((None, end))
-
-    threading.Thread(target=draw, name="harness-schemathesis", daemon=True).start()
-    try:
-        while True:
-            wanted.put(True)
-            # In short parts: a signal that comes just before a wait is seen only after it.
-            while True:
-                try:
-                    event, end = drawn.get(timeout=max(0.0, min(0.5, timer.left + _GRACE)))
-                    break
-                except Empty:
-                    if timer.left + _GRACE <= 0:
-                        raise
-            if isinstance(end, StopIteration):
-                return
-            if end is not None:
-                raise end
-            yield event
-    except Empty:
-        stream.stop()
-    except KeyboardInterrupt:  # the tool does not see it in its thread
-        stream.stop()
-        with suppress(Empty):
-            while drawn.get(timeout=_GRACE)[1] is None:
-                wanted.put(True)
-        raise
-    finally:
-        wanted.put(False)
+    for event in stream:
+        if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
+            hearing.scenario(event.recorder)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            hearing.note_error(event)
+        if timer.over():
+            stream.stop()
+        elif isinstance(event, events.Interrupted):
+            raise KeyboardInterrupt  # schemathesis took it for its own
 
 
 def _proves(hearing: ScenarioCollector) -> bool:

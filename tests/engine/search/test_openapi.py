@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +23,6 @@ from harness.engine.search.openapi import document, find_families, read_links
 from harness.engine.search.scenario_collector import ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic import deadline
-from harness.engine.traffic.deadline import Timer
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.search import Family
 from harness.strategies.document import write_document
@@ -38,7 +30,7 @@ from harness.wire import Headers, Request, Response
 from tests.engine.search.places import mutant, reference
 
 if TYPE_CHECKING:
-    from schemathesis.config import SchemathesisConfig
+    pass
 
 pytestmark = pytest.mark.slow
 
@@ -325,84 +317,3 @@ def test_what_the_time_had_room_for_is_judged(monkeypatch: pytest.MonkeyPatch) -
     assert "agents not at all" in done.notes[0]
     unlimited = searched(reference(), monkeypatch, "interactions", "agents", budget=replace(FEW, seconds=None))
     assert any("links never applied" in why for why in unlimited.vacuous)
-
-
-class Tool:
-    """Stands in for schemathesis: each event takes a second of a counted clock, until it is told to stop."""
-
-    def __init__(self, load_seconds: float) -> None:
-        self.now, self.load_seconds, self.events = 0.0, load_seconds, 0
-        self.max_time: int | None = None
-        self.stopped = False
-
-    def load(self, path: str, *, config: SchemathesisConfig) -> Any:
-        """Load the document, which takes its time."""
-        self.now += self.load_seconds
-        self.config = config
-        return SimpleNamespace(include=lambda **words: SimpleNamespace(as_state_machine=lambda: None))
-
-    def execute(self) -> Tool:
-        """Begin; `max_time` is what it was given."""
-        self.max_time = self.config.max_time
-        return self
-
-    def __iter__(self) -> Iterator[object]:
-        while not self.stopped and self.events < 100:
-            self.now += 1.0
-            self.events += 1
-            yield object()
-
-    def stop(self) -> None:
-        """End."""
-        self.stopped = True
-
-
-@pytest.mark.parametrize(
-    ("load_seconds", "max_time", "events"),
-    [(0.0, 15, 15), (6.0, 9, 9), (20.0, None, 0)],
-    ids=["idle", "busy", "late"],
-)
-def test_a_search_ends_with_its_time_whatever_the_tool_does(
-    monkeypatch: pytest.MonkeyPatch, load_seconds: float, max_time: int | None, events: int
-) -> None:
-    """The tool gets what loading the document has left, and is told to stop when the time is up."""
-    tool = Tool(load_seconds)
-    monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: tool.now))
-    monkeypatch.setattr("schemathesis.openapi.from_path", tool.load)
-    monkeypatch.setattr("schemathesis.engine.from_schema", lambda schema: tool)
-    hearing: Any = SimpleNamespace(family=FAMILIES["interactions"], roots=set())
-    openapi._execute(hearing, Path("openapi.json"), {}, Timer(15.0))
-    assert (tool.max_time, tool.events) == (max_time, events)
-
-
-@pytest.mark.parametrize("interrupts", [False, True])
-def test_a_response_without_end_does_not_keep_the_search(
-    interrupts: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The tool waits for it in a thread that is left to itself; an interrupt stops the tool first."""
-    ended, released, timer = threading.Event(), list[bool](), Timer(None)
-
-    class Endless(Tool):
-        def execute(self) -> Tool:
-            if not interrupts:  # to load the tool may take longer
-                timer.end(0.05)
-            return super().execute()
-
-        def __iter__(self) -> Iterator[object]:
-            if interrupts:
-                os.kill(os.getpid(), signal.SIGINT)
-            released.append(ended.wait(20))
-            yield object()
-
-    tool = Endless(0.0)
-    monkeypatch.setattr(openapi, "_GRACE", 0.01)
-    monkeypatch.setattr("schemathesis.openapi.from_path", tool.load)
-    monkeypatch.setattr("schemathesis.engine.from_schema", lambda schema: tool)
-    hearing: Any = SimpleNamespace(family=FAMILIES["interactions"], roots=set())
-    try:
-        with pytest.raises(KeyboardInterrupt) if interrupts else nullcontext():
-            openapi._execute(hearing, Path("openapi.json"), {}, timer)
-        assert released == []
-        assert tool.stopped
-    finally:
-        ended.set()
