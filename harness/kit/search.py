@@ -186,8 +186,8 @@ class SearchModel(Struct, frozen=True, kw_only=True):
     """Histories that may show the same and are simpler, the simplest first."""
     weigh: Callable[[Any], tuple[int, ...]]
     """The sort key by which the simpler of two histories is chosen."""
-    draw_steps: Callable[[frozenset[str]], Mapping[str, SearchStrategy[Any]]]
-    """Strategies for the next step, each with a name; the one named `first` begins every history."""
+    draw_histories: Callable[[frozenset[str], int], SearchStrategy[Any]]
+    """Histories of so many steps."""
     list_kinds: Callable[[frozenset[str]], Sequence[str]]
     """The kinds of steps that a long search must have played."""
     draw_laws: Callable[[frozenset[str]], SearchStrategy[Any]] | None = None

@@ -7,7 +7,7 @@ same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -25,8 +25,7 @@ from harness.strategies.from_schema import TEXTS
 from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ON_READERS, ClientCommand
 from harness.wire import Request
 
-# Strategies for the next operation of a history, one for each kind, so that whole kinds can be left out.
-# What is drawn never depends on the target's responses: an operation without a subject does nothing.
+# Histories: what is drawn never depends on the target's responses, as an operation without a subject does nothing.
 
 
 _FIRST = (*CREATE_MODES, "background", "background-stream", "background")
@@ -38,32 +37,37 @@ _COUNTED = frozenset({"open", "read", "resume"})
 _NOBODY = ("unknown", "orphan")
 
 
-def draw_steps(able: frozenset[str]) -> dict[str, SearchStrategy[ClientCommand]]:
-    """The strategies by name; those with nothing that the target is able to would only take up steps."""
-    found: dict[str, SearchStrategy[ClientCommand]] = {}
+def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[ClientCommand]]:
+    """Histories of so many operations that the target is able to. Half of them leave out most kinds."""
+    groups: list[Mapping[str, Sequence[str]]] = [
+        {kind: [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")]}
+        for kind, modes in KINDS.items()
+    ]
+    groups.append({"open": [""]})  # twice as likely: reading in parts begins with it
+    groups.append({"create": ILLEGAL_MODES})
+    groups += [{kind: [mode] for kind in KINDS if mode in KINDS[kind]} for mode in (*_NOBODY, "foreign")]
+    every = [st.one_of(found) for found in (_list_operations(able, modes) for modes in groups) if found]
+    some = st.lists(st.integers(0, len(every) - 1), min_size=2, unique=True)
 
-    def add(name: str, kinds: Sequence[str], modes: Sequence[str]) -> None:
-        kept = {
-            kind: [m for m in modes if m in KINDS[kind] and able_to(able, ClientCommand(kind, mode=m))]
-            for kind in kinds
-        }
-        choices = []
-        for kind, own in kept.items():
-            if own:
-                subject = st.just(0) if kind == "create" or own[0] in _NOBODY else _SUBJECTS
-                count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
-                choices.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(own), count))
-        if choices:
-            found[name] = st.one_of(choices)
+    def draw_rest(chosen: Iterable[int]) -> SearchStrategy[list[ClientCommand]]:
+        return st.lists(st.one_of([every[at] for at in chosen]), min_size=steps - 1, max_size=steps - 1)
 
-    add("first", ["create"], _FIRST)
-    for kind, modes in KINDS.items():
-        add(f"{kind}_", [kind], [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")])
-    add("open_again_", ["open"], [""])  # twice as likely: reading in parts begins with it
-    add("create_wrongly", ["create"], ILLEGAL_MODES)
-    for name in ("unknown", "foreign"):
-        add(f"{name}_", [kind for kind, modes in KINDS.items() if name in modes], [name])
-    add("orphan_", ["answer"], ["orphan"])
+    modes = [mode for mode in _FIRST if able_to(able, ClientCommand("create", mode=mode))]
+    first = st.sampled_from(modes).map(lambda mode: ClientCommand("create", mode=mode))
+    rest = st.one_of(draw_rest(range(len(every))), some.flatmap(draw_rest))
+    return st.builds(lambda begin, others: [begin, *others], first, rest)
+
+
+def _list_operations(
+    able: frozenset[str], modes: Mapping[str, Sequence[str]]
+) -> list[SearchStrategy[ClientCommand]]:
+    """Operations of these kinds and modes that the target is able to."""
+    found = []
+    for kind, names in modes.items():
+        if own := [name for name in names if able_to(able, ClientCommand(kind, mode=name))]:
+            subject = st.just(0) if kind == "create" or own[0] in _NOBODY else _SUBJECTS
+            count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
+            found.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(own), count))
     return found
 
 
@@ -251,7 +255,7 @@ def build_model(rests_on: Mapping[str, tuple[str, ...]]) -> SearchModel:
         read_step=lambda record: ClientCommand(**record),
         simplify=simplify,
         weigh=weigh_history,
-        draw_steps=draw_steps,
+        draw_histories=draw_histories,
         list_kinds=list_kinds,
         draw_laws=draw_laws,
         document=_DOCUMENT,

@@ -114,9 +114,8 @@ SEARCH = SearchModel(
     read_step=lambda record: NoteStep(**record),
     simplify=_simplify,
     weigh=_weigh,
-    draw_steps=lambda able: {
-        "first": st.just(NoteStep("make")),
-        **{f"{kind}_": st.builds(NoteStep, st.just(kind), st.integers(0, 2)) for kind in KINDS},
-    },
+    draw_histories=lambda able, steps: st.lists(
+        st.builds(NoteStep, st.sampled_from(KINDS), st.integers(0, 2)), min_size=steps, max_size=steps
+    ),
     list_kinds=lambda able: KINDS,
 )

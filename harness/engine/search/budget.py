@@ -47,7 +47,7 @@ BUDGETS: dict[str, Budget] = {
 }
 
 
-def hypothesis_settings(examples: int, *, steps: int = 50) -> settings:
+def hypothesis_settings(examples: int) -> settings:
     """Settings of one search: no output, no deadline per example, and nothing to replay or to shrink.
 
     Hypothesis only draws; what fails is shrunk by `shrink`, which needs fewer plays, and shared by
@@ -57,7 +57,6 @@ def hypothesis_settings(examples: int, *, steps: int = 50) -> settings:
 
     return settings(
         max_examples=max(1, examples),
-        stateful_step_count=steps,
         database=None,
         deadline=None,
         print_blob=False,

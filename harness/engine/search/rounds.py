@@ -10,11 +10,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING, Any
-
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from typing import TYPE_CHECKING
 
 from harness.engine.search.budget import Budget, hypothesis_settings
 from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure, SeenDefect
@@ -86,45 +83,6 @@ class Tally:
         self._place.progress(counts, len(self.bugs), left)
 
 
-# The state machine: Hypothesis chooses what a client does next, the world judges the responses.
-# The machine has one rule for each strategy of the API's steps, so that Hypothesis can leave whole kinds out of
-# a history (swarm testing). A step that does not apply does nothing, so what is drawn never depends on the
-# target's responses: one that responds differently the next time does not confuse the search.
-
-
-class Histories(RuleBasedStateMachine):
-    """The base of the machines that `machine` makes, which set the place and the tally."""
-
-    place: SearchTarget
-    tally: Tally
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.world = self.place.open()
-
-    def teardown(self) -> None:
-        """End the history."""
-        self.tally.add_history(self.world)
-        self.place.finish(self.world)
-
-
-def machine(place: SearchTarget, tally: Tally) -> type[Histories]:
-    """Build the machine for one place."""
-    body: dict[str, Any] = {"place": place, "tally": tally, "__doc__": "Histories."}
-    for name, steps in place.model.draw_steps(place.able).items():
-        body[name] = (initialize if name == "first" else rule)(step=steps)(_new_rule())
-    return type("Machine", (Histories,), body)
-
-
-def _new_rule() -> Callable[[Histories, Step], None]:
-    """Return a new function each time: Hypothesis sets attributes on those it decorates."""
-
-    def play(self: Histories, step: Step) -> None:
-        self.tally.play(self.world, step)
-
-    return play
-
-
 # Failing histories in an example database of Hypothesis, through which processes and machines share them.
 # A history is stored as plain data, so it stays valid when what Hypothesis draws from changes.
 
@@ -167,113 +125,61 @@ AT_ONCE = 25_000
 """Operations per round: Hypothesis keeps each choice it has made, up to 2 kB per operation."""
 
 
-Round = Callable[[SearchTarget, Tally, int, int], None]
-"""Plays one round of (place, tally, examples, seed)."""
-
-
 def search(
-    place: SearchTarget, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
-    passed_over: Iterable[str] = (),
-) -> EngineRun:  # fmt: skip
-    """Search with histories; `passed_over` holds the keys of failures that are already known."""
-
-    def play(place: SearchTarget, tally: Tally, examples: int, seed: int) -> None:
-        from hypothesis import seed as seeded
-        from hypothesis.stateful import run_state_machine_as_test
-
-        from harness.engine.search.rounds import machine
-
-        factory: Any = seeded(seed)(machine(place, tally))
-        with _passing_interrupts():
-            run_state_machine_as_test(factory, settings=hypothesis_settings(examples, steps=budget.steps))
-
-    return _play_rounds(HISTORY, place, play, budget, seed, database, passed_over)
-
-
-def laws(
-    place: SearchTarget, budget: Budget, *, seed: int = 0, database: ExampleDatabase | None = None,
-    passed_over: Iterable[str] = (),
-) -> EngineRun:  # fmt: skip
-    """Search with the laws of streams, on drawn creates and cuts."""
-    draw_laws = place.model.draw_laws
-    if draw_laws is None:
-        return EngineRun(engine=LAWS, seconds=0.0, vacuous=("this API has no laws of streams",))
-
-    def play(place: SearchTarget, tally: Tally, examples: int, seed: int) -> None:
-        from hypothesis import given
-        from hypothesis import seed as seeded
-
-        @seeded(seed)
-        @hypothesis_settings(examples)
-        @given(draw_laws(place.able))
-        def hold(history: list[Step]) -> None:
-            _play_all(place, tally, history)
-
-        with _passing_interrupts():
-            hold()
-
-    return _play_rounds(LAWS, place, play, budget, seed, database, passed_over)
-
-
-@contextmanager
-def _passing_interrupts() -> Iterator[None]:
-    """Hypothesis asserts that its engine has begun, also where an interrupt came before that."""
-    try:
-        yield
-    except AssertionError as wrong:
-        if isinstance(wrong.__context__, KeyboardInterrupt):
-            raise wrong.__context__ from None
-        raise
-
-
-def _play_all(place: SearchTarget, tally: Tally, history: Iterable[Step]) -> None:
-    with place.world() as world:
-        try:
-            for step in history:
-                tally.play(world, step)
-        finally:
-            tally.add_history(world)
-
-
-def _play_rounds(
     engine: str,
     place: SearchTarget,
-    play: Round,
     budget: Budget,
-    seed: int,
-    database: ExampleDatabase | None,
-    known: Iterable[str],
+    *,
+    seed: int = 0,
+    database: ExampleDatabase | None = None,
+    passed_over: Iterable[str] = (),
 ) -> EngineRun:
-    from hypothesis.errors import Flaky
+    """Search with whole histories, or with the laws of streams; `passed_over` has the keys of known failures."""
+    from hypothesis import given
+    from hypothesis import seed as seeded
 
-    timer = Timer(budget.seconds)
-    place = place.within(timer)
+    model = place.model
     # A history of the laws has about twelve operations.
     examples, steps = (budget.histories, budget.steps) if engine == HISTORY else (budget.laws, 12)
-    shared = SharedHistories(database, engine, place.model)
+    if engine == HISTORY:
+        histories = model.draw_histories(place.able, budget.steps)
+    elif model.draw_laws is not None:
+        histories = model.draw_laws(place.able)
+    else:
+        return EngineRun(engine=engine, seconds=0.0, vacuous=("this API has no laws of streams",))
+    timer = Timer(budget.seconds)
+    place = place.within(timer)
+    shared = SharedHistories(database, engine, model)
 
     def is_over() -> bool:
         return timer.left <= (RESERVED * (budget.seconds or 0.0) if tally.bugs else 0.0)
 
-    tally = Tally(place, examples, is_over, frozenset(known))
+    tally = Tally(place, examples, is_over, frozenset(passed_over))
+
+    def play(history: Iterable[Step]) -> None:
+        with place.world() as world:
+            try:
+                for step in history:
+                    tally.play(world, step)
+            finally:
+                tally.add_history(world)
+
     waited, is_hang = tuple[str, ...](), False
     try:
         for history in shared.read():
-            _play_all(place, tally, history)
+            play(history)
         for number in count():
             begun = tally.histories
             if begun >= examples or is_over():
                 break
-            play(place, tally, min(max(1, AT_ONCE // steps), examples - begun), seed + number)
+            most = min(max(1, AT_ONCE // steps), examples - begun)
+            seeded(seed + number)(hypothesis_settings(most)(given(histories)(play)))()
             if tally.histories == begun:
                 break
     except TimeUp as up:
         waited, is_hang = tuple(filter(None, (str(up),))), up.waited > HANG * tally.longest
     except KeyboardInterrupt:
         timer.stop()
-    except (BaseExceptionGroup, Flaky):
-        if not is_over():
-            raise  # if time is up, Hypothesis may report an interrupted example as inconsistent: no error
     short = is_over() and 0 < tally.histories < examples
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)

@@ -40,7 +40,7 @@ from harness.engine.results import Replays, Result
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
 from harness.engine.search.openapi import document
-from harness.engine.search.rounds import HISTORY, LAWS, laws, search
+from harness.engine.search.rounds import HISTORY, LAWS, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
@@ -275,8 +275,7 @@ def _run_engine(
     try:
         if engine == SCHEMA:
             return document(watched, budget, seed=options.seed, strict=options.strict, passed_over=known)
-        search_with = search if engine == HISTORY else laws
-        return search_with(watched, budget, seed=options.seed, database=options.database, passed_over=known)
+        return search(engine, watched, budget, seed=options.seed, database=options.database, passed_over=known)
     except KeyboardInterrupt:
         return EngineRun(
             engine=engine, seconds=0.0, vacuous=("the run was interrupted as it began",), stopped=True

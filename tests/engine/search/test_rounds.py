@@ -13,7 +13,7 @@ from msgspec import structs
 from harness.engine.decide import Policy
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
 from harness.engine.search.failure import EngineRun, Failure, SeenDefect, fold
-from harness.engine.search.rounds import Tally, laws, search
+from harness.engine.search.rounds import HISTORY, LAWS, Tally, search
 from harness.engine.search.search_target import World, play
 from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer
@@ -29,7 +29,7 @@ FEW = replace(SMALL, histories=25)
 @pytest.mark.slow
 def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
     """On the reference, a search finds nothing, is not vacuous, and plays the whole budget of histories."""
-    done = search(reference(), SMALL)
+    done = search(HISTORY, reference(), SMALL)
     assert done.failures == ()
     assert done.vacuous == ()
     assert done.counts["histories"] >= SMALL.histories
@@ -38,7 +38,7 @@ def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
 @pytest.mark.slow
 def test_laws_hold_on_the_reference() -> None:
     """On the reference, the stream laws (whole, cut and resumed streams agree) find nothing."""
-    done = laws(reference(), SMALL)
+    done = search(LAWS, reference(), SMALL)
     assert (done.failures, done.vacuous) == ((), ())
 
 
@@ -51,7 +51,7 @@ def test_laws_hold_on_the_reference() -> None:
     ],
 )
 def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
-    done = search(mutant(name), replace(SMALL, histories=150), seed=1)
+    done = search(HISTORY, mutant(name), replace(SMALL, histories=150), seed=1)
     lengths = {failure.rule: len(failure.history) for failure in done.failures}
     assert lengths.get(rule) == steps, lengths
 
@@ -59,14 +59,14 @@ def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
 @pytest.mark.slow
 def test_a_law_finds_what_is_lost_after_a_drop() -> None:
     """The stream laws find a resume that skips an event, and that its parts are not what GET shows."""
-    found = {failure.rule for failure in laws(mutant("resume-skips-one"), SMALL).failures}
+    found = {failure.rule for failure in search(LAWS, mutant("resume-skips-one"), SMALL).failures}
     assert {"resume.no-gap"} <= found <= {"resume.no-gap", "stream.equals-get", "stream.signature"}
 
 
 @pytest.mark.slow
 def test_laws_without_time_accuse_nobody() -> None:
     """If time is up before a law was played, the search says so, and not that the target does not stream."""
-    (why,) = laws(reference(), replace(SMALL, seconds=1e-9)).vacuous
+    (why,) = search(LAWS, reference(), replace(SMALL, seconds=1e-9)).vacuous
     assert "the time limit was reached" in why
     assert "--time" in why
 
@@ -75,13 +75,13 @@ def test_laws_without_time_accuse_nobody() -> None:
 def test_what_is_known_is_passed_over() -> None:
     """A defect listed in `passed_over` is not reported again."""
     known = ["del.gone GET interactions/{id}"]
-    done = search(mutant("delete-keeps"), FEW, passed_over=known)
+    done = search(HISTORY, mutant("delete-keeps"), FEW, passed_over=known)
     assert "del.gone" not in {failure.rule for failure in done.failures}
 
 
 @pytest.mark.slow
 def test_the_same_seed_does_the_same() -> None:
-    one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
+    one, other = (search(HISTORY, reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
 
 
@@ -96,28 +96,16 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("harness.engine.search.rounds.AT_ONCE", 200)
     monkeypatch.setattr("harness.engine.search.rounds.hypothesis_settings", told)
-    run = search(reference(), Budget(histories=60, steps=10, laws=0, schema=0), seed=2)
+    run = search(HISTORY, reference(), Budget(histories=60, steps=10, laws=0, schema=0), seed=2)
     assert (run.failures, run.vacuous) == ((), ())
     assert run.counts["histories"] >= 60
     assert len(rounds) >= 3
     assert max(rounds) == 20
 
 
-@pytest.mark.slow
-def test_an_interrupt_before_the_engine_begins_ends_a_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hypothesis turns such an interrupt into an assertion of its own, which is no defect of ours."""
-
-    def interrupt(_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("hypothesis.core.StateForActualGivenExecution.run_engine", interrupt)
-    assert search(reference(), FEW).stopped
-    assert laws(reference(), FEW).stopped
-
-
 def test_time_ends_a_search() -> None:
     """A time limit stops a search long before its budget of histories is spent."""
-    done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
+    done = search(HISTORY, reference(), replace(BUDGETS["nightly"], seconds=0.5))
     assert done.counts["histories"] < BUDGETS["nightly"].histories
     assert done.failures == ()
 
@@ -134,7 +122,7 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
 
     monkeypatch.setattr(Tally, "_note", noted)
     monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if tallies else math.inf))
-    done = search(mutant("delete-keeps"), SMALL, seed=1)
+    done = search(HISTORY, mutant("delete-keeps"), SMALL, seed=1)
     (bug,) = tallies[0].bugs.values()
     (failure,) = done.failures
     assert failure.history == bug.history
@@ -147,7 +135,7 @@ def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: p
 @pytest.mark.slow
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
     known = ["fuzz.no-5xx POST interactions"]
-    done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
+    done = search(HISTORY, mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
     assert any("succeeded" in why for why in done.vacuous)
 
 
@@ -155,8 +143,8 @@ def test_a_target_that_refuses_everything_proves_nothing() -> None:
 def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
     """A later search replays the examples of an earlier one from a shared database and finds the failure again."""
     database = open_database(str(tmp_path / "examples"))
-    one = search(mutant("delete-keeps"), FEW, seed=1, database=database)
-    again = search(mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)
+    one = search(HISTORY, mutant("delete-keeps"), FEW, seed=1, database=database)
+    again = search(HISTORY, mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)
     assert {"del.gone"} <= {failure.rule for failure in one.failures} & {
         failure.rule for failure in again.failures
     }
