@@ -165,7 +165,7 @@ def test_an_interrupted_search_reports_what_it_has(
 
         def answer(self, method: str, path: str, query: str, body: bytes) -> foreign.Answer:
             self.asked += 1
-            if self.asked == 150:
+            if self.asked == 700:
                 os.kill(os.getpid(), number)
                 threading.Event().wait(0.05)
             return super().answer(method, path, query, body)
