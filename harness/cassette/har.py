@@ -19,8 +19,6 @@ from harness.errors import Unreadable
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
 from harness.wire.coding import (
     CODINGS,
-    DECODED_IN_ALL,
-    TOO_MUCH_DECODED,
     coding_of,
     decode_pieces,
     is_coded,
@@ -49,7 +47,7 @@ def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]
 def _read_each(
     read: Callable[[Document], Exchange], entries: Iterable[Document]
 ) -> list[tuple[str, Exchange | Unreadable]]:
-    found, room = [], DECODED_IN_ALL
+    found = []
     for number, entry in enumerate(entries, 1):
         exchange: Exchange | Unreadable
         try:
@@ -58,9 +56,6 @@ def _read_each(
             exchange = wrong
         except (AttributeError, LookupError, TypeError, ValueError, OverflowError) as wrong:
             exchange = Unreadable(f"an entry does not fit its format: {type(wrong).__name__} {wrong}")
-        if isinstance(exchange, Exchange) and coding_of(exchange.headers) in CODINGS:
-            room -= exchange.size
-            exchange = exchange if room >= 0 else Unreadable(TOO_MUCH_DECODED)
         found.append(name_entry(number, exchange))
     return found
 

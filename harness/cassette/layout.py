@@ -23,7 +23,6 @@ from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_c
 from harness.errors import CassetteError, FieldError
 from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen
-from harness.wire.coding import DECODED_IN_ALL, TOO_MUCH_DECODED
 
 
 def parse(path: Path, source: IO[bytes] | bytes) -> Any:
@@ -163,19 +162,12 @@ class Layout:
 
     @staticmethod
     def readings(entries: Iterable[Mapping[str, Any]]) -> Iterator[Recording | ValueError]:
-        """For each entry, yield its recording or the ValueError that describes its problem.
-
-        The problem may be the size of all decoded bodies so far: readers keep them together.
-        """
-        room = DECODED_IN_ALL
+        """For each entry, yield its recording or the ValueError that describes its problem."""
         for entry in entries:
             try:
-                recording = from_entry(entry)
+                yield from_entry(entry)
             except ValueError as wrong:
                 yield wrong
-                continue
-            room -= recording.measure_decoded() if room >= 0 else 0
-            yield recording if room >= 0 else ValueError(TOO_MUCH_DECODED)
 
     def entry_error(self, number: int, wrong: ValueError) -> CassetteError:
         """A CassetteError for the entry at position `number`, counted from 0."""

@@ -170,23 +170,10 @@ class IdMapping:
         self._bound.update(bound)
 
 
-def shape(form: CanonicalRequest, ids: IdMapping) -> tuple[Any, ...]:
-    """A key that is equal for any two forms without a difference, whatever ids are substituted."""
-    leaves = sorted((place, field, "" if ids.is_field(field) else value) for place, field, value in form.leaves)
-    return form.method, len(form.path), form.query, form.body, tuple(leaves)
-
-
-def difference(
-    got: CanonicalRequest, recorded: CanonicalRequest, ids: IdMapping, bound: dict[str, str]
-) -> RequestDifference | None:
-    """The first difference that matters, None if there is none; substituted ids are added to `bound`."""
-    return next(iter(differences(got, recorded, ids, bound)), None)
-
-
 def differences(
     got: CanonicalRequest, recorded: CanonicalRequest, ids: IdMapping, bound: dict[str, str]
 ) -> Iterator[RequestDifference]:
-    """Every difference, in the order in which a person reads a request."""
+    """Every difference, in the order in which a person reads a request; substituted ids are added to `bound`."""
     if got.method != recorded.method:
         yield RequestDifference("method", recorded.method, got.method)
     if len(got.path) != len(recorded.path) or not all(
@@ -268,7 +255,8 @@ class Index:
         self._ids = IdMapping(protocol)
         self._same: defaultdict[CanonicalRequest, list[int]] = defaultdict(list)
         self._alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
-        self._played: set[int] = set()
+        self.played: set[int] = set()
+        """What was replayed, so that no further request gets it."""
 
     def add(self, recordings: Sequence[Recording], forms: Iterable[CanonicalRequest]) -> None:
         """Add recordings, with the forms of their requests."""
@@ -277,42 +265,36 @@ class Index:
             number = len(self.forms)
             self.forms.append(form)
             self._same[form].append(number)
-            self._alike[shape(form, self._ids)].append(number)
-
-    def is_played(self, number: int) -> bool:
-        """Whether this recording has been replayed."""
-        return number in self._played
-
-    def play(self, number: int) -> None:
-        """Mark a recording as replayed, so that no further request gets it."""
-        self._played.add(number)
-
-    def next(self, asked: CanonicalRequest) -> int | None:
-        """The first unplayed recording of exactly this request."""
-        return next(iter(self._drop_played(self._same, asked)), None)
+            self._alike[self._shape(form)].append(number)
 
     def match(self, asked: CanonicalRequest) -> int | None:
-        """Like `next`, with a fallback to a request that differs only in ids the cassette did not give out."""
-        same = self.next(asked)
-        if same is not None:
-            return same
-        for number in self._drop_played(self._alike, shape(asked, self._ids)):
+        """The first unplayed recording of a request, else of one that differs only in ids from outside."""
+        if same := self._drop_played(self._same, asked):
+            return same[0]
+        for number in self._drop_played(self._alike, self._shape(asked)):
             bound: dict[str, str] = {}
-            if difference(asked, self.forms[number], self._ids, bound) is None:
+            if not any(differences(asked, self.forms[number], self._ids, bound)):
                 self._ids.bind(bound)
                 return number
         return None
+
+    def _shape(self, form: CanonicalRequest) -> tuple[Any, ...]:
+        """A key that is equal for any two forms without a difference, whatever ids are substituted."""
+        leaves = sorted(
+            (place, field, "" if self._ids.is_field(field) else value) for place, field, value in form.leaves
+        )
+        return form.method, len(form.path), form.query, form.body, tuple(leaves)
 
     def _drop_played(self, found: defaultdict[Any, list[int]], key: object) -> list[int]:
         """The recordings of one group that were not replayed; drop the others from it."""
         if key not in found:
             return []
-        found[key] = [number for number in found[key] if number not in self._played]
+        found[key] = [number for number in found[key] if number not in self.played]
         return found[key]
 
     def times(self, asked: CanonicalRequest) -> list[int]:
         """Every recording of a request, replayed or not."""
-        return [n for n, form in enumerate(self.forms) if difference(asked, form, self._ids, {}) is None]
+        return [n for n, form in enumerate(self.forms) if not any(differences(asked, form, self._ids, {}))]
 
     def nearest(self, asked: CanonicalRequest) -> tuple[int, RequestDifference]:
         """The nearest recording and its first difference; ranked by same path, same method, fewest differences."""

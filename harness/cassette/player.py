@@ -120,26 +120,19 @@ class Player:
     def unused(self) -> list[tuple[int, Recording]]:
         """The recordings without a request, with their positions in the cassette."""
         with self._lock:
-            return [(n, recording) for n, recording in enumerate(self.recordings) if not self._index.is_played(n)]
+            return [(n, one) for n, one in enumerate(self.recordings) if n not in self._index.played]
+
+    def _list_played(self) -> list[tuple[int, Recording]]:
+        with self._lock:
+            return [(n, one) for n, one in enumerate(self.recordings) if n in self._index.played]
 
     def approximate(self) -> list[tuple[int, Recording]]:
         """The replayed recordings, with positions, whose boundaries and times are a guess (if edited)."""
-        with self._lock:
-            return [
-                (n, recording)
-                for n, recording in enumerate(self.recordings)
-                if recording.approximate and self._index.is_played(n)
-            ]
+        return [(n, one) for n, one in self._list_played() if one.approximate]
 
     def elsewhere(self) -> list[tuple[int, str]]:
         """The replayed recordings, with positions, that sent their client to another server, and its root."""
-        with self._lock:
-            return [
-                (n, root)
-                for n, recording in enumerate(self.recordings)
-                if self._index.is_played(n)
-                for root in find_elsewhere(recording.headers, recording.origin)
-            ]
+        return [(n, root) for n, one in self._list_played() for root in find_elsewhere(one.headers, one.origin)]
 
     def in_bodies(self) -> dict[str, int]:
         """The addresses of the recorded server in replayed bodies, with the position that is first to.
@@ -147,17 +140,15 @@ class Player:
         Bodies are replayed as recorded: a client that follows such an address leaves the replay.
         """
         first: dict[str, int] = {}
-        with self._lock:
-            for number, recording in enumerate(self.recordings):
-                if self._index.is_played(number):
-                    for address in find_in_body(recording.body, recording.origin):
-                        first.setdefault(address, number)
+        for number, one in self._list_played():
+            for address in find_in_body(one.body, one.origin):
+                first.setdefault(address, number)
         return first
 
     def _find(self, request: Request, asked: CanonicalRequest) -> Recording | Miss:
         number = self._index.match(asked)
         if number is not None:
-            self._index.play(number)
+            self._index.played.add(number)
             return self.recordings[number]
         resumed = self._protocol.is_resume(request)
         stream = None if resumed is None else self._streams.get(resumed[0])
@@ -171,8 +162,7 @@ class Player:
             return Miss(request, f"not recorded: {reason}")
         # The full recording counts as replayed, and so does every recorded resume of the same resource.
         began = next(number for number, recording in enumerate(self.recordings) if recording is stream.began)
-        for number in (began, *self._resumes.get(resource, ())):
-            self._index.play(number)
+        self._index.played.update((began, *self._resumes.get(resource, ())))
         return stream.rest(cursor)
 
     def _miss(self, request: Request, asked: CanonicalRequest) -> Miss:

@@ -149,15 +149,6 @@ class Recording:
             found.update(data)
         return found.digest()
 
-    def measure_decoded(self) -> int:
-        """The size of the decoded body; 0 if `decode` leaves it as it is, or refuses it."""
-        if not self._coded:
-            return 0
-        try:
-            return sum(map(len, decode_pieces(coding_of(self.headers), self.body, [len(self.body)])))
-        except ValueError:
-            return 0
-
     def decode(self) -> Recording:
         """The same with gzip or deflate decoded, as far as the body goes; itself if it has no such coding.
 

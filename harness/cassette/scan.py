@@ -19,7 +19,6 @@ from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
 from harness.wire import Exchange, StreamProtocol
-from harness.wire.coding import TOO_MUCH_DECODED
 
 _COMMENT = re.compile(rb"(?:^|[ \t])#[^\n]*", re.MULTILINE)
 
@@ -65,8 +64,6 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
             ]
             found = [one for cassette in cassettes for one in Layout.readings(cassette["interactions"])]
             entries = [one for one in found if isinstance(one, Recording)]
-            if any(isinstance(one, ValueError) and str(one) == TOO_MUCH_DECODED for one in found):
-                hits.append(Hit(f"cannot be looked into, {TOO_MUCH_DECODED}", "interactions"))
             if cassettes and len(entries) == len(found):  # in the file are also comments and metadata
                 others = [{**d, "interactions": None} if d in cassettes else d for d in documents]
                 parts, at = list[bytes](), 0

@@ -87,7 +87,7 @@ class CassetteFile:
     `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
     eight characters are hidden only where their names mark them. A secret that is recognized late is also
-    removed from earlier recordings. Beyond `most` bytes of bodies nothing is added: all is kept in memory.
+    removed from earlier recordings. Beyond `MOST_BYTES` of bodies nothing is added: all is kept in memory.
     """
 
     def __init__(
@@ -99,7 +99,6 @@ class CassetteFile:
         provenance: Provenance | None = None,
         redact: bool = True,
         secrets: Iterable[str] = (),
-        most: int = MOST_BYTES,
         like: Path | None = None,
         own: Container[bytes] = (),
     ) -> None:
@@ -126,7 +125,6 @@ class CassetteFile:
         self.may_record = False
         """Whether the record mode allows adding recordings to this cassette."""
         self._own = own
-        self._most = most
         self._bytes = 0
         self._known = 0 if self.redactor is None else self.redactor.learned
         self._journal: Journal | None = None
@@ -223,7 +221,7 @@ class CassetteFile:
             number = self._index.match(asked)
             if number is None:
                 return None
-            self._index.play(number)
+            self._index.played.add(number)
             self.used.add(self._recordings[number].fingerprint())
         return self._recordings[number]
 
@@ -249,7 +247,9 @@ class CassetteFile:
         with self._lock:
             self._write(kept)
             self._take([kept])
-            self._index.play(len(self._recordings) - 1)  # the client has this answer: the next poll must go live
+            self._index.played.add(
+                len(self._recordings) - 1
+            )  # the client has this answer: the next poll must go live
         return kept
 
     def _write(self, kept: Recording) -> None:
@@ -259,8 +259,8 @@ class CassetteFile:
             self._journal = Journal(self._part, metadata, self._like)
         what = f"{kept.request.method} {kept.request.raw_path}"
         size = len(kept.body) + len(kept.request.body)
-        if self._bytes + size > self._most:
-            raise CassetteError(f"{what} is left out: {self.path} would hold more than {self._most >> 20} MiB")
+        if self._bytes + size > MOST_BYTES:
+            raise CassetteError(f"{what} is left out: {self.path} would hold more than {MOST_BYTES >> 20} MiB")
         try:
             self._journal.append(kept)
         except OSError as wrong:

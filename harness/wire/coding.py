@@ -17,9 +17,6 @@ from harness.wire.pieces import At, Chunk, Ending, Piece
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 DECODED_BYTES = 64 * 1024 * 1024
 """Limit on the decoded size of a body that is decoded as a whole."""
-DECODED_IN_ALL = 4 * DECODED_BYTES
-"""Limit on the decoded size of all such bodies of one file: each may be small, and there may be thousands."""
-TOO_MUCH_DECODED = f"the bodies of the file hold more than {DECODED_IN_ALL} bytes once decompressed: refused"
 
 
 def coding_of(headers: Headers) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import http.server
 import json
 import os
@@ -13,7 +11,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -28,7 +25,6 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.transport import ServerThread
 from harness.wire import Headers, Request, Response
-from harness.wire.coding import DECODED_IN_ALL
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 
@@ -358,60 +354,6 @@ def test_a_header_passes_where_a_key_does(url: str, header: str, plain: bool) ->
     name, _, value = header.partition(": ")
     options = TargetOptions(headers=((name, value),), plain_http=plain)
     assert resolve_target(SERVERS, url, options).info.url == url
-
-
-PACKED = gzip.compress(b'{"status":' + b" " * (1 << 20) + b'"completed"}')
-"""A kilobyte that becomes a megabyte."""
-
-
-def write_packed(path: Path) -> None:
-    """Write a recording, as a cassette or as `when`/`then` documents, of nine such bodies."""
-    body = f'!!binary "{base64.b64encode(PACKED).decode()}"'
-    entries = [
-        f"- request: {{method: GET, uri: 'https://x.example/v1beta/interactions/{number}',"
-        " body: null, headers: {}}\n"
-        "  response: {status: {code: 200, message: OK}, headers: {content-encoding: [gzip]},"
-        f" body: {{string: {body}}}}}\n"
-        for number in range(9)
-    ]
-    documents = [
-        f"when: {{method: GET, path: '/v1beta/interactions/{number}'}}\nthen:\n  status: 200\n"
-        f"  header: [{{name: content-encoding, value: gzip}}]\n  body: {body}\n"
-        for number in range(9)
-    ]
-    is_cassette = path.name == "cassette.yaml"
-    text = f"version: 1\ninteractions:\n{''.join(entries)}" if is_cassette else "---\n".join(documents)
-    path.write_text(text, encoding="utf-8")
-
-
-UNPACKED = (
-    ("cassette.yaml", 1, "verify"),
-    ("cassette.yaml", 1, "verify", "--secrets"),
-    ("cassette.yaml", 2, "replay", "--port", "0"),
-    ("cassette.yaml", 2, "verify", "--open"),
-    ("cassette.yaml", 2, "torture", "--deadline", "1", "--cassette"),
-    ("cassette.yaml", 0, "diff", "--textconv"),
-    ("then.yaml", 1, "verify"),
-)
-"""File, exit code and words of the commands that read it; `git diff` gets the text as it is."""
-
-
-@pytest.mark.parametrize(("file", "code", "words"), [(file, code, words) for file, code, *words in UNPACKED])
-def test_a_small_recording_does_not_become_gigabytes(
-    file: str, code: int, words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """Each body is within the limit for one; all bodies of a file together have a limit, too."""
-    assert DECODED_IN_ALL <= 256 << 20
-    for module in ("layout", "har"):
-        monkeypatch.setattr(import_module(f"harness.cassette.{module}"), "DECODED_IN_ALL", 4 << 20)
-    path = tmp_path / file
-    write_packed(path)
-    assert path.stat().st_size < 1 << 20
-    command = ["--", "true"] if words[0] == "torture" else []
-    assert main([*words, str(path), *command]) == code
-    printed = capsys.readouterr()
-    assert "hold more than 268435456 bytes once decompressed" in " ".join((printed.out + printed.err).split())
 
 
 SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {

@@ -22,7 +22,6 @@ from typing import Any, Protocol
 
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
 from harness.cassette.player import answer_from
-from harness.cassette.writer import MOST_BYTES
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
@@ -41,9 +40,6 @@ from harness.wire.addresses import (
 )
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
-
-_SILENT_SECONDS = 2.0
-"""After so long without a word, people think that a program hangs."""
 
 
 @dataclass(slots=True)
@@ -91,10 +87,9 @@ class Recorder:
 
     `mode` is vcrpy's: `all` records again, `once` records if there is no file else only replays, `none` only
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
-    are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies of more than
-    `most` bytes, what would make all bodies exceed `most_in_all`, and what cannot be recorded; `warn` is called
-    with these at once, and `hear` with each request before any message about it. `no_answer` is called with the
-    requests that the target does not answer, `tell` every two seconds while a large file is being written.
+    are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies that are too
+    large, and what cannot be recorded; `warn` is called with these at once, and `hear` with each request before
+    any message about it. `no_answer` is called with the requests that the target does not answer.
     `encoding` replaces the clients' Accept-Encoding; without it, codings are removed that cannot be decoded here.
     `secrets` are values to hide that are known from the start. `window` sees what passes and has a page of its
     own. The summary names what cannot be written. Raises CassetteError and UsageFault.
@@ -112,23 +107,19 @@ class Recorder:
         encoding: str | None = None,
         ca_file: str | None = None,
         redact: bool = True,
-        most_in_all: int = MOST_BYTES,
         like: Path | None = None,
         secrets: Iterable[str] = (),
         provenance: Provenance | None = None,
         wanted: Callable[[Exchange], bool] = lambda exchange: True,
-        most: int = RECORDED_BYTES,
         warn: Callable[[str], object] = lambda reason: None,
         no_answer: Callable[[str], object] = lambda what: None,
         hear: Callable[[Request], object] = lambda request: None,
-        tell: Callable[[str], object] = lambda progress: None,
         window: Window | None = None,
     ) -> None:
         refuse_itself(target, host, port)
         self._wanted = wanted
         self._warn = warn
         self._no_answer = no_answer
-        self._tell = tell
         self._target = target
         self._path = path
         self._protocol = protocol = api.load_protocol()
@@ -137,15 +128,15 @@ class Recorder:
         self._tapping: dict[str, Any] = {
             "encoding": encoding or "",
             "ca_file": ca_file,
-            "most": most,
+            "most": RECORDED_BYTES,
             "warn": warn,
+            "hear": hear,
         }
-        self._tapping["hear"] = hear
         self._window = window
         self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
         self._file = CassetteFile(
-            path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, most=most_in_all, like=like
+            path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, like=like
         )
         self._stack = ExitStack()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
@@ -199,17 +190,11 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        written = threading.Event()
-        progress = threading.Thread(target=self._tell_until, args=(written,), daemon=True)
-        progress.start()
         try:
             self._stack.__exit__(kind, error, trace)
         except CassetteError as wrong:
             self.summary.unrecorded.append(str(wrong))
             self._warn(str(wrong))
-        finally:
-            written.set()
-            progress.join()
         summary, redactor = self.summary, self._file.redactor
         summary.remarks += self._file.remarks
         if self._named:
@@ -225,12 +210,6 @@ class Recorder:
         if self._player is not None:
             summary.misses = [str(miss) for miss in self._player.misses]
             summary.played = len(self._player.recordings) - len(self._player.unused())
-
-    def _tell_until(self, written: threading.Event) -> None:
-        seconds = 0.0
-        while not written.wait(_SILENT_SECONDS):
-            seconds += _SILENT_SECONDS
-            self._tell(f"still redacting and writing {self._path}, {seconds:.0f} s so far")
 
     def _discard_unless_answered(self) -> None:
         """Once everything is written: keep no file in which the target answers nothing."""
@@ -251,22 +230,20 @@ class Recorder:
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording)
         named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
+        what, ending, summary = _describe(exchange.request), exchange.ending, self.summary
         with self._lock:
             for address in named:
-                self._named.setdefault(address, _describe(exchange.request))
-            self._count(exchange)
-
-    def _count(self, exchange: Exchange) -> None:
-        self.summary.recorded += 1
-        self.summary.hung_up += exchange.ending.by is By.CLIENT
-        if exchange.status is None and exchange.ending.by is not By.CLIENT:
-            self.summary.unanswered.append(describe_unanswered(exchange))
-            self._no_answer(self.summary.unanswered[-1])
-        elif wrong := explain_wrong_url(exchange):
-            remark = f"the target returned {exchange.status}: {wrong}"
-            self.summary.remarks += [remark] if remark not in self.summary.remarks else []
-        elif exchange.ending.detail == STOPPED:
-            self.summary.stopped.append(_describe(exchange.request))
+                self._named.setdefault(address, what)
+            summary.recorded += 1
+            summary.hung_up += ending.by is By.CLIENT
+            if exchange.status is None and ending.by is not By.CLIENT:
+                summary.unanswered.append(f"{what}: {ending.detail or ending.words}")
+                self._no_answer(summary.unanswered[-1])
+            elif wrong := explain_wrong_url(exchange):
+                remark = f"the target returned {exchange.status}: {wrong}"
+                summary.remarks += [remark] if remark not in summary.remarks else []
+            elif ending.detail == STOPPED:
+                summary.stopped.append(what)
 
     def _play_known_or_ask(self, upstream: Service) -> Service:
         """A service that plays what is recorded and asks `upstream` for the rest."""
@@ -302,11 +279,6 @@ def prepare_folder(folder: Path) -> None:
         raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
     if not os.access(folder, os.W_OK):
         raise UsageFault(f"no cassette can be written to {folder}: no permission to write there")
-
-
-def describe_unanswered(exchange: Exchange) -> str:
-    """One line: the request, and how its connection ended."""
-    return f"{_describe(exchange.request)}: {exchange.ending.detail or exchange.ending.words}"
 
 
 def _describe(request: Request) -> str:

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -65,21 +65,34 @@ class RecordingProblem(NamedTuple):
 
 def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> RecordingProblem | None:
     """The problem of a scenario, or None; `reached`: an earlier scenario could use the target."""
-    trail = played.trail
-    first = trail[0] if trail else None
-    if first is not None and not reached and (why := _explain_refusal(first, summary)):
-        return RecordingProblem(ScenarioState.STOPPED, f"the target cannot be used: {why}")
-    for exchange in trail:
-        if exchange.status is None:
-            return RecordingProblem(
-                ScenarioState.STOPPED, f"the connection to the target was lost: {_explain_loss(summary)}"
-            )
-        if problem := _problem_with(exchange):
-            return problem
+    # As the recorder saw it: it is nearer to the target than the driver.
+    loss = summary.unanswered[0] if summary.unanswered else "the recorder disconnected"
+    if played.trail and not reached:
+        first, why = played.trail[0], ""
+        if first.status is None:
+            why = loss
+        elif wrong := explain_wrong_call(first):
+            why = f"{format_refusal(first)}: {wrong}"
+        elif first.status in _UNAUTHORISED:
+            why = format_refusal(first)
+        if why:
+            return RecordingProblem(ScenarioState.STOPPED, f"the target cannot be used: {why}")
+    for exchange in played.trail:
+        request, status = exchange.request, exchange.status
+        if status is None:
+            return RecordingProblem(ScenarioState.STOPPED, f"the connection to the target was lost: {loss}")
+        if status == 429:
+            after = exchange.headers.get("retry-after")
+            when = f", again after {after} s" if after.isdecimal() else ""
+            why = f"the quota is exhausted: {format_refusal(exchange)}{when}"
+            return RecordingProblem(ScenarioState.STOPPED, why)
+        if status >= 500 or status == 408:
+            return RecordingProblem(ScenarioState.FAILED, f"the service failed: {format_refusal(exchange)}")
+        if not exchange.complete and exchange.ending.by is not By.CLIENT:
+            why = f"the response to {request.method} {request.raw_path} was truncated: {exchange.ending.words}"
+            return RecordingProblem(ScenarioState.FAILED, why)
     if summary.unanswered:  # though the driver asked again on a fresh connection
-        return RecordingProblem(
-            ScenarioState.FAILED, f"a connection to the target was dropped: {_explain_loss(summary)}"
-        )
+        return RecordingProblem(ScenarioState.FAILED, f"a connection to the target was dropped: {loss}")
     if summary.unrecorded:
         return RecordingProblem(ScenarioState.UNFAITHFUL, summary.unrecorded[0])
     failure = played.failure
@@ -89,41 +102,6 @@ def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> Re
         return RecordingProblem(ScenarioState.STOPPED, failure.reason)
     unmet = failure.outcome is Outcome.UNTESTABLE
     return RecordingProblem(ScenarioState.UNSUPPORTED if unmet else ScenarioState.UNFAITHFUL, failure.reason)
-
-
-def _problem_with(exchange: Exchange) -> RecordingProblem | None:
-    status = exchange.status
-    if status == 429:
-        after = exchange.headers.get("retry-after")
-        when = f", again after {after} s" if after.isdecimal() else ""
-        return RecordingProblem(ScenarioState.STOPPED, f"the quota is exhausted: {format_refusal(exchange)}{when}")
-    if status is not None and (status >= 500 or status == 408):
-        return RecordingProblem(ScenarioState.FAILED, f"the service failed: {format_refusal(exchange)}")
-    if not exchange.complete and exchange.ending.by is not By.CLIENT:
-        request, how = exchange.request, exchange.ending.words
-        return RecordingProblem(
-            ScenarioState.FAILED, f"the response to {request.method} {request.raw_path} was truncated: {how}"
-        )
-    return None
-
-
-def _explain_refusal(first: Exchange, summary: Summary) -> str:
-    """Why a target whose first answer this is cannot be used; "" if it may be."""
-    if first.status is None:
-        return _explain_loss(summary)
-    if wrong := explain_wrong_call(first):
-        return f"{format_refusal(first)}: {wrong}"
-    return format_refusal(first) if first.status in _UNAUTHORISED else ""
-
-
-def _explain_loss(summary: Summary) -> str:
-    """Why there was no answer, as the recorder saw it: it is nearer to the target than the driver."""
-    return summary.unanswered[0] if summary.unanswered else "the recorder disconnected"
-
-
-def may_be_recorded(exchange: Exchange) -> bool:
-    """Temporary refusals are not recorded: the driver asks again, and a client of the replay has no reason to."""
-    return exchange.status not in LATER
 
 
 def replay_difference(
@@ -153,23 +131,14 @@ def _is_alike(before: Exchange, after: Exchange) -> bool:
     clear, *rest = _PLACEHOLDER.split(after.body)
     if By.CLIENT in (before.ending.by, after.ending.by):
         return before.body.startswith(clear) or (not rest and clear.startswith(before.body))
-    return before.ending.how is after.ending.how and _is_redacted(before.body, [clear, *rest])
-
-
-def _is_redacted(body: bytes, parts: Sequence[bytes]) -> bool:
-    """Whether the body is these parts in order, with something between each two of them."""
-    first, last = parts[0], parts[-1]
-    if len(parts) == 1:
-        return body == first
-    at, end = len(first), len(body) - len(last)
-    if not (body.startswith(first) and body.endswith(last)):
+    if before.ending.how is not after.ending.how:
         return False
-    for part in parts[1:-1]:
-        found = body.find(part, at + 1, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return at < end
+    if not rest:
+        return before.body == clear
+    # The parts in order, with something in place of each placeholder; each is found once, so that this is linear.
+    *middle, last = map(re.escape, rest)
+    parts = b"".join(b"(?>.+?%b)" % part for part in middle)
+    return re.fullmatch(b"%b%b.+%b" % (re.escape(clear), parts, last), before.body, re.DOTALL) is not None
 
 
 def refused_since(drifts: Drifts) -> str:
@@ -268,7 +237,10 @@ class RecordingSession:
 
     def waiting(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
         """The scenarios that are still to record: all, or in a continued session those that are not done."""
-        done = self._read_done() if self.continued else []
+        done: list[str] = []
+        if self.continued:
+            with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):  # then it begins anew
+                done = [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
         return [scenario for scenario in scenarios if scenario.name not in done]
 
     def run(self, scenarios: Sequence[Scenario]) -> Generator[Recorded, None, None]:
@@ -279,8 +251,13 @@ class RecordingSession:
         for scenario in scenarios:
             refuse_foreign(self._locate(scenario.name), self.provenance.target)
         prepare_folder(self.folder)
-        with self._lock_folder():
-            yield from self._record_each(scenarios)
+        path = self.folder / _LOCK  # two sessions would delete each other's files as leftovers
+        with open_lock(path) as file:
+            lock(file, path)
+            try:
+                yield from self._record_each(scenarios)
+            finally:
+                path.unlink(missing_ok=True)
 
     def _record_each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
         ahead = [scenario.name for scenario in self.waiting(scenarios)]
@@ -309,23 +286,6 @@ class RecordingSession:
 
     def _locate(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"
-
-    def _read_done(self) -> list[str]:
-        try:
-            return [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
-        except (OSError, ValueError, LookupError, TypeError, RecursionError):
-            return []
-
-    @contextmanager
-    def _lock_folder(self) -> Iterator[None]:
-        """Lock the folder: two sessions would delete each other's files as leftovers. Raises CassetteError."""
-        path = self.folder / _LOCK
-        with open_lock(path) as file:
-            lock(file, path)
-            try:
-                yield
-            finally:
-                path.unlink(missing_ok=True)
 
     @contextmanager
     def _open_fresh(self, name: str) -> Iterator[Path]:
@@ -387,7 +347,8 @@ class RecordingSession:
             like=self._locate(scenario.name),
             ca_file=self.ca_file,
             provenance=self.provenance,
-            wanted=may_be_recorded,
+            # The driver sends a request that was refused for now again; a client of the replay has no reason to.
+            wanted=lambda exchange: exchange.status not in LATER,
             secrets=self.target.info.secrets.values(),
         )
         try:
@@ -405,10 +366,10 @@ class RecordingSession:
         return played, recorder.summary, left
 
     def _govern(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:
-        return GovernedDriver(driver, [Retries(math.inf, self._waits), *budgets])
+        def hear(seconds: float, refusal: Exchange) -> None:
+            self.hear(Waits(seconds, format_refusal(refusal)))
 
-    def _waits(self, seconds: float, refusal: Exchange) -> None:
-        self.hear(Waits(seconds, format_refusal(refusal)))
+        return GovernedDriver(driver, [Retries(math.inf, hear), *budgets])
 
 
 def refuse_foreign(path: Path, target: Target) -> None:

@@ -275,7 +275,6 @@ def run(words: Sequence[str]) -> int:
         secrets=own_secrets().values(),
         warn=_Telling("not recorded"),
         no_answer=_Telling("no response"),
-        tell=lambda progress: say_masked(f"harness record: {progress}", to_errors=True),
         window=inspector,
         hear=hear,
     )

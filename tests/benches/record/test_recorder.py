@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from harness.benches.record import Recorder, target_class
-from harness.cassette import CassetteFile, Target, load
+from harness.cassette import Target, load
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
@@ -157,25 +157,6 @@ def test_no_coding_is_asked_for_that_no_recording_can_have(offered: str, asked: 
     with ServerThread(serving) as server, Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS) as recorder:
         raw_exchange(port_of(recorder), get(connection="close", accept_encoding=offered))
     assert serving.requests[-1].headers.get("accept-encoding") == asked
-    assert recorder.summary.recorded == 1
-
-
-def test_a_long_end_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Redacting and writing a large recording takes a minute: what is going on is printed meanwhile."""
-    told = threading.Event()
-    save = CassetteFile._save
-
-    def save_late(file: CassetteFile) -> None:
-        assert told.wait(30)
-        save(file)
-
-    monkeypatch.setattr(CassetteFile, "_save", save_late)
-    monkeypatch.setattr("harness.benches.record.recorder._SILENT_SECONDS", 0.01)
-    with (
-        ServerThread(Serving(Chunk(b"x"))) as server,
-        Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS, tell=lambda progress: told.set()) as recorder,
-    ):
-        raw_exchange(port_of(recorder), get(connection="close"))
     assert recorder.summary.recorded == 1
 
 
