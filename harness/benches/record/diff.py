@@ -14,6 +14,7 @@ import json
 import re
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -281,7 +282,10 @@ def diff_paths(
             return Drifts(empty=str(after if old else before))
         return diff_recordings(old, new, protocol)
     drifts = Drifts()
-    ours, theirs = _find_cassettes(before), _find_cassettes(after)
+    ours, theirs = (
+        {str(path.relative_to(folder)) for path in _list_files(folder) if path.suffix.lower() in _SUFFIXES}
+        for folder in (before, after)
+    )
     if not ours or not theirs:
         return Drifts(empty=str(after if ours else before))
     for name in sorted(ours | theirs):
@@ -299,10 +303,6 @@ def _list_files(folder: Path) -> list[Path]:
         return list_files(folder)
     except OSError as wrong:
         raise CassetteError(f"{wrong.filename} cannot be read: {explain_unread(wrong)}") from None
-
-
-def _find_cassettes(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in _list_files(folder) if path.suffix.lower() in _SUFFIXES}
 
 
 def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], protocol: StreamProtocol) -> Drifts:
@@ -446,13 +446,25 @@ def sessions_in(path: Path, target: str) -> list[list[Recording]]:
     """
     if not path.is_dir():
         return [list(load(path).recordings)]
-    found: dict[str, list[Recording]] = {}
-    for request in (file for file in _list_files(path) if file.name.endswith(_REQUEST)):
+    files, pairs, cassettes = _list_files(path), dict[str, list[Recording]](), list[list[Recording]]()
+    for request in (file for file in files if file.name.endswith(_REQUEST)):
         stem = request.name.removesuffix(_REQUEST)
-        answer = next((file for end in _ANSWERS if (file := request.with_name(stem + end)).is_file()), None)
-        if answer is not None:
-            found.setdefault(_NUMBER.sub("", stem), []).append(_read_pair(request, answer, target))
-    return [*found.values(), *_load_cassettes(path)]
+        for end, kind in _ANSWERS.items():
+            if (answer := request.with_name(stem + end)).is_file():
+                data = read_file(answer)
+                body = json_or_none(data) if kind != EVENT_STREAM else None
+                status = 400 if isinstance(body, dict) and "error" in body else 200
+                sent = Request(
+                    "POST", target, Headers((("content-type", "application/json"),)), read_file(request)
+                )
+                headers, pieces = Headers((("content-type", kind),)), Pieces((len(data),), (0,))
+                recording = Recording(sent, status, headers, data, pieces, approximate=True)
+                pairs.setdefault(_NUMBER.sub("", stem), []).append(recording)
+                break
+    for file in (file for file in files if file.suffix.lower() in _SUFFIXES):
+        with suppress(CassetteError):  # the file of another recorder, which left pairs, or nothing to send again
+            cassettes.append(list(load(file).recordings))
+    return [*pairs.values(), *cassettes]
 
 
 def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamProtocol) -> list[Recording]:
@@ -460,41 +472,17 @@ def send_again(session: Sequence[Recording], driver: Driver, protocol: StreamPro
     ours: list[Recording] = []
     names: dict[str, str] = {}
     for recording in session:
-        ours.append(Recording.of(driver.send(_rename(recording.request, names))))
-        names.update(_match(_find_given(recording, protocol), _find_given(ours[-1], protocol)))
+        asked = recording.request
+        text, target = asked.body.decode("utf-8", "surrogateescape"), asked.target
+        for recorded, own in names.items():
+            text = text.replace(json.dumps(recorded), json.dumps(own))
+            target = target.replace(recorded, own)
+        body = text.encode("utf-8", "surrogateescape")
+        ours.append(Recording.of(driver.send(Request(asked.method, target, asked.headers, body))))
+        given = _find_given(ours[-1], protocol)
+        for place, ids in _find_given(recording, protocol).items():  # an empty id names nothing
+            names.update((old, new) for old, new in zip(ids, given.get(place, ()), strict=False) if old)
     return ours
-
-
-def _load_cassettes(folder: Path) -> Iterator[list[Recording]]:
-    for file in (file for file in _list_files(folder) if file.suffix.lower() in _SUFFIXES):
-        try:
-            yield list(load(file).recordings)
-        except CassetteError:
-            continue  # the file of another recorder, which left pairs, or nothing to send again
-
-
-def _read_pair(request: Path, answer: Path, target: str) -> Recording:
-    kind = next(kind for end, kind in _ANSWERS.items() if answer.name.endswith(end))
-    data = read_file(answer)
-    failed = kind != EVENT_STREAM and isinstance(body := json_or_none(data), dict) and "error" in body
-    headers = Headers((("content-type", kind),))
-    sent = Request("POST", target, Headers((("content-type", "application/json"),)), read_file(request))
-    return Recording(sent, 400 if failed else 200, headers, data, Pieces((len(data),), (0,)), approximate=True)
-
-
-def _rename(request: Request, names: Mapping[str, str]) -> Request:
-    """The request with every known id replaced, in its body and in its path."""
-    text, target = request.body.decode("utf-8", "surrogateescape"), request.target
-    for recorded, own in names.items():
-        text = text.replace(json.dumps(recorded), json.dumps(own))
-        target = target.replace(recorded, own)
-    return Request(request.method, target, request.headers, text.encode("utf-8", "surrogateescape"))
-
-
-def _match(recorded: Mapping[str, list[str]], own: Mapping[str, list[str]]) -> Iterator[tuple[str, str]]:
-    """Pairs of ids that stand in the same place; an empty one names nothing."""
-    for place, values in recorded.items():
-        yield from ((old, new) for old, new in zip(values, own.get(place, ()), strict=False) if old)
 
 
 def _find_given(recording: Recording, protocol: StreamProtocol) -> dict[str, list[str]]:

@@ -14,7 +14,6 @@ from typing import Any
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.judgement.received_responses import (
     ReceivedResponse,
-    WatchedService,
     merge_equal_lines,
     watch,
 )
@@ -35,7 +34,6 @@ from harness.faults import (
     cut,
 )
 from harness.faults.values import Part
-from harness.kit.api import ClientApi
 from harness.kit.client_model import (
     DOUBLE_CREATE,
     HOLE,
@@ -50,124 +48,6 @@ from harness.kit.client_model import (
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request, Response
 from harness.wire.json_value import object_or_none
-
-# Judges a client by its traffic, and finds there why a result is wrong.
-
-
-Received = Sequence[ReceivedResponse]
-
-
-class _Causes:
-    """A client's use of its streams; `whole` are the events that its result has to contain."""
-
-    def __init__(self, api: ClientApi, whole: Sequence[Event], received: Received) -> None:
-        self._model = api.load_client_model()
-        self._protocol = api.load_protocol()
-        self._whole = whole
-        self._received = received
-        self._streams = [one for one in received if one.is_stream or one.resumes]
-
-    def explain(self, word: str) -> str:
-        """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
-        if word == UNUSABLE:
-            return ""
-        if wrong := self.explain_cursor():
-            return wrong
-        if not any(one.completes for one in self._received):
-            return self._explain_unfinished()
-        if word == TWICE:
-            return self._explain_doubled()
-        return self._explain_older_cursor() or self._explain_lost(word)
-
-    def explain_cursor(self) -> str:
-        """How it resumed after something that is no cursor; "" if it did not."""
-        errors = {
-            c
-            for one in self._streams
-            for e in one.events()
-            if self._protocol.is_error(e)
-            for c in self._list_cursors([e])
-        }
-        known = set(self._list_cursors(self._whole))
-        for after in (one.asked_after for one in self._streams if one.asked_after is not None):
-            if after in errors:
-                return f"it resumed after {after!r}, the id of an error event, which is not a cursor"
-            if after not in known:
-                return f"it resumed after {after!r}, which is not the id of an event"
-        return ""
-
-    def _explain_older_cursor(self) -> str:
-        """How it resumed after an event, though it had the cursor of a later one; "" if it did not."""
-        places = {cursor: place for place, cursor in enumerate(self._list_cursors(self._whole))}
-        last = ""
-        for one in self._streams:
-            after = one.asked_after
-            if after in places and places[after] < places.get(last, -1):
-                return f"it resumed after {after!r}, though {last!r} had arrived"
-            last = max(self._list_cursors(one.events()), key=lambda cursor: places.get(cursor, -1), default=last)
-        return ""
-
-    def _explain_unfinished(self) -> str:
-        if not self._streams:
-            return "it never requested the stream" if self._received else "it sent no request at all"
-        last = self._received[-1]
-        if last.status >= 400:
-            return f"its last request was rejected ({last.status}: {last.error})"
-        if any(map(self._protocol.is_error, self._streams[-1].events())):
-            return "it took an error event for the end of the stream: resume after it"
-        if len(self._streams) < 2:
-            only = self._streams[0]
-            if only.ending is None and not (only.suffered and only.suffered.fired):
-                read = format_count(len(only.events()), "event")
-                return f"it stopped reading the stream after {read}, although the connection was open"
-            return "it did not resume after the drop"
-        if all(one.asked_after is None for one in self._streams):
-            return "it gave up before the end"
-        return f"it stopped polling before the {self._model.words.run} had settled"
-
-    def _explain_doubled(self) -> str:
-        for before, after in pairwise(self._streams):
-            events = after.events()
-            if after.is_create:
-                return "it sent another create, and kept its earlier output"
-            if after.asked_after is None:
-                misplaced = self._describe_misplaced_cursor(after.request, before)
-                return misplaced or "it requested the stream from the start again, and kept its earlier output"
-            if events and self._protocol.cursor(events[0]) == after.asked_after:
-                return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
-            cursors = self._list_cursors(before.events())
-            if cursors and after.asked_after in cursors and after.asked_after != cursors[-1]:
-                return f"it resumed after {after.asked_after!r}, though {cursors[-1]!r} had arrived"
-        ids = [cursor for one in self._streams for cursor in self._list_cursors(one.events())]
-        if len(ids) != len(set(ids)):
-            return "it did not recognize an event that arrived twice with one id"
-        if len(self._streams) == 1:
-            return "the server sent it once, so the client duplicated it"
-        return "events after the cursor arrived again after its resume, and it kept both"
-
-    def _explain_lost(self, word: str) -> str:
-        sent = "the server sent it, so the client dropped it"
-        if word in (LOSS, HOLE) and any(one.completes and not one.is_stream for one in self._received):
-            return sent  # a whole run in one JSON answer
-        delivered = {self._model.mark(event) for one in self._streams for event in one.events()}
-        if delivered >= {mark for event in self._whole if (mark := self._model.mark(event)) is not None}:
-            return sent if word in (LOSS, HOLE) else ""
-        return "it continued after events that it never received"
-
-    def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:
-        """The problem if a cursor was sent in the wrong place; "" if not."""
-        cursors = self._list_cursors(before.events())
-        right = f"which has no effect: the parameter is {self._model.words.cursor}"
-        if request.headers.get("last-event-id") in cursors:
-            return f"it sent its cursor in the header Last-Event-ID, {right}"
-        for name, value in request.query:
-            if value in cursors:
-                return f"it sent its cursor as {name!r}, {right}"
-        return ""
-
-    def _list_cursors(self, events: Sequence[Event]) -> list[str]:
-        return [cursor for event in events if (cursor := self._protocol.cursor(event)) is not None]
-
 
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""
@@ -190,8 +70,9 @@ class ClientAttempt:
         self._protocol = source.api.load_protocol()
         self._undisturbed: list[ReceivedResponse] = []
         """The answers to creates before any fault: nobody can ask again for one that is not stored."""
-        faulty = cut(self._serve, case.plan, self._protocol)
-        self.service = self._watched = WatchedService(self.api, faulty)
+        self.received: list[ReceivedResponse] = []
+        """All responses in the order of their requests."""
+        self._faulty = cut(self._serve, case.plan, self._protocol)
         self.begun = monotonic()
 
     def _serve(self, request: Request) -> Response:
@@ -202,15 +83,16 @@ class ClientAttempt:
             self._undisturbed.append(watch(self.api, request, response))
         return response
 
-    @property
-    def received(self) -> list[ReceivedResponse]:
-        """All responses in the order of their requests."""
-        return self._watched.received
+    def service(self, request: Request) -> Response:
+        """Answer a request of the client, and record what it receives."""
+        response, suffered = self._faulty.answer(request)
+        self.received.append(watch(self.api, request, response, suffered))
+        return response
 
     @property
     def streams(self) -> list[ReceivedResponse]:
         """The responses to the client's requests for streams, refusals included."""
-        return self._watched.streams
+        return [one for one in self.received if one.is_stream or one.resumes]
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -378,10 +260,9 @@ class ClientAttempt:
         """
         if again := self.describe_double_create():
             return Defect(DOUBLE_CREATE, again)
-        whole = self.events
-        wrong = self._model.compare(whole, collected, self.contract)
+        wrong = self._model.compare(self.events, collected, self.contract)
         if wrong is not None:
-            why = _Causes(self.api, whole, self.received).explain(wrong.word)
+            why = self._explain(wrong.word)
             return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
         return self.judge_knowledge()
 
@@ -389,10 +270,6 @@ class ClientAttempt:
         """The defect of the client, as a phrase with the client as its subject; "" if there is none."""
         defect = self.find_defect(collected)
         return defect.text if defect is not None else ""
-
-    def explain_cursor(self) -> str:
-        """The way in which the client resumed after an invalid cursor, as a clause; "" if it did not."""
-        return _Causes(self.api, self.events, self.received).explain_cursor()
 
     @property
     def was_refused_a_cursor(self) -> bool:
@@ -405,6 +282,106 @@ class ClientAttempt:
     def wire(self) -> list[str]:
         """The traffic, one line per request; repeated lines are merged with a count."""
         return merge_equal_lines(map(str, self.received))
+
+    # Why a result is wrong, as its traffic shows.
+
+    def _explain(self, word: str) -> str:
+        """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
+        if word == UNUSABLE:
+            return ""
+        if wrong := self.explain_cursor():
+            return wrong
+        if not any(one.completes for one in self.received):
+            return self._explain_unfinished()
+        if older := self._explain_older_cursor():
+            return older
+        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
+
+    def explain_cursor(self) -> str:
+        """How it resumed after something that is no cursor; "" if it did not."""
+        errors = {
+            c
+            for one in self.streams
+            for e in one.events()
+            if self._protocol.is_error(e)
+            for c in self._list_cursors([e])
+        }
+        known = set(self._list_cursors(self.events))
+        for after in (one.asked_after for one in self.streams if one.asked_after is not None):
+            if after in errors:
+                return f"it resumed after {after!r}, the id of an error event, which is not a cursor"
+            if after not in known:
+                return f"it resumed after {after!r}, which is not the id of an event"
+        return ""
+
+    def _explain_older_cursor(self) -> str:
+        """How it resumed after an event, though it had the cursor of a later one; "" if it did not."""
+        places = {cursor: place for place, cursor in enumerate(self._list_cursors(self.events))}
+        last = ""
+        for one in self.streams:
+            after = one.asked_after
+            if after in places and places[after] < places.get(last, -1):
+                return f"it resumed after {after!r}, though {last!r} had arrived"
+            last = max(self._list_cursors(one.events()), key=lambda cursor: places.get(cursor, -1), default=last)
+        return ""
+
+    def _explain_unfinished(self) -> str:
+        if not self.streams:
+            return "it never requested the stream" if self.received else "it sent no request at all"
+        last = self.received[-1]
+        if last.status >= 400:
+            return f"its last request was rejected ({last.status}: {last.error})"
+        if any(map(self._protocol.is_error, self.streams[-1].events())):
+            return "it took an error event for the end of the stream: resume after it"
+        if len(self.streams) < 2:
+            only = self.streams[0]
+            if only.ending is None and not (only.suffered and only.suffered.fired):
+                read = format_count(len(only.events()), "event")
+                return f"it stopped reading the stream after {read}, although the connection was open"
+            return "it did not resume after the drop"
+        if all(one.asked_after is None for one in self.streams):
+            return "it gave up before the end"
+        return f"it stopped polling before the {self._model.words.run} had settled"
+
+    def _explain_doubled(self) -> str:
+        for before, after in pairwise(self.streams):
+            events = after.events()
+            if after.is_create:
+                return "it sent another create, and kept its earlier output"
+            if after.asked_after is None:
+                misplaced = self._describe_misplaced_cursor(after.request, before)
+                return misplaced or "it requested the stream from the start again, and kept its earlier output"
+            if events and self._protocol.cursor(events[0]) == after.asked_after:
+                return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
+        ids = [cursor for one in self.streams for cursor in self._list_cursors(one.events())]
+        if len(ids) != len(set(ids)):
+            return "it did not recognize an event that arrived twice with one id"
+        if len(self.streams) == 1:
+            return "the server sent it once, so the client duplicated it"
+        return "events after the cursor arrived again after its resume, and it kept both"
+
+    def _explain_lost(self, word: str) -> str:
+        sent = "the server sent it, so the client dropped it"
+        if word in (LOSS, HOLE) and any(one.completes and not one.is_stream for one in self.received):
+            return sent  # a whole run in one JSON answer
+        delivered = {self._model.mark(event) for one in self.streams for event in one.events()}
+        if delivered >= {mark for event in self.events if (mark := self._model.mark(event)) is not None}:
+            return sent if word in (LOSS, HOLE) else ""
+        return "it continued after events that it never received"
+
+    def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:
+        """The problem if a cursor was sent in the wrong place; "" if not."""
+        cursors = self._list_cursors(before.events())
+        right = f"which has no effect: the parameter is {self._model.words.cursor}"
+        if request.headers.get("last-event-id") in cursors:
+            return f"it sent its cursor in the header Last-Event-ID, {right}"
+        for name, value in request.query:
+            if value in cursors:
+                return f"it sent its cursor as {name!r}, {right}"
+        return ""
+
+    def _list_cursors(self, events: Sequence[Event]) -> list[str]:
+        return [cursor for event in events if (cursor := self._protocol.cursor(event)) is not None]
 
     def _find_unstored(self) -> ReceivedResponse | None:
         """The undisturbed answer to the last create, if that had no id: the run in it was not stored."""

@@ -6,7 +6,6 @@ Layer 5.
 from __future__ import annotations
 
 import re
-import threading
 from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import replace
@@ -48,6 +47,8 @@ from harness.wire import Decoder, How
 from harness.wire.json_value import object_or_none
 from harness.wire.stream_picture import Columns, ReadEvent
 
+_STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
+
 
 class CaseResults:
     """The results of the cases of one run; `usual` is how often the client asks when nothing happens.
@@ -71,7 +72,7 @@ class CaseResults:
         self._repeated = repeated
         self._usual = usual
         self._allowed = allowed
-        self._places = _Places(api)
+        self._ends: dict[tuple[str, str | None, str], list[int]] = {}
 
     def decide(self, played: PlayedCase) -> Result:
         """The result of a case that has ended."""
@@ -84,7 +85,7 @@ class CaseResults:
             row=case.row,
             kind=case.kind,
             outcome=str(verdict.outcome),
-            event=self._places.event_of(case),
+            event=self._find_event(case),
             moments=list_moments(attempt),
             end=describe_end(ended),
             stderr=ended.words,
@@ -107,38 +108,19 @@ class CaseResults:
             reproduction=Reproduction(command=line),
         )
 
-
-_STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
-
-
-class _Places:
-    """Finds the event of the stream that a case cuts."""
-
-    def __init__(self, api: ClientApi) -> None:
-        self._api = api
-        self._ends: dict[tuple[str, str | None, str], list[int]] = {}
-        self._lock = threading.Lock()
-
-    def event_of(self, case: Case) -> int | None:
+    def _find_event(self, case: Case) -> int | None:
         """The number of the event that is cut or first lost; None for plans other than a cut in the stream."""
         plan = parse(case.plan)
         faults = [fault for connection in plan.connections for fault in connection.faults]
-        if plan.scope not in _STREAMED or plan.also:
-            return None
-        if len(faults) != 1 or not isinstance(faults[0], Cut):
+        if plan.scope not in _STREAMED or plan.also or len(faults) != 1 or not isinstance(faults[0], Cut):
             return None
         place = faults[0].place
-        if place.spot is Spot.BYTE and place.at is not None:
-            return bisect_right(self._find_event_ends(case), place.at)
-        return place.at if place.spot in (Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8) else None
-
-    def _find_event_ends(self, case: Case) -> list[int]:
+        if place.spot is not Spot.BYTE or place.at is None:
+            return place.at if place.spot in (Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8) else None
         key = (case.event_ids, case.cassette, str(replace(case, plan="pass")))
-        with self._lock:
-            if key not in self._ends:
-                frames = Decoder().feed(whole_stream(self._api, case))
-                self._ends[key] = [frame.end for frame in frames]
-            return self._ends[key]
+        if key not in self._ends:
+            self._ends[key] = [frame.end for frame in Decoder().feed(whole_stream(self._api, case))]
+        return bisect_right(self._ends[key], place.at)
 
 
 # Judges a case: what the client did wrong, if anything, and in a word how it came out.

@@ -19,7 +19,7 @@ from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.sse import events_in
 
 if TYPE_CHECKING:
-    from harness.faults import FaultyService, Suffered
+    from harness.faults import Suffered
 
 
 class ReceivedResponse:
@@ -334,25 +334,6 @@ def watch(
     received = ReceivedResponse(api, request, response, suffered)
     response.body = _WatchedBody(response.body, received)
     return received
-
-
-class WatchedService:
-    """A `Service` around one with faults that records its responses."""
-
-    def __init__(self, api: ClientApi, service: FaultyService) -> None:
-        self._api = api
-        self._service = service
-        self.received: list[ReceivedResponse] = []
-
-    def __call__(self, request: Request) -> Response:
-        response, suffered = self._service.answer(request)
-        self.received.append(watch(self._api, request, response, suffered))
-        return response
-
-    @property
-    def streams(self) -> list[ReceivedResponse]:
-        """The responses to requests for streams, refusals included."""
-        return [one for one in self.received if one.is_stream or one.resumes]
 
 
 class _WatchedBody(WrappedBody):
