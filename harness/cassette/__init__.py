@@ -1,6 +1,6 @@
 """Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1."""
 
-from harness.cassette.framing import Pieces, pack, unpack
+from harness.cassette.framing import Pieces
 from harness.cassette.journal import Journal
 from harness.cassette.matching import RequestDifference
 from harness.cassette.player import Miss, Player
@@ -11,7 +11,7 @@ from harness.cassette.writer import Cassette, CassetteFile, load, save
 from harness.errors import CassetteError
 
 __all__ = [
-    "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces", "pack", "unpack",
+    "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces",
     "Cassette", "CassetteFile", "load", "save", "Journal", "Provenance", "Target", "CassetteError",
     "Player", "Miss", "RequestDifference",
     "Redactor", "Replaced", "scan", "scan_file", "redact_file", "Hit",

@@ -27,11 +27,12 @@ _decode_lines = msgspec.json.Decoder().decode_lines
 
 
 class ByteEdit(NamedTuple):
-    """Replaces the bytes from `start` to `end` of a body with `data`."""
+    """Replaces the bytes from `start` to `end` of a body with `data`; `kind` is that of the secret there."""
 
     start: int
     end: int
     data: bytes
+    kind: str = ""
 
 
 class Pieces:
@@ -128,7 +129,7 @@ def apply(body: bytes, edits: Sequence[ByteEdit]) -> bytes:
     """Return the body after `edits`, which must be in order and must not overlap."""
     whole, at = memoryview(body), 0  # slicing it copies nothing
     parts: list[bytes | memoryview] = []
-    for start, end, data in edits:
+    for start, end, data, _ in edits:
         parts += [whole[at:start], data]
         at = end
     return b"".join((*parts, whole[at:])) if parts else body
@@ -156,21 +157,14 @@ def follow(pieces: Pieces, edits: Sequence[ByteEdit]) -> Pieces:
 # Bytes that are not valid UTF-8 survive decoding and encoding unchanged.
 
 
-class Found(NamedTuple):
-    """A place in the bytes of a body, what to put there, and the kind of secret that was there."""
-
-    edit: ByteEdit
-    kind: str
-
-
-def to_byte_edits(text: str, changes: Iterable[TextEdit]) -> Iterator[Found]:
+def to_byte_edits(text: str, changes: Iterable[TextEdit]) -> Iterator[ByteEdit]:
     """Convert changes of a text, which are in order, to edits of the bytes that it was decoded from."""
     place = offset = 0
     for change in changes:
         start = offset + len(bytes_of(text[place : change.start]))
         offset = start + len(bytes_of(text[change.start : change.end]))
         place = change.end
-        yield Found(ByteEdit(start, offset, bytes_of(change.text)), change.kind)
+        yield ByteEdit(start, offset, bytes_of(change.text), change.kind)
 
 
 def text_of(data: bytes) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from msgspec import structs
 
-from harness.cassette.framing import ByteEdit, Found, apply, bytes_of, follow, text_of, to_byte_edits
+from harness.cassette.framing import ByteEdit, apply, bytes_of, follow, text_of, to_byte_edits
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol
@@ -150,8 +150,8 @@ class Redactor:
             return self._redact_text(text, place, report)
 
         request = self._redact_request(recording.request, report)
-        edits = self._note(self.find_in_body(recording.body, recording), "response body", report)
-        if edits:
+        if edits := self.find_in_body(recording.body, recording):
+            report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
             body = apply(recording.body, edits)
             recording = recording.with_body(body, follow(recording.pieces, edits))
         return replace(
@@ -163,7 +163,7 @@ class Redactor:
             origin=text(recording.origin, "origin"),
         )
 
-    def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[Found]:
+    def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[ByteEdit]:
         """Return all edits of a body, in order and without overlap; `of` is its recording or request."""
         if not body:
             return []
@@ -183,19 +183,12 @@ class Redactor:
         if _is_form(request):
             body = bytes_of(self._redact_pairs(text_of(request.body), "request body", report))
         else:
-            found = self.find_in_body(request.body, request)
-            body = apply(request.body, self._note(found, "request body", report))
+            edits = self.find_in_body(request.body, request)
+            report += [Replaced(edit.kind, f"request body, byte {edit.start}") for edit in edits]
+            body = apply(request.body, edits)
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
         return Request(request.method, self._redact_target(request.target, report), headers, body)
-
-    @staticmethod
-    def _note(found: Iterable[Found], place: str, report: list[Replaced]) -> list[ByteEdit]:
-        edits = []
-        for item in found:
-            report.append(Replaced(item.kind, f"{place}, byte {item.edit.start}"))
-            edits.append(item.edit)
-        return edits
 
     def _redact_text(self, text: str, place: str, report: list[Replaced]) -> str:
         edits = self._finder.in_text(text)

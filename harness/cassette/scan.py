@@ -118,7 +118,7 @@ def _scan_text(data: bytes, redactor: Redactor, *, by_line: bool) -> Iterator[Hi
     parts = data.splitlines() if by_line else [data]
     for number, part in enumerate(parts, 1):
         for found in redactor.find_in_body(part):
-            line = number + part.count(b"\n", 0, found.edit.start)
-            text = part[found.edit.start : found.edit.end].decode("utf-8", "replace")
+            line = number + part.count(b"\n", 0, found.start)
+            text = part[found.start : found.end].decode("utf-8", "replace")
             # The first four characters and the length: enough to find a secret, too little to use it.
             yield Hit(found.kind, f"line {line}", f"{text[:4]}… ({len(text)} characters)")

@@ -193,13 +193,7 @@ class CassetteFile:
         self.used.update(self._recordings[number].fingerprint() for number in new)
         numbers = [*(self._find_own() if self.mode == "rewrite" else range(loaded)), *new]
         if self.mode == "all" and loaded:
-            merged = replace_recordings(self._recordings, self._index.forms, loaded, self._find_own())
-            numbers, self.remarks = merged.kept, merged.remarks
-            if merged.loses:
-                copy = keep_copy(self.path)
-                self.remarks.append(
-                    f"the earlier content of {self.path} is in {copy}: not all of it was recorded again"
-                )
+            numbers = self._merge(loaded)
         if not numbers:
             return  # the disk took not even the first exchange
         metadata = self._layout.metadata
@@ -207,6 +201,40 @@ class CassetteFile:
             metadata = {**metadata, KEY: self._provenance.as_metadata()}
         entries = [self._entries[n] if n < loaded else as_entry(self._recordings[n]) for n in numbers]
         write(self.path, metadata, entries, self._like)
+
+    def _merge(self, loaded: int) -> list[int]:
+        """The positions to keep once requests were recorded again, which begin at `loaded`.
+
+        A new answer replaces an old one. A failure replaces no answer: a dead target proves nothing about the API.
+        """
+        own, gone, loses = self._find_own(), set[int](), False
+        old, new = defaultdict[CanonicalRequest, list[int]](list), defaultdict[CanonicalRequest, list[int]](list)
+        for number, form in enumerate(self._index.forms):
+            if number >= loaded:
+                new[form].append(number)
+            elif number not in own:
+                old[form].append(number)
+        for form, numbers in new.items():
+            before, after = ([self._recordings[n] for n in group] for group in (old[form], numbers))
+            failures = [number for number in numbers if self._recordings[number].status is None]
+            answered = any(one.status is not None for one in before)
+            if answered:
+                gone.update(failures)
+                self.remarks += [
+                    f"{failure.request.method} {failure.request.raw_path} had no response "
+                    f"({failure.ending.detail or failure.ending.words}): the earlier recording of it stays"
+                    for failure in after
+                    if failure.status is None
+                ]
+            if len(failures) < len(numbers) or not answered:
+                gone.update(old[form])
+                loses = loses or _weigh(before) > _weigh(after)
+        if loses:
+            copy = keep_copy(self.path)
+            self.remarks.append(
+                f"the earlier content of {self.path} is in {copy}: not all of it was recorded again"
+            )
+        return [number for number in range(len(self._index.forms)) if number not in gone]
 
     def _find_own(self) -> list[int]:
         """The positions of older recordings that are in use by another test of this session."""
@@ -301,53 +329,7 @@ def _put_aside(part: Path) -> Path | None:
     return part.replace(aside)
 
 
-# Decide what a cassette keeps after its requests were recorded again.
-# A new answer replaces an old one. A failure replaces no answer: a dead target proves nothing about the API.
-
-
-@dataclass(frozen=True, slots=True)
-class Merged:
-    """The positions to keep, in order; remarks for the user; whether old answers were replaced by worse ones."""
-
-    kept: list[int]
-    remarks: list[str]
-    loses: bool
-
-
-def replace_recordings(
-    recordings: Sequence[Recording], forms: Sequence[CanonicalRequest], loaded: int, own: Sequence[int] = ()
-) -> Merged:
-    """Replace old recordings but those at the positions `own` by matching new ones, which begin at `loaded`."""
-    old = _by_form(forms, [number for number in range(loaded) if number not in own])
-    new = _by_form(forms, range(loaded, len(forms)))
-    gone: set[int] = set()
-    remarks: list[str] = []
-    loses = False
-    for form, numbers in new.items():
-        before = old.get(form, [])
-        failures = [number for number in numbers if recordings[number].status is None]
-        answered = any(recordings[number].status is not None for number in before)
-        if answered:
-            gone.update(failures)
-            remarks += [
-                f"{failure.request.method} {failure.request.raw_path} had no response "
-                f"({failure.ending.detail or failure.ending.words}): the earlier recording of it stays"
-                for failure in (recordings[number] for number in failures)
-            ]
-        if len(failures) < len(numbers) or not answered:
-            gone.update(before)
-            loses = loses or _weigh(recordings, before) > _weigh(recordings, numbers)
-    return Merged([number for number in range(len(forms)) if number not in gone], remarks, loses)
-
-
-def _by_form(forms: Sequence[CanonicalRequest], numbers: Iterable[int]) -> dict[CanonicalRequest, list[int]]:
-    grouped: defaultdict[CanonicalRequest, list[int]] = defaultdict(list)
-    for number in numbers:
-        grouped[forms[number]].append(number)
-    return grouped
-
-
-def _weigh(recordings: Sequence[Recording], numbers: Sequence[int]) -> tuple[int, int]:
+def _weigh(recordings: Iterable[Recording]) -> tuple[int, int]:
     """The number of responses with a status below 400, and the number of all responses."""
-    statuses = [status for number in numbers if (status := recordings[number].status) is not None]
+    statuses = [one.status for one in recordings if one.status is not None]
     return sum(status < 400 for status in statuses), len(statuses)

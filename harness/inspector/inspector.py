@@ -362,4 +362,4 @@ def describe_sessions(faulty: Faulty, service: ServedSessions) -> Change:
     sessions = {
         name: {**faulty.describe_state(f"/__harness__/sessions/{name}"), **state} for name, state in newest
     }
-    return {**faulty.state, **service.state, "sessions": sessions}
+    return {**faulty.describe_state(), **service.state, "sessions": sessions}

@@ -82,8 +82,12 @@ def torture(
     yield RunStarted(options.client)
     yield Planned(len(cases), len(cases), timer.left)
     quiet = options.undisturbed or replace(cases[0], plan="pass")
-    undisturbed = _run_undisturbed(api, quiet, new_client, options, timer)
+    with closing(new_client()) as client, CaseServer(api) as server:
+        undisturbed = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
     drop = undisturbed.attempt
+    finding = judge_case(drop, undisturbed.ended, asked_for_ever=undisturbed.asked_for_ever).finding
+    if finding is not None and finding.severity is Severity.BROKEN:
+        raise UsageFault(describe_unreadable(undisturbed, finding.message))
     # The first note is the text that the client has to return.
     notes = [drop.text]
     if quiet.mode.creates and not any(one.is_create for one in drop.received):  # so that no fault can affect it
@@ -129,22 +133,6 @@ def torture(
     yield RunFinished(
         ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted
     )
-
-
-def _run_undisturbed(
-    api: ClientApi, quiet: Case, new_client: Callable[[], Client], options: TortureOptions, timer: Timer
-) -> PlayedCase:
-    """Let the client read the stream without a fault. Raises UsageFault if it cannot."""
-    client = new_client()
-    try:
-        with CaseServer(api) as server:
-            played = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
-    finally:
-        client.close()
-    finding = judge_case(played.attempt, played.ended, asked_for_ever=played.asked_for_ever).finding
-    if finding is not None and finding.severity is Severity.BROKEN:
-        raise UsageFault(describe_unreadable(played, finding.message))
-    return played
 
 
 def describe_unreadable(played: PlayedCase, problem: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from harness.cassette import Player, load
 from harness.cassette.player import streams_of
 from harness.faults import Cut, Spot, every_byte, every_event, parse, structural
-from harness.faults.kinds import CaseKind, StreamShape
+from harness.faults.kinds import StreamShape
 from harness.kit.api import ClientApi
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
@@ -285,40 +285,32 @@ def cases_of_set(
     for word in only:
         if word not in chosen:
             raise UsageFault(f"--kinds: {word!r} is not a kind of the set {name!r}{did_you_mean(word, chosen)}")
-    found = [
-        case
-        for kind in chosen.values()
-        if kind.name in (only or chosen)
-        for case in _build_cases(api, kind, base, event_ids)
-    ]
+    found: list[Case] = []
+    for kind in (kind for kind in chosen.values() if kind.name in (only or chosen)):
+        if base.cassette is not None and kind.needs_scripting:
+            continue
+        if kind.has_own_scripts and kind.calls != ("steps" in base.answer):
+            continue
+        shared = replace(
+            base,
+            kind=kind.name,
+            label=kind.name if kind.refusal or (kind.further and not kind.has_own_scripts) else "",
+            resume=kind.resume or base.resume,
+            refusal=kind.refusal or base.refusal,
+            further=base.further if kind.further is None else kind.further,
+            hopeless=kind.hopeless,
+        )
+        own_ids = kind.event_ids if base.cassette is None else ()
+        for ids, more in product(own_ids or event_ids, kind.scripts):
+            script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
+            case = replace(shared, event_ids=ids, script=script if more else base.script)
+            further = None
+            if case.mode.turns and case.further_answer is not None:
+                second = replace(case, script=case.further_answer)
+                further = StreamShape(whole_stream(api, second), api.load_protocol())
+            shape = StreamShape(whole_stream(api, case), api.load_protocol(), further)
+            found += [replace(case, plan=str(parse(plan))) for plan in kind.plans(shape)]
     return list(dict.fromkeys(found))
-
-
-def _build_cases(api: ClientApi, kind: CaseKind, base: Case, event_ids: Sequence[str]) -> Iterator[Case]:
-    recorded = base.cassette is not None
-    if recorded and kind.needs_scripting:
-        return
-    if kind.has_own_scripts and kind.calls != ("steps" in base.answer):
-        return
-    shared = replace(
-        base,
-        kind=kind.name,
-        label=kind.name if kind.refusal or (kind.further and not kind.has_own_scripts) else "",
-        resume=kind.resume or base.resume,
-        refusal=kind.refusal or base.refusal,
-        further=base.further if kind.further is None else kind.further,
-        hopeless=kind.hopeless,
-    )
-    own_ids = () if recorded else kind.event_ids
-    for ids, more in product(own_ids or event_ids, kind.scripts):
-        script = {key: value for key, value in {**base.answer, **more}.items() if value is not None}
-        case = replace(shared, event_ids=ids, script=script if more else base.script)
-        further = None
-        if case.mode.turns and case.further_answer is not None:
-            second = replace(case, script=case.further_answer)
-            further = StreamShape(whole_stream(api, second), api.load_protocol())
-        for plan in kind.plans(StreamShape(whole_stream(api, case), api.load_protocol(), further)):
-            yield replace(case, plan=str(parse(plan)))
 
 
 # The cases of incidents: documented failures, reproduced for a client.

@@ -94,11 +94,7 @@ class CommandClient:
             ended = self._run({**self._environment(task), "HARNESS_RESULT": str(file)}, seconds, start)
             answer = None if ended.stopped or ended.crashed else read_file(file)
         ended = replace(ended, seconds=time.monotonic() - begun)
-        return (
-            ended
-            if answer is None
-            else replace(_apply_answer(answer, ended), error=ended.error or _read_error(answer))
-        )
+        return ended if answer is None else _apply_answer(answer, ended)
 
     def _run(self, environment: Mapping[str, str], seconds: float, start: float) -> ClientResult:
         until = time.monotonic() + seconds + start
@@ -252,17 +248,15 @@ def _explain(process: Process, seconds: float) -> str:
 
 
 def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResult:
-    """The result in an answer, with the rest of how the client ended."""
-    steps = answer.get("steps")
+    """The result in an answer, with the rest of how the client ended; an error of `null` is none."""
+    steps, error = answer.get("steps"), answer.get("error")
     found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)
-    collected = {"steps": steps} if found is None and steps is not None else found
-    return replace(ended, collected=collected, status=str(answer.get("status") or ""), error=_read_error(answer))
-
-
-def _read_error(answer: Mapping[str, Any]) -> str:
-    """The failure that an answer reports, "" if none; an error of `null` is none."""
-    error = answer.get("error")
-    return "" if error is None else str(error) or "an error without a message"
+    return replace(
+        ended,
+        collected={"steps": steps} if found is None and steps is not None else found,
+        status=str(answer.get("status") or ""),
+        error=ended.error or ("" if error is None else str(error) or "an error without a message"),
+    )
 
 
 # The answers of clients: one JSON object, on a line of standard output or in a file of its own.

@@ -227,26 +227,11 @@ class GatewayBench:
         exchanges = self.driver.together([relay.request for relay in relays])
         return [self.pair(relay, exchange, start) for relay, exchange in zip(relays, exchanges, strict=True)]
 
-    def await_arrival(self, aside: AsideRequest) -> None:
-        """Wait until a request has arrived upstream or got a response, for at most `patience` seconds."""
-        until = time.monotonic() + self.client.patience
-        while not aside.ended and time.monotonic() < until:
-            if self.upstream.until(lambda: self._has_arrived(aside), 0.05):
-                return
-
-    def _has_arrived(self, aside: AsideRequest) -> bool:
-        calls = self.upstream.calls[aside.start :]
-        return any(self.client.compare_calls(aside.relay, call.request) is not Kinship.NONE for call in calls)
-
-    def await_hang_up(self, start: int) -> None:
-        """Wait until no answer to the calls since number `start` is being read, for at most `patience` seconds."""
-        self._wait_until_ended(start, self.client.patience)
-
     def pair(
         self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
-        self._wait_until_ended(start, 1.0)  # the upstream's side may end a moment after the client's
+        self.wait_until_ended(start, 1.0)  # the upstream's side may end a moment after the client's
         self.upstream.prime(None)
         self._unpaired.remove(relay)
         fresh = self._list_fresh(start, relay)
@@ -293,7 +278,8 @@ class GatewayBench:
         kin = (relay for relay in relays if self.client.compare_calls(relay, call.request) is Kinship.SAME)
         return next(kin, None)
 
-    def _wait_until_ended(self, start: int, seconds: float) -> None:
+    def wait_until_ended(self, start: int, seconds: float) -> None:
+        """Wait until no answer to the calls since number `start` is being read."""
         calls = self.upstream.calls
         self.upstream.until(lambda: all(call.ended for call in calls[start:]), seconds if self.real else 0.0)
 
@@ -320,7 +306,7 @@ class InFlightStream:
     def close(self) -> RelayedExchange:
         """Disconnect, and give the upstream time to notice it."""
         client = self._stream.close()
-        self._bench.await_hang_up(self.start)
+        self._bench.wait_until_ended(self.start, self._bench.client.patience)
         return self._pair(client)
 
     def _pair(self, client: Exchange) -> RelayedExchange:
@@ -339,15 +325,16 @@ class AsideRequest:
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._send, name="harness-aside", daemon=True)
         self._thread.start()
-        if bench.real:
-            bench.await_arrival(self)
-        else:
+        if not bench.real:
             self._thread.join()
+        until = time.monotonic() + bench.client.patience
+        while self._thread.is_alive() and time.monotonic() < until:
+            if bench.upstream.until(self._has_arrived, 0.05):
+                break
 
-    @property
-    def ended(self) -> bool:
-        """Whether its answer has ended."""
-        return not self._thread.is_alive()
+    def _has_arrived(self) -> bool:
+        calls, client = self._bench.upstream.calls[self.start :], self._bench.client
+        return any(client.compare_calls(self.relay, call.request) is not Kinship.NONE for call in calls)
 
     def finish(self) -> RelayedExchange:
         """Wait for the end of its answer. Raises what sending it raised."""

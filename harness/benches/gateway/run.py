@@ -16,7 +16,7 @@ import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from harness.benches.gateway.bench import GatewayBench
 from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
@@ -263,8 +263,7 @@ SILENT = 3
 """Number of exchanges in a row without an answer after which a plain request checks that the gateway is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Silence:
+class _Silence(NamedTuple):
     """The number of the first exchange without an answer, and the exercises that were finished before it."""
 
     start: int
@@ -308,9 +307,11 @@ class ExerciseRunner:
         try:
             yield from self._play(exercises)
         except TimeUp as up:
-            self._halt(describe_end(up))
+            self.halted = describe_end(up)
         except KeyboardInterrupt:
-            self._halt(INTERRUPTED)
+            self.halted = INTERRUPTED
+        if self.halted:
+            self._unfinished = tuple(name for name in self._names if name not in self._finished)
 
     def _play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
         spanning = [_Running(exercise, self._bench.client) for exercise in exercises if exercise.spans]
@@ -329,10 +330,6 @@ class ExerciseRunner:
         for running in spanning:
             yield ExerciseStarted(running.name)
             self._exhaust(running)
-
-    def _halt(self, why: str) -> None:
-        self.halted = why
-        self._unfinished = tuple(name for name in self._names if name not in self._finished)
 
     def _exhaust(self, running: _Running) -> None:
         while self.stopped is None and self._advance(running):
@@ -385,8 +382,19 @@ class ExerciseRunner:
         self._finished = set(silence.finished)
         self._stops = {name: stop for name, stop in self._stops.items() if name in silence.finished}
         self._unfinished = tuple(name for name in self._names if name not in silence.finished)
+        first, ended = silent[0], self._bench.find_end()
+        exchange, how = first.client, first.client.ending.words
+        left = f"{len(self._unfinished)} of {format_count(len(self._names), 'exercise')} not run, or not completed"
+        came = "no response" if exchange.status is None else f"a response ({exchange.status}) without an end"
+        if exchange.complete:
+            came = f"a failure of the gateway ({exchange.status})"
+        also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
+        why = (
+            f"the exchange {first.name} had {came} ({how}){also}, nor had a plain create, which the gateway "
+            f"accepted before; {left}. Read the log of the gateway; if it is only slow, raise --timeout"
+        )
         self.stopped = RunStopped(
-            reason=_why(silent, len(self._unfinished), len(self._names), self._bench.find_end()),
+            reason=f"{ended}: the exchange {first.name} was its last ({how}); {left}" if ended else why,
             unfinished=self._unfinished,
             silent=len(silent),
             evidence=silent[0],
@@ -424,20 +432,3 @@ class ExerciseRunner:
 def parts_of(check: Check) -> tuple[Exercise, ...]:
     """The exercises that a check needs, each of which runs once."""
     return check.exercise.parts or (check.exercise,)
-
-
-def _why(silent: Sequence[RelayedExchange], unfinished: int, exercises: int, ended: str) -> str:
-    """Why a run stopped early, and what to do about it; `ended`: how the gateway's process did, if it did."""
-    exchange = silent[0].client
-    came = "no response" if exchange.status is None else f"a response ({exchange.status}) without an end"
-    if exchange.complete:
-        came = f"a failure of the gateway ({exchange.status})"
-    also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
-    left = f"{unfinished} of {format_count(exercises, 'exercise')} not run, or not completed"
-    if ended:
-        return f"{ended}: the exchange {silent[0].name} was its last ({exchange.ending.words}); {left}"
-    return (
-        f"the exchange {silent[0].name} had {came} ({exchange.ending.words}){also}, nor had a plain create, "
-        f"which the gateway accepted before; {left}. Read the log of the gateway; if it is only slow, "
-        "raise --timeout"
-    )

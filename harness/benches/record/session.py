@@ -22,7 +22,7 @@ from harness.benches.record.diff import Drifts, diff_recordings
 from harness.benches.record.recorder import Recorder, Summary, prepare_folder, provenance_of
 from harness.benches.record.verify import verify
 from harness.cassette import Player, Provenance, Recording, Target, load
-from harness.cassette.journal import lock
+from harness.cassette.journal import alone
 from harness.cassette.layout import replace_file
 from harness.documents import read_file
 from harness.engine.cleanup import CreatedResources
@@ -37,7 +37,6 @@ from harness.outcome import Finding, Level, Outcome, Rule, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver, UrlDriver
 from harness.wire import By, Exchange
-from harness.written_files import open_lock
 
 _PLACEHOLDER = re.compile(rb"REDACTED-[0-9]+")
 _UNAUTHORISED = frozenset({401, 403})
@@ -152,7 +151,6 @@ def refused_since(drifts: Drifts) -> str:
 NOT_BEGUN = "not begun"
 
 _STATE = ".recording.json"
-_LOCK = ".recording.lock"
 _DONE = frozenset({ScenarioState.RECORDED, ScenarioState.UNSUPPORTED})
 
 
@@ -251,13 +249,8 @@ class RecordingSession:
         for scenario in scenarios:
             refuse_foreign(self._locate(scenario.name), self.provenance.target)
         prepare_folder(self.folder)
-        path = self.folder / _LOCK  # two sessions would delete each other's files as leftovers
-        with open_lock(path) as file:
-            lock(file, path)
-            try:
-                yield from self._record_each(scenarios)
-            finally:
-                path.unlink(missing_ok=True)
+        with alone(self.folder / "recording"):  # two sessions would delete each other's files as leftovers
+            yield from self._record_each(scenarios)
 
     def _record_each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
         ahead = [scenario.name for scenario in self.waiting(scenarios)]

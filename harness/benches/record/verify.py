@@ -7,7 +7,6 @@ are only a guess. A file that is not what it claims to be is a fault, whatever e
 
 from __future__ import annotations
 
-import json
 import time
 from array import array
 from collections import Counter
@@ -40,7 +39,7 @@ from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Ve
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
 from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
-from harness.wire.json_value import is_part_of_json
+from harness.wire.json_value import is_part_of_json, json_or_none
 
 _SUFFIXES = (".yaml", ".yml")
 _REQUEST = ".request.json"
@@ -139,8 +138,8 @@ def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, ap
             _judge_cassette(path, documents[0], contract, result, api)
             return
         judge.documents(documents)
-    elif suffix == ".json" and (document := _read_json_cassette(data)) is not None:
-        _judge_cassette(path, document, contract, result, api)
+    elif suffix == ".json" and _claims_to_be_a_cassette(document := json_or_none(data)):
+        _judge_cassette(path, document, contract, result, api)  # vcrpy's JSON serializer wrote it
         return
     else:
         is_request = path.name.lower().endswith(_REQUEST)
@@ -152,15 +151,6 @@ def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, ap
 
 def _claims_to_be_a_cassette(document: object) -> bool:
     return isinstance(document, Mapping) and "interactions" in document and "version" in document
-
-
-def _read_json_cassette(data: bytes) -> Any:
-    """The document of a cassette that vcrpy's JSON serializer wrote, or None if it is something else."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    return document if _claims_to_be_a_cassette(document) else None
 
 
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
@@ -257,7 +247,7 @@ def judge_recordings(
     for path, part in verify_each(paths, contract, api):
         whole.add(part)
         yield _finish_phase(path, part)
-    results = _decide_rules(whole, policy, api.load_rules())
+    results = _decide_rules(whole.traffic, policy, api.load_rules())
     yield Planned(len(results), 0)
     yield from map(CheckFinished, results)
     code = exit_of(results)
@@ -310,37 +300,29 @@ def _write_facts(facts: CassetteFacts) -> list[str]:
     ]
 
 
-def _decide_rules(whole: Verified, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:
+def _decide_rules(traffic: Verification, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:
     """A result for each rule that was looked at, in the order of the contract."""
+    times = Counter(finding.kind() for finding in traffic.findings if finding.subject)
     found: dict[str, list[tuple[int, Finding]]] = {}
-    for number, finding in enumerate(_tell_subjects_once(whole.traffic.findings)):
-        found.setdefault(finding.rule, []).append((number, finding))
-    judged = [rule for rule in rules.values() if rule.id in found or whole.traffic.rules[rule.id]]
-    return [_decide_rule(rule, found.get(rule.id, []), policy, whole.traffic) for rule in judged]
-
-
-def _tell_subjects_once(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings; those of one subject are reported once, where it is first met, with a count."""
-    times = Counter(finding.kind() for finding in findings if finding.subject)
-    kept: list[Finding] = []
-    for finding in findings:
+    number = 0
+    for finding in traffic.findings:  # those of one subject are told once, where it is first met, with a count
         met = times.pop(finding.kind(), 0) if finding.subject else 1
-        kept += [finding.repeat(met)] if met else []
-    return kept
+        if met:
+            found.setdefault(finding.rule, []).append((number, finding.repeat(met)))
+            number += 1
 
-
-def _decide_rule(
-    rule: Rule, found: Sequence[tuple[int, Finding]], policy: Policy, traffic: Verification
-) -> Result:
-    shown, streams = traffic.shown.get(rule.id, (None, ()))
-    places = tuple(
-        RecordedPlace(
-            number,
-            finding.where,
-            decide_finding(finding, rule, policy),
-            streams if finding.where == shown else (),
+    def decide_rule(rule: Rule) -> Result:
+        shown, streams = traffic.shown.get(rule.id, (None, ()))
+        places = tuple(
+            RecordedPlace(
+                number,
+                finding.where,
+                decide_finding(finding, rule, policy),
+                streams if finding.where == shown else (),
+            )
+            for number, finding in found.get(rule.id, ())
         )
-        for number, finding in found
-    )
-    observation = Observation.of(finding for _, finding in found)
-    return decide(rule, observation, policy, show=lambda _: places)
+        observation = Observation.of(finding for _, finding in found.get(rule.id, ()))
+        return decide(rule, observation, policy, show=lambda _: places)
+
+    return [decide_rule(rule) for rule in rules.values() if rule.id in found or traffic.rules[rule.id]]

@@ -79,13 +79,8 @@ class Faulty:
         faulty = self._faulty.get(session)
         return "" if faulty is None else find_unmet(faulty, excused)
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """The server's plan, how many connections it has counted, and how many it is for (None: no end)."""
-        return self.describe_state("")
-
-    def describe_state(self, session: str) -> dict[str, Any]:
-        """The same for a session, given by the path that requests to it begin with."""
+    def describe_state(self, session: str = "") -> dict[str, Any]:
+        """The plan, how many connections it has counted, and how many it is for (None: no end)."""
         faulty = self._faulty.get(session)
         if faulty is None:
             return {"plan": "", "counted": 0, "planned": 0}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
@@ -57,14 +56,8 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
         driver.close()
 
 
-class Died(Protocol):
-    """Called with a request, and how its connection ended."""
-
-    def __call__(self, request: Request, ending: Ending) -> object: ...
-
-
-def report_silent_requests(service: Service, report: Died) -> Service:
-    """The same service; calls `report` for each response that ends before its headers, unless the client left."""
+def report_silent_requests(service: Service, report: Callable[[Request, Ending], object]) -> Service:
+    """The same service; calls `report` for a response that ends before its headers, unless the client left."""
 
     def watch(request: Request) -> Response:
         response = service(request)

@@ -81,7 +81,7 @@ def run(words: Sequence[str]) -> int:
         INTERACTIONS.load_contract(""),
         command="proxy",
         target=lambda: target_class(aim, INTERACTIONS, ca_file=arguments.ca_file),
-        actions=Actions(drop=True, state=lambda: faulty.state),
+        actions=Actions(drop=True, state=faulty.describe_state),
         facts={"target": arguments.target},
     )
     server = WaitingServer(

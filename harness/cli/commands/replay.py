@@ -110,7 +110,7 @@ def run(words: Sequence[str]) -> int:
         contract,
         command="replay",
         target=None,
-        actions=Actions(drop=True, state=lambda: faulty.state),
+        actions=Actions(drop=True, state=faulty.describe_state),
         facts={"words": f"It replays {arguments.cassette}: run the recorded client."},
     )
     server = ServerThread(

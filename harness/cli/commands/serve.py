@@ -170,7 +170,7 @@ def run(words: Sequence[str]) -> int:
     )
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
-    if arguments.fault and not service.state["counted"]:
+    if arguments.fault and not service.describe_state()["counted"]:
         say(ask_for_client(server.url, command), to_errors=arguments.json)
     return code
 

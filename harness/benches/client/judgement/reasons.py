@@ -80,20 +80,17 @@ def judge_played(
     verdict = judge_case(attempt, ended, asked_for_ever=asked_for_ever, usual=usual)
     failures = []
     if (finding := verdict.finding) is not None:
+        more = ""
         if finding.stable_code == UNTOLD:
-            advice = f"{finding.message}; return the interaction or its status, or raise"
-            failures.append(CaseFailure(UNTOLD, advice))
+            more = "; return the interaction or its status, or raise"
         elif finding.stable_code == f"{READS}/asked-again" and attempt.had_whole_stream:
-            why = "it had arrived, so the client cannot read it"
-            failures.append(CaseFailure(finding.stable_code, f"{finding.message}: {why}"))
+            more = ": it had arrived, so the client cannot read it"
         elif finding.stable_code == f"{READS}/asked-again" and (left := attempt.find_left_stream()) is not None:
-            why = f"it disconnected at event {len(left.events())}, so it cannot read all of it"
-            failures.append(CaseFailure(finding.stable_code, f"{finding.message}: {why}"))
-        elif finding.severity is Severity.BROKEN:
-            resumed = attempt.explain_cursor()  # the finding has the details
-            gave_up = finding.rule == RECOVERS and not resumed and describe_unresumed(attempt.received)
-            cause = "; it did not resume the dropped stream" if gave_up else ""
-            failures.append(CaseFailure(finding.stable_code, finding.message + cause))
+            more = f": it disconnected at event {len(left.events())}, so it cannot read all of it"
+        elif finding.rule == RECOVERS and not attempt.explain_cursor():  # of a cursor the finding has the details
+            more = "; it did not resume the dropped stream" if describe_unresumed(attempt.received) else ""
+        if more or finding.severity is Severity.BROKEN:
+            failures.append(CaseFailure(finding.stable_code, finding.message + more))
     elif attempt.was_refused_a_cursor and (wrong := attempt.explain_cursor()):
         problem = f"lost its stream and got the result in another way: {wrong}"
         failures.append(CaseFailure(WRONG_CURSOR, problem))
