@@ -59,7 +59,7 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
         apart |= set() if isinstance(status, str) else {"$.status"}
         apart.update(list_miscounted(value["usage"]) if "usage" in value else ())
     findings = _judge_shape(review, rule, apart)
-    if value == {}:
+    if not isinstance(value, Mapping) or not value:
         pass  # no interaction at all: whether there should have been one, the rules of the call say
     elif not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]

@@ -24,7 +24,7 @@ from harness.wire.json_value import object_or_none
 _GONE = frozenset({404, 410})
 _OF_ITSELF = frozenset({"id", "status", "error"})
 """Members of which the body of a GET has one, if it is an interaction or an error."""
-_OUTPUT = re.compile(r"\$\.(id|steps(\[\d+\](\.content)?)?)")
+_OUTPUT = re.compile(r"\$(\.(id|steps(\[\d+\](\.content)?)?))?")
 _OUTPUT_OF_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
 _COMPARED = re.compile(r"\$\.(id|steps\[.*|index|step(\..*)?|delta(\..*)?|interaction(\.id)?)")
 
@@ -41,18 +41,17 @@ def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
 
 
 def judge_output_types(exchange: Exchange) -> Iterator[Finding]:
-    """Findings of another type where output is read from: id, steps, their content, the deltas of a stream.
+    """Findings of another type where output is read from: body, id, steps, their content, the deltas of a stream.
 
     There is then nothing to judge, nor to compare with.
     """
     reading = read(exchange)
     places = _OUTPUT_OF_EVENT if reading.stream is not None else _OUTPUT
-    if reading.stream is not None or reading.interaction is not None:
-        yield from (
-            finding
-            for finding in reading.findings
-            if finding.stable_code.endswith("/type") and places.fullmatch(finding.where.pointer)
-        )
+    yield from (
+        finding
+        for finding in reading.findings
+        if finding.stable_code.endswith("/type") and places.fullmatch(finding.where.pointer)
+    )
 
 
 _TYPE = "/type"

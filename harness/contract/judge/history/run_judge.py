@@ -85,11 +85,37 @@ class _Shown(Struct):
     """A DELETE that did not find it, though it may only not have been found yet."""
 
 
+_OF_CREATES = frozenset({"create.ok", "chain.ok"})
+
+
+class _Denial(Struct):
+    """A request that was denied, or may be: what it breaks if one that is alike is accepted, in words."""
+
+    exchange: Exchange
+    rule: str
+    message: str
+    expected: str
+    cause: str = ""
+    """A code that says it better; a cause that is not reported is dropped."""
+
+
+def _describe_denial(create: Exchange, parent: _Shown | None) -> _Denial:
+    """What it breaks if this create is rejected, which continues `parent`."""
+    if parent is None:
+        message = "a create was rejected that the server accepts otherwise"
+        return _Denial(create, "create.ok", message, "as for the same create at another time")
+    of, cause = (
+        ("a background run", "chain.after-settled") if parent.background else ("a completed interaction", "")
+    )
+    message, expected = f"a turn that continues {of} was rejected", "as for the same turn of another interaction"
+    return _Denial(create, "chain.ok", message, expected, cause)
+
+
 class _Alike(Struct):
     """Requests that are alike: the first that was accepted, and the denials that wait for one."""
 
     accepted: str = ""
-    denied: list[tuple[Exchange, str, str]] = field(default_factory=list)
+    denied: list[_Denial] = field(default_factory=list)
 
 
 class Denials(Struct):
@@ -119,9 +145,10 @@ class Denials(Struct):
             return
         caller = caller_of(request)
         if order is not None:
-            if sign := _sign_create(exchange, self._can_be_continued(caller, order.parent, status)):
+            parent = self._find_continued(caller, order.parent, status)
+            if sign := _sign_create(exchange, parent is not None):
                 denied = status >= 300 and status not in _PASSES
-                yield from self._compare((*caller, sign), "create.ok", exchange, denied)
+                yield from self._compare((*caller, sign), _describe_denial(exchange, parent), denied)
             if new := read_new_id(exchange):
                 self._deleted.discard(new)
                 self._owners[new] = caller
@@ -134,16 +161,17 @@ class Denials(Struct):
         elif name and read(exchange).call in (GET, DELETE, CANCEL):
             yield from self._note_call(caller, name, exchange)
 
-    def _can_be_continued(self, caller: tuple[str, str], parent: str, status: int) -> bool:
-        """Whether a chained create names what this caller was shown as completed.
+    def _find_continued(self, caller: tuple[str, str], parent: str, status: int) -> _Shown | None:
+        """The interaction that a chained create continues by right: this caller was shown it as completed.
 
         Only a look shows that an interaction can be found by now. One that was continued already may be refused
         (`chain.branch` is a MAY).
         """
         if status >= 400 and parent in self._continued.values():
-            return False
+            return None
         shown = self._shown.get((*caller, parent))
-        return shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
+        can_be = shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
+        return shown if can_be else None
 
     def _note_call(
         self, caller: tuple[str, str], name: str, exchange: Exchange
@@ -188,7 +216,7 @@ class Denials(Struct):
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
             if shown.denied_delete is not None:
                 self._vain.setdefault((*caller, *_DELETE.key), []).append(shown.denied_delete)
-        yield from self._compare(key, kind.rule, exchange, denied=False)
+        yield from self._compare(key, _Denial(exchange, kind.rule, "", ""), denied=False)
         for vain in [vain for vain in self._vain if (alike := self._alike.get(vain)) and alike.accepted]:
             for one in self._vain.pop(vain):
                 message = "a DELETE after the create does not find the interaction, and a later GET does"
@@ -222,32 +250,35 @@ class Denials(Struct):
         elif kind is _DELETE and not since and is_early:
             denied, shown.denied_delete = False, exchange
         how = "with `stream=true` " if shown.streamed else ""
-        why = f"{describe_request(shown.request)} {how}shows it"
-        yield from self._compare(key, rule, seen, denied, why, since or self._lost_parent.get(name, ""))
+        made = ", which was created with `stream=true`" if shown.streamed else ""
+        after = f", after {deleted}" if (deleted := since or self._lost_parent.get(name, "")) else ""
+        denial = _Denial(
+            seen,
+            rule,
+            f"{format_request(seen)} denies an existing interaction{made}{after}",
+            f"as {describe_request(shown.request)} {how}shows it",
+            # Where plain GETs miss it, too, that is the one fact.
+            cause="get.ok/late" if rule == "resume.opens" else "",
+        )
+        yield from self._compare(key, denial, denied)
 
-    def _compare(
-        self, key: tuple[str, ...], rule: str, exchange: Exchange, denied: bool, why: str = "", since: str = ""
-    ) -> Iterator[tuple[Exchange, Finding]]:
-        if not denied and not is_success(exchange):
+    def _compare(self, key: tuple[str, ...], denial: _Denial, denied: bool) -> Iterator[tuple[Exchange, Finding]]:
+        """Judge the denials of requests that are alike once one of them is accepted."""
+        if not denied and not is_success(denial.exchange):
             return
         alike = self._alike.setdefault(key, _Alike())
         if denied:
-            alike.denied.append((exchange, why, since))
+            alike.denied.append(denial)
         elif not alike.accepted:
-            alike.accepted = format_answer(exchange)
+            alike.accepted = format_answer(denial.exchange)
         if alike.accepted:
             waiting, alike.denied = alike.denied, []
-            for one, reason, deleted in waiting:
-                message = "a create was rejected that the server accepts otherwise"
-                expected = f"{alike.accepted}, as for the same create at another time"
-                if reason:
-                    made = ", which was created with `stream=true`" if "`stream=true`" in reason else ""
-                    after = f", after {deleted}" if deleted else ""
-                    message = f"{format_request(one)} denies an existing interaction{made}{after}"
-                    expected = f"success, as {reason}"
-                finding = Finding.from_code(f"{rule}/denied", message, expected, format_answer(one))
-                # Where plain GETs miss it, too, that is the one fact; a cause that is not reported is dropped.
-                yield one, replace(finding, cause="get.ok/late" if rule == "resume.opens" else "")
+            for one in waiting:
+                expected = f"{alike.accepted if one.rule in _OF_CREATES else 'success'}, {one.expected}"
+                finding = Finding.from_code(
+                    f"{one.rule}/denied", one.message, expected, format_answer(one.exchange)
+                )
+                yield one.exchange, replace(finding, cause=one.cause)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
