@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, load, load_from
-from harness.contract.data.assembly import assemble_steps
 from harness.contract.judge.finding_log import judge_unlisted
 from harness.emulator import Emulator
 from harness.wire import Headers, Request, encode
@@ -98,30 +97,6 @@ def test_the_emulator_streams_it_with_its_delta(robots: Contract) -> None:
     reading = judged(robots, stream)
     assert reading.findings == ()
     assert reading.unknowns == ()
-
-
-def test_assembly_rebuilds_it(robots: Contract) -> None:
-    """The steps that a client assembles are those that the service has."""
-    assert assemble_steps(events_in(streamed(robots)), robots) == [MOVE]
-
-
-@pytest.mark.slow
-def test_streams_with_it_are_drawn(robots: Contract) -> None:
-    """A drawn stream may have the step with its delta, and the judge finds nothing wrong with it."""
-    pytest.importorskip("hypothesis", reason="needs the fuzz extra")
-    from hypothesis import Phase
-
-    from harness.strategies import event_streams
-    from tests.strategies.drawing import least
-
-    stream = least(
-        event_streams(contract=robots),
-        lambda stream: any(event.get("delta", {}).get("type") == "robot_call" for event in stream.events),
-        phases=[Phase.generate],
-    )
-    judge = StreamJudge(robots, background=stream.background)
-    judge.feed(stream.data())
-    assert judge.finish().findings == ()
 
 
 @pytest.mark.parametrize(

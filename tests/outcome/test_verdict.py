@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from harness.outcome import (
@@ -211,16 +209,3 @@ def test_the_first_row_that_matches_decides(
 def test_each_reason_has_its_words(observation: Observation, words: str) -> None:
     """The list of reasons is closed; a reason names what blocks a check or what it needs."""
     assert word_reason(find_reason(observation), observation) == words
-
-
-def test_every_verdict_has_one_outcome() -> None:
-    """Whatever is observed and decided, the outcome is one of six, and only failures fail a run."""
-    flags = (False, True)
-    for outcome, because, level in itertools.product(Outcome, Because, Level):
-        observation = Observation(outcome, because=because)
-        for declared, strict, baselined in itertools.product(flags, flags, flags):
-            decided = verdict(
-                observation, level, Basis.OBSERVED, declared=declared, strict=strict, baselined=baselined
-            )
-            failed = account(decided, observation) is Accounted.FAILED
-            assert failed is (decided in (Verdict.FAIL, Verdict.STALE))

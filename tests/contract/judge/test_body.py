@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from harness.contract import judge_interaction, judge_steps, judge_usage, load, read
+from harness.contract import judge_interaction, judge_usage, load
 from harness.contract.judge.errors import judge_error
 from harness.contract.tables.protocol import STATUS_OF, code_of
 from harness.outcome import Severity
-from tests.contract.exchanges import exchange
 from tests.contract.streams import USAGE
-from tests.growth import TIMES, assert_linear
 from tests.in_one_test import in_one_test
 
 DONE = {"id": "v1_a", "status": "completed"}
@@ -126,26 +123,6 @@ def test_a_citation_may_lack_its_type() -> None:
     shown = {"custom_metadata": [{"key": "a", "string_value": "b"}], "page_number": 1}
     found = judge_interaction({**DONE, "steps": [output({**TEXT, "annotations": [shown]})]}, load())
     assert [(f.rule, f.severity) for f in found] == [("steps.discriminator", Severity.NON_STRICT)]
-
-
-MANY: dict[str, Callable[[int], list[Any]]] = {
-    "no steps": lambda count: [1] * count,
-    "no contents": lambda count: [output(*[1] * count)],
-    "results without a call": lambda count: [
-        *({**SEARCH, "id": f"s{index}"} for index in range(count)),
-        *({**FOUND, "call_id": f"r{index}"} for index in range(count)),
-    ],
-    "unknown members": lambda count: [output(*({**TEXT, f"x{index}": 1} for index in range(count)))],
-}
-
-
-@pytest.mark.parametrize("build", MANY.values(), ids=MANY)
-def test_of_very_many_faults_some_are_told(build: Callable[[int], list[Any]]) -> None:
-    """What an answer with thousands of faults costs grows with its length, and the report does not drown in it."""
-    short, long = (build(count) for count in (500, 500 * TIMES))
-    assert_linear(lambda: judge_steps(short), lambda: judge_steps(long))
-    read_whole = read(exchange(body={**DONE, "steps": long}))
-    assert 0 < len(read_whole.findings) + len(read_whole.unlisted) < 100
 
 
 # --- token counts are valid, add up in either published reading, and modality shares do not exceed totals

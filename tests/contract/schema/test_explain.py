@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 from harness.contract import CURRENT, load
 from harness.contract.schema.openness import close
 from harness.contract.schema.validator import Validator
-from tests.growth import TIMES, assert_linear
 
 
 def kind(name, **properties):
@@ -149,26 +147,3 @@ def test_closing_without_keeping_drops_every_branch_for_the_unknown():
     assert close({"oneOf": [KNOWN, {**OTHER, "x-keep": True}]}, keep=False) == {
         "oneOf": [{**KNOWN, "additionalProperties": False}]
     }
-
-
-# --- a value that is wrong in many places
-
-
-SCHEMAS = load(CURRENT).schemas
-
-ANSWERS: dict[str, Callable[[int], Any]] = {
-    "contents": lambda count: [{"type": "model_output", "content": [1] * count}],
-    "nulls": lambda count: [
-        {"type": "model_output", "content": [{"type": "text", "text": "a", "annotations": None}] * count}
-    ],
-    "nulls beside ever other names": lambda count: [
-        {"type": "thought", "signature": None, f"x{index}": index} for index in range(count)
-    ],
-}
-
-
-@pytest.mark.parametrize("build", ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_with_many_faults_takes_no_longer_for_each(build: Callable[[int], Any]) -> None:
-    validator = SCHEMAS.validator("interaction")
-    few, many = ({**BODY, "steps": build(count)} for count in (20, 20 * TIMES))
-    assert_linear(lambda: validator.review(few), lambda: validator.review(many))

@@ -120,11 +120,28 @@ def test_what_has_another_type_is_named_where_it_stands(root: str) -> None:
             wrong = [] if isinstance(value, int | float) and not isinstance(value, bool) else 7
             problems = validator.problems(change(message, place, wrong))
             if problems or FREE.isdisjoint(map(str, place)):
-                pointer = "$"
-                for key in place:
-                    pointer = step_into(pointer, key)
-                assert problems[0].pointer == pointer, (place, message)
+                assert problems[0].pointer == point_at(place), (place, message)
                 assert "should be" in problems[0].message
+
+
+@pytest.mark.parametrize("root", ROOTS)
+def test_what_is_missing_is_named_where_it_should_stand(root: str) -> None:
+    validator = SCHEMAS.validator(root)
+    for name, message in list_messages():
+        for place, value in list_places(message) if name == root else ():
+            for member in value if isinstance(value, dict) else ():
+                rest = {key: part for key, part in value.items() if key != member}
+                for problem in validator.problems(change(message, place, rest))[:1]:
+                    assert problem.pointer == point_at(place), (place, member)
+                    assert problem.message == f'"{member}" is required'
+
+
+def point_at(place: Place) -> str:
+    """The pointer of a place."""
+    pointer = "$"
+    for key in place:
+        pointer = step_into(pointer, key)
+    return pointer
 
 
 def test_each_kind_of_part_is_among_the_messages() -> None:

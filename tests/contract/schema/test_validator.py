@@ -7,9 +7,7 @@ import pytest
 from harness.contract import load
 from tests.in_one_test import in_one_test
 
-DELTA = {"event_type": "step.delta", "index": 0}
 START = {"event_type": "step.start", "index": 0}
-STATUS = {"event_type": "interaction.status_update", "interaction_id": "v1_a"}
 CREATE = "requests/create-interaction"
 MODEL = {"model": "gemini-flash-latest"}
 ASK = {**MODEL, "input": "hello"}
@@ -23,29 +21,17 @@ def step(kind, **fields):
     return {"status": "completed", "steps": [{"type": kind, **fields}]}
 
 
-def said(**content):
-    """An interaction whose model output has one content part."""
-    return step("model_output", content=[content])
 
 
-# schema, value, pointer, words of the message; another type of each member is refused in `test_openness.py`
+# schema, value, pointer, words of the message; `test_openness.py` has what is missing and what has another type
 WRONG_RESPONSES = [
-    ("interaction", {}, "$", '"status" is required'),
-    ("interaction", {"status": "completed", "steps": [{}]}, "$.steps[0]", '"type" is required'),
-    ("interaction", step("function_call", id="a", name="f"), "$.steps[0]", '"arguments" is required'),
-    ("interaction", step("function_result", call_id="a"), "$.steps[0]", '"result" is required'),
     (
         "interaction",
         step("function_result", call_id="a", result=3),
         "$.steps[0].result",
         "string, array or object",
     ),
-    ("interaction", step("google_search_call", arguments={}), "$.steps[0]", '"id" is required'),
-    ("interaction", step("google_search_result", result=[]), "$.steps[0]", '"call_id" is required'),
-    ("interaction", step("mcp_server_tool_call", id="a", name="f"), "$.steps[0]", '"server_name" is required'),
-    ("interaction", step("thought", summary=[{"type": "text"}]), "$.steps[0].summary[0]", '"text" is required'),
     ("interaction", step("user_input", content={}), "$.steps[0].content", "array or string, not object"),
-    ("interaction", said(type="text"), "$.steps[0].content[0]", '"text" is required'),
     (
         "interaction",
         {"status": "completed", "created": "yesterday"},
@@ -53,24 +39,9 @@ WRONG_RESPONSES = [
         "has a form that is not allowed",
     ),
     ("interaction", {"status": "completed", "labels": {"K": "v"}}, "$.labels", "a label's key has"),
-    ("event", {}, "$", '"event_type" is required'),
-    ("event", {"event_type": "interaction.created"}, "$", '"interaction" is required'),
-    ("event", {"event_type": "interaction.created", "interaction": {"id": ""}}, "$.interaction", '"status" is'),
-    ("event", {**STATUS}, "$", '"status" is required'),
-    ("event", {"event_type": "step.start", "step": {"type": "thought"}}, "$", '"index" is required'),
     ("event", {**START, "index": 0.5, "step": {"type": "thought"}}, "$.index", "should be integer"),
-    ("event", {**START, "step": {}}, "$.step", '"type" is required'),
-    ("event", {**DELTA}, "$", '"delta" is required'),
-    ("event", {**DELTA, "delta": {}}, "$.delta", '"type" is required'),
-    ("event", {**DELTA, "delta": {"type": "text"}}, "$.delta", '"text" is required'),
-    ("event", {**DELTA, "delta": {"type": "google_search_call"}}, "$.delta", '"arguments" is required'),
     ("event", {"event_type": "error", "error": {"code": 404}}, "$.error.code", "should be string, not number"),
-    ("error-body", {"error": {"message": "m"}}, "$.error", '"code" is required'),
-    ("error-body", {"message": "m"}, "$", '"error" is required'),
-    ("environments/environment", {"status": "active"}, "$", '"id" is required'),
     ("environments/file", {"size_bytes": "1k"}, "$.size_bytes", '"1k" has a form that is not allowed'),
-    ("webhooks/webhook", {"uri": "https://example.org"}, "$", '"subscribed_events" is required'),
-    ("triggers/execution", {"id": "e"}, "$", '"trigger_id" is required'),
 ]
 
 WRONG_REQUESTS = [
@@ -141,42 +112,6 @@ WRONG_REQUESTS = [
     ("requests/create-agent", {"id": "a", "tool": []}, "$.tool", 'did you mean "tools"?'),
 ]
 
-RIGHT_REQUESTS = {
-    "a string": ASK,
-    "an agent's name as model": {
-        "model": "antigravity-preview-09-2026",
-        "input": "hello",
-        "environment": "remote",
-    },
-    "one content": {**MODEL, "input": {"type": "text", "text": "a"}},
-    "contents": {**MODEL, "input": [{"type": "text", "text": "a"}, {"type": "image", "uri": "gs://a"}]},
-    "a step with bare text": {**MODEL, "input": [{"type": "user_input", "content": "a"}]},
-    "a function result": {**MODEL, "input": [{"type": "function_result", "call_id": "a", "result": {"b": 1}}]},
-    "a token for input": {**MODEL, "continuation_token": "abc", "previous_interaction_id": "v1_a"},
-    "an unknown tool": {**ASK, "tools": [{"type": "filesystem", "root": "/"}]},
-    "a free response format": {**ASK, "response_format": {"anything": 1}},
-    "international labels": {**ASK, "labels": {"größe": "", "k-1_a": "日本"}},
-    "stateless steps": {
-        **MODEL,
-        "store": False,
-        "input": [
-            {"type": "user_input", "content": [{"type": "text", "text": "a"}]},
-            {"type": "thought", "signature": "c2ln"},
-            {"type": "function_call", "id": "f", "name": "g", "arguments": {}, "signature": "c2ln"},
-            {"type": "function_result", "call_id": "f", "result": "done"},
-        ],
-    },
-    "deep research": {**RESEARCH, "background": True, "webhook_config": {"uris": ["https://example.org"]}},
-    "an environment": {
-        **AGENT,
-        "environment": {
-            "sources": [{"type": "inline", "target": "a.txt", "content": "a"}],
-            "env": {"A": "b", "C": {"credential": "c"}},
-            "network": {"allowlist": [{"domain": "*.example.org", "transform": {"X-A": "b"}}]},
-        },
-    },
-}
-
 
 @in_one_test(WRONG_RESPONSES)
 def test_a_wrong_response_is_refused_with_a_readable_reason(name, value, pointer, words):
@@ -197,11 +132,6 @@ def assert_refused(validator, value, pointer, words):
     assert problems[0].pointer == pointer
     assert words in problems[0].message
     assert all(len(problem.message) < 300 for problem in problems)
-
-
-@pytest.mark.parametrize("request_body", RIGHT_REQUESTS.values(), ids=RIGHT_REQUESTS)
-def test_a_documented_request_is_accepted_by_the_strict_schema(request_body):
-    assert load().schemas.validator(CREATE, closed=True).problems(request_body) == []
 
 
 @pytest.mark.parametrize(
