@@ -349,8 +349,8 @@ def list_judged_in_stream(reading: StreamReading) -> frozenset[str]:
         (reading.signatures, {"stream.sig-last"}),
         (reading.stop_usages > 1, {"stream.stop-usage"}),
         (ERROR in counts, {"stream.error-shape"}),
-        (reading.cursors.count, {"stream.evid-unique"}),
-        (reading.cursors.count and reading.background and DELTA in counts, {"stream.evid-delta"}),
+        (reading.cursors, {"stream.evid-unique"}),
+        (reading.cursors and reading.background and DELTA in counts, {"stream.evid-delta"}),
     ):
         if not present:
             lacking |= rules

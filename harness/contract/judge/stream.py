@@ -19,7 +19,7 @@ from harness.contract.data.json_parse import REFUSALS, decode, loads
 from harness.contract.judge.errors import UnframedError, read_bare_error
 from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, with_causes
 from harness.contract.judge.members import judge_usage, list_miscounted
-from harness.contract.judge.stream_state import Cursors, StreamReading, StreamState, readable
+from harness.contract.judge.stream_state import StreamReading, StreamState, readable
 from harness.contract.schema.schemas import Schemas
 from harness.contract.schema.validator import UnknownPart, drop_nulls, null_finding
 from harness.contract.tables.protocol import DONE
@@ -108,7 +108,7 @@ class StreamJudge:
         self._decoder = Decoder()
         self._state = StreamState(contract.steps_table, contract.statuses, start)
         self._log = FindingLog()
-        self._cursors = Cursors()
+        self._cursors: set[str] = set()
         handlers = self._state.handlers
         self._kinds = {
             name: EventKind(event, contract.schemas, handlers.get(name, lambda event: None))
@@ -129,7 +129,7 @@ class StreamJudge:
         Events without any irregularity, which are nearly all, are handled here; the others in `_handle_event` and
         `_judge_unknown_frame`.
         """
-        state, kinds, repeats = self._state, self._kinds, self._cursors.add
+        state, kinds, cursors = self._state, self._kinds, self._cursors
         found = state.found
         number = self._frames
         for frame in frames:
@@ -150,9 +150,10 @@ class StreamJudge:
             known.handle(event)
             if cursor := event.get("event_id"):
                 known.resumable += 1
-                if repeats(cursor):
+                if cursor in cursors:
                     self._frames = number
                     self._note_repeated_cursor(frame, cursor)
+                cursors.add(cursor)
             if found:
                 self._frames = number
                 self._collect(frame)
@@ -172,10 +173,9 @@ class StreamJudge:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._log.add(finding)
         deltas = self._kinds[DELTA]
-        if self._background and self._cursors.count and deltas.resumable < deltas.count:
+        if self._background and self._cursors and deltas.resumable < deltas.count:
             message = "deltas of a background stream lack an event_id"
             self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
-        counts = self._counts()
         return StreamReading(
             start=self._start,
             framed=self._framed,
@@ -184,11 +184,7 @@ class StreamJudge:
             signatures=state.signatures_seen,
             stop_usages=state.stop_usages,
             findings=with_causes(self._log.findings),
-            frames=self._frames,
-            events=sum(counts.values()),
-            deltas=deltas.count,
-            deltas_with_cursor=deltas.resumable,
-            counts=counts,
+            counts=self._counts(),
             interaction_id=state.interaction_id,
             statuses=tuple(state.statuses),
             created=state.created,
@@ -196,7 +192,7 @@ class StreamJudge:
             done=self._done_at is not None,
             errors=tuple(state.errors),
             bare_error=bare,
-            cursors=self._cursors,
+            cursors=sum(kind.resumable for kind in self._kinds.values()),
             unknowns=tuple(self._unknowns),
             whole=ending.complete or stayed_open,
         )
@@ -228,8 +224,9 @@ class StreamJudge:
         cursor = event.get("event_id")
         if isinstance(cursor, str) and cursor:
             known.resumable += 1
-            if self._cursors.add(cursor):
+            if cursor in self._cursors:
                 self._note_repeated_cursor(frame, cursor)
+            self._cursors.add(cursor)
         self._collect(frame)
 
     def _judge_unknown_frame(self, frame: Frame) -> None:

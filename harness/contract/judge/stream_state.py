@@ -5,8 +5,8 @@ schema well enough to be read (`readable`), keeps only what is open, and puts fi
 `found`. The stream judge knows the place and empties `found` after each event. Must not know bytes, frames or
 schemas.
 
-`StreamReading` is the summary of a judged stream. A cursor is opaque: only its presence, its order of arrival and
-its uniqueness can be judged.
+`StreamReading` is the summary of a judged stream. A cursor is opaque: only its presence and its uniqueness can be
+judged.
 """
 
 from __future__ import annotations
@@ -48,36 +48,16 @@ _WORK = (START, DELTA, STOP)
 """Events that a refused create does not have."""
 
 
-class Cursors(Struct):
-    """The event ids of a stream, each added once, in order."""
-
-    first: str | None = None
-    last: str | None = None
-    count: int = 0
-    _seen: set[str] = field(default_factory=set)
-
-    def add(self, cursor: str) -> bool:
-        """Record `cursor` and return whether it was seen before."""
-        if self.last is None:
-            self.first = cursor
-        self.last = cursor
-        self.count += 1
-        if cursor in self._seen:
-            return True
-        self._seen.add(cursor)
-        return False
-
-
 class StreamReading(Struct, frozen=True, kw_only=True):
     """The summary of a stream.
 
-    `frames` counts dispatched events, `events` the JSON ones among them, `deltas` the step.delta events and
-    `deltas_with_cursor` those of them that carry a cursor. `created` and `completed` are the interactions in those
-    events, `errors` the `error` values of error events. `bare_error` is the error body that ended the stream
-    outside its framing; `errors` contains it too. `unknowns` pairs the number of an event with something in it
-    that the schemas do not name. `whole` means that the body ended in order; if not, nothing is claimed about its
-    end. `framed`: the framing was recorded. `background`: the run was created in the background. `arguments` and
-    `signatures` say whether deltas brought some, and `stop_usages` how many step.stop events had token counts.
+    `counts` has the number of events by type, `cursors` is the number of those that carry a cursor. `created` and
+    `completed` are the interactions in those events, `errors` the `error` values of error events. `bare_error` is
+    the error body that ended the stream outside its framing; `errors` contains it too. `unknowns` pairs the number
+    of an event with something in it that the schemas do not name. `whole` means that the body ended in order; if
+    not, nothing is claimed about its end. `framed`: the framing was recorded. `background`: the run was created in
+    the background. `arguments` and `signatures` say whether deltas brought some, and `stop_usages` how many
+    step.stop events had token counts.
     """
 
     start: str
@@ -87,10 +67,6 @@ class StreamReading(Struct, frozen=True, kw_only=True):
     signatures: bool
     stop_usages: int
     findings: tuple[Finding, ...]
-    frames: int
-    events: int
-    deltas: int
-    deltas_with_cursor: int
     counts: Mapping[str, int]
     interaction_id: str | None
     statuses: tuple[str, ...]
@@ -99,7 +75,7 @@ class StreamReading(Struct, frozen=True, kw_only=True):
     done: bool
     errors: tuple[dict[str, Any], ...]
     bare_error: UnframedError | None
-    cursors: Cursors
+    cursors: int
     unknowns: tuple[tuple[int, UnknownPart], ...]
     whole: bool
 
