@@ -16,7 +16,7 @@ from msgspec import structs
 
 from harness.checks import areas
 from harness.checks.capabilities import CAPABILITIES
-from harness.checks.catalogue import CATALOGUE, build_check, gather
+from harness.checks.catalogue import CATALOGUE, build_check
 from harness.checks.vocabulary import expect
 from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
 from harness.contract.judge.errors import judge_crash
@@ -25,12 +25,11 @@ from harness.contract.judge.history.resources import RULES as OF_RESOURCES
 from harness.contract.tables import operations, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check
 from harness.outcome import Outcome
 from harness.rules import AREAS, BY_ID, ROWS
 from harness.transport import ServiceDriver
 from harness.wire import LogicalClock
-from tests.checks._play import BY_ID as CHECKS_BY_ID
 from tests.checks._play import TARGET, play
 from tests.in_one_test import in_one_test
 
@@ -122,11 +121,6 @@ def test_says_what_it_is(check):
     assert check.rule.breaks.endswith((".", ")"))
 
 
-def test_ids_are_words_and_a_dot():
-    """A check id is `area.name`, so that globs and areas select exactly what they say."""
-    assert [check.id for check in CATALOGUE if not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", check.id)] == []
-
-
 @in_one_test(name=BY_EXERCISE)
 def test_reference_keeps_every_rule(name):
     """Against the reference, each exercise costs what it declares, and all its checks are met."""
@@ -150,18 +144,6 @@ def test_what_a_row_rests_on_takes_effect():
     lost = {check.id: {*ROWS[check.id].rests_on} - {*check.rests_on} for check in CATALOGUE}
     del lost["rob.concurrent-streams"]  # all that it rests on follows from other rows
     assert not any(lost.values()), lost
-
-
-def test_two_exercises_of_one_name_are_refused():
-    check = CHECKS_BY_ID["create.ok"]
-    twin = structs.replace(CHECKS_BY_ID["create.id"], exercise=Exercise(check.exercise.run, 1, 1))
-    with pytest.raises(ValueError, match="a_stored_interaction"):
-        gather([check, twin])
-
-
-def test_two_checks_of_one_rule_are_refused():
-    with pytest.raises(ValueError, match=r"create\.ok"):
-        gather([CHECKS_BY_ID["create.ok"], CHECKS_BY_ID["create.ok"]])
 
 
 @pytest.mark.parametrize(("changes", "says"), [

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import CodeType
 from typing import Any
 
-import pytest
-
 from harness.checks.catalogue import CATALOGUE
-from harness.checks.vocabulary.expect import expect_reply, finding, of_rule
+from harness.checks.vocabulary.expect import expect_reply, of_rule
 from harness.contract import judge as contract_judges
 from harness.contract.data import diffs
 from harness.contract.judge.history.resources import compare_views
@@ -80,11 +78,6 @@ _DECIDED = decided_by_the_contract()
 _BOTH = [check for check in CATALOGUE if check.id in _DECIDED]
 
 
-def test_many_rules_are_decided_by_the_contract() -> None:
-    """The list that this module tests is no empty one."""
-    assert len(_BOTH) > 100
-
-
 @in_one_test(check=_BOTH)
 def test_a_check_asks_the_judge_of_its_rule(check: Check) -> None:
     """What the contract decides, a check asks the contract; it may add what only its exercise shows."""
@@ -92,21 +85,3 @@ def test_a_check_asks_the_judge_of_its_rule(check: Check) -> None:
         f"{check.id} is decided in harness/contract/judge and a second time by its check: "
         "let the check ask `of_rule`, `expect_reply` or the contract's `judge_…` function"
     )
-
-
-def _own_judgement(answer: object) -> Iterator[object]:
-    yield finding("a status of its own", expected="200", actual=str(answer))
-
-
-@pytest.mark.parametrize(
-    ("judge", "asks"),
-    [
-        (_own_judgement, False),
-        (partial(of_rule, "create.status"), True),
-        (lambda answer: of_rule("create.status", answer), True),
-    ],
-    ids=["its own", "asks", "asks within"],
-)
-def test_a_second_judge_is_seen(judge: Callable[..., object], asks: bool) -> None:
-    """A judgement of a check's own is told from one of the contract's."""
-    assert asks_the_contract(judge, set()) is asks

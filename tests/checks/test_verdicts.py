@@ -39,21 +39,6 @@ def test_every_check_can_fail() -> None:
     }
     unseen = own - broken
     assert not unseen, (
-        f'{", ".join(sorted(unseen))}: add a case(id, "not_met", …), which the check must fail, to CASES in '
-        f"{' or '.join(find_modules(unseen)) or 'the module of its area in tests/checks/areas'}, and one "
-        "that it must pass"
+        f'{", ".join(sorted(unseen))}: add a case(id, "not_met", …), which the check must fail, to CASES of its '
+        "area in tests/checks/areas, and one that it must pass"
     )
-
-
-def find_modules(checks: set[str]) -> list[str]:
-    """The modules that have cases of other checks of the same areas."""
-    areas = {check.partition(".")[0] for check in checks}
-    cases = {name: getattr(import_module(f"tests.checks.{name}"), "CASES", ()) for name in MODULES}
-    found = [name for name, rows in cases.items() if areas & {row.check_id.partition(".")[0] for row in rows}]
-    return [f"tests/checks/{name.replace('.', '/')}.py" for name in found]
-
-
-def test_the_modules_with_cases_of_an_area_are_found() -> None:
-    """Whoever adds a check is told where the cases of its neighbours are."""
-    assert find_modules({"get.new"}) == ["tests/checks/areas/test_storage.py"]
-    assert find_modules({"nowhere.new"}) == []

@@ -61,12 +61,6 @@ def test_a_revision_is_chosen_at_the_doors_only() -> None:
     assert named == set(DOORS)
 
 
-def test_a_contract_is_built_once() -> None:
-    """Loading a revision again returns the same contract."""
-    assert load(CURRENT) is load(CURRENT)
-    assert load(CURRENT).steps is load(CURRENT).steps
-
-
 def test_a_folder_holds_only_what_differs(tmp_path: Path) -> None:
     """A file of the revision replaces the base's; everything else is the base's, and the base stays as it is."""
     folder = tmp_path / "2027-01-01"

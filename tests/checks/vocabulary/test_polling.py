@@ -1,4 +1,4 @@
-"""The waiting parts of exercises: taking ids, polling, and giving up in time."""
+"""The waiting parts of exercises: polling, and giving up in time."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from functools import partial
 import pytest
 
 from harness.checks.vocabulary.runs import (
-    poll_after_streams,
     poll_until_found,
     poll_until_gone,
     polls,
     settled,
 )
 from harness.contract.requests import RequestBuilder, WaitingTime
-from harness.kit.actions import Send, Together, Wait
+from harness.kit.actions import Send, Wait
 from harness.outcome import Unmet
-from tests.checks._play import DEAD, DONE, MISSING, answer, interaction, refusal, stream_of
+from tests.checks._play import DEAD, DONE, MISSING, answer, interaction, refusal
 
 RUNNING = answer(body=interaction(status="in_progress"))
 QUEUED = answer(body=interaction(status="queued"))
@@ -38,9 +37,6 @@ def run(part, answers, target=None):
             action = steps.send(result)
             if isinstance(action, Send):
                 result = answers[min(sent, len(answers) - 1)]
-                sent += 1
-            elif isinstance(action, Together):
-                result = [answers[min(sent, len(answers) - 1)]] * len(action.requests)
                 sent += 1
             else:
                 assert isinstance(action, Wait)
@@ -91,25 +87,6 @@ def test_after_a_wait_in_vain_others_get_less_time() -> None:
     assert waited < whole / 8
 
 
-def test_a_wait_in_vain_shortens_those_that_go_on() -> None:
-    """A worker that waits for a run leaves it when another one finds that runs do not settle."""
-    target = replace(TARGET, wait=80, waiting=WaitingTime())
-    waited: list[float] = []
-
-    def polls_beside_another(t, interaction_id):
-        steps, result = polls(t, interaction_id), None
-        while True:
-            action = steps.send(result)
-            if isinstance(action, Wait):
-                waited.append(action.seconds)
-                t.waiting.in_vain = sum(waited) > 20
-            result = yield action
-
-    with pytest.raises(Unmet, match=r"not settled after 10 s; nor had an earlier one in 80 s"):
-        run(polls_beside_another, [RUNNING], target)
-    assert 20 < sum(waited) < 40
-
-
 def test_a_run_that_is_accused_gets_the_whole_time() -> None:
     """Whoever says that a run never settles has waited as long as the user allows, whatever was before."""
     target = replace(TARGET, wait=80, waiting=WaitingTime(in_vain=True))
@@ -127,39 +104,8 @@ def test_appear_and_vanish_give_up(part, within):
     assert waited <= within <= waited + took(seen) < within + 0.2
 
 
-def test_nobody_waits_for_what_is_not_kept():
-    """If a target keeps nothing, a 404 is accepted without waiting."""
-    assert len(run(poll_until_found, [MISSING], replace(TARGET, keeps=False))[0]) == 1
-
-
 def test_a_404_that_lasts_ends_the_polling():
     """A run that stays 404 is polled only for about `gone_within` seconds, not for the full `wait`."""
     seen, waited = run(polls, [RUNNING, MISSING], replace(TARGET, wait=60))
     assert seen[-1] is MISSING
     assert waited <= TARGET.gone_within + 1
-
-
-TOLD = "Hi. And more."
-LONGER = stream_of(
-    {"event_type": "step.start", "index": 0, "step": {"type": "model_output"}},
-    {"event_type": "step.delta", "index": 0, "delta": {"type": "text", "text": TOLD}},
-)
-
-
-@pytest.mark.parametrize(
-    ("streamed", "vain"), [(DONE, MISSING), (DONE, RUNNING), (LONGER, DONE)], ids=["absent", "running", "cut"]
-)
-def test_several_streams_are_waited_for_once(streamed, vain):
-    """After waiting in vain for what one stream told, each of the others is looked at once."""
-
-    def part(t, _):
-        return (yield from poll_after_streams(t, dict.fromkeys(("a", "b", "c"), streamed)))
-
-    def part_of_one(t, _):
-        return (yield from poll_after_streams(t, {"a": streamed}))
-
-    (stored, waited), (_, alone) = run(part, [vain]), run(part_of_one, [vain])
-    assert len(stored) == 3
-    assert waited == alone > 0
-    whole = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": TOLD}]}]))
-    assert run(part, [vain, vain, whole])[1] < alone

@@ -21,8 +21,6 @@ def step(kind, **fields):
     return {"status": "completed", "steps": [{"type": kind, **fields}]}
 
 
-
-
 # schema, value, pointer, words of the message; `test_openness.py` has what is missing and what has another type
 WRONG_RESPONSES = [
     (
