@@ -23,11 +23,11 @@ sys.path.insert(0, str(ROOT))
 sys.path.insert(0, str(Path(__file__).parent))
 
 from drawings import drawings_page, put_drawings  # noqa: E402
+from incident_pages import format_library  # noqa: E402
 from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noqa: E402
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
-from harness.incidents.incident import format_library  # noqa: E402
 from harness.interactions.clients import CLIENTS  # noqa: E402
 from harness.report.page.rendering import part_style  # noqa: E402
 from lab.clients.page import (  # noqa: E402

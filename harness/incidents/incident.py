@@ -1,8 +1,7 @@
 """An incident: the observation, its place, its certainty and its reproduction, as data and set on a server.
 
-Layer 3. Knows scripts, settings and fault plans; must not know commands or fixtures. `format_library` writes all
-incidents as Markdown: on the site it follows `docs/incidents.md`. `IncidentControl` serves
-`/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident, by
+Layer 3. Knows scripts, settings and fault plans; must not know commands or fixtures. `IncidentControl`
+serves `/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident, by
 requests of the public control API.
 """
 
@@ -22,7 +21,7 @@ from harness.contract import PROTOCOL
 from harness.contract.data.transcript import steps_text
 from harness.documents import load_yaml, read_file
 from harness.emulator import Emulator
-from harness.emulator.scripts import Script, parse
+from harness.emulator.scripts import parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
 from harness.faults.values import spell_text
@@ -175,15 +174,11 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         value = self.texts[name]
         return str(value["repeat"]) * int(value["times"]) if isinstance(value, Mapping) else str(value)
 
-    def parse_scripts(self) -> list[Script]:
-        """The scripts as values. Raises ScriptFault."""
-        return [parse(script) for script in self.scripts]
-
     def apply_to(self, emulator: Emulator) -> None:
         """Make an emulator respond as in the incident. Its fault plan is not the emulator's: see `plan`."""
         emulator.change(**self.settings)
-        for script in self.parse_scripts():
-            emulator.script(script)
+        for script in self.scripts:
+            emulator.script(parse(script))
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain data, with the scripts and the plan written out."""
@@ -236,32 +231,6 @@ def find_incident(name: str) -> Incident:
         hint = did_you_mean(name, known, otherwise=": `harness incidents` lists them")
         raise UsageFault(f"no incident is named {name!r}{hint}")
     return known[name]
-
-
-def format_library() -> str:
-    """The overview of each area, then a section for each incident."""
-    lines: list[str] = []
-    for area in load_areas():
-        lines += [f"## {area.title}\n", "| Incident | What happened | Outcome |", "|---|---|---|"]
-        for incident in area.incidents:
-            title = incident.title.rstrip(".")
-            lines.append(f"| [`{incident.name}`](#{incident.name}) | {title} | {incident.follow or '–'} |")
-        lines.append("")
-    for incident in load_incidents().values():
-        lines += [
-            f"### {incident.name}\n",
-            f"{incident.title}\n",
-            f"- On the wire: {incident.wire}",
-            f"- What goes wrong: {incident.mistake}",
-            f"- A good client {incident.client}",
-            f"- To meet it: {WORDS[incident.meet]}.",
-            f"- {format_modes(incident)}",
-            f"- {format_origin(incident)}",
-        ]
-        if incident.fault and len(incident.fault) < 120 and "$" not in incident.fault:
-            lines.append(f"- Fault plan: `{incident.fault}`")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def format_modes(incident: Incident) -> str:

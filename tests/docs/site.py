@@ -7,6 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / ".site"))
 
+from incident_pages import format_library  # type: ignore[import-not-found]
 from rule_pages import (  # type: ignore[import-not-found]
     ledger_page,
     mutation_page,
@@ -14,4 +15,4 @@ from rule_pages import (  # type: ignore[import-not-found]
     rule_pages,
 )
 
-__all__ = ["ledger_page", "mutation_page", "rule_index", "rule_pages"]
+__all__ = ["format_library", "ledger_page", "mutation_page", "rule_index", "rule_pages"]

@@ -12,10 +12,11 @@ from harness.cli.main import main
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.incidents import Incident, find_incident, load_incidents
-from harness.incidents.incident import IncidentControl, format_library
+from harness.incidents.incident import IncidentControl
 from harness.outcome import UsageFault
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
+from tests.docs.site import format_library
 from tests.in_one_test import in_one_test
 
 INCIDENTS = load_incidents().values()
@@ -50,7 +51,7 @@ def test_an_incident_is_whole(incident: Incident) -> None:
     assert len(incident.scripts) <= 1 or played.refusal or not incident.modes
     used = set(re.findall(r"\$(\w+)", incident.fault + json.dumps(incident.replies)))
     assert used == set(incident.texts)
-    assert incident.parse_scripts() is not None
+    incident.apply_to(Emulator())
     assert str(incident.plan or "") == str(incident.plan or "").strip()
 
 
