@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -147,6 +147,17 @@ class Row:
         told = " ".join([*capsys.readouterr().out.split(), *itertools.chain(*report.messages.values())])
         assert [part for part in self.said if part not in told] == []
         return report
+
+
+def hold_each(rows: Iterable[Any]) -> Callable[..., None]:
+    """A test of a module: each of its rows holds."""
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("case", rows)
+    def test(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
+        case.hold(capsys)
+
+    return test
 
 
 def rows_of(base: type[ForeignService]) -> Callable[..., Any]:

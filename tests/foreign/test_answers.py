@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-
-from tests.foreign.rows import Row, refuse, rows_of, without
+from tests.foreign.rows import hold_each, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, say, stream_parts
-
-pytestmark = pytest.mark.slow
 
 Events = Iterator[tuple[float, Json]]
 JSON_TEXT = ' {\n "word": "hi"}\n'
@@ -400,7 +396,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_each_defect_is_found_where_it_is(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each defect is reported by the check of the promise that it breaks, and by no other."""
-    case.hold(capsys)
+test_each_defect_is_found_where_it_is = hold_each(ROWS)
+"""Each defect is reported by the check of the promise that it breaks, and by no other."""

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
-from tests.foreign.rows import Row, is_background, is_stream, refuse, rows_of
+from tests.foreign.rows import hold_each, is_background, is_stream, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
-
-pytestmark = pytest.mark.slow
 
 
 class Forgetful(ForeignService):
@@ -99,7 +95,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_what_was_seen_once_is_looked_at_again(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """A defect that only a second look shows is found whichever exercise made the run."""
-    case.hold(capsys)
+test_what_was_seen_once_is_looked_at_again = hold_each(ROWS)
+"""A defect that only a second look shows is found whichever exercise made the run."""

@@ -7,13 +7,9 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import available_timezones
 
-import pytest
-
 from tests.foreign.judging import check, check_at
-from tests.foreign.rows import Row, in_pages, refuse, rows_of, vary, without
+from tests.foreign.rows import hold_each, in_pages, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, parse_object, serving
-
-pytestmark = pytest.mark.slow
 
 FIELDS = {"id", "type", "token", "prefix"}
 NEXT_RUN = "2026-11-23T11:30:00.000+02:00"
@@ -393,10 +389,8 @@ def test_the_path_of_vertex_is_part_of_the_address() -> None:
         assert (set(report.verdicts.values()), len(report.verdicts)) == ({"pass"}, 4)
 
 
-@pytest.mark.parametrize("case", [*ROWS, *LISTS])
-def test_each_defect_is_found_once_and_nothing_else(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """A server with one defect has the one finding that names it."""
-    case.hold(capsys)
+test_each_defect_is_found_once_and_nothing_else = hold_each([*ROWS, *LISTS])
+"""A server with one defect has the one finding that names it."""
 
 
 def test_nothing_is_left_behind() -> None:

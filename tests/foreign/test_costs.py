@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, rows_of
+from tests.foreign.rows import hold_each, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run, say
 
 pytestmark = pytest.mark.slow
@@ -135,10 +135,8 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_counts_are_looked_at(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """A server with one defect has the finding that names it, at the level of its source, and an odd one none."""
-    case.hold(capsys)
+test_counts_are_looked_at = hold_each(ROWS)
+"""A server with one defect has the finding that names it, at the level of its source, and an odd one none."""
 
 
 def test_a_must_that_only_a_warning_blocks_is_untested_and_fails_under_strict(

@@ -26,14 +26,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def supervised(
-    dies_of: str, *words: str, again: bool = False, running: list[subprocess.Popen[bytes]] | None = None
-) -> Iterator[str]:
-    """Run the server in a process, and start it `again` whenever it ends; yields the URL. `running` gets it."""
+def supervised(dies_of: str, *words: str, again: bool = False) -> Iterator[str]:
+    """Run the server in a process, and start it `again` whenever it ends; yields the URL."""
     port = free_port()
     over = threading.Event()
     command = [sys.executable, "-m", "tests.foreign.mortal", str(port), *words]
-    running = [] if running is None else running
+    running: list[subprocess.Popen[bytes]] = []
 
     def supervise() -> None:
         while not over.is_set():

@@ -6,12 +6,8 @@ import io
 import tarfile
 from typing import Any
 
-import pytest
-
-from tests.foreign.rows import Row, in_pages, refuse, rows_of, without
+from tests.foreign.rows import hold_each, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
-
-pytestmark = pytest.mark.slow
 
 FILES = (
     "env.recursive env.tar env.fork-files"
@@ -298,7 +294,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_each_defect_is_found_where_it_is(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each defect is a warning of the promise that it breaks, and of no other."""
-    case.hold(capsys)
+test_each_defect_is_found_where_it_is = hold_each(ROWS)
+"""Each defect is a warning of the promise that it breaks, and of no other."""

@@ -10,16 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Run, say
 from tests.foreign.test_modes import Calling, Limits
 from tests.foreign.test_pairs import Searches
 from tests.foreign.test_turns import Reciting
-
-pytestmark = pytest.mark.slow
 
 MODES = {
     "streams": ("stream",),
@@ -279,7 +275,5 @@ def list_rows() -> Iterator[Any]:
             )
 
 
-@pytest.mark.parametrize("case", [*list_rows(), *MEETINGS])
-def test_an_option_has_its_effect_in_each_mode(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """An option that is lost where modes meet is found there, by the rule of the option alone."""
-    case.hold(capsys)
+test_an_option_has_its_effect_in_each_mode = hold_each([*list_rows(), *MEETINGS])
+"""An option that is lost where modes meet is found there, by the rule of the option alone."""

@@ -10,7 +10,7 @@ import pytest
 from harness.cli import main
 from tests.foreign.answering import Json
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import ForeignService, Run, say, serving
 
 pytestmark = pytest.mark.slow
@@ -199,10 +199,8 @@ SENTENCES = [
 ]
 
 
-@pytest.mark.parametrize("case", SENTENCES)
-def test_the_sentence_that_helps(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is printed says what a maintainer has to do, and how to see the same."""
-    case.hold(capsys)
+test_the_sentence_that_helps = hold_each(SENTENCES)
+"""What is printed says what a maintainer has to do, and how to see the same."""
 
 
 def test_a_server_that_starts(capsys: pytest.CaptureFixture[str]) -> None:

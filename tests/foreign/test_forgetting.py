@@ -7,13 +7,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Run, say
-
-pytestmark = pytest.mark.slow
 
 THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
 
@@ -196,7 +192,5 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_what_has_to_be_kept(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """The defect fails the run under its own rule, and what is odd but right does not."""
-    case.hold(capsys)
+test_what_has_to_be_kept = hold_each(ROWS)
+"""The defect fails the run under its own rule, and what is odd but right does not."""

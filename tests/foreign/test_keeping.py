@@ -6,12 +6,8 @@ import gzip
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.foreign.rows import Row, refuse, rows_of, vary
+from tests.foreign.rows import hold_each, refuse, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
-
-pytestmark = pytest.mark.slow
 
 LARGE = 320
 
@@ -135,7 +131,5 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_what_a_client_waits_for_comes(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """The defect fails the run under its own rule, and what is odd but right does not."""
-    case.hold(capsys)
+test_what_a_client_waits_for_comes = hold_each(ROWS)
+"""The defect fails the run under its own rule, and what is odd but right does not."""

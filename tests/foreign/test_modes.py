@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from tests.foreign.rows import Row, rows_of, without
+from tests.foreign.rows import hold_each, rows_of, without
 from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
-
-pytestmark = pytest.mark.slow
 
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}
@@ -279,7 +275,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_a_promise_holds_in_each_mode(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is broken in one mode alone is found there, and what is odd in it is right."""
-    case.hold(capsys)
+test_a_promise_holds_in_each_mode = hold_each(ROWS)
+"""What is broken in one mode alone is found there, and what is odd in it is right."""

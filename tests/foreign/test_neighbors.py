@@ -6,13 +6,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.foreign.answering import Json
-from tests.foreign.rows import Row, each, rows_of
+from tests.foreign.rows import each, hold_each, rows_of
 from tests.foreign.server import ForeignService, Run, say
-
-pytestmark = pytest.mark.slow
 
 LONG_ENOUGH = 2.0
 
@@ -185,7 +181,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_what_stands_beside_something(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """The rule of the defect is the only one that fails, and its sentence says what a maintainer has to mend."""
-    case.hold(capsys)
+test_what_stands_beside_something = hold_each(ROWS)
+"""The rule of the defect is the only one that fails, and its sentence says what a maintainer has to mend."""

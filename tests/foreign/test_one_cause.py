@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.foreign.answering import encode_event
-from tests.foreign.rows import Row, rows_of, vary
+from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, say
-
-pytestmark = pytest.mark.slow
 
 
 def resume(change: Any) -> dict[str, Any]:
@@ -246,7 +242,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_the_cause_is_the_defect(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only the rule of the defect fails; an odd server that is right fails nothing."""
-    case.hold(capsys)
+test_the_cause_is_the_defect = hold_each(ROWS)
+"""Only the rule of the defect fails; an odd server that is right fails nothing."""

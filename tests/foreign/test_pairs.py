@@ -7,15 +7,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, each, refuse, rows_of, vary, without
+from tests.foreign.rows import each, hold_each, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Run, as_list, say
 from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
-
-pytestmark = pytest.mark.slow
 
 
 def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:
@@ -249,7 +245,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_a_rule_holds_in_each_pair_of_modes(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """What is broken in a pair of modes alone is found there, and what is odd in it is right."""
-    case.hold(capsys)
+test_a_rule_holds_in_each_pair_of_modes = hold_each(ROWS)
+"""What is broken in a pair of modes alone is found there, and what is odd in it is right."""

@@ -9,12 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import pytest
-
-from tests.foreign.rows import Row, each, rows_of, vary
+from tests.foreign.rows import each, hold_each, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Headed, Json, Run, wait_for
-
-pytestmark = pytest.mark.slow
 
 
 def cache_by_path(self: Any, usual: Any, data: bytes) -> Any:
@@ -219,7 +215,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_one_fact_is_one_finding(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a proxy does is told under one rule, and what the standards allow under none."""
-    case.hold(capsys)
+test_one_fact_is_one_finding = hold_each(ROWS)
+"""What a proxy does is told under one rule, and what the standards allow under none."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, each, is_background, is_stream, refuse, rows_of, vary, without
+from tests.foreign.rows import each, hold_each, is_background, is_stream, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
@@ -213,10 +213,8 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_an_answer_is_blamed_for_what_it_denies_alone(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """A defect has the one finding that names it; a refusal that nothing contradicts has none."""
-    case.hold(capsys)
+test_an_answer_is_blamed_for_what_it_denies_alone = hold_each(ROWS)
+"""A defect has the one finding that names it; a refusal that nothing contradicts has none."""
 
 
 def test_one_crash_of_a_question_is_no_offer() -> None:

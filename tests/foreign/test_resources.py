@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-from tests.foreign.rows import Row, in_pages, rows_of, without
+from tests.foreign.rows import hold_each, in_pages, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
-
-pytestmark = pytest.mark.slow
 
 PAGED = "page.files page.voices"
 MINE = f"file.* filesearch.* voice.* decision.* {PAGED}"
@@ -228,7 +224,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_a_defect_is_found_where_it_is(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each defect is reported by the checks of the promise that it breaks, and by no other."""
-    case.hold(capsys)
+test_a_defect_is_found_where_it_is = hold_each(ROWS)
+"""Each defect is reported by the checks of the promise that it breaks, and by no other."""

@@ -14,7 +14,7 @@ from harness.emulator import Settings
 from harness.emulator.mutants import MUTANTS
 from harness.transport import ServerThread, WallClock
 from tests.foreign.judging import check, check_at
-from tests.foreign.rows import Row, add, each, refuse, rows_of, vary, without
+from tests.foreign.rows import add, each, hold_each, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
@@ -293,10 +293,8 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_one_fact_is_one_finding(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """The last line has one reason, and the one failure names it."""
-    case.hold(capsys)
+test_one_fact_is_one_finding = hold_each(ROWS)
+"""The last line has one reason, and the one failure names it."""
 
 
 def test_what_is_not_seen_for_a_wrong_type_is_blocked_and_not_refused() -> None:

@@ -7,14 +7,10 @@ import time
 from collections import defaultdict
 from typing import Any
 
-import pytest
-
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, refuse, rows_of
+from tests.foreign.rows import hold_each, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
-
-pytestmark = pytest.mark.slow
 
 CANCELS = "cancel.ok cancel.state cancel.stays cancel.shows-output"
 NOT_CANCELLED = f"{CANCELS} -> fail cancel.state, exit 1"
@@ -155,10 +151,8 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_a_run_is_judged_by_what_becomes_of_it(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """A defect is told by the one rule that names it, an oddity by none."""
-    case.hold(capsys)
+test_a_run_is_judged_by_what_becomes_of_it = hold_each(ROWS)
+"""A defect is told by the one rule that names it, an oddity by none."""
 
 
 def test_a_reader_that_is_forgotten_is_found() -> None:

@@ -9,13 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import pytest
-
 from tests.foreign.judging import check
-from tests.foreign.rows import Row, each, is_stream, rows_of, vary
+from tests.foreign.rows import each, hold_each, is_stream, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
-
-pytestmark = pytest.mark.slow
 
 Events = Iterator[tuple[float, Json]]
 
@@ -342,10 +338,8 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_a_stream_is_judged_by_what_it_brings(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """A defect is told by the one rule that names it, an oddity by none."""
-    case.hold(capsys)
+test_a_stream_is_judged_by_what_it_brings = hold_each(ROWS)
+"""A defect is told by the one rule that names it, an oddity by none."""
 
 
 def test_the_finding_names_both_ids() -> None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import Row, rows_of
+from tests.foreign.rows import hold_each, rows_of
 from tests.foreign.server import ForeignService, Run, say
-
-pytestmark = pytest.mark.slow
 
 
 def list_texts(given: Any) -> list[str]:
@@ -150,7 +146,5 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("case", ROWS)
-def test_a_turn_knows_its_own_conversation(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
-    """What a turn must know it knows, in each mode; what belongs to another it does not."""
-    case.hold(capsys)
+test_a_turn_knows_its_own_conversation = hold_each(ROWS)
+"""What a turn must know it knows, in each mode; what belongs to another it does not."""
