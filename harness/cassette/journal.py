@@ -56,17 +56,14 @@ class Journal:
         try:
             self._write(file, _HIDDEN + line)
         except BaseException:
-            self._take_back(file, at)
+            # Cut off the unfinished entry, also what is still buffered: the next one would become part of it.
+            with suppress(OSError):
+                file.close()
+            self._file = self._open()
+            self._file.truncate(at)
             raise
         file.seek(at)
         self._write(file, _SHOWN)
-
-    def _take_back(self, file: IO[bytes], at: int) -> None:
-        """Cut off an unfinished entry, also what is still buffered: the next one would become part of it."""
-        with suppress(OSError):
-            file.close()
-        self._file = self._open()
-        self._file.truncate(at)
 
     def rewrite(self, recordings: Sequence[Recording]) -> None:
         """Replace all entries, of which there is at least one; readers see either the old ones or the new ones."""

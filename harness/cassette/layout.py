@@ -136,13 +136,30 @@ class Layout:
         self.metadata: dict[str, Any] = {}
 
     def check(self, document: object) -> list[Mapping[str, Any]]:
-        """The entries of a parsed document; keep its metadata. Raises CassetteError if it is no cassette."""
-        problem = _find_problem(document)
-        if problem is not None or not isinstance(document, Mapping):
-            message, place = problem or ("", ())
-            raise self.error(message, *place)
-        self.metadata = dict(document.get("metadata") or {})
-        return list(document["interactions"])
+        """The entries of a parsed document; keep its metadata.
+
+        Raises CassetteError if it is no cassette, also where vcrpy would fail without saying where.
+        """
+        if not isinstance(document, Mapping) or "interactions" not in document:
+            form = "which begins with `version: 1` and a list named `interactions`"
+            raise self.error(f"not a cassette, {form}: record one with `harness record`")
+        if document.get("version") != 1:
+            raise self.error(
+                f"version={document.get('version')!r}: vcrpy's format 1 is the one there is", "version"
+            )
+        metadata, entries = document.get("metadata") or {}, document["interactions"]
+        if not isinstance(metadata, Mapping):
+            raise self.error(f"metadata={str(metadata)[:40]!r} is not a mapping: delete it", "metadata")
+        if not isinstance(entries, list):
+            message = "`interactions` is not a list: write one entry, `- request: …`, a recording"
+            raise self.error(message, "interactions")
+        for number, entry in enumerate(entries):
+            for part in ("request", "response"):
+                if not isinstance(entry, Mapping) or not isinstance(entry.get(part), Mapping):
+                    message = f"entry {number + 1} has no `{part}` mapping: {RESTORE}"
+                    raise self.error(message, "interactions", number, part)
+        self.metadata = dict(metadata)
+        return entries
 
     def provenance(self) -> Provenance | None:
         """The provenance in `metadata`, None if there is none. Raises CassetteError if it is wrong."""
@@ -238,26 +255,6 @@ def keep_copy(path: Path) -> Path:
         number += 1
     replace_file(copy, path.read_bytes(), like=path)
     return copy
-
-
-def _find_problem(document: object) -> tuple[str, tuple[str | int, ...]] | None:
-    """(message, place) of the first problem on which vcrpy would fail without saying where, or None."""
-    if not isinstance(document, Mapping) or "interactions" not in document:
-        form = "which begins with `version: 1` and a list named `interactions`"
-        return (f"not a cassette, {form}: record one with `harness record`", ())
-    if document.get("version") != 1:
-        return (f"version={document.get('version')!r}: vcrpy's format 1 is the one there is", ("version",))
-    if not isinstance(document.get("metadata") or {}, Mapping):
-        return (f"metadata={str(document['metadata'])[:40]!r} is not a mapping: delete it", ("metadata",))
-    if not isinstance(document["interactions"], list):
-        return ("`interactions` is not a list: write one entry, `- request: …`, a recording", ("interactions",))
-    for number, entry in enumerate(document["interactions"]):
-        place = ("interactions", number)
-        fields = entry if isinstance(entry, Mapping) else {}
-        for part in ("request", "response"):
-            if not isinstance(fields.get(part), Mapping):
-                return (f"entry {number + 1} has no `{part}` mapping: {RESTORE}", (*place, part))
-    return None
 
 
 _NO_LITERAL = re.compile(f"[\r{UNSEEN}]")

@@ -33,11 +33,7 @@ SHORTEST_LEARNED = 8
 """A shorter value of a header or parameter is hidden in place, but not searched for elsewhere."""
 
 _STREAM = re.compile(rb"\s*(?:\xef\xbb\xbf)?(?:event|data|id|retry)?:")
-
-
-def begins_a_stream(body: bytes) -> bool:
-    """Whether a body begins like an event stream, whatever its Content-Type."""
-    return _STREAM.match(body) is not None
+"""The beginning of an event stream, whatever its Content-Type is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +78,15 @@ class Redactor:
     def redact(self, recording: Recording) -> Recording:
         """Return the recording without its secrets. Raises CassetteError for a body that cannot be decoded."""
         recording = recording.decode()
-        recording = replace(recording, request=decode_request(recording.request))
-        _must_be_readable(recording)
+        request = decode_request(recording.request)
+        recording = replace(recording, request=request)
+        for what, one in (("answered", recording), ("asked", request)):
+            # It cannot be searched, so it is not known to be clean.
+            if one.body and (coding := coding_of(one.headers)):
+                asked = f"{request.method} {request.raw_path} was {what} in content-encoding {coding!r}"
+                raise CassetteError(f"{asked}, which cannot be looked into: record with identity or gzip")
         self._learn_headers(recording.headers)
-        self._learn_request(recording.request)
+        self._learn_request(request)
         return self._repeat(lambda report: self._redact(recording, report))
 
     def redact_all(
@@ -169,7 +170,7 @@ class Redactor:
             return []
         text = text_of(body)
         request = of.request if isinstance(of, Recording) else of
-        if (isinstance(of, Recording) and of.events) or begins_a_stream(body):
+        if (isinstance(of, Recording) and of.events) or _STREAM.match(body):
             try:
                 edits = self._finder.in_stream(text, self._protocol)
             except UnreadableSecret as wrong:
@@ -250,21 +251,6 @@ def decode_request(request: Request) -> Request:
         return request
     headers = request.headers.without("content-encoding").with_length(len(body))
     return Request(request.method, request.target, headers, body)
-
-
-def _must_be_readable(recording: Recording) -> None:
-    """Raise CassetteError for a body that is still encoded: it cannot be searched, so it is not known clean."""
-    request = recording.request
-    for what, headers, body in (
-        ("answered", recording.headers, recording.body),
-        ("asked", request.headers, request.body),
-    ):
-        coding = coding_of(headers)
-        if coding and body:
-            raise CassetteError(
-                f"{request.method} {request.raw_path} was {what} in content-encoding {coding!r}, which cannot be "
-                "looked into: record with identity or gzip"
-            )
 
 
 def _is_form(request: Request) -> bool:

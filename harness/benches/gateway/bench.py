@@ -69,18 +69,33 @@ class ReferenceService(Protocol):
 
 
 class UpstreamCall:
-    """One request that arrived, and as much of its answer as has been read so far."""
+    """One request that arrived; observes how the gateway reads its answer, and wakes the threads that wait for it."""
 
-    def __init__(self, request: Request, began: float) -> None:
+    def __init__(self, request: Request, clock: LogicalClock, changed: threading.Condition) -> None:
         self.request = request
-        self.began = began
         self.ended: Ending | None = None
-        self.recorder = ExchangeBuilder(request, began=began)
+        self._clock = clock
+        self._changed = changed
+        self._began = clock.now
+        self._recorder = ExchangeBuilder(request, began=clock.now)
 
-    def record(self, now: float) -> Exchange:
+    def record(self) -> Exchange:
         """The call as an exchange; if its answer is still being read, with what has been read so far."""
         still = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="still being read")
-        return self.recorder.finish(self.ended or still, now - self.began)
+        return self._recorder.finish(self.ended or still, self._clock.now - self._began)
+
+    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
+        with self._changed:
+            self._recorder.head(status, headers, framing)
+
+    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
+        with self._changed:
+            self._recorder.chunks(chunks[start:end], self._clock.now - self._began)
+
+    def note_end(self, ending: Ending) -> None:
+        with self._changed:
+            self.ended = ending
+            self._changed.notify_all()
 
 
 class Upstream:
@@ -101,12 +116,12 @@ class Upstream:
 
     def __call__(self, request: Request) -> Response:
         with self._changed:
-            call = UpstreamCall(request, self.clock.now)
+            call = UpstreamCall(request, self.clock, self._changed)
             answer = self._primed.pop() if self._primed and self._is_primable(call.request) else None
             self.calls.append(call)
             self._changed.notify_all()
         response = answer(self.reference, request) if answer is not None else self.reference(request)
-        return observe(response, _CallObserver(call, self._changed, lambda: self.clock.now))
+        return observe(response, call)
 
     def prime(self, answer: Answer | None, requests: int = 1) -> None:
         """Answer the next `requests` with `answer`; it replaces what was set before, and None clears it."""
@@ -121,29 +136,7 @@ class Upstream:
     def records(self, calls: Sequence[UpstreamCall]) -> tuple[Exchange, ...]:
         """These calls as exchanges."""
         with self._changed:
-            return tuple(call.record(self.clock.now) for call in calls)
-
-
-class _CallObserver:
-    """Records how the gateway reads the response to a call, and wakes the threads that wait for it."""
-
-    def __init__(self, call: UpstreamCall, changed: threading.Condition, now: Callable[[], float]) -> None:
-        self._call = call
-        self._changed = changed
-        self._now = now
-
-    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
-        with self._changed:
-            self._call.recorder.head(status, headers, framing)
-
-    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
-        with self._changed:
-            self._call.recorder.chunks(chunks[start:end], self._now() - self._call.began)
-
-    def note_end(self, ending: Ending) -> None:
-        with self._changed:
-            self._call.ended = ending
-            self._changed.notify_all()
+            return tuple(call.record() for call in calls)
 
 
 class GatewayBench:

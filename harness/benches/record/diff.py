@@ -314,33 +314,28 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
         waiting[key].append(place)
     paired: set[int] = set()
     for key, before_group in old:  # of equal keys the first with the first, the second with the second
-        if waiting[key]:
-            paired.add(place := waiting[key].popleft())
-            _pair(SeenIn(_label(key)), before_group, new[place][1], drifts, protocol)
-        else:
-            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(SeenIn(_label(key)))
+        where = SeenIn(_label(key))
+        if not waiting[key]:
+            drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(where)
+            continue
+        paired.add(place := waiting[key].popleft())
+        drifts.compared += 1
+        sides = before_group, new[place][1]
+        try:
+            was, now = (facts_of([_decode_body(one) for one in side], protocol) for side in sides)
+        except Unreadable as wrong:  # whether two such bodies differ is unknown: their surroundings are compared
+            drifts.unread.setdefault(str(wrong), []).append(where)
+            was, now = (facts_of([_replace_body(one, b"") for one in side], protocol) for side in sides)
+        shapes = list(_compare_shapes(was, now))
+        for drift in shapes:
+            drifts.shape.setdefault(drift, []).append(where)
+        for drift in _compare_content(was.content, now.content, protocol):
+            if all(drift.place != other.place for other in shapes):  # a value of another type is reported once
+                drifts.content.setdefault(drift, []).append(where)
     for place, (key, _) in enumerate(new):
         if place not in paired:
             drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(SeenIn(_label(key)))
     return drifts
-
-
-def _pair(
-    where: SeenIn, before: list[Recording], after: list[Recording], drifts: Drifts, protocol: StreamProtocol
-) -> None:
-    drifts.compared += 1
-    try:
-        before, after = list(map(_decode_body, before)), list(map(_decode_body, after))
-    except Unreadable as wrong:  # whether two such bodies differ is unknown: only their surroundings are compared
-        drifts.unread.setdefault(str(wrong), []).append(where)
-        before, after = ([_replace_body(one, b"") for one in side] for side in (before, after))
-    old, new = facts_of(before, protocol), facts_of(after, protocol)
-    shapes = list(_compare_shapes(old, new))
-    for drift in shapes:
-        drifts.shape.setdefault(drift, []).append(where)
-    for drift in _compare_content(old.content, new.content, protocol):
-        if all(drift.place != other.place for other in shapes):  # a value of another type is reported once
-            drifts.content.setdefault(drift, []).append(where)
 
 
 def _decode_body(recording: Recording) -> Recording:

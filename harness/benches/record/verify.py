@@ -47,32 +47,15 @@ _SPLIT = "delete what follows its `---`, or put it in a file of its own"
 _HIDDEN = "hidden: name it to judge it"
 
 
-@dataclass(frozen=True, slots=True)
-class CassetteFacts:
-    """Facts about one cassette. `endings` counts the incomplete answers; `edited` are entry numbers, from 1.
-
-    `cut` counts the bodies of `endings` that were dropped before they were whole, which cannot be judged.
-    `unknown_revision` is the one that it states if it was not judged by it, and `note` what its author wrote.
-    """
-
-    file: str
-    recordings: int = 0
-    endings: tuple[tuple[str, int], ...] = ()
-    cut: int = 0
-    edited: tuple[int, ...] = ()
-    unknown_revision: str = ""
-    note: str = ""
-
-
 @dataclass(slots=True)
 class Verified:
     """The result for all files. `unusable` pairs each file that is not what it claims to be with the reason.
 
-    `revisions` counts the files that were judged by each revision.
+    `notes` are facts about cassettes, and `revisions` counts the files that were judged by each revision.
     """
 
     traffic: Verification = field(default_factory=Verification)
-    facts: list[CassetteFacts] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     unusable: list[tuple[str, str]] = field(default_factory=list)
     revisions: Counter[str] = field(default_factory=Counter)
 
@@ -87,7 +70,7 @@ class Verified:
         own.left_out += new.left_out
         own.findings += new.findings
         own.shown = new.shown | own.shown
-        self.facts += other.facts
+        self.notes += other.notes
         self.unusable += other.unusable
         self.revisions.update(other.revisions)
 
@@ -171,12 +154,20 @@ def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Ve
     )
     judge.exchanges(name_entry(number, exchange) for number, exchange in enumerate(exchanges, 1))
     good = [(number, entry) for number, entry in enumerate(entries, 1) if isinstance(entry, Recording)]
+    if provenance is not None and provenance.note:
+        result.notes.append(f"note: {' '.join(provenance.note.split())}")
+    if contract.revision != stated and stated:
+        result.notes.append(f"it names the unknown revision {stated}")
+    if edited := [str(number) for number, entry in good if entry.approximate]:
+        entries_were = f"entry {edited[0]} was" if len(edited) == 1 else f"entries {list_some(edited, 6)} were"
+        guess = "edited, or recorded without chunks: the boundaries of the chunks are a guess"
+        result.notes.append(f"{entries_were} {guess}")
     endings = Counter(entry.ending.words for _, entry in good if not entry.complete)
-    edited = tuple(number for number, entry in good if entry.approximate)
-    unknown = stated if contract.revision != stated else ""
-    note = provenance.note if provenance is not None else ""
-    facts = CassetteFacts(str(path), len(good), tuple(sorted(endings.items())), cut, edited, unknown, note)
-    result.facts.append(facts)
+    for ending, times in sorted(endings.items()):
+        many = format_count(times, "response was", "responses were")
+        result.notes.append(f"{many} dropped in the recording ({ending}), which breaks no rule")
+    if cut:
+        result.notes.append(f"{format_count(cut, 'dropped body', 'dropped bodies')} not judged")
     layout.provenance()
     for position, entry in enumerate(entries):
         if isinstance(entry, ValueError):
@@ -277,27 +268,10 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
             **{f"{REVISION}{revision}": files for revision, files in part.revisions.items()},
         },
         findings=len(traffic.findings),
-        notes=tuple(line for facts in part.facts for line in _write_facts(facts)),
+        notes=tuple(part.notes),
         vacuous=tuple(reason for _, reason in part.unusable),
         left_out={reason: tuple(names) for reason, names in left_out.items()},
     )
-
-
-def _write_facts(facts: CassetteFacts) -> list[str]:
-    unknown, some = facts.unknown_revision, list_some([str(number) for number in facts.edited], 6)
-    entries = f"entry {some} was" if len(facts.edited) == 1 else f"entries {some} were"
-    edited = f"{entries} edited, or recorded without chunks: the boundaries of the chunks are a guess"
-    return [
-        *([f"note: {' '.join(facts.note.split())}"] if facts.note else []),
-        *([f"it names the unknown revision {unknown}"] if unknown else []),
-        *([edited] if facts.edited else []),
-        *(
-            f"{format_count(times, 'response was', 'responses were')} dropped in the recording ({ending}), which "
-            "breaks no rule"
-            for ending, times in facts.endings
-        ),
-        *([f"{format_count(facts.cut, 'dropped body', 'dropped bodies')} not judged"] if facts.cut else []),
-    ]
 
 
 def _decide_rules(traffic: Verification, policy: Policy, rules: Mapping[str, Rule]) -> list[Result]:

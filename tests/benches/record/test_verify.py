@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.benches.record.verify import CassetteFacts, secrets_in, verify
+from harness.benches.record.verify import secrets_in, verify
 from harness.cli import main
 from harness.contract import CURRENT, PROTOCOL, load, load_from
 from harness.interactions import INTERACTIONS
@@ -423,11 +423,10 @@ def test_folders_are_walked(tmp_path: Path) -> None:
 def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
     """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
     path = SHIPPED / "dropped-twice.yaml"
-    ends = (
-        ("the server closed the connection within the body", 1),
-        ("the server reset the connection within a chunk", 1),
-    )
-    assert verify([path], load(), INTERACTIONS).facts == [CassetteFacts(str(path), 3, ends)]
+    ends = ("closed the connection within the body", "reset the connection within a chunk")
+    assert verify([path], load(), INTERACTIONS).notes == [
+        f"1 response was dropped in the recording (the server {end}), which breaks no rule" for end in ends
+    ]
     assert main(["verify", str(path)]) == 0
 
 
@@ -435,7 +434,6 @@ def test_an_edited_entry_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[s
     """If a body was edited by hand, its recorded pieces no longer fit, which is reported but does not fail."""
     path = tmp_path / "edited.yaml"
     path.write_bytes(cassette(JSON_CASE, response={"x-stream": extension(b"as it was", {"how": "complete"})}))
-    assert verify([path], load(), INTERACTIONS).facts[0].edited == (1,)
     main(["verify", str(path)])
     assert "entry 1 was edited" in capsys.readouterr().out
 
