@@ -1,13 +1,8 @@
-"""A recorded stream dropped at any byte and resumed is complete: nothing is lost and nothing repeated.
-
-On the socket only structural places are cut, unless HARNESS_SWEEP=all is set, which cuts at every byte.
-"""
+"""A recorded stream dropped at any byte and resumed is complete: nothing is lost and nothing repeated."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -19,8 +14,8 @@ from harness.contract.data.diffs import EventDiff, compare
 from harness.contract.data.json_parse import loads
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural
-from harness.transport import ServerThread, ServiceDriver, UrlDriver
-from harness.wire import Decoder, Driver, Exchange, Headers, How, Request, Service
+from harness.transport import ServiceDriver
+from harness.wire import Decoder, Exchange, Headers, How, Request
 
 BYTES = 10_000
 DELTAS = {"all": 46, "sparse": 56}
@@ -35,9 +30,7 @@ CREATE = Request(
     HEADERS,
     b'{"model":"gemini-3.8-flash","input":"hi","stream":true,"background":true}',
 )
-ON_SOCKET = every_byte if os.environ.get("HARNESS_SWEEP") == "all" else structural
 Event = dict[str, Any]
-Carrier = Callable[[Service], AbstractContextManager[Driver]]
 
 
 @cache
@@ -53,21 +46,6 @@ def recorded(event_ids: str) -> Recording:
 def events(body: bytes) -> list[Event]:
     """The complete events in a body, without the sentinel."""
     return [loads(frame.data).value for frame in Decoder().feed(body) if frame.data != PROTOCOL.sentinel]
-
-
-@contextmanager
-def on_a_socket(service: Service) -> Iterator[Driver]:
-    """A driver over loopback, with one connection per request."""
-    with ServerThread(service) as server:
-        driver = UrlDriver(server.url)
-        driver.close()  # no reuse: on reused connections ACKs come 40 ms late, and an exact reset waits for them
-        yield driver
-        assert server.errors == []
-
-
-def in_process(service: Service) -> AbstractContextManager[Driver]:
-    """A driver without a socket."""
-    return nullcontext(ServiceDriver(service))
 
 
 class Oracle:
@@ -98,18 +76,18 @@ class Oracle:
         return rest.complete and key in self._right
 
 
-def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop: Drop) -> None:
+def sweep(recording: Recording, places: Iterable[Place], drop: Drop) -> None:
     """Cut the stream at each place, resume it and check that the parts make the whole."""
     oracle, listed = Oracle(recording), list(places)
     plan = Plan(tuple(c for place in listed for c in (Connection((Cut(place, drop),)), Connection())))
-    with carried(cut(Player([recording], PROTOCOL, mode="resume"), plan, PROTOCOL)) as driver:
-        for place in listed:
-            first = driver.send(oracle.first())
-            assert first.ending.how == How(drop.value), place
-            assert recording.body.startswith(first.body), place
-            assert place.spot is not Spot.BYTE or len(first.body) == place.at, place
-            at, request = oracle.resume(first.body)
-            assert oracle.is_whole(at, driver.send(request)), place
+    driver = ServiceDriver(cut(Player([recording], PROTOCOL, mode="resume"), plan, PROTOCOL))
+    for place in listed:
+        first = driver.send(oracle.first())
+        assert first.ending.how == How(drop.value), place
+        assert recording.body.startswith(first.body), place
+        assert place.spot is not Spot.BYTE or len(first.body) == place.at, place
+        at, request = oracle.resume(first.body)
+        assert oracle.is_whole(at, driver.send(request)), place
 
 
 @pytest.mark.parametrize(
@@ -118,21 +96,14 @@ def sweep(carried: Carrier, recording: Recording, places: Iterable[Place], drop:
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 @pytest.mark.slow
 def test_every_byte(drop: Drop, part: int) -> None:
-    """In process, prefix and resumed rest make the whole stream for a cut at every byte."""
+    """Prefix and resumed rest make the whole stream for a cut at every byte."""
     places = list(every_byte(recorded("all").body))
     # Every so many bytes, not one range after the other: the later a cut, the longer it takes.
-    sweep(in_process, recorded("all"), places[part::PARTS], drop)
+    sweep(recorded("all"), places[part::PARTS], drop)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
 def test_sparse_ids(drop: Drop) -> None:
     """If few events have an id, those after the last id are repeated on resume but not counted twice."""
-    sweep(in_process, recorded("sparse"), structural(recorded("sparse").body), drop)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("drop", [Drop.FIN, Drop.RST])
-def test_on_a_socket(drop: Drop) -> None:
-    """Over loopback, prefix and resumed rest make the whole stream too, and a reset is exact to the byte."""
-    sweep(on_a_socket, recorded("all"), ON_SOCKET(recorded("all").body), drop)
+    sweep(recorded("sparse"), structural(recorded("sparse").body), drop)

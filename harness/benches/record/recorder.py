@@ -230,7 +230,8 @@ class Recorder:
         recording = recording_of(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording)
         named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
-        what, ending, summary = _describe(exchange.request), exchange.ending, self.summary
+        request, ending, summary = exchange.request, exchange.ending, self.summary
+        what = f"{request.method} {request.raw_path}"
         with self._lock:
             for address in named:
                 self._named.setdefault(address, what)
@@ -279,10 +280,6 @@ def prepare_folder(folder: Path) -> None:
         raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
     if not os.access(folder, os.W_OK):
         raise UsageFault(f"no cassette can be written to {folder}: no permission to write there")
-
-
-def _describe(request: Request) -> str:
-    return f"{request.method} {request.raw_path}"
 
 
 def recording_of(exchange: Exchange, origin: str) -> Recording:

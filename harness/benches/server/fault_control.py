@@ -23,8 +23,6 @@ _HOW = (
     'Write {"plan": "event:5+60,rst"} (docs/faults.md); the optional "renewed" is a list of '
     f"{', '.join(Scope)} (docs/control.md)."
 )
-_ROOM = 64
-"""Number of plans kept before the first removal of those whose sessions have ended."""
 
 
 class Faulty:
@@ -51,18 +49,10 @@ class Faulty:
         """Gets first what may name a session or the control API."""
         self._lock = threading.Lock()
         self._faulty: dict[str, FaultyService] = {}
-        self._room = _ROOM
         if plan is not None:
             self._set("", parse(plan))
 
     def _set(self, session: str, plan: Plan, renewed: Sequence[str] | None = None) -> None:
-        if len(self._faulty) >= self._room:
-            # Drop the plans of sessions that ended without a DELETE, as the oldest do when there are too many.
-            ended = [one for one in tuple(self._faulty) if self._refuse_unknown_session(one) is not None]
-            with self._lock:
-                for one in ended:
-                    self._faulty.pop(one, None)
-                self._room = _ROOM + 2 * len(self._faulty)
         faulty = cut(self._service, plan, self._protocol)
         with self._lock:
             if renewed is not None and (former := self._faulty.get(session)) is not None:

@@ -92,17 +92,6 @@ def test_the_plan_of_a_deleted_session_is_forgotten() -> None:
     assert service.plan(session) == ""
 
 
-def test_plans_of_sessions_that_were_pushed_out_do_not_pile_up() -> None:
-    """A long-running server keeps plans for only a few times as many sessions as it keeps."""
-    service = emulated(max_sessions=2)
-    sessions: list[str] = []
-    for _ in range(300):
-        sessions.append(opened(service))
-        ask(service, "POST", sessions[-1] + FAULTS, {"plan": REFUSE_ALL})
-    assert sum(service.plan(session) != "" for session in sessions) < 80
-    assert service.plan(sessions[-1]) == REFUSE_ALL
-
-
 def test_where_nobody_answers_the_control_api_faults_are_all_there_is() -> None:
     """In front of a cassette, a control request is not reported as a request that was not recorded."""
 
