@@ -208,7 +208,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add requests and answers to the report of a failing test; reduce a wrong call to its message.
 
-    Propose a fixture for one that does not exist, and what a test of Hypothesis has to say.
+    Propose a fixture for one that does not exist.
     Warn about a test that passes without checking the expected outcome.
     """
     __tracebackhide__ = True
@@ -231,10 +231,6 @@ def pytest_runtest_makereport(
         from harness.plugin.after_test import hide_keys
 
         hide_keys(report)
-    if call.excinfo is not None and call.excinfo.type.__name__ == "FailedHealthCheck":
-        from harness.plugin.names import explain_health_check
-
-        explain_health_check(report, _FIXTURES)
     if call.excinfo is not None and call.excinfo.errisinstance(pytest.FixtureLookupError):
         from harness.plugin.names import explain_missing_fixture
 

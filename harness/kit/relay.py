@@ -111,19 +111,14 @@ class Kinship(IntEnum):
 class RelayClient(Protocol):
     """The client's side of one run: it makes requests, and remembers which id stands for which upstream."""
 
+    product: str
+    """The name and version of the intermediary, as far as it is known; `""` if it is not."""
+    patience: float
+    """How many seconds something may take that should happen at once."""
+
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The ids learnt so far: the upstream's, then the client's."""
-        ...
-
-    @property
-    def product(self) -> str:
-        """The name and version of the intermediary, as far as it is known; `""` if it is not."""
-        ...
-
-    @property
-    def patience(self) -> float:
-        """How many seconds something may take that should happen at once."""
         ...
 
     def greet(self, name: str) -> Relay:

@@ -57,16 +57,12 @@ class SearchWorld(Protocol):
     Every response that is kept has been judged on its own.
     """
 
-    @property
-    def target(self) -> Any:
-        """The builder of requests, the `ApiRequests` of the API."""
+    target: Any
+    """The builder of requests, the `ApiRequests` of the API."""
+    able: frozenset[str]
+    """The target's capabilities."""
+    settled_by_us: bool
 
-    @property
-    def able(self) -> frozenset[str]:
-        """The target's capabilities."""
-
-    @property
-    def settled_by_us(self) -> bool: ...
     @property
     def found(self) -> Sequence[object]:
         """The findings of the current step so far."""

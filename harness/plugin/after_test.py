@@ -30,21 +30,21 @@ CALL_PASSED = pytest.StashKey[bool]()
 class Complaining(Protocol):
     """A fixture's service that may have something against a test that passed."""
 
-    def find_complaints(self) -> Iterator[str]:
-        """The reasons why the test fails, in sentences."""
-
-    def find_warnings(self) -> Iterator[Warning]:
-        """All that the code under test left open or running, and turns that look wrong and may be meant."""
+    def find_complaints(self) -> Iterator[str | Warning]:
+        """The reasons why the test fails, in sentences; what it left behind, or may have meant, is a warning."""
 
 
 def check_services(
     services: Sequence[Complaining], item: pytest.Item | None = None, *, strict: bool = False
 ) -> None:
     """Fail the test for all that its services complain about; if it is not `strict`, only warn of what is left."""
-    complaints = [complaint for service in services for complaint in service.find_complaints()]
-    found = [warning for service in services for warning in service.find_warnings()]
-    if strict:
-        complaints += [str(warning) for warning in found if isinstance(warning, LeftBehindWarning)]
+    complaints: list[str] = []
+    found: list[Warning] = []
+    for one in (complaint for service in services for complaint in service.find_complaints()):
+        if isinstance(one, Warning):
+            found.append(one)
+        if isinstance(one, str) or (strict and isinstance(one, LeftBehindWarning)):
+            complaints.append(str(one))
     if complaints:
         pytest.fail(write_harmless("\n".join(dict.fromkeys(complaints))), pytrace=False)
     for kind, text in dict.fromkeys((type(warning), write_harmless(str(warning))) for warning in found):

@@ -11,13 +11,13 @@ import datetime
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -25,7 +25,7 @@ from msgspec import structs
 
 from harness.cassette import CassetteFile, Player, Recording, Target, load
 from harness.cassette.own_words import add_words, with_own_words
-from harness.cassette.player import MISS_CODE, MISS_STATUS, MODES, answer_from
+from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.cassette.writer import mention_part
 from harness.errors import CassetteError
@@ -34,6 +34,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
+from harness.plugin.names import find_wrong_options
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.vcr_compat import (
     SUFFIX,
@@ -85,7 +86,19 @@ _MADE = ""
 """The key in place of a test if the session itself made the cassette."""
 _RECORDING = frozenset(RECORD_MODES) - {"none"}
 _SUFFIXES = (".yaml", ".yml")
-_OPTIONS = ("path", "record_mode", "mode", "upstream", "allow_unused", "hide", "hide_pattern", "ignore")
+
+
+class MarkerOptions(TypedDict, total=False):
+    """What the marker takes; the path may also be its only argument without a name."""
+
+    path: str
+    record_mode: Literal["none", "once", "new_episodes", "all", "rewrite"]
+    mode: Literal["strict", "resume"]
+    upstream: str
+    allow_unused: bool
+    hide: str | Sequence[str]
+    hide_pattern: str | Sequence[str]
+    ignore: str | Sequence[str]
 
 
 class CassetteFixture(ObservedService):
@@ -111,7 +124,7 @@ class CassetteFixture(ObservedService):
         """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
         self._complained = False
 
-    def find_complaints(self) -> Iterator[str]:
+    def find_complaints(self) -> Iterator[str | Warning]:
         """The reason to fail a test that has hidden the error: the first request that was not recorded."""
         yield from super().find_complaints()
         if self.misses and not self._complained:
@@ -184,9 +197,9 @@ def _find_used(request: pytest.FixtureRequest, path: Path) -> dict[str, set[byte
 def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
     """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
     marker = request.node.get_closest_marker("interactions_cassette")
-    if marker is not None and (mistakes := find_wrong_options(marker)):
-        raise UsageFault("; ".join(mistakes))
     options = dict(marker.kwargs) if marker is not None else {}
+    if mistakes := list(find_wrong_options("interactions_cassette", options, MarkerOptions)):
+        raise UsageFault("; ".join(mistakes))
     named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
     try:
         config = request.getfixturevalue("vcr_config")
@@ -203,7 +216,8 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
     elif mode in _RECORDING and not path.exists():
         used[_MADE] = set()
     protocol = with_own_words(api.load_protocol(), request.config.rootpath)
-    words = [_texts(options.pop(name, ())) for name in ("hide", "hide_pattern", "ignore")]
+    given = [options.pop(name, ()) for name in ("hide", "hide_pattern", "ignore")]
+    words = [[one] if isinstance(one, str) else list(one) for one in given]
     protocol = add_words(protocol, f"{request.node.nodeid}: interactions_cassette", *words)
     protocol = protocol.hiding(_names(config.get("filter_post_data_parameters")))
     return Wanted(
@@ -221,19 +235,6 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         edit_response=config.get("before_record_response"),
         max_age=request.config.getoption("--interactions-max-age"),
     )
-
-
-def find_wrong_options(marker: pytest.Mark) -> list[str]:
-    """The errors in a marker that names a cassette."""
-    mistakes = []
-    if unknown := [name for name in marker.kwargs if name not in _OPTIONS]:
-        names = " and no ".join(map(repr, unknown))
-        mistakes.append(f"{marker.name} has no {names}: it takes {', '.join(_OPTIONS)}")
-    for name, known in (("record_mode", RECORD_MODES), ("mode", MODES)):
-        value = marker.kwargs.get(name)
-        if value is not None and value not in known:
-            mistakes.append(f"{marker.name}: {name}={value!r} is not one of {', '.join(known)}")
-    return mistakes
 
 
 def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
@@ -350,11 +351,7 @@ def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[
     theirs = cassette_name(request.node)
     end = f"{SUFFIX}.yaml" if is_marked(request.node) else ".yaml"
     if named is None:
-        exact = folder / f"{theirs}{end}"
-        own = folder / f"{name_apart(request.node)}{end}"
-        # Before names were told apart, `test[a:b]` and `test[a?b]` had one file: what was recorded so still plays.
-        path = exact if exact.exists() and not own.exists() else own
-        return path, path == own and folder == own_folder
+        return folder / f"{name_apart(request.node)}{end}", folder == own_folder
     path = Path(str(named))
     inside = not path.is_absolute() and path.parent == Path()
     if path.suffix not in _SUFFIXES:
@@ -366,11 +363,6 @@ def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[
             f"`vcr` out if nothing but the Interactions API is recorded"
         )
     return chosen, False
-
-
-def _texts(value: object) -> list[str]:
-    items = [value] if isinstance(value, str) else value if isinstance(value, Iterable) else ()
-    return [str(item) for item in items]
 
 
 def _names(value: object) -> frozenset[str]:

@@ -301,8 +301,11 @@ class ObservedService:
         """The event that an endless loop may wait for; "" if nothing takes time."""
         return ""
 
-    def find_complaints(self) -> Iterator[str]:
-        """The reasons, in sentences, to fail a test that passed: planned events that never happened."""
+    def find_complaints(self) -> Iterator[str | Warning]:
+        """The reasons, in sentences, to fail a test that passed: planned events that never happened.
+
+        A warning names what the code under test left open or running.
+        """
         if self.runaway:
             yield self.runaway
         elif False in self.endless:
@@ -310,6 +313,7 @@ class ObservedService:
         elif self.assert_all_used:
             with self._lock:
                 yield from (f"{unmet}. {self.allowed}" for unmet in self._find_unmet())
+        yield from map(LeftBehindWarning, self._find_left_behind())
 
     def _find_unmet(self) -> Iterator[str]:
         """Each plan that never took effect, in a phrase with the reason: such a test has tested nothing."""
@@ -323,11 +327,8 @@ class ObservedService:
             if why := find_unmet(faulty):
                 yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
 
-    def find_warnings(self) -> Iterator[Warning]:
-        """The streams of in-process clients and the tasks that the code under test left open or running."""
-        yield from map(LeftBehindWarning, self._find_left_behind())
-
     def _find_left_behind(self) -> Iterator[str]:
+        """The streams of in-process clients and the tasks that the code under test left open or running."""
         for stream in self._list_received(by_socket=False):
             if stream.left_open:
                 events = format_count(len(stream.events()), "event")

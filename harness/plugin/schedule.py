@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any, TypedDict
 from weakref import WeakKeyDictionary
+
+from msgspec import Meta
 
 from harness.errors import LeftBehindWarning
 from harness.outcome import UsageFault
-from harness.outcome.words import did_you_mean
 from harness.plugin.blocking_calls import LeftTasks, collected_calls
 from harness.plugin.late_patches import patched_attributes
 from harness.plugin.virtual_time import ASLEEP, THRESHOLD
@@ -44,18 +45,19 @@ class ScheduleSeed:
         return f"seed={self.number}"
 
 
-def seeds_of(definition: Any, first: int = 0) -> list[ScheduleSeed]:
-    """The seeds that a test's marker asks for. Raises UsageFault for wrong options."""
+class MarkerOptions(TypedDict, total=False):
+    """What the marker takes: how many seeds, or one alone."""
+
+    seeds: Annotated[int, Meta(ge=1)]
+    seed: Annotated[int, Meta(ge=0)]
+
+
+def list_cases(definition: Any, first: int = 0) -> list[ScheduleSeed]:
+    """The seeds that a test's marker asks for. Raises UsageFault if it asks for both."""
     marker = definition.get_closest_marker(NAME)
-    options = dict(marker.kwargs) if marker is not None else {}
-    if (marker is not None and marker.args) or len(options) > 1:
-        raise UsageFault(f"{NAME} takes one option by name: seeds=20, or seed=17 for this one alone")
-    for name, value in options.items():
-        if name not in ("seed", "seeds"):
-            raise UsageFault(f"{NAME} has no option {name!r}{did_you_mean(name, ('seed', 'seeds'))}")
-        least = 1 if name == "seeds" else 0
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise UsageFault(f"{NAME}({name}={value!r}): it takes a whole number, at least {least}")
+    options: MarkerOptions = marker.kwargs if marker is not None else {}
+    if len(options) > 1:
+        raise UsageFault(f"{NAME} takes one option: seeds=20, or seed=17 for this one alone")
     if "seed" in options:
         return [ScheduleSeed(options["seed"])]
     return [ScheduleSeed(first + number) for number in range(options.get("seeds", 10))]
@@ -122,17 +124,14 @@ class TaskSchedule:
         ready.extendleft(reversed(order))
         return [handle for handle in steps if id(handle) not in places]
 
-    def find_complaints(self) -> Iterator[str]:
-        """The reasons to fail a test that has passed: a blocking call, or no draw at all."""
+    def find_complaints(self) -> Iterator[str | Warning]:
+        """The reasons to fail a test that has passed: a blocking call, no draw at all, a task that still runs."""
         yield from self._blocking
         if not self._rounds:
             yield (
                 f"{NAME} drew nothing: no task ran in an event loop of asyncio. Run the code under test in a "
                 "coroutine (`async def test_…`, `asyncio.run`); the order of uvloop and trio cannot be drawn"
             )
-
-    def find_warnings(self) -> Iterator[Warning]:
-        """The tasks that still ran when the test had ended."""
         yield from map(LeftBehindWarning, self._left.describe())
 
     def format_context(self) -> str:

@@ -44,9 +44,6 @@ _OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
 _PASSING = frozenset({"threading", "queue", "concurrent.futures._base", "concurrent.futures.thread", __name__})
 """Modules that wait, or ask for the time, on behalf of others."""
 
-_MOMENT = 0.02
-"""Real seconds in which other tasks may finish before a timer fires early: an answer of our server needs one."""
-
 _TURNS = 5
 """Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation.
 
@@ -65,8 +62,8 @@ class VirtualClock:
         self.moved: Callable[[float], object] = lambda seconds: None
         """Called with the seconds of each move."""
         self._reached = 0.0
-        self.is_working: Callable[[], bool] | None = None
-        """Whether a call in a thread of a pool is under way; None: the time waits for none, and for no request."""
+        self.is_working: Callable[[], bool] = lambda: False
+        """Whether a call in a thread of a pool is under way."""
         self.over = False
         """Whether the block has ended; a function that somebody keeps then shows the machine's time."""
         self._real = time.monotonic
@@ -119,13 +116,9 @@ class VirtualClock:
         try:
             await self._let_others_run(me, here, pause)
             while (due := _find_timer(self.now(), me[0])) is not None:
-                if is_asyncio and len(asyncio.all_tasks()) > len(here):
-                    await pause(_MOMENT)
-                    await self._let_others_run(me, here, pause)  # one of them may sleep for less now
-                if _find_timer(self.now(), me[0]) == due:
-                    self.reach(due)
-                    pass_time(round(due - begin, _DIGITS))
-                    await self._let_others_run(me, here, pause)
+                self.reach(due)
+                pass_time(round(due - begin, _DIGITS))
+                await self._let_others_run(me, here, pause)
             self.reach(me[0])
             pass_time(seconds)
         finally:
@@ -152,7 +145,7 @@ class VirtualClock:
                 turns, at_rest = 0, False
             elif turns < _TURNS:
                 turns += 1
-            elif at_rest or is_late or self.is_working is None:
+            elif at_rest or is_late:
                 return
             else:
                 servers, turns = rest_servers(), 0

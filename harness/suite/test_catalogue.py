@@ -18,7 +18,7 @@ from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, TargetFault, UsageFault, Verdict
 from harness.outcome.words import write_harmless
 from harness.plugin.after_test import COUNTED
-from harness.suite.options import baseline_of, find_target, revision_of, select_checks
+from harness.suite.options import OPTIONS
 from harness.suite.shared_run import SharedRun
 
 _SKIPPED = frozenset({Accounted.NOT_TESTED, Accounted.NOT_OFFERED, Accounted.EXCLUDED})
@@ -30,25 +30,21 @@ _NO_NAME = re.compile(r"[^\w.*-]")
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize with the catalog, or with one skipped item if no target was given."""
     config = metafunc.config
-    if not config.getoption("--interactions-url"):
+    options = config.stash.get(OPTIONS, None)
+    if options is None:
         reason = "no target: pytest --pyargs harness.suite --interactions-url URL (or `emulator`)"
         metafunc.parametrize(
             "check", [pytest.param(None, marks=pytest.mark.skip(reason=reason))], ids=["no-target"]
         )
         return
-    checks = select_checks(
-        config.getoption("--interactions-profile"),
-        config.getoption("--interactions-level"),
-        revision_of(config.getoption("--interactions-revision")),
-    )
-    known = baseline_of(config.getoption("--interactions-baseline"))
-    for name in sorted({name for check in checks for name in _list_marks(check)}):
+    for name in sorted({name for check in options.checks for name in _list_marks(check)}):
         config.addinivalue_line("markers", f"{name}: checks of the catalog")
     items = []
-    for check in sorted(checks, key=lambda check: check.everywhere):  # those are decided last
+    for check in sorted(options.checks, key=lambda check: check.everywhere):  # those are decided last
         marks = [getattr(pytest.mark, name) for name in _list_marks(check)]
         items.append(pytest.param(check, id=check.id, marks=marks))
-    items += [pytest.param(entry, id="stale-" + _NO_NAME.sub("_", entry.id)) for entry in known.forgotten]
+    forgotten = options.baseline.forgotten
+    items += [pytest.param(entry, id="stale-" + _NO_NAME.sub("_", entry.id)) for entry in forgotten]
     metafunc.parametrize("check", items)
 
 
@@ -74,18 +70,12 @@ def interactions_run(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SharedRun]:
     """The session's run of the selected checks against one target."""
-    option = request.config.getoption
+    options = request.config.stash[OPTIONS]
     checks = [check.id for item in request.session.items if (check := _check_of(item)) is not None]
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
         folder = folder.parent  # that of the session, which all workers of pytest-xdist share
-    try:
-        target = find_target(option("--interactions-url"), revision_of(option("--interactions-revision")))
-        run = SharedRun(
-            folder / "harness-suite.jsonl", target, baseline_of(option("--interactions-baseline")), checks
-        )
-    except UsageFault as fault:
-        _leave(fault, request.config)
+    run = SharedRun(folder / "harness-suite.jsonl", options.target, options.baseline, checks)
     try:
         yield run
     finally:

@@ -13,7 +13,6 @@ from harness.plugin.blocking_calls import collected_calls
 from tests.plugin.toys import run
 
 KEY = {"x-goog-api-key": "any"}
-SETTINGS = ("-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
 
 
 async def read(emulator: InteractionsEmulator, interaction: str, timeout: float | None = None) -> list[str]:
@@ -64,10 +63,11 @@ async def use_wait(emulator: InteractionsEmulator, interaction: str) -> float:
     return asyncio.get_running_loop().time() - begin
 
 
-@pytest.mark.parametrize("use", [use_timeout, use_wait_for, use_wait])
+@pytest.mark.parametrize(("use", "plan"), [
+    (use_timeout, "event:3,stall"), (use_wait_for, "before-headers,stall"), (use_wait, "event:3,stall"),
+])  # fmt: skip
 @pytest.mark.parametrize("skips", [False, True])
-@pytest.mark.parametrize("plan", ["event:3,stall", "before-headers,stall"])
-def test_a_timeout_ends_a_silent_stream(use, skips: bool, plan: str) -> None:
+def test_a_timeout_ends_a_silent_stream(use, plan: str, skips: bool) -> None:
     """It ends after its own seconds of the loop's clock, whether sleeps are skipped or not."""
     emulator, interaction = silent(plan)
     if not skips:
@@ -338,30 +338,6 @@ def test_a_seed_repeats_its_order(toy: pytest.Pytester) -> None:
     assert f"ORDER 3 {orders['3']}" in again.stdout.str()
 
 
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ("seed=-1", "interactions_schedule(seed=-1): it takes a whole number, at least 0"),
-        ("seeds=0", "it takes a whole number, at least 1"),
-        ("seed_=3", "interactions_schedule has no option 'seed_': did you mean 'seed'"),
-        ("seed=1, seeds=2", "takes one option by name"),
-        ("3", "takes one option by name"),
-    ],
-)
-def test_wrong_options(pytester: pytest.Pytester, options: str, words: str) -> None:
-    """The marker says what came, what it takes, and nothing runs."""
-    pytester.makepyfile(f"""
-        import pytest
-
-        @pytest.mark.interactions_schedule({options})
-        def test_x(interactions_schedule):
-            pass
-    """)
-    result = run(pytester)
-    assert words in result.stdout.str()
-    assert result.ret != 0
-
-
 def test_the_seed_of_the_session_moves_all(pytester: pytest.Pytester) -> None:
     """`--interactions-seed` is the first of the seeds."""
     pytester.makepyfile("def test_x(interactions_schedule): pass")
@@ -371,10 +347,7 @@ def test_the_seed_of_the_session_moves_all(pytester: pytest.Pytester) -> None:
     assert listed.count("test_x[") == 10
 
 
-@pytest.mark.parametrize("tasks", [1, 3])
-def test_a_callback_that_comes_while_an_order_is_drawn_is_kept(
-    monkeypatch: pytest.MonkeyPatch, tasks: int
-) -> None:
+def test_a_callback_that_comes_while_an_order_is_drawn_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another thread may call `call_soon_threadsafe` at any time: its callback comes after those before it."""
     calls: list[str] = []
     look = schedule._task_of
@@ -390,13 +363,13 @@ def test_a_callback_that_comes_while_an_order_is_drawn_is_kept(
             loop.call_soon(calls.append, "from a thread")
             return look(handle)
 
-        running = [asyncio.ensure_future(step(f"task {number}")) for number in range(tasks)]
+        running = [asyncio.ensure_future(step(f"task {number}")) for number in range(3)]
         monkeypatch.setattr(schedule, "_task_of", look_and_call)
         await asyncio.gather(*running)
 
     with TaskSchedule(1).draw():
         asyncio.run(asyncio.wait_for(main(), 30))
-    assert sorted(calls) == ["from a thread", *(f"task {number}" for number in range(tasks))]
+    assert sorted(calls) == ["from a thread", "task 0", "task 1", "task 2"]
 
 
 def test_a_thread_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -418,30 +418,3 @@ def test_no_module_of_ours_is_rewritten(pytester: pytest.Pytester) -> None:
     pytester.mkdir("mine").joinpath("of_user.py").write_text("")
     pytester.makepyfile(PLAIN)
     run(pytester, process=True).assert_outcomes(passed=2)
-
-
-COUNTED = """
-import sys
-
-def pytest_sessionfinish():
-    print("MODULES", *sorted(sys.modules))
-"""
-
-
-def test_the_extra_for_fuzz_costs_a_session_nothing(pytester: pytest.Pytester) -> None:
-    """Where hypothesis and schemathesis are installed, the fixtures import what they import without them."""
-    pytester.makeconftest(COUNTED)
-    pytester.makepyfile(
-        without="import sys\nsys.modules['hypothesis'] = sys.modules['schemathesis'] = None",
-        test_it="""
-        def test_it(interactions_emulator, interactions_chain, interactions_no_sleep):
-            assert interactions_emulator.create()
-        """,
-    )
-    imported = []
-    for early in (["-p", "without"], []):
-        result = run(pytester, *early, "-s", process=True)
-        result.assert_outcomes(passed=1)
-        (line,) = [line for line in result.outlines if "MODULES" in line]
-        imported.append(set(line.split()) - {"without", "hypothesis", "schemathesis"})
-    assert imported[0] == imported[1]

@@ -4,45 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.packages import NEEDS_GENAI
 from tests.plugin.toys import run
-
-EXAMPLES = """
-import pytest
-from hypothesis import HealthCheck, given, settings, strategies
-
-@settings(suppress_health_check=[])
-@given(strategies.text(min_size=1))
-def test_refused(interactions_emulator, text):
-    pass
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5, deadline=None)
-@given(strategies.text(min_size=1))
-def test_examples(interactions_emulator, interactions_client, text):
-    interactions_emulator.reset().reply(text)
-    assert len(interactions_emulator.requests) == 0
-    made = interactions_client.interactions.create(model="gemini-3.8-flash", input="Hi.")
-    assert made.output_text == text
-
-def test_reset(interactions_emulator):
-    interactions_emulator.reply("Never.")
-    interactions_emulator.fail(503)
-    interactions_emulator.drop("event:5,rst")
-    made = interactions_emulator.create()
-    interactions_emulator.reset()
-    assert interactions_emulator.look(made["id"]) is None
-"""
-
-
-@NEEDS_GENAI
-def test_examples_share_an_emulator(pytester: pytest.Pytester) -> None:
-    """`reset` begins again for each example; without the two lines that it takes, the failure names them."""
-    pytest.importorskip("hypothesis")
-    pytester.makepyfile(EXAMPLES)
-    result = run(pytester, "-p", "_hypothesis_pytestplugin")
-    result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["one emulator answers all examples: write @settings(suppress_health_check=*"])
-    assert "pytest_plugin.py" not in result.stdout.str()
 
 
 def test_sockets_are_forbidden(pytester: pytest.Pytester) -> None:
@@ -91,29 +53,6 @@ def test_failures_of_others(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--tb=short")
     result.assert_outcomes(failed=2)
     assert "harness/" not in result.stdout.str()
-
-
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ("interactions_no_sleep.assert_total(5)", "assert_total takes bounds by name: at_least=5, at_most=5"),
-        ("interactions_emulator.requests.assert_created('v1_x')", "assert_created takes fields of each create"),
-        ("InteractionsEmulator().base_url", "write `with InteractionsEmulator() as emulator:`"),
-    ],
-)
-def test_wrong_calls(pytester: pytest.Pytester, line: str, words: str) -> None:
-    """The message says what to write."""
-    pytester.makepyfile(
-        f"""
-        from harness.plugin import InteractionsEmulator
-
-        def test_it(interactions_emulator, interactions_no_sleep):
-            {line}
-        """
-    )
-    result = run(pytester)
-    result.assert_outcomes(failed=1)
-    assert words in result.stdout.str()
 
 
 def test_a_blocking_call_in_a_failing_test(pytester: pytest.Pytester) -> None:

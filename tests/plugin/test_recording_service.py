@@ -140,8 +140,7 @@ def noted(service: Slow, data: bytes) -> bytes:
     return data
 
 
-@pytest.mark.parametrize("over_socket", [True, False], ids=["socket", "in-process"])
-@pytest.mark.parametrize("read", [sync, asynchronous])
+@pytest.mark.parametrize(("read", "over_socket"), [(sync, True), (asynchronous, False)])
 def test_a_stream_is_not_held_back(
     slow: tuple[Slow, str], tmp_path: Path, read: object, over_socket: bool
 ) -> None:

@@ -192,35 +192,24 @@ WRONG = [
     ("interactions_emulator.drop('event5,rst')", "did you mean 'event'"),
     ("interactions_emulator.reply('x', stat='failed')", "Did you mean 'status'"),
     ("interactions_emulator.change(event_idz='none')", "did you mean 'event_ids'"),
+    ("interactions_no_sleep.assert_total(5)", "assert_total takes bounds by name: at_least=5, at_most=5"),
+    ("interactions_emulator.requests.assert_created('v1_x')", "assert_created takes fields of each create"),
+    ("InteractionsEmulator().base_url", "write `with InteractionsEmulator() as emulator:`"),
 ]
 
 
 def test_a_wrong_call_in_a_test(pytester: pytest.Pytester) -> None:
     """The report ends at the line of the test; none of our own code is shown."""
-    tests = "\n".join(f"def test_{n}(interactions_emulator):\n    {call}\n" for n, (call, _) in enumerate(WRONG))
-    pytester.makepyfile(tests)
+    tests = (
+        f"def test_{n}(interactions_emulator, interactions_no_sleep):\n    {call}\n"
+        for n, (call, _) in enumerate(WRONG)
+    )
+    pytester.makepyfile("\n".join(["from harness.plugin import InteractionsEmulator", *tests]))
     result = run(pytester)
     result.assert_outcomes(failed=len(WRONG))
     for call, said in WRONG:
         result.stdout.fnmatch_lines([f">*{call}", f"E*{said}*"])
     result.stdout.no_fnmatch_line("*harness/*.py*")
-
-
-def test_a_fixture_that_is_used_wrongly(pytester: pytest.Pytester) -> None:
-    """An error at set-up is one sentence, without a traceback."""
-    pytester.makepyfile(
-        """
-        import pytest
-
-        @pytest.mark.interactions_emulator(event_idz="none")
-        def test_it(interactions_emulator):
-            pass
-        """
-    )
-    result = run(pytester)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", "*there is no setting 'event_idz': did you mean*"])
-    result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 
 def test_a_note_on_a_model_is_told_once(pytester: pytest.Pytester) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -111,48 +108,6 @@ def test_without():
 """
     )
     run(pytester).assert_outcomes(passed=2)
-
-
-UNITTEST = """
-import unittest
-import httpx, pytest
-import harness
-
-BODY, KEY = {"model": "gemini-3.8-flash", "input": "Hi"}, {"x-goog-api-key": "k"}
-
-class TestWithPytest(unittest.TestCase):
-    @pytest.fixture(autouse=True)
-    def take(self, interactions_emulator):
-        self.emulator = interactions_emulator
-
-    def test_it(self):
-        self.emulator.reply("Here.")
-        made = httpx.post(self.emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
-        self.assertEqual(made.status_code, 200)
-
-class TestWithout(unittest.TestCase):
-    def setUp(self):
-        self.emulator = self.enterContext(harness.Emulator())
-        self.addCleanup(self.emulator.assert_all_met)
-
-    def test_it(self):
-        self.emulator.reply("Here.")
-        made = httpx.post(self.emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
-        self.assertEqual(made.status_code, 200)
-"""
-
-
-@pytest.mark.slow
-def test_unittest(pytester: pytest.Pytester) -> None:
-    """Test cases of unittest get an emulator from a fixture, or open one themselves, also without pytest."""
-    pytester.makepyfile(test_old=UNITTEST)
-    run(pytester).assert_outcomes(passed=2)
-    done = subprocess.run(
-        [sys.executable, "-m", "unittest", "test_old.TestWithout"],
-        capture_output=True, text=True, cwd=pytester.path, check=False,
-        env={"PYTHONPATH": str(Path(harness.__file__).parents[1])},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
 
 
 def test_plain_python() -> None:

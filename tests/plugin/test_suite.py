@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
 import pytest
 
 from harness.cli.main import main
-from harness.contract import CURRENT, Contract, load
+from harness.contract import CURRENT, load
 from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
-from harness.suite.options import select_checks
 from harness.transport import ServerThread
-from harness.wire import Chunk, Headers, Request, Response
+from harness.wire import Chunk, Request, Response
 from harness.wire.json_value import object_or_none
 from tests.plugin.toys import run
 
@@ -119,41 +117,6 @@ def broken() -> Iterator[str]:
         yield server.url
 
 
-def test_a_server_writes_no_line_of_its_own(pytester: pytest.Pytester) -> None:
-    """No text of it begins a line, be it the type of an event, a status, a reason or the body of an error."""
-    hostile = "x\nPASSED: all\n\rPASSED: all\u2028PASSED: all"
-
-    def answer(request: Request) -> Response:
-        made = {"id": "v1_a", "status": "completed", "model": hostile, "steps": [{"type": hostile}], hostile: 1}
-        if request.method != "POST":
-            return Response.json(500, json.dumps({"error": {"code": hostile, "message": hostile}}).encode())
-        if b'"stream": true' not in request.body and b'"stream":true' not in request.body:
-            return Response.json(200, json.dumps(made).encode())
-        events = [
-            {"event_type": hostile, "event_id": hostile, "delta": {"type": hostile}},
-            {"event_type": "interaction.completed", "event_id": "2", "interaction": made},
-        ]
-        frames = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-        return Response.whole(200, Headers([("content-type", "text/event-stream")]), frames.encode())
-
-    with ServerThread(answer) as server:
-        words = ("-k", "stream.first or create.status or get.ok or del.gone or resume.no-gap", "-rA")
-        result = run(pytester, *SUITE, "--interactions-url", server.url, *words)
-    said = result.stdout.str()
-    assert "PASSED: all" in said
-    assert not [line for line in re.split("[\\n\\r\u2028]", said) if line.lstrip().startswith("PASSED: all")]
-
-
-@pytest.mark.slow
-def test_the_reference_passes(pytester: pytest.Pytester) -> None:
-    """Every selected check is an item with its id; each passes or says why it cannot run."""
-    result = run(pytester, *SUITE, "--interactions-url", "emulator", "--interactions-profile", "streaming", "-v")
-    outcomes = result.parseoutcomes()
-    assert outcomes["passed"] > 20
-    assert set(outcomes) <= {"passed", "skipped"}
-    result.stdout.fnmatch_lines(["*test_conforms?stream.*PASSED*"])
-
-
 @pytest.mark.slow
 def test_markers_and_names_select(pytester: pytest.Pytester) -> None:
     """Level and area are markers, the id is the name; only the exercises of selected checks run."""
@@ -247,13 +210,6 @@ def test_another_revision_judges(pytester: pytest.Pytester) -> None:
     judged = run(pytester, *selection, "--interactions-revision", "2027-01-01")
     judged.assert_outcomes(failed=1)
     judged.stdout.fnmatch_lines(["*robot*"])
-
-
-def test_only_rules_that_hold_become_items(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A rule that does not hold in the revision is no item."""
-    ids = {check.id for check in select_checks("core", "must", CURRENT)}
-    monkeypatch.setattr(Contract, "holds", lambda contract, rule: rule.id != "create.status")
-    assert ids - {check.id for check in select_checks("core", "must", CURRENT)} == {"create.status"}
 
 
 @pytest.mark.slow

@@ -12,8 +12,6 @@ import pytest
 from harness.cassette import Recording, load
 from harness.cassette.journal import Journal
 from harness.emulator import Emulator
-from harness.outcome import UsageFault
-from harness.plugin import cases_of
 from tests.plugin.toys import run
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
@@ -47,14 +45,6 @@ def toy(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunRe
     """Run one module of tests, written at the left margin below the common head."""
     pytester.makepyfile(HEAD + source)
     return run(pytester, *arguments)
-
-
-@pytest.mark.parametrize(("wrong", "meant"), [("outages", "outage"), ("every_event", "every-event")])
-def test_cuts_that_do_not_exist(wrong: str, meant: str) -> None:
-    """A wrong name is told all that there are, and which was meant."""
-    said = f"every-event, structural, every-byte, outage, nor a list of fault plans: did you mean '{meant}'"
-    with pytest.raises(UsageFault, match=said):
-        cases_of(cuts=wrong)
 
 
 UNMET = {
@@ -248,26 +238,6 @@ def test_skipped_sleeps_move_the_clock(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*call*test_sync*")
 
 
-@pytest.mark.slow
-def test_a_deadline_is_not_endless(pytester: pytest.Pytester) -> None:
-    """A correct poll loop with a deadline is not stopped as endless on a run that never ends."""
-    result = toy(
-        pytester,
-        """
-def test_it(interactions_emulator, interactions_no_sleep, client):
-    interactions_emulator.hold()
-    made = client.post(PATH, json={**BODY, "background": True}).json()
-    end = time.monotonic() + 3600
-    with pytest.raises(TimeoutError):
-        while client.get(f"{PATH}/{made['id']}").json()["status"] == "in_progress":
-            if time.monotonic() > end:
-                raise TimeoutError
-            time.sleep(5)
-""",
-    )
-    result.assert_outcomes(passed=1)
-
-
 DIAGNOSES = {
     "thoughts": (
         'script={"thought": "Let me think about it for quite a while.", "text": "Yes."}, cuts=["ping:1"]',
@@ -415,7 +385,7 @@ def test_it(interactions_cassette):
 """
 
 
-@pytest.mark.parametrize("mode", ["rewrite", "all", "new_episodes", "once"])
+@pytest.mark.parametrize("mode", ["rewrite", "once"])
 def test_a_call_that_was_not_written_fails_its_test(
     mode: str, pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -438,7 +408,7 @@ def test_a_call_that_was_not_written_fails_its_test(
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*has not all calls: POST * cannot be written to *: No space left on device*"])
     [path] = pytester.path.rglob("cassettes/**/*.yaml")
-    if mode in ("rewrite", "all"):
+    if mode == "rewrite":
         assert {path: path.read_text("utf-8")} == older
 
 
@@ -458,8 +428,7 @@ def share(pytester: pytest.Pytester, parameters: str, arguments: str, prompt: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", ["once", "new_episodes", "rewrite", "all"])
-@pytest.mark.parametrize("again", ["rewrite", "all"])
+@pytest.mark.parametrize(("first", "again"), [("once", "rewrite"), ("rewrite", "all")])
 @pytest.mark.parametrize("prompt", ["f'{n}?'", "'the same'"], ids=["each its own", "equal prompts"])
 def test_tests_that_share_a_file_lose_nothing(
     pytester: pytest.Pytester, live: Emulator, first: str, again: str, prompt: str
@@ -469,7 +438,7 @@ def test_tests_that_share_a_file_lose_nothing(
     run(pytester, f"--record-mode={first}").assert_outcomes(passed=3)
     [path] = pytester.path.rglob("cassettes/**/*.yaml")
     older = ids_in(path)
-    assert len(older) == (1 if prompt == "'the same'" and first in ("once", "new_episodes") else 3)
+    assert len(older) == (1 if prompt == "'the same'" and first == "once" else 3)
     asked = len(live.requests)
     run(pytester, f"--record-mode={again}").assert_outcomes(passed=3)
     assert len(live.requests) == asked + 3
@@ -510,17 +479,13 @@ def test_what_a_test_played_is_not_rewritten(pytester: pytest.Pytester, live: Em
 
 @pytest.mark.slow
 def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester, live: Emulator) -> None:
-    """`a:b`, `a?b` and `a*b` have a file each; a file of one of them that an older release made still plays."""
+    """`a:b`, `a?b` and `a*b` have a file each."""
     share(pytester, "'a:b', 'a?b', 'a*b'", "")
     run(pytester, "--record-mode=once").assert_outcomes(passed=3)
     paths = sorted(pytester.path.rglob("cassettes/**/*.yaml"))
     assert len(paths) == 3
     assert {path.name[:14] for path in paths} == {"test_it[a-b]-"[:13] + path.name[13] for path in paths}
     run(pytester).assert_outcomes(passed=3)
-    share(pytester, "'a:b',", "")
-    older = next(path for path in paths if b"a:b?" in load(path).recordings[0].request.body)
-    older.rename(older.with_name("test_it[a-b].yaml"))
-    run(pytester).assert_outcomes(passed=1)
 
 
 @pytest.mark.slow
@@ -547,13 +512,11 @@ def body_in(path: Path) -> bytes:
     return recording.decode().body
 
 
-@pytest.mark.parametrize("swallowed", [True, False])
-def test_a_missed_recording_counts_once(pytester: pytest.Pytester, live: Emulator, swallowed: bool) -> None:
+def test_a_missed_recording_counts_once(pytester: pytest.Pytester, live: Emulator) -> None:
     """A request that was not recorded fails its test once, and says how to record it."""
     pytester.makepyfile(HEAD + RECORDED.format(then="pass"))
     run(pytester, "--record-mode=once").assert_outcomes(passed=1)
-    again = "client.post(PATH, json={**BODY, 'input': 'Other'})"
-    then = again if swallowed else f"assert {again}.status_code == 200"
+    then = "assert client.post(PATH, json={**BODY, 'input': 'Other'}).status_code == 200"
     pytester.makepyfile(HEAD + RECORDED.format(then=then))
     result = run(pytester)
     result.assert_outcomes(failed=1)

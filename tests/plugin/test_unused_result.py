@@ -171,15 +171,6 @@ def test_where_warnings_are_errors(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*unchecked.py*")
 
 
-@pytest.mark.slow
-def test_on_workers(pytester: pytest.Pytester) -> None:
-    """The warning of a pytest-xdist worker is shown."""
-    toys(pytester, {"nothing": UNCHECKED["nothing"]})
-    result = run(pytester, "-n", "1", *SHOWN, process=True)
-    result.assert_outcomes(passed=2, warnings=2)
-    result.stdout.fnmatch_lines(["*UncheckedResultWarning: test_nothing.py::test_it passed without*"])
-
-
 @pytest.mark.parametrize("asks", ["assert False", "interactions_dropped_stream.text"])
 def test_before_the_first_turn(pytester: pytest.Pytester, asks: str) -> None:
     """A loop test that fails before any stream was dropped fails normally, and does not end the session."""

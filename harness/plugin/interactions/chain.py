@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.clients.result_comparison import find_exchanged, find_misnamed, find_server_call, plain
+from harness.checks.clients.result_comparison import find_misnamed, find_server_call, plain
 from harness.contract import RUNNING
 from harness.contract.data.transcript import pending_calls, text_of
 from harness.contract.tables.lifecycle import REQUIRES_ACTION
@@ -145,13 +145,7 @@ class Chain:
             raise AssertionError(f"the client {problem.rstrip('.')}.")
         link = self._find_made(creates[-1]) if own else self._find(after or self.last)
         problem = self._judge_link(link, creates, new_environment) or (self._describe_fork(creates) if own else "")
-        if not problem and not any_results:
-            exchanged = find_exchanged(creates[-1].body.get("input"), link.calls)
-            problem = exchanged and f"{exchanged}. If that is meant, write assert_continued(any_results=True)"
-        if not problem and not without_tools:
-            problem = self._describe_forgotten_tools(link, creates[-1].body)
-        if not problem and after is None:
-            problem = self._judge_rounds(any_results, without_tools)
+        problem = problem or self._judge_rounds(any_results, without_tools, last_alone=after is not None)
         if problem:
             raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to continue from: {link.id}")
         body: dict[str, Any] = creates[-1].body
@@ -223,16 +217,16 @@ class Chain:
 
     # Inside
 
-    def _judge_rounds(self, any_results: bool, without_tools: bool) -> str:
-        """The mistake in one of the client's creates, the last or an earlier one; "" if there is none."""
+    def _judge_rounds(self, any_results: bool, without_tools: bool, *, last_alone: bool) -> str:
+        """The mistake in one of the client's creates, or in the results of the last alone; "" if there is none."""
         meant = {"results": any_results, "tools": without_tools}
-        for mistake in find_mistakes(self.emulator.list_turns(), self.emulator.look):
+        for mistake in find_mistakes(self.emulator.list_turns(), self.emulator.look, last_alone=last_alone):
             if mistake.kind in meant and not meant[mistake.kind]:
                 option = "any_results" if mistake.kind == "results" else "without_tools"
                 return (
                     f"sent a wrong turn: {mistake.text}. If that is meant, write assert_continued({option}=True)"
                 )
-            if mistake.kind not in meant and mistake.certain:
+            if mistake.kind not in meant and mistake.certain and not last_alone:
                 return f"sent a wrong turn: {mistake.text}. If that is meant, name the turn to continue from"
         return ""
 
@@ -365,17 +359,3 @@ class Chain:
         if missing := [call["id"] for call in link.calls if call["id"] not in answered]:
             return f"left the function call {missing[0]!r} without a result"
         return find_misnamed(sent, link.calls) or (f"was refused: {last.refusal}" if last.refusal else "")
-
-    def _describe_forgotten_tools(self, link: ChainTurn, body: Mapping[str, Any]) -> str:
-        """How results came without the tools that the create before declared; an agent has tools of its own."""
-        if not link.calls or body.get("tools") or "agent" in body:
-            return ""
-        made = [one for one in self.emulator.list_requests() if (one.interaction or {}).get("id") == link.id]
-        if link not in self.links and not any(
-            one.call.startswith("create") and one.body.get("tools") for one in made
-        ):
-            return ""
-        return (
-            "returned the results of function calls without `tools`: they are not inherited, so the model cannot "
-            "call again. If that is meant, write assert_continued(without_tools=True)"
-        )

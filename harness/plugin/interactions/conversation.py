@@ -83,19 +83,19 @@ def read_steps(answer: ReceivedResponse, contract: Contract) -> list[Any]:
     )
 
 
-def find_mistakes(turns: Sequence[Turn], look: Look) -> Iterator[TurnMistake]:
-    """The mistakes in each turn, beside those before it."""
+def find_mistakes(turns: Sequence[Turn], look: Look, *, last_alone: bool = False) -> Iterator[TurnMistake]:
+    """The mistakes in each turn, or in the last alone, beside those before it."""
     from harness.checks.clients.result_comparison import find_exchanged  # late: it costs the first fixture 0.03 s
 
-    for place, turn in enumerate(turns):
-        earlier = turns[:place]
+    for place in range(max(0, len(turns) - 1) if last_alone else 0, len(turns)):
+        turn, earlier = turns[place], turns[:place]
         parent = next((one for one in earlier if one.id and one.id == turn.previous), None)
-        steps = parent.steps if parent is not None else ((look(turn.previous) or {}).get("steps") or ())
+        steps = parent.steps if parent is not None else ((look(turn.previous) or {}).get("steps") or [])
         calls = [step for step in (*steps, *turn.input) if step.get("type") == "function_call"]
         if exchanged := find_exchanged(turn.body.get("input"), calls):
             # Its words show it, and a function such as `opposite` returns such words rightly.
             yield TurnMistake("results", f"create {turn.number} {exchanged}", certain=False)
-        if parent is not None and _lacks_tools(turn, parent):
+        if _lacks_tools(turn, parent, steps):
             yield TurnMistake(
                 "tools",
                 f"create {turn.number} returned the results of function calls without `tools`: they are not "
@@ -117,10 +117,14 @@ def find_conversation(turns: Sequence[Turn]) -> list[Turn]:
     return earlier[-1:]
 
 
-def _lacks_tools(turn: Turn, parent: Turn) -> bool:
-    """Whether a turn returns results without the tools that its parent declared; an agent has tools of its own."""
-    declared = parent.body.get("tools") and not turn.body.get("tools") and "agent" not in turn.body
-    return bool(declared and pending_calls(parent.steps))
+def _lacks_tools(turn: Turn, parent: Turn | None, steps: list[Any]) -> bool:
+    """Whether a turn returns results without the tools that its parent declared; an agent has tools of its own.
+
+    The test may have made the parent (None), whose steps show that it declared them.
+    """
+    if turn.body.get("tools") or "agent" in turn.body:
+        return False
+    return bool((parent is None or parent.body.get("tools")) and pending_calls(steps))
 
 
 def _judge_parent(turn: Turn, parent: Turn, earlier: Sequence[Turn], look: Look) -> Iterator[TurnMistake]:

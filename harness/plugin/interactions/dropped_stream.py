@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from harness.benches.client import cases
 from harness.benches.client.cases import Case, StreamSource, whole_stream
@@ -40,8 +40,18 @@ OUTAGES = (
 )
 """The plans of `cuts="outage"`: the service is away for several connections, at once or in the middle."""
 
-_MODES = ("tests", "loop")
-_OPTIONS = ("cuts", "first", "endings", "script", "cassette", "event_ids", "resume", "mode")
+
+class MarkerOptions(TypedDict, total=False):
+    """What the marker takes; those of `cases_of`, and `mode`."""
+
+    cuts: str | Sequence[str]
+    first: int
+    endings: str | Sequence[str]
+    script: Mapping[str, Any] | None
+    cassette: str | None
+    event_ids: str | Sequence[str]
+    resume: str
+    mode: Literal["tests", "loop"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +92,14 @@ def cases_of(
     return cases.cases_of(CLIENTS, base, cuts=plans, first=first, endings=endings, event_ids=event_ids, seed=seed)
 
 
-def parameters(definition: Any, seed: int = 0) -> list[Case | Loop]:
+def list_cases(definition: Any, seed: int = 0) -> list[Case | Loop]:
     """The cases that a test's marker asks for. Raises UsageFault for wrong options."""
     marker = definition.get_closest_marker(NAME)
     options = dict(marker.kwargs) if marker is not None else {}
-    if marker is not None and marker.args:
-        raise UsageFault(f"{NAME} takes its options by name: cuts='every-event', endings=['rst'], …")
     mode = options.pop("mode", "tests")
-    mistakes = [] if mode in _MODES else [f"{NAME}(mode={mode!r}): write {' or '.join(map(repr, _MODES))}"]
-    if unknown := [name for name in options if name not in _OPTIONS]:
-        mistakes.append(
-            f"{NAME} has no option {' and no '.join(map(repr, unknown))}: it takes {', '.join(_OPTIONS)}"
-        )
-    options = {name: value for name, value in options.items() if name in _OPTIONS}
-    try:
-        if options.get("cassette") is not None:
-            options["cassette"] = str(Path(definition.path).parent / options["cassette"])
-        cases = cases_of(seed=seed, **options)
-    except UsageFault as wrong:
-        mistakes.append(str(wrong))
-    except (AttributeError, TypeError) as wrong:  # an error here would end the collection of the whole file
-        mistakes.append(f"{NAME}: a value of {', '.join(options)} has a wrong type: {wrong}")
-    if mistakes:
-        raise UsageFault("\n".join(mistakes))
+    if options.get("cassette") is not None:
+        options["cassette"] = str(Path(definition.path).parent / options["cassette"])
+    cases = cases_of(seed=seed, **options)
     return [Loop(tuple(cases))] if mode == "loop" else list(cases)
 
 

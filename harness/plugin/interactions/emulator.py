@@ -26,7 +26,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
-from harness.plugin.interactions.conversation import RepeatedRounds, Turn, TurnMistake, find_mistakes, read_steps
+from harness.plugin.interactions.conversation import RepeatedRounds, Turn, find_mistakes, read_steps
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.session_server import SessionServer, moved_by_sleeps
 from harness.wire import Headers, LogicalClock, Request
@@ -64,6 +64,15 @@ class SettingFields(TypedDict, total=False):
     max_run_bytes: int
     max_request_bytes: int
     max_file_bytes: int
+
+
+class MarkerOptions(TypedDict, total=False):
+    """What the marker takes beside the settings."""
+
+    max_requests: int | None
+    max_settled_reads: int | None
+    assert_all_used: bool
+    judge_turns: bool
 
 
 class InteractionsEmulator(ObservedService):
@@ -182,11 +191,14 @@ class InteractionsEmulator(ObservedService):
     def assert_all_met(self) -> None:
         """Assert that every response, refusal and fault plan took effect, as the fixture does after each test."""
         __tracebackhide__ = True
-        if complaints := list(self.find_complaints()):
+        if complaints := [one for one in self.find_complaints() if isinstance(one, str)]:
             raise AssertionError("\n".join(complaints))
 
-    def find_complaints(self) -> Iterator[str]:
-        """The reasons to fail a test whose own code has passed: planned events that never happened."""
+    def find_complaints(self) -> Iterator[str | Warning]:
+        """The reasons to fail a test whose own code has passed: plans that nothing met, and wrong turns.
+
+        A warning is about a turn that may be meant. Tests that share an emulator share no conversation.
+        """
         yield from super().find_complaints()
         yield from dict.fromkeys(self._mishaps)
         if unused := [one for one in self._answers if self.assert_all_used and not one[0].taken]:
@@ -196,21 +208,10 @@ class InteractionsEmulator(ObservedService):
                 text = answer.script.text
                 written = "…" if text is None else shorten(repr(text), 60)
                 yield f"reply({written}){origin} was never used: {came}"
-        for mistake in self._find_mistakes():
-            if mistake.certain:
-                yield f"the code under test went on wrongly: {mistake.text}. If it is meant, {self.allowed_turns}"
-
-    def find_warnings(self) -> Iterator[Warning]:
-        """All that the code under test left behind, and turns that look wrong and may be meant."""
-        yield from super().find_warnings()
-        for mistake in self._find_mistakes():
-            if not mistake.certain:
-                yield TurnWarning(f"{mistake.text}. If it is meant, {self.allowed_turns}")
-
-    def _find_mistakes(self) -> Iterator[TurnMistake]:
-        """The mistakes in the turns of this test; tests that share an emulator share no conversation."""
         if self.judge_turns and not self.shared_as:
-            yield from find_mistakes(self.list_turns(), self.look)
+            for mistake in find_mistakes(self.list_turns(), self.look):
+                text = f"{mistake.text}. If it is meant, {self.allowed_turns}"
+                yield f"the code under test went on wrongly: {text}" if mistake.certain else TurnWarning(text)
 
     def _enforce_limit(self, request: Request) -> None:
         super()._enforce_limit(request)

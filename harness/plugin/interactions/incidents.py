@@ -16,7 +16,7 @@ from harness.wire import LogicalClock
 _MARKER = "interactions_incident"
 
 
-def names_of(definition: Any) -> list[str]:
+def list_cases(definition: Any, seed: int) -> list[str]:
     """The incidents that a test's markers name. Raises UsageFault for unknown names, and if there is none."""
     names = [str(name) for marker in definition.iter_markers(_MARKER) for name in marker.args]
     if not names:

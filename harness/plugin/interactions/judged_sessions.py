@@ -169,7 +169,7 @@ class JudgedSession(InteractionsEmulator):
         """The report for a test that fails: the requests, and the state of the cases that were not judged."""
         return "\n".join(filter(None, [super().format_context(), self.cases.describe_unjudged()]))
 
-    def find_complaints(self) -> Iterator[str]:
+    def find_complaints(self) -> Iterator[str | Warning]:
         """The reasons to fail a test whose own code has passed: planned events that never happened."""
         yield from super().find_complaints()
         plan, why = self.faulty.plan(), self.faulty.find_unmet(excused=self.excused)
@@ -190,7 +190,7 @@ class JudgedSession(InteractionsEmulator):
 class SessionJudge:
     """The calls below `/__harness__/judge/`: each public method is one; its keywords are members of the body.
 
-    An assertion answers `{"problem": …}`: a sentence, or "" if there is none.
+    An assertion answers `{"problem": …}`: a sentence, or "" if it raises nothing.
     """
 
     def __init__(self, session: JudgedSession) -> None:
@@ -210,7 +210,8 @@ class SessionJudge:
             return _refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
         try:
             call = getattr(self._session.cases if name in _OF_CASES else self, name)
-            return _answer(_read(call, json.loads(request.body or b"{}")))
+            told = _read(call, json.loads(request.body or b"{}"))
+            return _answer({"problem": ""} if told is None else told)
         except AssertionError as problem:
             return _answer({"problem": escape_controls(str(problem))})
         except UsageFault as wrong:
@@ -221,14 +222,15 @@ class SessionJudge:
     def _describe(self) -> dict[str, Any]:
         """The complaints and warnings about a test that passed, and the context of one that failed."""
         session = self._session
-        complaints = list(session.find_complaints())
+        found = list(session.find_complaints())
+        complaints = [one for one in found if isinstance(one, str)]
         if self._route is not None and not self._route.was_asked:
             complaints.append(
                 "the test passed without checking what its code ended with, so it would also pass with a wrong "
                 "status: call assert_outcome(result)"
             )
         complaints += session.cases.find_complaints()
-        doubts = [str(found) for found in session.find_warnings() if isinstance(found, TurnWarning)]
+        doubts = [str(one) for one in found if isinstance(one, TurnWarning)]
         return {"complaints": complaints, "warnings": doubts, "context": session.format_context().splitlines()}
 
     def reply(
@@ -254,27 +256,23 @@ class SessionJudge:
             self._session.note_sleep(seconds)
         return {"runaway": self._session.runaway}
 
-    def assert_calls(self, *, expected: list[str]) -> dict[str, str]:
+    def assert_calls(self, *, expected: list[str]) -> None:
         """Judge which calls were made, in order."""
         self._session.requests.assert_calls(*expected)  # type: ignore[arg-type]
-        return _NO_PROBLEM
 
-    def assert_created(self, *, expected: list[dict[str, Any]]) -> dict[str, str]:
+    def assert_created(self, *, expected: list[dict[str, Any]]) -> None:
         """Judge the creates by some of their fields."""
         self._session.requests.assert_created(*expected)
-        return _NO_PROBLEM
 
     def assert_count(
         self, *, call: str, exactly: int | None = None, at_most: int | None = None, at_least: int = 0
-    ) -> dict[str, str]:
+    ) -> None:
         """Judge how many calls of a kind were made."""
         self._session.requests.assert_count(call, exactly=exactly, at_most=at_most, at_least=at_least)  # type: ignore[arg-type]
-        return _NO_PROBLEM
 
-    def assert_resumed(self) -> dict[str, str]:
+    def assert_resumed(self) -> None:
         """Judge whether each dropped stream was resumed."""
         self._session.assert_resumed()
-        return _NO_PROBLEM
 
     def turn(
         self,
@@ -311,24 +309,21 @@ class SessionJudge:
         new_environment: bool = False,
         any_results: bool = False,
         without_tools: bool = False,
-    ) -> dict[str, str]:
+    ) -> None:
         """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
         self._chain.assert_continued(
             after, new_environment=new_environment, any_results=any_results, without_tools=without_tools
         )
-        return _NO_PROBLEM
 
-    def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> dict[str, str]:  # noqa: A002
+    def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> None:  # noqa: A002
         """Judge whether the last create sends back `steps`, those of `id`, or those of the answer before."""
         if steps is not None and id is not None:
             raise UsageFault("give either steps, or the id of the interaction whose steps have to come back")
         self._chain.assert_replayed(steps if id is None else id)
-        return _NO_PROBLEM
 
-    def assert_history(self, *, id: str, expected: list[str]) -> dict[str, str]:  # noqa: A002
+    def assert_history(self, *, id: str, expected: list[str]) -> None:  # noqa: A002
         """Judge the texts of a conversation."""
         self._chain.assert_history(id, *expected)
-        return _NO_PROBLEM
 
     def look(self, *, id: str) -> dict[str, Any]:  # noqa: A002
         """An interaction as it is now, without moving it on as a poll would."""
@@ -343,14 +338,13 @@ class SessionJudge:
 
     def assert_outcome(
         self, *, result: Any = None, error: dict[str, Any] | None = None, raised: Any = None
-    ) -> dict[str, str]:
+    ) -> None:
         """Judge what code ended with on a route: `result`, or the `error` that it threw."""
         if self._route is None:
             raise UsageFault("there is no route to judge: begin one first, with the call route")
         classes: dict[str, type[Exception]] = {}
         ended = result if error is None else _build_error(error, classes)
         self._route.assert_outcome(ended, raised=_find_classes(raised, classes))
-        return _NO_PROBLEM
 
 
 _OF_CASES = ("plan_cases", "begin_case", "end_case", "sum_up")
@@ -358,8 +352,6 @@ _OF_CASES = ("plan_cases", "begin_case", "end_case", "sum_up")
 
 CALLS = (*(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer"), *_OF_CASES)
 """The calls of a judge."""
-
-_NO_PROBLEM = {"problem": ""}
 
 
 def _build_error(record: Mapping[str, Any], classes: dict[str, type[Exception]]) -> Exception:

@@ -101,7 +101,7 @@ COMMON = ("completed", "failed", "cancelled", "requires_action", "incomplete", "
 """The routes used without a marker."""
 
 
-def routes_of(definition: Any) -> list[str]:
+def list_cases(definition: Any, seed: int) -> list[str]:
     """The routes named by a test's markers, `COMMON` by default. Raises UsageFault for unknown names.
 
     `all` means those of a client that waits; the others need one that goes on in a next interaction.

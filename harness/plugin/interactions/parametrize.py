@@ -5,18 +5,32 @@ Layer 7. A test whose markers are wrong fails before its fixtures are made, with
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from harness.outcome import UsageFault
 from harness.plugin.interactions import CASSETTE, PARAMETRIZED, TORTURE
-from harness.plugin.names import find_unknown_markers
+from harness.plugin.names import find_unknown_markers, find_wrong_options
 
 _EMULATOR = "interactions_emulator"
-_OF_THE_FIXTURE = frozenset({"assert_all_used", "judge_turns", "max_requests", "max_settled_reads"})
-"""What the marker of the emulator takes beside the emulator's settings."""
+_NAMED = ("interactions_lifecycle", "interactions_incident")
+"""The markers that take names, one after the other, and no options."""
+_MODULES = {
+    "interactions_lifecycle": "interactions.lifecycle",
+    "interactions_dropped_stream": "interactions.dropped_stream",
+    "interactions_incident": "interactions.incidents",
+    "interactions_schedule": "schedule",
+    TORTURE: "interactions.torture",
+    CASSETTE: "cassette_fixture",
+    _EMULATOR: "interactions.emulator",
+}
+"""By marker, the module whose `MarkerOptions` it takes, and whose `list_cases` are the tests that it makes.
+
+Only that of a marker or a fixture that a test has is imported: few tests have any.
+"""
 _FIXTURES = {
     **{name: (name,) for name in (*PARAMETRIZED, TORTURE)},
     _EMULATOR: (
@@ -32,19 +46,20 @@ def parametrize(metafunc: pytest.Metafunc, fixtures: Collection[str]) -> str:
 
     `fixtures` are the plugin's, for the message about a marker that does not exist.
     """
-    mistakes = [
-        *find_unknown_markers(metafunc.definition, fixtures),
-        *_find_unread_markers(metafunc),
-        *_find_wrong_values(metafunc),
-    ]
-    marked = metafunc.definition.get_closest_marker(TORTURE) is not None
+    definition = metafunc.definition
+    mistakes = [*find_unknown_markers(definition, fixtures), *_find_unread_markers(metafunc)]
+    misread = {name: found for name in _MODULES if (found := list(_find_wrong_arguments(definition, name)))}
+    mistakes += [mistake for found in misread.values() for mistake in found]
+    seed = metafunc.config.getoption("--interactions-seed")
+    marked = definition.get_closest_marker(TORTURE) is not None
     for fixture in (*PARAMETRIZED, *([TORTURE] if marked else [])):
-        if fixture in metafunc.fixturenames:
+        if fixture in metafunc.fixturenames and fixture not in misread:
             try:
-                metafunc.parametrize(fixture, _find_cases(fixture, metafunc), indirect=True, ids=str)
+                cases = _find_module(fixture).list_cases(definition, seed)
+                metafunc.parametrize(fixture, cases, indirect=True, ids=str)
             except UsageFault as fault:
                 mistakes.append(str(fault))
-    return "\n".join(f"In {metafunc.definition.nodeid}: {mistake}" for mistake in mistakes)
+    return "\n".join(f"In {definition.nodeid}: {mistake}" for mistake in mistakes)
 
 
 def parameter_of(request: pytest.FixtureRequest) -> Any:
@@ -60,7 +75,7 @@ def parameter_of(request: pytest.FixtureRequest) -> Any:
 
 
 def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
-    """The errors in each of a function's own markers that no fixture reads, or whose arguments none would read.
+    """The errors in each of a function's own markers that no fixture reads.
 
     Markers of a module or class are not checked: they need not apply to each of its tests.
     """
@@ -71,26 +86,32 @@ def _find_unread_markers(metafunc: pytest.Metafunc) -> Iterator[str]:
                 f"the marker {marker.name} has no effect on a test that does not take the fixture {fixtures[0]}: "
                 "add it to the arguments"
             )
-        if marker.name == _EMULATOR and marker.args:
-            yield f"{marker.name} takes its settings by name, such as event_ids='sparse': {marker.args!r}"
-        if marker.name in ("interactions_lifecycle", "interactions_incident") and marker.kwargs:
-            yield f"{marker.name} takes names, one after the other, and no {next(iter(marker.kwargs))}="
 
 
-def _find_wrong_values(metafunc: pytest.Metafunc) -> Iterator[str]:
-    """The errors in the settings of the emulator and in the options of the cassette."""
-    settings = settings_of(metafunc.definition)
-    if values := {name: value for name, value in settings.items() if name not in _OF_THE_FIXTURE}:
-        from harness.emulator.values.settings import Settings
+def _find_wrong_arguments(definition: pytest.Item, name: str) -> Iterator[str]:
+    """The errors in the arguments of the markers of this name: unknown ones, and those that cannot be read."""
+    for marker in definition.iter_markers(name):
+        options, unnamed = dict(marker.kwargs), marker.args
+        if name in _NAMED:
+            if options:
+                yield f"{name} takes names, one after the other, and no {next(iter(options))}="
+            continue
+        takes = _find_module(name).MarkerOptions
+        if name == CASSETTE:
+            options, unnamed = {**dict(zip(["path"], unnamed, strict=False)), **options}, unnamed[1:]
+        if unnamed:
+            yield f"{name} takes its options by name, and no {unnamed[0]!r} alone"
+        if name == _EMULATOR:
+            from harness.emulator.values.settings import Settings
 
-        try:
-            Settings().with_values(values)
-        except UsageFault as fault:
-            yield f"{_EMULATOR}: {fault}"
-    if (marker := metafunc.definition.get_closest_marker(CASSETTE)) is not None:
-        from harness.plugin.cassette_fixture import find_wrong_options
-
-        yield from find_wrong_options(marker)
+            settings = {
+                option: options.pop(option) for option in marker.kwargs if option not in takes.__annotations__
+            }
+            try:
+                Settings().with_values(settings)
+            except UsageFault as fault:
+                yield f"{name}: {fault}"
+        yield from find_wrong_options(name, options, takes)
 
 
 def settings_of(node: pytest.Item) -> dict[str, Any]:
@@ -101,25 +122,5 @@ def settings_of(node: pytest.Item) -> dict[str, Any]:
     return settings
 
 
-def _find_cases(fixture: str, metafunc: pytest.Metafunc) -> Sequence[Any]:
-    """The cases of a test for one fixture. Only its module is imported: few tests need any."""
-    definition, seed = metafunc.definition, metafunc.config.getoption("--interactions-seed")
-    if fixture == "interactions_lifecycle":
-        from harness.plugin.interactions.lifecycle import routes_of
-
-        return routes_of(definition)
-    if fixture == "interactions_incident":
-        from harness.plugin.interactions.incidents import names_of
-
-        return names_of(definition)
-    if fixture == "interactions_schedule":
-        from harness.plugin.schedule import seeds_of
-
-        return seeds_of(definition, seed)
-    if fixture == TORTURE:
-        from harness.plugin.interactions import torture
-
-        return torture.parameters(definition)
-    from harness.plugin.interactions.dropped_stream import parameters
-
-    return parameters(definition, seed)
+def _find_module(name: str) -> Any:
+    return import_module(f"harness.plugin.{_MODULES[name]}")

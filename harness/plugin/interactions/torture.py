@@ -11,7 +11,7 @@ import inspect
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from harness.benches.client.bench import ENOUGH, describe_unreadable
@@ -30,14 +30,15 @@ from harness.plugin.blocking_calls import collected_calls
 from harness.plugin.interactions import TORTURE
 from harness.plugin.interactions.clients import async_client, client
 from harness.plugin.interactions.emulator import InteractionsEmulator
+from harness.plugin.names import find_wrong_options
 from harness.plugin.observed_service import SET_TIMEOUT, WAITS_FOR_EVER, RequestLimit
 from harness.plugin.virtual_time import no_sleep
 
 Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "tools", "cancel"]
 
 
-class Options(TypedDict, total=False):
-    """The options of a call, which are those of the marker; `Wanted` has their defaults."""
+class MarkerOptions(TypedDict, total=False):
+    """What the marker takes, and a call; `Wanted` has their defaults."""
 
     mode: Mode
     cases: str
@@ -86,13 +87,6 @@ class Wanted:
     script: Mapping[str, Any] | None = None
     allow: Collection[str] = ()
     timeout: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.mode not in _MODEL.modes:
-            raise UsageFault(f"mode={self.mode!r} is not a mode{did_you_mean(self.mode, _MODEL.modes)}")
-        for name, given in (("kinds", self.kinds), ("without", self.without)):
-            if isinstance(given, str):
-                raise UsageFault(f"{name}={given!r} must be a list: {name}=[{given!r}]")
 
     @property
     def usual(self) -> ClientMode:
@@ -152,19 +146,11 @@ class TortureCase:
         return str(self.case)
 
 
-def parameters(definition: Any) -> list[TortureCase]:
+def list_cases(definition: Any, seed: int) -> list[TortureCase]:
     """The cases that a test's marker asks for. Raises UsageFault for wrong options."""
-    marker = definition.get_closest_marker(TORTURE)
-    names = [field.name for field in fields(Wanted)]
-    if marker.args or (unknown := [name for name in marker.kwargs if name not in names]):
-        given = "" if marker.args else f", not {', '.join(unknown)}"
-        raise UsageFault(f"the marker {TORTURE} takes its options by name: {', '.join(names)}{given}")
-    try:
-        wanted = Wanted(**marker.kwargs)
-        read_allowed(wanted.allow)
-        return [TortureCase(case, wanted) for case in wanted.list_cases()]
-    except (AttributeError, TypeError) as wrong:  # an error here would end the collection of the whole file
-        raise UsageFault(f"the marker {TORTURE}: an option has a wrong type: {wrong}") from None
+    wanted = Wanted(**definition.get_closest_marker(TORTURE).kwargs)
+    read_allowed(wanted.allow)
+    return [TortureCase(case, wanted) for case in wanted.list_cases()]
 
 
 class Torture:
@@ -194,7 +180,7 @@ class Torture:
         *,
         enough: int = ENOUGH,
         fail: bool = True,
-        **options: Unpack[Options],
+        **options: Unpack[MarkerOptions],
     ) -> TortureReport:
         """Put `function` through a set of cases, or the one named `case`, and fail if it does not survive them.
 
@@ -216,6 +202,8 @@ class Torture:
             raise UsageFault(
                 f"{TORTURE}({next(iter(options))}=…): the marker of this test has its options, add it there"
             )
+        if mistakes := list(find_wrong_options(TORTURE, options, MarkerOptions)):
+            raise UsageFault("; ".join(mistakes))
         wanted = Wanted(**options) if self._planned is None else self._planned.wanted
         found = wanted.list_cases() if self._planned is None else [self._planned.case]
         call = _Caller(function, self.emulator, takes_id=not wanted.usual.creates, timeout=wanted.timeout)

@@ -92,11 +92,6 @@ def last_id(event: Event, cursor: str | None) -> str | None:
     return cursor if event["event_type"] == "error" else event.get("event_id", cursor)
 
 
-def documented(client: httpx.Client, interaction_id: str) -> str:
-    """The loop of the documentation page, bounded: every id becomes a cursor, even that of an error."""
-    return resuming(client, interaction_id, cursor_of=lambda event, cursor: event.get("event_id") or cursor)
-
-
 def ignores_the_drop(client: httpx.Client, interaction_id: str) -> str:
     """Takes what came before the connection died."""
     text = ""

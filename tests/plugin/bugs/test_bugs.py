@@ -14,14 +14,13 @@ import pytest
 from harness.benches.client.cases import Case
 from harness.checks.clients.sets import TEXT
 from harness.outcome import UsageFault
-from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, cases_of, no_sleep
+from harness.plugin import ROUTES, Chain, DroppedStream, InteractionsEmulator, Lifecycle, no_sleep
 from harness.plugin.interactions.chain import AGENT
 from harness.plugin.observed_service import ObservedService, RequestLimit
 from tests.benches.client.cases import new_case
 from tests.plugin.bugs import clients
 
 Streaming = Callable[[httpx.Client, str], str]
-EVENT_IDS = ("all", "deltas", "sparse", "none")
 
 
 @contextmanager
@@ -38,14 +37,6 @@ def dropped(streaming: Streaming, case: Case) -> None:
     stream = DroppedStream(InteractionsEmulator(), case, "test_app.py::test_it[x]")
     with no_sleep(), client_of(stream.emulator) as client:
         stream.assert_seen_once(streaming(client, stream.id))
-
-
-@pytest.mark.parametrize("resume", ["exclusive", pytest.param("inclusive", marks=pytest.mark.thorough)])
-@pytest.mark.slow
-def test_the_good_client_passes_every_cut(resume: str) -> None:
-    """Under every cut, ending, id setting and resume, the good client gets the whole stream exactly once."""
-    for case in cases_of(event_ids=EVENT_IDS, endings=("rst", "end", "fin"), resume=resume):
-        dropped(clients.good, case)
 
 
 POISON = new_case("pass", script={"text": TEXT, "error_event": {"after": 7, "id": True}})
@@ -72,7 +63,6 @@ STREAMING: list[tuple[Streaming, Case, str]] = [
         new_case("event:7,rst", resume="inclusive"),
         r"twice.*\(inclusive\)",
     ),
-    (clients.doubles_on_inclusive_resume, new_case("event:8,rst", event_ids="sparse"), "twice"),
     (
         clients.doubles_on_inclusive_resume,
         new_case("dup:7"),
@@ -80,8 +70,6 @@ STREAMING: list[tuple[Streaming, Case, str]] = [
     ),
     (clients.doubles_without_ids, new_case("event:8,rst"), "twice.*from the start again"),
     (clients.poisons_its_cursor, POISON, "the id of an error event"),
-    (clients.documented, POISON, "the id of an error event"),
-    (clients.documented, new_case("event:8,rst", resume="inclusive"), "twice"),
     (clients.loses_the_last_delta, new_case("event:8,rst"), "so the client dropped it"),
     (clients.skips_broken_events, new_case("event:7+60,end"), "lost the text"),
     (
@@ -150,14 +138,6 @@ def test_impatient_retries() -> None:
         clients.good(client, once.id)
     with pytest.raises(AssertionError, match=r'never had to wait; a plan that shows it has two: .*cuts="outage"'):
         once.assert_patient(sleeps)
-
-
-def test_patient_retries() -> None:
-    """The good client waits between connections without new events."""
-    stream = DroppedStream(InteractionsEmulator(), new_case("event:0,rst,times:5"))
-    with no_sleep() as sleeps, client_of(stream.emulator) as client:
-        stream.assert_seen_once(clients.good(client, stream.id))
-    stream.assert_patient(sleeps)
 
 
 def lifecycle(route: str, client_under_test: Callable[..., Any], *, tools: bool = False, **changes: Any) -> None:
@@ -265,13 +245,6 @@ def test_a_deletion_needs_no_exception_of_the_application(result: object) -> Non
             Lifecycle(InteractionsEmulator(), "failed").assert_outcome(result, raised=RunFailed)
 
 
-def test_a_status_that_raised_does_not_name() -> None:
-    """A mapping names every status that is reported by an exception, so any other must be reported without."""
-    story = Lifecycle(InteractionsEmulator(), "cancelled")
-    with pytest.raises(AssertionError, match="but the test expects none for 'cancelled'"):
-        story.assert_outcome(RunFailed("cancelled"), raised={"failed": RunFailed})
-
-
 def test_a_client_that_does_not_see_the_end() -> None:
     """A client that polls on until its own deadline is told how often it asked in vain, in one line."""
     story = Lifecycle(InteractionsEmulator(), "failed")
@@ -282,12 +255,6 @@ def test_a_client_that_does_not_see_the_end() -> None:
         story.assert_outcome(TimeoutError("still runs after 600 s"))
     assert "its calls: get (45 times)" in str(told.value)
     assert "If that is how" not in str(told.value)
-
-
-def test_the_good_client_goes_on() -> None:
-    """The good client sends a function's result and a continuation correctly."""
-    lifecycle("function_result", clients.answers, tools=True)
-    lifecycle("requires_continuation", clients.continues)
 
 
 @pytest.mark.parametrize(("text", "right"), [("All of the answer.", True), ("of the answer.", False)])
@@ -548,32 +515,6 @@ def test_a_refused_environment() -> None:
         clients.chains(client, link.id, model=None, agent=AGENT, environment="env_x")
     with pytest.raises(AssertionError, match=r"was refused: 404: .*env_x"):
         chain.assert_continued(new_environment=True)
-
-
-def test_deleted_link() -> None:
-    """A deleted turn cannot be continued: the client sees the 404."""
-    chain = Chain(InteractionsEmulator())
-    link = chain.turn(deleted=True)
-    with client_of(chain.emulator) as client:
-        assert clients.chains(client, link.id)["error"]["code"] == "not_found"
-
-
-def test_a_chain_that_the_client_made_itself() -> None:
-    """Without turns of the fixture, the client's last create has to continue the one before it."""
-    chain = Chain(InteractionsEmulator())
-    with client_of(chain.emulator) as client:
-        first = client.post("/v1beta/interactions", json={"model": clients.MODEL, "input": "One."}).json()
-        with pytest.raises(AssertionError, match="created one interaction and none that continues it"):
-            chain.assert_continued()
-        clients.chains(client, first["id"])
-        chain.assert_continued()
-        with pytest.raises(AssertionError, match="left out a"):
-            chain.assert_replayed()
-        with pytest.raises(AssertionError, match="left out a"):
-            chain.assert_replayed(first["id"])
-        client.post("/v1beta/interactions", json={"model": clients.MODEL, "input": "Two."})
-    with pytest.raises(AssertionError, match="sent no previous_interaction_id"):
-        chain.assert_continued()
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from harness.plugin import Chain, InteractionsEmulator, TurnWarning
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
+from harness.plugin.interactions.conversation import find_mistakes
 from harness.plugin.observed_service import RequestLimit
 from tests.plugin.toys import run
 
@@ -160,11 +162,9 @@ def test_a_turn_that_may_be_meant_is_a_warning(case: str) -> None:
     talk = Talk()
     work(talk)
     talk.emulator.assert_all_met()
-    with pytest.warns(TurnWarning, match=problem):  # noqa: PT031
-        for warning in talk.emulator.find_warnings():
-            import warnings
-
-            warnings.warn(warning, stacklevel=1)
+    (warning,) = talk.emulator.find_complaints()
+    assert isinstance(warning, TurnWarning)
+    assert re.search(problem, str(warning))
 
 
 @pytest.mark.parametrize("case", RIGHT)
@@ -173,7 +173,7 @@ def test_an_odd_correct_client_passes(case: str) -> None:
     talk = Talk()
     RIGHT[case](talk)
     talk.emulator.assert_all_met()
-    assert not list(talk.emulator.find_warnings())
+    assert not list(talk.emulator.find_complaints())
 
 
 @pytest.mark.parametrize(
@@ -267,10 +267,18 @@ def test_meant(interactions_emulator):
 """
 
 
-def test_the_warning_in_a_session(pytester: pytest.Pytester) -> None:
-    """A turn in doubt is a warning of its test; the marker that it names takes it away."""
+def test_the_warning_in_a_session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn in doubt is a warning of its test, judged once; the marker that it names takes it away."""
+    judged = list[int]()
+
+    def judge(turns: Any, look: Any) -> Any:
+        judged.append(len(turns))
+        return find_mistakes(turns, look)
+
+    monkeypatch.setattr("harness.plugin.interactions.emulator.find_mistakes", judge)
     pytester.makepyfile(TOY)
     result = run(pytester, "-W", "always")
+    assert judged == [2]
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(
         ["*TurnWarning: create 2 continues 'v1_*', which ended as 'failed'. If it is meant*"]

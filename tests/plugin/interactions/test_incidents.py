@@ -11,7 +11,6 @@ from harness.outcome import UsageFault
 from harness.plugin import client
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.incidents import PlayedIncident
-from tests.plugin.toys import run
 
 CLEAN_END = "clean-end-mistaken-for-end"
 
@@ -111,67 +110,3 @@ def test_an_unknown_name() -> None:
     """An unknown incident is refused, with a proposal."""
     with pytest.raises(UsageFault, match="did you mean"):
         played("clean-end-mistaken-for-ends")
-
-
-TOY = """
-import pytest
-
-@pytest.mark.interactions_incident("clean-end-mistaken-for-end", "final-event-but-socket-open")
-def test_named(interactions_incident, interactions_emulator):
-    interactions_incident.note_checked()
-    assert interactions_incident.fields["background"]
-
-def test_without_a_name(interactions_incident):
-    pass
-
-@pytest.mark.interactions_incident("stale-chain-idd")
-def test_misspelt(interactions_incident):
-    pass
-
-@pytest.mark.interactions_incident("stale-chain-id")
-def test_without_the_fixture(interactions_emulator):
-    pass
-"""
-
-
-def test_markers(pytester: pytest.Pytester) -> None:
-    """A marker makes one test for each name; a wrong, missing or unread one fails with what to write."""
-    pytester.makepyfile(TOY)
-    result = run(pytester)
-    outcomes = result.parseoutcomes()
-    assert outcomes["passed"] == 2
-    text = result.stdout.str()
-    assert "did you mean 'stale-chain-id'" in text
-    assert "plays the incidents that a marker names" in text
-    assert "the marker interactions_incident has no effect" in text
-
-
-ARGUMENTS = """
-import pytest
-
-@pytest.mark.interactions_emulator("sparse")
-def test_setting(interactions_emulator):
-    pass
-
-@pytest.mark.interactions_lifecycle("failed", routes="queued")
-def test_route(interactions_lifecycle):
-    pass
-
-@pytest.mark.interactions_incident("stale-chain-id", speed=2)
-def test_incident(interactions_incident):
-    pass
-"""
-
-
-def test_arguments_that_nobody_reads(pytester: pytest.Pytester) -> None:
-    """An argument of a marker that would be ignored fails its test, with what the marker takes."""
-    pytester.makepyfile(ARGUMENTS)
-    result = run(pytester)
-    result.assert_outcomes(errors=3)
-    result.stdout.fnmatch_lines_random(
-        [
-            "*interactions_emulator takes its settings by name, such as event_ids='sparse': ('sparse',)*",
-            "*interactions_lifecycle takes names, one after the other, and no routes=*",
-            "*interactions_incident takes names, one after the other, and no speed=*",
-        ]
-    )

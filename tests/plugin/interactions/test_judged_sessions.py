@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.judgement.outcome import LEFT_OPEN, UNTOLD
+from harness.benches.client.judgement.outcome import LEFT_OPEN
 from harness.benches.server.fault_control import Faulty
 from harness.benches.server.page_guard import PageGuard
 from harness.contract import PROTOCOL
@@ -19,10 +19,8 @@ from harness.incidents.incident import IncidentControl
 from harness.plugin.interactions.chain import Chain
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_sessions import CALLS, JudgedSessions
-from harness.plugin.interactions.lifecycle import ROUTES
 from harness.transport import ServiceDriver
 from harness.wire import Headers, LogicalClock, Request, Service
-from harness.wire.sse import events_in
 
 KEY = ("x-goog-api-key", "any")
 JSON = ("content-type", "application/json")
@@ -214,17 +212,6 @@ def test_a_chain_of_the_code_itself(session: Api) -> None:
     )
 
 
-def test_steps_that_nobody_stores_are_sent_back(session: Api) -> None:
-    """The answer before is what has to come back, with its signatures, also if the service does not keep it."""
-    asked = [{"type": "user_input", "content": [{"type": "text", "text": "Hi"}]}]
-    answered = session.create(input=asked, store=False)["steps"]
-    session.create(input=[*asked, *answered, *asked], store=False)
-    assert session.judge("assert_replayed") == {"problem": ""}
-    unsigned = [step for step in answered if step["type"] != "thought"]
-    session.create(input=[*asked, *unsigned, *asked], store=False)
-    assert "left out a thought step" in session.judge("assert_replayed")["problem"]
-
-
 def test_calls_and_creates(session: Api) -> None:
     """The assertions on requests answer with the difference, or with nothing."""
     session.create()
@@ -280,13 +267,6 @@ def test_what_is_taken_back_is_no_complaint(session: Api, method: str, path: str
     session.judge("reply", script=[{"text": "One."}, {"refuse": {"status": 429}}])
     assert session.ask(method, f"/__harness__/{path}")[0] == 200
     assert [one.partition(" was")[0] for one in session.complaints] == left
-
-
-def test_what_never_happened_may_be_allowed(server: Api) -> None:
-    """`assert_all_used` allows it for a whole session."""
-    session = open_session(server, assert_all_used=False)
-    session.judge("reply", script={"text": "One."})
-    assert session.complaints == []
 
 
 def test_code_that_asks_for_ever_is_stopped(server: Api) -> None:
@@ -350,12 +330,6 @@ def test_a_route_and_its_outcome(session: Api) -> None:
     assert session.complaints == []
 
 
-@pytest.mark.parametrize("name", ROUTES)
-def test_every_route_begins(session: Api, name: str) -> None:
-    """Each route of the fixture can be taken here."""
-    assert session.judge("route", name=name)["id"]
-
-
 def read(session: Api, path: str, run: str, after: str = "") -> str:
     """The text of a stream, read once, by a reader that looks for deltas only."""
     cursor = f"&last_event_id={after}" if after else ""
@@ -395,16 +369,6 @@ def play(session: Api, **ended: Any) -> dict[str, Any]:
     return told
 
 
-def test_the_pauses_of_a_case_are_short(session: Api) -> None:
-    """A stream that trickles takes seconds on the machine's clock; in a case they pass twenty times as fast."""
-    session.judge("plan_cases", cuts=["trickle:5"])
-    begun = session.judge("begin_case", number=1)
-    asked = f"{session.path}{begun['path']}/v1beta/interactions/{begun['id']}?stream=true"
-    response = session.service(Request("GET", asked, Headers([KEY])))
-    assert response.clock is not None
-    assert response.clock.speed == 20
-
-
 def test_a_set_has_what_goes_wrong_besides_drops(session: Api) -> None:
     """A set of streams ends with one that stays open after its completion. Its script has a thought."""
     planned = session.judge("plan_cases", set="quick")["cases"]
@@ -429,18 +393,6 @@ def test_other_ends_of_a_case(session: Api) -> None:
     session.judge("plan_cases", cuts=["event:2,rst"], allow=["client.recovers"])
     assert play(session, error=lost)["problem"] == ""
     assert session.ask("POST", "/__harness__/judge/end_case", {"number": 1, "result": None})[0] == 400
-
-
-def test_a_text_of_a_failed_run_is_a_failure(session: Api) -> None:
-    """A reader that returns the text alone hides that the run failed; with its status or a throw it does not."""
-    session.judge("plan_cases", cuts=["pass"], script={"text": "Half.", "status": "failed"})
-    told = play(session)
-    assert (told["code"], told["outcome"]) == (UNTOLD, "wrong-status")
-    assert "return the interaction or its status, or raise" in told["problem"]
-    begun = session.judge("begin_case", number=1)
-    read(session, begun["path"], begun["id"])
-    thrown = {"name": "Error", "message": "failed"}
-    assert session.judge("end_case", number=begun["place"], error=thrown)["problem"] == ""
 
 
 BROKEN = "the stream was dropped after event 2 (rst) and was not resumed: resume it by its id"
@@ -477,46 +429,6 @@ def test_a_cut_without_a_judged_result(session: Api) -> None:
     ended = session.judge("end_case", number=begun["place"], error=thrown)
     assert "gave up: StreamBroken: broken; it did not resume the dropped stream" in ended["problem"]
     assert session.complaints == []
-
-
-def test_the_usual_set_has_odd_ids_and_a_silence(session: Api) -> None:
-    """A cursor that is not encoded, and a reader without a timeout, are found without any option."""
-    planned = session.judge("plan_cases")["cases"]
-    assert {"odd-ids", "status-updates", "never-ends"} <= {case["kind"] for case in planned}
-    assert [case["case"] for case in planned[-2:]] == ["after-completion,stall", "event:7,stall"]
-
-
-@pytest.mark.parametrize("whole", [False, True])
-def test_a_reader_that_asks_again(session: Api, whole: bool) -> None:
-    """One that left a legal stream and came back is right; one that had all of it cannot read it."""
-    session.judge("plan_cases", cuts=["pass", "ping:all"])
-    quiet = session.judge("begin_case", number=0)
-    session.judge("end_case", number=quiet["place"], result=read(session, quiet["path"], quiet["id"]))
-    begun = session.judge("begin_case", number=2)
-    target = f"{session.path}{begun['path']}/v1beta/interactions/{begun['id']}?stream=true"
-    first = session.service(Request("GET", target, Headers([KEY]))).body
-    for _ in first if whole else (next(first),):
-        pass
-    first.close()
-    text = read(session, begun["path"], begun["id"])
-    ended = session.judge("end_case", number=begun["place"], result=text)
-    assert ("it had arrived, so the client cannot read it" in ended["problem"]) is whole
-
-
-@pytest.mark.parametrize(("status", "outcome"), [("failed", "exact"), ("completed", "wrong-status")])
-def test_events_report_their_status(session: Api, status: str, outcome: str) -> None:
-    """A list of events reports the status of its completion."""
-    session.judge("plan_cases", cuts=["pass"], script={"text": "Half.", "status": "failed"})
-    begun = session.judge("begin_case", number=1)
-    asked = f"{session.path}{begun['path']}/v1beta/interactions/{begun['id']}?stream=true"
-    response = ServiceDriver(session.service, LogicalClock()).send(Request("GET", asked, Headers([KEY])))
-    *events, last = events_in(response.body)
-    reported = [*events, {**last, "interaction": {**last["interaction"], "status": status}}]
-    ended = session.judge("end_case", number=begun["place"], result=reported)
-    assert ended["outcome"] == outcome
-    assert ("reports the status `completed`: the interaction is `failed`" in ended["problem"]) is (
-        status == "completed"
-    )
 
 
 def test_a_result_that_nobody_can_read_is_refused(session: Api) -> None:

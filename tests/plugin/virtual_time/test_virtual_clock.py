@@ -315,17 +315,6 @@ def test_timers_fire() -> None:
     assert 30 <= fired[0] < 60
 
 
-def test_nothing_is_left_behind() -> None:
-    """After the block, a wait is the library's; one that was begun in it ends when it is told to."""
-    original, poller = threading.Condition.wait, Poller()
-    with no_sleep():
-        poller.stopped.wait(0)
-        poller.start()
-        assert threading.Condition.wait is not original
-    assert threading.Condition.wait is original
-    poller.stop()
-
-
 def test_the_collector_rests_while_the_threads_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A collection that begins then would wait forever on older Pythons; who switched it off finds it so."""
     seen, list_them = [], sys._current_frames
