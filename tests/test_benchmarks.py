@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks import _against, scale
+from benchmarks import _against
 from benchmarks.__main__ import benchmarks
-from benchmarks.plugin import dropped_streams, fixture, plain
+from benchmarks.plugin import fixture
 
 
 @pytest.mark.parametrize("name", benchmarks())
@@ -29,13 +27,6 @@ def test_the_first_fixture_is_measured() -> None:
     """What runs in a process of its own runs to its end, and the first time holds the imports."""
     first, again = fixture()
     assert first > again > 0
-
-
-def test_dropped_streams_are_measured_by_the_clock_of_the_machine() -> None:
-    """The pauses that are skipped between the connections of a case do not count as time that it took."""
-    began = time.perf_counter()
-    measured = dropped_streams(plain, 20)
-    assert 0 < measured < time.perf_counter() - began
 
 
 COSTS = {"now": iter(()), "then": iter(())}
@@ -69,26 +60,7 @@ def test_a_row_is_lost_by_the_median_of_its_pairs(
     assert row.lost is (ratio == 1.2)
 
 
-def test_what_costs_the_same_at_each_size_is_a_level_line() -> None:
-    """The picture has one line and one label for each row; on its axes ten times as much is one step up."""
-    costs = {"level": [50.0, 50.0, 50.0], "rising": [1.0, 10.0, 100.0]}
-    picture = ElementTree.fromstring(scale.draw(costs))
-    lines = [line.attrib["points"].split() for line in picture.iter("{http://www.w3.org/2000/svg}polyline")]
-    heights = [[float(point.partition(",")[2]) for point in line] for line in lines]
-    rising, level = heights
-    assert len({*level}) == 1
-    assert rising[0] - rising[1] == rising[1] - rising[2] > 0
-    told = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
-    assert {*costs} <= {*told}
-
-
 def test_an_unknown_commit_is_named() -> None:
     """Nothing is set up for it."""
     with pytest.raises(SystemExit, match="no-such-commit: there is no such commit in this repository"):
         _against.prepare("no-such-commit")
-
-
-def test_an_unknown_group_is_named() -> None:
-    """And those that there are."""
-    with pytest.raises(SystemExit, match="no group 'nothing': choose from serve, replay"):
-        _against.main("HEAD", ["nothing"])

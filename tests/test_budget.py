@@ -40,11 +40,6 @@ def test_a_count_that_differs_is_named(counted: int, said: str | None) -> None:
     assert said is None or re.search(said, wrong[0])
 
 
-def test_a_count_that_nobody_allowed_is_named() -> None:
-    """A new kind of count needs its number, too."""
-    assert budget.compare("row", {"modules": 1}, {"calls": 10})
-
-
 def test_a_row_rises_only_with_a_reason() -> None:
     """The reason stays with the row; a count that falls needs none."""
     table = {"row": {"calls": 10, "why": ["calls 8 to 10: a guard"]}}

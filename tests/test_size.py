@@ -48,16 +48,6 @@ def test_a_difference_is_named(allowed: Mapping[str, object], said: str | None) 
     assert [line[: len(said or "")] for line in wrong] == ([said] if said else [])
 
 
-def test_a_row_is_lowered_and_never_raised(tmp_path: Path) -> None:
-    """Its reason stays."""
-    path = tmp_path / "size.toml"
-    table = {
-        "lines": {"a": {"most": 10, "why": "the app developer's fixture"}, "b": {"most": 5}, "c": {"most": 5}}
-    }
-    size.write(table, {"lines": {"a": 12, "b": 3}}, path)
-    assert size.read_table(path) == {"lines": {"a": table["lines"]["a"], "b": {"most": 3}}}
-
-
 def test_what_is_counted(tmp_path: Path) -> None:
     """Lines by room, functions, helpers that one place names, numbers of a module, and what a job reaches."""
     files = {

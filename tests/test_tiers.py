@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -42,47 +40,6 @@ def test_what_each_run_takes(pytester: pytest.Pytester, options: tuple[str, ...]
     done = pytester.runpytest_subprocess("-v", "-p", "no:cacheprovider", *options)
     assert [line.partition("::")[2].split()[0] for line in done.outlines if " PASSED" in line] == ran
     done.assert_outcomes(passed=len(ran), deselected=4 - len(ran))
-
-
-@pytest.mark.parametrize(
-    ("chosen", "left_out"),
-    [
-        ({}, {"slow", "thorough"}),
-        ({"markexpr": "slow"}, {"thorough"}),
-        ({"--slow": True}, {"thorough"}),
-        ({"markexpr": "thorough"}, set()),
-        ({"--thorough": True}, set()),
-        ({"--slow": True, "--thorough": True}, set()),
-    ],
-)
-def test_what_each_option_leaves_out(
-    pytestconfig: pytest.Config, chosen: dict[str, Any], left_out: set[str]
-) -> None:
-    """Of a run of everything; the marks that are left out decide which tests are, and which modules."""
-    conftest: Any = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
-    options = {"markexpr": "", "--slow": False, "--thorough": False, **chosen}
-    for args, expected in ((["tests"], left_out), (["tests/wire"], set())):
-        config = SimpleNamespace(getini=lambda _: ["tests"], args=args, getoption=options.__getitem__)
-        assert conftest._unwanted(config) == expected
-
-
-@pytest.mark.parametrize("workers", [1, 2, 3, 6])
-def test_the_share_of_each_worker_begins_with_slow_tests(pytestconfig: pytest.Config, workers: int) -> None:
-    """The shares of xdist have equally many tests, and equally many slow ones, in the order of the files."""
-
-    def item(number: int) -> Any:
-        marks = [pytest.mark.slow.mark] if number % 5 == 0 or number > 90 else []
-        return SimpleNamespace(number=number, slow=bool(marks), iter_markers=lambda: iter(marks))
-
-    conftest: Any = pytestconfig.pluginmanager.get_plugin(str(ROOT / "conftest.py"))
-    pending = conftest._begin_with_slow_ones([item(number) for number in range(101)], workers)
-    assert sorted(one.number for one in pending) == list(range(101))
-    counts = set()
-    for left in range(workers, 0, -1):  # as `WorkStealingScheduling` of xdist deals them
-        share, pending = pending[: len(pending) // left], pending[len(pending) // left :]
-        assert share == sorted(share, key=lambda one: (not one.slow, one.number))
-        counts.add(sum(one.slow for one in share))
-    assert max(counts) - min(counts) <= 1
 
 
 @pytest.mark.slow

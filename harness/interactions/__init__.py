@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from harness.kit.api import Api, RunOrder
+from harness.kit.api import Api, LateCall, LateValue, RunOrder
 from harness.kit.extension import load_named_extensions
-from harness.wire import Exchange, Request, StreamProtocol
+from harness.wire import Exchange, Request
 
 if TYPE_CHECKING:
-    from harness.checks.recordings import FileJudge
     from harness.contract import Contract, Reading
     from harness.contract.judge.history.history_judge import HistoryJudge
-    from harness.kit.api import Verification
     from harness.outcome import Rule
 
 
@@ -26,13 +24,6 @@ def _load_contract(revision: str) -> Contract:
     from harness.contract import CURRENT, load
 
     return load(revision or CURRENT)
-
-
-@cache
-def _load_protocol() -> StreamProtocol:
-    from harness.contract import PROTOCOL
-
-    return PROTOCOL
 
 
 def _read(exchange: Exchange, contract: Contract | None) -> Reading:
@@ -65,12 +56,6 @@ def _load_extension_names() -> tuple[str, ...]:
     return tuple(one.name for one in load_named_extensions())
 
 
-def _new_file_judge(file: str, result: Verification, contract: Contract) -> FileJudge:
-    from harness.checks.recordings import FileJudge
-
-    return FileJudge(file, result, contract)
-
-
 def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
     from harness.contract.judge.history.history_judge import HistoryJudge
 
@@ -84,44 +69,8 @@ def _read_order(request: Request) -> RunOrder | None:
     return None if found is None else RunOrder(*found)
 
 
-def _read_subject(request: Request) -> str:
-    from harness.contract.runs import named_interaction
-
-    return named_interaction(request)
-
-
-def _read_status(value: Mapping[str, Any]) -> tuple[str, str] | None:
-    from harness.contract.runs import status_of
-
-    return status_of(value)
-
-
 def _read_new_id(exchange: Exchange) -> str:
     return load_reader()(exchange, None).new_id
-
-
-def _is_settled(status: str) -> bool:
-    from harness.contract import is_settled
-
-    return is_settled(status)
-
-
-def _new_script(exchange: Exchange, contract: Contract) -> dict[str, Any] | None:
-    from harness.contract.runs import script_for
-
-    return script_for(exchange, contract)
-
-
-def _format_request(exchange: Exchange) -> str:
-    from harness.contract.judge.wording import format_request
-
-    return format_request(exchange)
-
-
-def _format_answer(exchange: Exchange) -> str:
-    from harness.contract.judge.wording import format_answer
-
-    return format_answer(exchange)
 
 
 __all__ = ["INTERACTIONS"]
@@ -150,19 +99,19 @@ INTERACTIONS = Api(
     other_key_variable="OTHER_GEMINI_API_KEY",
     key_aliases=("GOOGLE_API_KEY",),
     load_contract=_load_contract,
-    load_protocol=_load_protocol,
+    load_protocol=LateValue("harness.contract", "PROTOCOL"),
     read=_read,
     load_rules=_load_rules,
     load_areas=_load_areas,
     load_extensions=_load_extension_names,
-    new_file_judge=_new_file_judge,
+    new_file_judge=LateCall("harness.checks.recordings", "FileJudge"),
     new_history_judge=_new_history_judge,
     read_new_id=_read_new_id,
     read_order=_read_order,
-    read_subject=_read_subject,
-    read_status=_read_status,
-    is_settled=_is_settled,
-    new_script=_new_script,
-    format_request=_format_request,
-    format_answer=_format_answer,
+    read_subject=LateCall("harness.contract.runs", "named_interaction"),
+    read_status=LateCall("harness.contract.runs", "status_of"),
+    is_settled=LateCall("harness.contract", "is_settled"),
+    new_script=LateCall("harness.contract.runs", "script_for"),
+    format_request=LateCall("harness.contract.judge.wording", "format_request"),
+    format_answer=LateCall("harness.contract.judge.wording", "format_answer"),
 )

@@ -1,17 +1,20 @@
 """`Api`: all that the engine, the benches and the reports know about the API they judge.
 
 Layer 1, a value and the protocols of what it holds. The engine plans, sends, judges and decides; the forms of
-requests, the meaning of responses and the rules come from here. Costly imports are behind a function whose name
-begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are defined at the top
-of a module, because worker processes receive the value by pickling it. Must not know which API it is.
+requests, the meaning of responses and the rules come from here. A costly import is a `LateCall`, or behind a
+function whose name begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are
+defined at the top of a module, because worker processes receive the value by pickling it. Must not know which API
+it is.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from enum import StrEnum
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct, field, structs
@@ -24,6 +27,28 @@ if TYPE_CHECKING:
     from harness.kit.client_model import ClientModel
     from harness.kit.mutant import Mutant
     from harness.kit.search import SearchModel
+
+
+class LateCall(Struct, frozen=True):
+    """A function of a module that the first call imports."""
+
+    module: str
+    name: str
+
+    def find(self) -> Any:
+        """What the module has by this name."""
+        return getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
+
+    def __call__(self, *given: Any) -> Any:
+        return self.find()(*given)
+
+
+class LateValue(LateCall, frozen=True):
+    """A value of a module that the first call imports: calling this returns it."""
+
+    def __call__(self, *given: Any) -> Any:
+        return self.find()
+
 
 # Why a target does not have a capability.
 
