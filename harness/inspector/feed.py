@@ -136,7 +136,7 @@ class News:
     ) -> None:
         self._traffic = traffic
         self._judge = judge
-        self._masker = MaskedChanges(mask)
+        self._mask = mask
         self._state = state
         self._told: Change | None = None
         self._batches: deque[list[Change] | Chunk] = deque()
@@ -180,7 +180,7 @@ class News:
 
     def write(self, changes: list[Change]) -> Chunk:
         """Return changes as an event, without secrets."""
-        return Chunk(encode(None, self._masker.encode(changes)))
+        return Chunk(encode(None, encode_changes(changes, self._mask)))
 
     def _add_changes(self) -> None:
         changes = self._traffic.take_changes()
@@ -262,30 +262,12 @@ class Feed:
             self._traffic.leave()
 
 
-class MaskedChanges:
-    """Writes changes as JSON without secrets. Names and cursors of events, which repeat, are masked once."""
-
-    def __init__(self, mask: Mask) -> None:
-        self._mask = mask
-        self._masked: dict[str, str] = {}
-        self._known = mask.learned
-
-    def encode(self, changes: list[Change]) -> bytes:
-        """Return the changes as one JSON array."""
-        if self._known is not self._mask.learned or len(self._masked) > 20_000:
-            self._known = self._mask.learned  # a text may hold a secret that was learned since
-            self._masked.clear()
-        masked = []
-        for change in changes:
-            if change["is"] == "event":
-                texts = {name: self._mask_text(change[name]) for name in ("name", "cursor")}
-                masked.append({**change, **texts})
-            else:
-                masked.append(self._mask.tree(change))
-        return json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")
-
-    def _mask_text(self, text: str) -> str:
-        masked = self._masked.get(text)
-        if masked is None:
-            masked = self._masked[text] = self._mask.text(text)
-        return masked
+def encode_changes(changes: list[Change], mask: Mask) -> bytes:
+    """Changes as one JSON array without secrets. An event, of which there are many, has two texts of a target."""
+    masked = [
+        {**change, "name": mask.text(change["name"]), "cursor": mask.text(change["cursor"])}
+        if change["is"] == "event"
+        else mask.tree(change)
+        for change in changes
+    ]
+    return json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")

@@ -30,9 +30,7 @@ _HOP_BY_HOP = (
 )  # fmt: skip
 _OF_THE_CONNECTION = ("connection", "keep-alive")
 """Fields about the server's connection to us, which do not concern our client."""
-_UPSTREAM_LIMITS = Limits(
-    head_seconds=86_400.0, idle_seconds=86_400.0, head_bytes=1024 * 1024, head_fields=10_000, body_bytes=1 << 60
-)
+_UPSTREAM_LIMITS = Limits(head_seconds=86_400.0, idle_seconds=86_400.0, head_bytes=1024 * 1024, body_bytes=1 << 60)
 """Wide limits: timing out is up to the client, and the wait ends when it leaves."""
 
 

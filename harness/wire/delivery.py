@@ -91,12 +91,11 @@ class Arrival(Struct, frozen=True):
 
 
 class Mailbox(Struct):
-    """A service that keeps every delivery, and answers as scripted. `room` is how many bytes it still keeps."""
+    """A service that keeps every delivery, and answers as scripted."""
 
     now: Callable[[], float]
     arrivals: list[Arrival] = field(default_factory=list)
     last_answer: Answer = 200
-    room: int = 64 << 20
     came: threading.Condition = field(default_factory=threading.Condition)
     _answers: deque[Answer] = field(default_factory=deque)
     _refused_by: str = ""
@@ -114,12 +113,8 @@ class Mailbox(Struct):
             self._refused.clear()
 
     def __call__(self, request: Request) -> Response:
-        """Keep a delivery and answer it; one too many is refused, because the target decides how many come."""
+        """Keep a delivery and answer it."""
         with self.came:
-            # what a delivery takes beside its body
-            self.room -= len(request.body) + 4096
-            if self.room < 0:
-                return Response.whole(429, Headers(), b"")
             answer: Answer = 200
             value = request.headers.get(self._refused_by) if self._refused_by else ""
             if self._answers:

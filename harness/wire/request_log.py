@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec import Struct
 
 from harness.wire.message import Request
 
@@ -22,30 +21,6 @@ KEPT_BODY = 64 * 1024
 """Bytes kept of each body; in a longer JSON body the long texts are cut, so that it can still be decoded."""
 
 _KEPT_TEXT = 1000
-
-
-class _Logged(Struct, eq=False):
-    """A request, its size, and how it is shown: with `keys` hidden, which are those that were known then.
-
-    `body` is JSON that each look decodes, because a test may change what it gets; `text` is any other body.
-    """
-
-    request: Request
-    size: int
-    keys: tuple[str, ...] | None = None
-    target: str = ""
-    headers: dict[str, str] | None = None
-    body: bytes = b""
-    text: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The request as it is shown."""
-        return {
-            "method": self.request.method,
-            "target": self.target,
-            "headers": dict(self.headers or {}),
-            "body": msgspec.json.decode(self.body) if self.body else self.text,
-        }
 
 
 class RequestLog:
@@ -67,7 +42,8 @@ class RequestLog:
         self._most_body = body
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
-        self._kept: deque[_Logged] = deque()
+        self._kept: deque[tuple[Request, int]] = deque()
+        """Each request with its size."""
 
     @cached_property
     def _mask(self) -> Mask:
@@ -83,10 +59,10 @@ class RequestLog:
             request = Request(request.method, request.target, headers, short)
             length = len(short)
         size = length + len(request.target) + (headers.known_size or headers.size)
-        kept.append(_Logged(request, size))
+        kept.append((request, size))
         total = self._bytes + size
         while len(kept) > self._most or (total > self._most_bytes and len(kept) > 1):
-            total -= kept.popleft().size
+            total -= kept.popleft()[1]
         self._bytes = total
 
     def clear(self) -> None:
@@ -100,30 +76,23 @@ class RequestLog:
         If a header came several times, its values are joined by commas. The keys that any request carried are
         hidden in all of them.
         """
-        mask = self._mask
-        for logged in self._kept:
-            if logged.keys is None:  # a look masks only what came after the last one
-                mask.learn(logged.request)
-        for logged in self._kept:
-            if logged.keys is not mask.learned:
-                _mask_request(logged, mask)
-        return [logged.to_dict() for logged in self._kept]
+        for request, _ in self._kept:
+            self._mask.learn(request)
+        return [_show_request(request, self._mask) for request, _ in self._kept]
 
 
-def _mask_request(logged: _Logged, mask: Mask) -> None:
-    """Write down how a request is shown, with every key hidden that is known now."""
-    request = logged.request
+def _show_request(request: Request, mask: Mask) -> dict[str, Any]:
     headers: dict[str, str] = {}
     for name, value in request.headers.items():
         masked, name = mask.header(name, value), mask.text(name)
         headers[name] = f"{headers[name]}, {masked}" if name in headers else masked
-    logged.keys, logged.target, logged.headers = mask.learned, mask.text(request.target), headers
-    if not request.body:
-        return
-    try:
-        logged.body = msgspec.json.encode(mask.body(msgspec.json.decode(request.body), request))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        logged.text = mask.text(request.body.decode("utf-8", "replace"))
+    body: Any = None
+    if request.body:
+        try:
+            body = mask.body(msgspec.json.decode(request.body), request)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            body = mask.text(request.body.decode("utf-8", "replace"))
+    return {"method": request.method, "target": mask.text(request.target), "headers": headers, "body": body}
 
 
 def _shorten_body(data: bytes, most: int, mask: Mask) -> bytes:

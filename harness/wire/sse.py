@@ -77,19 +77,16 @@ _make = tuple.__new__
 class Decoder:
     """Takes bytes and returns whole events, in order.
 
-    `oversized` counts the blocks that were dropped because they exceeded `max_event`, `retry` is the last valid
-    reconnection time in milliseconds, `received` counts the bytes that were fed. `stray` is the block that begins
-    like JSON and that no event has followed yet; None if there is none.
+    `oversized` counts the blocks that were dropped because they exceeded `max_event`, `received` the bytes that
+    were fed. `stray` is the block that begins like JSON and that no event has followed yet; None if there is none.
     """
 
     __slots__ = (
         "_any_cr", "_dropping", "_fresh", "_max_event", "_pending", "_scanned", "_start",
-        "oversized", "received", "retry", "stray",
+        "oversized", "received", "stray",
     )  # fmt: skip
 
     def __init__(self, *, max_event: int = MAX_EVENT) -> None:
-        if max_event < 1:
-            raise ValueError(f"max_event={max_event!r} must be at least 1: it is the size one event may have")
         self._max_event = max_event
         self._pending = bytearray()  # the open block and whatever follows it
         self._start = 0  # offset of pending[0] in the stream
@@ -99,7 +96,6 @@ class Decoder:
         self._dropping = False  # the open block outgrew max_event
         self.oversized = 0
         self.received = 0
-        self.retry: int | None = None
         self.stray: StrayBlock | None = None
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -214,7 +210,7 @@ class Decoder:
         return frame
 
     def _interpret(self, lines: Iterable[bytes], start: int, end: int) -> Frame | None:
-        """The frame of a block's lines, None if there is no `data` among them; sets `retry`."""
+        """The frame of a block's lines, None if there is no `data` among them."""
         data: list[bytes] = []
         event = identity = None
         for line in lines:
@@ -227,8 +223,6 @@ class Decoder:
                 event = value
             elif name == b"id":
                 identity = identity if b"\0" in value else value
-            elif name == b"retry" and value.isdigit() and len(value) < 16:
-                self.retry = int(value)
         return Frame(b"\n".join(data), event, identity, start, end) if data else None
 
     def _keep_stray(self, block: bytes, start: int, end: int) -> None:

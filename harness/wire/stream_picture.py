@@ -318,12 +318,6 @@ def spell_columns(columns: Iterable[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in ranges)
 
 
-def read_columns(text: str) -> tuple[int, ...]:
-    """The numbers that `spell_columns` spelled."""
-    parts = [part.partition("-") for part in text.split(", ") if part]
-    return tuple(n for first, dash, last in parts for n in range(int(first), int(last if dash else first) + 1))
-
-
 def picture_lines(picture: StreamPicture, *, most: int = 64) -> Iterator[str]:
     """The picture as text: a line for each connection, its events in their columns."""
     drawn = picture.fit(most)

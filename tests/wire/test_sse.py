@@ -209,13 +209,6 @@ def test_byte_by_byte_is_linear(end: bytes) -> None:
     assert peak < 3_000_000
 
 
-def test_retry_is_digits_only() -> None:
-    """A `retry` field counts only if it is ASCII digits, even in a block without data."""
-    decoder = Decoder()
-    decoder.feed(b"retry: 250\n\nretry: 1s\n\nretry: -4\n\nretry: 9999999999999999999999\n\n")
-    assert decoder.retry == 250
-
-
 @given(
     st.one_of(st.none(), st.sampled_from(["step.delta", "", "é"])),
     st.binary(max_size=30),
@@ -233,9 +226,3 @@ def test_encode_refuses_what_no_line_can_hold(name: str) -> None:
     """An event name with a line ending or NUL is refused, since it would break out of its line."""
     with pytest.raises(ValueError, match="line end or NUL"):
         encode(name, b"{}")
-
-
-def test_decoder_refuses_a_bound_of_nothing() -> None:
-    """A size limit of zero is refused when the decoder is created."""
-    with pytest.raises(ValueError, match="max_event=0"):
-        Decoder(max_event=0)

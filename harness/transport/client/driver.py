@@ -12,7 +12,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
@@ -264,11 +264,11 @@ _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 class UrlDriver(Driver):
     """A `wire.Driver` over sockets; thread-safe.
 
-    Request targets are appended to the path of `url`. `headers` are added to every request that lacks them;
-    `ca_file` names certificates to trust besides the system's; `environment=False` ignores HTTPS_PROXY. `ends`
-    knows the final event of a stream: after it the driver does not wait long for the end. Idle connections are in
-    the way of a server that serves one at a time, so the driver closes them before a new one and while it waits.
-    Raises `UsageFault` for an invalid URL; nothing a target does raises.
+    Request targets are appended to the path of `url`. `ca_file` names certificates to trust besides the system's;
+    `environment=False` ignores HTTPS_PROXY. `ends` knows the final event of a stream: after it the driver does not
+    wait long for the end. Idle connections are in the way of a server that serves one at a time, so the driver
+    closes them before a new one and while it waits. Raises `UsageFault` for an invalid URL; nothing a target does
+    raises.
     """
 
     def __init__(
@@ -276,14 +276,12 @@ class UrlDriver(Driver):
         url: str,
         limits: Limits | None = None,
         *,
-        headers: Iterable[tuple[str, str]] = (),
         ca_file: str | None = None,
         environment: bool = True,
         ends: StreamEnds | None = None,
     ) -> None:
         self._origin = Origin.parse(url)
         self._limits = limits or Limits()
-        self._headers = Headers(headers)
         self._environment = environment
         self._ends = ends or StreamEnds()
         self._tls = trusting(ca_file) if self._origin.scheme == "https" else None
@@ -291,7 +289,6 @@ class UrlDriver(Driver):
         self._lock = threading.Lock()
         self._open: list[ResponseReading] = []
         self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._lines: dict[int, tuple[Headers, bytes]] = {}
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action over sockets, and sleep for a `Wait`."""
@@ -421,21 +418,13 @@ class UrlDriver(Driver):
         if not (target.isascii() and target.isprintable()) or " " in target:
             target = quote(target, safe=_VISIBLE)
         chunked = "transfer-encoding" in headers
-        known = self._lines.get(id(headers))  # the requests of an exercise share their fields
-        if known is None or known[0] is not headers:
-            if len(self._lines) >= 64:
-                self._lines.clear()
-            fields = [("host", self._origin.authority)]
-            fields += headers.without(*_OURS).items()
-            if chunked:  # of an exercise: chunks are what it is about
-                fields.append(("transfer-encoding", "chunked"))
-            fields += [item for item in self._headers.without(*_OURS) if item[0] not in headers]
-            sent = Headers(fields)
-            if "accept-encoding" not in sent:
-                fields.append(("accept-encoding", "identity"))
-            if "user-agent" not in sent:
-                fields.append(("user-agent", f"interactions-harness/{__version__}"))
-            if chunked:
-                fields.append(("connection", "close"))
-            known = self._lines[id(headers)] = headers, write_fields(Headers(fields))
-        return request_bytes(request.method, target, known[1], request.body, chunked=chunked)
+        fields = [("host", self._origin.authority), *headers.without(*_OURS)]
+        if chunked:  # of an exercise: chunks are what it is about
+            fields.append(("transfer-encoding", "chunked"))
+        if "accept-encoding" not in headers:
+            fields.append(("accept-encoding", "identity"))
+        if "user-agent" not in headers:
+            fields.append(("user-agent", f"interactions-harness/{__version__}"))
+        if chunked:
+            fields.append(("connection", "close"))
+        return request_bytes(request.method, target, write_fields(Headers(fields)), request.body, chunked=chunked)

@@ -244,9 +244,7 @@ class ContentDecoder:
         if self.breach is not None:
             return b""
         self._came += len(data)
-        limits = self._limits
-        # a small body may be compressed by more than any ratio
-        most = min(limits.decoded_bytes, max(1024 * 1024, limits.decoded_ratio * self._came))
+        most = self._limits.decoded_bytes
         try:
             part = self._inflater.feed(data, max(most - self._went, 0))
         except ValueError as error:
@@ -254,8 +252,7 @@ class ContentDecoder:
             return b""
         self._went += len(part)
         if self._went > most:
-            name = "decoded_bytes" if most == limits.decoded_bytes else "decoded_ratio"
-            detail = f"{self._came} bytes of {self._coding} hold more than {most} (Limits.{name})"
+            detail = f"{self._came} bytes of {self._coding} hold more than {most} (Limits.decoded_bytes)"
             self.breach = Breach(By.LIMIT, How.FIN, detail)
             return b""
         return part

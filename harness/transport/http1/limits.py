@@ -18,20 +18,7 @@ A cassette is held in memory, both when it is written and when it is loaded.
 """
 
 
-class _Positive(Struct, frozen=True, kw_only=True):
-    """Checks on construction that every bound is a positive number."""
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if not isinstance(value, str) and not value > 0:
-                raise ValueError(
-                    f"{type(self).__name__}.{name}={value!r} must be positive: "
-                    "a bound of nothing would refuse every exchange"
-                )
-
-
-class Limits(_Positive, frozen=True, kw_only=True):
+class Limits(Struct, frozen=True, kw_only=True):
     """The limits that a client sets to an untrusted target. Seconds are floats; everything else is a count.
 
     In-process carriers measure seconds on the injected clock, sockets on the machine's monotonic clock.
@@ -49,16 +36,12 @@ class Limits(_Positive, frozen=True, kw_only=True):
     """The whole exchange, so that a slow drip, which is never idle, also ends."""
     head_bytes: int = 64 * 1024
     """Response heads (interim ones counted together) and trailers."""
-    head_fields: int = 256
-    """Fields of one response head."""
     body_bytes: int = 64 * 1024 * 1024
     """Body bytes on the wire, after the transfer coding is removed."""
     event_bytes: int = 8 * 1024 * 1024
     """One server-sent event whose blank line has not come yet (for streams that are read as events)."""
     decoded_bytes: int = 64 * 1024 * 1024
     """Body bytes after gzip or deflate is decoded."""
-    decoded_ratio: int = 200
-    """Decoded bytes per byte on the wire, once a mebibyte has been decoded; honest JSON stays below 50."""
     pauses: int = 100_000
     """Consecutive pieces without a byte; in-process only, where no real time passes that could run out."""
 
@@ -95,7 +78,7 @@ def _narrow(limits: Limits, seconds: float) -> Limits:
     )
 
 
-class ServerLimits(_Positive, frozen=True, kw_only=True):
+class ServerLimits(Struct, frozen=True, kw_only=True):
     """The limits that the socket server sets to its clients."""
 
     head_bytes: int = 64 * 1024

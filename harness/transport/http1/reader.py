@@ -460,10 +460,6 @@ class ResponseReader:
         if match is None:
             return False
         raw = bytes(buffer[:size])
-        if raw.count(b"\n") - 2 > limits.head_fields:
-            detail = f"response head has more than {limits.head_fields} fields (Limits.head_fields)"
-            self.stop(How.FIN, By.LIMIT, detail)
-            return False
         try:
             head = parse_response_head(raw, self._method)
         except BadHead as bad:

@@ -167,11 +167,6 @@ class ResponseWriter:
         out.append(head)
         if self._silent:
             self._finish()
-        elif (  # the first piece is the whole body by its Length, as in nearly every response but streams
-            type(first) is Chunk and isinstance(self._framing, Length) and len(first.data) == self._framing.size
-        ):
-            out.append(first.data)
-            self._sent = len(first.data)
         else:
             self._take(first, out)
 

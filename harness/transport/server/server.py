@@ -66,23 +66,16 @@ def url_of(scheme: str, host: str, port: int) -> str:
 class WallClock:
     """Seconds since its creation. Requests and pauses do not move it, because they take real time.
 
-    `source` returns seconds that never go back. With a `speed` other than 1 this clock runs so many times faster
-    than its source, and ticks last as long as ever.
+    With a `speed` other than 1 this clock runs so many times faster than the machine's, and ticks last as long as
+    ever.
     """
 
-    __slots__ = ("_began", "_source", "speed", "tick_seconds")
+    __slots__ = ("_began", "speed", "tick_seconds")
 
-    def __init__(
-        self,
-        *,
-        tick_seconds: float = TICK,
-        source: Callable[[], float] = time.monotonic,
-        speed: float = 1.0,
-    ) -> None:
-        self._source = source
-        self._began = source()
+    def __init__(self, *, speed: float = 1.0) -> None:
+        self._began = time.monotonic()
         self.speed = speed
-        self.tick_seconds = tick_seconds * speed
+        self.tick_seconds = TICK * speed
 
     skipped = 0.0
     """No sleep is skipped where time is real."""
@@ -90,7 +83,7 @@ class WallClock:
     @property
     def now(self) -> float:
         """Seconds since this clock was made."""
-        return (self._source() - self._began) * self.speed
+        return (time.monotonic() - self._began) * self.speed
 
     def tick(self) -> None:
         """Do nothing: the request arrived in real time."""

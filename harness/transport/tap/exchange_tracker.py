@@ -223,7 +223,7 @@ class RequestFollower:
 Observe: TypeAlias = Callable[[Request], AnswerObserver | None]
 """Called with each complete request: the observer of its answer, None if nobody looks."""
 
-_LIMITS = Limits(head_bytes=1024 * 1024, head_fields=10_000, body_bytes=_UNBOUND)
+_LIMITS = Limits(head_bytes=1024 * 1024, body_bytes=_UNBOUND)
 """The tap must not refuse traffic, so bodies have no limit here; only their records have one."""
 
 STOPPED = "the recorder was stopped"

@@ -42,20 +42,13 @@ def test_a_cut_coding_gives_its_prefix_and_a_breach() -> None:
 BOMB = gzip.compress(b"0" * 30_000_000)
 
 
-@pytest.mark.parametrize(
-    ("limits", "field", "most"),
-    [
-        (Limits(decoded_bytes=100_000), "decoded_bytes", 100_000),
-        (Limits(decoded_ratio=50), "decoded_ratio", max(50 * len(BOMB), 1024 * 1024)),
-    ],
-)
-def test_a_bomb_is_never_unfolded(limits: Limits, field: str, most: int) -> None:
+def test_a_bomb_is_never_unfolded() -> None:
     """No byte beyond the bound is decoded, and the breach names the bound."""
-    decoder = ContentDecoder("gzip", limits)
-    assert len(decoder.feed(BOMB)) <= most
+    decoder = ContentDecoder("gzip", Limits(decoded_bytes=100_000))
+    assert len(decoder.feed(BOMB)) <= 100_000
     assert decoder.breach is not None
     assert decoder.breach.by is By.LIMIT
-    assert f"Limits.{field}" in decoder.breach.detail
+    assert "Limits.decoded_bytes" in decoder.breach.detail
     assert decoder.feed(BOMB) == b""
 
 
