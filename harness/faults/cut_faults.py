@@ -7,7 +7,6 @@ by the time the piece that crosses it arrives. So the pieces before a cut are fo
 from __future__ import annotations
 
 import re
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -54,20 +53,23 @@ def ending_of(cut: Cut) -> Ending:
     return Ending(how=_HOWS[cut.drop], detail=detail)
 
 
-class Locator(Protocol):
+class Locator:
     """Finds one place in a body that is fed piece by piece."""
 
     def at_start(self) -> bool:
         """Whether the place is before the first byte."""
+        return False
 
     def find(self, data: bytes) -> int | None:
         """How many of these bytes come before the place; None if it is beyond them."""
+        raise NotImplementedError
 
     def at_end(self) -> bool:
         """Whether the place is at the end of the body, once no more bytes follow."""
+        return False
 
 
-class _AtByte:
+class _AtByte(Locator):
     """`byte:N`."""
 
     def __init__(self, place: Place) -> None:
@@ -82,11 +84,8 @@ class _AtByte:
         self._left -= len(data)
         return None
 
-    def at_end(self) -> bool:
-        return False
 
-
-class _AfterEvents:
+class _AfterEvents(Locator):
     """Base of the places after K complete events: tracks where the K-th event and the next one end."""
 
     def __init__(self, place: Place) -> None:
@@ -96,12 +95,6 @@ class _AfterEvents:
         self._base = 0  # offset in the body of the current piece's first byte
         self.boundary: int | None = 0 if self._wanted == 0 else None
         self.next_end: int | None = None
-
-    def at_start(self) -> bool:
-        return False
-
-    def at_end(self) -> bool:
-        return False
 
     def find(self, data: bytes) -> int | None:
         for frame in self._decoder.feed(data):
@@ -201,7 +194,7 @@ class Cutter(Stage):
     """The stage that ends a body at a place. `chunked`: a cut inside a piece leaves a torn chunk on the wire."""
 
     def __init__(self, cut: Cut, *, chunked: bool) -> None:
-        self._locator: Locator = _LOCATORS[cut.place.spot](cut.place)
+        self._locator = _LOCATORS[cut.place.spot](cut.place)
         self._ending = ending_of(cut)
         self._tears = chunked and cut.drop in _TEARING
 

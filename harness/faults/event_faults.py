@@ -104,18 +104,18 @@ class EventStage(Stage):
         return [*out, Chunk(rest), ending] if rest else [*out, ending]
 
 
-def insert(after: int | None, write: Callable[[Event | None], bytes], *then: Piece) -> EventStage:
-    """Add something after `after` events (None: after each event), and the pieces `then`.
-
-    `write` returns it for the event before it (None: it comes first); its lines end in LF.
-    """
+def add_after(after: int | None, make: Callable[[Event | None], Sequence[Piece]]) -> EventStage:
+    """After `after` events (None: after each) add what `make` returns for the event before it (None: for none)."""
 
     def edit(event: Event, number: int) -> Sequence[Piece] | None:
-        if after is not None and number != after:
-            return None
-        return [Chunk(event.raw), Chunk(write(event).replace(b"\n", event.newline)), *then]
+        return [Chunk(event.raw), *make(event)] if after is None or number == after else None
 
-    return EventStage(edit, [Chunk(write(None)), *then] if after == 0 else ())
+    return EventStage(edit, make(None) if after == 0 else ())
+
+
+def write_like(event: Event | None, text: bytes) -> Chunk:
+    """Lines that end as those of an event do."""
+    return Chunk(text if event is None else text.replace(b"\n", event.newline))
 
 
 def edit_completion(protocol: StreamProtocol, edit: Callable[[Event], Sequence[Piece]]) -> EventStage:
@@ -126,6 +126,19 @@ def edit_completion(protocol: StreamProtocol, edit: Callable[[Event], Sequence[P
         return edit(event) if payload is not None and protocol.completes(payload) else None
 
     return EventStage(edit_event)
+
+
+def edit_payloads(change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> EventStage:
+    """Send each event with another payload; `change` returns None, or an equal one, for an event that stays."""
+
+    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+        payload = event.payload()
+        changed = None if payload is None else change(payload)
+        if changed is None or changed == payload:
+            return None
+        return [rewrite(event, encode_json(changed, compact=True))]
+
+    return EventStage(edit)
 
 
 def rewrite(event: Event, data: bytes) -> Chunk:
@@ -169,11 +182,6 @@ def replay(fault: Replay, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit)
 
 
-def ping(fault: Ping, protocol: StreamProtocol) -> EventStage:
-    """`ping:K`, `ping:all`: a comment between events."""
-    return insert(fault.after, lambda event: b": ping\n\n")
-
-
 _UNKNOWN_TYPE = "harness.unknown"
 
 
@@ -207,66 +215,35 @@ def add_error(fault: ErrorEvent, protocol: StreamProtocol) -> EventStage:
     """`error:K`, `error:K+id`. A resume after the error's own id continues after the real id before it."""
     cursor: str | None = None
 
-    def write(event: Event | None) -> bytes:
+    def make(event: Event | None) -> Sequence[Piece]:
         own = own_id(cursor) if fault.own_id else None
-        return protocol.error_event("internal", "This error was put here by a fault plan.", own)
+        text = protocol.error_event("internal", "This error was put here by a fault plan.", own)
+        return [write_like(event, text)]
 
-    inserted = insert(fault.after, write)
+    added = add_after(fault.after, make)
 
     def edit(event: Event, number: int) -> Sequence[Piece] | None:
         nonlocal cursor
         if fault.own_id and number <= fault.after:
             cursor = protocol.cursor(event.payload() or {}) or cursor
-        return inserted.edit(event, number)
+        return added.edit(event, number)
 
-    return EventStage(edit, inserted.first)
-
-
-def add_bare_error(fault: BareError, protocol: StreamProtocol) -> EventStage:
-    """`bare-error:K`, `bare-error:K+refusal`: what the API writes outside the framing, then the end."""
-    return insert(fault.after, lambda event: protocol.bare_error(fault.refused), COMPLETE)
-
-
-def end_raw(fault: Raw, protocol: StreamProtocol) -> EventStage:
-    """`raw:K+TEXT`: the text as it is, then the end."""
-    end: list[Piece] = [Chunk(fault.text.encode("utf-8", "surrogatepass")), COMPLETE]
-
-    def edit(event: Event, number: int) -> Sequence[Piece] | None:
-        return [Chunk(event.raw), *end] if number == fault.after else None
-
-    return EventStage(edit, end if fault.after == 0 else ())
+    return EventStage(edit, added.first)
 
 
 def remove_ids(fault: Ids, protocol: StreamProtocol) -> EventStage:
     """`ids:none`, `ids:N`: the cursor of an event is removed unless it is one of those that keep theirs."""
     with_cursor = 0
 
-    def edit(event: Event, number: int) -> Sequence[Piece] | None:
+    def change(payload: dict[str, Any]) -> dict[str, Any] | None:
         nonlocal with_cursor
-        payload = event.payload()
-        if payload is None or protocol.cursor(payload) is None:
+        if protocol.cursor(payload) is None:
             return None
         with_cursor += 1
-        if fault.every is not None and with_cursor % fault.every == 0:
-            return None
-        return [rewrite(event, encode_json(protocol.with_cursor(payload, None), compact=True))]
+        keeps = fault.every is not None and with_cursor % fault.every == 0
+        return None if keeps else protocol.with_cursor(payload, None)
 
-    return EventStage(edit)
-
-
-def delay_completion(fault: Late, protocol: StreamProtocol) -> EventStage:
-    """`late:S`."""
-    return edit_completion(protocol, lambda event: [Pause(fault.millis / 1000), Chunk(event.raw)])
-
-
-def be_silent(fault: Silence, protocol: StreamProtocol) -> EventStage:
-    """`silence:K+S`."""
-    pause = Pause(fault.millis / 1000)
-
-    def edit(event: Event, number: int) -> Sequence[Piece] | None:
-        return [Chunk(event.raw), pause] if number == fault.after else None
-
-    return EventStage(edit, [pause] if fault.after == 0 else ())
+    return edit_payloads(change)
 
 
 def cut_completion(fault: Cut, protocol: StreamProtocol) -> EventStage:
@@ -342,19 +319,6 @@ def glue(fault: Glue, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit)
 
 
-def add_member(fault: Members, protocol: StreamProtocol) -> EventStage:
-    """`members`: one more member in each event."""
-
-    def edit(event: Event, number: int) -> Sequence[Piece] | None:
-        payload = event.payload()
-        if payload is None:
-            return None
-        more = {**payload, "harness_unknown": {"nested": [1, None, "text"]}}
-        return [rewrite(event, encode_json(more, compact=True))]
-
-    return EventStage(edit)
-
-
 def add_comment(fault: Comment, protocol: StreamProtocol) -> EventStage:
     """`comment:K`, `comment:all`: a heartbeat that a proxy puts into a frame that it did not write."""
 
@@ -380,17 +344,6 @@ def reshape(value: Any, fault: Reshape) -> Any:
 def _empty(value: Any) -> Any:
     """An empty value of the same kind; null for what has none."""
     return type(value)() if isinstance(value, str | list | dict) else None
-
-
-def reshape_events(fault: Reshape, protocol: StreamProtocol) -> EventStage:
-    """`strip:NAME`, `empty:NAME` in a stream."""
-
-    def edit(event: Event, number: int) -> Sequence[Piece] | None:
-        payload = event.payload()
-        changed = reshape(payload, fault)
-        return None if changed == payload else [rewrite(event, encode_json(changed, compact=True))]
-
-    return EventStage(edit)
 
 
 # Changes that a reader of event streams must not notice: other line ends, and other boundaries between pieces.
@@ -515,20 +468,28 @@ class ShortPromise(Stage):
 
 STAGES: dict[type, Callable[[Any, StreamProtocol], Stage]] = {
     Replay: replay,
-    Ping: ping,
+    Ping: lambda fault, protocol: add_after(fault.after, lambda event: [write_like(event, b": ping\n\n")]),
     Unknown: add_unknown,
     ErrorEvent: add_error,
-    BareError: add_bare_error,
-    Raw: end_raw,
+    BareError: lambda fault, protocol: add_after(
+        fault.after, lambda event: [write_like(event, protocol.bare_error(fault.refused)), COMPLETE]
+    ),
+    Raw: lambda fault, protocol: add_after(
+        fault.after, lambda event: [Chunk(fault.text.encode("utf-8", "surrogatepass")), COMPLETE]
+    ),
     Ids: remove_ids,
-    Late: delay_completion,
-    Silence: be_silent,
+    Late: lambda fault, protocol: edit_completion(
+        protocol, lambda event: [Pause(fault.millis / 1000), Chunk(event.raw)]
+    ),
+    Silence: lambda fault, protocol: add_after(fault.after, lambda event: [Pause(fault.millis / 1000)]),
     Omit: omit,
     Garble: garble,
     Glue: glue,
-    Members: add_member,
+    Members: lambda fault, protocol: edit_payloads(
+        lambda payload: {**payload, "harness_unknown": {"nested": [1, None, "text"]}}
+    ),
     Comment: add_comment,
-    Reshape: reshape_events,
+    Reshape: lambda fault, protocol: edit_payloads(lambda payload: reshape(payload, fault)),
     Crlf: lambda fault, protocol: LineEnds(),
     Chunks: lambda fault, protocol: Rechunker(fault),
     Trickle: lambda fault, protocol: Dripper(fault),

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import json
 import re
-from array import array
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import cache
 from itertools import islice, pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
-import msgspec
-
+from harness.wire.json_value import json_or_none
 from harness.wire.protocol import StreamProtocol
 from harness.wire.secrets import (
     CONTEXTS,
@@ -426,7 +423,7 @@ class SecretFinder:
         known, shaped = sorted(self.find_known(text)), sorted(self._find_shapes(text))
         places = sorted(edit.start for edit in (*known, *shaped))
         edits: list[TextEdit] = []
-        spread: dict[str, _Spread] = {}
+        spread: dict[str, list[tuple[int, int, str]]] = {}
         blank_line = _BLANK_LINE if "\r" in text else _PLAIN_BLANK_LINE
         ends = [found.end() for found in blank_line.finditer(text)]
         bounds = pairwise((0, *ends, len(text)))
@@ -438,7 +435,7 @@ class SecretFinder:
                 frame = text[start:end]
                 key, fragment = _read_fragment(_payload(frame), protocol) or ("", "")
                 if fragment:
-                    (spread.get(key) or spread.setdefault(key, _Spread())).add(start, end, fragment)
+                    spread.setdefault(key, []).append((start, end, fragment))
                 at = bisect_left(places, start)
                 is_found = at < len(places) and places[at] < end
                 if is_found or (may_be_named and (_ESCAPE in frame or self.fields.may_cover(frame))):
@@ -446,17 +443,17 @@ class SecretFinder:
                     inner = self._sift(_blank_out(frame), of_known, of_shaped)
                     edits += (edit.move(start) for edit in inner)
         for key, fragments in spread.items():
-            edits += self._in_fragments(text, (key, fragments), protocol)
+            edits += self._in_fragments(text, key, fragments, protocol)
         return without_overlap(edits)
 
     def _in_fragments(
-        self, text: str, carried: tuple[str, _Spread], protocol: StreamProtocol
+        self, text: str, key: str, fragments: list[tuple[int, int, str]], protocol: StreamProtocol
     ) -> Iterator[TextEdit]:
         """A secret is replaced in the first fragment that it touches, and removed from the others."""
-        key, spread = carried
-        whole = spread.whole()
-        found = self.in_document(whole)
-        for start, end, first, last in spread.places() if found else ():
+        found = self.in_document("".join(fragment for _, _, fragment in fragments))
+        last = 0
+        for start, end, fragment in fragments if found else ():
+            first, last = last, last + len(fragment)
             share = [
                 TextEdit(
                     max(edit.start, first) - first,
@@ -469,12 +466,12 @@ class SecretFinder:
             ]
             if not share:
                 continue
-            payload, fragment = _blank_out(text[start:end]), whole[first:last]
+            payload = _blank_out(text[start:end])
             new = apply_edits(fragment, share)
             for value in values(payload):
                 word = payload[value.start : value.end]
-                if "\n" in word or decode_literal(word, closed=value.closed) != fragment:
-                    continue  # a literal in two lines of data cannot be written in one
+                if decode_literal(word, closed=value.closed) != fragment:
+                    continue
                 literal = encode_literal(new, word, closed=value.closed)
                 changed = payload[: value.start] + literal + payload[value.end :]
                 if _read_fragment(changed, protocol) == (key, new):
@@ -490,45 +487,12 @@ class UnreadableSecret(ValueError):
     """A secret was found that cannot be replaced."""
 
 
-class _Spread:
-    """A text split over events, and the offsets of those events. Compact, because a body may have millions."""
-
-    def __init__(self) -> None:
-        self._numbers = array("Q")
-        self._parts: list[str] = []
-        self._latest: list[str] = []
-
-    def add(self, start: int, end: int, text: str) -> None:
-        self._numbers.extend((start, end, len(text)))
-        self._latest.append(text)
-        if len(self._latest) >= 4096:  # a short string takes many times the memory of its characters
-            self._parts.append("".join(self._latest))
-            self._latest.clear()
-
-    def whole(self) -> str:
-        """Return the joined text and release the fragments."""
-        parts, self._parts, self._latest = [*self._parts, *self._latest], [], []
-        return "".join(parts)
-
-    def places(self) -> Iterator[tuple[int, int, int, int]]:
-        """Where each event begins and ends in the stream, and its fragment in the joined text."""
-        at = 0
-        numbers = iter(self._numbers)
-        for start, end, size in zip(numbers, numbers, numbers, strict=True):
-            yield start, end, at, at + size
-            at += size
-
-
 _BLANK_LINE = re.compile(r"(?>\r\n|\r|\n){2,}")
 _PLAIN_BLANK_LINE = re.compile(r"\n\n\n*")
 """The same without a CR, ten times as fast."""
 _HEAD = re.compile(r"(?:event:[^\r\n]*\r?\n)?data: ?(?=[^\r\n]*\s*\Z)")
 _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 """Matches what is not payload in an event: the prefix of each data line, and every other line."""
-
-
-_decode_quickly = msgspec.json.Decoder().decode
-_decode = json.JSONDecoder(strict=False).decode
 
 
 def _payload(frame: str) -> str:
@@ -545,34 +509,12 @@ def _blank_out(frame: str) -> str:
 
 
 def _read_fragment(payload: str, protocol: StreamProtocol) -> tuple[str, str] | None:
-    """(join key, fragment) of an event, whose JSON may be cut; None if it carries no text."""
+    """(join key, fragment) of an event; None if it carries no text."""
     payload = payload.strip()
     if not payload.startswith("{"):
         return None
-    event: Any = None
-    try:
-        event = _decode_quickly(payload)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        for text in (payload, _close(payload)):
-            with suppress(ValueError, RecursionError):
-                event = _decode(text)
-                break
+    event = json_or_none(payload.encode("utf-8", "surrogatepass"))
     return protocol.text_of(event) if isinstance(event, dict) else None
-
-
-def _close(text: str) -> str:
-    """Close a cut JSON text; the result is valid if the cut was after a whole value or inside a string value."""
-    opened: list[str] = []
-    end = ""
-    for found in _TOKEN.finditer(text):
-        word, end = found[0], ""
-        if word in _OPENERS:
-            opened.append(_CLOSERS[_OPENERS.index(word)])
-        elif word in _CLOSERS and opened:
-            opened.pop()
-        elif word[0] == '"' and not found["closed"]:
-            end = '"'
-    return text + end + "".join(reversed(opened))
 
 
 def _cut_out(edits: list[TextEdit], start: int, end: int) -> list[TextEdit]:
