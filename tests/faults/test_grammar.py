@@ -47,7 +47,6 @@ from harness.faults import (
 )
 from harness.faults.values import Coding, Edit, Part
 from harness.outcome import UsageFault
-from tests.growth import TIMES, assert_linear
 from tests.in_one_test import in_one_test
 
 NUMBER = st.integers(1, 10**12 - 1)
@@ -241,17 +240,6 @@ def test_an_error_points_and_suggests(text: str) -> None:
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "faults.md"
-
-
-def test_a_long_plan_costs_what_it_is_long() -> None:
-    """Reading takes time in proportion to the length, and an error shows the part around the mistake."""
-    short, long = ("event:1+1,rst,times:3/" * count for count in (2_000, 2_000 * TIMES))
-    assert_linear(lambda: parse(f"{short}pass"), lambda: parse(f"{long}pass"))
-    with pytest.raises(UsageFault, match=f"column {len(long) + 1}: 'nothing' is not a fault") as wrong:
-        parse(f"{long}nothing/{long}pass")
-    shown, caret = str(wrong.value).splitlines()[-2:]
-    assert shown[caret.index("^") :].startswith("nothing/event")
-    assert len(shown) < 1000
 
 
 def test_the_documentation_can_be_typed() -> None:

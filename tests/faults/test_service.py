@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 
 import pytest
 
@@ -12,7 +11,7 @@ from harness.faults import cut
 from harness.faults.event_faults import own_id
 from harness.faults.service import kind_of
 from harness.outcome import UsageFault
-from harness.wire import COMPLETE, At, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response
+from harness.wire import COMPLETE, At, Chunk, Ending, Headers, How, PieceBody, Request, Response
 from tests.faults.streams import BODY, CREATE, EVENTS, POLL, STREAM, Live, after, cursors, read, resume
 from tests.in_one_test import in_one_test
 
@@ -27,18 +26,6 @@ def test_connections_suffer_in_order() -> None:
     assert (second[0], second[1].how) == (BODY[after(3) : after(5)], How.FIN)
     assert third == (STREAM[5], COMPLETE)
     assert service.connections == 3
-
-
-def test_what_is_over_is_let_go_of() -> None:
-    """After a stream is closed the log keeps none of its bytes, only which faults fired."""
-    service = cut(Live(), "dup:1,event:3,rst", PROTOCOL)
-    body = service(CREATE).body
-    assert service.log[0].stages
-    for _ in body:
-        pass
-    body.close()
-    assert not service.log[0].stages
-    assert list(map(str, service.log[0].fired)) == ["dup:1", "event:3,rst"]
 
 
 ACCEPT = Headers((("Accept", "text/event-stream"),))
@@ -164,15 +151,6 @@ def test_an_inclusive_resume_repeats_one_event() -> None:
     assert live.closings == 6
 
 
-def test_an_inclusive_resume_of_a_stranger() -> None:
-    """With `inclusive` an unknown cursor is still refused, and one missing from the replay adds no event."""
-    response = cut(Live(), "inclusive", PROTOCOL)(resume("nobody"))
-    assert response.status == 400
-    endless = Response(200, EVENTS, Live()(CREATE).framing, PieceBody(iter(lambda: Pause(1), None)))
-    service = cut(lambda request: endless if request == resume(None) else Live()(request), "inclusive", PROTOCOL)
-    assert read(service(resume("e4")))[0] == b"".join(STREAM[4:])
-
-
 def test_a_made_up_id_resumes_where_it_stood() -> None:
     """Resuming from the id of an added error continues after the real event before it, on any connection."""
     live = Live()
@@ -192,26 +170,6 @@ def test_the_record_tells_what_fired() -> None:
         (1, "POST", ["ping:1"]), (2, "POST", ["status:500"]), (3, "GET", ["headers,fin"]), (4, "POST", []),
     ]  # fmt: skip
     assert service.log[2].path == "/v1beta/interactions/int_1"
-
-
-def test_counting_is_safe_between_threads() -> None:
-    """With concurrent requests each planned fault is applied to exactly one of them."""
-    service = cut(Live(), "pass,times:50/status:500,times:20/pass", PROTOCOL)
-    statuses: list[int] = []
-    start = threading.Barrier(4)
-
-    def ask() -> None:
-        start.wait()
-        for _ in range(25):
-            statuses.append(service(CREATE).status)
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert statuses.count(500) == 20
-    assert service.connections == 100
 
 
 def test_a_wrong_plan_is_refused_at_the_door() -> None:

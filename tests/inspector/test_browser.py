@@ -215,25 +215,6 @@ def test_what_nobody_watched_is_not_called_nothing(window: Window) -> None:
     window.wait_for_text("#hello-title", "No request has arrived since this page was opened.")
 
 
-def test_disarming_leaves_what_else_waits(window: Window) -> None:
-    """Each thing that is armed has its own Disarm: a failure goes without the queued answer, and the reverse."""
-    window.page.click("#queue")
-    window.page.fill("#queue-text", "It stays.")
-    window.page.get_by_role("button", name="Queue", exact=True).click()
-    window.wait_for_text(".armed", "1 response queued")
-    window.page.click("#fail")
-    window.page.locator(".armed", has_text="The next create fails").get_by_role("button").click()
-    window.page.locator(".armed", has_text="fails").wait_for(state="detached", timeout=60_000)
-    assert "It stays." in json.dumps(window.create())
-    window.page.click("#fail")
-    window.wait_for_text(".armed", "The next create fails")
-    window.page.click("#queue")
-    window.page.get_by_role("button", name="Queue", exact=True).click()
-    window.page.locator(".armed", has_text="1 response queued").get_by_role("button").click()
-    window.page.locator(".armed", has_text="queued").wait_for(state="detached", timeout=60_000)
-    assert "error" in window.create()
-
-
 def test_one_run_is_held_while_others_go_on(window: Window) -> None:
     """The details of a run hold it alone, advance it by one event, and release it; another run ends meanwhile."""
     held = window.create(background=True)["id"]
@@ -286,25 +267,6 @@ def test_a_session_is_steered_alone(window: Window) -> None:
     window.page.locator(".armed").wait_for(state="detached", timeout=60_000)
 
 
-def test_a_run_is_held_advanced_and_released(window: Window) -> None:
-    """Held runs stand in the tree as held and go on event by event; released they end."""
-    assert window.page.is_disabled("#advance")
-    window.page.click("#hold")
-    window.wait("#advance:not(:disabled)")
-    name = window.create(background=True)["id"]
-    window.wait_for_text(".node", "held")
-    run = window.bench.emulator.engine().store.get(name)
-    assert run is not None
-    before = run.shown
-    window.page.click("#advance")
-    window.wait_for_text("#toast", "1 run advanced")
-    assert run.shown == before + 1
-    window.page.click("#hold")
-    window.wait_for_text(".node", "in progress")
-    assert window.read(f"{name}?stream=true")[1]
-    window.wait_for_text(".node", "completed")
-
-
 def test_a_chain_is_a_tree_and_polls_are_one_row(window: Window) -> None:
     """A child stands under its parent, and equal polls fold into one row with their number."""
     first = window.create(input="One.")["id"]
@@ -315,21 +277,6 @@ def test_a_chain_is_a_tree_and_polls_are_one_row(window: Window) -> None:
             client.get(f"{window.url}/v1beta/interactions/{first}")
     window.wait_for_text(".request", "× 60")
     window.wait_for_count(".request", 3)
-
-
-def test_a_poll_with_a_finding_leaves_the_row_of_the_others(open_window: Callable[..., Window]) -> None:
-    """What is wrong with a poll is told after the next one joined its row: it gets a row of its own."""
-    window = open_window("shape-get")
-    window.wait("#live:not(.waiting)")
-    first = window.create(input="One.")["id"]
-    with httpx.Client(headers=KEYED) as client:
-        for _ in range(8):
-            client.get(f"{window.url}/v1beta/interactions/{first}")
-    window.wait(".request:nth-child(9) .wrong")
-    window.wait_for_count(".request .wrong", 8)
-    assert "×" not in window.text("#rows")
-    numbers = window.page.eval_on_selector_all(".request", "rows => rows.map((row) => row.dataset.n)")
-    assert numbers == [str(number) for number in range(1, 10)]
 
 
 def test_a_finding_is_shown_at_its_event(open_window: Callable[..., Window]) -> None:
@@ -438,16 +385,6 @@ def test_requests_are_searched_and_filtered(window: Window) -> None:
     window.wait_for_text("#matches", "1 shown")
     window.page.select_option("#kind", "")
     window.wait_for_count(".request:visible", 3)
-
-
-def test_a_notice_covers_nothing(window: Window) -> None:
-    """It has a line of its own, which is there before it and does not move what is below."""
-    place = "document.querySelector('.panes').getBoundingClientRect().top"
-    before = window.page.evaluate(place)
-    window.page.click("#hold")
-    window.wait_for_text("#toast", "Background runs are held")
-    box = window.page.locator("#toast").bounding_box()
-    assert window.page.evaluate(place) == before >= box["y"] + box["height"]
 
 
 def test_what_came_over_the_wire_is_text(window: Window) -> None:
@@ -560,12 +497,3 @@ def test_the_page_is_accessible(open_window: Callable[..., Window], theme: str, 
             window.page.click(f"#tab-{view}")
         assert window.find_violations() == [], view
         assert window.page.evaluate("document.documentElement.scrollWidth") == size["width"]
-
-
-def test_nothing_is_wider_than_the_screen(window: Window) -> None:
-    """From a small phone to a wide screen there is no horizontal scroll bar."""
-    window.create(stream=True, input="x" * 300)
-    window.wait(".request", state="attached")
-    for width in (360, 560, 760, 900, 1000, 1180, 1600):
-        window.page.set_viewport_size({"width": width, "height": 700})
-        assert window.page.evaluate("document.documentElement.scrollWidth") == width

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import sys
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -13,14 +12,11 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import replace
 
-from harness.inspector.seen_exchange import SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
-from harness.transport.http1.writer import ResponseWriter
-from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Request, Response
+from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Request
 from harness.wire.message import ObservedBody
-from harness.wire.stream_picture import Columns
-from tests.inspector.conftest import KEYED, SECRET, Bench, OpenPage
+from tests.inspector.conftest import KEYED, SECRET, Bench
 
 STREAM = Headers((("content-type", "text/event-stream"),))
 
@@ -284,18 +280,6 @@ def test_the_number_of_requests_is_bounded() -> None:
     assert 0 < len(taken) <= 10
 
 
-def test_exchanges_that_no_page_knows_are_dropped_in_one_change() -> None:
-    """Of those that make room for others before a page looks, only the number is told."""
-    traffic = SeenTraffic(INTERACTIONS, requests=10)
-    traffic.listen()
-    for _ in range(25):
-        _pass(traffic)
-    told = _take(traffic)
-    assert [change["n"] for change in told if change["is"] == "request"] == list(range(16, 26))
-    assert [(change["n"], change["total"]) for change in told if change["is"] == "dropped"] == [(0, 15)]
-    assert _take(traffic) == []
-
-
 def test_a_server_only_takes_notes() -> None:
     """With a page open, what goes out is taken apart when the page looks, in the order in which it went out."""
     traffic = SeenTraffic(INTERACTIONS)
@@ -357,58 +341,6 @@ def test_what_nobody_judged_is_missing_from_the_history(bench: Bench) -> None:
     bench.send("GET", f"/v1beta/interactions/{named}")
     assert page.all("findings") == []
     assert traffic.missed == 1
-
-
-def test_many_pages_cost_the_streams_no_more_than_one(
-    new_bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stream makes the same calls beside twenty pages as beside one, and a look is made once for all of them."""
-    monkeypatch.setattr("harness.inspector.feed._WORK_SECONDS", 3600.0)  # a look is never cut short by the clock
-    costs = {}
-    for many in (1, 20):
-        bench = new_bench()
-        pages = [bench.open() for _ in range(many)]
-        name = json.loads(bench.create(background=True).body)["id"]
-        request = Request("GET", f"/v1beta/interactions/{name}?stream=true", KEYED)
-        _write(bench.service(request))
-        _drain(pages)
-        serving, looking = CallCounter(), CallCounter()
-        with serving:
-            _write(bench.service(request))
-        with looking:
-            _drain(pages)
-        assert {len(page.all("event")) for page in pages} == {len(pages[0].all("event"))}
-        costs[many] = serving.calls, looking.calls
-    assert costs[1][0] == costs[20][0]
-    per_page = (costs[20][1] - costs[1][1]) / 19
-    assert per_page < costs[1][1] / 20, costs
-
-
-def _drain(pages: list[OpenPage]) -> None:
-    for page in pages:
-        page.read()
-
-
-def _write(response: Response) -> None:
-    writer = ResponseWriter(response, "GET")
-    while writer.after is None:
-        writer.batch()
-
-
-class CallCounter:
-    """Counts the calls of functions in its block."""
-
-    calls = 0
-
-    def __enter__(self) -> CallCounter:
-        sys.setprofile(self._see)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        sys.setprofile(None)
-
-    def _see(self, frame: Any, event: str, argument: Any) -> None:
-        self.calls += event == "call"
 
 
 def test_a_page_that_comes_late_is_told_everything_once(bench: Bench) -> None:
@@ -481,27 +413,6 @@ def test_a_key_that_is_learned_later_is_hidden_in_what_is_told_again(bench: Benc
     bench.driver.send(Request("GET", "/v1beta/interactions/y", Headers((*KEYED, ("x-api-key", key)))))
     _pass(bench.inspector.traffic, data=stream)
     assert page.all("event")[-1]["cursor"] == "***"
-
-
-def test_a_stream_that_is_read_again_moves_no_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the first stream of a run, and one that differs from it, is compared with all others of the run."""
-    placed, place = list[SeenExchange](), SeenExchange.place_again
-
-    def place_again(seen: SeenExchange, columns: Columns) -> bool:
-        placed.append(seen)
-        return place(seen, columns)
-
-    monkeypatch.setattr(SeenExchange, "place_again", place_again)
-    bench.open()
-    name = json.loads(bench.create(background=True).body)["id"]
-    for _ in range(5):
-        bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
-    bench.inspector.traffic.catch_up()
-    assert placed == []
-    bench.control("POST", "faults", {"plan": "event:8,rst"})
-    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
-    bench.inspector.traffic.catch_up()
-    assert len(placed) == 6
 
 
 def test_another_resource_with_a_status_is_no_interaction(bench: Bench) -> None:

@@ -79,13 +79,6 @@ def test_the_name_of_a_gateway_is_for_programs(pages: Pages, token: str) -> None
     assert allowed.refusal_of_control(asked) is None
 
 
-def test_several_origins_are_all_looked_at() -> None:
-    """A second Origin does not hide behind the first."""
-    guard = PageGuard(PROTOCOL, pages=Pages.LOCAL)
-    named = [("host", "127.0.0.1"), ("origin", LOCAL[0]), ("origin", FOREIGN[0])]
-    assert guard.refusal_of_caller(Request("GET", API, Headers(named))) is not None
-
-
 def test_the_two_options_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
     """One cannot open and close the API at once."""
     assert main(["serve", "--cors", "--no-cors"]) == 2

@@ -86,24 +86,6 @@ def test_the_action_runs_nothing_of_the_tree(tree: Path) -> None:
     assert not (tree.parent / "ran").exists(), (tree.parent / "ran").read_text("utf-8")
 
 
-@pytest.mark.parametrize("path", ["", "."])
-def test_the_action_takes_no_python_of_the_tree(path: str, tree: Path) -> None:
-    """A relative entry of PATH leads to no program in the tree."""
-    done = subprocess.run(
-        ["bash", "-c", ACTION["runs"]["steps"][0]["run"]],
-        cwd=tree,
-        env={
-            "PATH": f"{path}:{os.environ['PATH']}", "PYTHON": "python3", "EXTRAS": "fast", "SOURCE": "/",
-            "RUNNER_TEMP": str(tree.parent / "temp"),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stderr
-    assert not (tree.parent / "ran").exists()
-
-
 @pytest.mark.parametrize(
     ("step", "inputs"),
     [

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from msgspec import structs
 
 from harness import child_processes
 from harness.cli.arguments import load_options
@@ -24,7 +23,7 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.transport import ServerThread
-from harness.wire import Headers, Request, Response
+from harness.wire import Request, Response
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 
@@ -207,36 +206,6 @@ def test_a_command_opens_nothing_in_the_folder(repository: Path) -> None:
 
 
 @pytest.mark.slow
-def test_fuzz_sends_no_request_of_the_folder_and_no_variable(
-    repository: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Schemathesis would send what its cache holds, and put a variable of the environment for `${NAME}`."""
-    pytest.importorskip("schemathesis")
-    cache = repository / ".schemathesis" / "default" / "cache"
-    cache.mkdir(parents=True)
-    for name, value in PLANTED.items():
-        (cache / name).write_text(f"{json.dumps(value)}\n", encoding="utf-8")
-    monkeypatch.setenv("PRIVATE", "s3cr3t-of-another-service")
-    monkeypatch.delenv("GEMINI_API_KEY")
-    emulator, heard = Emulator(), list[Request]()
-
-    def note(request: Request) -> Response:
-        heard.append(request)
-        headers = Headers([*request.headers.items(), ("x-goog-api-key", "k")])
-        below = request.target[request.target.find("/v1beta") :]
-        return emulator(structs.replace(request, target=below, headers=headers))
-
-    with ServerThread(note, clock=emulator.clock) as server:
-        target = (f"{server.url}/${{PRIVATE}}", "-H", "X-Team: ${PRIVATE}")
-        main(["fuzz", *target, "--engine", "schema", "--max-examples", "1", "--no-store", "--time", "8"])
-    assert len(heard) > 20
-    assert {request.headers.get("x-team") for request in heard} == {"${PRIVATE}"}
-    assert not [
-        one for one in heard if "planted" in f"{one.target} {one.headers.items()}" or "s3cr3t" in one.target
-    ]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("status", [301, 303, 307])
 def test_fuzz_follows_no_redirect(status: int, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server could lead a request with the key to any path of its host, where somebody else may be served."""
@@ -402,24 +371,6 @@ def test_an_address_in_a_file_gets_no_request(name: str, repository: Path) -> No
     assert heard == []
 
 
-@pytest.mark.parametrize("kind", ["a pipe", "deep", "huge"])
-def test_a_planted_session_is_none(kind: str, repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`record --continue` begins anew if the folder holds a pipe, an endless or a bottomless file as its notes."""
-    notes = repository / "cassettes" / ".recording.json"
-    notes.parent.mkdir()
-    if kind == "a pipe":
-        os.mkfifo(notes)
-    elif kind == "deep":
-        notes.write_text('{"done": ' + "[" * 100_000, encoding="utf-8")
-    else:
-        with notes.open("wb") as file:
-            file.truncate(9 << 30)
-    with listening() as (url, _):
-        words = ("--target", url, "--scenario", "errors", "--max-requests", "3", "--continue")
-        assert main(["record", *words, "--cassettes", "cassettes"]) == 1
-    assert "0 of 1 scenario" in capsys.readouterr().out
-
-
 def plant(folder: Path, marker: Path) -> None:
     """Put files into a folder that Python would run or read if it looked for its own modules there."""
     code = f"open({str(marker)!r}, 'a').write(__file__ + chr(10))\n"
@@ -461,20 +412,3 @@ def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
         done = subprocess.run([str(node), str(script)], env=environment, capture_output=True, check=False)
         assert done.returncode == code, done.stderr
     assert (repository.parent / "ran").read_text("utf-8").splitlines() == [str(own / "harness")]
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-def test_npx_has_pipx_run_no_program_of_the_folder(repository: Path) -> None:
-    """pipx takes a program of `__pypackages__` for the one that it should fetch, so it is not asked there."""
-    own = repository.parent / "own"
-    own.mkdir()
-    (own / "pipx").write_text('#!/bin/sh\necho "pipx $*"\n', encoding="utf-8")
-    (own / "pipx").chmod(0o755)
-    script = Path(__file__).parents[2] / "javascript" / "bin.js"
-    command = [str(child_processes.find_program("node")), str(script), "list"]
-    environment = {"PATH": str(own), "HOME": str(repository.parent)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.stdout == "pipx run --spec interactions-harness harness list\n"
-    (repository / "__pypackages__").mkdir()
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (127, "")

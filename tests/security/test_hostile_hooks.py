@@ -86,26 +86,3 @@ def test_no_file_of_the_tree_stops_the_search_for_secrets(planted: str, tmp_path
     assert ("1 possible secret" in done.stdout) is (done.returncode == Exit.FAILED)
     assert planted not in ("", QUIET) or done.returncode == Exit.FAILED, done.stderr
     assert KEY not in done.stdout + done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("option", ["revision", "secrets"])
-@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook["id"]))
-def test_the_name_of_a_file_is_no_option(hook: dict[str, Any], option: str, tmp_path: Path) -> None:
-    """A file whose name reads like an option is searched and judged as any other, and it excuses nothing."""
-    name = f"--{option}=x/cassettes/a.sse"
-    files = [name, "cassettes/b.sse"]
-    for file in files:
-        (tmp_path / file).parent.mkdir(parents=True)
-        (tmp_path / file).write_text(RECORDING, encoding="utf-8")
-    (tmp_path / "x" / "cassettes").mkdir(parents=True)
-    (tmp_path / "x" / "cassettes" / "a.sse").write_text(EXCUSES, encoding="utf-8")
-    (tmp_path / name).write_text(RECORDING.replace("data: {", f'data: {{"k": "{KEY}", '), "utf-8")
-    _, *words = list_words(hook)
-    done = subprocess.run(
-        [sys.executable, *words, *files], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == Exit.FAILED, done.stderr
-    assert name in done.stdout
-    assert KEY not in done.stdout + done.stderr
-    assert sorted(path.name for path in (tmp_path / "x" / "cassettes").iterdir()) == ["a.sse"]

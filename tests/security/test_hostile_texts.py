@@ -102,18 +102,6 @@ def test_a_copied_url_names_no_other_host(target: str) -> None:
     assert urlsplit(json.loads(fetched[1])).netloc == "127.0.0.1:8000"
 
 
-REPORT = ("check", "emulator", "-c", "get.unknown", "-c", "get.ok")
-
-
-@pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The reports of two runs, which can be compared."""
-    folder = tmp_path_factory.mktemp("reports")
-    for number in (1, 2):
-        assert main((*REPORT, "--report", f"json={folder}/{number}.json")) in (0, 3)
-    return folder
-
-
 LURE = (
     "![p](https://evil.example/p.png) [click](https://evil.example) \\[q](https://evil.example) @octocat fixes #1 "
     "\\| | <img src=x> **PASSED** <!-- ` [r](https://evil.example)"
@@ -137,16 +125,6 @@ def test_what_a_target_says_is_no_markdown(tmp_path: Path) -> None:
     text = report.read_text("utf-8")
     assert "octocat" in text
     assert _find_markup(text) == []
-
-
-def test_a_report_of_another_version_is_read(reports: Path, tmp_path: Path) -> None:
-    """It may have members that this version does not know, and lack some that no comparison needs."""
-    record = json.loads((reports / "1.json").read_text("utf-8"))
-    del record["waited"]
-    record["new"] = record["checks"][0]["new"] = {"a": 1}
-    other = tmp_path / "other.json"
-    other.write_text(json.dumps(record), "utf-8")
-    assert main(["diff", str(reports / "1.json"), str(other)]) in (0, 3)
 
 
 def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,13 +16,11 @@ import pytest
 
 from harness import written_files
 from harness.cassette import CassetteFile, save
-from harness.cassette.journal import Journal, alone
 from harness.cli.main import main
 from harness.contract import PROTOCOL
-from harness.errors import CassetteError
 from harness.outcome import Exit
 from harness.written_files import replacing
-from tests.cassette.samples import URL, answered, get, post
+from tests.cassette.samples import URL, answered, get
 
 PACKAGE = Path(written_files.__file__).parent
 ALLOWED = {
@@ -109,18 +107,6 @@ def test_a_full_disk_keeps_the_old_report_and_the_exit_code(
     assert f"the junit report is missing: '{tmp_path / 'new.xml'}' cannot be written: No space left" in said
 
 
-def test_a_baseline_that_cannot_be_written_changes_no_exit_code(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The exit code says what the run judged, and the old baseline stays."""
-    baseline = tmp_path / "baseline.yaml"
-    baseline.write_text("[]\n", encoding="utf-8")
-    monkeypatch.setattr(os, "fsync", fail(errno.ENOSPC, ""))
-    assert main((*CHECK, "--baseline", str(baseline), "--baseline-update")) == Exit.OK
-    assert baseline.read_text("utf-8") == "[]\n"
-    assert "the baseline" in capsys.readouterr().err
-
-
 def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,28 +119,6 @@ def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
 
 
-def test_a_file_that_cannot_be_written_in_place_is_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """If the disk fills while a file is written over, its old content is put back."""
-    old = tmp_path / "old.html"
-    old.write_text("the old text", encoding="utf-8")
-    monkeypatch.setattr(os, "replace", fail(errno.EBUSY, str(old)))
-    write_whole, texts = Path.write_bytes, []
-
-    def write_part(path: Path, data: bytes) -> int:
-        texts.append(data)
-        written = write_whole(path, data[:3] if len(texts) == 1 else data)
-        if len(texts) == 1:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return written
-
-    monkeypatch.setattr(Path, "write_bytes", write_part)
-    with pytest.raises(OSError, match="No space left"):
-        written_files.write_file(old, "a new text that is longer")
-    assert old.read_text("utf-8") == "the old text"
-
-
 @pytest.mark.skipif(not Path("/dev/stdout").exists() or shutil.which("cat") is None, reason="needs /dev/stdout")
 def test_a_device_is_written_to() -> None:
     """A report may go to a pipe, which a runner of a CI system reads; JSON says the same there."""
@@ -165,32 +129,3 @@ def test_a_device_is_written_to() -> None:
     assert not re.findall(r"(?m)^\s*::.*|##\w*\[.*|\[\[ATTACHMENT", done.stdout)
     assert json.loads(done.stdout.splitlines()[2]) == hostile
     assert done.stdout.startswith("# Title\n")
-
-
-def test_a_lock_empties_no_other_file(tmp_path: Path) -> None:
-    """A link in the place of a lock leads to nothing: its file is neither opened nor emptied."""
-    victim = tmp_path / "victim"
-    victim.write_text("mine", encoding="utf-8")
-    (tmp_path / ".a.yaml.lock").symlink_to(victim)
-    with pytest.raises(CassetteError, match="cannot be written"), alone(tmp_path / "a.yaml"):
-        pass
-    assert victim.read_text("utf-8") == "mine"
-    if hasattr(os, "mkfifo"):
-        os.mkfifo(tmp_path / ".b.yaml.lock")
-        with pytest.raises(CassetteError, match="is not a file: delete it"), alone(tmp_path / "b.yaml"):
-            pass
-
-
-def test_a_recorder_without_room_for_one_exchange_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full from the start is told as such, and leaves no file."""
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Journal, "append", refuse)
-    with (
-        pytest.raises(CassetteError, match=r"cannot be written to .*: No space left on device"),
-        CassetteFile(tmp_path / "a.yaml", PROTOCOL) as file,
-    ):
-        file.add(answered(post({"model": "m", "input": "x"}), {"id": "v1_a"}))
-    assert not (tmp_path / "a.yaml").exists()

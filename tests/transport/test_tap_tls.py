@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import errno
 import socket
 import ssl
 import threading
@@ -13,15 +12,13 @@ from collections.abc import Iterator
 import pytest
 
 from harness.transport import ServerThread
-from harness.transport.client.dial import failure
 from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
-from harness.wire import COMPLETE, At, By, Chunk, Chunked, Ending, Exchange, How, Length
+from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Exchange, How, Length
 from tests.transport.certificates import Certificate, certificate_in
 from tests.transport.peers import (
     RawServer,
     Serving,
-    connected,
     free_port,
     get,
     raw_exchange,
@@ -148,26 +145,6 @@ def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch:
     with RawServer(saying(b"HTTP/1.1 407 Who Are You\r\n\r\n")) as stern:
         monkeypatch.setenv("HTTPS_PROXY", proxy.format(closed=port, stern=stern.port))
         assert why_there_is_none("https://target.invalid") == said.format(closed=port, stern=stern.port)
-
-
-def test_too_many_open_files_are_not_the_targets_doing() -> None:
-    """A lack of file descriptors in this process is recorded as our own limit."""
-    assert failure("h:1", OSError(errno.EMFILE, "Too many open files")).ending.by is By.LIMIT
-    assert failure("h:1", OSError(errno.ECONNREFUSED, "Connection refused")).ending.by is By.SERVER
-
-
-def test_a_client_that_leaves_a_tls_stream_ends_it_upstream(certificate: Certificate) -> None:
-    """The hang-up reaches the service behind TLS."""
-    serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
-    with (
-        ServerThread(serving, tls=certificate.context) as server,
-        InThread(Tap(server.url, lambda exchange: None, ca_file=certificate.ca_file)) as tap,
-    ):
-        with connected(tap.port) as sock:
-            sock.sendall(get())
-            while not sock.recv(65536).endswith(b"ab\r\n"):
-                pass
-        assert serving.bodies[0].closed.wait(30)
 
 
 class Tunnel:

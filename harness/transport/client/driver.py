@@ -266,8 +266,8 @@ class UrlDriver(Driver):
 
     Request targets are appended to the path of `url`. `ca_file` names certificates to trust besides the system's;
     `environment=False` ignores HTTPS_PROXY. `ends` knows the final event of a stream: after it the driver does not
-    wait long for the end. Idle connections are in the way of a server that serves one at a time, so the driver
-    closes them before a new one and while it waits. Raises `UsageFault` for an invalid URL; nothing a target does
+    wait long for the end. A server that serves one connection at a time would wait on an idle one, so the driver
+    closes those before a new one and while it waits. Raises `UsageFault` for an invalid URL; nothing a target does
     raises.
     """
 

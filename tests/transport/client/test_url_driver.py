@@ -10,23 +10,20 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import pytest
 from msgspec.structs import replace
 
 from harness.outcome import UsageFault
-from harness.transport import Limits, ServerThread, UrlDriver
+from harness.transport import Limits, UrlDriver
 from harness.transport.client.driver import UrlReading
 from harness.transport.client.stream import StreamEnds
-from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, Headers, How, Request
+from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
 from tests.busy_machine import within
-from tests.transport.certificates import certificate_in
 from tests.transport.peers import (
     RawConnection,
     RawServer,
-    Serving,
     free_port,
     read_head,
     saying,
@@ -260,27 +257,6 @@ def test_a_giant_event_ends_the_stream(driver: Callable[[str], UrlDriver]) -> No
     assert "Limits.event_bytes" in exchange.ending.detail
 
 
-def test_a_target_that_does_not_read_is_left() -> None:
-    """A request that the target does not read ends by `Limits.head_seconds`."""
-    big = Request("POST", "/x", Headers(), b"x" * 20_000_000)
-    server = RawServer(lambda connection: connection.stopping.wait(60) and None, read_request=False)
-    with server, closing(UrlDriver(server.url, LIMITS)) as driver:
-        exchange = driver.send(big)
-    assert place(exchange.ending) == (By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS, None, None)
-
-
-def test_an_early_answer_to_a_big_request_is_heard(driver: Callable[[str], UrlDriver]) -> None:
-    """If a target refuses a body before reading it, its response is still recorded."""
-
-    def refuse(connection: RawConnection) -> None:
-        connection.send(b"HTTP/1.1 413 Too Big\r\ncontent-length: 0\r\n\r\n")
-        connection.wait_for_hangup()
-
-    with RawServer(refuse) as server:
-        exchange = driver(server.url).send(Request("POST", "/x", Headers(), b"x" * 200_000))
-    assert (exchange.status, exchange.ending) == (413, COMPLETE)
-
-
 @pytest.mark.parametrize(
     ("url", "how"),
     [
@@ -299,12 +275,6 @@ def test_a_target_that_is_not_there_is_an_ending(
         exchange = driver(url.format(free=free_port(), plain=server.port)).send(GET)
     assert (exchange.ending.how, exchange.ending.at, exchange.status) == (how, At.BEFORE_HEADERS, None)
     assert exchange.ending.detail
-
-
-def test_an_address_of_ipv6_is_told_in_brackets(driver: Callable[[str], UrlDriver]) -> None:
-    """The detail writes an IPv6 address in brackets, because `::1:80` is ambiguous."""
-    port = free_port()
-    assert driver(f"http://[::1]:{port}").send(GET).ending.detail.startswith(f"[::1]:{port}: ")
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:80", "ftp://x", "http://", "http://h:99999"])
@@ -342,26 +312,6 @@ def test_connections_are_kept_for_what_may_be_repeated(driver: Callable[[str], U
         ours.send(post)
         assert server.connections == 2
     assert endings == [COMPLETE] * 3
-
-
-def test_what_nobody_asked_for_is_not_an_answer(driver: Callable[[str], UrlDriver]) -> None:
-    """An unsolicited 408 on an idle connection is not taken for the answer to the next request."""
-    idle, said = threading.Event(), threading.Event()
-
-    def handler(connection: RawConnection) -> None:
-        connection.send(whole(b"{}"))
-        if not said.is_set():
-            assert idle.wait(30)
-            connection.send(b"HTTP/1.1 408 Too Slow\r\ncontent-length: 0\r\n\r\n")
-            said.set()
-
-    with RawServer(handler) as server:
-        ours = driver(server.url)
-        statuses = [ours.send(GET).status]
-        idle.set()
-        assert said.wait(30)
-        statuses.append(ours.send(GET).status)
-    assert statuses == [200, 200]
 
 
 def test_a_stale_connection_is_not_a_finding(driver: Callable[[str], UrlDriver]) -> None:
@@ -463,22 +413,6 @@ def test_an_interrupt_ends_what_is_under_way(head: bytes) -> None:
     assert after.ending == COMPLETE
 
 
-def test_an_interrupt_ends_what_is_under_way_behind_tls(tmp_path: Path) -> None:
-    """Another thread may end a TLS connection while its reader waits for more."""
-    certificate, stalls = certificate_in(tmp_path), Serving(Chunk(b"ab"), Ending(how=How.STALL))
-    with ServerThread(stalls, tls=certificate.context) as server:
-        client = UrlDriver(server.url, ca_file=certificate.ca_file, environment=False)
-        stream = client.open(GET)
-        ended: list[Exchange] = []
-        thread = threading.Thread(target=lambda: ended.append(stream.finish()))
-        thread.start()
-        until(lambda: bool(stalls.bodies))
-        client.interrupt()
-        thread.join(30)
-        client.close()
-    assert [(exchange.status, exchange.ending.by) for exchange in ended] == [(200, By.SERVER)]
-
-
 def test_together_is_concurrent_and_ordered(driver: Callable[[str], UrlDriver]) -> None:
     """Requests sent together are all under way before the first is answered; responses keep their order."""
     everyone = threading.Barrier(5, timeout=30)
@@ -548,15 +482,6 @@ def test_the_request_is_what_was_asked_for(driver: Callable[[str], UrlDriver]) -
     assert "accept-encoding: identity" in lines
     assert [line for line in lines if line.lower().startswith("content-length")] == ["content-length: 2"]
     assert exchange.request is request
-
-
-def test_a_timeout_overrides_the_limits(driver: Callable[[str], UrlDriver]) -> None:
-    """`send(timeout=…)` bounds the whole exchange."""
-    with RawServer(saying_then_waiting(b"")) as server:
-        began = time.monotonic()
-        exchange = UrlDriver(server.url).send(GET, timeout=0.1)
-        assert time.monotonic() - began < BOUND
-    assert exchange.ending.how is How.TIMEOUT
 
 
 def test_an_https_target_goes_through_the_proxy_of_the_environment(

@@ -21,7 +21,6 @@ from harness.wire import (
     Ending,
     Exchange,
     How,
-    Length,
     LogicalClock,
     Pause,
     Piece,
@@ -101,15 +100,6 @@ def test_reading_is_lazy_and_lossless() -> None:
     assert (exchange.body, exchange.ending) == (b"data: 1\n\ndata: 2\n\ndata: 3\n\ndata: 4\n\n", COMPLETE)
 
 
-def test_frames_that_wait_keep_a_stream_from_having_ended() -> None:
-    """`ended` is true only when nothing more can be read."""
-    stream = ServiceDriver(Serving(Chunk(b"data: 1\n\ndata: 2\n\n"), framing=Length(18))).open(GET)
-    stream.read(1)
-    assert not stream.ended
-    assert len(stream.read(5)) == 1
-    assert stream.ended
-
-
 @pytest.mark.parametrize("events", [0, 1])
 def test_closing_a_stream_reaches_the_service_once(events: int) -> None:
     """Closing a stream closes the body once, also before the first piece; closing again changes nothing."""
@@ -177,16 +167,6 @@ def test_a_slow_drip_meets_the_total() -> None:
     assert (ending.by, ending.how) == (By.LIMIT, How.TIMEOUT)
     assert ending.detail == "nothing came in time (10.5 s for the whole request)"
     assert clock.now == 10.5
-
-
-@pytest.mark.parametrize("end", ["finish", "close"])
-def test_a_stream_that_was_read_to_its_end_has_ended(end: str) -> None:
-    """After `finish` or `close` a stream has ended, also if some frames were never read one by one."""
-    stream = ServiceDriver(Serving(Chunk(b"data: 1\n\ndata: 2\n\n"))).open(GET)
-    assert len(stream.read(1)) == 1
-    assert not stream.ended
-    getattr(stream, end)()
-    assert stream.ended
 
 
 def test_a_stall_costs_the_patience_of_the_client() -> None:
@@ -340,10 +320,3 @@ def test_a_service_that_raises_is_our_fault() -> None:
 
     with pytest.raises(HarnessFault, match="GET /x"):
         ServiceDriver(service).send(GET)
-
-
-def test_waiting_moves_the_clock() -> None:
-    """`wait` moves the logical clock."""
-    clock = LogicalClock()
-    ServiceDriver(Serving(event(1)), clock).wait(5)
-    assert clock.now == 5

@@ -74,14 +74,6 @@ def test_collect_gives_up_after_its_time() -> None:
     assert (receiver.collect(1, 5), sender.clock.now) == ([], 10)
 
 
-def test_work_that_somebody_waits_for_goes_on() -> None:
-    """Time moves in small steps while something is under way."""
-    sender = Sender()
-    sender.work = 3
-    ServiceDriver(sender, sender.clock).listen().collect(1, 100)
-    assert sender.work == 0
-
-
 def test_the_first_of_each_can_be_refused() -> None:
     """By the value of a header, until that ends."""
     sender = Sender()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import threading
-from contextlib import ExitStack
 
 import pytest
 
 from harness.contract import PROTOCOL
 from harness.faults import cut
-from harness.outcome import UsageFault
 from harness.transport import Limits, ServerThread, UrlDriver
 from harness.transport.proxy import UpstreamServer
-from harness.transport.server.connection import ServerConnection
 from harness.transport.server.server import InThread, WaitingServer
-from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Pause, Request, Response
+from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Request, Response
 from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD
 from tests.transport.peers import (
@@ -30,7 +26,6 @@ from tests.transport.peers import (
     free_port,
     get,
     raw_exchange,
-    read_head,
     read_to_end,
     saying,
     until,
@@ -149,84 +144,6 @@ def test_limits_of_ours_do_not_stall_a_client() -> None:
             assert raw_exchange(proxy.port, get()) == (b"", "rst")
 
 
-@pytest.mark.slow
-def test_streams_that_stand_still_keep_nobody_waiting() -> None:
-    """With 300 silent streams open, as background agents cause, the next request is answered at once."""
-    answer = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n"
-    with (
-        ServerThread(Serving(Chunk(b"a"), Ending(how=How.STALL))) as stalling,
-        InThread(WaitingServer(UpstreamServer(stalling.url))) as proxy,
-        ExitStack() as stack,
-    ):
-        silent = [stack.enter_context(connected(proxy.port)) for _ in range(300)]
-        for sock in silent:
-            sock.sendall(get())
-        assert {read_head(sock)[:12] for sock in silent} == {answer[:12]}
-        with connected(proxy.port) as sock:
-            sock.sendall(get())
-            assert read_head(sock).startswith(answer[:12])
-
-
-class Silent:
-    """A socket that is silent for an hour before each part of its answer."""
-
-    def __init__(self) -> None:
-        self._patience = 0.0
-        self._said = [b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n", b"abc"]
-
-    def settimeout(self, seconds: float) -> None:
-        self._patience = seconds
-
-    def recv(self, size: int) -> bytes:
-        if self._patience < 3600:
-            raise TimeoutError
-        return self._said.pop(0)
-
-    def sendall(self, data: bytes) -> None:
-        pass
-
-    def shutdown(self, how: int) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
-def test_an_hour_of_silence_is_no_reason_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The proxy waits out an hour of silence before the head and in the body: timing out is up to the client."""
-    monkeypatch.setattr("harness.transport.proxy.dial", lambda *_: Silent())
-    response = UpstreamServer("http://127.0.0.1:1")(Request("GET", "/x"))
-    pieces = [piece for piece in response.body if not isinstance(piece, Pause)]
-    assert pieces == [Chunk(b"abc"), COMPLETE]
-
-
-@pytest.mark.parametrize(("seconds", "refused"), [(590.0, False), (610.0, True)])
-def test_an_upload_may_take_ten_minutes(seconds: float, refused: bool) -> None:
-    """An upload is refused after ten minutes, not after the ten seconds that `Server` allows by default."""
-
-    async def play() -> bytes:
-        async with WaitingServer(echo) as server:
-            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(get(content_length="3").replace(b"GET", b"POST", 1) + b"ab")
-            await writer.drain()
-            now = asyncio.get_running_loop().time()
-            (connection,) = await connections(server)
-            connection.sweep(now + seconds)
-            writer.write(b"c")
-            answer = await reader.readuntil(b"\r\n")
-            writer.close()
-            return answer
-
-    assert (b" 408 " in asyncio.run(play())) is refused
-
-
-async def connections(server: WaitingServer) -> list[ServerConnection]:
-    """The connections of a server, once a request has begun on one."""
-    while not any(connection._in_request for connection in server._hub.connections):
-        await asyncio.sleep(0)
-    return list(server._hub.connections)
-
-
 def test_an_answer_that_nobody_waits_for_is_closed() -> None:
     """If a service answers after its client left, the body is still closed once."""
     go, asked = threading.Event(), threading.Event()
@@ -264,14 +181,6 @@ def test_an_open_chunk_stays_open(came: bytes, passed: bytes) -> None:
     assert (received.partition(b"\r\n\r\n")[2], closing) == (passed, "fin")
 
 
-def test_an_old_client_is_told_that_its_connection_stays() -> None:
-    """An HTTP/1.0 client that asks for keep-alive gets a `connection: keep-alive` in the response."""
-    with ServerThread(echo) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:  # noqa: SIM117
-        with connected(proxy.port) as sock:
-            sock.sendall(b"GET /x HTTP/1.0\r\nconnection: keep-alive\r\n\r\n")
-            assert b"connection: keep-alive" in read_head(sock)
-
-
 def test_requests_pass_with_their_body_and_keep_the_connection() -> None:
     """Method, target and body arrive upstream; the client's connection serves the next request as well."""
     with ServerThread(echo) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:  # noqa: SIM117
@@ -288,20 +197,3 @@ def test_no_upstream_is_a_reset() -> None:
     """If the upstream cannot be reached, the client's connection is reset before the headers."""
     with InThread(WaitingServer(UpstreamServer(f"http://127.0.0.1:{free_port()}"))) as proxy:
         assert raw_exchange(proxy.port, get()) == (b"", "rst")
-
-
-def test_the_threads_end_with_the_server() -> None:
-    """No thread of the proxy is left running."""
-    with ServerThread(echo) as server, InThread(WaitingServer(UpstreamServer(server.url))) as proxy:
-        raw_exchange(proxy.port, get(connection="close"))
-    until(lambda: not any(thread.name.startswith("harness-proxy") for thread in threading.enumerate()))
-
-
-def test_a_taken_port_leaves_no_thread() -> None:
-    """A port in use raises `UsageFault`, as with any server, and leaves no thread behind."""
-    before = set(threading.enumerate())
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        server = WaitingServer(echo, port=taken.getsockname()[1])
-        with pytest.raises(UsageFault, match="another host or port"), InThread(server):
-            pass
-    assert set(threading.enumerate()) <= before

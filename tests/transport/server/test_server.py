@@ -8,18 +8,15 @@ import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from typing import cast
 
 import pytest
 from msgspec.structs import replace
 
 from harness.outcome import UsageFault
 from harness.transport import Server, ServerLimits, ServerThread, ServiceDriver, UrlDriver
-from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import (
     COMPLETE,
-    At,
     Chunk,
     Chunked,
     Ending,
@@ -117,14 +114,6 @@ def test_a_reset_loses_no_byte(serve: Serve) -> None:
         assert received.partition(b"\r\n\r\n")[2] == body
 
 
-@pytest.mark.parametrize("sent", [1, 2, 3])
-def test_a_reset_loses_no_byte_of_a_few(sent: int, serve: Serve) -> None:
-    """With so few bytes before it, none is lost or written twice."""
-    dead = Ending(how=How.RST, at=At.IN_HEADERS, sent=sent)
-    server = serve(lambda request: Response.dead(dead))
-    assert raw_exchange(server.port, get()) == (b"HTTP"[:sent], "rst")
-
-
 def many(count: int) -> tuple[Piece, ...]:
     """`count` events and a complete ending."""
     return (*(Chunk(b"data: %d\n\n" % index) for index in range(count)), COMPLETE)
@@ -171,113 +160,6 @@ def test_a_hangup_closes_the_body_once(pieces: tuple[Piece, ...], abrupt: bool, 
 def endless() -> Iterator[Piece]:
     """Chunks for ever."""
     yield from itertools.repeat(Chunk(b"x" * 1000))
-
-
-class Recorded:
-    """A transport that keeps what is written and is always writable."""
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-        self.reading = True
-
-    def write(self, data: bytes) -> None:
-        """Keep the data."""
-        self.written.append(data)
-
-    def pause_reading(self) -> None:
-        """Note the pause."""
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        """Note the resumption."""
-        self.reading = True
-
-    def is_closing(self) -> bool:
-        """Never."""
-        return False
-
-
-def test_a_client_that_leaves_before_its_stream_began_closes_the_body() -> None:
-    """The body is closed even if a hang-up cancels the stream's task before its first step."""
-    serving = Serving(Chunk(b"ab"), Ending(how=How.STALL))
-
-    async def play() -> None:
-        connection = ServerConnection(Hub(serving, LogicalClock(), ServerLimits()))
-        connection.connection_made(cast("asyncio.Transport", Recorded()))
-        connection.data_received(get())
-        connection.eof_received()
-        connection.connection_lost(None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-
-    asyncio.run(play())
-    assert serving.bodies[0].closings == 1
-
-
-def test_requests_sent_ahead_are_not_read_without_end() -> None:
-    """While one request is answered, only a bounded amount is read ahead; reading resumes after the response."""
-
-    async def play() -> None:
-        serving = Serving(Chunk(b"ab"), Pause(0.001), Chunk(b"c"))
-        hub = Hub(serving, LogicalClock(), ServerLimits(pipelined_bytes=1000))
-        connection, transport = ServerConnection(hub), Recorded()
-        connection.connection_made(cast("asyncio.Transport", transport))
-        connection.data_received(get())
-        connection.data_received(b"x" * 900)
-        assert transport.reading
-        connection.data_received(b"x" * 101)
-        assert not transport.reading
-        while not transport.reading:
-            await asyncio.sleep(0)
-        connection.connection_lost(None)
-
-    asyncio.run(play())
-
-
-def connect(hub: Hub, count: int) -> list[tuple[ServerConnection, Recorded]]:
-    """Connections of a server with transports that keep what is written."""
-    made = [(ServerConnection(hub), Recorded()) for _ in range(count)]
-    for connection, transport in made:
-        connection.connection_made(cast("asyncio.Transport", transport))
-    return made
-
-
-def test_answers_of_several_clients_are_written_together() -> None:
-    """All that are made in one turn of the loop wait for its end; what comes before it is written first."""
-
-    async def play() -> None:
-        made = connect(Hub(echo, LogicalClock(), ServerLimits()), 5)
-        for number, (connection, _) in enumerate(made):
-            connection.data_received(get(f"/{number}"))
-        assert not any(transport.written for _, transport in made)
-
-        made[0][0].data_received(get("/next") + get("/last"))
-        made[1][0].eof_received()
-        stopped = made[2][1]
-        stopped.abort = lambda: stopped.written.append(b"abort")  # type: ignore[attr-defined]
-        made[2][0].stop()
-        assert [len(transport.written) for _, transport in made] == [2, 1, 2, 0, 0]
-
-        await asyncio.sleep(0)
-        expected = [[answer(b"GET /%d " % number)] for number in range(5)]
-        expected[0] += [answer(b"GET /next "), answer(b"GET /last ")]
-        expected[2] += [b"abort"]
-        assert [transport.written for _, transport in made] == expected
-
-    asyncio.run(play())
-
-
-def test_answers_wait_for_few_others() -> None:
-    """The clients of three connections do not wait for each other; of many, no more than sixteen do."""
-
-    async def play(clients: int) -> list[int]:
-        made = connect(Hub(echo, LogicalClock(), ServerLimits()), clients)
-        for connection, _ in made:
-            connection.data_received(get())
-        return [len(transport.written) for _, transport in made]
-
-    assert asyncio.run(play(3)) == [1, 1, 1]
-    assert asyncio.run(play(20)) == [1] * 16 + [0] * 4
 
 
 RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, str]]]] = {
@@ -353,35 +235,6 @@ def test_a_client_that_does_not_read_stops_the_body(serve: Serve) -> None:
         assert 0 < pulled < 50_000
         sock.shutdown(socket.SHUT_WR)  # all that the server can see of a leaving client while buffers are full
         assert service.body.closed.wait(30)
-
-
-def test_two_hundred_streams_at_once(serve: Serve) -> None:
-    """Two hundred streams are open at the same time, and all of them complete."""
-    everyone = threading.Event()
-    opened = itertools.count(1)
-
-    def service(request: Request) -> Response:
-        if next(opened) == 200:
-            everyone.set()
-        return Response(200, EVENTS, Chunked(), PieceBody(waiting()))
-
-    def waiting() -> Iterator[Piece]:
-        yield Chunk(b"first")
-        while not everyone.is_set():
-            yield Pause(0.005)
-        yield Chunk(b"last")
-        yield COMPLETE
-
-    server = serve(service)
-    socks = [socket.create_connection(("127.0.0.1", server.port), timeout=60) for _ in range(200)]
-    try:
-        for sock in socks:
-            sock.sendall(get(connection="close"))
-        bodies = {read_to_end(sock)[0].partition(b"\r\n\r\n")[2] for sock in socks}
-    finally:
-        for sock in socks:
-            sock.close()
-    assert bodies == {b"5\r\nfirst\r\n4\r\nlast\r\n0\r\n\r\n"}
 
 
 ONE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"

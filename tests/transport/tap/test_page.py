@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -90,30 +89,6 @@ def test_everything_else_passes(wire: bytes, size: int) -> None:
         assert notes == [f"{target} 200", '"the target"', "complete"]
 
 
-def test_what_is_no_request_passes() -> None:
-    """Bytes that begin like the page and are no HTTP reach the target, which refuses them."""
-    with tap_with_page() as (tap, _, _), connected(tap.port) as sock:
-        sock.sendall(b"GET /page\r\n\r\n")
-        assert read_to_end(sock)[0].startswith(b"HTTP/1.1 400")
-
-
-def test_a_client_that_leaves_in_its_first_head() -> None:
-    """It is noted as it is without a page."""
-    with tap_with_page() as (tap, asked, _), connected(tap.port) as sock:
-        sock.sendall(OTHER[:20])
-        sock.shutdown(socket.SHUT_WR)
-        assert read_to_end(sock)[0] == b""
-        until(lambda: not tap._links)
-        assert asked == []
-
-
-def test_a_tap_with_waiting_connections_stops() -> None:
-    """Connections that have sent nothing, or only a beginning, do not keep the tap from stopping."""
-    with tap_with_page() as (tap, _, _), connected(tap.port), connected(tap.port) as begun:
-        begun.sendall(b"GET /pa")
-        until(lambda: len(tap._links) == 2)
-
-
 def test_the_target_is_asked_only_for_what_is_its_own() -> None:
     """A browser opens connections that it may never use, and a target may serve one at a time."""
     with RawServer(lambda connection: None) as server:
@@ -135,13 +110,3 @@ def test_a_request_for_the_page_reaches_no_target_on_any_connection(size: int) -
         received, how = read_to_end(sock)
         assert (received.count(b"HTTP/1.1"), how) == (1, "fin")
         assert asked == ["/other"]
-
-
-@pytest.mark.parametrize("size", [60_000, 100_000, 300_000])
-def test_a_large_head_hides_no_request_for_the_page(size: int) -> None:
-    """A web page may send an address of megabytes. The target must not get it for its size alone."""
-    with tap_with_page() as (tap, asked, _), connected(tap.port) as sock:
-        sock.sendall(PAGE.replace(b"host: x", b"x: " + b"a" * size + b"\r\nhost: x"))
-        assert b"the target" not in read_to_end(sock)[0]
-        until(lambda: not tap._links)
-        assert asked == []

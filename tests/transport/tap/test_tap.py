@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from harness.outcome import UsageFault
-from harness.transport import ServerThread, UrlDriver
+from harness.transport import ServerThread
 from harness.transport.server.server import InThread
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import Tap
-from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Pause, Piece, Request
+from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Request
 from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
@@ -127,25 +127,6 @@ def test_requests_may_be_pipelined_and_kept_alive() -> None:
     assert [exchange.body for exchange in seen] == [b"GET /a ", b"GET /b ", b"GET /c "]
 
 
-def test_many_connections_at_once() -> None:
-    """A hundred concurrent clients are all served and recorded."""
-    pieces: tuple[Piece, ...] = (Chunk(b"a"), Pause(0.05), Chunk(b"b"))
-    with ServerThread(Serving(*pieces)) as server, tapped(server.url) as (tap, seen), ExitStack() as stack:
-        driver = stack.enter_context(_closing(UrlDriver(tap.url)))
-        exchanges = driver.together([Request("GET", f"/{number}") for number in range(100)])
-    assert {exchange.body for exchange in exchanges} == {b"ab"}
-    assert sorted(e.request.target for e in seen) == sorted(f"/{number}" for number in range(100))
-    assert {e.body for e in seen} == {b"ab"}
-
-
-@contextmanager
-def _closing(driver: UrlDriver) -> Iterator[UrlDriver]:
-    try:
-        yield driver
-    finally:
-        driver.close()
-
-
 @pytest.mark.parametrize("how", [How.FIN, How.RST])
 def test_a_client_that_hangs_up_is_recorded_and_upstream_learns_of_it(how: How) -> None:
     """The recorded ending is the client's, after the bytes that passed; the service's body is closed."""
@@ -223,44 +204,6 @@ def test_a_sink_that_fails_harms_no_client() -> None:
     with ServerThread(echo) as server, InThread(Tap(server.url, sink)) as tap:
         assert raw_exchange(tap.port, get(connection="close"))[0].endswith(b"GET /x ")
     assert [str(error) for error in tap.errors] == ["the disk is full"]
-
-
-def test_a_listener_that_fails_harms_no_client() -> None:
-    """If `warn` raises, the unrecorded bytes are still forwarded."""
-
-    def warn(reason: str) -> None:
-        raise BrokenPipeError
-
-    with RawServer(saying(b"huh")) as server, tapped(server.url, warn=warn) as (tap, _):
-        assert raw_exchange(tap.port, b"no HTTP\r\n\r\n") == (b"huh", "fin")
-    assert len(tap.unrecorded) == 1
-
-
-def test_a_large_answer_does_not_wait_for_its_record() -> None:
-    """The client gets all of a 9 MiB response before its record is kept; stopping the tap waits for the record."""
-    answer = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (9 << 20) + b"x" * (9 << 20)
-    kept: list[int] = []
-
-    async def play(server: RawServer) -> None:
-        gate = asyncio.Event()
-
-        async def sink(exchange: Exchange) -> None:
-            await gate.wait()
-            kept.append(exchange.size)
-
-        tap = Tap(server.url, sink)
-        await tap.start()
-        reader, writer = await asyncio.open_connection("127.0.0.1", tap.port)
-        writer.write(get())
-        assert len(await reader.readexactly(len(answer))) == len(answer)
-        writer.close()
-        stopping = asyncio.create_task(tap.stop())
-        gate.set()
-        await stopping
-
-    with RawServer(saying_then_waiting(answer)) as server:
-        asyncio.run(play(server))
-    assert kept == [9 << 20]
 
 
 def test_no_upstream_is_a_reset_and_a_record_that_says_refused() -> None:
@@ -364,15 +307,6 @@ def test_a_target_is_a_server_and_nothing_more(target: str) -> None:
     """A target that is not a bare origin is refused, and the message says what to write instead."""
     with pytest.raises(UsageFault, match="http"):
         Tap(target, lambda exchange: None)
-
-
-def test_a_status_line_without_a_reason_is_one() -> None:
-    """The record keeps the reason phrase of the response, even an empty or missing one."""
-    for phrase in (b" Fine", b" ", b""):
-        answer = b"HTTP/1.1 200" + phrase + b"\r\ncontent-length: 0\r\n\r\n"
-        with RawServer(saying(answer)) as server, tapped(server.url) as (tap, seen):
-            raw_exchange(tap.port, get())
-            assert seen[0].reason == phrase.decode().strip()
 
 
 def test_chunked_requests_pass_byte_for_byte() -> None:
