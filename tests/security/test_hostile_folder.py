@@ -351,7 +351,7 @@ def test_an_address_in_a_file_gets_no_request(name: str, repository: Path) -> No
         reply = {
             "status": {"code": 200, "message": "OK"},
             "headers": {"location": [url]},
-            "body": {"string": "{}"},
+            "body": {"string": '{"id": "x"}'},
         }
         recorded = {
             "version": 1,
