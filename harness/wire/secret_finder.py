@@ -17,7 +17,8 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
-from harness.wire.json_value import json_or_none
+import msgspec
+
 from harness.wire.protocol import StreamProtocol
 from harness.wire.secrets import (
     CONTEXTS,
@@ -495,6 +496,9 @@ _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 """Matches what is not payload in an event: the prefix of each data line, and every other line."""
 
 
+_decode = msgspec.json.Decoder().decode
+
+
 def _payload(frame: str) -> str:
     """The payload of an event, whose lines may have spaces before them."""
     head = _HEAD.match(frame)  # nearly all events: one line of data
@@ -513,7 +517,10 @@ def _read_fragment(payload: str, protocol: StreamProtocol) -> tuple[str, str] | 
     payload = payload.strip()
     if not payload.startswith("{"):
         return None
-    event = json_or_none(payload.encode("utf-8", "surrogatepass"))
+    try:
+        event = _decode(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
     return protocol.text_of(event) if isinstance(event, dict) else None
 
 
