@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-import harness
-from harness.engine.baseline import UNEXPLAINED, Baseline, Entry, read_baseline
+from harness.engine.baseline import Baseline, Entry, read_baseline
 from harness.engine.decide import Policy, decide, decide_finding, exit_of, exit_with
 from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
-from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS
@@ -36,7 +33,6 @@ from tests.engine import toys
 from tests.engine.toys import rule
 from tests.engine.wire_defects import DamagedService, WireDefect, is_create
 
-PACKAGE = Path(harness.__file__).parent
 RULE = rule("get.odd")
 GAP, OTHER = "get.odd/gap", "get.odd/other"
 
@@ -44,20 +40,6 @@ GAP, OTHER = "get.odd/gap", "get.odd/other"
 def broken(*codes: str) -> Observation:
     """An observation with a finding for each code."""
     return Observation.of(Finding("get.odd", "odd", code=code) for code in codes)
-
-
-def test_only_one_module_asks_the_table() -> None:
-    """No module but `engine/decide` calls `verdict`, `not_judged` or `exit_code`, none but it makes a Result."""
-    callers = set()
-    names = ("verdict", "not_judged", "exit_code", "Result")
-    for path in PACKAGE.rglob("*.py"):
-        source = path.read_text("utf-8")
-        called = any(f"{name}(" in source for name in names)  # to parse the whole package takes seconds
-        for node in ast.walk(ast.parse(source)) if called else ():
-            named = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id
-            if named in names:
-                callers.add(str(path.relative_to(PACKAGE)))
-    assert callers == {"engine/decide.py"}
 
 
 @pytest.mark.parametrize(
@@ -85,13 +67,6 @@ def test_an_update_excuses_what_is_new_by_its_code() -> None:
     new = old.with_failures([result], "2026-11-20")
     assert list(new.entries) == [f"get.odd {GAP}", f"get.odd {OTHER}"]
     assert exit_with([result], new) is Exit.OK
-
-
-def test_pruning_takes_out_a_code_that_was_not_seen_again() -> None:
-    """An entry whose defect is gone is removed, even if another defect of the check is still excused."""
-    old = Baseline([Entry("get.odd", "a", "", GAP), Entry("get.odd", "b", "", OTHER)])
-    new = old.without_stale([decide(RULE, broken(OTHER), Policy(baseline=old))])
-    assert list(new.entries) == [f"get.odd {OTHER}"]
 
 
 @pytest.mark.parametrize(
@@ -139,11 +114,6 @@ def test_a_finding_by_itself(severity: Severity, verdict: Verdict) -> None:
 KNOWN = ["create.ok", "get.odd", "stream.first"]
 
 
-def result(check: toys.Check, verdict: Verdict) -> Result:
-    """A result with the given verdict."""
-    return Result(id=check.id, rule=check.rule, title="", observation=Observation(Outcome.MET), verdict=verdict)
-
-
 def read(text: str, folder: Path) -> Baseline:
     """Read a baseline file with this text."""
     path = folder / "baseline.yaml"
@@ -159,21 +129,6 @@ def test_round_trip(tmp_path: Path) -> None:
     assert read(Baseline().text(), tmp_path).entries == {}
 
 
-def test_update_adds_failures_and_keeps_reasons() -> None:
-    """An update adds new failures without a reason, and leaves known entries unchanged."""
-    old = Baseline([Entry("get.odd", "known", "2026-01-01")])
-    new = old.with_failures([result(toys.CREATE, Verdict.FAIL), result(toys.ODD, Verdict.XFAIL)], "2026-11-20")
-    assert new.entries["get.odd"] == old.entries["get.odd"]
-    assert new.entries["create.ok"] == Entry("create.ok", UNEXPLAINED, "2026-11-20")
-
-
-def test_prune_takes_out_stale_entries_only() -> None:
-    """Pruning removes an entry whose check passed, and keeps one whose check did not run."""
-    old = Baseline([Entry("create.ok", "a", ""), Entry("get.odd", "b", "")])
-    new = old.without_stale([result(toys.CREATE, Verdict.STALE), result(toys.ODD, Verdict.NOT_RUN)])
-    assert list(new.entries) == ["get.odd"]
-
-
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
@@ -187,12 +142,6 @@ def test_prune_takes_out_stale_entries_only() -> None:
 def test_wrong_files_are_usage_faults(text: str, hint: str, tmp_path: Path) -> None:
     with pytest.raises(UsageFault, match=hint):
         read(text, tmp_path)
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    """A missing baseline file is an error that says how to create one."""
-    with pytest.raises(UsageFault, match="--baseline-update"):
-        read_baseline(tmp_path / "none.yaml", KNOWN)
 
 
 # --- a run that ends early reports what its exchanges showed under rules whose exercise was not played
@@ -283,11 +232,6 @@ def test_a_stop_at_a_refused_create_has_a_cause() -> None:
     root, caused, other = last.results
     assert caused.observation.cause == root.observation.findings[0].stable_code == "create.ok"
     assert (root.weight, other.observation.cause) == (2, "")
-
-
-def test_what_a_finding_stands_in_the_way_of_is_blocked() -> None:
-    _, last = finished()
-    assert [result.verdict for result in last.results] == [Verdict.FAIL, Verdict.BLOCKED, Verdict.UNTESTABLE]
 
 
 def test_a_consequence_is_explained_in_short() -> None:

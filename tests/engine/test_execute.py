@@ -9,27 +9,23 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from harness.checks.vocabulary.runs import read_whole_stream
 from harness.contract import load
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator
-from harness.emulator.mutants import MUTANTS
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.execute import PlayedExercise, _exchanges_at, play
+from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.deadline import TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.retries import Retries
-from harness.interactions.servers import SERVERS, embedded_settings
+from harness.interactions.servers import SERVERS
 from harness.kit.actions import STOPPED, Open, Part, Send, Steps, play_each, send
 from harness.kit.check import Check, Exercise
 from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
-from harness.transport.client.stream import LiveStreamReader
 from harness.wire import By, Exchange, Request, Response
 from tests.contract.exchanges import ROOT
 from tests.contract.exchanges import exchange as made
@@ -48,21 +44,6 @@ def played(
     """One exercise against a toy."""
     driver = ServiceDriver(service or toys.ToyService())
     return play(SERVERS, exercise, toys.RequestBuilder(), driver, ledger or CreatedResources(SERVERS))
-
-
-def test_parts_of_an_exercise_are_played_in_their_order() -> None:
-    def part(names: str) -> Part[str]:
-        for name in names:
-            yield Send(Request("GET", f"/{name}"))
-        return names
-
-    @an_exercise(requests=6)
-    def branches(t: RequestBuilder) -> Steps:
-        return {"names": (yield from play_each((part("ab"), part("cd"), part("ef"))))}
-
-    seen = played(branches)
-    assert seen.results == {"names": ["ab", "cd", "ef"]}
-    assert [exchange.request.target[-1] for exchange in seen.trail] == list("abcdef")
 
 
 def test_a_part_that_cannot_go_on_ends_its_exercise() -> None:
@@ -109,20 +90,6 @@ def test_open_streams_are_hung_up_and_noted() -> None:
     assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
 
 
-def test_a_stream_whose_reading_is_interrupted_is_hung_up_and_noted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while a stream is read closes the stream, and what it created is in the ledger."""
-
-    def interrupted(stream: LiveStreamReader) -> Exchange:
-        stream.read(1)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(LiveStreamReader, "finish", interrupted)
-    ledger = CreatedResources(SERVERS)
-    with pytest.raises(KeyboardInterrupt):
-        play(SERVERS, streamed, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
-    assert [path.rpartition("/")[0] for path in ledger.owed] == ["/v1beta/interactions"]
-
-
 @an_exercise(requests=2, interactions=2)
 def opened_unread(t: RequestBuilder) -> Steps:
     """An exercise that gives up before it reads what it has opened."""
@@ -138,15 +105,6 @@ def test_of_a_stream_that_nobody_has_read_the_first_event_is_read() -> None:
     assert len(ledger.owed) == 2
 
 
-def test_a_halted_run_performs_nothing() -> None:
-    """The time that a run still has after its end is for deleting."""
-    driver, halted = ServiceDriver(Emulator()), iter([False, True])
-    ledger = CreatedResources(SERVERS)
-    with pytest.raises(TimeUp):
-        play(SERVERS, opened_unread, RequestBuilder(key="any"), driver, ledger, lambda: next(halted))
-    assert len(ledger.owed) == 1
-
-
 def test_a_halted_run_sends_nothing_again() -> None:
     """What a create is given that is sent again after an interrupt, nobody would delete."""
     sent: list[Request] = []
@@ -159,21 +117,6 @@ def test_a_halted_run_sends_nothing_again() -> None:
     driver = ServiceDriver(crash)
     play(SERVERS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), outages=Outages())
     assert len(sent) == 1
-
-
-@an_exercise(requests=1, interactions=1)
-def streamed(t: RequestBuilder) -> Steps:
-    """An exercise that reads a stream to its end."""
-    return {"streamed": (yield from read_whole_stream(t.create(input="hi", stream=True)))}
-
-
-def test_an_exercise_that_returns_nothing_is_our_error() -> None:
-    @toys.exercise(requests=0)
-    def forgets(t: toys.RequestBuilder) -> toys.Steps:
-        yield from ()
-        return None  # type: ignore[return-value]
-
-    assert "by name" in played(forgets).observe(toys.CREATE).reason
 
 
 def test_evidence_is_what_the_judge_looked_at() -> None:
@@ -344,30 +287,6 @@ def test_evidence_has_what_it_stands_on() -> None:
         deleted,
         late,
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("mutant", list(MUTANTS)[::25])
-def test_every_place_the_catalogue_names_is_there(mutant: str) -> None:
-    target = _able()
-    for exercise in {check.exercise.name: check.exercise for check in SERVERS.load_catalogue()}.values():
-        emulator = MUTANTS[mutant].build(embedded_settings())
-        result = play(
-            SERVERS, exercise, target, ServiceDriver(emulator, emulator.clock), CreatedResources(SERVERS)
-        )
-        for check in (one for one in SERVERS.load_catalogue() if one.exercise is exercise):
-            for finding in result.observe(check).findings:
-                place = finding.where.exchange
-                assert not place or _exchanges_at(result.results or {}, place), f"{check.id}: {place}"
-
-
-def test_a_rejected_delete_is_part_of_the_evidence() -> None:
-    """A DELETE that was rejected may have taken effect, so a later loss is shown with it."""
-    created = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
-    rejected = made("DELETE", f"{ROOT}/v1_a", status=404, body={})
-    lost = made("GET", f"{ROOT}/v1_a", status=404, body={})
-    played = PlayedExercise({}, None, (created, rejected, lost), 0.0, SERVERS)
-    assert with_origins([lost], played.trail, SERVERS) == (created, rejected, lost)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin, everything, parse_capabilities
-from harness.engine.plan import Selection, make_plan, matches, needed_capabilities
+from harness.engine.capabilities import Capabilities, everything, parse_capabilities
+from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.interactions.servers import SERVERS
 from harness.outcome import Level, Outcome, UsageFault
 from tests.engine import toys
@@ -52,10 +52,6 @@ def test_profile_off_without_capability() -> None:
     assert seen["get.ok"] == Outcome.NOT_APPLICABLE
 
 
-def test_named_checks_still_need_capabilities() -> None:
-    assert fates(Selection(checks=("stream.any",)), Capabilities())["stream.any"] == Outcome.NOT_APPLICABLE
-
-
 @pytest.mark.parametrize(
     ("said", "hint"),
     [
@@ -77,29 +73,10 @@ def test_groups_share_exercises_and_cost_counts_them_once() -> None:
     assert plan.cost == (3, 2)
 
 
-def test_declared_needs_every_capability_and_at_least_one() -> None:
-    able = Capabilities([*everything(KNOWN), Capability("store", True, CapabilityOrigin.DECLARED)])
-    declared = {p.check.id: p.declared for p in make_plan(CATALOGUE, Selection(), able, PROFILES).checks}
-    assert declared == {"create.ok": False, "get.ok": True, "get.should": True, "stream.any": False}
-
-
 def test_needed_capabilities_follow_the_selection() -> None:
     assert needed_capabilities(CATALOGUE, Selection(checks=("create.ok",)), PROFILES) == frozenset()
     assert needed_capabilities(CATALOGUE, Selection(checks=("get.ok",)), PROFILES) == {"store"}
     assert "stream" in needed_capabilities(CATALOGUE, Selection(), PROFILES)
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["+stream"], {"stream": True}),
-        (["stream,-agents"], {"stream": True, "agents": False}),
-        (["-v1", "+auth"], {"v1": False, "auth": True}),
-    ],
-)
-def test_capability_words(words: list[str], said: dict[str, bool]) -> None:
-    """`+x` or a bare `x` declares a capability, `-x` denies it, and commas separate several."""
-    assert {item.name: item.present for item in parse_capabilities(words, KNOWN)} == said
 
 
 @pytest.mark.parametrize(("words", "hint"), [(["+strem"], "'stream'"), (["+v1", "-v1"], "both claimed")])
@@ -107,16 +84,3 @@ def test_wrong_capability_words(words: list[str], hint: str) -> None:
     """Unknown and contradictory capabilities are usage faults."""
     with pytest.raises(UsageFault, match=hint):
         parse_capabilities(words, KNOWN)
-
-
-def test_what_the_user_said_is_never_overruled() -> None:
-    found = Capabilities(parse_capabilities(["-stream"], KNOWN))
-    found.settle(Capability("stream", True, CapabilityOrigin.PROBED))
-    assert "stream" not in found
-
-
-def test_an_id_is_not_a_prefix_of_a_longer_word() -> None:
-    """An area or id matches whole parts between dots, not any prefix."""
-    assert matches("get.ok", "get")
-    assert not matches("gets.ok", "get")
-    assert not matches("get.okay", "get.ok")

@@ -120,19 +120,6 @@ def test_declared_but_broken_fails() -> None:
     assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
 
 
-@pytest.mark.parametrize(
-    ("service", "expected"),
-    [(toys.ToyService(), Verdict.FAIL), (toys.ToyService(forgets=True), Verdict.UNTESTABLE)],
-)
-def test_one_declared_ability_is_a_promise(service: toys.ToyService, expected: Verdict) -> None:
-    """A declared capability makes an untestable check fail only if the others that it needs were found."""
-    catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions", "store"}),)
-    _, finished = run(
-        catalogue, service, stated=tuple(parse_capabilities(["+functions"], SERVERS.load_capabilities()))
-    )
-    assert verdicts(finished) == {"rob.declared": expected}
-
-
 class Refusing(toys.ToyService):
     """A toy that answers the probe, then refuses the first `times` GETs."""
 
@@ -187,20 +174,6 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
     assert finished.exit is Exit.UNREACHABLE
 
 
-def test_a_baseline_excuses_what_is_not_answered() -> None:
-    _, finished = run(
-        (toys.STREAM, READS), Refusing(1000, 500), baseline=Baseline([Entry("get.read", "known", "")])
-    )
-    assert finished.exit is Exit.OK
-
-
-def test_lacking_a_prerequisite_is_no_silence() -> None:
-    """A check that is untestable for another reason than a missing answer does not change the exit code."""
-    _, finished = run((*toys.CATALOGUE, toys.UNMET))
-    assert verdicts(finished)["rob.unmet"] is Verdict.UNTESTABLE
-    assert (finished.unjudged, finished.exit) == ((), Exit.OK)
-
-
 def test_clean_up_is_polite() -> None:
     """A deletion that is temporarily refused is repeated."""
 
@@ -223,39 +196,6 @@ def test_fail_fast_leaves_the_rest_not_run() -> None:
     service = toys.ToyService()
     _, finished = run((toys.ODD, toys.STREAM), service, fail_fast=True)
     assert verdicts(finished) == {"get.odd": Verdict.FAIL, "stream.any": Verdict.NOT_RUN}
-
-
-def test_an_error_of_ours_is_not_the_targets() -> None:
-    """A bug in an exercise gives ERROR and exit code 5, with the traceback as the reason."""
-    _, finished = run((toys.CREATE, toys.RAISES))
-    assert verdicts(finished)["rob.raises"] is Verdict.ERROR
-    assert finished.exit is Exit.HARNESS_ERROR
-
-
-def test_only_failures_carry_exchanges() -> None:
-    """A check that passes keeps no exchanges, so that a long run does not hold every answer in memory."""
-    _, finished = run((toys.CREATE, toys.ODD))
-    assert [bool(result.evidence) for result in finished.results] == [False, True]
-
-
-def test_buckets_add_up() -> None:
-    """The counts of all verdicts add up to the size of the catalogue."""
-    _, finished = run((*toys.CATALOGUE, toys.UNMET, toys.ODD), toys.ToyService(streams=False))
-    assert sum(finished.counts.values()) == 5
-
-
-def test_exercises_know_the_capabilities() -> None:
-    """Exercises get the capabilities that were found, so that they can use scripts where the target takes them."""
-    seen: list[frozenset[str]] = []
-
-    @toys.exercise(requests=0)
-    def looks(t: toys.RequestBuilder) -> toys.Steps:
-        seen.append(t.capabilities)
-        yield from ()
-        return {}
-
-    run((toys.check("a.b", looks, toys.nothing, requires={"store"}),), toys.ToyService(announces=["store"]))
-    assert seen == [frozenset({"script", "store"})]
 
 
 def test_an_interrupt_cleans_up() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
-from queue import Queue
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ import pytest
 from harness.engine import sessions
 from harness.engine.sessions import JOBS, JOBS_WITH_SESSIONS, count_jobs, session_of
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.traffic.deadline import take_until_done
 from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
@@ -98,31 +96,4 @@ def test_a_server_that_serves_one_connection_at_a_time_gets_one_worker(
     assert (found, "one connection at a time" in note) == (jobs, jobs == 1)
 
 
-def test_the_live_service_gets_one_worker() -> None:
-    live = resolve_target(SERVERS, "https://generativelanguage.googleapis.com", TargetOptions(api_key="k"))
-    assert count_jobs(live, scriptable=False) == (1, "")
-
-
 # --- what is taken from the workers of a run, and when nothing more is waited for
-
-
-def filled(*words: int | BaseException | None) -> Queue[int | BaseException | None]:
-    """A queue into which workers have put these."""
-    said: Queue[int | BaseException | None] = Queue()
-    for word in words:
-        said.put(word)
-    return said
-
-
-def test_what_a_worker_raised_is_raised() -> None:
-    """A worker's exception ends it, after what was said before."""
-    taken = take_until_done(filled(1, ZeroDivisionError(), 2), 1, lambda: None)
-    assert next(taken) == 1
-    with pytest.raises(ZeroDivisionError):
-        next(taken)
-
-
-@pytest.mark.parametrize("seconds", [0.0, -1.0])
-def test_who_has_no_patience_left_takes_nothing_more(seconds: float) -> None:
-    """Time may have run out while the last word was handled."""
-    assert list(take_until_done(filled(1, 2), 1, iter([None, seconds]).__next__)) == [1]

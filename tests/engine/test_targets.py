@@ -9,7 +9,6 @@ import pytest
 
 from harness.checks.catalogue import CATALOGUE
 from harness.emulator import Emulator, Settings
-from harness.engine.capabilities import Capabilities, parse_capabilities
 from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, resolve_target, split_version
@@ -42,21 +41,6 @@ def test_version_in_the_url(url: str, root: str, version: str) -> None:
     Project and location, as Vertex has them, belong to the version.
     """
     assert split_version(url, SERVERS.collection, SERVERS.scope) == (root, version)
-
-
-@pytest.mark.parametrize(
-    ("url", "said", "chosen"),
-    [
-        ("http://h", "", "v1beta"),
-        ("http://h/v1", "", "v1"),
-        ("http://h/v1", "v1beta", "v1beta"),
-        ("http://h", "/v1/", "v1"),
-    ],
-)
-def test_chosen_version(url: str, said: str, chosen: str) -> None:
-    """The option overrides the version in the URL, which overrides the default."""
-    resolved = resolve_target(SERVERS, url, TargetOptions(api_version=said))
-    assert resolved.target.version == resolved.info.version == chosen
 
 
 @pytest.mark.parametrize("text", [None, "", "   "])
@@ -100,38 +84,12 @@ def test_secrets_are_known_by_variable() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("said", "keeps", "environment"),
-    [("", True, None), ("+store", True, None), ("-store", False, None), ("+environments", True, "remote")],
-)
-def test_exercises_are_told_what_the_target_lacks(said: str, keeps: bool, environment: str | None) -> None:
-    """Exercises assume a store unless it was denied, and use an environment only if environments are present."""
-    told = (
-        resolve_target(SERVERS, "http://h", TargetOptions())
-        .able(Capabilities(parse_capabilities([said], SERVERS.load_capabilities())))
-        .target
-    )
-    assert (told.keeps, told.environment) == (keeps, environment)
-
-
 def test_the_embedded_target_is_thrown_away() -> None:
     """The embedded emulator has two keys of its own, never the user's, and needs no clean-up."""
     resolved = resolve_target(SERVERS, "emulator", TargetOptions(api_key="real"))
     assert resolved.throwaway
     assert "real" not in resolved.info.secrets.values()
     assert resolved.target.key != resolved.target.other_key != ""
-
-
-def test_every_secret_of_a_header_is_known() -> None:
-    """Secrets include each cookie, repeated headers and whole values of several words, by their report names."""
-    headers = (("Cookie", "a=1st; b=2nd"), ("X-Token", "one"), ("x-token", "two"), ("X-Session", "of three words"))
-    secrets = resolve_target(SERVERS, "https://h", TargetOptions(headers=headers)).info.secrets
-    assert {"a=1st; b=2nd", "1st", "2nd", "one", "two", "of three words"} <= set(secrets.values())
-    assert (secrets["COOKIE"], secrets["X_TOKEN"], secrets["X_SESSION"]) == (
-        headers[0][1],
-        "one",
-        "of three words",
-    )
 
 
 # --- a target that takes a second for each answer, on a counted clock

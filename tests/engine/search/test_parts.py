@@ -7,7 +7,6 @@ import xml.etree.ElementTree as ET
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jsonschema
 import pytest
@@ -17,31 +16,17 @@ from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.results import Replays
-from harness.engine.search.budget import BUDGETS, open_database
-from harness.engine.search.failure import EngineRun, Failure, SeenDefect
+from harness.engine.search.failure import Failure
 from harness.engine.search.run import Store
 from harness.engine.search.search_target import play
-from harness.engine.search.shrink import LATE, resend, templates
+from harness.engine.search.shrink import LATE
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
-from harness.outcome import Exit, Finding, UsageFault
+from harness.outcome import Exit
 from harness.transport import ServerThread
 from harness.wire.secret_finder import spellings
 from tests.engine.search.places import history, mutant, reference
-
-
-def failure(words: str, seen: int, unshrunk: str = "") -> Failure:
-    """The same defect, seen with this history."""
-    defect = SeenDefect(Finding("del.gone", "it is still there"), "GET interactions/{id}")
-    return Failure(engine="history", defect=defect, history=tuple(history(words)), seen=seen, unshrunk=unshrunk)
-
-
-def count_histories(record: dict[str, Any]) -> int:
-    """How many histories the only engine of a report played."""
-    (engine,) = record["engines"]
-    return int(engine["counts"]["histories"])
-
 
 # --- `harness fuzz`: usage errors, exit codes, printed output and written files
 
@@ -74,14 +59,6 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_wrong_usage_is_told_and_exits_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fuzz", *words]) == Exit.USAGE
     assert told in capsys.readouterr().err
-
-
-@pytest.mark.slow
-def test_the_reference_exits_0_and_says_what_was_played(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["fuzz", "emulator", *QUICK]) == Exit.OK
-    out = capsys.readouterr().out
-    assert "history" in out
-    assert "no finding" in out
 
 
 def fuzz_mutant(name: str, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
@@ -147,29 +124,6 @@ def test_only_the_stored_failures_are_played_again(capsys: pytest.CaptureFixture
     assert "shortest request sequence: create plain > delete #0 > poll #0" in printed.out
 
 
-def test_a_default_search_has_a_time_and_named_examples_have_none() -> None:
-    """The default ends in less than two minutes; whoever names a number of examples gets all of them."""
-    assert 60 < (BUDGETS["smoke"].seconds or 0) < 120
-    assert BUDGETS["smoke"].with_limits(7, None).seconds is None
-    assert BUDGETS["smoke"].with_limits(7, 60.0).seconds == BUDGETS["ci"].with_limits(None, 60.0).seconds == 60.0
-
-
-@pytest.mark.slow
-def test_a_dead_target_exits_4() -> None:
-    assert main(["fuzz", "http://127.0.0.1:9", "--timeout", "2"]) == Exit.UNREACHABLE
-
-
-@pytest.mark.slow
-def test_databases_are_opened_by_name(tmp_path: Path) -> None:
-    """An example database is a directory, GitHub or none; an unreachable Redis is a usage error."""
-    assert open_database(None) is None
-    assert open_database("none") is None
-    assert type(open_database(str(tmp_path))).__name__ == "DirectoryBasedExampleDatabase"
-    assert type(open_database("github:owner/name")).__name__ == "MultiplexedDatabase"
-    with pytest.raises(UsageFault, match=r"redis"):
-        open_database("redis://127.0.0.1:1")
-
-
 # --- failures are stored, replayed first in the next run, and removed once they no longer fail
 
 
@@ -199,16 +153,6 @@ def test_a_stored_failure_is_shrunk_once(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["history"] == [step.record() for step in shrunk.history]
     (again,) = store.replay(place).failures
     assert (again.history, again.replays) == (shrunk.history, Replays(1, 1))
-
-
-def test_what_cannot_be_stored_is_reported_all_the_same(tmp_path: Path) -> None:
-    """A full disk, or here a file in place of the folder, is a note."""
-    store = Store(tmp_path, reference().resolved)
-    store.folder.write_text("")
-    run = EngineRun(engine="history", seconds=0.0, failures=(failure_of("delete-keeps", "create; delete; poll"),))
-    done = store.keep_all(run)
-    assert done.failures == run.failures
-    assert "the failures cannot be stored in" in done.notes[0]
 
 
 def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
@@ -268,11 +212,3 @@ def test_requests_without_a_history_are_not_stored(tmp_path: Path) -> None:
     record = {"key": "fuzz.kept", "engine": "schema", "history": [], "requests": [request]}
     (store.folder / "old.json").write_text(json.dumps(record))
     assert store.replay(reference()).notes == ("old.json is not a stored failure (it has no history): remove it",)
-
-
-def test_requests_are_sent_again_with_new_ids() -> None:
-    """A stored trail fails again on a fresh service, where ids are replaced by the new ones."""
-    failure = play(mutant("delete-twice-crashes"), history("create; create; delete 1; delete 1"), "schema")[0]
-    again = resend(mutant("delete-twice-crashes"), templates(failure.trail), "schema")
-    assert [found.defect.name for found in again] == ["fuzz.no-5xx"]
-    assert resend(reference(), templates(failure.trail), "schema") == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,10 @@ from msgspec import structs
 
 from harness.engine.decide import Policy
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
-from harness.engine.search.failure import EngineRun, Failure, SeenDefect, fold
-from harness.engine.search.rounds import HISTORY, LAWS, Tally, search
-from harness.engine.search.search_target import World, play
+from harness.engine.search.failure import EngineRun, Failure, fold
+from harness.engine.search.rounds import HISTORY, LAWS, search
+from harness.engine.search.search_target import play
 from harness.engine.search.shrink import minimal
-from harness.engine.traffic.deadline import Timer
 from harness.interactions.servers import SERVERS
 from harness.outcome import Severity
 from tests.engine.search.places import history, mutant, reference
@@ -64,22 +62,6 @@ def test_a_law_finds_what_is_lost_after_a_drop() -> None:
 
 
 @pytest.mark.slow
-def test_laws_without_time_accuse_nobody() -> None:
-    """If time is up before a law was played, the search says so, and not that the target does not stream."""
-    (why,) = search(LAWS, reference(), replace(SMALL, seconds=1e-9)).vacuous
-    assert "the time limit was reached" in why
-    assert "--time" in why
-
-
-@pytest.mark.slow
-def test_what_is_known_is_passed_over() -> None:
-    """A defect listed in `passed_over` is not reported again."""
-    known = ["del.gone GET interactions/{id}"]
-    done = search(HISTORY, mutant("delete-keeps"), FEW, passed_over=known)
-    assert "del.gone" not in {failure.rule for failure in done.failures}
-
-
-@pytest.mark.slow
 def test_the_same_seed_does_the_same() -> None:
     one, other = (search(HISTORY, reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
@@ -108,28 +90,6 @@ def test_time_ends_a_search() -> None:
     done = search(HISTORY, reference(), replace(BUDGETS["nightly"], seconds=0.5))
     assert done.counts["histories"] < BUDGETS["nightly"].histories
     assert done.failures == ()
-
-
-@pytest.mark.slow
-def test_time_that_ends_before_the_shrinking_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """If time runs out once something is found, it is reported unshrunk, says why, and nothing more is played."""
-    tallies: list[Tally] = []
-    note = Tally._note
-
-    def noted(self: Tally, defect: SeenDefect, world: World) -> None:
-        tallies.append(self)
-        note(self, defect, world)
-
-    monkeypatch.setattr(Tally, "_note", noted)
-    monkeypatch.setattr(Timer, "left", property(lambda self: 0.0 if tallies else math.inf))
-    done = search(HISTORY, mutant("delete-keeps"), SMALL, seed=1)
-    (bug,) = tallies[0].bugs.values()
-    (failure,) = done.failures
-    assert failure.history == bug.history
-    assert (failure.unshrunk, failure.replays.why_not) == (
-        "the time limit was reached",
-        "the time limit was reached",
-    )
 
 
 @pytest.mark.slow
@@ -191,13 +151,6 @@ def test_a_failure_that_does_not_return_is_kept_as_it_was() -> None:
     assert done.replays.lost
 
 
-def test_another_failure_is_no_substitute() -> None:
-    """A history is only replaced by one that breaks the same rule with the same strictness."""
-    failure = play(mutant("delete-keeps"), history("create; delete; replay"), "history")[0]
-    assert isinstance(failure, Failure)
-    assert minimal(mutant("delete-keeps"), failure).defect.name == "del.gone-stream"
-
-
 # --- what follows from a failure is told under it, and only what is no worse than its cause
 
 
@@ -224,35 +177,12 @@ def test_a_consequence_goes_with_its_cause() -> None:
     assert result.weight == gone.seen + 1
 
 
-def test_without_its_cause_it_is_a_failure() -> None:
-    """If the cause was not found, what would follow from it is told like everything else."""
-    _, stream = find_both()
-    assert fold(run_of(stream), [], SERVERS).failures == (stream,)
-
-
-def test_what_an_earlier_engine_found_is_a_cause_too() -> None:
-    """The cause is told already, so the later engine only notes what follows from it."""
-    gone, stream = find_both()
-    done = fold(run_of(stream), [gone], SERVERS)
-    assert done.failures == ()
-    assert done.notes == (f"{stream.key} is a consequence of del.gone, which was found before",)
-
-
 def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     """A cause that is broken only in a strict reading leaves the failure where it is."""
     gone, stream = find_both()
     lenient = replace(gone.defect, finding=structs.replace(gone.finding, severity=Severity.NON_STRICT))
     done = fold(run_of(replace(gone, defect=lenient), stream), [], SERVERS)
     assert stream in done.failures
-
-
-def test_two_that_follow_from_each_other_are_both_told() -> None:
-    """Neither of two failures goes if each would be the cause of the other."""
-    gone, _ = find_both()
-    one = structs.replace(gone.finding, code="del.gone/a", cause="del.gone/b")
-    other = structs.replace(gone.finding, code="del.gone/b", cause="del.gone/a")
-    both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (one, other)]
-    assert len(fold(run_of(*both), [], SERVERS).failures) == 2
 
 
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.cassette import CassetteError
-from harness.cassette import load as load_cassette
-from harness.cli.main import main
 from harness.contract import judge_history, load, read
 from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import Intent
-from harness.emulator import Emulator, Settings
+from harness.emulator import Emulator
 from harness.engine.search.search_target import judge_exchange
 from harness.interactions.servers import SERVERS
 from harness.strategies import create_requests, event_streams
@@ -115,59 +110,3 @@ def test_the_emulator_never_fails_and_always_answers_cleanly(calls: list[tuple[s
         if exchange.status >= 400:
             read(exchange, load())
             assert list(judge_exchange(exchange, "a-long-enough-key", MODEL)) == []
-
-
-@pytest.mark.slow
-@quick
-@given(create_requests())
-def test_what_the_schema_accepts_the_emulator_answers_by_the_contract(body: dict[str, Any]) -> None:
-    """A create that fits the schema is served or refused, and either answer is clean by the contract."""
-    emulator = Emulator(Settings(platform="any"))  # live streams give ids to some deltas only
-    headers = Headers((("x-goog-api-key", "k"),))
-    request = Request("POST", "/v1beta/interactions", headers, json.dumps(body).encode())
-    exchange = ServiceDriver(emulator, emulator.clock).send(request)
-    assert exchange.status in (200, 400, 404), exchange.body
-    read(exchange, load())
-    assert list(judge_exchange(exchange, "", MODEL)) == []
-
-
-WORDS = (
-    "check", "fuzz", "list", "explain", "mutants", "verify", "emulator", "--json", "--engine", "history",
-    "--profile", "nightly,ci", "--level", "sometimes", "--seed", "x", "-1", "", "http://", "ftp://x", "--time",
-    "nan", "--dry-run", "--list", "é\ud800", "--help", "--max-examples",
-)  # fmt: skip
-
-
-@settings(quick, max_examples=30)
-@given(st.lists(st.sampled_from(WORDS), max_size=4))
-def test_the_command_line_never_shows_a_stack_trace(words: list[str]) -> None:
-    """Random arguments end in a usage error or a result, never in an exception or an internal error."""
-    lasting = {"check", "fuzz", "mutants"}
-    if words and words[0] in lasting:
-        words = [words[0], "--no-such-flag", *words[1:]]
-    assert main(words) in (0, 2, 3)
-
-
-YAML = st.one_of(
-    BYTES,
-    JSON.map(lambda value: json.dumps(value).encode()),
-    JSON.map(lambda value: json.dumps({"version": 1, "interactions": value}).encode()),
-    JSON.map(
-        lambda value: json.dumps({"version": 1, "interactions": [{"request": value, "response": {}}]}).encode()
-    ),
-)
-
-
-@quick
-@given(YAML)
-@example(b"")
-@example(b"# a comment")
-def test_the_cassette_loader_refuses_in_words(data: bytes) -> None:
-    """Any file either loads as a cassette or raises a cassette error."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "any.yaml"
-        path.write_bytes(data)
-        try:
-            load_cassette(path)
-        except CassetteError:
-            return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import signal
 import threading
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -190,12 +189,6 @@ def test_time_that_others_get_for_deleting_hands_nothing_on() -> None:
         bounded(inner).send(REQUEST)
 
 
-def test_what_the_target_let_hang_is_handed_on() -> None:
-    """If time is left, a request that reached the user's timeout is returned, as the target's doing."""
-    inner = FakeDriver(FakeTimer(100.0), CUT, takes=60.0)
-    assert bounded(inner).send(REQUEST).ending == CUT
-
-
 def test_waiting_ends_with_the_search() -> None:
     """A pause is shortened to the time left, and nothing is sent after it."""
     inner = FakeDriver(FakeTimer(0.5))
@@ -257,32 +250,3 @@ def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.Monkey
     with pytest.raises(KeyboardInterrupt):
         wait_for_the_answer()
     assert not waited
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the timers of POSIX")
-def test_everything_is_as_before() -> None:
-    """Handlers and timers are put back, with and without an interrupt."""
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)]
-    with hold_interrupts(CREATE):
-        pass
-    interrupt(CREATE)
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)] == before
-    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
-
-
-@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the timers of POSIX")
-def test_another_thread_holds_nothing() -> None:
-    """Outside the main thread no handler may be set, and none is."""
-    failed = []
-
-    def block() -> None:
-        try:
-            with hold_interrupts(CREATE):
-                time.sleep(0)
-        except ValueError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=block)
-    thread.start()
-    thread.join()
-    assert not failed

@@ -10,14 +10,12 @@ from typing import Any, cast
 import pytest
 
 from harness.checks.catalogue import CATALOGUE
-from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.engine.events import RunFinished
 from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import GivenIds
 from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
 from harness.interactions.servers import SERVERS
@@ -39,8 +37,6 @@ from harness.wire import (
 )
 from tests.checks._play import answer, interaction
 from tests.engine import toys
-from tests.foreign.server import ForeignService
-from tests.foreign.server import serving as serving_foreign
 
 WAITS = 6
 """How often one request is repeated at most, if the target limits its callers."""
@@ -101,12 +97,6 @@ def test_what_is_worth_waiting_for(refusal: Refusing, number: int, seconds: floa
     assert retry_delay(ServiceDriver(refusal).send(ASK), number) == seconds
 
 
-def test_without_a_named_time_a_minute_is_waited_out() -> None:
-    """If no time is named, the pauses add up to at least a minute, because quotas are counted by the minute."""
-    refusal = ServiceDriver(Refusing(1)).send(ASK)
-    assert 60 <= sum(retry_delay(refusal, number) or 0.0 for number in range(WAITS)) <= 90
-
-
 @pytest.mark.parametrize("way", ["send", "open", "together"])
 def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
     """The caller gets only the final answer, and each refusal is reported before its wait."""
@@ -118,13 +108,6 @@ def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
     assert answer.status == 200
     assert retrying.waited == [(0.001, TOLD)] * 2
     assert retrying.retries.waited == Waited(2, 0.002)
-
-
-def test_parallel_requests_of_which_some_were_answered_are_not_repeated() -> None:
-    service = Refusing(1)
-    answers = Retrying(service).driver.together([ASK] * 3)
-    assert sorted(answer.status or 0 for answer in answers) == [200, 200, 429]
-    assert service.asked == 3
 
 
 def test_patience_ends() -> None:
@@ -159,12 +142,6 @@ def test_who_wants_to_see_a_refusal_sees_it() -> None:
     retrying = Retrying(service).driver
     assert retrying.send(ASK, sees=frozenset({429})).status == 429
     assert retrying.send(ASK, sees=frozenset({503})).status == 200
-
-
-def test_a_code_that_is_no_word_is_not_repeated() -> None:
-    """An error code that is not a plain word, but perhaps a key, is not printed."""
-    exchange = ServiceDriver(Refusing(1, code="AIzaSy not a code")).send(ASK)
-    assert format_refusal(exchange) == "GET /v1beta/interactions/x returned 429"
 
 
 def exchange(status: int | None, ending: Ending) -> Exchange:
@@ -353,21 +330,6 @@ def test_who_never_comes_back_is_told_first_with_what_it_got_last() -> None:
     )
 
 
-def test_what_was_sent_to_a_dying_target_is_no_suspect() -> None:
-    """What was sent after another request had been cut off was not the end of the target; what was open may be."""
-    outages = Outages()
-    for target, began, seconds, ending in (
-        ("/beside", 1.0, 2.0, CUT_OFF),
-        ("/deadly", 2.0, 0.5, CUT_OFF),
-        ("/late", 2.6, 0.1, CUT_OFF),
-        ("/never", 2.8, 0.0, REFUSED),
-    ):
-        exchange = ExchangeBuilder(Request("GET", target), began=began).finish(ending, seconds)
-        outages.after(cast("Any", None), exchange)
-    assert outages.gone is not None
-    assert [exchange.request.target for exchange in outages.gone.suspects] == ["/deadly", "/beside"]
-
-
 # --- the ids of a run: which are said to come again, and who used one that did
 
 
@@ -395,12 +357,6 @@ def test_an_id_is_given_once(again: Exchange, codes: list[str]) -> None:
     assert ([found.finding.stable_code] if found else []) == codes
 
 
-def test_one_exchange_is_no_two_creates() -> None:
-    """What was sent beside others is told of twice."""
-    given, once = GivenIds(SERVERS), made("v1_one")
-    assert [given.note(once, "a worker"), given.note(once, "a worker")] == [None, None]
-
-
 def test_what_a_target_forgot_while_it_was_gone_is_forgotten() -> None:
     """An outage is no defect, and a counter that begins again after one is none."""
     given = GivenIds(SERVERS)
@@ -420,11 +376,3 @@ def test_an_id_is_shared_with_others_and_with_what_is_at_work() -> None:
     assert given.judge_shared(trail, "one", 0.0).keys() == {"v1_one", "v1_two"}
     assert given.judge_shared(trail, "one", late) == {}
     assert given.judge_shared(trail, "three", late).keys() == {"v1_one", "v1_two"}
-
-
-@pytest.mark.slow
-def test_workers_with_a_world_of_their_own_share_no_ids() -> None:
-    """Each worker has its own emulator, or a session of one; a correct server gives each other ids."""
-    assert main(["check", "emulator", "-j", "4", "-c", "create.*", "-c", "get.*"]) == 0
-    with serving_foreign(ForeignService()) as url:
-        assert main(["check", url, "-j", "4", "-c", "create.*", "-c", "get.*"]) == 0

@@ -10,16 +10,13 @@ import pytest
 from msgspec import structs
 
 from harness.contract.requests import RequestBuilder
-from harness.engine.cleanup import CreatedResources
 from harness.engine.events import RunFinished
-from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.patience import IN_A_ROW, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import NO_TIME, missing_answer
-from harness.interactions.servers import SERVERS
-from harness.kit.actions import Open, Read, Send, Steps
-from harness.kit.check import Check, Exercise, exercise
+from harness.kit.actions import Send, Steps
+from harness.kit.check import Check, Exercise
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import (
@@ -204,51 +201,3 @@ def test_a_rule_about_ends_is_broken_by_a_response_that_has_none() -> None:
     checks = tuple(structs.replace(check, judges_ends=True) for check in catalogue(*[Level.MUST] * 16))
     said = [result.observation.outcome for result in finish(Endless(), checks).results]
     assert said == [Outcome.NOT_MET] * IN_A_ROW + [Outcome.UNTESTABLE] * (16 - IN_A_ROW)
-
-
-def test_a_run_without_time_is_not_green() -> None:
-    """A check whose request was not sent is unjudged, whatever its level, and makes the run fail."""
-    finished = finish(Endless(), catalogue(*[Level.SHOULD] * (IN_A_ROW + 1)))
-    assert [result.id for result in finished.unjudged] == [f"get.n{IN_A_ROW:02}"]
-    assert finished.exit is Exit.UNREACHABLE
-    all_waited_for = finish(Endless(), catalogue(*[Level.SHOULD] * IN_A_ROW))
-    assert all_waited_for.exit is Exit.NOTHING_RAN
-
-
-def test_an_embedded_service_has_all_the_time_there_is() -> None:
-    """It needs no real time: all its endless responses are waited for, however many."""
-    finished = finish(Endless(), catalogue(*[Level.MUST] * 16), throwaway=True)
-    assert finished.cut == TimeoutLosses()
-    assert {result.observation.instead for result in finished.unjudged} == {"a truncated response"}
-
-
-def test_an_exercise_ends_at_a_request_that_is_not_sent() -> None:
-    run = Run()
-    run.endless = lambda request: request.method == "POST"
-    run.seconds(IN_A_ROW, PLAIN_CREATE)
-
-    @exercise(requests=2, interactions=1)
-    def goes_on(t: RequestBuilder) -> Steps:
-        yield Send(t.create(input="hi"))
-        return {"got": (yield Send(t.get("x")))}
-
-    played = play(SERVERS, goes_on, RequestBuilder(), run.driver, CreatedResources(SERVERS))
-    assert played.failure is not None
-    assert "3 responses of this kind in a row did not end in time" in played.failure.reason
-    assert len(run.asked) == IN_A_ROW
-
-
-def test_a_stream_that_was_not_asked_for_is_nobodys_fault() -> None:
-    """Although the exercise never finishes it."""
-    run = Run()
-    run.seconds(IN_A_ROW, STREAM)
-
-    @exercise(requests=1, interactions=0)
-    def leaves(t: RequestBuilder) -> Steps:
-        stream = yield Open(t.get("x", stream=True))
-        yield Read(stream, 5)
-        return {}
-
-    played = play(SERVERS, leaves, RequestBuilder(), run.driver, CreatedResources(SERVERS))
-    assert played.failure is not None
-    assert played.failure.outcome is Outcome.UNTESTABLE
