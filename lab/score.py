@@ -171,13 +171,10 @@ class DefectBench:
             wrapped: EmbeddedService = run.wrap(SERVERS.new_service(self._contract, ""))
             return wrapped
 
-        def choose(names: Sequence[str]) -> str:
-            left = set(names)
-            return next((name for name in order if name in left), names[0])
-
+        place = {name: number for number, name in enumerate(order)}
+        checks = sorted(self.checks, key=lambda check: place.get(check.exercise.name, len(order)))
         target = embed_emulator(SERVERS, TargetOptions(), build)
-        options = RunOptions(fail_fast=True, choose=choose if order else None, cleans=True)
-        yield from check_target(target, self.checks, options)
+        yield from check_target(target, checks, RunOptions(fail_fast=True, cleans=True))
 
 
 def _finish(events: Generator[RunEvent, None, None], touched: Set[str]) -> RunFinished | None:

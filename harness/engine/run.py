@@ -41,10 +41,9 @@ from harness.outcome.words import describe_body, format_count
 class RunOptions(Struct, frozen=True, kw_only=True):
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
-    If `jobs` is None, `sessions.count_jobs` counts them. With one job, `choose` picks the next exercise by name
-    from those that are left; without it they run in the catalog's order. `deadline` is the limit for the whole run
-    in seconds, None for no limit. Only if it `cleans` does a run delete what it created at a target that is thrown
-    away after it.
+    If `jobs` is None, `sessions.count_jobs` counts them. With one job, they run in the order of the catalog.
+    `deadline` is the limit for the whole run in seconds, None for no limit. Only if it `cleans` does a run delete what
+    it created at a target that is thrown away after it.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -54,7 +53,6 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     fail_fast: bool = False
     jobs: int | None = None
     deadline: float | None = None
-    choose: Callable[[Sequence[str]], str] | None = None
     traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
     cleans: bool = False
     probes_all: bool = False
@@ -124,7 +122,7 @@ def check_target(
     conductor = Conductor(plan, policy, audit)
     if options.fail_fast:
         conductor.on_failure = workers.stop
-    with closing(_play(workers, conductor, jobs, options.choose)) as playing:
+    with closing(_play(workers, conductor, jobs)) as playing:
         yield from _until_interrupted(playing, workers.interrupt)
     workers.find_deaths()
     audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
@@ -134,12 +132,10 @@ def check_target(
     yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), begin)
 
 
-def _play(
-    workers: Workers, conductor: Conductor, jobs: int, choose: Callable[[Sequence[str]], str] | None
-) -> Generator[RunEvent, None, None]:
+def _play(workers: Workers, conductor: Conductor, jobs: int) -> Generator[RunEvent, None, None]:
     """Play everything, and decide what can be decided on the way."""
     yield from conductor.begin()
-    with closing(workers.play(conductor.plan.groups, jobs, choose)) as events:
+    with closing(workers.play(conductor.plan.groups, jobs)) as events:
         for event in events:
             yield from conductor.decide(event) if isinstance(event, Judged) else (event,)
 
@@ -191,7 +187,7 @@ def _probe(
             found = Prober(target.api, driver, target.target, options.stated, needed, ledger, outages).run()
         if options.jobs is not None:
             return "", found, options.jobs
-        if options.fail_fast or options.choose is not None or options.traffic.rate is not None:
+        if options.fail_fast or options.traffic.rate is not None:
             return "", found, 1
         jobs, note = count_jobs(target, scriptable=SCRIPTABLE in found.capabilities)
         return "", replace(found, notes=(*found.notes, *filter(None, [note]))), jobs

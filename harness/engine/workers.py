@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -89,16 +89,14 @@ class Workers:
         else:
             self._note(PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated))
 
-    def play(
-        self, groups: list[Group], jobs: int, choose: Callable[[Sequence[str]], str] | None
-    ) -> Generator[RunEvent | Judged, None, None]:
-        """Play all groups with up to `jobs` workers; one alone lets `choose` name the next exercise.
+    def play(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
+        """Play all groups with up to `jobs` workers; one alone keeps their order.
 
         Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
         requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
         """
         if min(jobs, len(groups)) == 1:
-            yield from self._work(_choose_order(groups, choose))
+            yield from self._work(iter(groups))
             return
         apart: list[Group] = []
         others: list[Group] = []
@@ -298,12 +296,3 @@ def describe_end(end: TimeUp | KeyboardInterrupt) -> str:
     if isinstance(end, KeyboardInterrupt):
         return INTERRUPTED
     return f"the time limit was reached (--deadline){f'; {end}' if str(end) else ''}"
-
-
-def _choose_order(groups: list[Group], choose: Callable[[Sequence[str]], str] | None) -> Iterator[Group]:
-    if choose is None:
-        yield from groups
-        return
-    left = {exercise.name: (exercise, members) for exercise, members in groups}
-    while left:
-        yield left.pop(choose(tuple(left)))

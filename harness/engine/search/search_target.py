@@ -140,14 +140,12 @@ class World:
     def look(self, request: Request, wanted: Callable[[Exchange], bool], *, within: float) -> Exchange:
         """Look until the exchange is `wanted` or time is up, once where nothing can lag behind."""
         exchange = self.keep(self.driver.send(request))
-        waited = 0.0
         for pause in self._pauses(within):
             if wanted(exchange) or exchange.status is None:
                 break
             self.driver.wait(pause)
-            waited += pause
             exchange = self.keep(self.driver.send(request))
-        self.lag.note(waited, found=wanted(exchange))
+        self.lag.in_vain += not wanted(exchange)
         return exchange
 
     def open(self, request: Request, *, within: float) -> LiveStream:

@@ -34,9 +34,6 @@ SHORTER = 8
 LONGER = 4
 """By how much longer a hang is waited for before it is reported."""
 
-UNKNOWN = 3
-"""The factor for a call that was never answered, if others were."""
-
 MOST = 5
 """How often a call may hang that was never answered, before it is not sent any more."""
 
@@ -116,47 +113,29 @@ class Patience(DriverPolicy):
 
     def _choose_seconds(self, record: _Record, *, hurried: bool) -> float:
         floor = self._floor / SHORTER if hurried else self._floor
-        if record.longest is not None:
-            return min(self._limit, max(floor, FACTOR * record.longest))
-        known = [other.longest for other in self._records.values() if other.longest is not None]
-        if not known:
-            return self._limit
-        return min(self._limit, UNKNOWN * max(floor, FACTOR * max(known)))
+        return self._limit if record.longest is None else min(self._limit, max(floor, FACTOR * record.longest))
 
 
-# How long to wait for what a target may show late: less, once waiting was in vain.
 # A target may take a moment to show or to hide what was created or deleted, so a look is repeated for a while.
-# If a defect is the reason, that would cost the whole while at every look of thousands. After a few looks in
-# vain, the longest lag that was ever seen decides; before a failure is reported, it is waited for the whole
-# while again.
+# If a defect is the reason, that would cost the whole while at every look of thousands.
 
 
 MOST_IN_VAIN = 2
 """Looks in vain that get the whole while."""
 
-LAG_FACTOR, LEAST = 4.0, 0.1
-"""How many times the longest lag is waited for after that, and at least how many seconds."""
+LEAST = 0.5
+"""The seconds that a look gets after that."""
 
 
 class Lag(Struct):
-    """The lag in one search: the longest in seconds, and how many looks were in vain."""
+    """The looks of one search: how many were in vain. One that confirms a failure gets the whole while again."""
 
-    longest: float = 0.0
     in_vain: int = 0
     confirming: bool = False
 
     def shorten(self, seconds: float) -> float:
         """How long to repeat a look, where `seconds` is the whole while."""
-        if self.confirming or self.in_vain < MOST_IN_VAIN:
-            return seconds
-        return min(seconds, max(LEAST, LAG_FACTOR * self.longest))
-
-    def note(self, seconds: float, *, found: bool) -> None:
-        """Learn from a look that was repeated for so many seconds."""
-        if found:
-            self.longest = max(self.longest, seconds)
-        elif seconds > 0:
-            self.in_vain += 1
+        return seconds if self.confirming or self.in_vain < MOST_IN_VAIN else min(seconds, LEAST)
 
 
 IN_A_ROW = 3
