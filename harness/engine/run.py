@@ -42,8 +42,8 @@ class RunOptions(Struct, frozen=True, kw_only=True):
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
     If `jobs` is None, `sessions.count_jobs` counts them. With one job, they run in the order of the catalog.
-    `deadline` is the limit for the whole run in seconds, None for no limit. Only if it `cleans` does a run delete what
-    it created at a target that is thrown away after it.
+    `deadline` is the limit for the whole run in seconds, None for no limit. Only if it `cleans` does a run delete
+    what it created at a target that is thrown away after it.
     """
 
     selection: Selection = field(default_factory=Selection)

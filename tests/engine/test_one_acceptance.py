@@ -259,10 +259,7 @@ def test_check_fails_no_good_server(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     some(
-        "errors of the front end",
-        "nulls",
         "streams of a framework",
-        "unknown members and events",
         "few routes, pages for the others, no body",
         "ids of another form",
     ),
@@ -293,20 +290,6 @@ def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts(monkeypatch: pytest.M
         results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=FEW, seed=7)))
     assert failures(results) == {}
     assert "auth.wrong" not in {result.rule.id for result in results}
-
-
-@pytest.mark.thorough
-def test_the_schema_engine_fails_no_framework() -> None:
-    """A page for another method or a route that is not offered is no finding, nor is a DELETE without a body.
-
-    The next test judges the same responses by hand.
-    """
-    with ServerThread(OffersLittle()) as server:
-        target = resolve_target(SERVERS, server.url, TargetOptions(api_key="harness-primary-key"))
-        budget = Budget(histories=6, steps=12, laws=3, schema=2, coverage=True)
-        results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=budget, seed=7)))
-    assert failures(results) == {}
-    assert {"err.shape", "create.schema"}.isdisjoint(result.rule.id for result in results)
 
 
 PAGE = (404, "text/html", b"<h1>No.</h1>")

@@ -10,7 +10,6 @@ import pytest
 
 from harness.contract.requests import RequestBuilder
 from harness.engine.baseline import Baseline, Entry
-from harness.engine.capabilities import parse_capabilities
 from harness.engine.events import (
     CheckFinished,
     ExerciseFinished,
@@ -24,7 +23,6 @@ from harness.engine.events import (
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.interactions.servers import SERVERS
 from harness.kit.actions import Send, Steps
 from harness.kit.check import Check, Exercise, exercise
 from harness.outcome import Exit, Unmet, Verdict
@@ -112,14 +110,6 @@ def test_verdicts(options: dict[str, Any], expected: dict[str, Verdict]) -> None
     assert expected.items() <= verdicts(finished).items()
 
 
-def test_declared_but_broken_fails() -> None:
-    catalogue = (toys.check("rob.declared", toys.unmet, toys.nothing, requires={"functions"}),)
-    _, probed = run(catalogue, stated=())
-    _, declared = run(catalogue, stated=tuple(parse_capabilities(["+functions"], SERVERS.load_capabilities())))
-    assert verdicts(probed) == {"rob.declared": Verdict.NOT_APPLICABLE}
-    assert verdicts(declared) == {"rob.declared": Verdict.FAIL}
-
-
 class Refusing(toys.ToyService):
     """A toy that answers the probe, then refuses the first `times` GETs."""
 
@@ -191,13 +181,6 @@ def test_clean_up_is_polite() -> None:
     assert (service.refused, service.stored, finished.leftovers) == (True, {}, ())
 
 
-def test_fail_fast_leaves_the_rest_not_run() -> None:
-    """With fail-fast, no exercise starts after the first failure, and its checks are shown as not run."""
-    service = toys.ToyService()
-    _, finished = run((toys.ODD, toys.STREAM), service, fail_fast=True)
-    assert verdicts(finished) == {"get.odd": Verdict.FAIL, "stream.any": Verdict.NOT_RUN}
-
-
 def test_an_interrupt_cleans_up() -> None:
     """Ctrl-C during a request closes streams, deletes what was created, and accounts for every check."""
     service = toys.ToyService()
@@ -212,15 +195,4 @@ def test_an_interrupt_cleans_up() -> None:
     assert verdicts(finished) == {"create.ok": Verdict.PASS, "a.b": Verdict.NOT_RUN}
     assert finished.exit is Exit.INTERRUPTED
     assert service.made == 3
-    assert service.stored == {}
-
-
-def test_closing_early_cleans_up() -> None:
-    service = toys.ToyService()
-    events = check_target(toys.toy_target(service), (toys.CREATE, toys.STREAM), RunOptions())
-    for event in events:
-        if isinstance(event, CheckFinished):
-            break
-    events.close()
-    assert service.made > 1
     assert service.stored == {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -54,23 +53,6 @@ def decoded(pieces: list[bytes]) -> list[tuple[str, bytes]]:
 def test_a_framing_carries_the_same_events() -> None:
     """Whatever the line endings, comments, fields and pieces, the decoder returns the original payloads."""
     for stream, pieces in dressed():
-        assert decoded(pieces) == stream.payloads()
-
-
-@pytest.mark.slow
-def test_framings_differ() -> None:
-    """Every line ending, byte order marks and comments are drawn."""
-    data = [b"".join(pieces) for _, pieces in dressed()]
-    assert any(b"\r\n" in stream for stream in data)
-    assert any(b"\r" in stream and b"\n" not in stream for stream in data)
-    assert any(stream.startswith(b"\xef\xbb\xbf") for stream in data)
-    assert any(b": keepalive" in stream for stream in data)
-
-
-@pytest.mark.parametrize("give", [EventStream.data, EventStream.payloads], ids=["bytes", "pairs"])
-def test_a_framing_takes_streams_bytes_or_pairs(give: object) -> None:
-    stream = draws(event_streams(), 10)[-1]
-    for pieces in draws(wire_framings(give(stream)), 10):  # type: ignore[operator]
         assert decoded(pieces) == stream.payloads()
 
 
@@ -135,14 +117,6 @@ def test_a_create_shrinks_to_model_and_input() -> None:
     assert set(body) == {"model", "input"}
 
 
-@pytest.mark.slow
-def test_a_wanted_tool_is_all_that_remains() -> None:
-    """When shrinking for a tool, every field that does not matter is removed."""
-    wanted = least(create_requests(), lambda body: any(t["type"] == "function" for t in body.get("tools", ())))
-    assert wanted["tools"] == [{"type": "function"}]
-    assert set(wanted) == {"model", "input", "tools"}
-
-
 # --- legal streams have no findings; illegal streams break the rule that they name
 
 
@@ -171,22 +145,6 @@ def test_an_illegal_stream_breaks_the_rule_that_it_names(rule: str) -> None:
         assert rule in {finding.rule for finding in judged(stream).findings}, stream
 
 
-@pytest.mark.parametrize("background", [True, False])
-@pytest.mark.slow
-def test_background_is_as_asked(background: bool) -> None:
-    """`background` selects the kind of run; the deltas of a background run carry cursors."""
-    for stream in draws(event_streams(background=background), 60):
-        assert stream.background is background
-        if background:
-            deltas = [e for e in stream.events if not isinstance(e, bytes) and e["event_type"] == "step.delta"]
-            assert all("event_id" in event for event in deltas)
-
-
-@pytest.mark.slow
-def test_a_stream_shrinks_to_its_creation_and_its_end() -> None:
-    assert len(least(event_streams(), lambda stream: True).events) == 2
-
-
 # --- histories are data: they begin with a create, can be stored as JSON, and reject unknown operations
 
 
@@ -200,13 +158,6 @@ def test_histories_begin_with_a_create_and_keep_their_length() -> None:
 def test_every_kind_and_mode_is_drawn() -> None:
     seen = {(o.kind, o.mode) for history in draws(histories(steps=40), 400) for o in history}
     assert seen == {(kind, mode) for kind, modes in KINDS.items() for mode in modes}
-
-
-@pytest.mark.slow
-def test_legal_histories_hold_nothing_that_must_be_refused() -> None:
-    """`legal_only` excludes invalid creates, unknown ids and foreign keys."""
-    modes = {o.mode for history in draws(histories(legal_only=True), 100) for o in history}
-    assert not modes & {"unknown", "foreign", "no-author", "wrong-id", "orphan", "bad-cursor"}
 
 
 def test_an_operation_survives_json() -> None:
@@ -228,37 +179,4 @@ def test_a_history_needs_a_step() -> None:
         histories(steps=0)
 
 
-@pytest.mark.slow
-def test_a_history_shrinks_to_what_is_wanted() -> None:
-    wanted = least(histories(steps=30), lambda history: any(o.kind == "delete" for o in history))
-    assert [operation.kind for operation in wanted] == ["create", "delete"]
-
-
 # --- what the strategies reach
-
-
-def list_types(value: Any) -> Iterator[str]:
-    """Every `type` and `event_type` in a JSON value."""
-    if isinstance(value, Mapping):
-        yield from (str(value[name]) for name in ("type", "event_type") if name in value)
-        for part in value.values():
-            yield from list_types(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from list_types(part)
-
-
-@pytest.mark.thorough
-def test_every_type_is_drawn() -> None:
-    """A thousand draws contain each type of event, delta, step, content and tool."""
-    contract = load()
-    streamed = {step.name for step in contract.steps.values() if step.streamed}
-    for strategy, wanted in (
-        (
-            event_streams(background=True).map(lambda stream: stream.events),
-            {*contract.events, *contract.deltas, *streamed},
-        ),
-        (interactions(), {*contract.steps, *contract.contents}),
-        (create_requests(), {*contract.tools, *contract.contents}),
-    ):
-        assert wanted <= set(list_types(draws(strategy, 1000)))

@@ -31,9 +31,6 @@ from tests.engine.search.places import history, mutant, reference
 # --- `harness fuzz`: usage errors, exit codes, printed output and written files
 
 
-QUICK = ("--engine", "history", "--max-examples", "25", "--no-store")
-
-
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Run in an empty folder, with no API key in the environment."""

@@ -7,28 +7,23 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from msgspec import structs
 
 from harness.cassette import load
 from harness.checks.capabilities import CAPABILITIES
-from harness.cli.commands import fuzz
 from harness.cli.commands.fuzz import SAME, CurlRuns
 from harness.engine.decide import Policy
 from harness.engine.events import TargetInfo
 from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import TargetOptions, resolve_target
-from harness.engine.traffic import deadline
 from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.reproduction import pytest_module, why_no_cassette, write_all
 from harness.transport import ServerThread, ServiceDriver
-from harness.wire import At, By, Ending, Exchange, ExchangeBuilder, How, Request
 from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant
 from tests.foreign.deleting import LosesReaders
@@ -116,17 +111,6 @@ def test_what_is_still_open_when_the_next_request_is_sent(between: str) -> None:
         service.released.set()
 
 
-def test_the_test_plays_the_very_history(failure: Failure) -> None:
-    """The generated test plays exactly the history found, even with `true`, `null` or an emoji inside a text."""
-    odd = replace(failure.history[0], body={"input": "is it true or null? 🦊", "background": True, "x": None})
-    module: dict[str, Any] = {}
-    exec(
-        pytest_module(replace(failure, history=(odd,)).decide(Policy(), SERVERS), info(), SERVERS),
-        module,
-    )
-    assert module["HISTORY"] == [odd.record()]
-
-
 @pytest.mark.slow
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
     """The generated module is a test that pytest collects, and the reference passes it."""
@@ -143,29 +127,3 @@ def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tm
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 passed" in done.stdout
-
-
-def test_the_lines_of_a_failure_get_the_time_that_is_left(
-    failure: Failure, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Lines that hang are cut at the end of the search's time, and are not said to have brought another answer."""
-    now, given = [0.0], []
-
-    def hang(lines: list[str], requests: list[Request], secrets: Any, seconds: float, _: Any) -> list[Exchange]:
-        given.append(seconds)
-        now[0] += seconds
-        return [unanswered(request) for request in requests]
-
-    monkeypatch.setattr(fuzz, "is_runnable", lambda: True)
-    monkeypatch.setattr(fuzz, "run_commands", hang)
-    monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    runs = fuzz.CurlRuns(mutant("delete-keeps").resolved, 10.0)
-    result = failure.decide(Policy(), SERVERS)
-    assert runs.run(result) == "not run to the end (time limit reached)"
-    assert runs.run(result) == "not run (time limit reached)"
-    assert given == [10.0]
-
-
-def unanswered(request: Request) -> Exchange:
-    """An exchange without an answer."""
-    return ExchangeBuilder(request).finish(Ending(By.LIMIT, How.TIMEOUT, At.BEFORE_HEADERS), 0.0)

@@ -127,15 +127,6 @@ def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
     assert retrying.driver.send(ASK).status == 200
 
 
-def test_one_bound_for_all() -> None:
-    """Drivers that share a patience share its limit."""
-    retrying = Retrying(Refusing(1000, retry_after="2"), most=5.0)
-    other = GovernedDriver(ServiceDriver(Refusing(1, retry_after="2")), [retrying.retries])
-    assert retrying.driver.send(ASK).status == 429
-    assert other.send(ASK).status == 429
-    assert retrying.retries.waited == Waited(2, 4.0)
-
-
 def test_who_wants_to_see_a_refusal_sees_it() -> None:
     """Only the named statuses are returned to the caller; without any the driver stays as it is."""
     service = Refusing(3, retry_after_ms="1")
@@ -355,14 +346,6 @@ def test_an_id_is_given_once(again: Exchange, codes: list[str]) -> None:
     assert given.note(made("v1_one"), "a worker") is None
     found = given.note(again, "a worker")
     assert ([found.finding.stable_code] if found else []) == codes
-
-
-def test_what_a_target_forgot_while_it_was_gone_is_forgotten() -> None:
-    """An outage is no defect, and a counter that begins again after one is none."""
-    given = GivenIds(SERVERS)
-    given.note(made("v1_one"), "a worker")
-    given.forget()
-    assert given.note(made("v1_one"), "a worker") is None
 
 
 def test_an_id_is_shared_with_others_and_with_what_is_at_work() -> None:

@@ -50,12 +50,6 @@ def endless() -> Response:
     return Response(200, toys.JSON, UntilClose(), PieceBody(pieces))
 
 
-def slow(seconds: float) -> Response:
-    """An answer that ends after some seconds."""
-    pieces = (Chunk(b"{"), Pause(seconds), Chunk(b"}"), Ending())
-    return Response(200, toys.JSON, UntilClose(), PieceBody(pieces))
-
-
 class Run:
     """A driver with a budget of timeouts, in this process; `endless` says which responses do not end."""
 
@@ -91,13 +85,6 @@ def test_a_kind_that_does_not_end_is_not_waited_for_on_and_on(way: str) -> None:
     unsent = run.driver.open(GET)
     assert (unsent.status, unsent.ended, unsent.read(1)) == (None, True, [])
     assert unsent.finish().excuse == unsent.close().excuse == run.driver.together([GET])[0].excuse != ""
-
-
-def test_who_is_slow_loses_nothing() -> None:
-    """Answers that take nearly the whole timeout but end are waited for, however many there are."""
-    run = Run()
-    assert all(run.drive(lambda request: slow(59.0)).send(GET).complete for _ in range(100))
-    assert run.budget.losses == TimeoutLosses()
 
 
 def test_an_answer_that_ends_begins_a_new_row() -> None:
