@@ -11,7 +11,14 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
-from harness.checks.vocabulary.expect import at, expect_interaction, expect_reply, finding, interaction_in
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    expect_reply,
+    finding,
+    interaction_in,
+    object_in,
+)
 from harness.checks.vocabulary.runs import (
     HELD_AFTER,
     LONG,
@@ -272,7 +279,7 @@ def stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Fin
 
 def takes_nothing_back(polled: list[Exchange]) -> Iterator[Finding]:
     pairs = [
-        (number, _read_body(before), _read_body(after))
+        (number, object_in(before), object_in(after))
         for number, (before, after) in enumerate(pairwise(polled), 1)
         if status_of(before) in RUNNING and status_of(after) not in ("", *CUT_SHORT)
     ]
@@ -288,17 +295,10 @@ def moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
 
 def sets_no_time_back(created: Exchange, polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
-    yield from judge_updated(map(_read_body, [created, *polled, *later]))
+    yield from judge_updated(map(object_in, [created, *polled, *later]))
 
 
 # --- what the judges share
-
-
-def _read_body(exchange: Exchange) -> dict[str, object]:
-    try:
-        return dict(interaction_in(exchange))
-    except Unmet:
-        return {}
 
 
 def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:

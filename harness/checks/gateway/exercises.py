@@ -42,12 +42,12 @@ from harness.checks.gateway.upstream_answers import (
     with_broken_frame,
     with_strangers,
 )
-from harness.contract import PROTOCOL, read
+from harness.checks.vocabulary.streams import last_cursor
+from harness.contract import read
 from harness.kit.actions import Close, Finish, Read
 from harness.kit.check import Exercise, exercise
 from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, Release
 from harness.outcome import NotApplicable, NotWanted, Unmet
-from harness.wire import Exchange
 
 Actions: TypeAlias = Generator[Any, Any, None]
 TAKES_GZIP: HeaderFields = (("accept-encoding", "gzip"),)
@@ -286,7 +286,7 @@ def busy(client: GatewayClient) -> Actions:
     create = yield from client.create("busy.create", background=True, script=SCRIPT)
     found = running_id_of(create)
     whole = yield client.get("busy.whole", found, stream=True)
-    cursor = last_cursor(whole.client)
+    cursor = last_cursor(read(whole.client).events)
     if cursor is None:
         raise Unmet("no event with an id arrived to resume from")
     meeting = Meeting(_CROWD + 1, client.patience)
@@ -313,7 +313,7 @@ def resume(client: GatewayClient) -> Actions:
     first = yield Close(in_flight)
     if not read(first.client).is_stream:
         return
-    cursor = last_cursor(first.client)
+    cursor = last_cursor(read(first.client).events)
     if cursor is not None:
         yield client.get("resume.rest", found, stream=True, last_event_id=cursor)
     yield client.get("resume.whole", found, stream=True)
@@ -324,12 +324,6 @@ EXERCISES: tuple[Exercise, ...] = (
     gzip, hang_up, two, crowd, busy, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
-
-
-def last_cursor(exchange: Exchange) -> str | None:
-    """The last cursor that arrived, from which to resume."""
-    cursors = [PROTOCOL.cursor(event) for event in read(exchange).events]
-    return next((cursor for cursor in reversed(cursors) if cursor is not None), None)
 
 
 def id_of(create: RelayedExchange) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, cached_property
 from itertools import starmap
@@ -21,7 +20,7 @@ from typing import Any, NamedTuple
 from harness.checks.gateway.findings import answer_line, answer_of, format_value, notice, succeeded
 from harness.contract import PROTOCOL, compare_steps, read
 from harness.contract.data.assembly import assemble_steps
-from harness.contract.data.json_parse import loads
+from harness.contract.data.json_parse import loads, read_instant
 from harness.contract.models.profiles import find_profile, list_models
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
@@ -70,7 +69,6 @@ _HARM = (
     frozenset({"usage"}),
 )
 """Fields by the harm that a wrong value below them does to a client, the worst first."""
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)")
 
 
 class Pairs:
@@ -126,21 +124,8 @@ def _is_same(before: Any, after: Any) -> bool:
     if isinstance(before, bool) != isinstance(after, bool) or _is_rounded(before, after):
         return False
     return bool(before == after) or (
-        (instant := _to_instant(before)) is not None and instant == _to_instant(after)
+        (instant := read_instant(before)) is not None and instant == read_instant(after)
     )
-
-
-def _to_instant(value: Any) -> tuple[datetime, str] | None:
-    """The instant that a string is, to the second, and the digits of its fraction; None if it is none."""
-    found = _INSTANT.fullmatch(value) if isinstance(value, str) else None
-    if found is None:
-        return None
-    day, time, fraction, zone = found.groups()
-    try:
-        moment = datetime.fromisoformat(f"{day}T{time}{'+00:00' if zone in 'Zz' else zone}").astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return moment, (fraction or "").rstrip("0")
 
 
 def is_another_model(before: Any, after: Any) -> bool:
