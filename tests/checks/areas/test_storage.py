@@ -163,6 +163,8 @@ CASES = [
     case("store.isolation-kept", "not_met", "listed", knows_keys=True,
          routes=routes(list=answer(body={"voices": [{"id": "x"}]}))),
     case("store.isolation-kept", "untestable", "no keys", routes=routes(GET=OK), knows_keys=False),
+    case("store.isolation", "met", "numbered apart", **apart({"looked": answer(body=interaction(model="own"))})),
+    case("store.isolation", "not_met", "another", **apart({"looked": answer(body=interaction(id="v1_two"))})),
     case("store.isolation", "met", "a run goes on", **apart(stopped=MISSING, run=RUNNING)),
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
     case("store.isolation", "not_met", "deletable", **apart({"deleted": answer(body={})})),
