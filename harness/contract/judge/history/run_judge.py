@@ -100,7 +100,7 @@ class _Denial(Struct):
 
 
 def _describe_denial(create: Exchange, parent: _Shown | None) -> _Denial:
-    """What it breaks if this create is rejected, which continues `parent`."""
+    """The denial that the rejection of a create is, which continues `parent`: its rule and its words."""
     if parent is None:
         message = "a create was rejected that the server accepts otherwise"
         return _Denial(create, "create.ok", message, "as for the same create at another time")
