@@ -19,11 +19,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from harness.cli.configuration import require_inside
 from harness.cli.main import COMMANDS
-from harness.cli.options import FLAG, TALLY, Option, Options, Trust
+from harness.cli.options import FLAG, REPORT, REVISION, TALLY, Option, Options, Trust
 from harness.cli.output import say
 from harness.cli.printing import paint_help
+from harness.contract import REVISIONS
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
@@ -44,6 +44,12 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
     A run that takes settings of a file names it on standard error.
     """
     parser = build_parser(cls)
+    child = None
+    if "-- CMD" in cls.page.usage and "--" in words:
+        place = list(words).index("--")
+        words, child = words[:place], list(words[place + 1 :])
+        if not child:
+            raise UsageFault(f"harness {cls.page.name}: nothing follows `--`: name the command to run")
     parser.words = [*_join_signed(words)]
     given = vars(parser.parse_args(parser.words))
     values = {}
@@ -70,7 +76,7 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         named = [str(Path.cwd() / name) if name.endswith(".py") else name for name in values["extension"]]
         os.environ[EXTENSION_VARIABLE] = join_names(named)  # what loads the catalog reads it there
     options = cls(**values)
-    options.given = frozenset(given)
+    options.given, options.child = given, child
     options.of_file = {options.list_options()[name].key: value for name, value in settings.items()}
     return options
 
@@ -99,7 +105,7 @@ def load_options(command: str) -> type[Options]:
     """The declaration of a command's options."""
     from importlib import import_module
 
-    declared: type[Options] = import_module(COMMANDS[command].module).OPTIONS
+    declared: type[Options] = import_module(f"harness.cli.commands.{command}").OPTIONS
     return declared
 
 
@@ -112,11 +118,6 @@ def _read_table(
     for key, value in table.items():
         if key in tables and isinstance(value, dict):
             continue  # another command's
-        if key == "check" and isinstance(value, dict):
-            raise UsageFault(
-                f"{file.path}: [tool.harness.check] is a table, but the key `check` lists the checks to "
-                "run: write the options of `harness check` into [tool.harness] itself"
-            )
         if secret := _SECRETS.get(key.replace("_", "-")):
             raise UsageFault(f"{place} {key}: a file must not contain a key: set {secret} instead")
         shut = next((item for item in cls.list_options().values() if item.key == key and not item.is_key), None)
@@ -130,20 +131,25 @@ def _read_table(
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
         item = keys[key]
         read = item.read(value, f"{place} {key}", of_file=True)
-        require_inside(file, item, read, f"{place} {key}")
+        _require_inside(file, item, read, f"{place} {key}")
         values[item.name] = (read, f"{place} {key}")
     return values
 
 
-def split_command(words: Sequence[str], name: str) -> tuple[list[str], list[str] | None]:
-    """The words before `--` and those after it, None without `--`. Raises UsageFault if nothing follows it."""
-    own = list(words)
-    if "--" not in own:
-        return own, None
-    place = own.index("--")
-    if not own[place + 1 :]:
-        raise UsageFault(f"harness {name}: nothing follows `--`: name the command to run")
-    return own[:place], own[place + 1 :]
+def _require_inside(file: ProjectFile, option: Option, value: Any, place: str) -> None:
+    """Raise UsageFault for a path of the file that leaves its folder, links followed, or enters its `.git`."""
+    if option.allowed is not Trust.INSIDE or (option.kind is REVISION and value in REVISIONS):
+        return
+    folder = Path(os.path.realpath(file.path.parent))
+    for one in value if isinstance(value, list) else [value]:
+        real = Path(os.path.realpath(one.partition("=")[2] if option.kind is REPORT else one))
+        if real.is_relative_to(folder) and ".git" not in real.relative_to(folder).parts:
+            continue
+        why = "in its `.git`" if real.is_relative_to(folder) else f"outside {str(folder)!r}"
+        raise UsageFault(
+            f"{place} = {one!r} is {why}, where a configuration file names no path: pass {option.long_flag} "
+            "on the command line"
+        )
 
 
 def build_parser(cls: type[Options]) -> Parser:

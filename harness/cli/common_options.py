@@ -100,9 +100,9 @@ def plain_http_option(group: str) -> Any:
     )
 
 
-def level_option(about: str, group: str = "") -> Any:
+def level_option(group: str) -> Any:
     """Declare the weakest level to include."""
-    return option(f"{about}: must, should or may", LEVEL, Level.MAY, shown="may", group=group)
+    return option("weakest level to judge: must, should or may", LEVEL, Level.MAY, shown="may", group=group)
 
 
 @dataclass(kw_only=True)

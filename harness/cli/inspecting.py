@@ -6,8 +6,11 @@ Layer 8. Must not know what is served.
 from __future__ import annotations
 
 import datetime
+import json
+import os
+import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +19,9 @@ from harness.cli.guarding import Access
 from harness.cli.masking import own_secrets
 from harness.cli.options import flag
 from harness.cli.output import say
-from harness.cli.serving import announce, serve_until_done
+from harness.cli.serving import ChildCommand, open_as_many_files_as_may_be
+from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
+from harness.outcome import Exit
 
 if TYPE_CHECKING:
     from harness.cassette import Provenance, Target
@@ -32,20 +37,16 @@ def open_option(group: str = "") -> Any:
     return flag("open the inspector, a page at the server's root that shows its traffic", group=group)
 
 
-class OpensPage(Protocol):
-    """Options that say whether to open the page."""
+class ShowsPage(Protocol):
+    """Options that say whether to open the page, how to announce the server, and what runs beside it."""
 
     open: bool
-
-
-class ShowsPage(OpensPage, Protocol):
-    """The same, and how to announce the server."""
-
     json: bool
+    child: list[str] | None
 
 
 def new_inspector(
-    arguments: OpensPage,
+    arguments: ShowsPage,
     granted: Access,
     contract: Any,
     *,
@@ -108,46 +109,47 @@ def page_of(url: str, granted: Access) -> str:
     return f"{url}/#token={granted.token}" if granted.token else f"{url}/"
 
 
-def open_page(arguments: OpensPage, page: str) -> None:
+def open_page(arguments: ShowsPage, page: str) -> None:
     """Open the page in a browser if `--open` was given. The command does not wait for the browser."""
     if arguments.open:
         threading.Thread(target=_browse, args=(page,), name="harness-browser", daemon=True).start()
 
 
-class HasUrl(Protocol):
-    """A server, which knows its address once it listens."""
-
-    @property
-    def url(self) -> str:
-        """The URL for clients."""
-
-
 def serve_with_page(
     serving: AbstractContextManager[Any],
-    server: HasUrl,
     arguments: ShowsPage,
     granted: Access,
-    command: Sequence[str] | None,
     *,
-    welcome: Callable[[], str],
+    welcome: Callable[[str], str],
     environment: Callable[[str], Mapping[str, str]],
     facts: Mapping[str, Any] | None = None,
 ) -> int:
-    """Serve until done, and return the exit code of the command, or 0. The page is announced, or opened.
+    """Serve while the command after `--` runs, or until a signal comes; return its exit code, or 0.
 
-    `welcome` follows the address, `facts` stand beside it in JSON, `environment` makes the command's from the URL.
+    `serving` is entered as a server that has a URL, and exited properly, whatever signal comes. `welcome` follows
+    the URL, `facts` stand beside it in JSON; with a command nothing is announced, as it would mix with its output.
+    `environment` makes that of the command.
     """
-
-    def tell() -> None:
-        page = page_of(server.url, granted)
-        announce(server.url, welcome(), as_json=arguments.json, page=page, **(facts or {}))
+    open_as_many_files_as_may_be()
+    if arguments.child is not None:
+        running = ChildCommand()
+        with handle_signals(running.handle_signal, INTERRUPT, *ENDING), serving as server:
+            open_page(arguments, page_of(server.url, granted))
+            return running.run(arguments.child, environment(server.url))
+    stopped = threading.Event()
+    with handle_signals(lambda number: stopped.set(), INTERRUPT, *ENDING), serving as server:
+        url, page = server.url, page_of(server.url, granted)
+        if arguments.json:
+            line = {"base_url": url, "pid": os.getpid(), "inspector": page, **(facts or {})}
+            say(json.dumps(line), role="command")
+        else:
+            say(f"{url}\n{welcome(url)}\nwatch it in a browser: {page}")
+        sys.stdout.flush()
         open_page(arguments, page)
-
-    def prepare() -> Mapping[str, str]:
-        open_page(arguments, page_of(server.url, granted))
-        return environment(server.url)
-
-    return serve_until_done(serving, tell, command, prepare)
+        # With a timeout, because a wait without one cannot be interrupted on every platform.
+        while not stopped.wait(1.0):
+            pass
+    return int(Exit.OK)
 
 
 def _browse(page: str) -> None:

@@ -39,57 +39,44 @@ class Command(Protocol):
 
 
 class CommandEntry(NamedTuple):
-    """A command's module and its one-line help, the first sentence of its own help. `table`: its table in a file.
+    """A command's one-line help, the first sentence of its own help. `table`: its table in a file.
 
     The table is below `[tool.harness]`, "" is that table itself, and None none.
     """
 
-    module: str
     help: str
     table: str | None = None
 
 
-_HERE = "harness.cli.commands"
-
 GROUPS: dict[str, dict[str, CommandEntry]] = {
     "a server": {
-        "check": CommandEntry(f"{_HERE}.check", "judge a server against the contract of the Interactions API", ""),
-        "fuzz": CommandEntry(
-            f"{_HERE}.fuzz", "search a server for requests and sequences that break a rule", "fuzz"
-        ),
-        "list": CommandEntry(f"{_HERE}.list", "list the catalog of checks"),
-        "explain": CommandEntry(f"{_HERE}.explain", "explain checks: rule, source, what breaks, what passes"),
-        "mutants": CommandEntry(f"{_HERE}.mutants", "print which check kills which mutant of the emulator"),
+        "check": CommandEntry("judge a server against the contract of the Interactions API", ""),
+        "fuzz": CommandEntry("search a server for requests and sequences that break a rule", "fuzz"),
+        "list": CommandEntry("list the catalog of checks"),
+        "explain": CommandEntry("explain checks: rule, source, what breaks, what passes"),
+        "mutants": CommandEntry("print which check kills which mutant of the emulator"),
     },
     "a gateway or proxy": {
-        "gateway": CommandEntry(
-            f"{_HERE}.gateway", "judge a gateway as its client and as its upstream", "gateway"
-        ),
+        "gateway": CommandEntry("judge a gateway as its client and as its upstream", "gateway"),
     },
     "a client": {
-        "torture": CommandEntry(
-            f"{_HERE}.torture", "run a client against injected stream faults, one case at a time", "torture"
-        ),
-        "incidents": CommandEntry(
-            f"{_HERE}.incidents", "list documented production failures that the emulator reproduces"
-        ),
+        "torture": CommandEntry("run a client against injected stream faults, one case at a time", "torture"),
+        "incidents": CommandEntry("list documented production failures that the emulator reproduces"),
     },
     "an application": {
-        "serve": CommandEntry(f"{_HERE}.serve", "serve the emulator, or one of its mutants"),
-        "proxy": CommandEntry(f"{_HERE}.proxy", "forward to any server and drop connections by a fault plan"),
+        "serve": CommandEntry("serve the emulator, or one of its mutants"),
+        "proxy": CommandEntry("forward to any server and drop connections by a fault plan"),
     },
     "recordings": {
-        "record": CommandEntry(
-            f"{_HERE}.record", "record the traffic between clients and a server, byte for byte"
-        ),
-        "replay": CommandEntry(f"{_HERE}.replay", "serve a cassette, byte for byte"),
-        "verify": CommandEntry(f"{_HERE}.verify", "judge recorded traffic offline", "verify"),
-        "redact": CommandEntry(f"{_HERE}.redact", "remove secrets from cassettes in place", "recordings"),
-        "diff": CommandEntry(f"{_HERE}.diff", "compare two recordings, or the reports of several runs"),
+        "record": CommandEntry("record the traffic between clients and a server, byte for byte"),
+        "replay": CommandEntry("serve a cassette, byte for byte"),
+        "verify": CommandEntry("judge recorded traffic offline", "verify"),
+        "redact": CommandEntry("remove secrets from cassettes in place", "recordings"),
+        "diff": CommandEntry("compare two recordings, or the reports of several runs"),
     },
     "set-up": {
-        "doctor": CommandEntry(f"{_HERE}.doctor", "report what is installed, and problems of this machine"),
-        "completion": CommandEntry(f"{_HERE}.completion", "print the completion script for bash, zsh or fish"),
+        "doctor": CommandEntry("report what is installed, and problems of this machine"),
+        "completion": CommandEntry("print the completion script for bash, zsh or fish"),
     },
 }
 """The commands by what a person has."""
@@ -188,7 +175,7 @@ def _run(words: list[str]) -> int:
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
     with told_like_interrupted(), _keeping_garbage(name):
-        command = cast("Command", import_module(COMMANDS[name].module))
+        command = cast("Command", import_module(f"harness.cli.commands.{name}"))
         return command.run(words[1:])
 
 

@@ -5,7 +5,7 @@ JSON Schema for editors all come from these fields. `arguments` turns them into 
 reader whichever way it comes in.
 
 Every option that names a place declares what a configuration file may do with it (`Trust`), because people run
-the harness in folders that they did not write. `harness.cli.configuration` reads the file.
+the harness in folders that they did not write. `arguments` judges the paths in it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,17 @@ import dataclasses
 import inspect
 import math
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
+from harness.cli.masking import mask_text
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean, list_some
 from harness.wire.message import is_sendable
+from harness.wire.secrets import SCHEME, is_personal_header, name_secret_variable
 
 
 class Trust(StrEnum):
@@ -69,28 +72,19 @@ _MOST = 1e9
 """The largest number that an option takes, and its inverse the smallest: no clock waits for 1e300 seconds."""
 
 
-def _read_above_zero(words: str) -> Callable[[str], float]:
+def _read_from(lowest: float, words: str) -> Callable[[str], float]:
     def read(text: str) -> float:
         value = _read_number(text)
-        if not 1 / _MOST <= value <= _MOST:
-            bound = "" if value <= 0 or math.isnan(value) else f", from {1 / _MOST:g} to {_MOST:g}"
-            raise ValueError(f"{text!r} must be {words}{bound}")
+        if not lowest <= value <= _MOST:
+            raise ValueError(f"{text!r} must be {words}, from {lowest:g} to {_MOST:g}")
         return value
 
     return read
 
 
-def _read_seconds(text: str) -> float:
-    value = _read_number(text)
-    if not 0 <= value <= _MOST:
-        bound = f", at most {_MOST:g}" if value > 0 else ""
-        raise ValueError(f"{text!r} must be a number of seconds, 0 or more{bound}")
-    return value
-
-
-def _read_whole(lowest: int, words: str) -> Callable[[str], int]:
+def _read_whole(lowest: int, words: str, most: float = math.inf) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < lowest:
+        if not text.isdecimal() or not lowest <= int(text) <= most:
             raise ValueError(f"{text!r} must be {words}")
         return int(text)
 
@@ -108,12 +102,6 @@ def _read_seed(text: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"{text!r} must be a whole number") from None
-
-
-def _read_port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
-        raise ValueError(f"{text!r} is not a port: 0 to 65535")
-    return int(text)
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -166,21 +154,29 @@ WHOLE = ValueKind(
 )
 SEED = ValueKind("a whole number", _read_seed, {"type": "integer"}, "N")
 SECONDS = ValueKind(
-    "a number of seconds, 0 or more", _read_seconds, {"type": "number", "minimum": 0, "maximum": _MOST}, "S"
+    "a number of seconds, 0 or more",
+    _read_from(0, "a number of seconds"),
+    {"type": "number", "minimum": 0, "maximum": _MOST},
+    "S",
 )
 POSITIVE_SECONDS = ValueKind(
     "a positive number of seconds",
-    _read_above_zero("a positive number of seconds"),
+    _read_from(1 / _MOST, "a positive number of seconds"),
     {"type": "number", "minimum": 1 / _MOST, "maximum": _MOST},
     "S",
 )
 POSITIVE_NUMBER = ValueKind(
     "a number above 0",
-    _read_above_zero("a number above 0"),
+    _read_from(1 / _MOST, "a number above 0"),
     {"type": "number", "minimum": 1 / _MOST, "maximum": _MOST},
     "N",
 )
-PORT = ValueKind("a port, 0 to 65535", _read_port, {"type": "integer", "minimum": 0, "maximum": 65_535}, "N")
+PORT = ValueKind(
+    "a port, 0 to 65535",
+    _read_whole(0, "a port, 0 to 65535", 65_535),
+    {"type": "integer", "minimum": 0, "maximum": 65_535},
+    "N",
+)
 VERSION = ValueKind("an API version", _read_version, {"type": "string", "pattern": f"^{_VERSION.pattern}$"}, "V")
 HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
 KEY = ValueKind("an API key", _read_key, metavar="KEY")
@@ -357,6 +353,17 @@ class Page:
     shares: frozenset[str] = frozenset()
 
 
+_OF_ONE_RUN = frozenset(
+    {
+        "check", "exclude", "only", "profile", "level", "last_failed",
+        "set", "incidents", "kinds", "cuts", "endings", "event_ids", "resume", "text", "script", "further",
+        "scenario", "cassette", "mode", "client", "enough", "fail_fast", "dry_run",
+        "baseline", "baseline_update", "report", "json", "verbose", "quiet", "open",
+    }
+)  # fmt: skip
+"""The options that say which results a run has, and how it reports them."""
+
+
 @dataclass(kw_only=True)
 class Options:
     """The values of a command's options. Subclasses declare them, and `page` has the other parts of the help."""
@@ -364,8 +371,10 @@ class Options:
     page: ClassVar[Page]
 
     def __post_init__(self) -> None:
-        self.given: frozenset[str] = frozenset()
-        """The options that the command line has."""
+        self.given: Mapping[str, Any] = {}
+        """The options that the command line has, as they are written there."""
+        self.child: list[str] | None = None
+        """The words after `--`: a command to run beside this one."""
         self.of_file: dict[str, Any] = {}
         """The values that a configuration file has set, by key."""
 
@@ -382,17 +391,42 @@ class Options:
                     found[name] = dataclasses.replace(item, name=name, group=group)
         return found
 
-    @classmethod
-    def with_values(cls, **values: Any) -> Self:
-        """The options with these values, as if no other were given."""
-        return cls(**values)
-
     def refuse(self, names: Sequence[str], why: str) -> None:
         """Raise UsageFault for the first of these options that was given, because it would be ignored."""
         declared = self.list_options()
         for name in names:
             if name in self.given and getattr(self, name) != declared[name].default:
                 raise UsageFault(f"{declared[name].long_flag} {why}")
+
+    def repeat(self, *narrowed: str) -> str:
+        """The line that runs this command again, narrowed by these words to some of its results.
+
+        It has all other options that were given, keys as variables; the environment and a configuration file give
+        theirs again.
+        """
+        arguments, flags = [], []
+        for name, item in self.list_options().items():
+            if not item.list_flags():
+                arguments += [shlex.quote(mask_text(value)) for value in (getattr(self, name),) if value]
+            elif name in self.given and name not in _OF_ONE_RUN:
+                given = self.given[name]
+                flags += [_write_flag(item, text) for text in (given if isinstance(given, list) else [given])]
+        child = "" if self.child is None else f"-- {shlex.join(map(mask_text, self.child))}"
+        words = ["harness", self.page.name, *arguments, shlex.join(narrowed), *flags, child]
+        return " ".join(filter(None, words))
+
+
+def _write_flag(item: Option, text: str) -> str:
+    """A flag with its value as a shell reads it."""
+    if item.kind is FLAG:
+        return item.long_flag
+    if item.kind is KEY:
+        return f'{item.long_flag} "${item.variable}"'
+    if item.kind is HEADER and is_personal_header(*(header := item.kind.read(text))):
+        name, value = header
+        scheme = found[0] if (found := SCHEME.match(value)) else ""
+        return f"{item.long_flag} {shlex.quote(f'{name}: {scheme}')}" + f'"${name_secret_variable(name)}"'
+    return f"{item.long_flag}{'=' if text.startswith('-') else ' '}{shlex.quote(mask_text(text))}"
 
 
 def parse_list(flag: str, text: str | None, known: Sequence[str]) -> list[str]:

@@ -59,6 +59,18 @@ def _print(text: str, *, to_errors: bool, role: str = "plain", hang: int = 0) ->
     write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, role=role, hang=hang)
 
 
+def make_once_sayer(begin: str) -> Callable[[str], None]:
+    """Return a function that prints each text once on standard error, after this: a dead target is asked often."""
+    said: set[str] = set()
+
+    def say_once(text: str) -> None:
+        if text not in said and len(said) < 100:
+            said.add(text)
+            say_masked(f"{begin}{text}", to_errors=True)
+
+    return say_once
+
+
 def print_fault(fault: HarnessFault) -> None:
     """Print a fault of our own server when it happens: its client sees only a 500, or a connection that breaks."""
     say_masked(f"error: {fault}", to_errors=True)

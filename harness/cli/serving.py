@@ -1,29 +1,25 @@
-"""Shared by the commands that listen on a port: address, announcement, how long they serve, a command beside them.
+"""Shared by the commands that listen on a port: the address, and a command beside the server.
 
 Layer 8. Must not know what is served.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import ssl
-import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from harness.child_processes import Child, explain_not_started, replace_keys, start
 from harness.cli.common_options import json_option
 from harness.cli.options import HOST, PATH, PORT, Options, Trust, option
-from harness.cli.output import say
-from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
+from harness.cli.signal_handling import INTERRUPT
 from harness.documents import explain_unread, open_file
 from harness.interactions import INTERACTIONS
-from harness.outcome import Exit, UsageFault
+from harness.outcome import UsageFault
 
 DUMMY_KEY = "harness-dummy-key"
 """What a client of the emulator sends that has no key; any will do."""
@@ -85,52 +81,14 @@ def tls_context(arguments: TlsOptions) -> ssl.SSLContext | None:
     return context
 
 
-def port_to_take(arguments: ListenOptions, command: Sequence[str] | None) -> int:
+def port_to_take(arguments: ListenOptions) -> int:
     """The port to listen on: the one given, else the default, or a free one for a command."""
     if arguments.port is not None:
         return arguments.port
-    return _PORT if command is None else 0
+    return _PORT if arguments.child is None else 0
 
 
-def announce(url: str, text: str, *, as_json: bool, page: str = "", **facts: Any) -> None:
-    """Print the address as the first line, followed by `text` and the inspector's `page`, or as a JSON object."""
-    if as_json:
-        facts = {"base_url": url, "pid": os.getpid(), **({"inspector": page} if page else {}), **facts}
-        say(json.dumps(facts), role="command")
-    else:
-        say(url)
-        say(text)
-        if page:
-            say(f"watch it in a browser: {page}")
-    sys.stdout.flush()
-
-
-def serve_until_done(
-    serving: AbstractContextManager[Any],
-    started: Callable[[], None],
-    command: Sequence[str] | None,
-    environment: Callable[[], Mapping[str, str]],
-) -> int:
-    """Serve while a command runs, or until a signal comes; return the command's exit code, or 0.
-
-    `started` announces the server. With a command it is not called: it would mix with the command's output.
-    `serving` is exited properly, whatever signal comes.
-    """
-    _open_as_many_files_as_may_be()
-    if command is not None:
-        running = ChildCommand()
-        with handle_signals(running.handle_signal, INTERRUPT, *ENDING), serving:
-            return running.run(command, environment())
-    stopped = threading.Event()
-    with handle_signals(lambda number: stopped.set(), INTERRUPT, *ENDING), serving:
-        started()
-        # With a timeout, because a wait without one cannot be interrupted on every platform.
-        while not stopped.wait(1.0):
-            pass
-    return int(Exit.OK)
-
-
-def _open_as_many_files_as_may_be() -> None:
+def open_as_many_files_as_may_be() -> None:
     """Raise the soft limit on open files, usually 1,024: a connection takes one, through a recorder two."""
     try:
         import resource
@@ -142,9 +100,9 @@ def _open_as_many_files_as_may_be() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
-def ask_for_client(url: str, command: Sequence[str] | None) -> str:
+def ask_for_client(url: str, arguments: ListenOptions) -> str:
     """A question to the user whose server at `url` got no request."""
-    used = BASE_URL_VARIABLES[0] if command is not None else f"the base URL {url}"
+    used = BASE_URL_VARIABLES[0] if arguments.child is not None else f"the base URL {url}"
     return f"does the client use {used}?"
 
 

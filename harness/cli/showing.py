@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.cli.common_options import contract_of
 from harness.cli.guarding import access
-from harness.cli.inspecting import new_inspector, serve_with_page
+from harness.cli.inspecting import ShowsPage, new_inspector, serve_with_page
 from harness.outcome import Finding, Severity, UsageFault, Where
 from harness.outcome.words import format_count
 
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     from harness.wire import Exchange, Request, Response
 
 
-class ShowOptions(Protocol):
+class ShowOptions(ShowsPage, Protocol):
     """The options of the command that shows a file."""
 
-    open: bool
-    json: bool
     revision: str | None
 
 
@@ -52,11 +50,9 @@ def show_file(path: Path, arguments: ShowOptions) -> int:
     server = ServerThread(inspector.around(granted.guard.around(refuse)))
     return serve_with_page(
         server,
-        server,
         arguments,
         granted,
-        None,
-        welcome=lambda: f"showing {format_count(len(exchanges), 'request')} of {path}",
+        welcome=lambda url: f"showing {format_count(len(exchanges), 'request')} of {path}",
         environment=lambda url: {},  # no command runs beside it
     )
 
@@ -85,17 +81,11 @@ def _read_report(path: Path) -> Iterator[tuple[Exchange, Sequence[Finding]]]:
             "write it again with --report json=FILE"
         ) from None
     if not found:
-        raise UsageFault(f"{str(path)!r}, a report of `harness {kind}`, {_explain_nothing(record)}")
+        raise UsageFault(
+            f"{str(path)!r}, a report of `harness {kind}`, has no failure with requests: name one "
+            "of a failed `harness check`, from --report json=FILE"
+        )
     yield from found
-
-
-def _explain_nothing(record: Mapping[str, Any]) -> str:
-    """Why a report has nothing to inspect, and what to do."""
-    if "checks" not in record:
-        return "has no requests to inspect: name a report of `harness check`"
-    if not any(item["outcome"] in ("failed", "warned") for item in record["checks"]):
-        return "has no failed check, so there is nothing to inspect: name a report with a failure"
-    return "has no failure with requests: write a report with `harness check --report json=FILE`"
 
 
 def _read_failure(item: Mapping[str, Any]) -> Iterator[tuple[Exchange, Sequence[Finding]]]:

@@ -5,7 +5,6 @@ Layer 8.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -48,8 +47,6 @@ TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
 
 LOCAL_DEADLINE = 600.0
 """Seconds that a run against this machine may take by default; a run against others has no limit."""
-_UNTOLD_WAIT = 2.0
-"""Seconds of a wait before a line names it."""
 
 
 @dataclass(kw_only=True)
@@ -134,22 +131,14 @@ def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:
     return tuple(parse_capabilities(options.capability or (), SERVERS.load_capabilities()))
 
 
-def wait_for(target: ResolvedTarget, seconds: float | None, *, untold: float = _UNTOLD_WAIT) -> None:
+def wait_for(target: ResolvedTarget, seconds: float | None) -> None:
     """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
 
-    Standard error names the wait once it is `untold` for so long. Without seconds nothing is sent.
+    Standard error names the wait. Without seconds nothing is sent.
     """
-    if not seconds:
-        return
-    waiting = f"waiting up to {seconds:g} s for a response of {target.info.url}"
-    tell = threading.Timer(untold, lambda: say(waiting, to_errors=True))
-    tell.daemon = True
-    tell.start()
-    try:
+    if seconds:
+        say(f"waiting up to {seconds:g} s for a response of {target.info.url}", to_errors=True)
         wait_until_up(target, seconds)
-    finally:
-        tell.cancel()
-        tell.join(untold)  # a line that it has begun comes before whatever comes next
 
 
 @dataclass(kw_only=True)

@@ -20,6 +20,10 @@ from harness.report.presented_run import JUDGED, LISTED, PresentedRun
 
 _NAMED = 40
 
+_WARNED = (
+    "{} warned and did not fail the run: a SHOULD rule is broken, a MUST rule is met only in a lenient reading, "
+    "or the baseline lists the failure."
+)
 
 _MARKS = {
     Exit.OK: Mark("pass", "pass"),
@@ -80,8 +84,7 @@ def render(state: PresentedRun) -> str:
         warnings=warnings,
         fixes=SharedFixes(),
         warned=len(warned),
-        warned_title=presentation.warned_title,
-        warned_about=presentation.warned_about.format(format_count(len(warned), state.noun)),
+        warned_about=_WARNED.format(format_count(len(warned), state.noun)),
         broken_about=order,
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.outcome.words import break_attachments, escape_unseen
-from harness.report.evidence.evidence_text import Detail
 from harness.report.presented_result import Standing
 from harness.report.presented_run import PresentedRun
 
@@ -51,7 +50,7 @@ def render(state: PresentedRun) -> str:
             standing=shown.standing,
             kind=shown.kind,
             message=shown.message,
-            text=shown.explain(detail=Detail.FULL) if shown.is_explained else "",
+            text=shown.explain() if shown.is_explained else "",
             seconds=shown.result.seconds,
         )
         for shown in state.presented

@@ -122,11 +122,11 @@ def begin_details(summary: Markdown, *, is_open: bool = False) -> Markdown:
     return Markdown("{}<summary>{}</summary>").format(start, summary)
 
 
-def fence(text: str, language: str = "text") -> Markdown:
+def fence(text: str) -> Markdown:
     """A block of code, whatever is in it; a command in it has no unseen characters, either."""
     text = escape_controls(text)
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall("`+", text)), 3)
-    return Markdown(f"{ticks}{language}\n{text}\n{ticks}")
+    return Markdown(f"{ticks}text\n{text}\n{ticks}")
 
 
 _ACTIVE = re.compile(r"[*\[\]|~]|(?<!\w)_|_(?!\w)|\\(?=[!-/:-@\[-`{-~]|\Z)")

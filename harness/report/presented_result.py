@@ -53,7 +53,7 @@ from harness.wire.message import escape_controls
 WIRE_SHOWN = 8_192
 """Most characters of a body that a page has; the JSON report is named for the rest."""
 
-_MOST_FINDINGS = {Detail.BRIEF: 1, Detail.USUAL: 2, Detail.FULL: 5, Detail.WHOLE: 5}
+_MOST_FINDINGS = {Detail.BRIEF: 1, Detail.FULL: 5, Detail.WHOLE: 5}
 """Most findings that are shown: many are often one defect at many places."""
 
 _TEXT = 2_000
@@ -266,18 +266,12 @@ class PresentedResult:
         noted = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
         return noted or self.standing in (Standing.FAILURE, Standing.ERROR)
 
-    def explain(
-        self,
-        *,
-        detail: Detail = Detail.USUAL,
-        elsewhere: str = _ELSEWHERE,
-        fixes: SharedFixes | None = None,
-    ) -> str:
+    def explain(self, *, elsewhere: str = _ELSEWHERE, fixes: SharedFixes | None = None) -> str:
         """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
 
         `elsewhere` describes where the exchanges are that are not shown, `fixes` the known fixes that stand above.
         """
-        return "\n".join(self.list_lines(detail, elsewhere, fixes))
+        return "\n".join(self.list_lines(Detail.FULL, elsewhere, fixes))
 
     def list_lines(
         self, detail: Detail, elsewhere: str = _ELSEWHERE, fixes: SharedFixes | None = None
@@ -336,7 +330,7 @@ class PresentedResult:
             named=bool(named),
             accused=of_name.get(named[0]) if named else None,
             detail=detail,
-            events=list(event_lines(self.events)) if detail in (Detail.BRIEF, Detail.USUAL) else [],
+            events=[] if detail is Detail.WHOLE else list(event_lines(self.events)),
             places=self._places,
             elsewhere=elsewhere,
         )

@@ -6,9 +6,11 @@ A case with a finding runs a second time, so that no cell rests on one run.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from harness.benches.client.bench import TortureOptions, torture
@@ -188,10 +190,8 @@ def survey(
     `new_client` installs a client and returns its factory; `only` names some of the rows. A client that cannot be
     installed, or fails without any fault, has a column with that problem.
     """
-    shared = TortureOptions(jobs=jobs, seconds=seconds, command=())
     for client in clients:
         chosen = list_modes(api, client, modes, only)
-        options = replace(shared, repeated=("--client", client.spec))
         if not chosen:
             continue
         try:
@@ -199,11 +199,17 @@ def survey(
         except UsageFault as wrong:
             yield from (ClientColumn(client=client, mode=mode, problem=str(wrong)) for mode in chosen)
             continue
+        line = partial(_write_line, client.spec)
+        options = TortureOptions(jobs=jobs, seconds=seconds, repeat=line)
         with closing(kept):
             for mode in chosen:
                 yield _fill_column(
                     api, client, mode, only, kept.lend, replace(options, undisturbed=base_of(api, mode))
                 )
+
+
+def _write_line(spec: str, *narrowed: str) -> str:
+    return shlex.join(("harness", "torture", *narrowed, "--client", spec))
 
 
 def _fill_column(

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.cli.main import main
 from harness.emulator.mutants import MUTANTS
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.cli.commands.test_verify import EVENTS, recording
@@ -63,23 +62,6 @@ def test_the_life_of_an_entry(harness: Harness, name: str) -> None:
     assert yaml.safe_load(Path(FILE).read_text("utf-8")) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_stale_entry_is_no_failure_of_the_target(harness: Harness, name: str) -> None:
-    """The run fails, and its last lines say why: the entry by its id, and nothing that is broken."""
-    command: Callable[..., list[str]]
-    command, result_id = COMMANDS[name]
-    run(harness, command(broken=True), "--baseline-update")
-    done = harness(*insert(command(broken=False), "--baseline", FILE))
-    assert done.code == 1
-    assert (
-        f"{result_id} (stale entry): the baseline excuses a failure that no longer occurs; remove its entry"
-        in done.out
-    )
-    assert "stale" in done.out.splitlines()[-1]
-    assert "does not survive" not in done.out
-
-
 def test_another_finding_is_not_excused(harness: Harness) -> None:
     """An entry for one finding of a rule does not excuse another one of the same rule."""
     Path(FILE).write_text("- {id: stream.start-before, finding: stream.start-before/stopped}\n", encoding="utf-8")
@@ -128,23 +110,6 @@ def test_a_baseline_that_cannot_be_written_is_told_before_anything_is_sent(harne
     done = harness("check", "http://127.0.0.1:1", "--baseline", path, "--baseline-update")
     assert (done.code, done.out) == (2, "")
     assert "--baseline: " in done.err
-
-
-def test_what_fuzz_cannot_write_is_told_before_anything_is_sent(harness: Harness) -> None:
-    """A file is no folder for failures."""
-    Path("failures").write_text("mine", encoding="utf-8")
-    done = harness("fuzz", "http://127.0.0.1:1", "-o", "failures")
-    assert (done.code, done.out, Path("failures").read_text("utf-8")) == (2, "", "mine")
-    assert "name a folder" in done.err
-
-
-def test_a_report_that_is_a_link_to_itself(harness: Harness, tmp_path: Path) -> None:
-    """It cannot be written, which is told before anything is sent."""
-    link = tmp_path / "r.json"
-    link.symlink_to(link)
-    done = harness("check", "emulator", "--report", f"json={link}")
-    assert done.code == 2
-    assert done.err.startswith(f"harness: --report: {str(link)!r} cannot be written: ")
 
 
 def test_two_reports_do_not_share_a_file(harness: Harness) -> None:
@@ -215,12 +180,3 @@ def test_who_ends_a_run_early_cannot_update_a_baseline(harness: Harness, words: 
     assert done.err == (
         f"harness: --baseline-update needs a complete run, but {early} ends it early: remove one of them\n"
     )
-
-
-def test_a_search_names_an_entry_of_no_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The entry is stale, and has no finding that could be shown."""
-    path = tmp_path / "baseline.yaml"
-    path.write_text("- {id: nothing.there, reason: x}\n", encoding="utf-8")
-    words = ["fuzz", "emulator", "-e", "laws", "--max-examples", "1", "--no-store", "--baseline", str(path)]
-    assert main(words) != 5
-    assert "nothing.there" in capsys.readouterr().out

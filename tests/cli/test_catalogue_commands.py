@@ -45,18 +45,6 @@ def test_the_rules_of_gateways_are_listed(harness: Harness) -> None:
     assert harness("list").out.splitlines()[-1].endswith(f" checks, {len(CHECKS)} gateway rules")
 
 
-def test_explain_a_rule_of_gateways(harness: Harness) -> None:
-    """`explain` shows the rule of a gateway with its source, what it costs, its known cure and how to run it."""
-    text = harness("explain", "gw.hang-up").out
-    for part in (
-        "a rule of `harness gateway`",
-        "both sides",
-        "option abortonclose",
-        "gateway URL --only gw.hang-up",
-    ):
-        assert part in text.replace("Both", "both")
-
-
 @pytest.mark.parametrize("check", ["chain.unknown", "gw.query"])
 def test_the_source_of_a_check_is_read_in_one_place(check: str, harness: Harness) -> None:
     """The row of its rule, what its exercise sends, what judges it, and the mutant that it has to fail."""
@@ -119,14 +107,6 @@ def test_a_key_that_is_refused_is_not_asked_for_again(harness: Harness, toy: Toy
     toy[0].refuse = 401
     done = harness("check", toy[1], "--api-key", "k")
     assert (done.code, "the target does not accept the key" in done.err) == (4, True)
-
-
-def test_a_wait_names_its_option(harness: Harness, toy: Toy) -> None:
-    """A target that limits its callers is waited for, and the line names the option that limits the wait."""
-    toy[0].refuse = 429
-    done = harness("check", toy[1], "--max-wait", "1.5")
-    assert "harness retries (--max-wait limits the wait)" in done.out
-    assert (done.code, "or a longer --max-wait S" in done.err) == (4, True)
 
 
 def test_smoke_probes_every_capability(harness: Harness, toy: Toy) -> None:

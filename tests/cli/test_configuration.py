@@ -17,7 +17,6 @@ from harness.cli.commands.torture import TortureArguments
 from harness.cli.commands.verify import VerifyArguments
 from harness.outcome import UsageFault
 from harness.project_file import find_file
-from tests.cli.conftest import Harness
 
 
 def write(folder: Path, text: str) -> Path:
@@ -40,11 +39,6 @@ def test_the_nearest_file_counts(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     assert settings_in(tmp_path / "a") == {"model": "outer"}
     assert settings_in(write(tmp_path / "b", "[tool.other]\n")) == {}
-
-
-def test_every_key_has_its_argument_name(tmp_path: Path) -> None:
-    """Keys have dashes where options have underscores."""
-    assert settings_in(write(tmp_path, "[tool.harness]\nfail-fast = true\n")) == {"fail_fast": True}
 
 
 def test_command_line_before_environment_before_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,12 +97,6 @@ def test_wrong_files(text: str, tmp_path: Path) -> None:
         settings_in(write(tmp_path, text))
 
 
-def test_a_table_of_a_command_is_proposed(tmp_path: Path) -> None:
-    """A table whose name is misspelt was meant for a command."""
-    with pytest.raises(UsageFault, match="has no key 'gatway': did you mean 'gateway'"):
-        settings_in(write(tmp_path, "[tool.harness.gatway]\npatience = 2\n"))
-
-
 GATEWAY = """
 [tool.harness]
 strict = true
@@ -146,7 +134,7 @@ def test_a_command_with_a_table_of_its_own(
         ("patience = -1", r"tool.harness.gateway\] patience: '-1' must be a positive number of seconds"),
         ("patience = 1e308", r"'1e\+308' must be a positive number of seconds, from 1e-09 to 1e\+09"),
         ("patience = 1e-300", "must be a positive number of seconds, from 1e-09"),
-        ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, 0 or more, at most 1e\+09"),
+        ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, from 0 to 1e\+09"),
         ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ("json = true", "json: a configuration file cannot set it, because it is for one run: pass --json on the"),
@@ -240,13 +228,3 @@ def test_other_commands_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])
     searched = read_options(FuzzArguments, ["emulator"])
     assert (searched.seed, searched.profile, searched.strict, searched.exclude) == (7, "ci", True, None)
-
-
-def test_a_table_for_check_is_explained(harness: Harness) -> None:
-    """`check` in `[tool.harness]` lists checks; options of `harness check` stand in `[tool.harness]` itself."""
-    Path("pyproject.toml").write_text("[tool.harness.check]\nstrict = true\n", encoding="utf-8")
-    done = harness("check", "emulator")
-    assert (done.code, "[tool.harness.check] is a table, but the key `check` lists the checks" in done.err) == (
-        2,
-        True,
-    )

@@ -17,10 +17,9 @@ from typing import Any
 import pytest
 
 from harness.outcome import Exit
-from harness.resources import folder
 from tests.cli.conftest import PATIENCE, Harness, fits, start
 from tests.foreign.rows import vary
-from tests.foreign.server import ForeignService, Run, say, serving
+from tests.foreign.server import ForeignService, Run, serving
 from tests.transport.peers import until
 
 pytestmark = pytest.mark.slow
@@ -111,16 +110,6 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     )
 
 
-def test_ctrl_c_leaves_the_baseline_as_it_was(tmp_path: Path) -> None:
-    """What was not looked at is not known: an interrupted update writes nothing, and says so."""
-    service, baseline = Watched(), tmp_path / "known.yaml"
-    with serving(service) as url:
-        words = ["check", url, "--baseline", str(baseline), "--baseline-update"]
-        out = interrupt(words, lambda _: service.busy.wait(PATIENCE))
-    assert not baseline.exists()
-    assert "unchanged, because the run was incomplete: it was interrupted" in out.splitlines()[-1]
-
-
 class HalfAnswers(ForeignService):
     """Answers five of the creates that are sent together, and three of them never."""
 
@@ -198,56 +187,3 @@ def test_ctrl_c_in_the_first_run_of_a_client(number: signal.Signals, tmp_path: P
     assert "the run ended early: it was interrupted" in out
     assert out.splitlines()[-1].startswith("INTERRUPTED: ")
     assert "interrupted" in page.read_text("utf-8")
-
-
-def test_ctrl_c_between_files_of_a_verification(tmp_path: Path) -> None:
-    """A verification that is interrupted has totals and reports of the files that it had read."""
-    report, pipe = tmp_path / "r.json", folder("cassettes") / "emulator"
-    words = ["verify", str(pipe), "--report", f"json={report}"]
-    out = interrupt(words, says("a result\n"), program=("-c", SLOW_READER))
-    value = fits("verify", report)
-    assert len(value["rules"]) == 1
-    assert value["halted"] == "it was interrupted"
-    assert out.splitlines()[-1].startswith("INTERRUPTED: ")
-
-
-SLOW_READER = """
-import sys, time
-import harness.cli.output as output
-from harness.engine.events import CheckFinished
-
-handle = output.Listeners.handle
-
-def handle_and_stop(listeners, event):
-    handle(listeners, event)
-    if isinstance(event, CheckFinished):
-        print("a result", flush=True)
-        time.sleep(600)
-
-output.Listeners.handle = handle_and_stop
-from harness.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-"""A command that stands still after its first result."""
-
-
-@pytest.mark.parametrize("words", [["--deadline", "-1"], ["--deadline", "soon"]])
-def test_a_deadline_is_a_number_of_seconds(harness: Harness, words: list[str]) -> None:
-    """Anything else is wrong usage."""
-    done = harness("check", "emulator", *words)
-    assert done.code == Exit.USAGE
-    assert "--deadline" in done.err
-
-
-def test_backslashes_do_not_hang_the_run(harness: Harness) -> None:
-    """A server whose text is 400 kB of backslashes is judged and reported like any other."""
-
-    class Backslashes(ForeignService):
-        def prepare(self, run: Run) -> None:
-            run.steps, run.tokens = [say("\\" * 400_000)], -1
-
-    with serving(Backslashes()) as url:
-        done = harness("check", url, "-c", "create.*,usage.*", "--deadline", "80", "-v")
-    assert done.code == Exit.FAILED
-    assert "FAILED      usage.types" in done.out
-    assert "ended early" not in done.out

@@ -40,17 +40,6 @@ def test_a_command_has_a_page_and_tests() -> None:
     assert missing == set(), "write its tests in tests/cli/commands/"
 
 
-def test_prose_uses_the_width(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a wider terminal the same words take fewer lines; lines that are to be copied are never joined."""
-    lengths = []
-    for columns in ("80", "110"):
-        monkeypatch.setenv("COLUMNS", columns)
-        out = harness("record", "--help").out
-        assert "  harness record --target https://generativelanguage.googleapis.com \\\n    --cassette" in out
-        lengths.append(len(out.splitlines()))
-    assert lengths[1] < lengths[0]
-
-
 @pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on PATH")
 def test_the_help_of_torture_is_enough_to_begin(
     harness: Harness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -69,15 +58,6 @@ def test_the_help_of_torture_is_enough_to_begin(
     done = harness("torture", "--cuts", "pass", "--", "sh", str(client))
     assert (done.code, done.err) == (0, "")
     assert "outcomes: 1 exact\nPASSED: the only case passed.\n" in done.out
-
-
-def test_names_of_options_are_not_broken(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No line of prose ends inside the name of an option, however narrow the terminal is."""
-    for columns in (60, 80, 100):
-        monkeypatch.setenv("COLUMNS", str(columns))
-        for command in COMMANDS:
-            lines = harness(command, "--help").out.splitlines()
-            assert [line for line in lines if line.endswith("-") and "--" in line.split()[-1]] == []
 
 
 @pytest.mark.parametrize("command", COMMANDS)

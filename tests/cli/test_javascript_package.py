@@ -14,13 +14,6 @@ PACKAGE = folder("javascript")
 MODULE, TYPES = ((PACKAGE / name).read_text("utf-8") for name in ("index.js", "index.d.ts"))
 
 
-def test_the_module_has_no_dependencies() -> None:
-    """What it imports is part of Node."""
-    imported = set(re.findall(r'import\("([^"]+)"\)', MODULE))
-    assert imported == {"node:child_process", "node:diagnostics_channel", "node:fs", "node:path"}
-    assert not re.search(r"^import ", MODULE, re.MULTILINE)
-
-
 def test_every_key_of_a_script_is_declared() -> None:
     """TypeScript knows each key of a script."""
     declared = TYPES.split("export interface Script {")[1].split("\n}")[0]

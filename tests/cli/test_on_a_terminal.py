@@ -55,16 +55,6 @@ def test_check_draws_progress_and_colour() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_colour_can_be_refused(environment: dict[str, str]) -> None:
-    """NO_COLOR and a dumb terminal turn color off; a dumb one gets no control sequences at all."""
-    code, drawn = on_a_terminal("check", "emulator", "-c", "create.ok", environment=environment)
-    assert code == 0
-    assert GREEN not in drawn
-    assert ("\x1b" in drawn) is ("TERM" not in environment)
-
-
-@pytest.mark.slow
 def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path, harness: Harness) -> None:
     """No line of `diff` is wider than a narrow terminal; a log gets whole lines."""
     report = tmp_path / "one.json"
@@ -74,35 +64,6 @@ def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path, harness: Harnes
     assert code == 0, drawn
     assert max(len(line) for line in drawn.splitlines()) < 40
     assert max(len(line) for line in harness(*words).out.splitlines()) > 40
-
-
-@pytest.mark.slow
-def test_words_about_rules_are_wrapped_to_the_terminal() -> None:
-    """On a narrow terminal each line fits, but that of a URL and that of a command, which is copied."""
-    code, drawn = on_a_terminal("explain", "resume.no-gap", environment={"COLUMNS": "40"})
-    assert code == 0, drawn
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", drawn)
-    assert max(len(line) for line in plain.splitlines() if not re.search("https://|: harness ", line)) < 40
-
-
-@pytest.mark.slow
-def test_an_error_is_wrapped_to_the_terminal(harness: Harness) -> None:
-    """On a narrow terminal no line of an error is cut in a word; in a log it is one line."""
-    words = ("check", "emulator", "-c", "resume.nogap")
-    code, drawn = on_a_terminal(*words, environment={"COLUMNS": "40"})
-    assert code == 2, drawn
-    assert max(len(line) for line in drawn.splitlines()) < 40, drawn
-    assert max(len(line) for line in harness(*words).err.splitlines()) > 40
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
-@pytest.mark.parametrize("words", [("diff", RECORDING, RECORDING), ("check", "emulator", "-c", "create.ok")])
-def test_a_report_that_is_missing_is_named_last(words: tuple[str, ...]) -> None:
-    """The exit code is that of the comparison or the run; the last line says which report is missing."""
-    code, drawn = on_a_terminal(*words, "--report", "html=/dev/full")
-    assert code == 0, drawn
-    assert drawn[drawn.rindex("harness: ") :].startswith("harness: the html report is missing: "), drawn
 
 
 @pytest.mark.slow

@@ -102,9 +102,3 @@ def test_a_key_that_no_header_can_hold_is_refused(command: str, by: str, monkeyp
     with pytest.raises(UsageFault) as caught:
         read_options(load_options(command), [*url, *words])
     assert str(caught.value) == f"{by}: the key contains characters that a header cannot contain"
-
-
-def test_a_key_is_taken_without_the_space_around_it() -> None:
-    """A key that was copied with its line end is the same key."""
-    options: Any = read_options(load_options("gateway"), ["http://127.0.0.1:9", "--api-key", " key\n"])
-    assert options.api_key == "key"

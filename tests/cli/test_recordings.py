@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -143,19 +142,6 @@ def test_without_a_request_the_summary_says_why(emulator: str, harness: Harness,
 
 
 @pytest.mark.slow
-def test_a_recorder_that_stands_ends_with_its_summary(emulator: str, tmp_path: Path) -> None:
-    """A recorder prints its address first and, on SIGTERM, a summary of what it recorded."""
-    path = tmp_path / "a.yaml"
-    with standing("record", "--target", emulator, "--cassette", str(path)) as (first, process):
-        assert stream_from(first["base_url"]).complete
-        process.send_signal(signal.SIGTERM)
-        assert process.stdout is not None
-        assert fits("record", json.loads(process.stdout.read()))["recorded"] == 1
-    assert process.returncode == 0
-    assert len(load(path).recordings) == 1
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("command", ["serve", "proxy", "replay"])
 def test_a_fault_can_be_named_wherever_something_is_served(command: str, emulator: str, tmp_path: Path) -> None:
     """The same fault plan cuts the same stream at the same byte in `serve`, `proxy` and `replay`."""
@@ -266,14 +252,6 @@ def test_a_replay_that_nobody_asked_is_not_green(emulator: str, harness: Harness
     assert harness("replay", "b.yaml", "--port", "0", "--", *ask("hi")).code == 2
 
 
-def test_a_question_to_the_control_api_is_no_miss(emulator: str, harness: Harness) -> None:
-    """A request to a replay's control API, such as a recorder sends, does not count as a miss."""
-    harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
-    look = "import os, sys, urllib.request as u; u.urlopen(os.environ['INTERACTIONS_BASE_URL'] + '/__harness__/')"
-    done = harness("replay", "a.yaml", "--port", "0", "--json", "--", sys.executable, "-c", look)
-    assert last_object(done.out)["misses"] == []
-
-
 def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     """If the target is down, the recorder says why, at once and in its summary, and exits with 4."""
     look = "import os, urllib.request as u"
@@ -345,25 +323,6 @@ def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
     assert (done.err, "before-headers,fin" in done.out) == ("", True), "what the plan does is its story's to tell"
 
 
-@pytest.mark.slow
-def test_a_fault_that_never_fired_is_told(emulator: str, harness: Harness) -> None:
-    """`serve` and `replay` report a fault that never fired, for instance because the stream had too few events."""
-    stream = [*ask("hi")[:2], ASK.replace('"input"', '"stream": True, "input"'), "hi"]
-    harness("record", "--target", emulator, "--cassette", "a.yaml", "--", *stream)
-    for words in (("serve",), ("replay", "a.yaml")):
-        done = harness(*words, "--fault", "event:500,rst", "--", *stream)
-        assert "connection 1: POST /v1beta/interactions: event:500,rst; happened: nothing" in done.out
-
-
-@pytest.mark.slow
-def test_commands_do_not_fight_for_a_port(emulator: str, harness: Harness) -> None:
-    """Two servers that each run a command do not compete for the default port."""
-    look = "import os; print(os.environ['INTERACTIONS_BASE_URL'])"
-    words = ("serve", "--", sys.executable, "-m", "harness", "serve", "--", sys.executable, "-c", look)
-    done = harness(*words)
-    assert (done.code, done.err) == (0, "")
-
-
 def test_a_taken_port_names_the_option(emulator: str, harness: Harness) -> None:
     """The error for a port in use names the options that choose another."""
     port = emulator.rpartition(":")[2]
@@ -372,25 +331,6 @@ def test_a_taken_port_names_the_option(emulator: str, harness: Harness) -> None:
         2,
         True,
     )
-
-
-@pytest.mark.slow
-def test_a_page_may_call_a_replay_where_that_is_asked_for(emulator: str, tmp_path: Path) -> None:
-    """A recorded CORS header is replayed once, since browsers refuse it twice; `--cors` replaces it by its own."""
-    path = tmp_path / "a.yaml"
-    with standing("record", "--target", emulator, "--cassette", str(path)) as (first, _):
-        stream_from(first["base_url"])
-    text = path.read_text("utf-8")
-    path.write_text(
-        text.replace(
-            "content-type:\n      - text/event",
-            "Access-Control-Allow-Origin: ['http://a']\n      content-type:\n      - text/event",
-        ),
-        "utf-8",
-    )
-    for words, origins in (((), ["http://a"]), (("--cors",), ["*"])):
-        with standing("replay", str(path), *words) as (first, _):
-            assert stream_from(first["base_url"]).headers.all("access-control-allow-origin") == origins
 
 
 def test_a_recorder_that_only_plays_says_so(emulator: str, harness: Harness) -> None:
@@ -418,23 +358,6 @@ def test_the_help_names_every_scenario(harness: Harness) -> None:
     assert done.code == 0
     listed = " ".join(done.out.split()).rpartition("scenarios: ")[2].partition("; or all")[0]
     assert listed.split(", ") == list(SCENARIOS)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")
-@pytest.mark.parametrize("command", ["record", "replay"])
-def test_the_name_of_a_cassette_paints_no_terminal(emulator: str, harness: Harness, command: str) -> None:
-    """A file from a stranger's pull request may be called anything."""
-    name = "a\x1b[31m\u202e.yaml"
-    recorded = harness("record", "--target", emulator, "--cassette", name, "--port", "0", "--", *ask("hi"))
-    done = recorded if command == "record" else harness("replay", name, "--port", "0", "--", "true")
-    assert r"a\x1b[31m\u202e.yaml" in recorded.out
-    assert done.code in (0, 3)
-    assert not {"\x1b", "\u202e"} & set(done.out + done.err)
-
-
-def test_a_file_without_its_option_is_told_the_option(harness: Harness) -> None:
-    done = harness("record", "a.yaml", "--target", "http://127.0.0.1:9", "--", "true")
-    assert (done.code, "write --cassette a.yaml" in done.err) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["serve", "proxy"])

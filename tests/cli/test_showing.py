@@ -93,11 +93,11 @@ def drop_wire(record: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["html", "junit", "markdown", "badge"])
 def test_another_format_is_named(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A report in a format that has no requests is refused with its format, and with the one that has them."""
+    """A report in a format that has no requests is refused with the one that has them."""
     path = tmp_path / f"r{FORMATS[name].suffixes[0]}"
     assert main(["check", "emulator", "-c", "create.id-unique", "--report", f"{name}={path}"]) == 0
     assert main(["verify", "--open", str(path)]) == 2
-    assert f"{path.name}' is the {name} report of a run: name one of --report json=FILE" in capsys.readouterr().err
+    assert "--report json=FILE" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -147,15 +147,6 @@ SPELLINGS = (
 )
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_no_spelling_of_the_path_is_a_way_around(spelling: str, start: Start) -> None:
-    """A control call is one however its path is written: encoded, below a session, as a whole URL."""
-    server = start("serve")
-    server.ask("POST", "/__harness__/sessions")
-    answer = server.ask("GET", spelling.format("requests"), {"origin": EVIL})
-    assert (answer.status, answer.cors) == (403, [])
-
-
 @pytest.mark.parametrize("kind", ["text/plain", "application/json"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_page_cannot_steer_a_server(command: str, kind: str, start: Start) -> None:
@@ -246,16 +237,6 @@ def test_a_page_of_this_machine_passes_a_carrier(command: str, start: Start) -> 
     assert "another origin" not in answer.text
 
 
-@pytest.mark.parametrize("command", ["replay", "proxy", "record new"])
-def test_with_cors_every_page_passes_a_carrier(command: str, start: Start, tmp_path: Path) -> None:
-    """The option is one of the server, which is the same for each mode of a recorder."""
-    file = ("--cassette", str(tmp_path / "a.yaml")) if command.startswith("record") else ()
-    foreign = {"origin": EVIL, "sec-fetch-site": "cross-site"}
-    answer = start(command, "--cors", *file).ask("GET", "/v1beta/interactions/x", {**KEYED, **foreign})
-    assert answer.status in (400, 404)
-    assert "another origin" not in answer.text
-
-
 @pytest.mark.parametrize("command", COMMANDS)
 def test_local_names_are_served(command: str, start: Start) -> None:
     """Every name of this machine's own loopback serves, and a page of the server's own origin may look."""
@@ -291,15 +272,6 @@ def test_no_cors_keeps_pages_out(start: Start) -> None:
     assert server.ask("OPTIONS", path, asking)[:2] == (403, [])
     assert server.ask("POST", path, {**KEYED, **JSON}, CREATE)[:2] == (200, [])
     assert len(json.loads(server.ask("GET", server.looking).text)["requests"]) == 1
-
-
-def test_pages_may_call_the_api_of_a_session(start: Start) -> None:
-    """Below a session only the control API is closed to pages."""
-    server = start("serve", "--cors")
-    path = json.loads(server.ask("POST", "/__harness__/sessions").text)["base_url_path"]
-    answer = server.ask("POST", f"{path}/v1beta/interactions", {"origin": EVIL, **KEYED}, CREATE)
-    assert answer.status == 200
-    assert "access-control-allow-origin" in answer.cors
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -18,6 +18,7 @@ import msgspec
 
 from harness.interactions import INTERACTIONS
 from harness.report.annotations import list_annotations
+from harness.report.commands.presentation import Presentation
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
@@ -49,7 +50,10 @@ class Terminal(io.StringIO):
 def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> str:
     """What a person sees of a run over the toy catalogue, without the progress lines."""
     out = Terminal(columns)
-    state = PresentedRun(msgspec.structs.replace(INTERACTIONS, load_protocol=secret_protocol))
+    state = PresentedRun(
+        msgspec.structs.replace(INTERACTIONS, load_protocol=secret_protocol),
+        presentation=Presentation(repeat=lambda *words: f"harness check http://toy.invalid {' '.join(words)}"),
+    )
     with patch.dict(os.environ, {"COLUMNS": str(columns or 80), "TERM": "xterm"}):
         report = TerminalReport(out, state, colour=colour, verbose=verbose, now=lambda: 0.0)
         for event in heard(toys.ToyService()):

@@ -34,7 +34,7 @@ from harness.outcome import (
     Where,
 )
 from harness.outcome.finding import Finding
-from harness.report.accounting import RunVerdict, account_for, conclude_checks, detail_lines, remedy_of
+from harness.report.accounting import account_for, conclude_checks, detail_lines
 from harness.report.annotations import list_annotations
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
@@ -87,21 +87,6 @@ def _silent_rule(name: str, level: Level) -> Rule:
         id=name, level=level, statement=f"{name} holds", breaks="text is lost", broken=f"{name} fails",
         source=Source(Basis.DOCUMENTED, "a page"), silent=True,
     )  # fmt: skip
-
-
-def test_each_clause_of_a_verdict_is_a_sentence_of_a_page() -> None:
-    """What stands in brackets stays together, and a name keeps its spelling."""
-    clauses = (
-        "1 of 2 failed (1 cause: a.b; 1 stale entry)",
-        "the server left; its last request was GET /x",
-        "a.yaml x",
-    )
-    assert RunVerdict("FAILED", clauses).sentences == [
-        "1 of 2 failed (1 cause: a.b; 1 stale entry).",
-        "The server left.",
-        "Its last request was GET /x.",
-        "a.yaml x.",
-    ]
 
 
 def print_terminal(state: PresentedRun) -> list[str]:
@@ -226,25 +211,6 @@ def untested(name: str, level: Level, because: Because, needs: str = "") -> Resu
     """A check that was not tested."""
     observation = structs.replace(Observation.untestable("the target has none", because), needs=needs)
     return decide(toys.rule(name, level), observation, Policy())
-
-
-def test_a_long_line_of_reasons_names_must_checks_first() -> None:
-    """With a hint, the line names two checks for each reason; without one, six."""
-    results = [untested(f"a.wish-{n}", Level.SHOULD, Because.LACKING) for n in range(9)]
-    results += [untested("a.x", Level.MAY, Because.UNDECLARED, "x")]
-    results += [untested("a.must", Level.MUST, Because.LACKING)]
-    accounting = account_for(results, "check")
-    assert accounting.write_reasons(hint=True) == (
-        "not tested: 1 needs `--capability +x`: a.x; "
-        "10 feature not observed: a.must, a.wish-0 and 8 more (-v gives details)."
-    )
-    assert "a.wish-4 and 4 more" in accounting.write_reasons()
-
-
-@pytest.mark.parametrize(("level", "helps"), [(Level.MUST, True), (Level.SHOULD, False), (Level.MAY, False)])
-def test_a_feature_that_no_rule_requires_needs_no_fix(level: Level, helps: bool) -> None:
-    """Only a MUST check whose feature was not observed has a next step."""
-    assert bool(remedy_of(untested("a.wish", level, Because.LACKING))) is helps
 
 
 @pytest.mark.parametrize(("status", "listed"), [(200, ["a.root"]), (400, [])])

@@ -6,25 +6,18 @@ import ast
 import io
 import json
 import re
-import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 
 import jsonschema
 import pytest
-from msgspec import structs
 
 import harness
-from harness.engine import workers
-from harness.engine.decide import Policy, decide
-from harness.engine.execute import play
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Accounted, Finding, Observation, Outcome
-from harness.outcome.words import escape_unseen
-from harness.report.formats import FORMATS, dump, render
-from harness.report.markdown import fence
+from harness.outcome import Accounted, Finding
+from harness.report.formats import FORMATS, render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from harness.resources import folder
@@ -113,16 +106,6 @@ def test_json_fits_its_schema_and_adds_up(story: PresentedRun) -> None:
     )
 
 
-def test_times_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks that share an exercise share its time, so that the JUnit times add up to what was played."""
-    monkeypatch.setattr(workers, "play", lambda *words, **more: structs.replace(play(*words, **more), seconds=6.0))
-    root = ET.fromstring(render("junit", told()))
-    times = {case.attrib["name"].partition(":")[0]: float(case.attrib["time"]) for case in root.iter("testcase")}
-    played = [check.exercise.name for check in CATALOGUE if times[check.id]]
-    assert len(set(played)) < len(played), "some share an exercise"
-    assert sum(times.values()) == 6.0 * len(set(played))
-
-
 def test_html_is_self_contained_and_balanced(story: PresentedRun) -> None:
     """The HTML report loads nothing external, its markup is sound, and markup from the target is escaped."""
     page = render("html", story)
@@ -131,44 +114,3 @@ def test_html_is_self_contained_and_balanced(story: PresentedRun) -> None:
     assert "</script><b>" in reader.text
     assert reader.tags.count("script") == 2, "two scripts of ours"
     assert {f"{check.id}" for check in CATALOGUE} <= set(reader.ids)
-
-
-def test_markdown_fences_hold(story: PresentedRun) -> None:
-    """Backticks in a response do not end the Markdown block that quotes it."""
-    lines = render("markdown", story).splitlines()
-    fences = [line for line in lines if set(line.removesuffix("text")) == {"`"}]
-    assert len(fences) % 2 == 0
-    assert max(len(fence) for fence in fences) >= 5
-    assert "| failed | 3 |" in lines
-
-
-def test_a_page_of_one_check_does_not_carry_the_others() -> None:
-    """What the options left out is counted, and has neither a row nor a link; the JSON report has all."""
-    state = told()
-    _, finished = state.whole()
-    one = next(result for result in finished.results if result.outcome is Accounted.PASSED)
-    left_out = tuple(
-        decide(
-            one.rule, Observation(Outcome.EXCLUDED, reason="not asked for"), Policy(), result_id=f"left.out-{n}"
-        )
-        for n in range(350)
-    )
-    state.finished = structs.replace(finished, results=(one, *left_out))
-    page = render("html", state)
-    assert "left.out-" not in page
-    assert '<span class="n">350</span>' in page
-    assert render("json", state).count("left.out-") >= 350
-
-
-def test_no_file_keeps_what_turns_or_breaks_a_line() -> None:
-    """A server's text may hold C1 controls and marks of direction; JSON reads them back, a viewer obeys none."""
-    text = "a\u009b31m\u202eb\u2066c\u2028d\ufeff \u00e9\u4eac"
-    written = dump({"text": text})
-    assert json.loads(written) == {"text": text}
-    assert escape_unseen(text) == "a\\u009b31m\\u202eb\\u2066c\\u2028d\\ufeff é京"
-    assert escape_unseen(text) in written
-
-
-def test_a_block_of_markdown_has_no_unseen_characters() -> None:
-    """A command may contain what a server chose: marks of direction and controls are written out."""
-    assert fence("curl '\u202e\x9b31m'\n# a `tick`") == "```text\ncurl '\\u202e\\x9b31m'\n# a `tick`\n```"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
-import pytest
 from msgspec.structs import replace
 
 from harness.contract import PROTOCOL
@@ -79,12 +77,6 @@ def test_of_a_huge_body_only_the_beginning_is_searched() -> None:
     assert mask.longest <= MASKED
 
 
-def test_the_whole_of_a_huge_body_is_shown_if_wanted() -> None:
-    """As with -vv."""
-    body = json.dumps(["x" * 500_000]).encode()
-    assert body_lines(body, GET, SHOWN, len(body)) == [body.decode()]
-
-
 def test_a_script_that_reproduces(tmp_path: Path) -> None:
     """In a reproduction script the target's text is a comment without the key, and no line of it is executed."""
     found = Finding("create.ok", f"it said {KEY}\ntouch owned\r\ntouch owned")
@@ -97,13 +89,3 @@ def test_a_script_that_reproduces(tmp_path: Path) -> None:
     assert [line for line in text.splitlines() if "touch" in line] == [
         f"# it said {HIDDEN} touch owned touch owned"
     ]
-
-
-@pytest.mark.slow
-def test_no_key_tears_the_names_of_checks_apart() -> None:
-    """Whatever word a key is, the ids in a report stay whole: a merge finds each check by its id."""
-    ids = [check.id for check in SERVERS.load_catalogue()]
-    words = {word for name in ids for word in re.split(r"\W", name) if word.isalpha()}
-    torn = [word for word in sorted(words) if Mask({"GEMINI_API_KEY": word}).tree(ids) != ids]
-    assert len(words) > 100
-    assert not torn

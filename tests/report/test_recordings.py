@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from harness.benches.record.diff import Drift, Drifts
-from harness.benches.record.session import NOT_BEGUN, Begun, Recorded, RecordingSession, ScenarioState, Waits
+from harness.benches.record.session import Begun, Recorded, RecordingSession, ScenarioState
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, Finding
 from harness.report.recordings import RecordingReport, session_record
 from harness.wire.mask import Mask
-from tests.report.golden_files import Terminal
 
 KEY = "a-key-of-the-maintainer"
 RENAMED = Drifts(3, {Drift("body.usage", "object", "absent"): ["POST /v1/interactions"]})
@@ -68,27 +67,6 @@ def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
 def test_lines(result: Recorded, line: str) -> None:
     """A scenario's line states its result without secrets and without terminal control characters."""
     assert reported(result) == f"a: {line}\n"
-
-
-def test_what_was_not_begun_is_no_line_of_its_own() -> None:
-    """A scenario that was not started gets no line; the summary lists it as missing."""
-    assert reported(Recorded("a", ScenarioState.STOPPED, NOT_BEGUN, had_predecessor=True)) == ""
-
-
-def test_progress_and_colour_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal the running scenario is shown and then erased; elsewhere there is no colour."""
-    monkeypatch.setenv("TERM", "xterm")
-    result = Recorded("tools", ScenarioState.RECORDED)
-    drawn = reported(result, out=Terminal(80), colour=True)
-    assert drawn == "[1/1] tools …\r\x1b[2Ktools: \x1b[32mrecorded\x1b[0m\n"
-    assert reported(result) == "tools: recorded\n"
-
-
-def test_a_wait_is_told() -> None:
-    """A wait is announced before it begins, with its length and its reason."""
-    out = io.StringIO()
-    RecordingReport(out, Mask()).hear(Waits(12.5, "GET /x returned 429"))
-    assert out.getvalue() == "waiting 12.5 s, as the target requests: GET /x returned 429\n"
 
 
 def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:

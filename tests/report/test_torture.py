@@ -54,18 +54,8 @@ def ended(
         Observation.of([Finding(RECOVERS.id, "gave up", code=f"{RECOVERS.id}/reported")]),
         Policy(),
         show=lambda _: (run,),
-        reproduction=Reproduction(command=case.command_line(["client"])),
+        reproduction=Reproduction(command=f"harness torture {' '.join(case.list_words())} -- client"),
     )
-
-
-def test_a_cause_counts_rules_and_then_cases() -> None:
-    """One rule that several cases break is one rule; a case more changes only the number of cases."""
-
-    whole = ROWS["client.whole"].rule
-    lost = Observation.of([Finding(whole.id, "lost a word")])
-    cases = [decide(whole, lost, Policy(), result_id=f"client.whole[{number}]") for number in range(3)]
-    counts = [[cause.counts for cause in run_of_cases(*cases[:most]).causes] for most in (1, 3)]
-    assert counts == [["1 MUST rule broken"], ["1 MUST rule broken in 3 cases"]]
 
 
 def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> None:
@@ -85,11 +75,6 @@ def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> N
     }
 
 
-def test_columns_without_a_case_are_left_out() -> None:
-    matrix = fault_matrix(run_of_cases(ended(0, "event:0,rst")))
-    assert matrix.columns == ("reported a failure",)
-
-
 def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
     """The columns of a page add up to its outcomes; the list has words for each case."""
     rule = ROWS["client.status"].rule
@@ -106,13 +91,6 @@ def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
     assert matrix.columns == ("silent failure", "warned")
     assert [cell and cell.text for cell in matrix.rows[0].cells] == ["1/2", "1/2"]
     assert {shown.row_title for shown in state.presented} == {"the client has the text from event 6 on twice"}
-
-
-def test_cases_after_equal_failures_are_excluded_as_in_the_totals() -> None:
-    state = run_of_cases(ended(0, "event:0,rst"))
-    state.phases = [*state.phases[:1], PhaseFinished(name="left out", counts={"requested": 6})]
-    [row] = fault_matrix(state).rows
-    assert row.about == "1 case, 6 excluded"
 
 
 def test_the_map_of_drops_is_in_the_order_of_the_cases() -> None:
@@ -144,14 +122,6 @@ def test_a_cell_of_the_map_has_the_picture_of_its_worst_case() -> None:
     assert cell.picture is not None
     assert list(picture_lines(cell.picture))[:2] == ["request 1  ooox", "request 2  ..2_o_"]
     assert cell.command
-
-
-def test_a_long_stream_has_a_map_of_forty_columns() -> None:
-    """Several events share a column, and a case stands in the column of its event."""
-    drops = drop_map(run_of_cases(ended(0, "event:399,rst", event=399), events=400))
-    assert drops is not None
-    assert len(drops.columns) <= 40
-    assert [n for n, cell in enumerate(drops.rows[0].cells) if cell is not None] == [len(drops.columns) - 1]
 
 
 def run_of_cases(*results: Result, events: int = 1) -> PresentedRun:

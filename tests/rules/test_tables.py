@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
-from harness.cli.rules import list_every_check, load_every_check
-from harness.errors import HarnessFault, TableError
+from harness.errors import TableError
 from harness.resources import folder
 from harness.rules import AREAS, ROWS, SUBJECTS, tables
 from harness.rules.tables import digest, expand_tables, load_tables, publish_rules, read_record
@@ -117,20 +114,3 @@ def test_the_published_rules_fit_their_schema_and_are_all() -> None:
     jsonschema.Draft202012Validator(schema).validate(value)
     assert tuple(map(read_record, value["rules"])) == tuple(ROWS.values())
     assert (tuple(value["areas"]), value["subjects"]) == (AREAS, SUBJECTS)
-
-
-def test_a_listing_imports_no_check() -> None:
-    """`harness list` reads rows alone, so that it is quick, and prints what the checks themselves say."""
-    program = (
-        "import sys; from harness.cli import main; main(['list']); "
-        "sys.exit([name for name in sys.modules if name.startswith('harness.checks.areas')] != [])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    listed = [(check.rule, check.title, check.profile, check.requires) for check in list_every_check()]
-    assert listed == [(check.rule, check.title, check.profile, check.requires) for check in load_every_check()]
-
-
-def test_a_check_that_is_only_listed_cannot_be_run() -> None:
-    with pytest.raises(HarnessFault, match="take it from `load_every_check`"):
-        list_every_check()[0].observe({})

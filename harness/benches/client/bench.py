@@ -5,6 +5,7 @@ Layer 5.
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import closing
@@ -50,8 +51,8 @@ class TortureOptions:
 
     `jobs` clients play at a time, each case bounded by `seconds` and what the client takes without a fault. After
     `enough` equal failures of one kind its other cases are left out; 0 leaves none out. `undisturbed` is run
-    first (None: the first case without its plan). A reproduction runs `command` with the options `repeated`. A
-    finding whose rule or code is `allowed` only warns.
+    first (None: the first case without its plan). `repeat` writes the command line of this run with these words in
+    place of its selection. A finding whose rule or code is `allowed` only warns.
 
     After `deadline` seconds the run ends with what it has.
     """
@@ -63,8 +64,7 @@ class TortureOptions:
     fail_fast: bool = False
     deadline: float | None = None
     policy: Policy = field(default_factory=Policy)
-    command: tuple[str, ...] = ("CMD",)
-    repeated: tuple[str, ...] = ()
+    repeat: Callable[..., str] = lambda *narrowed: shlex.join(("harness", "torture", *narrowed, "--", "CMD"))
     allowed: Collection[str] = ()
     client: TargetInfo = field(default_factory=lambda: TargetInfo(name="client"))
 
@@ -109,8 +109,7 @@ def torture(
     judge = CaseResults(
         api,
         options.policy,
-        command=options.command,
-        repeated=options.repeated,
+        repeat=options.repeat,
         usual=len(drop.received),
         allowed=options.allowed,
     )

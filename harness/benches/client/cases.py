@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -96,16 +95,14 @@ class Case:
             marks.append(f"ids={self.event_ids}")
         return " ".join(marks)
 
-    def command_line(self, client: Sequence[str], options: Sequence[str] = ()) -> str:
-        """A command line that runs only this case; `client` is its own command, unless `options` name it."""
+    def list_words(self) -> list[str]:
+        """The words of a command line that select this case alone."""
         mode = [] if self.mode.usual else ["--mode", self.mode.name]
         if self.incident:
-            words = ["--incidents", self.incident, *mode]
-        elif self.hopeless or self.refusal is not None:
-            words = ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
-        else:
-            words = ["--cuts", self.plan, *mode, *self._list_stream_options()]
-        return shlex.join(["harness", "torture", *words, *options, *(["--", *client] if client else [])])
+            return ["--incidents", self.incident, *mode]
+        if self.hopeless or self.refusal is not None:
+            return ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
+        return ["--cuts", self.plan, *mode, *self._list_stream_options()]
 
     def _list_stream_options(self) -> list[str]:
         """The options that say what is streamed."""

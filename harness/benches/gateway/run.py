@@ -13,7 +13,7 @@ import shlex
 import signal
 import tempfile
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple
@@ -123,8 +123,7 @@ class GatewayOptions:
     """The selection (`only`: globs over ids of checks, all if empty), its strictness, and the gateway.
 
     `declared` are codes of findings that contradict the declaration of the gateway: they fail at any level.
-    `repeated` is the part of a command line that has to be repeated so that a rule has the same result alone:
-    options and CMD.
+    `repeat` writes the command line of this run with these words in place of its selection.
     """
 
     only: tuple[str, ...] = ()
@@ -132,7 +131,7 @@ class GatewayOptions:
     gateway: TargetInfo = field(default_factory=lambda: TargetInfo(name="gateway"))
     baseline: Baseline = field(default_factory=Baseline)
     declared: tuple[str, ...] = ()
-    repeated: tuple[str, ...] = ()
+    repeat: Callable[..., str] = lambda *narrowed: shlex.join(("harness", "gateway", *narrowed))
 
 
 def judge_gateway(
@@ -225,13 +224,12 @@ def _judge_rule(
     strict = options.strict or any(each.stable_code in options.declared for each in observation.findings)
     made: dict[str, RelayedExchange] = runner.results
     named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
-    alone = ("harness", "gateway", options.gateway.url, "--only", check.id, *options.repeated)
     return decide(
         check.rule,
         observation,
         Policy(strict=strict, baseline=options.baseline),
         show=lambda _: tuple(made[name] for name in dict.fromkeys(_with_begun(named, made))),
-        reproduction=Reproduction(command=shlex.join(alone)),
+        reproduction=Reproduction(command=options.repeat("--only", check.id)),
         accepts=check.accepts,
     )
 

@@ -60,7 +60,7 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
     last_failed: bool = flag(
         "run only the checks that failed in the last run from this folder", trust=Trust.CALL, group="selection"
     )
-    level: Level = level_option("weakest level to judge", "selection")
+    level: Level = level_option("selection")
     profile: Sequence[str] | None = option(
         f"run only this profile (repeatable); {SMOKE}: one create, and a probe of all capabilities",
         repeats=True, metavar="NAME", completes="profile", group="selection",
@@ -118,7 +118,8 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    listeners = Listeners(arguments, Presentation(times_exercises=arguments.verbose > 0), baseline)
+    presentation = Presentation(times_exercises=arguments.verbose > 0, repeat=arguments.repeat)
+    listeners = Listeners(arguments, presentation, baseline)
     options = RunOptions(
         selection=selection,
         stated=stated,

@@ -11,11 +11,10 @@ import platform
 import re
 import socket
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from importlib import import_module, metadata
+from importlib import metadata
 
 from harness import __version__
 from harness.child_processes import find_program, run_tool
@@ -25,13 +24,12 @@ from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.masking import mask_text, show_text
 from harness.cli.options import Options, Page
 from harness.cli.output import say, write_json
-from harness.cli.printing import write_line
 from harness.errors import UsageFault
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.project_file import find_file
-from harness.report.screen import wants_colour
+from harness.report.screen import Line, Role, Screen, wants_colour
 
 DISTRIBUTION = "interactions-harness"
 _REQUIREMENT = re.compile(r"""^([\w.-]+)[^;]*(?:;.*?extra\s*==\s*['"]([\w-]+)['"])?""")
@@ -59,7 +57,7 @@ class Diagnosis:
     remedy: str = ""
 
 
-_COLOUR = {Condition.OK: "32", Condition.NOTE: "33", Condition.PROBLEM: "31;1"}
+_ROLES = {Condition.OK: Role.PASSED, Condition.NOTE: Role.WARNED, Condition.PROBLEM: Role.FAILED}
 
 
 @dataclass(kw_only=True)
@@ -79,16 +77,15 @@ OPTIONS = DoctorArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: 0 without a problem, 1 with one."""
     arguments = read_options(DoctorArguments, words)
-    colour = wants_colour(sys.stdout, os.environ)
+    screen = Screen(sys.stdout, colour=wants_colour(sys.stdout, os.environ))
     found = []
     for item in diagnose():
         found.append(item)
         if not arguments.json:
-            word = f"{item.state:<8}"
-            word = f"\x1b[{_COLOUR[item.state]}m{word}\x1b[0m" if colour else word
-            line = f"{word} {item.about:<15} {show_text(item.found)}"
-            remedy = f"\n{'':<25}→ {show_text(item.remedy)}" if item.remedy else ""
-            write_line(line + remedy, sys.stdout)
+            word = screen.paint(_ROLES[item.state], f"{item.state:<8}")
+            screen.line(Line(f"{word} {item.about:<15} {show_text(item.found)}", hang=25))
+            if item.remedy:
+                screen.line(Line(f"{'':<25}→ {show_text(item.remedy)}", hang=27))
     problems = sum(item.state is Condition.PROBLEM for item in found)
     if arguments.json:
         rows = [
@@ -142,25 +139,8 @@ def _diagnose_packages() -> Iterator[Diagnosis]:
             yield Diagnosis(about, Condition.NOTE, f"not installed: {missing}", remedy)
         elif missing:
             yield Diagnosis(about, Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
-        elif broken := "" if extra else _find_broken(versions):
-            remedy = f"pip install --force-reinstall {DISTRIBUTION}"
-            yield Diagnosis(about, Condition.PROBLEM, broken, remedy)
         else:
             yield Diagnosis(about, Condition.OK, ", ".join(f"{name} {versions[name]}" for name in versions))
-
-
-def _find_broken(names: Iterable[str]) -> str:
-    """The first package that is installed but cannot be imported, and why; "" if there is none."""
-    modules: dict[str, str] = {}
-    for module, owners in metadata.packages_distributions().items():
-        for owner in owners if not module.startswith("_") else ():
-            modules.setdefault(re.sub(r"[-_.]+", "-", owner).lower(), module)
-    for name in names:
-        try:
-            import_module(modules.get(re.sub(r"[-_.]+", "-", name).lower(), name))
-        except Exception as wrong:
-            return f"{name} is installed but cannot be imported: {type(wrong).__name__}: {wrong}"
-    return ""
 
 
 def _find_version(name: str) -> str:
@@ -239,54 +219,47 @@ def _diagnose_variables() -> Iterator[Diagnosis]:
         if path and not os.path.exists(path):  # noqa: PTH110 - a path that Path refuses is missing, too
             found = f"{name} names {path}, which does not exist"
             yield Diagnosis("certificates", Condition.PROBLEM, found, f"correct {name}, or unset it")
-    folder = os.environ.get("TMPDIR", "")
-    if folder and not os.path.isdir(folder):  # noqa: PTH112 - a name that Path refuses is no folder, too
-        found = f"TMPDIR names {folder}, which is not a folder: {tempfile.gettempdir()} is used"
-        yield Diagnosis("temporary files", Condition.NOTE, found, "correct TMPDIR, or unset it")
 
 
-def _diagnose_proxies() -> Iterator[Diagnosis]:
-    names = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
-    if not names:
-        return
+def _diagnose_places() -> Iterator[Diagnosis]:
+    """The proxies, the target and the extensions that variables name: whether a run can use them."""
+    proxies = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
+    for about, variable, find in (
+        ("proxy", next(iter(proxies), ""), _find_proxy),
+        ("target", "HARNESS_TARGET", _find_target),
+        ("extensions", EXTENSION_VARIABLE, _find_extensions),
+    ):
+        if not os.environ.get(variable):
+            continue
+        try:
+            found, remedy = find()
+        except UsageFault as fault:
+            wrong = f"{variable}: {mask_text(str(fault))}"
+            yield Diagnosis(about, Condition.PROBLEM, wrong, f"correct {variable}, or unset it")
+        else:
+            yield Diagnosis(about, Condition.NOTE, f"{variable} names {found}", remedy)
+
+
+def _find_proxy() -> tuple[str, str]:
     from harness.transport.client.dial import Origin, proxy_of
 
-    try:
-        proxy_of(Origin("https", "generativelanguage.googleapis.com", 443))
-    except UsageFault as fault:
-        yield Diagnosis("proxy", Condition.PROBLEM, str(fault), f"set {names[0]} again, or unset it")
-        return
-    remedy = "harness reaches https targets through it, but not loopback"
-    yield Diagnosis("proxy", Condition.NOTE, f"set: {', '.join(names)}", remedy)
+    proxy_of(Origin("https", "generativelanguage.googleapis.com", 443))
+    return "a proxy", "harness reaches https targets through it, but not loopback"
 
 
-def _diagnose_target() -> Iterator[Diagnosis]:
-    name = os.environ.get("HARNESS_TARGET", "")
-    if not name:
-        return
+def _find_target() -> tuple[str, str]:
     from harness.engine.targets import TargetOptions, resolve_target
     from harness.interactions.servers import SERVERS
 
-    try:
-        url = resolve_target(SERVERS, name, TargetOptions()).info.url
-    except UsageFault as fault:
-        found = f"HARNESS_TARGET: {mask_text(str(fault))}"
-        yield Diagnosis("target", Condition.PROBLEM, found, "correct HARNESS_TARGET, or unset it")
-    else:
-        remedy = "commands without a target use it; `harness check --profile smoke` asks whether it is up"
-        yield Diagnosis("target", Condition.NOTE, f"HARNESS_TARGET names {url or 'the embedded emulator'}", remedy)
+    url = resolve_target(SERVERS, os.environ["HARNESS_TARGET"], TargetOptions()).info.url
+    remedy = "commands without a target use it; `harness check --profile smoke` asks whether it is up"
+    return url or "the embedded emulator", remedy
 
 
-def _diagnose_extensions() -> Iterator[Diagnosis]:
+def _find_extensions() -> tuple[str, str]:
     from harness.kit.extension import load_extensions
 
-    try:
-        found = load_extensions()
-    except UsageFault as fault:
-        yield Diagnosis("extensions", Condition.PROBLEM, str(fault), f"correct {EXTENSION_VARIABLE}, or unset it")
-    else:
-        if found:
-            yield Diagnosis("extensions", Condition.OK, ", ".join(extension.name for extension in found))
+    return ", ".join(extension.name for extension in load_extensions()), "commands load its rules and mutants"
 
 
 def _diagnose_configuration() -> Iterator[Diagnosis]:
@@ -313,8 +286,6 @@ _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
     "pytest": _diagnose_pytest,
     "loopback": _diagnose_loopback,
     "environment": _diagnose_variables,
-    "proxy": _diagnose_proxies,
-    "target": _diagnose_target,
-    "extensions": _diagnose_extensions,
+    "places": _diagnose_places,
     "configuration": _diagnose_configuration,
 }

@@ -80,7 +80,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         "database of Hypothesis examples: DIR, redis://… or github:OWNER/REPO",
         URL, metavar="WHERE", trust=Trust.WRITE, group="search",
     )  # fmt: skip
-    level: Level = level_option("weakest level to judge", "verdicts")
+    level: Level = level_option("verdicts")
     strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     exclude: Sequence[str] | None = option(
         "rule or finding code to exclude (repeatable)",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from harness.benches.server.reachability import wait_until_up
-from harness.cli.arguments import read_options, split_command
+from harness.cli.arguments import read_options
 from harness.cli.common_options import (
     ca_file_option,
     contract_of,
@@ -31,7 +31,6 @@ from harness.cli.common_options import (
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
 from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
-from harness.cli.masking import mask_text
 from harness.cli.options import (
     HOST,
     KEY,
@@ -67,12 +66,6 @@ KEY_VARIABLE = "HARNESS_GATEWAY_KEY"
 UPSTREAM_PORT = 9100
 UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "models": "any", "ticks": 12}
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
-
-_REPEATED = (
-    "api_key", "revision", "model", "agent", "ca_file", "upstream_port", "upstream_host",
-    "wait", "timeout", "patience", "idle", "watch",
-)  # fmt: skip
-"""Options with a value that decide what a rule sees."""
 
 _KEY_NAMES = {SERVERS.key_variable: KEY_VARIABLE}
 """A `curl` line of a finding goes to the gateway, so it names the key of the gateway."""
@@ -164,8 +157,8 @@ OPTIONS = GatewayArguments
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    own, command = split_command(words, "gateway")
-    arguments = read_options(GatewayArguments, own)
+    arguments = read_options(GatewayArguments, words)
+    command = arguments.child
     if not (arguments.target or "").strip():
         raise UsageFault(
             "no gateway was given (is a variable unset?): name its URL, such as http://127.0.0.1:4000"
@@ -191,7 +184,7 @@ def run(words: Sequence[str]) -> int:
         declared=_HELD_BACK if arguments.streams else (),
         baseline=baseline,
         gateway=target.info,
-        repeated=tuple(map(mask_text, _list_repeated(arguments, command))),
+        repeat=arguments.repeat,
     )
     select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
@@ -250,26 +243,6 @@ def run(words: Sequence[str]) -> int:
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
     return finish(arguments, baseline, finished)
-
-
-def _list_repeated(arguments: GatewayArguments, command: Sequence[str] | None) -> Iterator[str]:
-    """The part of a command line that has to be repeated for the same result; the caller masks keys."""
-    declared = arguments.list_options()
-    for name in _REPEATED:
-        value = getattr(arguments, name)
-        if value is not None and value != declared[name].default:
-            text = f"{value:g}" if isinstance(value, float) else str(value)
-            yield from (f"--{name.replace('_', '-')}", text)
-    for name, value in arguments.header or ():
-        yield from ("--header", f"{name}: {value}")
-    for name in arguments.allow_host or ():
-        yield from ("--allow-host", name)
-    if arguments.strict:
-        yield "--strict"
-    if arguments.streams:
-        yield "--streams"
-    if command is not None:
-        yield from ("--", *command)
 
 
 def _resolve(arguments: GatewayArguments) -> ResolvedTarget:

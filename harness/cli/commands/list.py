@@ -17,7 +17,7 @@ from harness.cli.common_options import (
 )
 from harness.cli.options import Page, Trust, argument, flag
 from harness.cli.output import say, say_lines, write_json
-from harness.cli.rules import list_every_check, load_every_check
+from harness.cli.rules import load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
@@ -75,7 +75,7 @@ def run(words: Sequence[str]) -> int:
         return 0
     selection = Selection(checks=tuple(arguments.globs))
     plan = make_plan(
-        load_every_check() if arguments.json else list_every_check(),  # what an exercise costs is in JSON alone
+        load_every_check(),
         selection,
         everything(SERVERS.load_capabilities()),
         SERVERS.load_profiles(),

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.benches.server.reachability import report_silent_requests
-from harness.cli.arguments import read_options, split_command
+from harness.cli.arguments import read_options
 from harness.cli.common_options import ca_file_option
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import URL, Page, Trust, option
-from harness.cli.output import say_masked
+from harness.cli.output import make_once_sayer, say_masked
 from harness.cli.serving import ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect
@@ -56,8 +56,7 @@ OPTIONS = ProxyArguments
 
 def run(words: Sequence[str]) -> int:
     """Run the command. The exit code is CMD's if CMD failed; else 0, or 4 if the target returned no response."""
-    own, command = split_command(words, "proxy")
-    arguments = read_options(ProxyArguments, own)
+    arguments = read_options(ProxyArguments, words)
     if not arguments.target:
         raise UsageFault("name the server to forward to: --target http://127.0.0.1:8000")
     from harness.benches.record.recorder import target_class
@@ -68,7 +67,7 @@ def run(words: Sequence[str]) -> int:
     from harness.transport.proxy import UpstreamServer
     from harness.transport.server.server import InThread, WaitingServer
 
-    aim, port = arguments.target, port_to_take(arguments, command)
+    aim, port = arguments.target, port_to_take(arguments)
     refuse_itself(aim, arguments.host, port)
     upstream = UpstreamServer(aim, ca_file=arguments.ca_file)
     notes = _Notes()
@@ -96,11 +95,9 @@ def run(words: Sequence[str]) -> int:
 
     code = serve_with_page(
         InThread(server),
-        server,
         arguments,
         granted,
-        command,
-        welcome=lambda: welcome,
+        welcome=lambda url: welcome,
         environment=lambda url: local_environment(url, os.environ) | granted.environment,
         facts=granted.facts,
     )
@@ -109,7 +106,7 @@ def run(words: Sequence[str]) -> int:
     for line in notes.totals():
         say_masked(line, to_errors=arguments.json)
     if not notes.asked:
-        unused = f"no request arrived, and nothing was forwarded: {ask_for_client(server.url, command)}"
+        unused = f"no request arrived, and nothing was forwarded: {ask_for_client(server.url, arguments)}"
         say_masked(unused, to_errors=arguments.json)
     return code or int(notes.exit)
 
@@ -119,7 +116,7 @@ class _Notes:
 
     def __init__(self) -> None:
         self._reasons: Counter[str] = Counter()
-        self._said: set[str] = set()
+        self._say_once = make_once_sayer("harness proxy: ")
         self.asked = 0
         """How many requests were forwarded."""
         self._lock = threading.Lock()
@@ -154,11 +151,6 @@ class _Notes:
         reason = ending.detail or ending.words
         with self._lock:
             self._reasons[reason] += 1
-        self._say_once(f"no response to {request.method} {request.raw_path}: {reason}", key=reason)
-
-    def _say_once(self, text: str, *, key: str = "") -> None:
-        with self._lock:
-            repeated = (key or text) in self._said
-            self._said.add(key or text)
-        if not repeated:
-            say_masked(f"harness proxy: {text}", to_errors=True)
+            is_first = self._reasons[reason] == 1
+        if is_first:
+            self._say_once(f"no response to {request.method} {request.raw_path}: {reason}")

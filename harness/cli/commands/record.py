@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from harness.cli.arguments import read_options, split_command
+from harness.cli.arguments import read_options
 from harness.cli.common_options import (
     api_key_option,
     ca_file_option,
@@ -37,7 +37,7 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import say, say_masked, write_json
+from harness.cli.output import make_once_sayer, say, say_masked, write_json
 from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -239,10 +239,9 @@ def run(words: Sequence[str]) -> int:
 
     Else 1 if something is missing, 4 if the target returned no response, 3 without an exchange, 0 otherwise.
     """
-    own, command = split_command(words, "record")
-    arguments = read_options(RecordArguments, own)
+    arguments = read_options(RecordArguments, words)
     if arguments.scenario:
-        if command is not None:
+        if arguments.child is not None:
             raise UsageFault("--scenario sends its own requests: remove the command after `--`")
         arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --scenario")
         return run_scenarios(arguments)
@@ -268,24 +267,22 @@ def run(words: Sequence[str]) -> int:
         own_api(),
         mode=arguments.record_mode,
         host=arguments.host,
-        port=port_to_take(arguments, command),
+        port=port_to_take(arguments),
         encoding=arguments.accept_encoding,
         ca_file=arguments.ca_file,
         redact=not arguments.no_redaction,
         secrets=own_secrets().values(),
-        warn=_Telling("not recorded"),
-        no_answer=_Telling("no response"),
+        warn=make_once_sayer("harness record: not recorded: "),
+        no_answer=make_once_sayer("harness record: no response: "),
         window=inspector,
         hear=hear,
     )
 
     code = serve_with_page(
         recorder,
-        recorder,
         arguments,
         granted,
-        command,
-        welcome=lambda: (
+        welcome=lambda url: (
             f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
             if recorder.only_plays
             else f"recording {target} into {arguments.cassette}; Ctrl-C ends it"
@@ -297,7 +294,7 @@ def run(words: Sequence[str]) -> int:
         write_json(summary_record(summary))
     else:
         ended = f"the command ended with status {code}; " if code else ""
-        _print(summary, ended + ask_for_client(recorder.url, command))
+        _print(summary, ended + ask_for_client(recorder.url, arguments))
     if code:
         return code
     if summary.unrecorded or summary.misses:
@@ -305,19 +302,6 @@ def run(words: Sequence[str]) -> int:
     if summary.passed and len(summary.unanswered) == summary.passed:
         return Exit.UNREACHABLE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
-
-
-class _Telling:
-    """Prints problems on standard error as they occur, each text once: a dead target is asked often."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._said: set[str] = set()
-
-    def __call__(self, text: str) -> None:
-        if text not in self._said and len(self._said) < 100:
-            self._said.add(text)
-            say_masked(f"harness record: {self._what}: {text}", to_errors=True)
 
 
 def _require_cassette(arguments: RecordArguments) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import read_options, split_command
+from harness.cli.arguments import read_options
 from harness.cli.common_options import own_api
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
@@ -78,8 +78,7 @@ OPTIONS = ReplayArguments
 
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code: CMD's if it failed; else 1 if a request was not recorded, 3 if none came."""
-    own, command = split_command(words, "replay")
-    arguments = read_options(ReplayArguments, own)
+    arguments = read_options(ReplayArguments, words)
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
     from harness.cassette.player import with_server_endings
@@ -118,7 +117,7 @@ def run(words: Sequence[str]) -> int:
         hear=hear,
         on_fault=print_fault,
         host=arguments.host,
-        port=port_to_take(arguments, command),
+        port=port_to_take(arguments),
         cors=PAGE_FIELDS if arguments.cors else (),
         cors_for=is_for_service,
     )
@@ -128,18 +127,16 @@ def run(words: Sequence[str]) -> int:
 
     code = serve_with_page(
         server,
-        server,
         arguments,
         granted,
-        command,
-        welcome=lambda: welcome,
+        welcome=lambda url: welcome,
         environment=lambda url: command_environment(url, os.environ) | granted.environment,
         facts=granted.facts,
     )
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:
-        _print(player, ask_for_client(server.url, command))
+        _print(player, ask_for_client(server.url, arguments))
     for line in faulty.story():
         say_masked(line, to_errors=arguments.json)
     if player.misses:

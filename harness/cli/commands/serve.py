@@ -9,13 +9,13 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
-from harness.cli.arguments import read_options, split_command
+from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from harness.benches.server.page_guard import Pages
     from harness.emulator import Emulator
     from harness.incidents import Incident
+    from harness.transport import ServerThread
     from harness.wire import Request, Response, Service
 
 
@@ -111,8 +112,7 @@ OPTIONS = ServeArguments
 
 def run(words: Sequence[str]) -> int:
     """Run the command; with `-- CMD`, return CMD's exit code."""
-    own, command = split_command(words, "serve")
-    arguments = read_options(ServeArguments, own)
+    arguments = read_options(ServeArguments, words)
     incident = _choose_incident(arguments)
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
@@ -149,7 +149,7 @@ def run(words: Sequence[str]) -> int:
         hear=hear,
         on_fault=print_fault,
         host=arguments.host,
-        port=port_to_take(arguments, command),
+        port=port_to_take(arguments),
         clock=emulator.clock,
         tls=tls_context(arguments),
         cors=() if arguments.no_cors else PAGE_FIELDS,
@@ -160,18 +160,16 @@ def run(words: Sequence[str]) -> int:
     given = list(_read_keys(arguments))
     code = serve_with_page(
         _delivering(server, emulator, is_allowed=is_loopback(arguments.host) or arguments.deliver_webhooks),
-        server,
         arguments,
         granted,
-        command,
-        welcome=lambda: f"serving the Interactions API at {server.url}/v1beta ({keys}){granted.note}{met}",
+        welcome=lambda url: f"serving the Interactions API at {url}/v1beta ({keys}){granted.note}{met}",
         environment=lambda url: command_environment(url, os.environ, given) | granted.environment,
         facts={**granted.facts, "bounds": emulator.settings.bounds},
     )
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
     if arguments.fault and not service.describe_state()["counted"]:
-        say(ask_for_client(server.url, command), to_errors=arguments.json)
+        say(ask_for_client(server.url, arguments), to_errors=arguments.json)
     return code
 
 
@@ -187,12 +185,12 @@ def _choose_pages(arguments: ServeArguments) -> Pages:
 
 
 @contextmanager
-def _delivering(server: AbstractContextManager[Any], emulator: Emulator, *, is_allowed: bool) -> Iterator[None]:
+def _delivering(server: ServerThread, emulator: Emulator, *, is_allowed: bool) -> Iterator[ServerThread]:
     """Serve, and deliver webhooks to receivers on this machine meanwhile, if it `is_allowed`."""
     from harness.transport.client.courier import Courier
 
     with server, Courier(emulator.outbox, is_allowed=is_allowed):
-        yield
+        yield server
 
 
 def _choose_incident(arguments: ServeArguments) -> Incident | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.arguments import read_options, split_command
+from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
 from harness.cli.judging_options import BaselineOptions, baseline_of, finish, read_again
 from harness.cli.masking import mask_text, own_secrets
@@ -155,8 +155,8 @@ _NO_INCIDENTS = (
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
-    own, command = split_command(words, "torture")
-    arguments = read_options(TortureArguments, own)
+    arguments = read_options(TortureArguments, words)
+    command = arguments.child
     from harness.benches.client.ready import find_ready
 
     ready = None if arguments.client is None else find_ready(arguments.client)
@@ -237,8 +237,7 @@ def _play(
         fail_fast=arguments.fail_fast,
         deadline=arguments.deadline,
         policy=Policy(strict=arguments.strict, baseline=baseline),
-        command=() if is_ready else shown,
-        repeated=tuple(_options_to_repeat(arguments, spec)),
+        repeat=lambda *words: arguments.repeat(*words, *(() if spec is None else ("--client", spec))),
         allowed=read_allowed(arguments.allow, "--allow"),
         client=TargetInfo(name=spec or shlex.join(shown), secrets=own_secrets()),
     )
@@ -246,22 +245,6 @@ def _play(
     finished = listeners.follow(torture(CLIENTS, cases, new, options))
     note_failed(run, finished.results)
     return finish(arguments, baseline, finished)
-
-
-def _options_to_repeat(arguments: TortureArguments, spec: str | None) -> Iterator[str]:
-    """The options that a line has to repeat so that a case comes out the same."""
-    if spec is not None:
-        yield from ("--client", spec)
-    if arguments.revision:
-        yield from ("--revision", arguments.revision)
-    if arguments.loop and spec is None:
-        yield "--loop"
-    if arguments.timeout != TIMEOUT:
-        yield from ("--timeout", f"{arguments.timeout:g}")
-    if arguments.strict:
-        yield "--strict"
-    for name in arguments.allow:
-        yield from ("--allow", name)
 
 
 def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:

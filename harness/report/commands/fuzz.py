@@ -48,7 +48,6 @@ class FuzzPresentation(Presentation):
     live = False
     lists_causes = True
     names_target = True
-    again = ""
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
         self._seed = seed

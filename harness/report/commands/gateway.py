@@ -46,7 +46,6 @@ class GatewayPresentation(Presentation):
     badge = "gateway"
     command = "gateway"
     noun = "check"
-    again = ""
     begins = "sending the first requests to the gateway"
 
     def __init__(self, upstream: str = "") -> None:

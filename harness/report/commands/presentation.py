@@ -6,9 +6,8 @@ the state of a run; the format must not matter.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -78,8 +77,8 @@ class Presentation:
     `settings` are those of a configuration file that leave something out, as text, by key.
     `names_target`: it names the target also if it is not live. `lists_causes`: it lists the causes of failures at
     the end. `names_rules`: its output has no room for the broken rules, so that the next steps name the command
-    that prints them. `warned_title` and `warned_about` head the warnings of a page. `times_exercises`: it lists
-    the waits of exercises. `begins` is its first wait, `again` the option that runs one check alone, if any.
+    that prints them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat`
+    writes the line that runs it again for some results.
     """
 
     subject = "{api}"
@@ -92,18 +91,14 @@ class Presentation:
     names_target = False
     times_exercises = False
     begins = "asking the target which capabilities it has"
-    again = "-c"
+    repeat: Callable[..., str] | None = None
     lists_causes = False
     settings: Mapping[str, str] = {}
     names_rules = False
-    warned_title = "Warnings"
-    warned_about = (
-        "{} warned and did not fail the run: a SHOULD rule is broken, a MUST rule is met only in a lenient "
-        "reading, or the baseline lists the failure."
-    )
 
-    def __init__(self, *, times_exercises: bool = False) -> None:
+    def __init__(self, *, times_exercises: bool = False, repeat: Callable[..., str] | None = None) -> None:
         self.times_exercises = times_exercises
+        self.repeat = repeat
 
     # for every format
 
@@ -270,12 +265,11 @@ class Presentation:
         It is the command for its check alone, unless that check needs the exercises of others to show it.
         """
         failed = [result for result in state.results if result.outcome is Accounted.FAILED and result.evidence]
-        if not (self.again and failed):
+        if not (self.repeat and failed):
             return ""
-        target, _ = state.whole()
         worst = min(failed, key=attrgetter("urgency"))
-        alone = f"harness {self.command} {shlex.quote(target.url or target.name)} {self.again} {worst.id} -v"
-        return f"help: {'the same command with `-v`' if worst.shown_by else f'`{alone}`'} shows all of it"
+        alone = "the same command with `-v`" if worst.shown_by else f"`{self.repeat('-c', worst.id, '-v')}`"
+        return f"help: {alone} shows all of it"
 
 
 def describe_stale(result: Result) -> str:

@@ -57,7 +57,6 @@ class TorturePresentation(Presentation):
     live = False
     lists_causes = True
     names_rules = True
-    again = ""
     begins = "running the client without a fault"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:

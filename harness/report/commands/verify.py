@@ -56,7 +56,6 @@ class VerifyPresentation(Presentation):
     command = "verify"
     live = False
     names_rules = True
-    again = ""
     begins = "reading the recordings"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:

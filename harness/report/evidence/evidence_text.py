@@ -22,7 +22,7 @@ from harness.engine.results import ClientRun, Evidence, RecordedPlace, of_kind
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
-from harness.outcome.words import format_count, shorten
+from harness.outcome.words import format_count
 from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.report.evidence.wire_text import STEP, quote, quote_place, shorten_target, shorten_tokens
 from harness.report.finding_text import place
@@ -40,12 +40,11 @@ from harness.wire.message import escape_controls
 class Detail(StrEnum):
     """How much of the evidence is shown.
 
-    `BRIEF`: a failure on a screen, without its bytes. `USUAL`: the exchange that shows the fault, the others in a
-    line each way. `FULL`: each exchange that matters. `WHOLE`: all exchanges, to their last byte.
+    `BRIEF`: a failure on a screen, without its bytes. `FULL`: each exchange that matters. `WHOLE`: all exchanges,
+    to their last byte.
     """
 
     BRIEF = "brief"
-    USUAL = "usual"
     FULL = "full"
     WHOLE = "whole"
 
@@ -309,7 +308,7 @@ def shown_lines(
     `places` has the place that the first finding names in each exchange, by its identity. `events` are lines that
     stand for the stream in which the fault is. `elsewhere` describes where the others are, `""` if nowhere.
     """
-    verbose = detail in (Detail.FULL, Detail.WHOLE)
+    brief = detail is Detail.BRIEF
     if exchanges := of_kind(Exchange, evidence):
         shown, fault = _choose(exchanges, display.api, accused, named=named)
         if detail is Detail.WHOLE:
@@ -317,18 +316,17 @@ def shown_lines(
             for exchange in exchanges:
                 yield from exchange_lines(exchange, display, shown=1_000_000)
         else:
-            if len(exchanges) > len(shown) and detail is not Detail.BRIEF:
+            if len(exchanges) > len(shown) and not brief:
                 more = f"; {elsewhere}" if elsewhere else ""
                 yield f"exchanges ({len(shown)} of {len(exchanges)}{more}):"
             yield from _write_exchanges(display, shown, fault, detail=detail, events=events, places=places)
-        if detail is not Detail.BRIEF:
+        if not brief:
             yield "reproduce:"
             for command in curl_lines(shown, display):
                 yield from (Line(line, Role.COMMAND) for line in command.split("\n"))
     if relayed := of_kind(RelayedExchange, evidence):
-        brief = detail is Detail.BRIEF
-        most = RELAYED_IN_FULL if verbose else ONE_ROW - len("client → gateway    ") if brief else ONE_LINE
-        for item in relayed if verbose else relayed[: 1 if brief else 2]:
+        most = ONE_ROW - len("client → gateway    ") if brief else RELAYED_IN_FULL
+        for item in relayed[:1] if brief else relayed:
             yield f"exchange {item.name}:"
             yield from (Line(f"  {line}", Role.QUIET) for line in relayed_lines(item, display.mask, most))
         if not brief:
@@ -336,11 +334,11 @@ def shown_lines(
             command = curl(relayed[0].client.request, display)
             yield from (Line(f"  {line}", Role.COMMAND) for line in command.split("\n"))
     if recorded := of_kind(RecordedPlace, evidence):
-        first = recorded if verbose else recorded[:10]
+        first = recorded[:10] if brief else recorded
         yield f"found in {format_count(len(recorded), 'place')}{':' if first == recorded else ', such as:'}"
         yield from (f"  {place_line(item)}" for item in first)
     for run in of_kind(ClientRun, evidence):
-        yield from client_lines(run, verbose=verbose)
+        yield from client_lines(run, verbose=not brief)
 
 
 def _write_exchanges(
@@ -352,30 +350,25 @@ def _write_exchanges(
     events: Sequence[str],
     places: Mapping[int, Where],
 ) -> Iterator[str]:
-    """The exchange that shows the fault in full, and a line each way for the others.
+    """Each exchange, in full or as a line each way, then the `events` of the stream in which the fault is.
 
-    Where `events` show that exchange, it has a line each way, too; in brief, the member that a finding names.
+    In brief, the exchange that shows the fault has the member that a finding names, unless `events` show it.
     """
     first = shown[0].began
     for exchange in shown:
         where, time = places.get(id(exchange)), ""
         if exchange.began is not None and first is not None and exchange.began - first >= 0.25:
             time = f" (after {exchange.began - first:.1f} s)"
-        is_fault = exchange is fault and not events
-        if detail is Detail.FULL or (is_fault and detail is Detail.USUAL):
+        if detail is Detail.FULL:
             head, *others = exchange_lines(exchange, display, where=where)
             yield from (Line(line, Role.QUIET) for line in (head + time, *others))
             continue
-        most = ONE_LINE if detail is Detail.USUAL else ONE_ROW
-        yield Line(f"> {_request(exchange.request, display.mask, most)}{time}", Role.QUIET, hang=4)
-        if detail is Detail.USUAL:
-            quoted = _quote_place(exchange, display, where)
-            yield Line(f"< {_answer(exchange, display.mask, most)}{quoted}", Role.QUIET, hang=4)
-        elif not events:  # else the picture shows what came
+        yield Line(f"> {_request(exchange.request, display.mask, ONE_ROW)}{time}", Role.QUIET, hang=4)
+        if not events:  # else the picture shows what came
             text = body_text(exchange.body[:MASKED], exchange.request, display)
-            place = list(quote_place(text, where.pointer)) if is_fault and where is not None else []
+            place = list(quote_place(text, where.pointer)) if exchange is fault and where is not None else []
             at = f"{exchange.status}, at {where.pointer}:" if place and where is not None else ""
-            yield Line(f"< {at or _answer(exchange, display.mask, most)}", Role.QUIET, hang=4)
+            yield Line(f"< {at or _answer(exchange, display.mask, ONE_ROW)}", Role.QUIET, hang=4)
             yield from place
     yield from events
 
@@ -445,17 +438,6 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
     except UnicodeDecodeError:  # such as one that is compressed
         return f"{exchange.status} {len(exchange.body):,} bytes that are not text{end}"
     return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
-
-
-def _quote_place(exchange: Exchange, display: Display, where: Where | None) -> str:
-    """The part of a response that a finding names, unless the line with its beginning shows it; `""` for none."""
-    if where is None or not where.pointer or len(exchange.body) > MASKED:
-        return ""
-    text = body_text(exchange.body, exchange.request, display)
-    found = find_place(text, where)
-    if found is None or found[1] < ONE_LINE:
-        return ""
-    return f", with {escape_controls(shorten(' '.join(text[slice(*found)].split()), ONE_LINE))}"
 
 
 def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[Line]:

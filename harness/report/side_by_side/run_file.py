@@ -17,7 +17,6 @@ from harness.documents import explain_unread
 from harness.outcome import Accounted, Reason, UsageFault
 from harness.outcome.words import to_one_line
 from harness.report.finding_text import summarize
-from harness.report.formats import FORMATS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,9 +123,6 @@ def read_record(path: Path) -> dict[str, Any]:
         data = path.read_bytes()
     except OSError as wrong:
         raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(wrong)}") from None
-    for name, entry in FORMATS.items():
-        if name != "json" and entry.mark.match(data):
-            raise UsageFault(f"{str(path)!r} is the {name} report of a run: name one of --report json=FILE")
     try:
         record = json.loads(data)
     except (ValueError, RecursionError) as wrong:

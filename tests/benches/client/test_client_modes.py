@@ -382,7 +382,7 @@ def test_a_run_that_never_settles() -> None:
     (case,) = cases_of_set("polling", base_of("poll"), only=["never-settles"])
     (result,) = play(polls, [case])
     assert outcome_of(result) is DropOutcome.COULD_NOT
-    assert case.command_line(["x"]) == "harness torture --set polling --kinds never-settles --mode poll -- x"
+    assert case.list_words() == ["--set", "polling", "--kinds", "never-settles", "--mode", "poll"]
 
 
 @pytest.mark.slow
@@ -451,13 +451,11 @@ def test_what_was_continued_is_one_result() -> None:
 
 def test_a_case_repeats_its_mode_and_what_comes_later() -> None:
     """The line that repeats a case has its mode, and the answer to further turns if it is none of the mode's."""
-    line = base_of("tools", "event:3,rst").command_line(["./client"])
-    assert line == "harness torture --cuts event:3,rst --mode tools -- ./client"
+    assert base_of("tools", "event:3,rst").list_words() == ["--cuts", "event:3,rst", "--mode", "tools"]
     (first, *_) = cases_of_set("standard", base_of("create"), only=["continuations"])
-    assert """--further '{"text": " And the rest of it."}'""" in first.command_line(
-        [], ["--client", "google-genai"]
-    )
-    assert "requires_continuation" in first.command_line([])
+    words = first.list_words()
+    assert words[words.index("--further") + 1] == '{"text": " And the rest of it."}'
+    assert "requires_continuation" in words[words.index("--script") + 1]
 
 
 def stores_nothing(mode: str, *, streamed: bool, keeps: Callable[[str], str] = str) -> Reads:

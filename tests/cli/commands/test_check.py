@@ -35,26 +35,6 @@ def test_conformant(harness: Harness, toy: Toy) -> None:
     assert toy[0].stored == {}
 
 
-@pytest.mark.parametrize(
-    ("model", "noted"),
-    [("gemini-2.5-flash", "note: gemini-2.5-flash has the retirement date 2026-12-01."), ("toy", "")],
-)
-def test_the_retirement_of_a_model_is_noted_once(model: str, noted: str, harness: Harness, toy: Toy) -> None:
-    """Only for a model that the command line names, and not in the result."""
-    done = harness("check", toy[1], "--model", model)
-    assert done.code == 0
-    assert done.err.count("note: ") == bool(noted)
-    assert noted in done.err
-
-
-def test_verbose_with_a_choice_of_checks(harness: Harness, toy: Toy) -> None:
-    """With -v, the selected checks are listed by name and the excluded ones are counted."""
-    done = harness("check", toy[1], "-c", "create.ok", "-v")
-    assert "PASSED      create.ok" in done.out
-    assert "EXCLUDED" not in done.out
-    assert " 1 passed, 2 excluded." in done.out
-
-
 def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
     """--api-version overrides the version in the URL, and the requests use it."""
     harness("check", toy[1] + "/v1beta", "--api-version", "v1")
@@ -202,12 +182,20 @@ def test_failure(harness: Harness, toy: Toy) -> None:
 
 
 @pytest.mark.usefixtures("with_odd")
-def test_key_from_the_environment(harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GEMINI_API_KEY is used, and masked like a key from the command line."""
-    monkeypatch.setenv("GEMINI_API_KEY", toys.KEY)
-    done = harness("check", toy[1], "-v")
-    assert "x-goog-api-key: ***" in done.out
-    assert toys.KEY not in done.out
+def test_the_line_that_shows_a_failure_has_the_other_options(
+    harness: Harness, toy: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be copied: what was given comes again, keys as variables, and the selection is that failure alone."""
+    monkeypatch.setenv("HARNESS_EXTENSION", "")  # the option sets it for later calls of this process
+    Path("own.py").write_text("from harness.extend import Extension\nown = Extension('own')\n", encoding="utf-8")
+    words = ("--api-key", toys.KEY, "-H", f"Authorization: Bearer {toys.KEY}x", "-H", "x-team: blue one")
+    words += ("--timeout", "20", "-j", "2", "--capability", "-agents", "--extension", "own.py")
+    done = harness("check", toy[1], "-c", "get.*", "--report", "json=a.json", *words)
+    assert (
+        f'help: `harness check {toy[1]} -c get.odd -v --jobs 2 --api-key "$GEMINI_API_KEY" '
+        "--header 'Authorization: Bearer '\"$AUTHORIZATION\" --header 'x-team: blue one' --capability=-agents "
+        "--timeout 20 --extension own.py` shows all of it"
+    ) in done.out
 
 
 @pytest.mark.usefixtures("with_odd")

@@ -148,14 +148,6 @@ def test_a_recorded_answer_comes_byte_for_byte(said: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_what_was_not_recorded_names_the_nearest(said: dict[str, Any]) -> None:
-    """Another input is refused with what differs."""
-    status, text = said["unrecorded"]
-    assert status == 400
-    assert 'recorded "My name is Ada.", got "My name is Bob."' in json.loads(text)["error"]["message"]
-
-
-@pytest.mark.slow
 def test_faults_are_applied_to_recordings(said: dict[str, Any]) -> None:
     """`fail` refuses a recorded create, `faults` says so, and `mend` ends it."""
     assert said["failed"] == 503
@@ -175,12 +167,6 @@ def test_an_answer_that_no_create_took_is_an_error(said: dict[str, Any]) -> None
     ]
     assert said["incident"] is None
     assert said["besides"][2].startswith("reply('Three.') was never used: ")
-
-
-@pytest.mark.slow
-def test_a_failure_comes_as_often_as_it_is_asked_for(said: dict[str, Any]) -> None:
-    """A drop that is planned later brings no old failure again; the same failure, asked for again, comes again."""
-    assert said["again"] == [503, 200, 503]
 
 
 def test_a_drop_that_nothing_met_is_an_error(said: dict[str, Any]) -> None:
@@ -212,22 +198,11 @@ def test_an_unknown_option_is_refused_with_the_known_ones(
     assert right in message
 
 
-def test_a_wrong_plan_is_shown_as_it_was_written(said: dict[str, Any]) -> None:
-    """The place of a mistake counts in the user's own text."""
-    assert "column 1:" in said["typo"][2]
-    assert "streams=" not in said["typo"][2]
-
-
 def test_what_a_recording_cannot_do_is_refused_in_words(said: dict[str, Any]) -> None:
     """There is nothing to script in a recording."""
     is_ours, status, message = said["reply"]
     assert (is_ours, status) == (True, 404)
     assert "/__harness__/faults" in message
-
-
-def test_it_ends_with_stop(said: dict[str, Any]) -> None:
-    """After `stop` nothing listens."""
-    assert said["stopped"] == "ECONNREFUSED"
 
 
 def test_a_server_that_does_not_start_says_why(said: dict[str, Any]) -> None:

@@ -168,16 +168,6 @@ def test_one_server_at_several_addresses(write: Write, capsys: pytest.CaptureFix
     assert "NEW FAILURE  x.one [MUST] passed → failed (no)" in capsys.readouterr().out
 
 
-def test_a_refusal_is_an_answer(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two targets that refuse the same agree; one that refuses what the other does differs."""
-    refused = [check(name, "not_offered", "refused") for name in ("x.one", "x.two")]
-    one, other = write("a.json", *refused), write("b.json", refused[0], check("x.two", "passed"), url="http://o")
-    main(["diff", one, other])
-    out = capsys.readouterr().out
-    assert "x.two [MUST] not offered (refused) | passed" in out
-    assert "2 checks: 1 failed or different, 1 the same in every run." in out
-
-
 def test_runs_are_called_by_their_files(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
     """A run is called by its file, or as `NAME=FILE` says; two files of one name by their paths."""
     one, other = (
@@ -208,28 +198,6 @@ def test_the_page_and_the_data(write: Write, tmp_path: Path, capsys: pytest.Capt
     assert "</script><b>bold" in PageReader.read(text).text
     assert {"x.one", "x.two"} <= set(PageReader.read(text).ids)
     assert "| `x.one` | MUST | passed | failed |" in markdown.read_text("utf-8")
-
-
-def test_what_only_some_targets_offer_is_folded(write: Write, tmp_path: Path) -> None:
-    """The page begins with what is broken or judged otherwise; what a target refuses stands in a fold below."""
-    refused = check("x.two", "not_offered", "refused")
-    files = [
-        write("a.json", check("x.one", "passed"), check("x.two", "passed"), check("x.three", "passed")),
-        write(
-            "b.json", check("x.one", "failed", "no"), refused, check("x.three", "warned", "odd"), url="http://o"
-        ),
-    ]
-    page = tmp_path / "c.html"
-    main(["diff", *files, "--report", f"html={page}"])
-    text = page.read_text("utf-8")
-    assert find_faults(text) == []
-    assert "1 with the same outcome in every run that judged them" in text
-    assert (
-        text.index('id="x.one"')
-        < text.index('id="x.three"')
-        < text.index('id="partly"')
-        < text.index('id="x.two"')
-    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import shlex
 import shutil
@@ -143,17 +142,6 @@ def test_a_body_that_cannot_be_read_is_not_called_the_same(
     assert "Bodies that could not be read" in (tmp_path / "report.html").read_text("utf-8")
 
 
-def test_a_body_in_a_content_coding_is_compared(tmp_path: Path, harness: Harness) -> None:
-    """Other tools keep a body as it was sent: its structure is compared all the same."""
-    bodies = [gzip.compress(text) for text in (b'{"id": "v1_a"}', b'{"id": "v1_b"}', b'{"id": 1}')]
-    same, other, drifted = (
-        str(save_coded(tmp_path / f"{number}.yaml", "gzip", body)) for number, body in enumerate(bodies)
-    )
-    assert harness("diff", same, other).code == 0
-    done = harness("diff", same, drifted)
-    assert (done.code, "body.id: string → integer" in done.out) == (1, True)
-
-
 def test_a_name_with_two_values_is_a_difference(tmp_path: Path, harness: Harness) -> None:
     """One reader takes the first value and another one the last, so the two bodies are not the same."""
     bodies = [b'{"status": "completed"}', b'{"status": 5, "status": "completed"}', b'{"status": 5, "status": 5}']
@@ -181,12 +169,3 @@ def save_coded(path: Path, coding: str, body: bytes) -> Path:
         yaml.safe_dump({"version": 1, "interactions": [{"request": request, "response": response}]}), "utf-8"
     )
     return path
-
-
-def test_a_name_of_two_lines_is_refused_in_one(tmp_path: Path, harness: Harness) -> None:
-    """The name would write a line of its own, and it is no defect of harness."""
-    (tmp_path / "a\n::error::b.yaml").touch()
-    done = harness("diff", str(tmp_path), str(tmp_path))
-    assert done.code == 2
-    assert done.err.count("\n") == 1
-    assert "contains a line feed: rename it" in done.err

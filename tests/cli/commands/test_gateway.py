@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from harness.checks.gateway.exercises import EXERCISES
-from harness.cli.commands.gateway import gateway_environment
-from harness.cli.serving import command_environment
 from tests.cli.conftest import Harness, fits
 from tests.transport.peers import free_port
 
@@ -215,14 +213,6 @@ def test_a_page_does_not_reach_the_upstream(harness: Harness, port: int, tmp_pat
     assert done.code == 0, done.out + done.err
 
 
-def test_a_gateway_that_ends_at_once(harness: Harness, port: int) -> None:
-    """If the gateway's process ends at once, the exit code is 4 and its last output is shown."""
-    own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0"]
-    done = harness(*own, "--", sys.executable, "-c", "raise SystemExit('no config')")
-    assert done.code == 4
-    assert "has ended (exit code 1)\nno config" in done.err
-
-
 LEAVES = """
 class Leaves(Gateway):
     def relay_request(self, request):
@@ -272,13 +262,6 @@ def test_a_gateway_that_hangs_on_the_way(harness: Harness, port: int, tmp_path: 
     assert stopped["reason"] in errors[0].get("message", "")
 
 
-def test_a_gateway_that_is_not_there(harness: Harness, port: int) -> None:
-    """If the gateway is not running, the exit code is 4; the upstream's address is printed before."""
-    done = harness("gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0")
-    assert (done.code, done.out.partition(" (")[0].rpartition(":")[0]) == (4, "upstream: http://127.0.0.1")
-    assert "start it, check the URL, or wait for it with --wait S" in done.err
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -301,14 +284,6 @@ def test_what_is_refused(harness: Harness, given: list[str], said: str) -> None:
     assert (done.code, said in done.err) == (2, True), done.err
 
 
-def test_what_a_gateway_is_told() -> None:
-    """A gateway's environment names the upstream in every variable that clients read, and has no real key."""
-    told = gateway_environment("http://u", {"GEMINI_API_KEY": "real", "PATH": "/bin"})
-    assert told == {**command_environment("http://u", {"PATH": "/bin"}), "HARNESS_UPSTREAM_URL": "http://u"}
-    assert told["GOOGLE_GEMINI_BASE_URL"] == "http://u"
-    assert told["GEMINI_API_KEY"] != "real"
-
-
 @pytest.mark.slow
 def test_the_line_that_repeats_a_rule_tells_no_key(harness: Harness, port: int) -> None:
     """Neither a key given as an option nor one in a header or in the command is in any output."""
@@ -326,9 +301,3 @@ def test_a_port_that_is_taken_names_the_options_of_this_command(harness: Harness
         done = harness("gateway", "http://127.0.0.1:9", "--upstream-port", port)
     assert done.code == 2
     assert "(--upstream-host, --upstream-port; 0 takes a free one)" in done.err
-
-
-def test_the_own_upstream_is_no_gateway(harness: Harness, port: int) -> None:
-    """Its rules would all pass, and no gateway would have been tested."""
-    done = harness("gateway", f"http://localhost:{port}/prefix", "--upstream-port", str(port))
-    assert (done.code, "is the upstream that this command serves, not a gateway" in done.err) == (2, True)

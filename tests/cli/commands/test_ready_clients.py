@@ -139,19 +139,6 @@ def test_each_driver_is_there_and_short(client: object) -> None:
     assert bool(ready.package) == bool(ready.version)
 
 
-def test_the_helper_without_its_sdk_is_refused_in_words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """It runs with our own Python: what that lacks is named before a client is started."""
-    monkeypatch.setenv("HARNESS_CLIENTS", str(tmp_path))
-    monkeypatch.setattr(environments, "find_spec", lambda name: None)
-    with pytest.raises(UsageFault, match=r"where google.genai is not installed: pip install '.*\[sdk\]'"):
-        environments.install(find_ready("harness.resume"))
-
-
-def test_the_page_of_clients_has_each_name() -> None:
-    page = (folder("docs/clients").parent / "clients.md").read_text("utf-8")
-    assert [client.name for client in READY if f"`{client.name}`" not in page] == []
-
-
 def test_the_first_sentence_is_that_of_the_table() -> None:
     """The README counts the clients whose newest version reports success after a stream that ended early."""
     docs = folder("docs/clients").parent

@@ -97,15 +97,6 @@ def test_options_add_to_the_words_of_the_file(project: Path, harness: Harness) -
     assert '"77"' not in (project / "a.yaml").read_text("utf-8")
 
 
-def test_a_name_given_on_the_command_line_keeps_those_of_the_file(project: Path, harness: Harness) -> None:
-    """`--hide` replaces no name that the project declares, and what only comparisons read is no option."""
-    assert harness("redact", "a.yaml", "--hide", "echo").code == 0
-    text = (project / "a.yaml").read_text("utf-8")
-    assert '"account_number":"77"' not in text
-    assert "acct-123456" not in text
-    assert "unknown flag '--ignore'" in harness("redact", "a.yaml", "--ignore", "trace").err
-
-
 def test_diff_and_replay_leave_out_what_means_nothing(project: Path, harness: Harness) -> None:
     """A member that is ignored is neither drift nor the reason of a miss; another one is."""
     for name, trace, other in (("b", "1", 1), ("c", "2", 1), ("d", "1", "1")):
@@ -158,11 +149,3 @@ def test_a_wrong_word_is_a_usage_fault(table: str, told: str, tmp_path: Path) ->
         with_own_words(PROTOCOL, tmp_path)
     assert told in str(caught.value)
     assert str(caught.value).startswith(f"{tmp_path}{os.sep}pyproject.toml: [tool.harness.recordings]")
-
-
-def test_a_key_that_the_file_names_is_not_shown(project: Path, harness: Harness) -> None:
-    """A plain vcrpy file has its key in a header and in a body: `diff` prints it nowhere."""
-    (project / "b.yaml").write_text(PLAIN.replace("key-of-this-file-1", "key-of-this-file-2"), encoding="utf-8")
-    out = harness("diff", "a.yaml", "b.yaml").out
-    assert "echo" in out
-    assert "key-of-this-file" not in out

@@ -30,15 +30,6 @@ def test_a_client_that_survives(harness: Harness) -> None:
     assert done.out.splitlines()[-1] == "PASSED: all 2 cases passed."
 
 
-@pytest.mark.parametrize(("mode", "told"), [("create", True), ("follow", False)])
-@pytest.mark.slow
-def test_a_client_that_does_something_else_is_told(harness: Harness, mode: str, told: bool) -> None:
-    """A client that follows the given run, though it is to create one, is green only for what it did."""
-    done = harness("torture", "--mode", mode, "--cuts", "event:3,rst", "--", *program(ONE_SHOT))
-    assert done.code == 0, done.err
-    assert ("mode create needs a create, but the client sent none" in done.out) is told
-
-
 @pytest.mark.slow
 def test_a_client_that_does_not(harness: Harness) -> None:
     """Each kind of failure is shown once, with reason, wire, standard error and a command that repeats it."""
@@ -149,11 +140,3 @@ def test_no_real_key_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None
     assert "AIza" not in str(found)
     assert found["GOOGLE_GEMINI_BASE_URL"] == "http://127.0.0.1:1/case1"
     assert (found["INTERACTION_ID"], found["HARNESS_CASE"]) == ("v1_x", "event:3,rst")
-
-
-def test_the_rules_are_explained(harness: Harness) -> None:
-    """`harness explain` knows the rules that a client breaks."""
-    done = harness("explain", "client.creates-once")
-    assert done.code == 0
-    assert done.out.startswith("client.creates-once: a rule of `harness torture`")
-    assert "RFC 9110" in done.out

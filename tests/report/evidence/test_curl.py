@@ -84,13 +84,6 @@ def test_ids_of_an_answer_are_taken_from_the_next_one(tmp_path: Path) -> None:
     ]
 
 
-def test_who_names_an_id_did_not_make_it() -> None:
-    """A response that does not create its id, or whose id is not used later, gets no variable."""
-    cancelled = exchange("POST", f"{ROOT}/v1_a/cancel", body={"id": "v1_a", "status": "cancelled"})
-    alone = exchange(sent={"input": "hi"}, body={"id": "v1_b", "status": "completed"})
-    assert "ID" not in "".join(curl_lines([cancelled, exchange("GET", f"{ROOT}/v1_a"), alone], SHOWN))
-
-
 @pytest.mark.parametrize(
     "body", [b'{"input": ' + b"[" * 10_000 + b"]" * 9_999 + b"}'", b"a" * 500, b"%" * 600 + b"x"]
 )
@@ -121,12 +114,6 @@ def test_the_lines_wait_as_the_run_did(tmp_path: Path) -> None:
     script = "sleep() { printf '%s ' \"$1\" >> slept; }\n" + FAKE_CURL + "\n".join(curl_lines(trail, SHOWN))
     subprocess.run(["sh", "-c", script], capture_output=True, check=True, cwd=tmp_path)
     assert (tmp_path / "slept").read_text() == "3.9 2.2 "
-
-
-def test_requests_of_different_resources_did_not_wait_for_each_other() -> None:
-    """The time between a create and another one, of another exercise, is no pause that shows anything."""
-    trail = [moment("completed", 0.0, "POST"), moment("completed", 9.0, "POST")]
-    assert "sleep" not in "".join(curl_lines(trail, SHOWN))
 
 
 def test_a_request_during_a_stream_is_sent_during_it() -> None:

@@ -11,7 +11,6 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import Result
 from harness.outcome import Finding, Level, Observation, Where
 from harness.report.evidence.evidence_text import body_lines, find_place
-from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.report.page.test_story import DISPLAY, ROOT, RULE, exchange
@@ -58,15 +57,6 @@ def test_a_body_that_is_broken_has_no_place(text: str) -> None:
     assert find_place(text, Where(pointer="$.steps[1].type")) is None
 
 
-def test_a_member_of_a_body_that_is_cut_is_found() -> None:
-    """What came of a member as a whole can be shown, whatever is missing after it."""
-    text = '{"steps": [{"text": "hi", "signature": "abc'
-    found = find_place(text, Where(pointer="$.steps[0].text"))
-    assert found is not None
-    assert text[found[0] : found[1]] == '"text": "hi"'
-    assert find_place(text, Where(pointer="$.steps[0].signature")) is None
-
-
 def failed() -> tuple[Result, Exchange]:
     """A check that failed at a place in the middle of a long answer."""
     got = exchange(f"{ROOT}/v1_a", [(0.0, BODY.encode())], stream=False)
@@ -101,17 +91,6 @@ def warned() -> PresentedRun:
     assert state.finished is not None
     state.finished = structs.replace(state.finished, results=(*state.finished.results, warning))
     return state
-
-
-def test_a_warning_has_its_evidence_on_the_page() -> None:
-    """A warning is explained as a failure is: finding, sequence, bytes, commands."""
-    page = render(warned())
-    section = page.partition('id="warnings"')[2].partition('id="catalogue"')[0]
-    assert '<details class="failure" id="stream.closes">' in section
-    for part in ("the step is odd", "Reproduce it", "curl ", "<mark>&#34;SPOT&#34;</mark>"):
-        assert part in section
-    assert page.count('id="stream.closes"') == 1
-    assert '<a href="#stream.closes">See what happened</a>' in page.partition('id="catalogue"')[2]
 
 
 @pytest.mark.parametrize(

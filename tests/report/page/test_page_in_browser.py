@@ -148,26 +148,6 @@ def test_keys_walk_the_failures(browser: Any, file: Path) -> None:
     assert page.evaluate(focused) == first
 
 
-def test_a_theme_is_chosen(browser: Any, file: Path) -> None:
-    """The switch overrides the scheme of the system."""
-    page = open_page(browser, file).page
-    page.get_by_label("Dark").check()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(14, 17, 22)"
-
-
-def test_a_command_is_copied(browser: Any, file: Path) -> None:
-    """The button says that it copied, without moving anything."""
-    opened = open_page(browser, file)
-    opened.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    button = opened.page.locator("button.copy:visible").first
-    place = "node => [node.offsetLeft, node.offsetTop, node.offsetWidth]"
-    before = button.evaluate(place)
-    button.click()
-    opened.page.get_by_text("Copied").first.wait_for()
-    assert button.evaluate(place) == before
-    assert opened.page.evaluate("navigator.clipboard.readText()").startswith(("curl", "ID0=", "# "))
-
-
 def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
     """The cell of a table opens one drawer below its row; another cell closes it; axe finds nothing in it."""
     path = tmp_path / "torture.html"

@@ -6,12 +6,11 @@ import pytest
 from msgspec import structs
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import ClientRun, Result, WireMoment
+from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
 from harness.report.evidence.curl import Display
 from harness.report.evidence.stream_events import event_lines, list_events, number_in_whole
-from harness.report.page.rendering import FragmentNames, compare_texts
 from harness.report.story import StoryStep, tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
 from harness.wire.mask import Mask
@@ -112,23 +111,6 @@ def test_streams_that_flow_at_once_are_told_apart() -> None:
     assert arrows == [(0, "stream 1"), (150, "stream 2"), (250, "stream 2"), (300, "stream 1")]
 
 
-def test_exchanges_without_a_beginning_keep_their_order() -> None:
-    """Recorded exchanges have no common clock: they are told one after the other, without times between them."""
-    story = tell_story(result((structs.replace(FIRST, began=None), REST), LOST, ("", "")), DISPLAY)
-    assert story is not None
-    assert [step.at for step in story.steps if step.kind == "request"] == [None, None]
-
-
-def test_a_request_of_a_client_keeps_its_path() -> None:
-    """What is remarked of a request is told beside its path, and neither is cut."""
-    moment = WireMoment(at=0.1, request="POST /v1beta/interactions (stream)", answer="200, 1 event", fault="")
-    run = ClientRun(number=0, name="x", settings={}, row="reset", moments=(moment,))
-    made = decide(RULE, Observation.of([LOST]), Policy(), show=lambda _: (run,))
-    story = tell_story(made, DISPLAY)
-    assert story is not None
-    assert (story.steps[0].quoted, story.steps[0].detail) == ("…/interactions", "(stream)")
-
-
 def test_no_secret_is_told() -> None:
     """A key in a request body, a path or an answer is masked in every step and every event."""
     body = b'{"input":"hush-hush-hush"}'
@@ -154,19 +136,6 @@ def test_the_list_of_events_has_a_row_for_what_is_missing() -> None:
         "",
         "1 event after: step.delta",
     ]
-
-
-def test_a_history_ends_with_what_its_finding_is_about() -> None:
-    """A finding that names an event and no exchange is about the last exchange of its evidence."""
-    differs = Finding("resume.no-gap", "it differs", actual="step.stop").at(event=1)
-    found = list_events(result((FIRST, REST), differs, ()), DISPLAY)
-    assert found is not None
-    rows = [row for fold in found.folds for row in fold.rows]
-    assert [row.name for row in rows if row.kind == "cut"] == [
-        "a new connection: the client resumes after event 2"
-    ]
-    accused = next(number for number, row in enumerate(rows) if row.accused)
-    assert [row.kind for row in rows[:accused]].count("cut") == 1
 
 
 def test_an_event_of_a_resumed_stream_has_one_number() -> None:
@@ -230,18 +199,6 @@ def test_an_event_from_before_the_cursor_is_named_by_its_own_number(name: str) -
     assert [text.split()[-1] for text in picture_lines(found.picture)][1] == line
 
 
-@pytest.mark.parametrize(
-    ("at", "lines"), [(1, ["s  o!oo", "    2"]), (2, ["s  oooo", "    !"]), (3, ["s  oo!o", "    2"])]
-)
-def test_an_event_after_a_repeated_one_keeps_its_own_cell(at: int, lines: list[str]) -> None:
-    """Of an event that came twice in one stream only the one that a finding names is drawn as the finding."""
-    sent = b"".join([event(0), event(1), event(1), event(2), event(3)])
-    again = Finding("stream.stop-once", "step 0 stops twice").at(exchange="s", event=at)
-    found = list_events(result((exchange(f"{ROOT}/v1_a?stream=true", [(0.0, sent)]),), again, ("s",)), DISPLAY)
-    assert found is not None
-    assert list(picture_lines(found.picture))[:2] == lines
-
-
 def test_a_terminal_shows_the_same_list() -> None:
     """The arrow stands at the missing event, with the cut and the neighbours in sight and the rest counted."""
     lines = list(event_lines(list_events(result((FIRST, REST), LOST, ("", "rest")), DISPLAY)))
@@ -264,18 +221,3 @@ def test_a_long_stream_is_drawn_in_few_arrows() -> None:
     assert drawn[:2] == [("event 0 step.delta", False), ("event 1 step.delta", False)]
     assert drawn[-1] == ("events 8-39", True)
     assert len(drawn) == 9
-
-
-def test_only_what_differs_is_marked() -> None:
-    """Two texts that share most of their words are marked where they differ, others as a whole."""
-    expected, actual = compare_texts('{"status":"completed"}', '{"status":"failed"}')
-    assert [part.text for part in expected if part.differs] == ["completed"]
-    assert [part.text for part in actual if part.differs] == ["failed"]
-    assert "".join(part.text for part in expected) == '{"status":"completed"}'
-    assert all(part.differs for side in compare_texts("step.stop", "nothing") for part in side)
-
-
-def test_a_fragment_is_given_once() -> None:
-    """Two texts never share a fragment, and one text always has the same."""
-    names = FragmentNames()
-    assert [names.name("a b"), names.name("a-b"), names.name("a b")] == ["a-b", "a-b-2", "a-b"]

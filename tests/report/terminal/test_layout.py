@@ -17,7 +17,6 @@ from harness.interactions import INTERACTIONS
 from harness.outcome import Because, Exit, Finding, Observation, Where
 from harness.report.evidence.wire_text import quote, quote_place, shorten_target
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Line, Role, Screen, align
 from harness.report.terminal_report import MOST_ROWS, TerminalReport
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -108,36 +107,6 @@ def test_an_interrupted_run_names_its_own_reason() -> None:
     assert "not tested: 1 interrupted: get.ok" in text
     assert "time limit" not in text
     assert text.splitlines()[-2].startswith("INTERRUPTED: ")
-
-
-def test_quiet_is_the_failed_ids_and_the_verdict() -> None:
-    """`-q` prints nothing else."""
-    result = fail("get.ok", [Finding("get.ok", "no")])
-    text = watch(CheckFinished(result), RunFinished((result,), 1.0, Exit.FAILED), quiet=True)
-    assert text.splitlines() == ["get.ok", "FAILED: 1 of 1 MUST checks failed (1 cause: get.ok)."]
-
-
-@pytest.mark.parametrize("columns", [40, 80, 100, 120])
-def test_columns_stay_columns(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last cell of a row goes on below itself, and no row is wider than the terminal."""
-    monkeypatch.setenv("COLUMNS", str(columns))
-    out = Terminal(columns)
-    Screen(out).lines(align([("one", "MUST", "word " * 40), ("eleven", "MAY", "b")]))
-    rows = out.getvalue().splitlines()
-    assert {row[:14] for row in rows[1:-1]} == {" " * 14}
-    assert (rows[0][:19], rows[-1]) == ("one     MUST  word ", "eleven  MAY   b")
-    assert max(map(len, rows)) < columns
-
-
-def test_each_row_of_a_line_has_its_color_and_a_command_is_one_row() -> None:
-    """A log viewer colors row by row; a command is copied as one."""
-    out = Terminal(80)
-    screen = Screen(out, colour=True)
-    screen.lines([Line("word " * 30, Role.ACTUAL), Line("harness " * 30, Role.COMMAND)])
-    *rows, command = out.getvalue().splitlines()
-    assert len(rows) == 2
-    assert all(row.startswith("\x1b[31m") and row.endswith("\x1b[0m") for row in rows)
-    assert command.count("harness") == 30
 
 
 def test_long_values_of_the_wire_are_named_by_their_beginning_and_length() -> None:

@@ -21,9 +21,8 @@ from harness.engine.events import (
 )
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
-from harness.report.commands.fuzz import FuzzPresentation
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import PAUSE, PAUSE_ON_TERMINAL, Heartbeat, Screen
+from harness.report.screen import PAUSE, Heartbeat, Screen
 from harness.report.terminal_report import TerminalReport
 from tests.report.golden_files import Terminal
 
@@ -54,32 +53,6 @@ def test_a_log_is_silent_for_a_while_only() -> None:
     now.seconds += PAUSE - 1
     screen.break_silence()
     assert out.getvalue().splitlines()[-1] == "a result"
-
-
-def test_a_terminal_is_silent_for_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A progress line that stands for two seconds says since when it runs: nobody takes it for dead."""
-    monkeypatch.setenv("TERM", "xterm")
-    out, now = Terminal(80), Time()
-    screen = Screen(out, now=now)
-    screen.draw("[1/4] one")
-    now.seconds = PAUSE_ON_TERMINAL - 1
-    screen.break_silence()
-    assert out.getvalue() == "[1/4] one"
-    now.seconds = 200
-    screen.break_silence()
-    screen.break_silence()
-    assert out.getvalue() == "[1/4] one\r\x1b[2K[1/4] one (3 min so far)"
-
-
-@pytest.mark.parametrize("columns", [40, 80, 200])
-def test_a_progress_line_fits_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
-    """It takes no more than one line, which could not be erased, and says that something was cut."""
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", str(columns))
-    out = Terminal(columns)
-    Screen(out).draw("x" * 300)
-    assert len(out.getvalue()) == columns - 1
-    assert out.getvalue().endswith("…")
 
 
 def test_a_heartbeat_beats_until_it_is_stopped() -> None:
@@ -129,37 +102,6 @@ def test_progress_names_the_exercise_that_is_awaited_longest(
     assert out.getvalue().endswith("[3/10] slow")
     report.handle(ExerciseFinished("slow", ExerciseTimes.of((), 0.2)))
     assert out.getvalue().endswith("[3/10] last")
-
-
-def test_exercises_side_by_side_are_done_when_they_end(
-    run: tuple[TerminalReport, PresentedRun, Terminal, Time],
-) -> None:
-    """Workers may begin all exercises long before the last one ends: the time left is that of what has ended."""
-    report, _, out, now = run
-    names = [f"e{number}" for number in range(10)]
-    for name in names:
-        report.handle(ExerciseStarted(name, ("get.ok",)))
-    for name in names[:5]:
-        now.seconds += 2
-        report.handle(ExerciseFinished(name, ExerciseTimes.of((), 2)))
-    assert out.getvalue().endswith("[10/10] e5, about 10 s left")
-    for name in names[5:]:
-        report.handle(ExerciseFinished(name, ExerciseTimes.of((), 2)))
-    assert out.getvalue().endswith("deleting what the run created")
-
-
-def test_what_nobody_counted_before_has_no_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that cannot say how many results there will be draws no line of the form `[0/0]`."""
-    monkeypatch.setenv("TERM", "xterm")
-    out, state = Terminal(80), PresentedRun(INTERACTIONS, presentation=FuzzPresentation())
-    report = TerminalReport(out, state)
-    result = decide(INTERACTIONS.load_rules()["get.ok"], Observation.of([]), Policy())
-    for planned, drawn in ((Planned(0, 0), ""), (Planned(1, 0), "[1/1] get.ok")):
-        state.handle(planned)
-        report.handle(CheckFinished(result))
-        assert out.getvalue() == drawn
-        report.handle(CheckFinished(result))
-        assert out.getvalue() == drawn, "nor one result more than were to come"
 
 
 def test_of_many_failures_only_the_worst_is_explained(

@@ -11,7 +11,6 @@ from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
-from harness.outcome import Level
 from harness.report.presented_run import PresentedRun
 from harness.report.screen import wants_colour
 from harness.report.terminal_report import TerminalReport
@@ -39,14 +38,6 @@ def watched(
         story.handle(event)
         report.handle(event)
     return screen.getvalue()
-
-
-def test_untested_shoulds_are_named_in_one_line() -> None:
-    """Without -v, the checks that could not be tested are named in one line: some of them, MUST checks first."""
-    wishes = [toys.check(f"rob.wish-{n}", toys.unmet, toys.nothing, level=Level.SHOULD) for n in range(8)]
-    text = watched(catalogue=[*CATALOGUE, *wishes])
-    line = "not tested: 9 feature not observed: rob.unmet, rob.wish-0 and 7 more; 1 harness error: rob.raises "
-    assert f"{line}(-v gives details)." in text.splitlines()
 
 
 def test_progress_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

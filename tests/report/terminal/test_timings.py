@@ -51,11 +51,6 @@ def test_the_slowest_come_first_with_their_bars() -> None:
     assert [one["exercise"] for one in timing_records(run)][-1] == "a_slow_run"
 
 
-def test_a_run_without_exercises_has_no_table() -> None:
-    """A heading without rows would only be noise."""
-    assert list(list_timings([])) == []
-
-
 def test_check_prints_the_table_where_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
     """The option adds the table before the totals."""
     main(["check", "emulator", "-c", "bg.settles", "-v"])

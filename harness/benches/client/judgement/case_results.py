@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
 class CaseResults:
     """The results of the cases of one run; `usual` is how often the client asks when nothing happens.
 
-    A reproduction runs `command` with the options `repeated`. Findings of a rule or code in `allowed` only warn.
+    `repeat` writes the command line of a run with these words. Findings of a rule or code in `allowed` only warn.
     """
 
     def __init__(
@@ -61,15 +61,13 @@ class CaseResults:
         api: ClientApi,
         policy: Policy,
         *,
-        command: tuple[str, ...],
-        repeated: tuple[str, ...],
+        repeat: Callable[..., str],
         usual: int,
         allowed: Collection[str] = (),
     ) -> None:
         self._api = api
         self._policy = policy
-        self._command = command
-        self._repeated = repeated
+        self._repeat = repeat
         self._usual = usual
         self._allowed = allowed
         self._ends: dict[tuple[str, str | None, str], list[int]] = {}
@@ -91,7 +89,6 @@ class CaseResults:
             stderr=ended.words,
             stray=ended.stray,
         )
-        line = case.command_line(self._command, self._repeated)
         finding = verdict.finding
         if finding is not None and is_allowed(finding.stable_code, self._allowed):
             finding = structs.replace(
@@ -105,7 +102,7 @@ class CaseResults:
             title=run.name,
             show=lambda _: (run,),
             seconds=ended.seconds,
-            reproduction=Reproduction(command=line),
+            reproduction=Reproduction(command=self._repeat(*case.list_words())),
         )
 
     def _find_event(self, case: Case) -> int | None:
