@@ -19,7 +19,6 @@ genai = pytest.importorskip("google.genai", reason="google-genai is not installe
 pytestmark = pytest.mark.e2e
 
 MODEL = "gemini-3.8-flash"
-AGENT = "antigravity-preview-09-2026"
 WEATHER = {
     "type": "function",
     "name": "get_weather",
@@ -97,24 +96,6 @@ def client(request: pytest.FixtureRequest, base_url: str) -> Iterator[Any]:
         yield client
 
 
-def settled(client: Any, interaction_id: str) -> Any:
-    """Poll until the interaction has settled; polls advance the emulator, so there is nothing to wait for."""
-    for _ in range(50):
-        interaction = client.call("get", interaction_id)
-        if interaction.status not in ("in_progress", "queued"):
-            return interaction
-    raise AssertionError(f"{interaction_id} never settled")
-
-
-def test_stream(client: Any) -> None:
-    """A streamed create goes from created to completed, and its text equals the text of a GET."""
-    events = client.stream("create", model=MODEL, input="Count to three.")
-    assert [events[0].event_type, events[-1].event_type] == ["interaction.created", "interaction.completed"]
-    text = "".join(e.delta.text for e in events if e.event_type == "step.delta" and e.delta.type == "text")
-    stored = client.call("get", events[-1].interaction.id)
-    assert text == stored.output_text
-
-
 def test_drop_and_resume(client: Any) -> None:
     """Disconnecting after any number of events and resuming at the cursor gives every event once."""
     started = client.call("create", model=MODEL, input="Think aloud.", background=True)
@@ -123,46 +104,6 @@ def test_drop_and_resume(client: Any) -> None:
         early = client.stream("get", started.id, limit=cut)
         rest = client.stream("get", started.id, last_event_id=early[-1].event_id)
         assert [e.event_id for e in early + rest] == [e.event_id for e in whole], f"cut after {cut}"
-
-
-def test_chain(client: Any) -> None:
-    """A turn can be chained to a completed interaction but not to a running one."""
-    first = client.call("create", model=MODEL, input="One.")
-    second = client.call("create", model=MODEL, input="Two.", previous_interaction_id=first.id)
-    assert second.status == "completed"
-    assert second.usage.total_input_tokens > first.usage.total_input_tokens
-    running = client.call("create", model=MODEL, input="Three.", background=True)
-    with pytest.raises(Exception, match=r"(?i)progress") as refused:
-        client.call("create", model=MODEL, input="Four.", previous_interaction_id=running.id)
-    assert refused.value.status_code == 400  # type: ignore[attr-defined]
-
-
-def test_managed_agent(client: Any) -> None:
-    """A managed agent gets an environment, is continued with both fields, and may also be named in `model`."""
-    first = client.call("create", agent=AGENT, input="Make a file.", environment="remote", background=True)
-    done = settled(client, first.id)
-    assert done.environment_id
-    follow = client.call(
-        "create",
-        model=AGENT,
-        input="Read it.",
-        environment=done.environment_id,
-        previous_interaction_id=done.id,
-        background=True,
-    )
-    assert settled(client, follow.id).status == "completed"
-
-
-def test_function_call(client: Any) -> None:
-    """A forced function call ends with requires_action, and its result completes the next turn."""
-    asked = client.call(
-        "create", model=MODEL, input="Weather?", tools=[WEATHER], generation_config={"tool_choice": "any"}
-    )
-    assert asked.status == "requires_action"
-    call = next(step for step in asked.steps if step.type == "function_call")
-    result = {"type": "function_result", "call_id": call.id, "name": call.name, "result": {"sky": "clear"}}
-    done = client.call("create", model=MODEL, input=[result], tools=[WEATHER], previous_interaction_id=asked.id)
-    assert done.status == "completed"
 
 
 def test_tool_search(client: Any) -> None:
@@ -180,16 +121,6 @@ def test_tool_search(client: Any) -> None:
     steps = [step.model_dump(mode="json", exclude_none=True) for step in asked.steps]
     resent = client.call("create", model=MODEL, input=[question, *steps, answer], tools=tools, store=False)
     assert resent.status == "completed"
-
-
-def test_streamed_tool_search(client: Any) -> None:
-    """The deltas of a search and of its result are of the types that the SDK knows."""
-    tools = [{"type": "tool_search"}, {**WEATHER, "defer_loading": True}]
-    events = client.stream("create", model=MODEL, input="How is the weather in Paris?", tools=tools)
-    deltas = {e.delta.type: e.delta for e in events if e.event_type == "step.delta"}
-    assert deltas["tool_search_call"].arguments.function_names == ["get_weather"]
-    assert deltas["tool_search_result"].result[0].parameters == WEATHER["parameters"]
-    assert events[-1].interaction.status == "requires_action"
 
 
 def upload(base_url: str, name: str) -> str:
@@ -239,10 +170,3 @@ def test_automatic_continuation(client: Any, base_url: str, streamed: bool) -> N
         )
         assert len(interaction.continuation_ids) == 2
     assert text == "first half second half"
-
-
-@pytest.mark.slow
-def test_v1beta(base_url: str) -> None:
-    """The other API version works the same way."""
-    with closing(Sync(base_url, api_version="v1beta")) as client:
-        assert client.call("create", model=MODEL, input="Say hi.").status == "completed"

@@ -33,12 +33,6 @@ def play(script: str, *settings: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout))
 
 
-@pytest.fixture(scope="module")
-def seen() -> dict[str, Any]:
-    """The report of `lifecycle.mjs`."""
-    return play("lifecycle.mjs", "event_ids=all")
-
-
 @pytest.mark.slow
 def test_every_operation_works() -> None:
     """Every operation of the resources that this SDK has gives the expected result; `pytest -s` prints them."""
@@ -47,45 +41,3 @@ def test_every_operation_works() -> None:
     print("", f"@google/genai {version}", *(f"{name:45} {told}" for name, told in results.items()), sep="\n")  # noqa: T201
     assert {name: told for name, told in results.items() if told != "ok"} == {}
     assert len(results) >= 50
-
-
-@pytest.mark.slow
-def test_stream(seen: dict[str, Any]) -> None:
-    """A streamed create begins with created, ends with completed and has text."""
-    types = seen["stream"]["types"]
-    assert (types[0], types[-1]) == ("interaction.created", "interaction.completed")
-    assert seen["stream"]["text"]
-    assert seen["stream"]["status"] == "completed"
-
-
-def test_background(seen: dict[str, Any]) -> None:
-    """A background run is in progress first and settles after some polls."""
-    assert seen["background"] == {"first": "in_progress", "last": "completed"}
-
-
-def test_resume(seen: dict[str, Any]) -> None:
-    """Four events, a disconnection and a resume give the same sequence as reading without a break."""
-    assert seen["resume"]["joined"] == seen["resume"]["whole"]
-    assert len(seen["resume"]["whole"]) > 5
-
-
-def test_chain(seen: dict[str, Any]) -> None:
-    """A chained turn completes and has its own id."""
-    assert seen["chained"]["status"] == "completed"
-    assert seen["chained"]["id"] != seen["chained"]["previous"]
-
-
-def test_agent(seen: dict[str, Any]) -> None:
-    """A managed agent returns its environment and can be continued with both fields."""
-    assert seen["agent"]["environment"]
-    assert (seen["agent"]["first"], seen["agent"]["second"]) == ("completed", "completed")
-
-
-def test_function_call(seen: dict[str, Any]) -> None:
-    """A forced function call waits for its result, and then the run completes."""
-    assert seen["tool"] == {
-        "first": "requires_action",
-        "name": "get_weather",
-        "argumentsType": "object",
-        "last": "completed",
-    }

@@ -238,13 +238,3 @@ def test_a_service_that_goes_away_half_way(certificate: Certificate, maintainer:
     assert "the connection to the target was lost" in done.out
     assert "missing: streaming, resume, chaining, tools, agent, errors" in done.out
     assert kept(maintainer) == {"lifecycle.yaml", "background.yaml", "cancel.yaml"}
-
-
-def test_a_service_that_is_not_there(certificate: Certificate, maintainer: Maintainer) -> None:
-    """If the service is not there, the exit code is 4, the reason is printed, and no file is written."""
-    with service(certificate) as served:
-        gone = served.url
-    done = maintainer.record(gone)
-    assert done.code == 4
-    assert "Connection refused" in done.out
-    assert maintainer.cassettes() == {}

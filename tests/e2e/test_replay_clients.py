@@ -1,14 +1,12 @@
 """A client sees the same on a replayed drop as on the real one: the same bytes, the same exception, the same rest.
 
-HARNESS_RUNS is the number of runs of each client (default 2). No run may differ from any other, which also holds
-with `HARNESS_RUNS=100` (two minutes, one of them for starting Node 400 times).
+A raw socket sees every byte and how the connection ended; the SDK and Node show what users' clients make of that.
 """
 
 from __future__ import annotations
 
-import asyncio
+import base64
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -30,9 +28,7 @@ from tests.transport.peers import raw_exchange
 
 pytestmark = pytest.mark.e2e
 
-RUNS = int(os.environ.get("HARNESS_RUNS", "2"))
 BODY = {"model": "gemini-3.8-flash", "input": "Count to three.", "background": True, "stream": True}
-KEY = {"x-goog-api-key": "any-key-of-mine"}
 Seen = list[tuple[Any, str]]
 """For each of the two requests: the bytes or events received, and the name of the exception, or ""."""
 
@@ -61,70 +57,6 @@ def with_a_raw_socket(url: str) -> Seen:
     return [first, rest]
 
 
-def with_httpx(library: str) -> Callable[[str], Seen]:
-    """httpx or httpx2."""
-
-    def client(url: str) -> Seen:
-        httpx = pytest.importorskip(library)
-
-        def read(method: str, target: str, **options: Any) -> tuple[bytes, str]:
-            received = b""
-            try:
-                with (
-                    httpx.Client(headers=KEY) as session,
-                    session.stream(method, url + target, **options) as answer,
-                ):
-                    for data in answer.iter_raw():
-                        received += data
-            except httpx.TransportError as error:
-                return received, type(error).__name__
-            return received, ""
-
-        first = read("POST", "/v1beta/interactions", json=BODY)
-        return [first, read("GET", rest_of(first[0]))]
-
-    return client
-
-
-def with_requests(url: str) -> Seen:
-    """requests."""
-    requests = pytest.importorskip("requests")
-
-    def read(method: str, target: str, **options: Any) -> tuple[bytes, str]:
-        received = b""
-        try:
-            with requests.request(method, url + target, headers=KEY, stream=True, **options) as answer:
-                for data in answer.iter_content(None):
-                    received += data
-        except requests.RequestException as error:
-            return received, type(error).__name__
-        return received, ""
-
-    first = read("POST", "/v1beta/interactions", json=BODY)
-    return [first, read("GET", rest_of(first[0]))]
-
-
-def with_aiohttp(url: str) -> Seen:
-    """aiohttp."""
-    aiohttp = pytest.importorskip("aiohttp")
-
-    async def read(method: str, target: str, **options: Any) -> tuple[bytes, str]:
-        received = b""
-        try:
-            async with aiohttp.request(method, url + target, headers=KEY, **options) as answer:
-                async for data in answer.content.iter_any():
-                    received += data
-        except aiohttp.ClientError as error:
-            return received, type(error).__name__
-        return received, ""
-
-    async def both() -> Seen:
-        first = await read("POST", "/v1beta/interactions", json=BODY)
-        return [first, await read("GET", rest_of(first[0]))]
-
-    return asyncio.run(both())
-
-
 def with_the_sdk(url: str) -> Seen:
     """google-genai, sync."""
     genai = pytest.importorskip("google.genai")
@@ -150,35 +82,6 @@ def with_the_sdk(url: str) -> Seen:
         client.close()
 
 
-def with_the_async_sdk(url: str) -> Seen:
-    """google-genai, async."""
-    genai = pytest.importorskip("google.genai")
-
-    async def both() -> Seen:
-        client = genai.Client(api_key="any-key-of-mine", http_options=genai.types.HttpOptions(base_url=url))
-        seen: list[Any] = []
-
-        async def read(opening: Any) -> tuple[list[str], str]:
-            events: list[str] = []
-            try:
-                async for event in await opening:
-                    seen.append(event)
-                    events.append(repr(event))
-            except Exception as error:
-                return events, type(error).__name__
-            return events, ""
-
-        interactions = client.aio.interactions
-        first = await read(interactions.create(**BODY))
-        identity = next(event.interaction.id for event in seen if getattr(event, "interaction", None))
-        rest = await read(interactions.get(identity, stream=True, last_event_id=seen[-1].event_id))
-        await client.aio.aclose()
-        client.close()
-        return [first, rest]
-
-    return asyncio.run(both())
-
-
 FETCH = """
 const [url, method, body] = process.argv.slice(1);
 const headers = {"x-goog-api-key": "any-key-of-mine", "content-type": "application/json"};
@@ -198,8 +101,6 @@ def with_fetch(url: str) -> Seen:
         pytest.skip("there is no node")
 
     def read(method: str, target: str, body: str = "") -> tuple[bytes, str]:
-        import base64
-
         command = ["node", "--input-type=module", "-e", FETCH, url + target, method, body]
         said = json.loads(subprocess.run(command, capture_output=True, check=True, timeout=30).stdout)
         return base64.b64decode(said["body"]), said["failed"]
@@ -208,31 +109,10 @@ def with_fetch(url: str) -> Seen:
     return [first, read("GET", rest_of(first[0]))]
 
 
-def with_curl(url: str) -> Seen:
-    """curl."""
-    if shutil.which("curl") is None:
-        pytest.skip("there is no curl")
-
-    def read(target: str, *options: str) -> tuple[bytes, str]:
-        command = ["curl", "-s", "-N", "-H", "x-goog-api-key: any-key-of-mine", *options, url + target]
-        done = subprocess.run(command, capture_output=True, check=False, timeout=30)
-        return done.stdout, f"exit {done.returncode}"
-
-    kind = ("-H", "content-type: application/json")
-    first = read("/v1beta/interactions", *kind, "-d", json.dumps(BODY))
-    return [first, read(rest_of(first[0]))]
-
-
 CLIENTS: dict[str, Callable[[str], Seen]] = {
     "raw socket": with_a_raw_socket,
-    "httpx": with_httpx("httpx"),
-    "httpx2": with_httpx("httpx2"),
     "google-genai": with_the_sdk,
-    "google-genai-async": with_the_async_sdk,
-    "requests": with_requests,
-    "aiohttp": with_aiohttp,
     "node-fetch": with_fetch,
-    "curl": with_curl,
 }
 
 
@@ -256,7 +136,7 @@ def test_a_replay_is_to_a_client_what_the_server_was(name: str, plan: str, tmp_p
     ):
         assert client(recorder.url) == direct
     recordings = load(path).recordings
-    for _ in range(RUNS):
+    for _ in range(2):
         assert against(Player(recordings, PROTOCOL), client) == direct
-    assert direct[0][1] not in ("", "exit 0")
-    assert direct[1][1] in ("", "exit 0")
+    assert direct[0][1] != ""
+    assert direct[1][1] == ""
