@@ -32,7 +32,7 @@ CAPABILITIES = (
 
 
 class Sessions:
-    """The engines of one emulator; `default` is the engine of requests that name no session."""
+    """The engines of one emulator, and its control API; `default` is the engine of requests without a session."""
 
     def __init__(self, new_engine: Callable[[int, Settings], Engine], settings: Settings) -> None:
         """`new_engine(number, settings)` makes the engine of the session that was opened as that number."""
@@ -52,7 +52,7 @@ class Sessions:
             raise not_found(f"There is no session '{str(session)[:100]}': POST /__harness__/sessions makes one.")
         return engine
 
-    def open(self) -> str:
+    def _open(self) -> str:
         """Open an isolated session with the default one's settings; beyond `max_sessions` the oldest is closed."""
         settings = self.default.settings
         self._opened += 1
@@ -61,10 +61,6 @@ class Sessions:
         if len(self._named) > settings.max_sessions:
             del self._named[next(iter(self._named))]
         return name
-
-    def close(self, session: str) -> None:
-        self.find(session)
-        del self._named[session]
 
     def engines(self) -> list[Engine]:
         """The engines of all sessions, that of the default one first."""
@@ -89,19 +85,17 @@ class Sessions:
             missing.add("two-keys")
         return set(CAPABILITIES) - missing
 
-
-class Control:
-    """Answers control requests for one emulator."""
-
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    # The control API
 
     def handle(self, request: Request, route: Route) -> Response:
+        """Answer a control request."""
         method, segments = request.method, route.segments
         if not segments and method == "GET":
-            return self.about(route.session)
+            capabilities = sorted(self.capabilities(route.session))
+            about = {"harness": "emulator", "version": __version__, "capabilities": capabilities}
+            return json_response({**about, "session": route.session})
         if segments[:1] == ("sessions",):
-            return self.sessions(method, segments[1:])
+            return self._change_sessions(method, segments[1:])
         path = "/".join(segments)
         answer = _PATHS.get((method, path))
         if answer is None:
@@ -111,24 +105,18 @@ class Control:
             raise not_found(f"The control API has no {method} /__harness__/{path}.{hint}")
         try:
             body = decode_json(request.body) if request.body else None
-            return json_response(answer(self._sessions.find(route.session), body))
+            return json_response(answer(self.find(route.session), body))
         except UsageFault as fault:
             raise invalid(str(fault)) from None
 
-    def about(self, session: str | None) -> Response:
-        """Return the name, version and capabilities of this server."""
-        capabilities = sorted(self._sessions.capabilities(session))
-        return json_response(
-            {"harness": "emulator", "version": __version__, "capabilities": capabilities, "session": session}
-        )
-
-    def sessions(self, method: str, rest: tuple[str, ...]) -> Response:
+    def _change_sessions(self, method: str, rest: tuple[str, ...]) -> Response:
         """POST opens an isolated session, DELETE /{id} closes one."""
         if method == "POST" and not rest:
-            name = self._sessions.open()
+            name = self._open()
             return json_response({"id": name, "base_url_path": f"/__harness__/sessions/{name}"}, 201)
         if method == "DELETE" and len(rest) == 1:
-            self._sessions.close(rest[0])
+            self.find(rest[0])
+            del self._named[rest[0]]
             return json_response({})
         raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from harness.contract import CURRENT, Contract, load
-from harness.emulator.control_api import Control, Sessions
+from harness.emulator.control_api import Sessions
 from harness.emulator.deliveries import Deliveries, build_jwks
 from harness.emulator.engine import LEASE, Engine
 from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
@@ -69,7 +69,6 @@ class Emulator:
         """Called with each of them, before the response that it belongs to."""
         self.sessions = Sessions(self._new_engine, settings if settings is not None else UNCHANGED)
         self._default = self.sessions.default
-        self._control = Control(self.sessions)
         self.outbox = EmulatorOutbox(self.sessions.engines, self._lock)
 
     # As a service
@@ -93,7 +92,7 @@ class Emulator:
     def dispatch(self, request: Request, where: Route) -> Response:
         """Pass a routed request to the part that handles it. Raises Refusal."""
         if where.control:
-            return self._control.handle(request, where)
+            return self.sessions.handle(request, where)
         if where.segments == JWKS_PATH and request.method == "GET":
             return json_response(build_jwks())
         engine = self._default if where.session is None else self.sessions.find(where.session)

@@ -58,14 +58,12 @@ def _cancel_and_forget(engine: Engine, run: Run) -> None:
 def _call_settled_cancelled(engine: Engine, run: Run) -> object:
     """Leave out the refusal, and show a settled run as cancelled."""
     if run.settled:
-        run.bodies.clear()
         run._goal = "cancelled"
     return skip()
 
 
 def _wipe(engine: Engine, run: Run) -> None:
     run.steps = []
-    run.bodies.clear()
 
 
 def _accept_unknown(call: Call, engine: Engine) -> Response | None:

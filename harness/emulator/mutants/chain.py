@@ -42,7 +42,6 @@ def _take_parents_place(run: Run, parent: Run, engine: Engine) -> None:
 
 def _append_to_parent(run: Run, parent: Run, *_: object) -> None:
     parent.steps = [*parent.steps, *run.steps]
-    parent.bodies.clear()
 
 
 def _repeat_parents_instruction(run: Run, parent: Run, *_: object) -> None:

@@ -22,17 +22,8 @@ class Bodies:
     """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
 
     def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
-        """Return the body as bytes. The short timeline of a settled run is cached, for clients read it often."""
-        if not timeline:
-            return _encode(self.interaction(run, timeline=False, include_input=include_input))
-        final = run.concluded
-        kept = run.bodies.get(include_input) if final else None
-        if kept is None:
-            kept = _encode(self.interaction(run, timeline=True, include_input=include_input))
-            # a longer one (with an image) would take a multiple of what it was made of
-            if final and len(kept) <= 16 * 1024:
-                run.bodies[include_input] = kept
-        return kept
+        """Return the body as bytes."""
+        return _encode(self.interaction(run, timeline=timeline, include_input=include_input))
 
     def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:
         """Return the interaction. In progress it has no usage, and until its first step is complete no steps."""

@@ -61,7 +61,7 @@ class Run:
         "__weakref__",
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status",
         "_paced", "_polls", "_queue", "_skipped", "_started", "_was_polled", "_world", "agent",
-        "background", "bodies", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
+        "background", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
         "id", "interruption", "model", "moves", "needs_worker", "number", "platform", "polled", "profile",
         "project", "rest", "script", "serial", "service_tier", "settled", "shown", "size", "steps", "stored",
         "token", "updated", "waiting",
@@ -91,7 +91,6 @@ class Run:
         if order.previous is not None and not script.without_context:
             self.context = order.previous.total_context()
         self.created = self.updated = world.timestamps.now()
-        self.bodies: dict[bool, bytes] = {}
         self._goal = reply.status
         self.settled = False
         self.waiting = self.background and script.queued > 0

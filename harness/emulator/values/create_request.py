@@ -21,7 +21,6 @@ class ParentRun(Protocol):
     id: str
     agent: str | None
     body: dict[str, Any]
-    bodies: dict[bool, bytes]
     given: list[dict[str, Any]]
     steps: list[dict[str, Any]]
     token: str | None
