@@ -94,7 +94,8 @@ class KeptResource(Generic[T]):
 
     `name` is that of the list, `noun` names an item in messages (`agent` → "no agent 'x'"), `conflict` is the
     error code for an id in use. If `evicts`, a full project drops its oldest item instead of refusing a new one.
-    `pages` are the usual and the largest number of items of a page.
+    `pages` are the usual and the largest number of items of a page. `secret` names an item that is missing as the
+    service does where it does not tell whether it belongs to somebody else.
     """
 
     name: ClassVar[str] = ""
@@ -103,6 +104,7 @@ class KeptResource(Generic[T]):
     evicts: ClassVar[bool] = False
     in_camel_case: ClassVar[bool] = False
     pages: ClassVar[tuple[int, int]] = (50, 1000)
+    secret: ClassVar[str] = ""
 
     def __init__(self, context: ResourceContext) -> None:
         self._reader = context.reader
@@ -141,6 +143,11 @@ class KeptResource(Generic[T]):
 
     def refuse_missing(self, item_id: str) -> Refusal:
         """The refusal of a call about an item that is not there."""
+        if self.secret:  # recorded
+            message = (
+                f"You do not have permission to access the {self.secret} {item_id[:100]} or it may not exist."
+            )
+            return Refusal(403, "permission_denied", message)
         return not_found(f"There is no {self.noun} {item_id[:100]!r} in this project.")
 
     def remove(self, project: str, item_id: str) -> None:
@@ -194,36 +201,3 @@ class ExpiringResource(KeptResource[T]):
         for project, item_id, item in [*self.everywhere()]:
             if has_come(self.find_expiry(item), now):
                 self.remove(project, item_id)
-
-
-class Shelf:
-    """Counts the bytes of uploaded files and documents; `limit` is the value of the setting `max_file_bytes`.
-
-    Unlike the service's quota of 20 GB, the limit is a setting: it bounds the memory of this process.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.held = 0
-
-    @property
-    def room(self) -> int:
-        """The number of bytes that still fit."""
-        return max(0, self.limit - self.held)
-
-    @property
-    def remedy(self) -> str:
-        """A sentence with the way to make more room."""
-        return f"Delete files or documents, or raise the emulator's setting max_file_bytes={self.limit}."
-
-    def take(self, size: int) -> None:
-        """Count `size` more bytes. Raises `Refusal` 429 if there is no room for them."""
-        if size > self.room:
-            raise over_quota(
-                f"Files and documents hold {self.held} bytes, and {size} more are too many. {self.remedy}"
-            )
-        self.held += size
-
-    def give_back(self, size: int) -> None:
-        """Count `size` bytes less."""
-        self.held -= size

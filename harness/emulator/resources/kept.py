@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from harness.contract import Contract
 from harness.emulator.resources import models
 from harness.emulator.resources.agents import Agents
-from harness.emulator.resources.collection import ResourceContext, Shelf
+from harness.emulator.resources.collection import ResourceContext
 from harness.emulator.resources.credentials import AuthTokens, Credentials
 from harness.emulator.resources.environment_files import Files
 from harness.emulator.resources.environments import Environments
@@ -50,7 +50,7 @@ class KeptResources:
         self.auth_tokens = AuthTokens(context, look_up)
         self.decisions = models.Decisions(reader)
         self.environment_files = Files(self.environments)
-        self.files = UploadedFiles(context, Shelf(settings().max_file_bytes))
+        self.files = UploadedFiles(context)
         self.stores = SearchStores(context, self.files)
         self.triggers = Triggers(context, look_up, run)
         self.uploads = Uploads(stamps)
@@ -142,7 +142,7 @@ _STORAGE = {
     "fileSearchStores": "stores list_all create get delete",
     "POST fileSearchStores/*:importFile": "stores.import_file",
     "GET fileSearchStores/*/operations/*": "stores.get_operation",
-    "GET fileSearchStores/*/upload/operations/*": "stores.get_upload",
+    "GET fileSearchStores/*/upload/operations/*": "stores.get_operation",
     "GET fileSearchStores/*/documents": "stores.list_documents",
     "GET fileSearchStores/*/documents/*": "stores.get_document",
     "DELETE fileSearchStores/*/documents/*": "stores.delete_document",

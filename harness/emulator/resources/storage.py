@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from msgspec import Struct, field
@@ -18,14 +18,22 @@ from harness.emulator.resources.collection import (
     ExpiringResource,
     KeptResource,
     ResourceContext,
-    Shelf,
     listing,
     page,
 )
 from harness.emulator.resources.environments import guess
 from harness.emulator.resources.schema_reader import in_camel_case
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable
-from harness.emulator.values.call import Call, Refusal, decode_json, flag, invalid, no_operation, not_found
+from harness.emulator.values.call import (
+    Call,
+    Refusal,
+    decode_json,
+    flag,
+    invalid,
+    no_operation,
+    not_found,
+    over_quota,
+)
 from harness.emulator.values.stamps import has_come, later
 from harness.wire import Headers, Response
 
@@ -48,16 +56,39 @@ class UploadedFile(Struct, frozen=True):
 
 
 class UploadedFiles(ExpiringResource[UploadedFile]):
-    """Files per project, of which the oldest makes room for a new one."""
+    """Files per project, of which the oldest makes room for a new one.
 
-    name, noun = "files", "file"
+    `held` are the bytes of files and documents. Unlike the service's quota of 20 GB, their limit is a setting: it
+    bounds the memory of this process.
+    """
+
+    name, noun, secret = "files", "file", "File"
     evicts = True
     in_camel_case = True
     pages = (10, 100)
 
-    def __init__(self, context: ResourceContext, shelf: Shelf) -> None:
+    def __init__(self, context: ResourceContext) -> None:
         super().__init__(context)
-        self.shelf = shelf
+        self._limit = context.settings().max_file_bytes
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Count `size` more bytes. Raises `Refusal` 429 if there is no room for them."""
+        if self.held + size > self._limit:
+            raise over_quota(
+                f"Files and documents hold {self.held} bytes, and {size} more are too many. {self._remedy}"
+            )
+        self.held += size
+
+    def make_receiver(self, store: Callable[[bytes], Any]) -> Receiver:
+        """Return what takes as many bytes as there is room for, and stores them."""
+        room = max(0, self._limit - self.held)
+        return Receiver(store, room, self._remedy, takes_metadata=True, granularity=GRANULARITY)
+
+    @property
+    def _remedy(self) -> str:
+        """A sentence with the way to make more room."""
+        return f"Delete files or documents, or raise the emulator's setting max_file_bytes={self._limit}."
 
     def view(self, item: UploadedFile) -> dict[str, Any]:
         """The file and its state."""
@@ -71,12 +102,7 @@ class UploadedFiles(ExpiringResource[UploadedFile]):
         """Remove a file, whose bytes make room."""
         file = self._projects[project][item_id][1]
         super().remove(project, item_id)
-        self.shelf.give_back(len(file.data or b""))
-
-    def refuse_missing(self, item_id: str) -> Refusal:
-        """The refusal 403 that was recorded for names of files that do not exist."""
-        message = f"You do not have permission to access the File {item_id[:100]} or it may not exist."
-        return Refusal(403, "permission_denied", message)
+        self.held -= len(file.data or b"")
 
     def find_processing(self) -> Iterator[str]:
         """The names of the files that are not ready yet."""
@@ -101,7 +127,7 @@ class UploadedFiles(ExpiringResource[UploadedFile]):
         def store(data: bytes) -> dict[str, Any]:
             return {"file": self._add(call, file_id, metadata.get("displayName", ""), media_type, data)}
 
-        return Receiver(store, self.shelf.room, self.shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
+        return self.make_receiver(store)
 
     def _read_metadata(self, data: bytes) -> dict[str, Any]:
         """Read `{"file": {…}}`, which may be absent. What only the service fills in is ignored.
@@ -137,13 +163,13 @@ class UploadedFiles(ExpiringResource[UploadedFile]):
         file_id = self._stamps.ids("file")
         address = f"{_ORIGIN}/v1beta/files/{file_id}:download?alt=media"
         facts = {**_measure(data), "source": "GENERATED", "downloadUri": address}
-        self.shelf.take(len(data))
+        self.take(len(data))
         self._keep(project, file_id, "", media_type, data, facts)
         return address
 
     def _add(self, call: Call, file_id: str, display_name: str, media_type: str, data: bytes) -> dict[str, Any]:
         self._refuse_taken(call.project, file_id)
-        self.shelf.take(len(data))
+        self.take(len(data))
         facts = {**_measure(data), "source": "UPLOADED"}
         return self._keep(call.project, file_id, display_name, media_type, data, facts, call.version)
 
@@ -236,14 +262,13 @@ class SearchStore(Struct, eq=False):
 class SearchStores(KeptResource[SearchStore]):
     """File search stores per project."""
 
-    name, noun = "fileSearchStores", "file search store"
+    name, noun, secret = "fileSearchStores", "file search store", "FileSearchStore"
     in_camel_case = True
     pages = (10, 20)
 
     def __init__(self, context: ResourceContext, files: UploadedFiles) -> None:
         super().__init__(context)
         self._files = files
-        self._shelf = files.shelf
 
     def view(self, item: SearchStore) -> dict[str, Any]:
         """The store; counts of zero are absent, as in protocol buffers."""
@@ -255,11 +280,6 @@ class SearchStores(KeptResource[SearchStore]):
             "sizeBytes": sum(len(document.data) for _, document in item.documents.values()),
         }
         return {**item.fields, **{name: str(count) for name, count in counts.items() if count}}
-
-    def refuse_missing(self, item_id: str) -> Refusal:
-        """The refusal of files; it is inferred that stores do not tell a foreign store from none either."""
-        message = f"You do not have permission to access the FileSearchStore {item_id[:100]} or it may not exist."
-        return Refusal(403, "permission_denied", message)
 
     def refuse(self, call: Call, name: str) -> Any:
         """Any other operation below fileSearchStores/{name}: a store that is missing comes first."""
@@ -289,10 +309,10 @@ class SearchStores(KeptResource[SearchStore]):
 
         def store(data: bytes) -> dict[str, Any]:
             target = self.require(call.project, verb[0])
-            self._shelf.take(len(data))
+            self._files.take(len(data))
             return self._add(target, title, media_type, data, about, "upload/operations")
 
-        return Receiver(store, self._shelf.room, self._shelf.remedy, takes_metadata=True, granularity=GRANULARITY)
+        return self._files.make_receiver(store)
 
     def titles(self, names: list[str], project: str) -> list[str]:
         """The display names of the documents that can be searched in these stores. Raises `Refusal` 403."""
@@ -322,7 +342,7 @@ class SearchStores(KeptResource[SearchStore]):
         if store.documents and not flag(call, "force"):
             raise invalid("Cannot delete non-empty FileSearchStore", "failed_precondition")
         for _, document in store.documents.values():
-            self._shelf.give_back(len(document.data))
+            self._files.held -= len(document.data)
         return super().delete(call, name)
 
     def import_file(self, call: Call, name: str) -> dict[str, Any]:
@@ -330,7 +350,7 @@ class SearchStores(KeptResource[SearchStore]):
         given = self._reader.read("requests/import-file", in_camel_case(call.body))
         file = self._files.require_active(call.project, given["fileName"])
         data = file.data or b""
-        self._shelf.take(len(data))
+        self._files.take(len(data))
         title = file.fields.get("displayName") or file.fields["name"].partition("/")[2]
         return self._add(store, title, file.media_type, data, given, "operations")
 
@@ -366,11 +386,9 @@ class SearchStores(KeptResource[SearchStore]):
             shown |= {"done": True, "response": {"parent": store.name, "documentName": document.fields["name"]}}
         return shown
 
-    def get_operation(self, call: Call, name: str, operation: str) -> dict[str, Any]:
-        return self._show_operation(self.require(call.project, name), f"operations/{operation}")
-
-    def get_upload(self, call: Call, name: str, operation: str) -> dict[str, Any]:
-        return self._show_operation(self.require(call.project, name), f"upload/operations/{operation}")
+    def get_operation(self, call: Call, name: str, _: str) -> dict[str, Any]:
+        """GET fileSearchStores/{name}/operations/{id}, also with upload/ before operations."""
+        return self._show_operation(self.require(call.project, name), "/".join(call.segments[2:]))
 
     def list_documents(self, call: Call, name: str) -> dict[str, Any]:
         store = self.require(call.project, name)
@@ -397,7 +415,7 @@ class SearchStores(KeptResource[SearchStore]):
         document = _find_document(store, name)
         if has_come(document.ready, self._stamps.now()) and not flag(call, "force"):
             raise invalid("Cannot delete non-empty Document", "failed_precondition")
-        self._shelf.give_back(len(document.data))
+        self._files.held -= len(document.data)
         del store.documents[name]
         store.fields["updateTime"] = self._stamps.now()
         return {}

@@ -52,7 +52,7 @@ def test_a_name_that_two_uploads_want_goes_to_the_first(api: Api) -> None:
     """If two uploads of one name are under way, the second one to end is refused and holds no memory."""
     both = [start(api, "files", {"file": {"name": "files/x"}}, 5) for _ in range(2)]
     ends = [send(api, begun, "upload, finalize", b"hello").status for begun in both]
-    assert (ends, api.resources.kept.files.shelf.held) == ([200, 409], 5)
+    assert (ends, api.resources.kept.files.held) == ([200, 409], 5)
 
 
 def test_a_video_is_processed_for_a_while(api: Api) -> None:
@@ -74,7 +74,7 @@ def test_a_file_expires_after_two_days(api: Api) -> None:
     assert api.send("GET", f"{V}/files/x").status == 200
     api.now = "2026-09-23T12:00:00Z"
     assert api.send("GET", f"{V}/files/x").status == 403
-    assert (api.ok("GET", f"{V}/files"), api.resources.kept.files.shelf.held) == ({}, 0)
+    assert (api.ok("GET", f"{V}/files"), api.resources.kept.files.held) == ({}, 0)
 
 
 def test_a_deleted_file_is_as_one_that_never_was(api: Api) -> None:
@@ -197,4 +197,4 @@ def test_what_holds_something_is_deleted_with_force(api: Api, store: str) -> Non
     assert api.ok("DELETE", f"{document}?force=True") == {}
     bring_in(api, store, {})
     assert api.ok("DELETE", f"{store}?force=true") == {}
-    assert (api.send("GET", store).status, api.resources.kept.files.shelf.held) == (403, 0)
+    assert (api.send("GET", store).status, api.resources.kept.files.held) == (403, 0)
