@@ -65,12 +65,6 @@ def _make_output(text: str) -> Json:
     return {"content": [{"text": text, "type": "text"}], "type": "model_output"}
 
 
-def issue_checkpoints(steps: list[Json], ids: IdSequence) -> dict[int, str]:
-    """Return a continuation token for each step that ends a hop and is not the last one, by the step's number."""
-    ends = (at for at, step in enumerate(steps[:-1]) if step["type"] == "model_output")
-    return {at: make_token(ids) for at in ends}
-
-
 def make_token(ids: IdSequence) -> str:
     """Return a new continuation token."""
     return base64.b64encode(ids.number().to_bytes(8, "big")).decode("ascii")

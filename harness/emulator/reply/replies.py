@@ -25,7 +25,6 @@ from harness.emulator.reply.tools import (
     find_search,
     load_steps,
     loaded_by_client,
-    make_client_function,
     own_call,
     server_pair,
 )
@@ -103,7 +102,8 @@ class ReplyBuilder:
         if status != "completed":  # hot
             self._give_reason(reply)
         if script.checkpoints:
-            reply.checkpoints = forms.issue_checkpoints(steps, self._ids)
+            ends = (at for at, step in enumerate(steps[:-1]) if step["type"] == "model_output")
+            reply.checkpoints = {at: forms.make_token(self._ids) for at in ends}
         return reply
 
     def _give_reason(self, reply: Reply) -> None:
@@ -173,7 +173,8 @@ class ReplyBuilder:
         if search is None:
             return calls
         if search.get("execution") == "client":
-            return self._call_functions(order, [make_client_function(search)])
+            named = {"type": "function", "name": search.get("name") or "tool_search"}
+            return self._call_functions(order, [{**named, "parameters": search.get("parameters")}])
         found = [*load_steps(deferred, self._ids), *self.thoughts(order, script)]
         return [*found, *(calls or [self.output(order)])]
 

@@ -200,15 +200,6 @@ def describe_mcp_tool(call: Json) -> Json:
     }
 
 
-def make_client_function(search: Json) -> Json:
-    """Return the function that a search executed by the client stands for."""
-    return {
-        "type": "function",
-        "name": search.get("name") or "tool_search",
-        "parameters": search.get("parameters"),
-    }
-
-
 def loaded_by_client(given: list[Json]) -> list[Json]:
     """Return the functions that the client's own search found: the function blocks in the results it sends."""
     pieces = (piece for result in results(given) if isinstance(result.get("result"), list)
