@@ -415,37 +415,33 @@ def is_base64(text: str) -> bool:
     return re.fullmatch(r"[A-Za-z0-9+/_-]*={0,2}", text) is not None and len(text.rstrip("=")) % 4 != 1
 
 
-def judge_windows(given: Any) -> None:
-    """Raise Refusal for the first window in `input` that cannot be."""
-    for place, processing in _find_processing(given, "input"):
-        fault = _find_fault(processing)
+def judge_media(given: Any, media: Container[str]) -> None:
+    """Raise Refusal for the first part of a medium in `input` that cannot be, or medium without bytes or place."""
+    contents = list(_list_contents(given))
+    for place, content in contents:
+        processing = content.get("processing")
+        fault = _find_fault(processing) if isinstance(processing, dict) else None
         if fault is not None:
-            raise invalid(f"Invalid input at '{place}'. {fault}")
+            raise invalid(f"Invalid input at '{place}.processing'. {fault}")
+    for place, content in contents:
+        fault = find_media_fault(content) if content.get("type") in media else None
+        if fault is not None:
+            raise invalid(fault.format(place=place))
 
 
-def find_place(given: Any, wanted: Mapping[str, Any]) -> str:
-    """Return where in `input` a content is, `input` if it was not found there as it came."""
-    inputs = given if isinstance(given, list) else [given]
-    for number, item in enumerate(inputs):
+def _list_contents(given: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the items of `input`, each with its place, and after one of the user's its contents."""
+    for number, item in enumerate(given if isinstance(given, list) else [given]):
+        if not isinstance(item, dict):
+            continue
         place = f"input[{number}]" if isinstance(given, list) else "input"
-        if item is wanted:
-            return place
-        content = item.get("content") if isinstance(item, dict) else None
-        for at, part in enumerate(content if isinstance(content, list) else ()):
-            if part is wanted:
-                return f"{place}.content[{at}]"
-    return "input"
-
-
-def _find_processing(value: Any, place: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, list):
-        for number, item in enumerate(value):
-            if isinstance(item, dict) and ("processing" in item or "content" in item):  # most have neither
-                yield from _find_processing(item, f"{place}[{number}]")
-    elif isinstance(value, dict):
-        if isinstance(value.get("processing"), dict):
-            yield f"{place}.processing", value["processing"]
-        yield from _find_processing(value.get("content"), f"{place}.content")
+        yield place, item
+        inner = item.get("content") if item.get("type") == "user_input" else None
+        if isinstance(inner, dict):
+            yield f"{place}.content", inner
+        for at, part in enumerate(inner if isinstance(inner, list) else ()):
+            if isinstance(part, dict):
+                yield f"{place}.content[{at}]", part
 
 
 def _find_fault(processing: Mapping[str, Any]) -> str | None:

@@ -19,7 +19,6 @@ from harness.contract.data.transcript import (
     as_steps,
     count_transcript,
     given_text,
-    items,
     pending_calls,
     results,
     without_unpublished,
@@ -28,13 +27,11 @@ from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
 from harness.emulator.create.limits import (
-    find_media_fault,
-    find_place,
     judge_agent,
     judge_life,
+    judge_media,
     judge_model,
     judge_surface,
-    judge_windows,
 )
 from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run
@@ -322,11 +319,7 @@ class CreateValidator:
 
     def media(self, order: CreateRequest) -> None:
         """Media contents must hold their bytes in base64, or name their place; parts of them must exist."""
-        judge_windows(order.body.get("input"))
-        for item in items(order.given):
-            fault = find_media_fault(item) if item.get("type") in self.contract.steps_table.media else None
-            if fault is not None:
-                raise invalid(fault.format(place=find_place(order.body.get("input"), item)))
+        judge_media(order.body.get("input"), self.contract.steps_table.media)
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""
