@@ -72,9 +72,7 @@ class EventStage(Stage):
         if isinstance(piece, Ending):
             return self._end(piece)
         self._missing = 0 if piece.declared is None else piece.declared - len(piece.data)
-        out = self._change(self._splitter.feed(piece.data))
-        spilled = self._splitter.spill()
-        return [*out, Chunk(spilled)] if spilled else out
+        return self._change(self._splitter.feed(piece.data))
 
     def _change(self, events: list[Event]) -> list[Piece]:
         out: list[Piece] = []

@@ -17,7 +17,6 @@ from harness.wire import Decoder, Frame
 from harness.wire.json_value import object_or_none
 
 CR, LF = 13, 10
-_MOST_HELD = 16 * 1024 * 1024
 
 
 class Event(NamedTuple):
@@ -45,31 +44,19 @@ class Event(NamedTuple):
 
 
 class Splitter:
-    """Takes bytes and returns whole events; holds only the bytes of the open event.
-
-    An event of more than 16 MiB is given up; `spill` returns its bytes instead.
-    """
+    """Takes bytes and returns whole events; holds only the bytes of the open event."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder(max_event=_MOST_HELD)
+        self._decoder = Decoder()
         self._held = bytearray()
         self._base = 0
         self._frames: deque[Frame] = deque()
-        self._spilled = b""
 
     def feed(self, data: bytes) -> list[Event]:
         """Add bytes and return the events that they complete."""
         self._held += data
         self._frames.extend(self._decoder.feed(data))
-        events = self._take_settled(at_end=False)
-        if len(self._held) > _MOST_HELD:
-            self._spilled += self._take(len(self._held))
-        return events
-
-    def spill(self) -> bytes:
-        """Return the bytes given up since the last call; they come after the events of the same `feed`."""
-        spilled, self._spilled = self._spilled, b""
-        return spilled
+        return self._take_settled(at_end=False)
 
     def finish(self) -> tuple[list[Event], bytes]:
         """End the stream; return the events still held and the bytes that do not complete one."""

@@ -148,16 +148,10 @@ class Part(StrEnum):
     NEWLINE = "no-newline"
 
 
-class Garble(Struct, frozen=True):
+class Garble(_After, frozen=True):
     """The event after `after` events arrives as a whole frame whose JSON ends in the middle."""
 
     after: int
-
-    def __post_init__(self) -> None:
-        require_range("garble", self.after)
-
-    def __str__(self) -> str:
-        return f"garble:{self.after}"
 
 
 class Omit(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Requests that a service sends by itself, such as webhooks, as values: the due ones, and the arrived ones.
 
 Layer 0. A service that sends things keeps them in an `Outbox`; a carrier takes the due ones, sends them and
-reports the results. So a service needs no socket, and time stays the clock's. A `Mailbox` is the other side: a
+reports the results. So a service needs no socket, and time stays the clock's. An `Inbox` is the other side: a
 service that keeps each delivery and responds from a script.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Protocol, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from harness.wire.addresses import is_loopback, read_host
 from harness.wire.exchange import Arrivals, Exchange
@@ -90,19 +90,26 @@ class Arrival(Struct, frozen=True):
     moment: float
 
 
-class Mailbox(Struct):
-    """A service that keeps every delivery, and answers as scripted."""
+class Inbox(ABC):
+    """A place where a target can deliver things to; `uri` is absolute.
 
-    now: Callable[[], float]
-    arrivals: list[Arrival] = field(default_factory=list)
-    last_answer: Answer = 200
-    came: threading.Condition = field(default_factory=threading.Condition)
-    _answers: deque[Answer] = field(default_factory=deque)
-    _refused_by: str = ""
-    _refused: set[str] = field(default_factory=set)
+    As a service it keeps every delivery, and answers as scripted. `now` is the clock of its arrivals.
+    """
+
+    uri: str
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._arrivals: list[Arrival] = []
+        self._read = 0
+        self._answers: deque[Answer] = deque()
+        self._refused_by = ""
+        self._refused: set[str] = set()
+        self.came = threading.Condition()
+        self.last_answer: Answer = 200
 
     def answer(self, *answers: Answer) -> None:
-        """Give these answers to the next deliveries, one each."""
+        """Give these responses to the next deliveries, one each; any other delivery gets 200."""
         with self.came:
             self._answers.extend(answers)
 
@@ -123,7 +130,7 @@ class Mailbox(Struct):
                 self._refused.add(value)
                 answer = 503
             self.last_answer = answer
-            self.arrivals.append(Arrival(_record(request, answer), self.now()))
+            self._arrivals.append(Arrival(_record(request, answer), self._now()))
             self.came.notify_all()
         if answer is NoReply.HANG_UP:
             return Response.dead(Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS))
@@ -131,32 +138,14 @@ class Mailbox(Struct):
             return Response(200, Headers(), Chunked(), PieceBody((Pause(2 * PATIENCE), Chunk(b"late"), COMPLETE)))
         return Response.whole(answer, Headers(), b"")
 
-
-class Inbox(ABC):
-    """A place where a target can deliver things to; each has a mailbox. `uri` is absolute."""
-
-    uri: str
-
-    def __init__(self, box: Mailbox) -> None:
-        self._box = box
-        self._read = 0
-
-    def answer(self, *answers: Answer) -> None:
-        """Give these responses to the next deliveries, one each; any other delivery gets 200."""
-        self._box.answer(*answers)
-
-    def refuse_first(self, header: str) -> None:
-        """From now on answer 503 to the first delivery with each value of a header; "" ends that."""
-        self._box.refuse_first(header)
-
     @property
     def waiting(self) -> int:
         """How many deliveries have come that were not taken."""
-        return len(self._box.arrivals) - self._read
+        return len(self._arrivals) - self._read
 
     def take(self) -> list[Arrival]:
         """The deliveries that have come since the last call."""
-        came = self._box.arrivals[self._read :]
+        came = self._arrivals[self._read :]
         self._read += len(came)
         return came
 

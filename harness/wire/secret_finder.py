@@ -154,32 +154,6 @@ def _pattern(shape: SecretShape) -> re.Pattern[str]:
     return re.compile(text if "(?P<secret>" in text else f"(?P<secret>{text})")
 
 
-class Sighting(NamedTuple):
-    """Something with the shape of a secret in a text, at these offsets."""
-
-    kind: str
-    start: int
-    end: int
-
-
-def sightings(text: str, *, private_places: bool = True) -> Iterator[Sighting]:
-    """Find everything in a text that has the shape of a secret and is no placeholder. They may overlap."""
-    ends: dict[SecretShape, int] = {}
-    for start, _, value in _starts().find(text):
-        if isinstance(value, _Encoded):
-            end = _find_encoded(text, start, value)
-            if end:
-                yield Sighting(value.shape.kind, start, end)
-            continue
-        if start < ends.get(value, 0) or (value in PRIVATE_PLACES and not private_places):
-            continue
-        found = _pattern(value).match(text, start)
-        if found is not None:
-            ends[value] = found.end()
-            if not is_placeholder(found["secret"]):
-                yield Sighting(value.kind, *found.span("secret"))
-
-
 def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
     """Where the base64 of a key ends whose first characters stand at `start`; 0 if it is none."""
     first = start - (0, 2, 3)[encoded.before]
@@ -345,8 +319,20 @@ class SecretFinder:
         return without_overlap((*self.find_known(text), *self._find_shapes(text)))
 
     def _find_shapes(self, text: str) -> Iterator[TextEdit]:
-        for kind, start, end in sightings(text, private_places=self._for_files):
-            yield TextEdit(start, end, self._hide(text[start:end]), kind)
+        """Find what has the shape of a secret and is no placeholder. The edits may overlap."""
+        ends: dict[SecretShape, int] = {}
+        for start, _, value in _starts().find(text):
+            if isinstance(value, _Encoded):
+                if end := _find_encoded(text, start, value):
+                    yield TextEdit(start, end, self._hide(text[start:end]), value.shape.kind)
+                continue
+            if start < ends.get(value, 0) or (value in PRIVATE_PLACES and not self._for_files):
+                continue
+            found = _pattern(value).match(text, start)
+            if found is not None:
+                ends[value] = found.end()
+                if not is_placeholder(found["secret"]):
+                    yield TextEdit(*found.span("secret"), self._hide(found["secret"]), value.kind)
         for start, end in _parameters(text, self.fields.names_parameter):
             value = text[start:end]
             if end - start >= self._shortest and not is_placeholder(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.faults.splitting import Splitter
-from tests.faults.streams import BODY, CRLF_STREAM, STREAM, slices
+from tests.faults.streams import CRLF_STREAM, STREAM, slices
 
 CR_STREAM = tuple(block.replace(b"\n", b"\r") for block in STREAM)
 
@@ -27,15 +27,3 @@ def test_comments_lead_the_event_they_precede() -> None:
     event = splitter.feed(b": ping\n\n" + STREAM[0] + b"data: x")[0]
     assert (event.raw, event.block) == (b": ping\n\n" + STREAM[0], STREAM[0])
     assert splitter.finish() == ([], b"data: x")
-
-
-@pytest.mark.slow
-def test_an_endless_event_is_given_up() -> None:
-    """An event without end is spilled so that memory stays bounded, and later events are still found."""
-    splitter = Splitter()
-    out = 0
-    for _ in range(40):
-        assert splitter.feed(b"x" * 1_000_000) == []
-        out += len(splitter.spill())
-    assert out > 30_000_000
-    assert [event.block for event in splitter.feed(b"\n\n" + BODY)] == list(STREAM)

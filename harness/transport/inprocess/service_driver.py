@@ -40,7 +40,7 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.delivery import PATIENCE, Arrival, Delivery, Inbox, Mailbox, NoReply, Outbox
+from harness.wire.delivery import PATIENCE, Arrival, Delivery, Inbox, NoReply, Outbox
 
 ROOT = "http://localhost/receivers/"
 
@@ -48,31 +48,26 @@ Elsewhere = Callable[[Delivery], int | None]
 """Sends a delivery to a receiver that is not ours and returns the status; raises Unmet if it must not."""
 
 
-def refuse_elsewhere(delivery: Delivery) -> int | None:
-    """Send nothing out of this process."""
-    raise Unmet("no receiver in this process has this address")
-
-
 class ServicePost:
     """The receivers of one service."""
 
-    def __init__(self, outbox: Outbox, clock: Clock, elsewhere: Elsewhere = refuse_elsewhere) -> None:
+    def __init__(self, outbox: Outbox, clock: Clock, elsewhere: Elsewhere | None = None) -> None:
         self._outbox = outbox
         self._clock = clock
         self._elsewhere = elsewhere
-        self._boxes: dict[str, Mailbox] = {}
+        self._receivers: dict[str, ServiceReceiver] = {}
         self._opened = 0
 
     def listen(self) -> ServiceReceiver:
         """Open one more receiver."""
         self._opened += 1
         uri = f"{ROOT}{self._opened}"
-        self._boxes[uri] = box = Mailbox(lambda: self._clock.now)
-        return ServiceReceiver(uri, box, self)
+        self._receivers[uri] = receiver = ServiceReceiver(uri, self, lambda: self._clock.now)
+        return receiver
 
     def close(self, uri: str) -> None:
         """Close a receiver; what still comes for it is given up."""
-        self._boxes.pop(uri, None)
+        self._receivers.pop(uri, None)
 
     def carry(self) -> None:
         """Carry everything that is due now."""
@@ -87,12 +82,14 @@ class ServicePost:
 
     def _send(self, delivery: Delivery) -> int | None:
         parts = urlsplit(delivery.uri)
-        box = self._boxes.get(f"{parts.scheme}://{parts.netloc}{parts.path}")
-        if box is None:
+        receiver = self._receivers.get(f"{parts.scheme}://{parts.netloc}{parts.path}")
+        if receiver is None and self._elsewhere is not None:
             return self._elsewhere(delivery)
+        if receiver is None:
+            raise Unmet("no receiver in this process has this address")
         began = self._clock.now
-        box(delivery.request)
-        answer = box.last_answer
+        receiver(delivery.request)
+        answer = receiver.last_answer
         if answer is NoReply.SLOW:
             self._clock.reached(began + PATIENCE)
         return answer if isinstance(answer, int) else None
@@ -114,8 +111,8 @@ class ServicePost:
 class ServiceReceiver(Inbox):
     """A receiver for a service in this process."""
 
-    def __init__(self, uri: str, box: Mailbox, post: ServicePost) -> None:
-        super().__init__(box)
+    def __init__(self, uri: str, post: ServicePost, now: Callable[[], float]) -> None:
+        super().__init__(now)
         self.uri = uri
         self._post = post
 

@@ -34,11 +34,6 @@ from harness.wire import (
 )
 
 
-def library_of(module: ModuleType | str) -> Any:
-    """The module `httpx` or `httpx2`; a name is imported only here."""
-    return importlib.import_module(module) if isinstance(module, str) else module
-
-
 def request_of(request: Any, body: bytes) -> Request:
     """Convert a request of either library to the `Request` that goes over the wire."""
     fields = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
@@ -64,9 +59,9 @@ _CLOSED = ("peer closed", "disconnected")
 
 def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx") -> Any:
     """A transport of `module` that sends through `inner`, sync or async, and passes each exchange to `sink`."""
-    library = library_of(module)
+    library: Any = importlib.import_module(module) if isinstance(module, str) else module
 
-    class TeeBody(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc, name-defined]
+    class TeeBody(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, stream: Any, tee: _Tee) -> None:
             self._stream, self._tee = stream, tee
 
@@ -90,7 +85,7 @@ def tee_transport(inner: Any, sink: Sink, *, module: ModuleType | str = "httpx")
             await self._stream.aclose()
             self._tee.note_close()
 
-    class TeeTransport(library.BaseTransport, library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+    class TeeTransport(library.BaseTransport, library.AsyncBaseTransport):  # type: ignore[misc]
         def handle_request(self, request: Any) -> Any:
             tee = _Tee(request_of(request, request.read()), sink)
             with tee:

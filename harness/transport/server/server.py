@@ -26,7 +26,7 @@ from harness.transport.http1.reader import Incoming
 from harness.transport.http1.writer import After, ResponseWriter
 from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
 from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service
-from harness.wire.delivery import Arrival, Inbox, Mailbox
+from harness.wire.delivery import Arrival, Inbox
 
 
 async def listen(
@@ -462,7 +462,7 @@ class SocketReceiver(Inbox):
     """Listens as soon as it is made, until `close`."""
 
     def __init__(self) -> None:
-        super().__init__(Mailbox(time.monotonic))
+        super().__init__(time.monotonic)
         self._path = f"/deliveries/{secrets.token_hex(16)}"  # a web page can post to a port, and not guess a path
         self._server = ServerThread(self._receive)
         self._server.start()
@@ -470,12 +470,12 @@ class SocketReceiver(Inbox):
 
     def _receive(self, request: Request) -> Response:
         known = request.raw_path.startswith(self._path)
-        return self._box(request) if known else Response.whole(404, Headers(), b"")
+        return self(request) if known else Response.whole(404, Headers(), b"")
 
     def collect(self, count: int, seconds: float) -> list[Arrival]:
         """Wait, in real time, until so many deliveries have come."""
-        with self._box.came:
-            self._box.came.wait_for(lambda: self.waiting >= count, timeout=seconds)
+        with self.came:
+            self.came.wait_for(lambda: self.waiting >= count, timeout=seconds)
             return self.take()
 
     def close(self) -> None:

@@ -8,8 +8,8 @@ import hmac
 
 import msgspec
 
+from harness.transport.inprocess.service_driver import ServiceReceiver
 from harness.wire import Headers, Request
-from harness.wire.delivery import Mailbox
 from tests.checks._play import answer, case, interaction, refusal
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
@@ -19,13 +19,13 @@ EVENT = {"type": "interaction.completed", "version": "v1", "timestamp": "2026-11
 
 def posted(*names, key=b"k" * 24, **fields):
     """Deliveries of an event with these webhook-ids."""
-    box = Mailbox(lambda: 0.0)
+    box = ServiceReceiver("", None, lambda: 0.0)
     body = msgspec.json.encode({**EVENT, **fields})
     for name in names or ("m1",):
         made = base64.b64encode(hmac.new(key, f"{name}.1.".encode() + body, hashlib.sha256).digest()).decode()
         sent = {"webhook-id": name, "webhook-timestamp": "1", "webhook-signature": f"v1,{made}"}
         box(Request("POST", "/", Headers(sent.items()), body))
-    return box.arrivals
+    return box.take()
 
 
 def run(status="completed"):
