@@ -6,7 +6,7 @@ What a single fault is stands in `values`. `str` of every value is its spelling 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import islice, repeat
 
@@ -72,7 +72,7 @@ class Seed(Struct, frozen=True):
 class Plan(Struct, frozen=True):
     """The faults of the connections in `scope`, in order; connections past the last one are left alone.
 
-    `str` of a plan that was drawn is its `seed`, from which the same plan is drawn again.
+    `str` of a plan that was drawn is its `seed`, from which the same plan is drawn again; `spelled` writes it out.
     `also` are plans for other requests: each request counts in the part with the narrowest scope that it is in.
     """
 
@@ -122,10 +122,17 @@ class Plan(Struct, frozen=True):
         times = [connection.times for connection in self.connections]
         return None if None in times else sum(time for time in times if time is not None)
 
+    @property
+    def spelled(self) -> str:
+        """The plan written out, even if its `str` is the seed."""
+        return self._join(lambda plan: "/".join(map(str, plan.connections)))
+
+    def _join(self, spell: Callable[[Plan], str]) -> str:
+        own = spell(self) if self.scope is Scope.STREAMS else f"{self.scope}={spell(self)}"
+        return "/".join((own, *(f"{plan.scope}={spell(plan)}" for plan in self.also)))
+
     def __str__(self) -> str:
-        own = str(self.seed or "/".join(map(str, self.connections)))
-        first = own if self.scope is Scope.STREAMS else f"{self.scope}={own}"
-        return "/".join((first, *map(str, self.also)))
+        return self._join(lambda plan: str(plan.seed or "/".join(map(str, plan.connections))))
 
 
 _WIDE = {Scope.ALL: 2, Scope.STREAMS: 1, Scope.CALLS: 1}

@@ -206,20 +206,17 @@ class Unknown(_After, frozen=True):
     """An event of an unknown type after `after` events (None: after each event)."""
 
 
-class ErrorEvent(Struct, frozen=True):
+class ErrorEvent(_After, frozen=True):
     """The API's in-stream error event after `after` events; the stream goes on. `own_id`: it has a cursor."""
 
     after: int
     own_id: bool = False
 
-    def __post_init__(self) -> None:
-        require_range("error", self.after)
-
     def __str__(self) -> str:
         return f"error:{self.after}" + ("+id" if self.own_id else "")
 
 
-class BareError(Struct, frozen=True):
+class BareError(_After, frozen=True):
     """After `after` events bare JSON outside the framing reports a failure, and the stream ends in order.
 
     `refused`: it reports a refusal in one line; otherwise that the service is unavailable, over several lines.
@@ -227,9 +224,6 @@ class BareError(Struct, frozen=True):
 
     after: int
     refused: bool = False
-
-    def __post_init__(self) -> None:
-        require_range("bare-error", self.after)
 
     def __str__(self) -> str:
         return f"bare-error:{self.after}" + ("+refusal" if self.refused else "")
