@@ -19,7 +19,7 @@ from tests.cli.conftest import Harness, insert
 from tests.foreign.server import ForeignService, Handler, serving
 
 FILE = "known.yaml"
-DELETES = ("-e", "history", "--seed", "9", "--max-examples", "8")
+DELETES = ("-e", "history", "--seed", "11", "--max-examples", "8")
 """A search that soon deletes something and reads it again."""
 
 
