@@ -13,14 +13,14 @@ from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import ServerApi
-from harness.outcome import Accounted, Reason, TargetFault
+from harness.outcome import Outcome, Reason, TargetFault
 
 HANDSHAKE = "handshake"
 """The killer of a mutant with which no check can begin."""
 
 
 class Killers(Struct, frozen=True):
-    """The checks that fail or warn on a mutant, and those that raised there, each with what it raised."""
+    """The checks that a mutant does not meet, at whatever level, and those that raised there with the reason."""
 
     names: tuple[str, ...]
     errors: Mapping[str, str]
@@ -35,8 +35,8 @@ def find_killers(api: ServerApi, mutant: str) -> Killers:
     except TargetFault:
         return Killers((HANDSHAKE,), {})
     assert isinstance(finished, RunFinished)
-    broken = (Accounted.FAILED, Accounted.WARNED)
+    broken = (Outcome.NOT_MET, Outcome.NON_STRICT)
     return Killers(
-        tuple(result.id for result in finished.results if result.outcome in broken),
+        tuple(result.id for result in finished.results if result.observation.outcome in broken),
         {one.id: one.observation.reason for one in finished.results if one.reason is Reason.HARNESS_ERROR},
     )

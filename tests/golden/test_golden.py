@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.catalogue import COMMANDS, catalogue
-from tests.golden.items import Item, Step, steps
-from tests.golden.record import record_all, record_item
+from lab.golden.catalogue import COMMANDS, catalogue
+from lab.golden.items import Item, Step, steps
+from lab.golden.record import record_all, record_item
 
 
 @pytest.mark.slow

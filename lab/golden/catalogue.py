@@ -5,9 +5,9 @@ Heavy items stand first, so that two of them run at once and short ones fill the
 
 from __future__ import annotations
 
-from tests.golden.items import URL, Item, Step, serving, step, steps
-from tests.golden.mask import mask
-from tests.golden.usage import USAGE
+from lab.golden.items import URL, Item, Step, serving, step, steps
+from lab.golden.mask import mask
+from lab.golden.usage import USAGE
 
 SEEDS = range(5)
 EXAMPLES = {"history": 30, "laws": 30, "schema": 4}

@@ -1,4 +1,4 @@
-"""`python -m tests.golden`: record every output of the commands; `diff -ru` compares two recordings."""
+"""`python -m lab golden`: record every output of the commands; `diff -ru` compares two recordings."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.golden.catalogue import catalogue
-from tests.golden.record import gateway_mutants, record_all
+from harness.outcome import Exit, UsageFault
+from lab.golden.catalogue import catalogue
+from lab.golden.record import gateway_mutants, record_all
 
 
-def main(words: Sequence[str]) -> None:
+def run(words: Sequence[str]) -> int:
     """Run one command."""
     arguments = _parser().parse_args(words)
     only = arguments.only
@@ -22,16 +23,17 @@ def main(words: Sequence[str]) -> None:
         if only is None or any(fnmatch.fnmatchcase(item.name, glob) for glob in only)
     ]
     if not items:
-        raise SystemExit(f"no item is named {' or '.join(only)}: `python -m tests.golden list` names them")
+        raise UsageFault(f"no item is named {' or '.join(only)}: `python -m lab golden list` names them")
     if arguments.command == "list":
         _say("\n".join(item.name for item in items))
-        return
+        return Exit.OK
     skipped = record_all(items, arguments.folder, arguments.jobs, _say)
     _say(f"{len(items) - len(skipped)} items recorded, {len(skipped)} skipped")
+    return Exit.OK
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lab golden", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     record = commands.add_parser("record", help="run the items and write what they print")
     record.add_argument("folder", type=Path)
@@ -44,7 +46,3 @@ def _parser() -> argparse.ArgumentParser:
 def _say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tests.golden.items import Item, Step
-from tests.golden.mask import mask_all
-from tests.golden.reduce import REDUCE
-from tests.golden.sections import Section, write_sections
+from lab.golden.items import Item, Step
+from lab.golden.mask import mask_all
+from lab.golden.reduce import REDUCE
+from lab.golden.sections import Section, write_sections
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).resolve().parent / "programs"

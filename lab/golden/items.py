@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tests.golden.mask import Mask
+from lab.golden.mask import Mask
 
 
 @dataclass(frozen=True, slots=True)
