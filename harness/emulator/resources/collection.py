@@ -94,8 +94,8 @@ class KeptResource(Generic[T]):
 
     `name` is that of the list, `noun` names an item in messages (`agent` → "no agent 'x'"), `conflict` is the
     error code for an id in use. If `evicts`, a full project drops its oldest item instead of refusing a new one.
-    `pages` are the usual and the largest number of items of a page. `secret` names an item that is missing as the
-    service does where it does not tell whether it belongs to somebody else.
+    `pages` are the usual and the largest number of items of a page. `secret` is the name in the
+    refusal 403 of those resources that do not tell a missing item from one of another project.
     """
 
     name: ClassVar[str] = ""
