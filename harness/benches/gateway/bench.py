@@ -69,7 +69,7 @@ class ReferenceService(Protocol):
 
 
 class UpstreamCall:
-    """One request that arrived; observes how the gateway reads its answer, and wakes whoever waits for it."""
+    """One request that arrived; observes how the gateway reads its answer, and wakes all that wait for it."""
 
     def __init__(self, request: Request, clock: LogicalClock, changed: threading.Condition) -> None:
         self.request = request

@@ -298,7 +298,7 @@ class ClientAttempt:
         return self._explain_doubled() if word == TWICE else self._explain_lost(word)
 
     def explain_cursor(self) -> str:
-        """How it resumed after something that is no cursor; "" if it did not."""
+        """How the client resumed after an invalid cursor, as a clause; "" if it did not."""
         errors = {
             c
             for one in self.streams
