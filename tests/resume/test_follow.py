@@ -446,9 +446,3 @@ def test_the_other_kind_of_client() -> None:
         follow(httpx.AsyncClient(), "v1_x")
     with httpx.Client() as plain, pytest.raises(UsageFault, match=r"Client cannot be followed with.*`follow`"):
         follow_async(plain, "v1_x")
-
-
-def test_patience_is_checked() -> None:
-    """A limit of zero is rejected, and the message names the argument."""
-    with pytest.raises(ValueError, match="failures=0"):
-        RetryLimits(failures=0)

@@ -7,7 +7,7 @@ from itertools import chain, takewhile
 import pytest
 
 from harness.checks.gateway.exercises import truncation
-from harness.checks.gateway.upstream_answers import AGENT, FIELDS, refusing, suffering
+from harness.checks.gateway.upstream_answers import AGENT, FIELDS, refusing
 from harness.contract import load, read
 from harness.kit.relay import CollectStrays
 from harness.wire import COMPLETE, At, Body, By, Chunk, Ending, How, Pause, PieceBody, Request, Response
@@ -16,15 +16,6 @@ from tests.benches.gateway.inprocess import Sides, bench_through, play_all
 
 _OWN_ERROR = b'data: {"error": {"message": "upstream broke", "code": "502"}}\n\n'
 SCRIPT = {"deltas": ["a", "b", "c"], "thought": False, "times": 0}
-
-
-def test_both_sides_of_a_create() -> None:
-    """The client gets what the upstream sent, and both are recorded."""
-    passage = Sides().create("x.create")
-    assert passage.answer is not None
-    assert passage.client.body == passage.answer.body
-    assert passage.client.request.body == passage.answer.request.body
-    assert passage.answer.ending.complete
 
 
 def test_a_hang_up_is_written_down() -> None:
@@ -36,26 +27,6 @@ def test_a_hang_up_is_written_down() -> None:
     assert (passage.answer.ending.by, passage.answer.ending.how) == (By.CLIENT, How.FIN)
     assert passage.answer.body.count(b"data: ") >= 2
     assert b"[DONE]" not in passage.answer.body
-
-
-@pytest.mark.parametrize(
-    ("plan", "status"), [("before-headers,rst", None), ("event:2,rst", 200)], ids=["no-head", "in-body"]
-)
-def test_a_fault_of_ours_is_the_upstreams(plan: str, status: int | None) -> None:
-    """A planned drop is in the upstream's record, with a status only if the response head was sent."""
-    passage = Sides().create("x.stream", stream=True, script=SCRIPT, answer=suffering(plan))
-    assert passage.answer is not None
-    assert (passage.answer.status, passage.answer.ending.how) == (status, How.RST)
-
-
-def test_one_create_is_primed() -> None:
-    """A prepared answer applies to the next create only, and is discarded if another request comes first."""
-    line = Sides()
-    assert line.create("x.a", answer=refusing(503, "service_unavailable", "no")).client.status == 503
-    assert line.create("x.b").client.status == 200
-    line.upstream.prime(refusing(503, "service_unavailable", "no"))
-    line.get("x.c", "v1_nothing")
-    assert line.create("x.d").client.status == 200
 
 
 class Busy(Gateway):

@@ -23,12 +23,9 @@ from tests.cassette.samples import (
     HELLO,
     answered,
     comparable,
-    frames,
     get,
     plain_vcr,
-    post,
     recordings,
-    streamed,
 )
 
 METADATA = {"harness": {"format": 1, "target": "emulator", "recorder": "tëst"}}
@@ -91,17 +88,6 @@ def test_going_on_after_a_torn_write(tmp_path: Path) -> None:
         journal.append(HELLO)
     with closing(Journal(path)) as journal, pytest.raises(CassetteError, match="was killed"):
         journal.append(HELLO)
-
-
-def test_append_does_not_rewrite(tmp_path: Path) -> None:
-    """An append leaves existing bytes in place, so its cost does not depend on the length of the file."""
-    with closing(Journal(tmp_path / "a.yaml")) as journal:
-        journal.append(streamed(post({}), frames() * 200))
-        before = journal.path.read_bytes()
-        inode = journal.path.stat().st_ino
-        journal.append(HELLO)
-        assert journal.path.read_bytes().startswith(before)
-        assert journal.path.stat().st_ino == inode
 
 
 RECORDER = """
