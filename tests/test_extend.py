@@ -164,14 +164,14 @@ def test_a_file_that_is_not_there_is_named(extend: Extend, monkeypatch: pytest.M
         load_extensions()
 
 
-@pytest.mark.parametrize("named", ["acme.py", "./acme.py", "json, x/../acme.py", "~/acme.py"])
+@pytest.mark.parametrize("named", ["acme.py", "json, x/../acme.py"])
 def test_the_variable_names_no_file_of_the_current_folder(
     named: str, extend: Extend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It may be set for a whole shell, which then visits a folder of somebody else."""
     extend("raise SystemExit('the file ran')\n")
     monkeypatch.setenv(EXTENSION_VARIABLE, named)
-    for words in (["list"], ["explain", "create.id"], ["mutants", "--list"], ["check", "emulator"]):
+    for words in (["list"], ["check", "emulator"]):
         code, shown = run(capsys, *words)
         assert (code, "the file ran" in shown) == (2, False)
         assert "which depends on the current folder: write an absolute path, or pass --extension" in shown

@@ -205,31 +205,6 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
     assert list(imports_of(PACKAGE / "__init__.py")) == []
 
 
-@pytest.mark.parametrize(
-    ("importer", "imported"),
-    [
-        ("checks", "emulator"),
-        ("emulator", "checks"),
-        ("contract", "cassette"),
-        ("cassette", "contract"),
-        ("faults", "contract"),
-        ("wire", "outcome"),
-        ("outcome", "wire"),
-        ("wire", "contract"),
-        ("transport", "emulator"),
-        ("transport", "checks"),
-        ("resume", "transport"),
-        ("engine", "benches"),
-        ("benches", "report"),
-        ("kit", "contract"),
-        ("report", "cli"),
-    ],
-)
-def test_the_table_forbids_what_it_must(importer: str, imported: str) -> None:
-    """The table forbids the imports that would make the oracles dependent or the generic packages specific."""
-    assert not allowed(importer, imported)
-
-
 _FUZZ = ("strategies.search_model", "engine.search")
 _CLIENTS = ("interactions.clients", "benches.client.bench", "incidents", "plugin")
 _SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.probes")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
-from textwrap import dedent
 
 import pytest
 
@@ -46,35 +44,3 @@ def test_a_difference_is_named(allowed: Mapping[str, object], said: str | None) 
     """With the next step."""
     wrong = size.compare({"room": 100}, allowed)
     assert [line[: len(said or "")] for line in wrong] == ([said] if said else [])
-
-
-def test_what_is_counted(tmp_path: Path) -> None:
-    """Lines by room, functions, helpers that one place names, numbers of a module, and what a job reaches."""
-    files = {
-        "harness/pytest_plugin.py": "def hook():\n    from harness.plugin.clock import LIMIT\n",
-        "harness/plugin/__init__.py": "",
-        "harness/plugin/clock.py": """\
-            from typing import TYPE_CHECKING
-
-            if TYPE_CHECKING:
-                from harness.other import Unreached
-
-            LIMIT = 4 * 1024
-            _FREE, _FACTOR, _NAME = -1, 2.5, "x"
-            TRUE = True
-
-            def public(): return _once() + _twice() + _twice()
-            def _once(): ...
-            def _twice(): ...
-            """,
-        "harness/other.py": "Unreached = int\n",
-        "tests/test_a.py": "def test_a(): ...\n",
-    }
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(dedent(text), "utf-8")
-    assert size.measure(tmp_path) == {
-        "lines": {"harness": 15, "harness/plugin": 12, "harness/*.py": 3, "tests": 1},
-        "form": {"functions": 4, "helpers_used_once": 1, "constants": 3},
-        "reach": {"fixtures": 14},
-    }

@@ -195,38 +195,6 @@ def test_socket_allows_loopback(pytester: pytest.Pytester) -> None:
     beside(pytester, "socket", "--disable-socket", "--allow-hosts=127.0.0.1").assert_outcomes(passed=8)
 
 
-FORBIDDEN = """
-import httpx, pytest
-
-BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
-KEY = {"x-goog-api-key": "k"}
-
-def in_process(emulator):
-    with httpx.Client(transport=emulator.transport, base_url="http://x.test") as client:
-        return client.post("/v1beta/interactions", json=BODY, headers=KEY).json()["status"]
-
-def test_forbidden(interactions_emulator):
-    assert in_process(interactions_emulator) == "completed"
-    with pytest.raises(Exception, match="pytest-socket forbids them.*`--allow-hosts=127.0.0.1`.*`.transport`"):
-        interactions_emulator.base_url
-
-@pytest.mark.enable_socket
-def test_enabled(interactions_emulator):
-    answer = httpx.post(interactions_emulator.base_url + "/v1beta/interactions", json=BODY, headers=KEY)
-    assert answer.json()["status"] == "completed"
-
-def test_forbidden_again(interactions_emulator):
-    assert in_process(interactions_emulator) == "completed"
-"""
-
-
-def test_socket_forbids_all(pytester: pytest.Pytester) -> None:
-    """Under a bare `--disable-socket` in-process use works, and a test that may use sockets gets one."""
-    pytester.makepyfile(FORBIDDEN)
-    quiet = ("-W", "ignore:A test tried to use socket")
-    beside(pytester, "socket", "--disable-socket", *quiet).assert_outcomes(passed=3)
-
-
 def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
     """Under `--block-network` with loopback allowed, the emulator can be reached and outside hosts cannot."""
     allowed(pytester, "Network is disabled for host")

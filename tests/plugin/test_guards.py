@@ -14,15 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 
-from harness.interactions import INTERACTIONS
 from harness.plugin import (
     EnvironmentVariables,
-    InteractionsEmulator,
     OutsideConnection,
-    SessionServer,
     loopback_only,
     no_sleep,
 )
@@ -205,34 +201,6 @@ def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     assert os.environ["GOOGLE_GEMINI_BASE_URL"] == "http://mine.test"
 
 
-def test_nobody_else_gets_the_port() -> None:
-    """The port is reserved from the start of a session to its end, even before a server listens."""
-    environment = EnvironmentVariables(())
-    environment.install()
-    session = SessionServer(environment, INTERACTIONS)
-    port = environment.port
-    try:
-        assert taken(port)
-        with InteractionsEmulator().open(session):
-            assert session.url == f"http://127.0.0.1:{port}"
-            assert httpx.get(f"{session.url}/__harness__/").status_code == 200
-        assert taken(port)
-    finally:
-        session.close()
-        environment.uninstall()
-
-
-def taken(port: int) -> bool:
-    """Whether a port cannot be bound, not even with address reuse."""
-    with socket.socket() as other:
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            other.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
-
-
 def test_environment_of_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that inherits our variables (a worker of xdist) knows their original values."""
     monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
@@ -301,51 +269,6 @@ def test_async_plugins(pytester: pytest.Pytester, mark: str, sleep: str) -> None
     pytester.makeconftest("import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n")
     pytester.makepyfile(ASYNC.format(mark=mark, sleep=sleep))
     run(pytester).assert_outcomes(passed=1)
-
-
-BACKENDS = """
-import anyio, httpx, pytest
-from harness.resume import follow_async
-
-pytestmark = pytest.mark.anyio
-KEY = {"x-goog-api-key": "k"}
-
-@pytest.fixture(params=[LIBRARY])
-def anyio_backend(request):
-    return request.param
-
-@pytest.mark.parametrize("over_socket", [True, False])
-async def test_every_way_in(interactions_emulator, interactions_no_sleep, over_socket):
-    interactions_emulator.reply("Hello")
-    way = {"base_url": interactions_emulator.base_url} if over_socket else {
-        "base_url": "http://x.test", "transport": interactions_emulator.async_transport}
-    async with httpx.AsyncClient(headers=KEY, **way) as client:
-        body = {"model": "gemini-3.8-flash", "input": "Hi", "background": True}
-        found = (await client.post("/v1beta/interactions", json=body)).json()
-        while found["status"] == "in_progress":
-            await anyio.sleep(5)
-            found = (await client.get(f"/v1beta/interactions/{found['id']}")).json()
-    assert found["steps"][-1]["content"][0]["text"] == "Hello"
-    assert interactions_no_sleep.total >= 5
-
-# httpx leaves its own generators to the collector where a stream is left, and trio warns of that
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.interactions_dropped_stream(cuts=["event:5,rst", "event:0,rst,times:3"])
-async def test_followed(interactions_dropped_stream, interactions_no_sleep):
-    transport = interactions_dropped_stream.emulator.async_transport
-    async with httpx.AsyncClient(transport=transport, base_url="http://x.test", headers=KEY) as client:
-        events = [event async for event in follow_async(client, interactions_dropped_stream.id)]
-        interactions_dropped_stream.assert_seen_once(events)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("library", ["asyncio", "trio"])
-def test_anyio_backends(pytester: pytest.Pytester, library: str) -> None:
-    """Under either backend of anyio the emulator is reached, sleeps are skipped, and the helper follows."""
-    pytest.importorskip(library)
-    pytester.makepyfile(BACKENDS.replace("LIBRARY", repr(library)))
-    run(pytester).assert_outcomes(passed=4)
 
 
 @pytest.mark.slow

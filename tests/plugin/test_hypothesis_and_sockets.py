@@ -53,27 +53,3 @@ def test_failures_of_others(pytester: pytest.Pytester) -> None:
     result = run(pytester, "--tb=short")
     result.assert_outcomes(failed=2)
     assert "harness/" not in result.stdout.str()
-
-
-def test_a_blocking_call_in_a_failing_test(pytester: pytest.Pytester) -> None:
-    """The call that blocks the loop is in the section of a test that failed for another reason."""
-    pytester.makepyfile(
-        """
-        import asyncio, time, pytest
-
-        async def work():
-            time.sleep(0.5)
-
-        async def main():
-            await asyncio.create_task(work())
-            assert False
-
-        @pytest.mark.interactions_schedule(seed=1)
-        def test_it(interactions_schedule):
-            asyncio.run(main())
-        """
-    )
-    result = run(pytester)
-    result.stdout.fnmatch_lines(
-        ["*`time.sleep(0.5)` blocks the event loop*in `work`*", "tasks were drawn with seed 1"]
-    )

@@ -1,12 +1,18 @@
-"""What a marker does not know or cannot read fails its test before it begins, in words; other tests run."""
+"""What markers make of a test, and what they do not know or cannot read: that fails it in words; others run."""
 
 from __future__ import annotations
 
+import re
+
+import httpx
 import pytest
 
+from harness.plugin import DroppedStream, InteractionsEmulator, cases_of
 from tests.plugin.toys import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+KEY = {"x-goog-api-key": "k"}
 
 WRONG = {
     "interactions_cassette(hide=5)": "hide=5 cannot be read: Expected `str | list`, got `int`",
@@ -112,3 +118,60 @@ def test_right_markers(pytester: pytest.Pytester) -> None:
     """One test for each name or case; the markers of a module may have no effect, and add to those of a test."""
     pytester.makepyfile(RIGHT)
     run(pytester).assert_outcomes(passed=1 + 10 + 2 + 2 + 1)
+
+
+def test_one_turn_of_a_loop_alone(pytester: pytest.Pytester) -> None:
+    """The marker in the message selects exactly the case that failed, including its settings."""
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.interactions_dropped_stream(
+            cuts=["event:8,rst"], event_ids=["sparse"], resume="inclusive", script={"text": "Hi."}, mode="loop"
+        )
+        def test_it(interactions_dropped_stream):
+            for stream in interactions_dropped_stream:
+                stream.assert_seen_once("")
+        """
+    )
+    marker = "cuts=['event:8,rst'], event_ids=['sparse'], resume='inclusive', script=…"
+    run(pytester).stdout.re_match_lines([f".*this one alone:.*{re.escape(marker)}.*"])
+
+
+def test_what_pytest_cannot_make_many_tests_of(pytester: pytest.Pytester) -> None:
+    """A TestCase, and a fixture looked up by name, get a message that parametrized fixtures do not work there."""
+    pytester.makepyfile(
+        """
+        import unittest
+        import pytest
+
+        @pytest.mark.parametrize("name", ["interactions_dropped_stream", "interactions_lifecycle"])
+        def test_by_name(request, name):
+            request.getfixturevalue(name)
+
+        class TestOld(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def begin(self, interactions_dropped_stream):
+                pass
+
+            def test_it(self):
+                pass
+        """
+    )
+    result = run(pytester)
+    result.assert_outcomes(failed=2, errors=1)
+    assert result.stdout.str().count("makes one test for each of its cases") >= 3
+    result.stdout.no_fnmatch_line("*has no attribute*")
+
+
+@pytest.mark.parametrize("cuts", ["every-event", "every-byte"])
+def test_first(cuts: str) -> None:
+    """`first=1` leaves out only the cuts before the end of the first event, which carries the id."""
+    whole, later = cases_of(cuts=cuts, endings=["end"]), cases_of(cuts=cuts, endings=["end"], first=1)
+    assert set(later) < set(whole)
+    for case in whole[:: 1 if cuts == "every-event" else 40]:
+        stream = DroppedStream(InteractionsEmulator(), case)
+        body = {"model": "gemini-3.8-flash", "input": "Hi", "stream": True}
+        with httpx.Client(transport=stream.emulator.transport, base_url="http://x.test", headers=KEY) as client:
+            told = client.post("/v1beta/interactions", json=body).text
+        assert ("\n\n" in told) is (case in later), case

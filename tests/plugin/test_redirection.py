@@ -57,11 +57,25 @@ def test_no_trace_where_it_is_not_used(pytester: pytest.Pytester) -> None:
     run(pytester, process=True).assert_outcomes(passed=2)
 
 
+LATER = """
+from google.oauth2.credentials import Credentials
+
+later = genai.Client(api_key="mine").aio
+vertex = {
+    place: genai.Client(vertexai=True, project="p", location=place, credentials=Credentials("a token"))
+    for place in ("global", "europe-west1")
+}
+"""
+
+
 def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None:
-    """Clients that were built before any test, even in conftest.py, reach the emulator of the test that runs."""
+    """Clients that were built before any test, even in conftest.py, reach the emulator of the test that runs.
+
+    So do those for Vertex, whose hosts differ with the region.
+    """
     pytester.makeconftest("import app")
     pytester.makepyfile(
-        app=APP + 'import asyncio\nlater = genai.Client(api_key="mine").aio\n',
+        app=APP + LATER,
         test_it="""
         import asyncio, app, os, pytest
         from google import genai
@@ -80,6 +94,12 @@ def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None
             made = asyncio.run(app.later.interactions.create(**ASKED))
             assert made.output_text == "Here."
 
+        @pytest.mark.parametrize("place", ["global", "europe-west1"])
+        def test_vertex(interactions_emulator, place):
+            interactions_emulator.reply("Here.")
+            assert app.vertex[place].interactions.create(**ASKED).output_text == "Here."
+            interactions_emulator.requests.assert_calls("create")
+
         def test_built_here(interactions_emulator):
             interactions_emulator.reply("Here.")
             assert genai.Client().interactions.create(**ASKED).output_text == "Here."
@@ -88,7 +108,7 @@ def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None
             assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
         """,
     )
-    run(pytester, process=True).assert_outcomes(passed=5)
+    run(pytester, process=True).assert_outcomes(passed=7)
 
 
 def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,40 +130,12 @@ def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.Mo
     run(pytester, process=True).assert_outcomes(passed=1)
 
 
-VERTEX = """
-from google import genai
-from google.oauth2.credentials import Credentials
-
-credentials = Credentials("a token")
-client = genai.Client(vertexai=True, project="p", location="global", credentials=credentials)
-regional = genai.Client(vertexai=True, project="p", location="europe-west1", credentials=credentials)
-"""
-
-
-def test_clients_for_vertex(pytester: pytest.Pytester) -> None:
-    """A client built at import time for Vertex, whose hosts differ with the region, is redirected, too."""
-    pytester.makepyfile(
-        app=VERTEX,
-        test_it="""
-        import app, pytest
-
-        @pytest.mark.parametrize("name", ["client", "regional"])
-        def test_it(interactions_emulator, name):
-            interactions_emulator.reply("Here.")
-            made = getattr(app, name).interactions.create(model="gemini-3.8-flash", input="Hi")
-            assert made.output_text == "Here."
-            interactions_emulator.requests.assert_calls("create")
-        """,
-    )
-    run(pytester, process=True).assert_outcomes(passed=2)
-
-
 NO_KEY = """
 from google import genai
 client = genai.Client()
 """
 USES = """
-import app, os
+import app, os, pytest
 
 def test_it(interactions_emulator):
     interactions_emulator.reply("Here.")
@@ -151,6 +143,8 @@ def test_it(interactions_emulator):
 
 def test_without():
     assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
+    with pytest.raises(Exception, match="this is the server of interactions-harness in pytest"):
+        app.client.interactions.create(model="gemini-3.8-flash", input="Hi")
 """
 
 
@@ -163,23 +157,6 @@ def test_a_client_without_a_key(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\ninteractions_early = true\n")
     pytester.makeconftest("import app")
     run(pytester, process=True).assert_outcomes(passed=2)
-
-
-def test_early_and_not_used(pytester: pytest.Pytester) -> None:
-    """A client that is redirected early, and used without a fixture, is told who answers and what to do."""
-    pytester.makeini("[pytest]\ninteractions_early = true\n")
-    pytester.makepyfile(
-        app=NO_KEY,
-        test_it="""
-        import app
-
-        def test_it():
-            app.client.interactions.create(model="gemini-3.8-flash", input="Hi")
-        """,
-    )
-    result = run(pytester, process=True)
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*this is the server of interactions-harness in pytest*"])
 
 
 def test_switched_off(pytester: pytest.Pytester) -> None:

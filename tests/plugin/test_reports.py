@@ -4,28 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.toys import run
+from tests.plugin.toys import HEAD, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-CLIENT = """
-import httpx, json, pytest
-
-PATH = "/v1beta/interactions"
-
-@pytest.fixture
-def client(interactions_emulator):
-    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test",
-                      headers={"x-goog-api-key": "k"}) as client:
-        yield client
-"""
 
 
 @pytest.mark.slow
 def test_what_was_asked(pytester: pytest.Pytester) -> None:
     """Requests and refusals are shown with any failure, repeated ones once; a test that passes shows nothing."""
     pytester.makepyfile(
-        CLIENT
+        HEAD
         + """
 def test_failing(client):
     made = client.post(PATH, json={"model": "gemini-3.8-flash", "inputs": "Hi"}).json()
@@ -53,7 +41,7 @@ def test_passing(client):
 def test_turns_that_were_left_out(pytester: pytest.Pytester) -> None:
     """A failed test reads which creates continue a failed turn or none, and which call got no result."""
     pytester.makepyfile(
-        CLIENT
+        HEAD
         + """
 TOOL = {"type": "function", "name": "look", "parameters": {"type": "object"}}
 CALL = {"type": "function_call", "id": "c", "name": "look", "arguments": {"place": "Rome, Italy"}}
@@ -121,7 +109,7 @@ def test_in_order(say):
 def test_many_requests(pytester: pytest.Pytester) -> None:
     """If there were many requests, the last ones are shown."""
     pytester.makepyfile(
-        CLIENT
+        HEAD
         + """
 def test_failing(client):
     for number in range(40):
@@ -137,7 +125,7 @@ def test_failing(client):
 def test_how_answers_ended(pytester: pytest.Pytester) -> None:
     """A broken connection is reported as such, whether or not a status had arrived."""
     pytester.makepyfile(
-        CLIENT
+        HEAD
         + """
 def test_failing(interactions_emulator, client):
     found = client.post(PATH, json={"model": "gemini-3.8-flash", "input": "Hi"}).json()["id"]
@@ -165,7 +153,7 @@ def test_failing(interactions_emulator, client):
 def test_code_that_raises_at_a_cut(pytester: pytest.Pytester, mode: str) -> None:
     """The cut is named even if none of our assertions failed, and only once if one did."""
     pytester.makepyfile(
-        CLIENT
+        HEAD
         + f"""
 @pytest.mark.interactions_dropped_stream(cuts=["event:3+40,end"], mode={mode!r})
 def test_raising(interactions_dropped_stream, client):
@@ -215,7 +203,7 @@ def test_a_wrong_call_in_a_test(pytester: pytest.Pytester) -> None:
 def test_a_note_on_a_model_is_told_once(pytester: pytest.Pytester) -> None:
     """The summary of a session names each retirement and each guessed model once, also of a shared emulator."""
     pytester.makepyfile(
-        CLIENT
+        HEAD
         + """
 @pytest.mark.parametrize("number", range(2))
 def test_own(client, number):

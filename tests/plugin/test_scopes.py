@@ -91,25 +91,6 @@ def test_innocent():
         result.stdout.fnmatch_lines([f"*{said}*"])
 
 
-def test_nothing_stays_in_the_environment(pytester: pytest.Pytester) -> None:
-    """A test that uses no fixture finds no variable of ours, and neither does a process that it starts."""
-    pytester.makepyfile(
-        """
-import os
-
-def ours():
-    return [name for name in os.environ if name.startswith("INTERACTIONS_")]
-
-def test_with(interactions_emulator):
-    assert ours() == ["INTERACTIONS_HARNESS_BEFORE"]
-
-def test_without():
-    assert ours() == []
-"""
-    )
-    run(pytester).assert_outcomes(passed=2)
-
-
 def test_plain_python() -> None:
     """`harness.Emulator()` serves while the block runs, with a URL and clients, and then lets go of its port."""
     with harness.Emulator(event_ids="none") as emulator:

@@ -12,33 +12,10 @@ import pytest
 from harness.cassette import Recording, load
 from harness.cassette.journal import Journal
 from harness.emulator import Emulator
-from tests.plugin.toys import run
+from tests.plugin.toys import HEAD, run
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-HEAD = """
-import json, time
-import httpx, pytest
-
-PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
-BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
-
-@pytest.fixture
-def client(interactions_emulator):
-    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test", headers=KEY) as client:
-        yield client
-
-def read(client, target, cursor=None):
-    query = {"stream": "true"} | ({"last_event_id": cursor} if cursor else {})
-    with client.stream("GET", target, params=query) as r:
-        for line in r.iter_lines():
-            if line.startswith("data: {"):
-                yield json.loads(line[6:])
-
-def text_of(events):
-    return "".join(event["delta"]["text"] for event in events if event.get("delta", {}).get("type") == "text")
-"""
 
 
 def toy(pytester: pytest.Pytester, source: str, *arguments: str) -> pytest.RunResult:
@@ -296,32 +273,6 @@ def test_the_diagnosis_is_right(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(failed=len(DIAGNOSES) - 1, passed=1)
     assert [said for *_, said in DIAGNOSES.values() if said not in str(result.stdout)] == []
     result.stdout.no_fnmatch_line("*twice*")
-
-
-def test_the_code_of_a_refusal(pytester: pytest.Pytester) -> None:
-    """`fail(status)` answers with the code that goes with the status, and so do a fault plan and a script."""
-    toy(
-        pytester,
-        """
-@pytest.mark.parametrize(("status", "code"), [
-    (404, "not_found"), (401, "authentication"), (403, "permission_denied"), (429, "rate_limit_exceeded"),
-    (500, "api_error"), (503, "service_unavailable"), (400, "invalid_request")])
-def test_it(interactions_emulator, client, status, code):
-    def refused():
-        answer = client.post(PATH, json=BODY)
-        assert answer.status_code == status
-        return answer.json()["error"]["code"]
-    interactions_emulator.fail(status)
-    assert refused() == code
-    interactions_emulator.reply(refuse={"status": status})
-    assert refused() == code
-    interactions_emulator.drop(f"all=status:{status}")
-    assert refused() == code
-    interactions_emulator.drop("pass")
-    interactions_emulator.fail(status, code="my_own")
-    assert refused() == "my_own"
-""",
-    ).assert_outcomes(passed=7)
 
 
 RECORDED = """

@@ -6,33 +6,22 @@ import re
 
 import pytest
 
-from tests.plugin.toys import run
+from tests.plugin.toys import HEAD, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
-HEAD = """
-import json, unittest
-import httpx, pytest
-
+READS = """
 dropped, lifecycle = pytest.mark.interactions_dropped_stream, pytest.mark.interactions_lifecycle
-PATH, CUTS = "/v1beta/interactions", ["event:9,rst", "event:9,end"]
-
-@pytest.fixture
-def client(interactions_emulator):
-    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test",
-                      headers={"x-goog-api-key": "k"}) as client:
-        yield client
+CUTS = ["event:9,rst", "event:9,end"]
+read_events = read
 
 def read(client, stream):
-    text = ""
+    texts = []
     try:
-        with client.stream("GET", f"{PATH}/{stream.id}?stream=true") as response:
-            for line in response.iter_lines():
-                if '"step.delta"' in line:
-                    text += json.loads(line[6:])["delta"].get("text", "")
+        texts += [text_of([event]) for event in read_events(client, f"{PATH}/{stream.id}")]
     except httpx.HTTPError:
         pass
-    return text
+    return "".join(texts)
 
 @pytest.fixture
 def judged_late(interactions_dropped_stream, client):
@@ -135,7 +124,7 @@ def toys(pytester: pytest.Pytester, cases: dict[str, str]) -> None:
     """Write a separate module for each case."""
     for name, source in cases.items():
         module = re.sub(r"\W", "_", name)
-        pytester.makepyfile(**{f"test_{module}": HEAD + "\n" + re.sub(r"(?m)^ {8}", "", source)})
+        pytester.makepyfile(**{f"test_{module}": HEAD + READS + "\n" + re.sub(r"(?m)^ {8}", "", source)})
 
 
 @pytest.mark.slow

@@ -17,6 +17,30 @@ import harness.checks.catalogue  # noqa: F401  see `LibrariesStay`
 PLUGIN = "harness.pytest_plugin"
 LIBRARIES = str(Path(pytest.__file__).parents[1]), str(Path(os.__file__).parent)
 
+HEAD = """
+import json, time
+import httpx, pytest
+
+PATH, KEY = "/v1beta/interactions", {"x-goog-api-key": "k"}
+BODY = {"model": "gemini-3.8-flash", "input": "Hi"}
+
+@pytest.fixture
+def client(interactions_emulator):
+    with httpx.Client(transport=interactions_emulator.transport, base_url="http://x.test", headers=KEY) as client:
+        yield client
+
+def read(client, target, cursor=None):
+    query = {"stream": "true"} | ({"last_event_id": cursor} if cursor else {})
+    with client.stream("GET", target, params=query) as r:
+        for line in r.iter_lines():
+            if line.startswith("data: {"):
+                yield json.loads(line[6:])
+
+def text_of(events):
+    return "".join(event["delta"]["text"] for event in events if event.get("delta", {}).get("type") == "text")
+"""
+"""The head of a module of tests, with a client of the test's emulator."""
+
 
 def options() -> list[str]:
     """`-p` for the plugin, unless an installed entry point loads it already."""

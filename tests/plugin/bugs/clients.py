@@ -104,57 +104,35 @@ def ignores_the_drop(client: httpx.Client, interaction_id: str) -> str:
     return text
 
 
-def takes_a_clean_end_for_completion(client: httpx.Client, interaction_id: str) -> str:
-    """Resumes after an error, and takes every end without an error for the completion."""
-    return resuming(client, interaction_id, cursor_of=last_id, clean_end_is_the_end=True)
+def loop(name: str, **decisions: Any) -> Callable[[httpx.Client, str], str]:
+    """A reconnect loop that decides so, by its name."""
+
+    def read(client: httpx.Client, interaction_id: str) -> str:
+        return resuming(client, interaction_id, **{"cursor_of": last_id, **decisions})
+
+    read.__name__ = name
+    return read
 
 
-def resumes_from_the_last_seen_event(client: httpx.Client, interaction_id: str) -> str:
-    """Makes a cursor from an event without an id."""
-    return resuming(
-        client, interaction_id, cursor_of=lambda event, _: str(event.get("event_id") or event.get("index") or 0)
-    )
-
-
-def forgets_the_cursor_without_an_id(client: httpx.Client, interaction_id: str) -> str:
-    """Resets the cursor at an event without an id, so that everything is sent again."""
-    return resuming(client, interaction_id, cursor_of=lambda event, _: event.get("event_id"))
-
-
-def doubles_on_inclusive_resume(client: httpx.Client, interaction_id: str) -> str:
-    """Keeps every event of a resumed stream."""
-    return resuming(client, interaction_id, cursor_of=last_id)
-
-
-def doubles_without_ids(client: httpx.Client, interaction_id: str) -> str:
-    """Has no cursor: starts from the beginning and appends."""
-    return resuming(client, interaction_id, cursor_of=lambda event, cursor: None)
-
-
-def sends_its_cursor_in_a_header(client: httpx.Client, interaction_id: str) -> str:
-    """Sends the cursor the way browsers do for other event streams."""
-
-    def asking(cursor: str | None) -> dict[str, Any]:
-        return {"params": asked(None), "headers": {"last-event-id": cursor} if cursor else {}}
-
-    return resuming(client, interaction_id, cursor_of=last_id, asking=asking)
-
-
-def misnames_its_cursor(client: httpx.Client, interaction_id: str) -> str:
-    """Sends the cursor in a parameter that the service ignores."""
-    return resuming(
-        client, interaction_id, cursor_of=last_id, asking=lambda cursor: {"params": asked(cursor, "lastEventId")}
-    )
-
-
-def resumes_without_streaming(client: httpx.Client, interaction_id: str) -> str:
-    """Sends a cursor without asking for a stream."""
-    return resuming(
-        client,
-        interaction_id,
-        cursor_of=last_id,
-        asking=lambda cursor: {"params": {"last_event_id": cursor} if cursor else asked(None)},
-    )
+takes_a_clean_end_for_completion = loop("clean end", clean_end_is_the_end=True)
+resumes_from_the_last_seen_event = loop(
+    "cursor of an event without id",
+    cursor_of=lambda event, _: str(event.get("event_id") or event.get("index") or 0),
+)
+forgets_the_cursor_without_an_id = loop("forgets its cursor", cursor_of=lambda event, _: event.get("event_id"))
+doubles_on_inclusive_resume = loop("keeps all events of a resumed stream")
+doubles_without_ids = loop("no cursor", cursor_of=lambda event, cursor: None)
+poisons_its_cursor = loop("id of an error", cursor_of=lambda event, cursor: event.get("event_id", cursor))
+sends_its_cursor_in_a_header = loop(
+    "cursor in a header",  # as browsers send it for other event streams
+    asking=lambda cursor: {"params": asked(None), "headers": {"last-event-id": cursor} if cursor else {}},
+)
+misnames_its_cursor = loop("misnames it", asking=lambda cursor: {"params": asked(cursor, "lastEventId")})
+resumes_without_streaming = loop(
+    "no stream", asking=lambda cursor: {"params": {"last_event_id": cursor} if cursor else asked(None)}
+)
+retries_for_ever = loop("no limit", attempts=10**9, delay=0.0)
+retries_without_delay = loop("no delay", delay=0.0)
 
 
 def asks_nothing(client: httpx.Client, interaction_id: str) -> str:
@@ -166,11 +144,6 @@ def only_polls_once(client: httpx.Client, interaction_id: str) -> str:
     """Neither asks for the stream nor waits for the end."""
     client.get(f"{PATH}/{interaction_id}")
     return ""
-
-
-def poisons_its_cursor(client: httpx.Client, interaction_id: str) -> str:
-    """Resumes after the id of an error event."""
-    return resuming(client, interaction_id, cursor_of=lambda event, cursor: event.get("event_id", cursor))
 
 
 def loses_the_last_delta(client: httpx.Client, interaction_id: str) -> str:
@@ -233,16 +206,6 @@ def posts_create_again(client: httpx.Client, interaction_id: str) -> str:
         except httpx.HTTPError:
             continue
     return text
-
-
-def retries_for_ever(client: httpx.Client, interaction_id: str) -> str:
-    """Reconnects without a limit."""
-    return resuming(client, interaction_id, cursor_of=last_id, attempts=10**9, delay=0.0)
-
-
-def retries_without_delay(client: httpx.Client, interaction_id: str) -> str:
-    """Reconnects with a limit, but without a delay."""
-    return resuming(client, interaction_id, cursor_of=last_id, delay=0.0)
 
 
 # Waiting

@@ -38,7 +38,7 @@ def _count_calls(work: Callable[[], object]) -> int:
     return calls
 
 
-@pytest.mark.parametrize("kind", ["text", "stream", "calls"])
+@pytest.mark.parametrize("kind", ["stream", "calls"])
 def test_a_late_create_costs_as_much_as_an_early_one(kind: str) -> None:
     """What a chain already holds is neither counted, copied nor judged again."""
     emulator, counts = InteractionsEmulator(), dict[int, int]()

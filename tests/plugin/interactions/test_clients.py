@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -76,32 +73,3 @@ def test_a_long_pause_ends_no_stream() -> None:
         seen = [event.event_type for event in made.interactions.create(**BODY, background=True, stream=True)]
     assert seen[-1] == "interaction.completed"
     assert emulator.clock.now > 3600
-
-
-@pytest.mark.parametrize("made", [client, async_client])
-@pytest.mark.parametrize("genai", [True, False])
-def test_no_client_has_a_tls_context_of_its_own(
-    monkeypatch: pytest.MonkeyPatch,
-    made: Callable[[InteractionsEmulator], AbstractContextManager[Any]],
-    genai: bool,
-) -> None:
-    """All in-process clients together make one TLS context at most, and none loads the certificate authorities."""
-    if genai:
-        pytest.importorskip("google.genai")
-    contexts: list[ssl.SSLContext] = []
-    loads: list[str] = []
-    new = ssl.SSLContext.__new__
-
-    def count(*args: Any, **options: Any) -> ssl.SSLContext:
-        contexts.append(new(*args, **options))
-        return contexts[-1]
-
-    monkeypatch.setattr(clients, "has_genai", lambda: genai)
-    monkeypatch.setattr(ssl.SSLContext, "__new__", count)
-    for name in ("load_verify_locations", "load_default_certs"):
-        monkeypatch.setattr(ssl.SSLContext, name, lambda *_, name=name, **__: loads.append(name))
-    for _ in range(3):
-        with made(InteractionsEmulator()):
-            pass
-    assert loads == []
-    assert len(contexts) <= 1

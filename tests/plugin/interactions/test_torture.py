@@ -184,36 +184,6 @@ def test_a_conversation_that_continues_its_first_turn(torture: Torture) -> None:
         torture(converse, mode="chain")
 
 
-KNOWN = ("interaction.created", "interaction.status_update", "interaction.completed", "error")
-
-
-def test_a_reader_that_fails_at_an_unknown_event(torture: Torture) -> None:
-    """A reader that raises at an event it does not know, and polls then: the stream never arrives whole."""
-
-    def read_or_poll(client: Any, interaction: str) -> dict[str, str]:
-        text = ""
-        try:
-            for event in client.interactions.get(interaction, stream=True, timeout=60):
-                if event.event_type not in KNOWN and not event.event_type.startswith("step."):
-                    raise ValueError(event.event_type)
-                if event.event_type == "step.delta" and event.delta.type == "text":
-                    text += event.delta.text
-                if event.event_type == "interaction.completed":
-                    return {"text": text, "status": event.interaction.status}
-        except Exception:
-            time.sleep(1)
-        while (found := client.interactions.get(interaction, timeout=60)).status == "in_progress":
-            time.sleep(5)
-        return {"text": found.output_text, "status": found.status}
-
-    report = torture(read_or_poll, kinds=["noise"], fail=False)
-    (reason,) = report.reasons
-    assert reason.code == "client.reads/asked-again"
-    assert re.search(
-        r"complete and legal: it disconnected at event \d+, so it cannot read all of it", reason.message
-    )
-
-
 def read_frames(client: httpx.Client, path: str) -> str:
     """The text of a stream whose frames are divided by LF LF, else that of the interaction."""
     key, texts = {"x-goog-api-key": "any"}, []
@@ -402,27 +372,6 @@ def test_an_agent_that_answers_calls_of_the_service(torture: Torture, kind: str,
     assert [(reason.code, reason.message) for reason in report.reasons] == [("client.calls/server-call", said)]
 
 
-@pytest.mark.slow
-def test_the_responses_of_plain_creates_are_lost(torture: Torture) -> None:
-    """The faults of further turns take effect for clients that do not stream, too."""
-
-    class Resending:
-        """A client that sends each create again when its response is lost."""
-
-        def __init__(self, client: Any) -> None:
-            self.interactions, self._inner = self, client.interactions
-
-        def create(self, **body: Any) -> Any:
-            try:
-                return self._inner.create(**body)
-            except Exception:
-                return self._inner.create(**body)
-
-    report = torture(lambda client: act(Resending(client)), mode="tools", kinds=["lost-answers"], fail=False)
-    assert [reason.code for reason in report.reasons] == ["client.creates-once/double-create"]
-    assert torture(act, mode="tools", kinds=["lost-answers"]).played == report.planned > 3
-
-
 def test_a_run_that_ends_incomplete(torture: Torture) -> None:
     """The half of an answer is not returned as if it were whole."""
     report = torture(lambda client: act(client).output_text, mode="tools", kinds=["further-ends"], fail=False)
@@ -448,21 +397,6 @@ def test_the_cause_of_a_text_that_was_cut(torture: Torture) -> None:
         torture(first_part, mode="tools")
     with pytest.raises(AssertionError, match="it took an error event for the end of the stream: resume after it"):
         torture(take_error, kinds=["errors"])
-
-
-@pytest.mark.slow
-def test_a_poll_without_end(torture: Torture) -> None:
-    """A loop that never stops asking is stopped, and told as that."""
-
-    def poll(client: Any) -> Any:
-        found = client.interactions.create(model=MODEL, input="Go.", background=True)
-        while True:
-            found = client.interactions.get(found.id)
-            if found.status == "completed":
-                return found
-
-    with pytest.raises(AssertionError, match=r"client\.ends/requests, .* sent more than 60 requests"):
-        torture(poll, mode="poll", kinds=["ends"], enough=1)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import _thread
 import asyncio
 import datetime
 import datetime as dt
-import gc
 import hashlib
 import queue
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 import pydantic
 import pytest
 
-from harness.plugin import no_sleep, virtual_time
+from harness.plugin import no_sleep
 
 HOUR = 3600.0
 DATES: dict[str, Callable[[], datetime.datetime]] = {
@@ -313,20 +312,3 @@ def test_timers_fire() -> None:
         with pytest.raises(TimeoutError):
             pool.submit(lambda: time.sleep(60)).result(timeout=20)
     assert 30 <= fired[0] < 60
-
-
-def test_the_collector_rests_while_the_threads_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collection that begins then would wait forever on older Pythons; who switched it off finds it so."""
-    seen, list_them = [], sys._current_frames
-    monkeypatch.setattr(sys, "_current_frames", lambda: (seen.append(gc.isenabled()), list_them())[1])
-    with no_sleep():
-        time.sleep(5)
-    assert seen
-    assert not any(seen)
-    assert gc.isenabled()
-    gc.disable()
-    try:
-        assert threading.get_ident() in virtual_time.list_frames()
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
