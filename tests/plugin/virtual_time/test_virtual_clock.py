@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime as from_import
+from time import perf_counter
 from typing import Any
 
 import pydantic
@@ -48,6 +49,29 @@ def test_a_deadline_by_the_calendar(name: str) -> None:
     assert 119 <= polls <= 121
     assert sleeps.total == 5 * polls
     assert abs(now().timestamp() - time.time()) < HOUR / 2
+
+
+COUNTS: dict[str, Callable[[], float]] = {
+    "monotonic": lambda: time.monotonic(),
+    "by name": lambda: perf_counter(),
+    "time": lambda: time.time(),
+    "nanoseconds": lambda: time.time_ns() / 1e9,
+    "monotonic nanoseconds": lambda: time.monotonic_ns() / 1e9,
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_a_deadline_in_seconds(name: str) -> None:
+    """A loop with a deadline by any clock ends after as many polls as in production; a late import sees it."""
+    with no_sleep() as sleeps:
+        end, polls = COUNTS[name]() + 60, 0
+        while COUNTS[name]() < end:
+            polls += 1
+            time.sleep(5)
+        exec("from time import monotonic", found := {"__name__": "application"})
+        assert abs(found["monotonic"]() - time.monotonic()) < 1
+    assert (polls, sleeps.total) == (12, 60)
+    assert abs(found["monotonic"]() - time.monotonic()) < 1
 
 
 def test_the_day_passes() -> None:
