@@ -52,10 +52,3 @@ def test_each_exception_beside_the_tree_is_named() -> None:
     beside = re.findall(r"`(\w+)`", (errors.__doc__ or "").partition("Beside the tree")[2].partition("private")[0])
     outside = {name for name, kind in exceptions().items() if not issubclass(kind, errors.HarnessError)}
     assert outside == {name for name in beside if name != "Exception"}
-
-
-def test_each_class_says_when_it_is_raised() -> None:
-    """The docstring of each class of the tree begins with it, unless the class is a base only."""
-    tree = (kind for kind in exceptions().values() if issubclass(kind, errors.HarnessError))
-    wrong = [kind.__name__ for kind in tree if not (kind.__doc__ or "").startswith(("Raised ", "The base of "))]
-    assert not wrong, "begin their docstrings with 'Raised when ...'"

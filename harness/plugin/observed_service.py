@@ -364,13 +364,6 @@ class ObservedService:
             self._begun = self.clock.now
             self._refused.clear()
 
-    def clear_plans(self) -> None:
-        """Take all planned refusals and fault plans back."""
-        with self._lock:
-            self._refusals.clear()
-            self._drops.clear()
-        self.service, self.runaway = self._whole, ""
-
     def note_refusal(self, message: str) -> None:
         """Note a refused connection to another machine."""
         self._refused[message] = None

@@ -78,34 +78,6 @@ def test_created_in_part(interactions_emulator):
 """
 
 
-FINISHED = """
-import gc, weakref
-import pytest
-
-services = []
-
-@pytest.mark.parametrize("n", range(3))
-def test_uses_a_service(interactions_client, interactions_emulator, n):
-    services.append(weakref.ref(interactions_emulator))
-
-def test_dropped(interactions_dropped_stream, interactions_emulator):
-    services.append(weakref.ref(interactions_emulator))
-    interactions_dropped_stream.was_asked
-
-def test_nothing_is_left():
-    gc.collect()
-    assert len(services) > 3
-    assert [service() for service in services if service() is not None] == []
-"""
-
-
-@pytest.mark.slow
-def test_a_finished_test_holds_no_service(pytester: pytest.Pytester) -> None:
-    """After its last phase nothing of a test's emulator stays in memory, however long the session goes on."""
-    pytester.makepyfile(FINISHED)
-    assert run(pytester, "-W", "ignore::harness.plugin.UncheckedResultWarning").ret == 0
-
-
 def test_every_way_in(pytester: pytest.Pytester) -> None:
     """The socket, both transports and both clients reach the emulator of their test, and no other."""
     pytester.makepyfile(WAYS)

@@ -6,13 +6,9 @@ import json
 
 import pytest
 
-from harness.benches.client.judgement.received_responses import watch
-from harness.contract import PROTOCOL
 from harness.emulator import Emulator
-from harness.interactions.clients import CLIENTS
-from harness.plugin.sent_requests import ObservedCall, describe_calls
 from harness.transport import ServerThread
-from harness.wire import Headers, Request, Response
+from harness.wire import Request, Response
 from tests.plugin.toys import run
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
@@ -89,17 +85,3 @@ def test_the_report_of_a_test_repeats_no_key(pytester: pytest.Pytester, monkeypa
     assert 'name="answer" value="{&quot;error' in file
     shown = result.stdout.str() + file
     assert [secret for secret in (KEY[:16], PLAIN[:16]) if secret in shown] == []
-
-
-def test_a_story_repeats_no_key() -> None:
-    """The report of a failing test shows the answers without the client's credentials."""
-    headers = Headers([("x-goog-api-key", KEY), ("cookie", f"sid={PLAIN}")])
-    request = Request("GET", f"/v1beta/interactions/a?key={QUERY}", headers)
-    said = json.dumps({"error": {"message": f"no {KEY} {PLAIN} {QUERY}", "code": "x"}}).encode()
-    call, response = ObservedCall(request, by_socket=False), Response.json(400, said)
-    call.received = watch(CLIENTS, request, response)
-    for _ in response.body:
-        pass
-    (line,) = describe_calls([call], PROTOCOL.secret_fields)
-    assert line.startswith("get → 400: no ")
-    assert [secret for secret in (KEY, PLAIN, QUERY) if secret in line] == []

@@ -16,7 +16,7 @@ from harness.contract import RUNNING
 from harness.contract.data.transcript import pending_calls, text_of
 from harness.contract.tables.lifecycle import REQUIRES_ACTION
 from harness.outcome import UsageFault
-from harness.outcome.words import shorten
+from harness.outcome.words import format_count, shorten
 from harness.plugin.interactions.conversation import COME_TO_NOTHING, find_conversation, find_mistakes
 from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle import TOOL
@@ -162,9 +162,14 @@ class Chain:
         if isinstance(steps, str):
             steps = self._look(steps)["steps"]
         elif steps is None:
-            steps = self.emulator.find_earlier_steps()
-            if len(earlier := find_conversation(self.emulator.list_turns())) > 1:
-                steps = [step for turn in earlier for step in turn.steps]
+            turns = self.emulator.list_turns()
+            if len(turns) < 2:
+                raise UsageFault(
+                    f"{format_count(len(turns), 'create')} of the code under test got a response: there is none "
+                    "whose steps a later create could send back"
+                )
+            earlier = find_conversation(turns)
+            steps = [step for turn in earlier for step in turn.steps]
             said = [turn.own_text for turn in earlier]
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None

@@ -240,7 +240,9 @@ class InteractionsEmulator(ObservedService):
         """Forget interactions, answers, refusals, fault plans and requests, as between examples of `@given`."""
         self.emulator.reset()
         self.forget()
-        self.clear_plans()
+        self._refusals.clear()
+        self._drops.clear()
+        self.service, self.runaway = self._whole, ""
         self._answers.clear()
         self._mishaps.clear()
         self._rounds = RepeatedRounds()
@@ -278,16 +280,6 @@ class InteractionsEmulator(ObservedService):
         """Create an interaction outside the code under test; model, input and background=True are defaults."""
         author = {} if "agent" in fields else {"model": "gemini-3.8-flash"}
         return self.call("POST", "interactions", {**author, "input": "Go.", "background": True, **fields})
-
-    def find_earlier_steps(self) -> list[Any]:
-        """The steps that the create before the last one returned, stored or not. Raises UsageFault."""
-        answers = [one for one in self._list_answers() if one.status < 400]
-        if len(answers) < 2:
-            raise UsageFault(
-                f"{format_count(len(answers), 'create')} of the code under test got a response: there is none "
-                "whose steps a later create could send back"
-            )
-        return read_steps(answers[-2], self.emulator.contract)
 
     def list_turns(self) -> list[Turn]:
         """The creates of the code under test that were accepted, with what each has made."""
