@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.kit.api import Api, LateCall, LateValue, RunOrder
+from harness.kit.api import Api, LateCall, RunOrder
 from harness.kit.extension import load_named_extensions
-from harness.wire import Exchange, Request
+from harness.wire import Exchange, Request, StreamProtocol
 
 if TYPE_CHECKING:
     from harness.contract import Contract, Reading
@@ -24,6 +24,13 @@ def _load_contract(revision: str) -> Contract:
     from harness.contract import CURRENT, load
 
     return load(revision or CURRENT)
+
+
+@cache
+def _load_protocol() -> StreamProtocol:  # asked for with each response
+    from harness.contract import PROTOCOL
+
+    return PROTOCOL
 
 
 def _read(exchange: Exchange, contract: Contract | None) -> Reading:
@@ -99,7 +106,7 @@ INTERACTIONS = Api(
     other_key_variable="OTHER_GEMINI_API_KEY",
     key_aliases=("GOOGLE_API_KEY",),
     load_contract=_load_contract,
-    load_protocol=LateValue("harness.contract", "PROTOCOL"),
+    load_protocol=_load_protocol,
     read=_read,
     load_rules=_load_rules,
     load_areas=_load_areas,

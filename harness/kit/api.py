@@ -35,19 +35,18 @@ class LateCall(Struct, frozen=True):
     module: str
     name: str
 
-    def find(self) -> Any:
-        """What the module has by this name."""
-        return getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
-
     def __call__(self, *given: Any) -> Any:
-        return self.find()(*given)
+        return getattr(sys.modules.get(self.module) or import_module(self.module), self.name)(*given)
 
 
-class LateValue(LateCall, frozen=True):
+class LateValue(Struct, frozen=True):
     """A value of a module that the first call imports: calling this returns it."""
 
-    def __call__(self, *given: Any) -> Any:
-        return self.find()
+    module: str
+    name: str
+
+    def __call__(self) -> Any:
+        return getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
 
 
 # Why a target does not have a capability.

@@ -40,11 +40,12 @@ def check_services(
     """Fail the test for all that its services complain about; if it is not `strict`, only warn of what is left."""
     complaints: list[str] = []
     found: list[Warning] = []
-    for one in (complaint for service in services for complaint in service.find_complaints()):
-        if isinstance(one, Warning):
-            found.append(one)
-        if isinstance(one, str) or (strict and isinstance(one, LeftBehindWarning)):
-            complaints.append(str(one))
+    for service in services:
+        for one in service.find_complaints():
+            if isinstance(one, Warning):
+                found.append(one)
+            if isinstance(one, str) or (strict and isinstance(one, LeftBehindWarning)):
+                complaints.append(str(one))
     if complaints:
         pytest.fail(write_harmless("\n".join(dict.fromkeys(complaints))), pytrace=False)
     for kind, text in dict.fromkeys((type(warning), write_harmless(str(warning))) for warning in found):
