@@ -18,7 +18,8 @@ read_events = read
 def read(client, stream):
     texts = []
     try:
-        texts += [text_of([event]) for event in read_events(client, f"{PATH}/{stream.id}")]
+        for event in read_events(client, f"{PATH}/{stream.id}"):
+            texts.append(text_of([event]))
     except httpx.HTTPError:
         pass
     return "".join(texts)
