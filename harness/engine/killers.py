@@ -13,7 +13,7 @@ from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.kit.api import ServerApi
-from harness.outcome import Outcome, Reason, TargetFault
+from harness.outcome import Exit, Outcome, Reason, TargetFault
 
 HANDSHAKE = "handshake"
 """The killer of a mutant with which no check can begin."""
@@ -27,7 +27,10 @@ class Killers(Struct, frozen=True):
 
 
 def find_killers(api: ServerApi, mutant: str) -> Killers:
-    """Run every check against a mutant in this process, as `harness check` does against a server."""
+    """Run every check against a mutant in this process, as `harness check` does against a server.
+
+    Raises KeyboardInterrupt if it was interrupted.
+    """
     contract = api.load_contract("")
     target = embed_emulator(api, TargetOptions(), lambda: api.new_service(contract, mutant))
     try:
@@ -35,6 +38,8 @@ def find_killers(api: ServerApi, mutant: str) -> Killers:
     except TargetFault:
         return Killers((HANDSHAKE,), {})
     assert isinstance(finished, RunFinished)
+    if finished.exit is Exit.INTERRUPTED:  # the run of this mutant has ended, and the user wants no other
+        raise KeyboardInterrupt
     broken = (Outcome.NOT_MET, Outcome.NON_STRICT)
     return Killers(
         tuple(result.id for result in finished.results if result.observation.outcome in broken),

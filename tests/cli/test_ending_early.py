@@ -74,15 +74,11 @@ def interrupt(
     busy: Callable[[subprocess.Popen[str]], object],
     number: signal.Signals = signal.SIGINT,
     program: Sequence[str] = ("-m", "harness"),
-    group: bool = False,
 ) -> str:
-    """What a command prints that gets a signal once it is busy; its exit code says that it was interrupted.
-
-    In a `group` all of its processes get the signal, as from a terminal.
-    """
-    with start(*words, program=program, start_new_session=group) as process:
+    """What a command prints that gets a signal once it is busy; its exit code says that it was interrupted."""
+    with start(*words, program=program) as process:
         assert busy(process)
-        (os.killpg if group else os.kill)(process.pid, number)
+        os.kill(process.pid, number)
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == Exit.INTERRUPTED
     return out

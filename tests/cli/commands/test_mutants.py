@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.emulator.mutants import MUTANTS
+from harness.engine.events import RunFinished
 from harness.engine.killers import Killers
 from harness.outcome import Exit
 from tests.cli.conftest import Harness, fits
@@ -51,3 +52,11 @@ def test_a_survivor_fails_the_run(harness: Harness, monkeypatch: pytest.MonkeyPa
     )
     value = fits("mutants", harness("mutants", "delete-undone", "--json").out)
     assert (value["survivors"], value["killers"], value["exit"]) == (["delete-undone"], {"delete-undone": []}, 1)
+
+
+def test_an_interrupt_ends_all_of_it(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run of one mutant comes to its end, and no other one begins."""
+    ended = iter([[RunFinished((), 0.1, Exit.INTERRUPTED)]])
+    monkeypatch.setattr("harness.engine.killers.check_target", lambda *_: next(ended))
+    done = harness("mutants", "delete-*")
+    assert (done.code, done.out) == (Exit.INTERRUPTED, "")
