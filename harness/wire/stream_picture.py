@@ -77,6 +77,11 @@ class PictureRow(Struct, frozen=True, kw_only=True):
         """All cells, line by line."""
         return (cell for line in self.lines for cell in line)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it shows no event and no place of one."""
+        return not self.start and not any(self.lines)
+
 
 class StreamPicture(Struct, frozen=True, kw_only=True):
     """The rows of one stream and the number of its columns; `each` events stand in one column that is drawn."""
