@@ -59,8 +59,8 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
         apart |= set() if isinstance(status, str) else {"$.status"}
         apart.update(list_miscounted(value["usage"]) if "usage" in value else ())
     findings = _judge_shape(review, rule, apart)
-    if not isinstance(value, Mapping) or not value:
-        pass  # no interaction at all: whether there should have been one, the rules of the call say
+    if not isinstance(value, Mapping) or (not value and rule == "get.schema"):
+        pass  # no interaction at all; whether a GET should have found one, other rules say
     elif not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
         message = "the status is not a string" if status not in (None, "") else "the status is missing"
