@@ -143,15 +143,29 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
     # The tool takes whole seconds, at least one; None is no limit.
     config.max_time = None if timer.left == math.inf else max(1, int(timer.left))
     stream = from_schema(schema).execute()
-    for event in stream:
-        if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
-            hearing.scenario(event.recorder)
-        elif isinstance(event, events.NonFatalError | events.FatalError):
-            hearing.note_error(event)
-        if timer.over():
-            stream.stop()
-        elif isinstance(event, events.Interrupted):
-            raise KeyboardInterrupt  # schemathesis took it for its own
+    with _following_no_redirect():
+        for event in stream:
+            if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
+                hearing.scenario(event.recorder)
+            elif isinstance(event, events.NonFatalError | events.FatalError):
+                hearing.note_error(event)
+            if timer.over():
+                stream.stop()
+            elif isinstance(event, events.Interrupted):
+                raise KeyboardInterrupt  # schemathesis took it for its own
+
+
+@contextmanager
+def _following_no_redirect() -> Iterator[None]:
+    """Let the tool's first requests, which its configuration does not reach, follow no redirect, either."""
+    from schemathesis.transport.requests import SameHostRedirectsSession as Session
+
+    own = Session.get_redirect_target
+    Session.get_redirect_target = lambda *_: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Session.get_redirect_target = own  # type: ignore[method-assign]
 
 
 def _proves(hearing: ScenarioCollector) -> bool:
