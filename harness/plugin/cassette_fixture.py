@@ -89,7 +89,7 @@ _SUFFIXES = (".yaml", ".yml")
 
 
 class MarkerOptions(TypedDict, total=False):
-    """What the marker takes; the path may also be its only argument without a name."""
+    """The options of the marker; the path may also be its only argument without a name."""
 
     path: str
     record_mode: Literal["none", "once", "new_episodes", "all", "rewrite"]

@@ -46,7 +46,7 @@ class ScheduleSeed:
 
 
 class MarkerOptions(TypedDict, total=False):
-    """What the marker takes: how many seeds, or one alone."""
+    """The options of the marker: how many seeds, or one alone."""
 
     seeds: Annotated[int, Meta(ge=1)]
     seed: Annotated[int, Meta(ge=0)]

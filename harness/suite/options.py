@@ -26,7 +26,7 @@ from harness.outcome.words import write_harmless
 
 
 class SuiteOptions(NamedTuple):
-    """What a session judges: the checks that become items, the known failures, and the target with its keys."""
+    """The checks that become items, the known failures, and the target with its keys."""
 
     checks: tuple[Check, ...]
     baseline: Baseline

@@ -42,7 +42,7 @@ OUTAGES = (
 
 
 class MarkerOptions(TypedDict, total=False):
-    """What the marker takes; those of `cases_of`, and `mode`."""
+    """The options of the marker: those of `cases_of`, and `mode`."""
 
     cuts: str | Sequence[str]
     first: int

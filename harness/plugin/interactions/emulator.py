@@ -67,7 +67,7 @@ class SettingFields(TypedDict, total=False):
 
 
 class MarkerOptions(TypedDict, total=False):
-    """What the marker takes beside the settings."""
+    """The options of the marker beside the settings."""
 
     max_requests: int | None
     max_settled_reads: int | None

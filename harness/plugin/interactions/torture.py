@@ -38,7 +38,7 @@ Mode: TypeAlias = Literal["follow", "create", "background", "poll", "chain", "to
 
 
 class MarkerOptions(TypedDict, total=False):
-    """What the marker takes, and a call; `Wanted` has their defaults."""
+    """The options of the marker, and of a call; `Wanted` has their defaults."""
 
     mode: Mode
     cases: str
