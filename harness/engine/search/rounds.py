@@ -126,10 +126,10 @@ AT_ONCE = 25_000
 
 
 def search(
-    engine: str,
     place: SearchTarget,
     budget: Budget,
     *,
+    engine: str = HISTORY,
     seed: int = 0,
     database: ExampleDatabase | None = None,
     passed_over: Iterable[str] = (),

@@ -275,7 +275,9 @@ def _run_engine(
     try:
         if engine == SCHEMA:
             return document(watched, budget, seed=options.seed, strict=options.strict, passed_over=known)
-        return search(engine, watched, budget, seed=options.seed, database=options.database, passed_over=known)
+        return search(
+            watched, budget, engine=engine, seed=options.seed, database=options.database, passed_over=known
+        )
     except KeyboardInterrupt:
         return EngineRun(
             engine=engine, seconds=0.0, vacuous=("the run was interrupted as it began",), stopped=True

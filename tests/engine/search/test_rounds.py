@@ -12,7 +12,7 @@ from msgspec import structs
 from harness.engine.decide import Policy
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
 from harness.engine.search.failure import EngineRun, Failure, fold
-from harness.engine.search.rounds import HISTORY, LAWS, search
+from harness.engine.search.rounds import LAWS, search
 from harness.engine.search.search_target import play
 from harness.engine.search.shrink import minimal
 from harness.interactions.servers import SERVERS
@@ -27,7 +27,7 @@ FEW = replace(SMALL, histories=25)
 @pytest.mark.slow
 def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
     """On the reference, a search finds nothing, is not vacuous, and plays the whole budget of histories."""
-    done = search(HISTORY, reference(), SMALL)
+    done = search(reference(), SMALL)
     assert done.failures == ()
     assert done.vacuous == ()
     assert done.counts["histories"] >= SMALL.histories
@@ -36,7 +36,7 @@ def test_the_reference_stands_and_the_search_was_not_vacuous() -> None:
 @pytest.mark.slow
 def test_laws_hold_on_the_reference() -> None:
     """On the reference, the stream laws (whole, cut and resumed streams agree) find nothing."""
-    done = search(LAWS, reference(), SMALL)
+    done = search(reference(), SMALL, engine=LAWS)
     assert (done.failures, done.vacuous) == ((), ())
 
 
@@ -49,7 +49,7 @@ def test_laws_hold_on_the_reference() -> None:
     ],
 )
 def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
-    done = search(HISTORY, mutant(name), replace(SMALL, histories=150), seed=1)
+    done = search(mutant(name), replace(SMALL, histories=150), seed=1)
     lengths = {failure.rule: len(failure.history) for failure in done.failures}
     assert lengths.get(rule) == steps, lengths
 
@@ -57,13 +57,13 @@ def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
 @pytest.mark.slow
 def test_a_law_finds_what_is_lost_after_a_drop() -> None:
     """The stream laws find a resume that skips an event, and that its parts are not what GET shows."""
-    found = {failure.rule for failure in search(LAWS, mutant("resume-skips-one"), SMALL).failures}
+    found = {failure.rule for failure in search(mutant("resume-skips-one"), SMALL, engine=LAWS).failures}
     assert {"resume.no-gap"} <= found <= {"resume.no-gap", "stream.equals-get", "stream.signature"}
 
 
 @pytest.mark.slow
 def test_the_same_seed_does_the_same() -> None:
-    one, other = (search(HISTORY, reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
+    one, other = (search(reference(), replace(SMALL, histories=15), seed=7) for _ in range(2))
     assert one.counts == other.counts
 
 
@@ -78,7 +78,7 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("harness.engine.search.rounds.AT_ONCE", 200)
     monkeypatch.setattr("harness.engine.search.rounds.hypothesis_settings", told)
-    run = search(HISTORY, reference(), Budget(histories=60, steps=10, laws=0, schema=0), seed=2)
+    run = search(reference(), Budget(histories=60, steps=10, laws=0, schema=0), seed=2)
     assert (run.failures, run.vacuous) == ((), ())
     assert run.counts["histories"] >= 60
     assert len(rounds) >= 3
@@ -87,7 +87,7 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
 
 def test_time_ends_a_search() -> None:
     """A time limit stops a search long before its budget of histories is spent."""
-    done = search(HISTORY, reference(), replace(BUDGETS["nightly"], seconds=0.5))
+    done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
     assert done.counts["histories"] < BUDGETS["nightly"].histories
     assert done.failures == ()
 
@@ -95,7 +95,7 @@ def test_time_ends_a_search() -> None:
 @pytest.mark.slow
 def test_a_target_that_refuses_everything_proves_nothing() -> None:
     known = ["fuzz.no-5xx POST interactions"]
-    done = search(HISTORY, mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
+    done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
     assert any("succeeded" in why for why in done.vacuous)
 
 
@@ -103,8 +103,8 @@ def test_a_target_that_refuses_everything_proves_nothing() -> None:
 def test_examples_are_shared_through_a_database(tmp_path: Path) -> None:
     """A later search replays the examples of an earlier one from a shared database and finds the failure again."""
     database = open_database(str(tmp_path / "examples"))
-    one = search(HISTORY, mutant("delete-keeps"), FEW, seed=1, database=database)
-    again = search(HISTORY, mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)
+    one = search(mutant("delete-keeps"), FEW, seed=1, database=database)
+    again = search(mutant("delete-keeps"), replace(SMALL, histories=8), seed=999, database=database)
     assert {"del.gone"} <= {failure.rule for failure in one.failures} & {
         failure.rule for failure in again.failures
     }

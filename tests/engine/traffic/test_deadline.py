@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import signal
 import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from harness.engine.traffic import deadline
-from harness.engine.traffic.deadline import MIN_TIMEOUT, Deadline, Timer, TimeUp, hold_interrupts
-from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
+from harness.engine.traffic.governed_driver import Attempt
 from harness.wire import (
-    COMPLETE,
     By,
     Chunk,
     Chunked,
-    Driver,
-    DriverAction,
     Ending,
-    Exchange,
     ExchangeBuilder,
-    Frame,
     Headers,
     How,
-    Length,
-    Open,
     Request,
-    Send,
-    Together,
-    Wait,
 )
 
 REQUEST = Request("GET", "/v1beta/interactions/v1_a")
@@ -48,104 +35,6 @@ class FakeTimer(Timer):
     @property
     def left(self) -> float:
         return self.rest
-
-
-class FakeStream:
-    """A stream that ends with the given ending."""
-
-    status, headers, ended = 200, Headers(), True
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    def read(self, events: int) -> list[Frame]:
-        return []
-
-    def hurry(self, seconds: float) -> None:
-        pass
-
-    def finish(self) -> Exchange:
-        return self._exchange
-
-    def close(self) -> Exchange:
-        return self._exchange
-
-
-class FakeDriver(Driver):
-    """Answer each request with one ending after some seconds of the fake clock, and record the timeouts."""
-
-    def __init__(self, timer: FakeTimer, ending: Ending = COMPLETE, takes: float = 0.0) -> None:
-        self.timer, self.ending, self.takes = timer, ending, takes
-        self.bounds: list[float | None] = []
-
-    def perform(self, action: DriverAction) -> Any:
-        match action:
-            case Send(request, timeout):
-                return self.answer(request, timeout)
-            case Open(request, timeout):
-                return FakeStream(self.answer(request, timeout))
-            case Together(requests):
-                return [self.answer(request, None) for request in requests]
-            case Wait(seconds):
-                self.bounds.append(seconds)
-                self.timer.rest -= seconds
-                return None
-        raise AssertionError(f"nobody does this here: {action}")
-
-    def answer(self, request: Request, timeout: float | None) -> Exchange:
-        self.bounds.append(timeout)
-        self.timer.rest -= self.takes
-        recorder = ExchangeBuilder(request)
-        recorder.head(200, Headers(), Length(0))
-        return recorder.finish(self.ending, self.takes)
-
-    def close(self) -> None:
-        raise AssertionError("the driver inside is not ours to close")
-
-
-@pytest.mark.parametrize(
-    ("left", "asked", "bound"),
-    [
-        (math.inf, None, 60.0),
-        (90.0, None, 60.0),
-        (7.0, None, 7.0),
-        (90.0, 5.0, 5.0),
-        (3.0, 5.0, 3.0),
-        (0.001, None, MIN_TIMEOUT),
-    ],
-)
-def test_no_request_gets_more_time_than_there_is(left: float, asked: float | None, bound: float) -> None:
-    """A request gets the smallest of the time left, the timeout it asked for, and the user's limit per request."""
-    inner = FakeDriver(FakeTimer(left))
-    driver = bounded(inner)
-    driver.send(REQUEST, timeout=asked)
-    driver.open(REQUEST, timeout=asked)
-    driver.close()
-    assert inner.bounds == [bound, bound]
-
-
-def bounded(inner: FakeDriver) -> GovernedDriver:
-    """The driver with the deadline of its timer and a limit of 60 s per request."""
-    return GovernedDriver(inner, [Deadline(inner.timer, 60.0)], owned=False)
-
-
-ACTS: dict[str, Callable[[GovernedDriver], object]] = {
-    "send": lambda driver: driver.send(REQUEST),
-    "together": lambda driver: driver.together([REQUEST]),
-    "read": lambda driver: driver.open(REQUEST).read(1),
-    "finish": lambda driver: driver.open(REQUEST).finish(),
-}
-
-
-@pytest.mark.parametrize("act", ACTS)
-def test_what_our_clock_cut_off_is_not_handed_on(act: str) -> None:
-    """If the search's own time limit cut a request off, `TimeUp` is raised instead of returning the exchange."""
-    inner = FakeDriver(FakeTimer(7.0), CUT, takes=7.0)
-    driver = bounded(inner)
-    with pytest.raises(
-        TimeUp, match=r"response to GET /v1beta/interactions/v1_a had not ended after 7\.0 s: 200 and 0 bytes came"
-    ):
-        ACTS[act](driver)
 
 
 @pytest.mark.parametrize(
@@ -172,32 +61,6 @@ def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None,
     with pytest.raises(TimeUp) as up:
         policy.after(Attempt(REQUEST), recorder.finish(CUT, 7.0))
     assert str(up.value) == f"the time limit was reached when {told}"
-
-
-def test_time_that_others_get_for_deleting_hands_nothing_on() -> None:
-    """A request that had only the rest of the time was cut off by us, even if another worker's grace began."""
-    inner = FakeDriver(FakeTimer(24.0), CUT, takes=24.0)
-    answer = inner.answer
-
-    def answer_late(request: Request, timeout: float | None) -> Exchange:
-        brought = answer(request, timeout)
-        inner.timer.rest = 5.0
-        return brought
-
-    inner.answer = answer_late  # type: ignore[method-assign]
-    with pytest.raises(TimeUp, match="the time limit was reached when"):
-        bounded(inner).send(REQUEST)
-
-
-def test_waiting_ends_with_the_search() -> None:
-    """A pause is shortened to the time left, and nothing is sent after it."""
-    inner = FakeDriver(FakeTimer(0.5))
-    driver = bounded(inner)
-    with pytest.raises(TimeUp):
-        driver.wait(30.0)
-    assert inner.bounds == [0.5]
-    with pytest.raises(TimeUp):
-        driver.send(REQUEST)
 
 
 # --- an interrupt waits for the answer to a create, and for nothing else

@@ -20,13 +20,9 @@ from harness.kit.check import Check, Exercise
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import (
-    At,
-    By,
     Chunk,
-    Ending,
     Exchange,
     Headers,
-    How,
     Pause,
     Piece,
     PieceBody,
@@ -105,14 +101,6 @@ def test_one_kind_costs_no_other_kind_its_time(bad: Request, good: Request) -> N
     assert (run.asked.count(bad), run.asked.count(good)) == (IN_A_ROW, 20)
 
 
-def test_a_refusal_is_no_stream_that_ended() -> None:
-    run = Run()
-    for _ in range(20):
-        run.driver.send(STREAM)
-        assert run.drive(lambda request: toys.answer({}, 400)).send(STREAM).status in (400, None)
-    assert run.asked.count(STREAM) == IN_A_ROW
-
-
 def test_what_is_waited_for_at_the_same_time_counts_once() -> None:
     """As in a burst, or with several workers."""
     run = Run()
@@ -123,15 +111,6 @@ def test_what_is_waited_for_at_the_same_time_counts_once() -> None:
     for attempt in attempts:
         run.budget.after(attempt, cut)
     assert run.seconds(2) == [WHOLE, 0.0], "that was the third"
-
-
-def test_a_drop_and_our_own_hang_up_tell_nothing() -> None:
-    """They neither extend the row of responses that did not end nor end it."""
-    run = Run()
-    run.seconds(IN_A_ROW - 1)
-    run.driver.open(GET).close()
-    run.drive(lambda request: Response.dead(Ending(By.SERVER, How.RST, At.BEFORE_HEADERS))).send(GET)
-    assert run.seconds(2) == [WHOLE, 0.0]
 
 
 class Endless(toys.ToyService):
