@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.engine.baseline import Baseline, Entry, read_baseline
-from harness.engine.decide import Policy, decide, decide_finding, exit_of, exit_with
+from harness.engine.decide import Policy, decide, exit_of, exit_with
 from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
@@ -20,8 +20,6 @@ from harness.outcome import (
     Finding,
     Level,
     Observation,
-    Outcome,
-    Severity,
     Unmet,
     UsageFault,
     Verdict,
@@ -85,27 +83,6 @@ def test_what_was_not_tried_counts_at_any_level(because: Because, unjudged: bool
     result = decide(rule("get.should", Level.SHOULD), observation, Policy())
     assert result.unjudged is unjudged
     assert exit_of([result]) is (Exit.UNREACHABLE if unjudged else Exit.NOTHING_RAN)
-
-
-def test_a_part_that_proves_nothing_is_not_green() -> None:
-    """A run with a vacuous part is not green, unless it has failed anyway."""
-    met, failed = decide(RULE, Observation(Outcome.MET), Policy()), decide(RULE, broken(GAP), Policy())
-    assert exit_of([met], vacuous=True) is Exit.NOTHING_RAN
-    assert exit_of([met, failed], vacuous=True) is Exit.FAILED
-
-
-@pytest.mark.parametrize(
-    ("severity", "verdict"),
-    [
-        (Severity.BROKEN, Verdict.FAIL),
-        (Severity.NON_STRICT, Verdict.WARN),
-        (Severity.INFORMATION, Verdict.INFO),
-    ],
-)
-def test_a_finding_by_itself(severity: Severity, verdict: Verdict) -> None:
-    """One finding of several has a verdict of its own; information is never a pass."""
-    finding = Finding("get.odd", "odd", severity=severity)
-    assert decide_finding(finding, RULE, Policy()) is verdict
 
 
 # --- the baseline file: it can only ratchet, keeps reasons, and never hides a typo

@@ -11,7 +11,6 @@ from msgspec import structs
 
 from harness.contract import load
 from harness.contract.requests import RequestBuilder
-from harness.emulator import Emulator
 from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
@@ -21,9 +20,8 @@ from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
-from harness.kit.actions import STOPPED, Open, Steps
+from harness.kit.actions import STOPPED
 from harness.kit.check import Check, Exercise
-from harness.kit.check import exercise as an_exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
 from harness.wire import By, Exchange, Request, Response
@@ -70,21 +68,6 @@ def test_open_streams_are_hung_up_and_noted() -> None:
     result = played(toys.leave_open, ledger=ledger)
     assert [exchange.ending.by for exchange in result.trail] == [By.CLIENT]
     assert result.observe(toys.LEFT_OPEN).outcome is Outcome.MET
-
-
-@an_exercise(requests=2, interactions=2)
-def opened_unread(t: RequestBuilder) -> Steps:
-    """An exercise that gives up before it reads what it has opened."""
-    yield Open(t.create(input="hi", stream=True))
-    yield Open(t.create(input="hi", stream=True))
-    raise Unmet("whatever")
-
-
-def test_of_a_stream_that_nobody_has_read_the_first_event_is_read() -> None:
-    """It names what the create has made: without it nobody could delete that."""
-    ledger = CreatedResources(SERVERS)
-    play(SERVERS, opened_unread, RequestBuilder(key="any"), ServiceDriver(Emulator()), ledger)
-    assert len(ledger.owed) == 2
 
 
 def test_a_halted_run_sends_nothing_again() -> None:

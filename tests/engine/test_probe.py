@@ -85,18 +85,6 @@ def test_declared_capabilities_are_not_asked() -> None:
     assert {item.how for item in found.capabilities if item.name != "script"} == {CapabilityOrigin.DECLARED}
 
 
-def test_announced_capabilities_are_taken() -> None:
-    """Only what depends on the path is asked for, unless it is announced, too."""
-    found = probed(ToyService(announces=["stream", "continuation"]))
-    assert (found.requests, probed(ToyService(announces=["stream", "listing"])).requests) == (3, 2)
-    assert (asked := found.capabilities.get("listing")) is not None
-    assert (asked.how, asked.present) == (CapabilityOrigin.PROBED, False)
-    assert "continuation" in found.capabilities
-    assert "search" not in found.capabilities
-    assert (item := found.capabilities.get("stream")) is not None
-    assert item.how is CapabilityOrigin.ANNOUNCED
-
-
 @pytest.mark.parametrize(("status", "word"), [(401, "--api-key"), (403, "no permission"), (429, "quota")])
 def test_refused_altogether(status: int, word: str) -> None:
     """If a target refuses a plain create, it is not judged."""
@@ -220,33 +208,3 @@ def test_events_under_another_label_are_streamed() -> None:
     assert (item := found.get("stream")) is not None
     assert item.present
     assert item.note == "stream=true returned 200 application/json, and events"
-
-
-class Runs(ToyService):
-    """A toy that has agents, and refuses some fields in their creates."""
-
-    def __init__(self, *refused: str) -> None:
-        super().__init__()
-        self._refused = refused
-
-    def _post(self, request: Request) -> Response:
-        body = json.loads(request.body or b"{}")
-        if "agent" in body and any(field in body for field in self._refused):
-            return answer({"error": {"code": "invalid_request", "message": "not for agents"}}, 400)
-        return super()._post(request)
-
-
-@pytest.mark.parametrize(
-    ("refused", "runs", "note"),
-    [
-        ((), True, "ran"),
-        (("environment",), True, "only without environment: 400 invalid_request: not for agents"),
-        (("environment", "background"), False, "only without environment and background"),
-        (("agent",), False, "did not run: 400 invalid_request: not for agents"),
-    ],
-)
-def test_what_agents_do_not_take_is_left_out(refused: tuple[str, ...], runs: bool, note: str) -> None:
-    """An agent is found even if it runs only without `environment`, but not if it also refuses `background`."""
-    item = probed(Runs(*refused)).capabilities.get("agents")
-    assert item is not None
-    assert (item.present, note in item.note) == (runs, True), item.note

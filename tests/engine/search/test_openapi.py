@@ -18,7 +18,6 @@ from harness.engine.search import openapi
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, find_families, read_links
-from harness.engine.search.scenario_collector import ScenarioCollector
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS, embedded_settings
@@ -154,19 +153,3 @@ def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPa
     late = "searched interactions in part; agents, files not at all; give it more with --time"
     assert done.notes[0] == f"the time limit was reached after 0 s: {late}"
     assert done.vacuous == ("/interactions: no request was sent",)
-
-
-def test_what_the_time_had_room_for_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once a create was accepted, a search that its time ends is whole: a note names what it did not come to."""
-
-    def accept(collector: ScenarioCollector, *arguments: object) -> None:
-        collector.calls = collector.meant = collector.successes = 1
-        collector.succeeded.add(collector.family.beginning)
-
-    monkeypatch.setattr(openapi, "_execute", accept)
-    budget = replace(FEW, seconds=0.001)
-    done = searched(reference(), monkeypatch, "interactions", "agents", budget=budget)
-    assert done.vacuous == ()
-    assert "agents not at all" in done.notes[0]
-    unlimited = searched(reference(), monkeypatch, "interactions", "agents", budget=replace(FEW, seconds=None))
-    assert any("links never applied" in why for why in unlimited.vacuous)

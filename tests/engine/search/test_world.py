@@ -200,10 +200,7 @@ def always(make: Callable[[], Response]) -> Service:
 
 
 CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
-    "crashes": (always(lambda: refusal(500, "internal")), Exit.UNREACHABLE, set(), "500 internal"),
-    "hangs up": (always(lambda: dead(How.FIN)), Exit.UNREACHABLE, set(), "the target returned no response"),
     "hangs": (always(lambda: dead(How.STALL)), Exit.UNREACHABLE, set(), "within 4 s"),
-    "wants a key": (always(lambda: refusal(401, "unauthenticated")), Exit.UNREACHABLE, set(), "--api-key"),
     "crashes at last": (then(lambda: refusal(500, "internal")), Exit.FAILED, {"fuzz.no-5xx"}, "failed"),
     "shows a page at last": (
         then(lambda: answer(500, b"<html>oops</html>", "text/html")), Exit.FAILED,

@@ -127,14 +127,6 @@ def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
     assert retrying.driver.send(ASK).status == 200
 
 
-def test_who_wants_to_see_a_refusal_sees_it() -> None:
-    """Only the named statuses are returned to the caller; without any the driver stays as it is."""
-    service = Refusing(3, retry_after_ms="1")
-    retrying = Retrying(service).driver
-    assert retrying.send(ASK, sees=frozenset({429})).status == 429
-    assert retrying.send(ASK, sees=frozenset({503})).status == 200
-
-
 def exchange(status: int | None, ending: Ending) -> Exchange:
     """An exchange without a body."""
     recorder = ExchangeBuilder(ASK)
