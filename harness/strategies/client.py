@@ -92,6 +92,7 @@ def result_of(call_id: str, name: str) -> Json:
 _NEEDED: Mapping[str, set[str]] = {
     "replay": {"stream"},
     "answer": {"functions"},
+    "cancel": {"cancel"},
     **{kind: {"stream", "background"} for kind in ("open", *sorted(ON_READERS))},
 }
 """The capabilities that each kind of operation needs; only background runs can be read in parts."""

@@ -227,7 +227,18 @@ def name_call(request: Request) -> str:
 
 
 _NEEDED = frozenset(
-    {"store", "stream", "background", "background-slow", "functions", "search", "event-ids", "two-keys", "auth"}
+    {
+        "store",
+        "stream",
+        "background",
+        "background-slow",
+        "cancel",
+        "functions",
+        "search",
+        "event-ids",
+        "two-keys",
+        "auth",
+    }
 )
 
 _DOCUMENT = SearchDocument(

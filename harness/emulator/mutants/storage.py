@@ -144,7 +144,6 @@ MUTANTS = table(
         after(Bodies.interaction, lambda body, bodies, *_, **how: (
             {**body, "created": f"2026-06-08T00:00:{count(bodies) % 60:02}Z"}))),
     row("reads-differ", "The token counts of a settled interaction grow with every read.",
-        before(Bodies.render, lambda bodies, run, **how: run.bodies.clear()),
         after(Bodies.usage, lambda usage, bodies, _: (
             {**usage, "total_tokens": usage["total_tokens"] + count(bodies)}))),
     row("stored-output-cut", "A stored interaction lacks the last step of its output.", steps(
