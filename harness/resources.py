@@ -50,6 +50,12 @@ def digest(texts: Mapping[str, bytes]) -> str:
     return found.hexdigest()
 
 
+def read_published_codes() -> tuple[list[str], list[str]]:
+    """The finding codes that `schemas/output/codes.json` publishes: those in use, and those that are retired."""
+    value = json.loads((folder("schemas") / "output" / "codes.json").read_bytes())
+    return value["codes"], value["retired"]
+
+
 def read_generated(path: Path, made_from: str) -> dict[str, Any] | None:
     """The content of a generated file; None if it is missing, or was made from `tables` with another digest."""
     try:

@@ -9,22 +9,23 @@ from harness.contract.judge.agreement import judge_changes, judge_identity, judg
 from harness.contract.judge.body import judge_interaction
 from harness.contract.judge.errors import judge_error
 from harness.contract.judge.members import judge_usage
-from harness.finding_codes import all_codes, read_published
+from harness.resources import read_published_codes
 from tests.contract.streams import ANSWER, created, delta, frames, judge
+from tests.finding_codes import all_codes
 
 
 def test_every_code_is_published() -> None:
-    """The file has what the judges can give, nothing else (`python -m harness.finding_codes` rewrites it)."""
-    codes, retired = read_published()
+    """The file has what the judges can give, nothing else (`python -m tests.finding_codes` rewrites it)."""
+    codes, retired = read_published_codes()
     changed = sorted({*codes} ^ {*all_codes()})
-    assert not changed, f"run `python -m harness.finding_codes`, which rewrites codes.json: {', '.join(changed)}"
+    assert not changed, f"run `python -m tests.finding_codes`, which rewrites codes.json: {', '.join(changed)}"
     assert codes == sorted(codes)
     assert not set(codes) & set(retired)
 
 
 def test_a_rule_is_a_code() -> None:
     """A finding without a word of its own has its rule's id as its code."""
-    codes, _ = read_published()
+    codes, _ = read_published_codes()
     assert {code.partition("/")[0] for code in codes} <= set(codes)
 
 
@@ -45,7 +46,7 @@ def test_a_rule_is_a_code() -> None:
 )
 def test_what_judges_give_is_published(findings: list[object]) -> None:
     """Codes that are put together while judging, such as those of schemas, are published, too."""
-    codes, _ = read_published()
+    codes, _ = read_published_codes()
     given = {finding.stable_code for finding in findings}  # type: ignore[attr-defined]
     assert given
     assert given <= set(codes)

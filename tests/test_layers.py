@@ -44,7 +44,6 @@ LAYERS: dict[str, int] = {
     "engine": 4,
     "benches": 5,
     "generated_files": 2,
-    "finding_codes": 6,
     "report": 6,
     "inspector": 6,
     "plugin": 7,
@@ -78,7 +77,6 @@ API_PACKAGES = frozenset(
         "strategies",
         "interactions",
         "incidents",
-        "finding_codes",
         "generated_files",
     }
 )

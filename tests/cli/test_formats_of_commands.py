@@ -15,9 +15,9 @@ import pytest
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
-from harness.finding_codes import read_published
 from harness.kit.api import PRIMARY_KEY
 from harness.report.formats import FORMATS
+from harness.resources import read_published_codes
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from lab.gateways import MUTANTS as GATEWAY_MUTANTS
@@ -128,7 +128,7 @@ def is_terminal(name: str, text: str) -> None:
 def is_json(name: str, text: str) -> None:
     """An object that fits the command's schema."""
     fits(name, text)
-    codes, _ = read_published()
+    codes, _ = read_published_codes()
     assert set(re.findall(r'"code": "([^"]+)"', text)) <= set(codes)
 
 

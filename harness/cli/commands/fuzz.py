@@ -39,7 +39,7 @@ from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file
 from harness.report.evidence.reproduction import write_all
-from harness.resources import cache_folder
+from harness.resources import cache_folder, read_published_codes
 from harness.transport.client.dial import without_user_settings
 from harness.wire import Exchange
 from harness.wire.mask import Mask
@@ -174,9 +174,7 @@ def _keeping_notes_of_hypothesis() -> Iterator[None]:
 
 def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
     """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
-    from harness.finding_codes import read_published
-
-    known = [*rules, *read_published()[0]]
+    known = [*rules, *read_published_codes()[0]]
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
     for name in names:
         if name not in known:

@@ -1,7 +1,7 @@
 """All codes that a finding may have: what `schemas/output/codes.json` publishes.
 
-Layer 6. A code identifies a defect from one version to the next, so the list only grows: a code that no judge
-gives any more moves to `retired`. `python -m harness.finding_codes` rewrites the file.
+A code identifies a defect from one version to the next, so the list only grows: a code that no judge gives any
+more moves to `retired`. `python -m tests.finding_codes` rewrites the file.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.contract.judge.history.resources import RULES as RESOURCE_RULES
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.operations import OPERATIONS
 from harness.engine.search.failure import RULES, SEARCHED
-from harness.resources import folder
+from harness.resources import folder, read_published_codes
 from harness.rules import ROWS
 from harness.written_files import write_file
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parents[1] / "harness"
 
 _CODE = re.compile(r"(?P<rule>[a-z0-9-]+\.[a-z0-9-]+)/[a-z0-9-]+")
 _KEYWORDS = (
@@ -40,7 +40,7 @@ _SHARED_WORDS = {
     ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
     ("another", "changed", "denied", "lacking", "lost", "page", "unlisted"): tuple(RESOURCE_RULES.values()),
-    ("denied",): ("create.ok", "get.ok"),
+    ("denied",): ("create.ok", "chain.ok", "get.ok"),
     ("name", "arguments"): ("tool.stream-call",),
     ("pending",): (
         "tool.requires-action",
@@ -75,23 +75,13 @@ def _find_literals() -> Iterator[str]:
                 yield node.value
 
 
-def read_published() -> tuple[list[str], list[str]]:
-    """The codes of the shipped file, in use and retired."""
-    value = json.loads(_find_path().read_text(encoding="utf-8"))
-    return value["codes"], value["retired"]
-
-
-def _find_path() -> Path:
-    return folder("schemas") / "output" / "codes.json"
-
-
 def write() -> None:
     """Write the whole file again; tokens that are not given any more are kept as retired."""
     current = all_codes()
-    codes, retired = read_published() if _find_path().exists() else ([], [])
+    codes, retired = read_published_codes()
     old = sorted({*codes, *retired} - set(current))
     text = json.dumps({"codes": current, "retired": old}, indent=2)
-    write_file(_find_path(), f"{text}\n")
+    write_file(folder("schemas") / "output" / "codes.json", f"{text}\n")
 
 
 if __name__ == "__main__":
