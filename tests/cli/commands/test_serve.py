@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import sys
-from functools import partial
+import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from harness.benches.server.fault_control import Faulty
 from harness.cli.arguments import read_options
 from harness.cli.commands import serve
 from harness.cli.serving import BASE_URL_VARIABLES, command_environment
-from harness.transport import WallClock
 from harness.transport.server import server
 from tests.cli.conftest import PATIENCE, Harness, start
 from tests.emulator.client import Api
@@ -107,12 +106,11 @@ def test_https(tmp_path: Path, harness: Harness) -> None:
 @pytest.mark.parametrize("words", [[], ["--mutant", "call-ids-same"]], ids=["reference", "mutant"])
 def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With a pace, a served run advances with real time and not with the number of polls."""
-    now = [0.0]
-    monkeypatch.setattr(server, "WallClock", partial(WallClock, source=lambda: now[0]))
     client = Api(serve._build_emulator(read_options(serve.ServeArguments, [*words, "--set", "pace=0.05"])))
     found = client.created(background=True)
     assert {client.status(found) for _ in range(500)} == {"in_progress"}
-    now[0] = 10.0
+    later = time.monotonic() + 10.0
+    monkeypatch.setattr(server.time, "monotonic", lambda: later)
     assert client.status(found) == "completed"
 
 
