@@ -26,12 +26,14 @@ ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
-def supervised(dies_of: str, *words: str, again: bool = False) -> Iterator[str]:
-    """Run the server in a process, and start it `again` whenever it ends; yields the URL."""
+def supervised(
+    dies_of: str, *words: str, again: bool = False, running: list[subprocess.Popen[bytes]] | None = None
+) -> Iterator[str]:
+    """Run the server in a process, and start it `again` whenever it ends; yields the URL. `running` gets it."""
     port = free_port()
     over = threading.Event()
     command = [sys.executable, "-m", "tests.foreign.mortal", str(port), *words]
-    running: list[subprocess.Popen[bytes]] = []
+    running = [] if running is None else running
 
     def supervise() -> None:
         while not over.is_set():
