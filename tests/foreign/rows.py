@@ -152,7 +152,6 @@ class Row:
 def hold_each(rows: Iterable[Any]) -> Callable[..., None]:
     """A test of a module: each of its rows holds."""
 
-    @pytest.mark.slow
     @pytest.mark.parametrize("case", rows)
     def test(case: Row, capsys: pytest.CaptureFixture[str]) -> None:
         case.hold(capsys)

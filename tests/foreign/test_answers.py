@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.rows import hold_each, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, say, stream_parts
+
+pytestmark = pytest.mark.slow
 
 Events = Iterator[tuple[float, Json]]
 JSON_TEXT = ' {\n "word": "hi"}\n'

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.foreign.rows import hold_each, is_background, is_stream, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
 
 
 class Forgetful(ForeignService):

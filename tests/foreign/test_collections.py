@@ -7,9 +7,13 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import available_timezones
 
+import pytest
+
 from tests.foreign.judging import check, check_at
 from tests.foreign.rows import hold_each, in_pages, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, parse_object, serving
+
+pytestmark = pytest.mark.slow
 
 FIELDS = {"id", "type", "token", "prefix"}
 NEXT_RUN = "2026-11-23T11:30:00.000+02:00"

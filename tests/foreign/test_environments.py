@@ -6,8 +6,12 @@ import io
 import tarfile
 from typing import Any
 
+import pytest
+
 from tests.foreign.rows import hold_each, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
+
+pytestmark = pytest.mark.slow
 
 FILES = (
     "env.recursive env.tar env.fork-files"

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Run, say
 from tests.foreign.test_modes import Calling, Limits
 from tests.foreign.test_pairs import Searches
 from tests.foreign.test_turns import Reciting
+
+pytestmark = pytest.mark.slow
 
 MODES = {
     "streams": ("stream",),

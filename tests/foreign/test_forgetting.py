@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Run, say
+
+pytestmark = pytest.mark.slow
 
 THOUGHT = {"type": "thought", "signature": "QUJDREVGR0g="}
 

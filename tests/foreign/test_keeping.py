@@ -6,8 +6,12 @@ import gzip
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.rows import hold_each, refuse, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
 
 LARGE = 320
 

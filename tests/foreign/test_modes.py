@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.foreign.rows import hold_each, rows_of, without
 from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
+
+pytestmark = pytest.mark.slow
 
 PLACE = {"location": "Zürich 北京"}
 CALL = {"type": "function_call", "id": "c1", "name": "get_weather", "arguments": PLACE}

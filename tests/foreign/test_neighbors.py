@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.answering import Json
 from tests.foreign.rows import each, hold_each, rows_of
 from tests.foreign.server import ForeignService, Run, say
+
+pytestmark = pytest.mark.slow
 
 LONG_ENOUGH = 2.0
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.answering import encode_event
 from tests.foreign.rows import hold_each, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, say
+
+pytestmark = pytest.mark.slow
 
 
 def resume(change: Any) -> dict[str, Any]:

@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import each, hold_each, refuse, rows_of, vary, without
 from tests.foreign.server import ForeignService, Handler, Run, as_list, say
 from tests.foreign.test_modes import PLACE, Calling, CallsTwice, Forgetful
 from tests.foreign.test_turns import Reciting, list_texts
+
+pytestmark = pytest.mark.slow
 
 
 def read_the_last_in_a_stream(self: Reciting, usual: Any, run: Run) -> None:

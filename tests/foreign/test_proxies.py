@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 from tests.foreign.rows import each, hold_each, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Headed, Json, Run, wait_for
+
+pytestmark = pytest.mark.slow
 
 
 def cache_by_path(self: Any, usual: Any, data: bytes) -> Any:

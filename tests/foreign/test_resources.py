@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.foreign.rows import hold_each, in_pages, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
+
+pytestmark = pytest.mark.slow
 
 PAGED = "page.files page.voices"
 MINE = f"file.* filesearch.* voice.* decision.* {PAGED}"

@@ -7,10 +7,14 @@ import time
 from collections import defaultdict
 from typing import Any
 
+import pytest
+
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
 from tests.foreign.rows import hold_each, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
+
+pytestmark = pytest.mark.slow
 
 CANCELS = "cancel.ok cancel.state cancel.stays cancel.shows-output"
 NOT_CANCELLED = f"{CANCELS} -> fail cancel.state, exit 1"

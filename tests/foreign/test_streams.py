@@ -9,9 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 from tests.foreign.judging import check
 from tests.foreign.rows import each, hold_each, is_stream, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
+
+pytestmark = pytest.mark.slow
 
 Events = Iterator[tuple[float, Json]]
 

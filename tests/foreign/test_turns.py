@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import hold_each, rows_of
 from tests.foreign.server import ForeignService, Run, say
+
+pytestmark = pytest.mark.slow
 
 
 def list_texts(given: Any) -> list[str]:
