@@ -214,7 +214,7 @@ class Option:
     shown: str
     """The default in words, where it is no single value."""
     completes: str
-    """What completion offers: a key of `command_words.LISTS`."""
+    """What completion offers: a key of what `completion.list_words` returns."""
     only_in_file: bool = False
     """Whether it is no option of the command line: a key of the command's table that other commands read."""
     name: str = ""

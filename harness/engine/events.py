@@ -175,7 +175,7 @@ class RunStopped(Struct, frozen=True, kw_only=True):
 
 
 class RunFinished(Struct, frozen=True):
-    """All results, in the order of the catalog, and the exit code they mean (`decide.finish`).
+    """All results, in the order of the catalog, and the exit code they mean (`decide.exit_of`).
 
     `leftovers` are the resources that could not be deleted. `waited` is the time of pauses that the target
     requested, and `cut` counts losses to responses that did not end. `halted` is why the run ended early, `""` if

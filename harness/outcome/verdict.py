@@ -45,7 +45,7 @@ class Verdict(StrEnum):
 
 
 class Exit(IntEnum):
-    """Exit codes of every command; each means one thing."""
+    """Exit codes of every command; each means one thing. `UNREACHABLE` is the code of every incomplete run."""
 
     OK = 0
     FAILED = 1

@@ -4,6 +4,9 @@ Layer 7. A loop with a deadline ends as it would in production, only sooner. Sle
 event loop end in the order of their deadlines, and timers of asyncio and deadlines of trio that are due before a
 sleep ends come first. The silence of a service in this process passes in the same way, for the event loop that
 reads, whether sleeps are skipped or not.
+
+A clock moves once nothing else goes on; what never ends is left behind. `VirtualClock` decides that for tasks, and
+`ThreadWaits` for threads.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Recordings: the recorder between any client and a target, sessions that record the library, verify and diff.
 
-Layer 5. Clients talk to `recorder`. A `session` runs `scenarios` through its own `driver`, and `proof` decides
-whether the result may be kept. Names are imported on first use: `verify` and `diff` need no tap.
+Layer 5. Clients talk to `recorder`. A `session` runs scenarios through a driver of its own, and decides whether
+each result may be kept. Names are imported on first use: `verify` and `diff` need no tap.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def send_refused(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
 def expect_refused(rule: str, name: str, answers: Mapping[str, Exchange], sent: str = "") -> Iterator[Finding]:
     """Judge what `send_refused` returned; in another mode, an error in the stream refuses the create, too.
 
-    A stream without an event has accepted nothing either; that it reports no error is for `err.prestream` to say.
+    A stream without an event has accepted nothing either; `err.stream-prestream` judges that it has no error.
     """
     for mode, answer in answers.items():
         silent = answer.succeeded and read(answer).is_stream and not events_in(answer)

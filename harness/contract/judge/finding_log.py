@@ -61,7 +61,7 @@ class FindingLog:
 
 
 UNLISTED = frozenset({"http.unlisted"})
-"""The rule that says so."""
+"""The rule about parts that no schema names, unknown events included: a MAY, so it fails no run."""
 
 
 def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:

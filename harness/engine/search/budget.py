@@ -50,8 +50,8 @@ BUDGETS: dict[str, Budget] = {
 def hypothesis_settings(examples: int) -> settings:
     """Settings of one search: no output, no deadline per example, and nothing to replay or to shrink.
 
-    Hypothesis only draws; what fails is shrunk by `shrink`, which needs fewer plays, and shared by
-    `example_sharing`.
+    Hypothesis only draws; what fails is shrunk by `shrink`, which needs fewer runs, and shared by
+    `SharedHistories` of `rounds`.
     """
     from hypothesis import HealthCheck, Phase, Verbosity, settings
 
