@@ -143,7 +143,7 @@ def make_plan(
 def needed_capabilities(catalogue: Sequence[Check], selection: Selection, profiles: Profiles) -> frozenset[str]:
     """Every capability that matters to the selected checks; a probe need not ask for others."""
     selected = [p.check for p in make_plan(catalogue, selection, _Everything(), profiles).checks if p.skip is None]
-    needed = {name for check in selected for name in check.requires}
+    needed = {name for check in selected for name in check.requires | check.exercise.uses}
     if selection.by_capability:
         needed |= {name for check in selected for name in profiles.get(check.profile, ())}
     return frozenset(needed)

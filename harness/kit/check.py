@@ -35,7 +35,8 @@ class Exercise(Struct, frozen=True):
     response of a front end before the API, whose errors have a shape of their own. One that is `odd` may stop a
     server, so it runs after the others. One that `spans` begins before all others of a run and ends after them.
     Beside one that is `alone` no other runs, with any number of workers. Besides responses it waits for so many
-    seconds: `pauses`. `parts` are the exercises that this one joins; each runs once.
+    seconds: `pauses`. What it sends also depends on the capabilities that it `uses`: a run of one check probes them,
+    too. `parts` are the exercises that this one joins; each runs once.
     """
 
     run: Callable[[Any], Generator[Any, Any, Any]]
@@ -46,6 +47,7 @@ class Exercise(Struct, frozen=True):
     spans: bool = False
     alone: bool = False
     pauses: float = 0.0
+    uses: frozenset[str] = frozenset()
     parts: tuple[Exercise, ...] = ()
 
     @property
@@ -65,7 +67,9 @@ class Exercise(Struct, frozen=True):
                 yield from part.run(client)
 
         requests, interactions = (sum(getattr(e, name) for e in several) for name in ("requests", "interactions"))
-        return cls(run, requests, interactions, alone=any(part.alone for part in several), parts=several)
+        uses = frozenset().union(*(part.uses for part in several))
+        alone = any(part.alone for part in several)
+        return cls(run, requests, interactions, alone=alone, uses=uses, parts=several)
 
 
 T = TypeVar("T")
@@ -181,11 +185,14 @@ def exercise(
     spans: bool = False,
     alone: bool = False,
     pauses: float = 0.0,
+    uses: Iterable[str] = (),
 ) -> Callable[[Callable[[T], Generator[Any, Any, Any]]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`. Any odd one may meet a front end."""
 
     def declare(function: Callable[[T], Generator[Any, Any, Any]]) -> Exercise:
-        return Exercise(function, requests, interactions, front_end or odd, odd, spans, alone, pauses)
+        return Exercise(
+            function, requests, interactions, front_end or odd, odd, spans, alone, pauses, frozenset(uses)
+        )
 
     return declare
 

@@ -146,12 +146,16 @@ def everything(target=SCRIPTABLE, behind=lambda service, clock: service, emulato
     """Outcomes by check id of the whole catalogue on an emulator with these settings, wrapped in `behind`."""
     found = {}
     for name in BY_EXERCISE:
-        clock = LogicalClock()
-        keys = {TARGET.key: "one", TARGET.other_key: "two"}
-        service = emulator(Settings(platform="any", keys=keys, **settings), clock=clock)
-        driver = ServiceDriver(behind(service, clock), clock)
-        found.update(observe(name, driver, target))
+        found.update(observe(name, drive(behind, emulator, **settings), target))
     return found
+
+
+def drive(behind=lambda service, clock: service, emulator=Emulator, **settings):
+    """A driver of an emulator with these settings, wrapped in `behind`."""
+    clock = LogicalClock()
+    keys = {TARGET.key: "one", TARGET.other_key: "two"}
+    service = emulator(Settings(platform="any", keys=keys, **settings), clock=clock)
+    return ServiceDriver(behind(service, clock), clock)
 
 
 def checks_with(observations, outcome):
@@ -245,3 +249,25 @@ def test_without_scripts_nothing_is_broken():
     seen = everything(target=TARGET)
     assert checks_with(seen, Outcome.NOT_MET) == set()
     assert {"cancel.ok", "cancel.state", "chain.running", "resume.live"} <= checks_with(seen, Outcome.MET)
+
+
+class Asked(frozenset[str]):
+    """Capabilities that note which of them were asked about."""
+
+    def __new__(cls, names):
+        made = super().__new__(cls, names)
+        made.asked = set()
+        return made
+
+    def __contains__(self, name):
+        self.asked.add(name)
+        return super().__contains__(name)
+
+
+@pytest.mark.parametrize("name", BY_EXERCISE)
+def test_a_check_alone_has_the_capabilities_that_its_exercise_asks_about(name):
+    """What was not probed counts as not offered, so that an exercise would leave out what the whole run sends."""
+    checks, capabilities = BY_EXERCISE[name], Asked(CAPABILITIES)
+    observe(name, drive(), replace(TARGET, capabilities=capabilities))
+    probed = frozenset.intersection(*(check.requires for check in checks)) | {"script", "two-keys"}
+    assert capabilities.asked - probed <= checks[0].exercise.uses

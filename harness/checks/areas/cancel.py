@@ -86,7 +86,7 @@ _A_MOMENT = 1.0
 # --- exercises
 
 
-@exercise(requests=17, interactions=4, pauses=_A_MOMENT)
+@exercise(requests=17, interactions=4, pauses=_A_MOMENT, uses=("chain", "stream"))
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 

@@ -55,7 +55,7 @@ from harness.wire import Exchange
 # --- exercises
 
 
-@exercise(requests=27, interactions=12)
+@exercise(requests=27, interactions=12, uses=("background", "resume", "stream"))
 def a_chain(t: RequestBuilder) -> Steps:
     """A parent and two children with inputs of one form, so that the history differs, and a number in each.
 
@@ -145,7 +145,7 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     return {"backgrounded": last, "after_backgrounded": (yield Send(after))}
 
 
-@exercise(requests=10, interactions=3)
+@exercise(requests=10, interactions=3, uses=("stream",))
 def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     """A child of a run in progress, and two once the run is finished; the last runs in the background.
 
@@ -180,7 +180,7 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     return seen
 
 
-@exercise(requests=5, interactions=5)
+@exercise(requests=5, interactions=5, uses=("stream",))
 def a_stateless_turn(t: RequestBuilder) -> Steps:
     """A turn that is not stored, and a second one that sends all of it back with a new question, streamed, too.
 

@@ -34,6 +34,7 @@ from harness.checks.vocabulary.modes import (
     ALONE,
     CHAINED,
     EVERY,
+    MODES,
     STREAMED,
     UNPOLLED,
     create_in_each_mode,
@@ -152,7 +153,7 @@ def says_its_cost(created: Exchange) -> Iterator[Finding]:
     yield finding(message, "an object with total_tokens", format_value(body.get("usage")), pointer="$.usage")
 
 
-@exercise(requests=6, interactions=5)
+@exercise(requests=6, interactions=5, uses=("background",))
 def every_input_form(t: RequestBuilder) -> Steps:
     """A create for each form of input; the first sets the defaults, and the bare string has no stream field.
 
@@ -310,7 +311,7 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=10, interactions=7)
+@exercise(requests=10, interactions=7, uses=MODES)
 def a_json_answer(t: RequestBuilder) -> Steps:
     """A create that requests JSON by a schema, in each mode."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
@@ -415,7 +416,7 @@ _SECRET = "peridot"
 _TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only to answer a question about it."
 
 
-@exercise(requests=14, interactions=10)
+@exercise(requests=14, interactions=10, uses=MODES)
 def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create with an instruction, one without, and one as input; the first also in each mode.
 
@@ -498,7 +499,7 @@ def _count_read(body: Mapping[str, Any]) -> int:
     return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
 
 
-@exercise(requests=9, interactions=7)
+@exercise(requests=9, interactions=7, uses=MODES)
 def a_thought_without_summary(t: RequestBuilder) -> Steps:
     """A question to think about, with summaries of thoughts switched off, in each mode; and a stream with them.
 
@@ -557,7 +558,7 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
         yield finding(f"{TIER_HEADER} names an unexpected tier", expected, tier)
 
 
-@exercise(requests=12, interactions=9)
+@exercise(requests=12, interactions=9, uses=MODES)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
     """A create with a limit of a few output tokens, and one without it; the first also in each mode; a next turn.
 
@@ -659,7 +660,7 @@ def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
         yield finding(message, expected, actual, code="create.max-tokens/ignored")
 
 
-@exercise(requests=7, interactions=4)
+@exercise(requests=7, interactions=4, uses=MODES)
 def a_text_with_a_stop(t: RequestBuilder) -> Steps:
     """A create, and the same with a text as its stop that the first one returned: plain and in two modes."""
     whole: Exchange = yield Send(t.create(input=_COUNT))

@@ -33,7 +33,7 @@ SECRETS = ("harness-first-0b1c2d3e4f", "harness-second-5a6b7c8d9e")
 """What no answer may hold: the secret of the create, and that of the change."""
 
 
-@exercise(requests=12)
+@exercise(requests=12, uses=("environments",))
 def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     """Create a credential; read, list, use, change and delete it; try what has to be refused."""
     path = f"credentials/{OWN}"

@@ -164,7 +164,7 @@ _ACCEPTED = ("*/*", "application/json", "text/event-stream", "application/json, 
 """What HTTP libraries, both kinds of SDK and clients of both kinds of response send."""
 
 
-@exercise(requests=8, interactions=8)
+@exercise(requests=8, interactions=8, uses=("stream",))
 def creates_with_each_accept(t: RequestBuilder) -> Steps:
     """A create with each `Accept` that clients send, and other header fields of an SDK; plain and as a stream."""
     sent = {f"plain {accept}": t.create(input=HELLO) for accept in _ACCEPTED}
@@ -193,7 +193,7 @@ def ignores_accept(accepted: Mapping[str, Exchange]) -> Iterator[Finding]:
             yield finding(f"a create with {accept} returns {other}", what, other, exchange=place)
 
 
-@exercise(requests=4, interactions=1)
+@exercise(requests=4, interactions=1, uses=("stream",))
 def both_versions(t: RequestBuilder) -> Steps:
     """A create with neither model nor agent under each version, and to a path that is no route, to compare.
 
@@ -238,7 +238,7 @@ _NOT_OFFERED = frozenset({None, 400, *_NOT_THERE, *BUSY})
 """How a request is answered that need not be offered, or was one too many."""
 
 
-@exercise(requests=19, interactions=3, front_end=True)
+@exercise(requests=19, interactions=3, front_end=True, uses=("stream",))
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again.
 

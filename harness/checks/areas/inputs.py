@@ -67,7 +67,7 @@ Taken = Mapping[str, Exchange]
 # --- exercises
 
 
-@exercise(requests=11, interactions=6)
+@exercise(requests=11, interactions=6, uses=("stream",))
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     """A create with a text and each kind of file, one with all of them, a GET of each, and a stream."""
     taken: dict[str, Exchange] = {}

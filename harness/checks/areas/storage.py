@@ -253,7 +253,7 @@ def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Fi
         yield from at(f"chained[{number}]", expect_reply("store.false-chain", answer))
 
 
-@exercise(requests=16, interactions=3)
+@exercise(requests=16, interactions=3, uses=("auth", "background", "listing", "stream"))
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; call each route with another's; read with the first.
 
@@ -350,7 +350,7 @@ _KEPT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 """By capability: a collection of resources that a project keeps, and the create of one."""
 
 
-@exercise(requests=40)
+@exercise(requests=40, uses=("auth", "credentials", "environments", "file-search-stores", "voices", "webhooks"))
 def resources_of_two_projects(t: RequestBuilder) -> Steps:
     """Make a resource of each kind with one project's key, and call each of its routes with another's.
 

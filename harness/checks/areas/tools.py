@@ -25,6 +25,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.modes import (
     ALONE,
     IN_ALL_AT_ONCE,
+    MODES,
     STREAMED,
     STREAMED_IN_BACKGROUND,
     STREAMS,
@@ -125,7 +126,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 # --- exercises
 
 
-@exercise(requests=36, interactions=20)
+@exercise(requests=36, interactions=20, uses=(*MODES, "resume"))
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
@@ -332,7 +333,7 @@ def _streamed_calls(stream: Exchange) -> list[Call]:
 TIME: Mapping[str, Any] = {**WEATHER, "name": "get_time", "description": "The time of day in one place."}
 
 
-@exercise(requests=10, interactions=7)
+@exercise(requests=10, interactions=7, uses=MODES)
 def a_turn_without_calls(t: RequestBuilder) -> Steps:
     """A function that is declared but forbidden by tool_choice, in each mode."""
     body = {"input": QUESTION, "tools": [WEATHER], "generation_config": {"tool_choice": "none"}}
@@ -340,7 +341,7 @@ def a_turn_without_calls(t: RequestBuilder) -> Steps:
     return {"answer": answer, "modes": (yield from repeat_in_each_mode(t, body, answer))}
 
 
-@exercise(requests=7, interactions=7)
+@exercise(requests=7, interactions=7, uses=MODES)
 def a_call_among_allowed(t: RequestBuilder) -> Steps:
     """Two declared functions, one of them allowed, and a question that needs the other; in each mode."""
     choice = {"tool_choice": {"allowed_tools": {"mode": "any", "tools": [WEATHER["name"]]}}}
@@ -374,7 +375,7 @@ TRAINS: Mapping[str, Any] = {
 """A function whose arguments are no texts, and whose name is no identifier of most languages."""
 
 
-@exercise(requests=9, interactions=7)
+@exercise(requests=9, interactions=7, uses=MODES)
 def a_needless_call(t: RequestBuilder) -> Steps:
     """A forced call where the question needs none, in each mode, and a GET of two streams.
 
@@ -449,7 +450,7 @@ def _miss_several(made: str) -> Unmet:
 # --- exercises
 
 
-@exercise(requests=14, interactions=8)
+@exercise(requests=14, interactions=8, uses=MODES)
 def parallel_calls(t: RequestBuilder) -> Steps:
     """An answer with two calls, turns with both results, and the same calls in each stream, read again by GET."""
     yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
@@ -488,7 +489,7 @@ def _stream_calls(t: RequestBuilder, body: Mapping[str, Any], parent: str) -> Pa
     return {"streams": streams, "fetched": {mode: shown[found] for mode, found in ids.items() if found in shown}}
 
 
-@exercise(requests=4, interactions=3)
+@exercise(requests=4, interactions=3, uses=("stream",))
 def a_stateless_loop(t: RequestBuilder) -> Steps:
     """A tool loop that stores nothing and sends every step back, streamed, too, and without the signatures."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], store=False, **FORCED))
@@ -750,7 +751,7 @@ def _of_type(steps: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
 _SEARCHED = "Search the web: who won the latest chess world championship?"
 
 
-@exercise(requests=14, interactions=7)
+@exercise(requests=14, interactions=7, uses=(*MODES, "resume"))
 def a_search(t: RequestBuilder) -> Steps:
     """A question that makes the model use the search tool, in each mode; streams are read by GET and resumed.
 

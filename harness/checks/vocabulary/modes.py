@@ -40,6 +40,9 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 }
 """What each mode adds to a plain create: its fields by the capabilities that they need."""
 
+MODES = ("background", "chain", "stream")
+"""The capabilities on which the modes depend: what an exercise `uses` that sends them."""
+
 EVERY = frozenset(_FIELDS)
 UNPOLLED = EVERY - {IN_BACKGROUND}
 """The modes without the one that is polled, where the stream of a background run shows as much."""
