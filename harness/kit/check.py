@@ -35,8 +35,8 @@ class Exercise(Struct, frozen=True):
     response of a front end before the API, whose errors have a shape of their own. One that is `odd` may stop a
     server, so it runs after the others. One that `spans` begins before all others of a run and ends after them.
     Beside one that is `alone` no other runs, with any number of workers. Besides responses it waits for so many
-    seconds: `pauses`. What it sends also depends on the capabilities that it `uses`: a run of one check probes them,
-    too. `parts` are the exercises that this one joins; each runs once.
+    seconds: `pauses`. What it sends depends on the capabilities that it `uses`, too, so a run of one check
+    probes them. `parts` are the exercises that this one joins; each runs once.
     """
 
     run: Callable[[Any], Generator[Any, Any, Any]]
