@@ -120,8 +120,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except UsageFault as fault:
             return _say(f"harness: {show_text(str(fault))}", Exit.USAGE)
         except TargetFault as fault:
-            _say(f"harness: {show_text(str(fault))}", Exit.UNREACHABLE)
-            return _say(f"{FIRST_WORDS[Exit.UNREACHABLE]}: the target was not tested.", Exit.UNREACHABLE)
+            _say(f"harness: {show_text(str(fault))}", Exit.INCOMPLETE)
+            return _say(f"{FIRST_WORDS[Exit.INCOMPLETE]}: the target was not tested.", Exit.INCOMPLETE)
         except KeyboardInterrupt:
             return _say("harness: interrupted", Exit.INTERRUPTED)
         except BrokenPipeError:

@@ -263,7 +263,7 @@ class Listeners:
         except TargetFault as fault:
             self.state.handle(RunStarted(target))
             self._results.clear()
-            self.state.handle(self._end_with(Exit.UNREACHABLE, str(fault)))
+            self.state.handle(self._end_with(Exit.INCOMPLETE, str(fault)))
             self.write()
             raise
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from harness.engine.distinctions import name_distinctions
 from harness.engine.execute import PlayedExercise
-from harness.engine.origins import list_deletes, list_ids, with_origins
+from harness.engine.origins import list_earlier_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
 from harness.kit.api import ApiContract, JudgesRun, ServerApi
@@ -101,7 +101,7 @@ class _Sighted(Struct):
             return self.story
         before = () if self.beside is None else (self.beside,)
         trail, api = self.played.trail, self.played.api
-        deletes = list_deletes(self.exchange, trail, api) if self.has_crashed else []
+        deletes = list_earlier_deletes(self.exchange, trail, api) if self.has_crashed else []
         return (*before, *with_origins([*deletes, self.exchange], trail, api))
 
     @property
@@ -202,7 +202,7 @@ class Audit:
             return (denied,)
         exchanges, number = self._refused[id(denied)]
         trail = exchanges[: number + 1]
-        return with_origins([*list_deletes(denied, trail, self.api), denied], trail, self.api)
+        return with_origins([*list_earlier_deletes(denied, trail, self.api), denied], trail, self.api)
 
     def settle_denials(self, *, one_service: bool) -> None:
         """Keep what was denied and contradicted, once all is received. Of an id that several creates were given,

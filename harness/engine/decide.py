@@ -100,7 +100,7 @@ def tell_forgotten(event: RunEvent, baseline: Baseline) -> Iterator[RunEvent]:
     if isinstance(event, RunFinished):
         stale = tuple(map(_decide_forgotten, baseline.forgotten))
         yield from map(CheckFinished, stale)
-        code = Exit.FAILED if stale and event.exit in (Exit.OK, Exit.UNREACHABLE) else event.exit
+        code = Exit.FAILED if stale and event.exit in (Exit.OK, Exit.INCOMPLETE) else event.exit
         event = structs.replace(event, results=(*event.results, *stale), exit=code)
     yield event
 
@@ -183,7 +183,7 @@ def exit_of(results: Sequence[Decided], *, vacuous: bool = False, unjudged: bool
     """
     unjudged = unjudged or any(result.unjudged for result in results)
     code = exit_code((result.verdict for result in results), unjudged=unjudged)
-    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
+    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.INCOMPLETE) else code
 
 
 def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
@@ -207,4 +207,4 @@ def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = 
         else:
             verdicts.add(result.verdict)
     code = exit_code(verdicts, unjudged=unjudged)
-    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.UNREACHABLE) else code
+    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.INCOMPLETE) else code

@@ -93,7 +93,7 @@ def with_origins(shown: Sequence[Exchange], trail: Sequence[Exchange], api: Api)
     return tuple(kept)
 
 
-def list_deletes(denied: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
+def list_earlier_deletes(denied: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
     """The DELETEs that may explain why a server denies something: of that, and of all that it depends on."""
     known = chain.from_iterable(list_ids(seen, api) for seen in with_origins([denied], trail, api))
     needed = set(known)

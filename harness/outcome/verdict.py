@@ -45,13 +45,13 @@ class Verdict(StrEnum):
 
 
 class Exit(IntEnum):
-    """Exit codes of every command; each means one thing. `UNREACHABLE` is the code of every incomplete run."""
+    """Exit codes of every command; each means one thing."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     NOTHING_RAN = 3
-    UNREACHABLE = 4
+    INCOMPLETE = 4
     HARNESS_ERROR = 5
     INTERRUPTED = 130
 
@@ -145,7 +145,7 @@ def exit_code(verdicts: Iterable[Verdict], *, unjudged: bool = False) -> Exit:
     if seen & {Verdict.FAIL, Verdict.STALE}:
         return Exit.FAILED
     if unjudged:
-        return Exit.UNREACHABLE
+        return Exit.INCOMPLETE
     return Exit.OK if seen & RAN else Exit.NOTHING_RAN
 
 
@@ -257,7 +257,7 @@ FIRST_WORDS = {
     Exit.FAILED: "FAILED",
     Exit.USAGE: "USAGE ERROR",
     Exit.NOTHING_RAN: "NOTHING RAN",
-    Exit.UNREACHABLE: "INCOMPLETE",
+    Exit.INCOMPLETE: "INCOMPLETE",
     Exit.HARNESS_ERROR: "HARNESS ERROR",
     Exit.INTERRUPTED: "INTERRUPTED",
 }

@@ -257,7 +257,7 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     An obstacle to its end comes first, unless the run failed: a failure is certain. A target that could not be
     tested has nothing to sum up.
     """
-    if finished.exit is Exit.UNREACHABLE and finished.halted and not finished.results:
+    if finished.exit is Exit.INCOMPLETE and finished.halted and not finished.results:
         return RunVerdict(FIRST_WORDS[finished.exit], (UNTESTED_TARGET,))
     stated = [clause for clause in clauses if clause]
     early = [hole.rstrip(".") for hole in finished.holes]

@@ -145,7 +145,7 @@ class CollectedRun:
         """Why the run ended before it was through, as a sentence without secrets; `""` if it was through."""
         finished = self.whole()[1]
         why = finished.halted.rstrip(".")
-        if finished.exit is Exit.UNREACHABLE and not finished.results:
+        if finished.exit is Exit.INCOMPLETE and not finished.results:
             return f"{to_sentence(why)}." if why else ""  # nothing began that could have ended early
         return f"The run ended early: {why}." if why else ""
 

@@ -139,7 +139,7 @@ class PresentedRun(CollectedRun):
     def score(self) -> str:
         """The sum of the run in a few words; what a run that judged nothing reached is no sum."""
         finished = self.whole()[1]
-        if finished.exit in (Exit.NOTHING_RAN, Exit.UNREACHABLE):
+        if finished.exit in (Exit.NOTHING_RAN, Exit.INCOMPLETE):
             return FIRST_WORDS[finished.exit].lower()
         return self.presentation.score(self)
 

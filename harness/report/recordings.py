@@ -153,7 +153,7 @@ def exit_of_drifts(drifts: Drifts) -> Exit:
     if drifts.shape:
         return Exit.FAILED
     if drifts.unread:
-        return Exit.UNREACHABLE
+        return Exit.INCOMPLETE
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
 
 

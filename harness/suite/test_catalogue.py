@@ -57,7 +57,7 @@ def _leave(fault: TargetFault | UsageFault, config: pytest.Config) -> NoReturn:
         pytest.fail(write_harmless(str(fault)), pytrace=False)
     if isinstance(fault, UsageFault):
         pytest.exit(write_harmless(str(fault)), returncode=pytest.ExitCode.USAGE_ERROR)
-    pytest.exit(f"there is nothing to judge: {write_harmless(str(fault))}", returncode=Exit.UNREACHABLE)
+    pytest.exit(f"there is nothing to judge: {write_harmless(str(fault))}", returncode=Exit.INCOMPLETE)
 
 
 def _list_marks(check: Check) -> list[str]:

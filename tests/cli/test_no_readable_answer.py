@@ -52,12 +52,12 @@ def test_the_reports_are_there(harness: Harness, tmp_path: Path, command: str, t
     reports = [word for name, file in FORMATS.items() for word in ("--report", f"{name}={tmp_path / file}")]
     with TARGETS[target]() as url:
         done = harness(command, url, *COMMANDS[command], *reports)
-    assert done.code == Exit.UNREACHABLE
+    assert done.code == Exit.INCOMPLETE
     why = done.err.partition("harness: ")[2].splitlines()[0][:40]
     assert why
     text = {name: (tmp_path / file).read_text("utf-8") for name, file in FORMATS.items()}
     report = fits(command, text["json"])
-    assert report["exit"] == Exit.UNREACHABLE
+    assert report["exit"] == Exit.INCOMPLETE
     suites = ET.fromstring(text["junit"])
     assert (suites.get("errors"), suites.get("failures")) == ("1", "0")
     assert why[1:] in next(suites.iter("error")).get("message", "")
@@ -76,6 +76,6 @@ def test_who_waits_in_vain_has_reports(harness: Harness, tmp_path: Path) -> None
     """The same holds if the target does not come up within `--wait`."""
     with nobody() as url:
         done = harness("check", url, "--wait", "0.2", "--report", f"json={tmp_path / 'r.json'}")
-    assert done.code == Exit.UNREACHABLE
+    assert done.code == Exit.INCOMPLETE
     report = json.loads((tmp_path / "r.json").read_text("utf-8"))
     assert report["accounting"]["halted"] in done.err

@@ -82,7 +82,7 @@ def test_what_was_not_tried_counts_at_any_level(because: Because, unjudged: bool
     observation = Observation.untestable("r", because)
     result = decide(rule("get.should", Level.SHOULD), observation, Policy())
     assert result.unjudged is unjudged
-    assert exit_of([result]) is (Exit.UNREACHABLE if unjudged else Exit.NOTHING_RAN)
+    assert exit_of([result]) is (Exit.INCOMPLETE if unjudged else Exit.NOTHING_RAN)
 
 
 # --- the baseline file: it can only ratchet, keeps reasons, and never hides a typo

@@ -161,7 +161,7 @@ def test_a_must_without_an_answer_is_not_judged(service: Refusing, cause: str) -
     _, finished = run((toys.STREAM, READS), service)
     assert verdicts(finished) == {"stream.any": Verdict.PASS, "get.read": Verdict.UNTESTABLE}
     assert [(r.id, r.observation.instead) for r in finished.unjudged] == [("get.read", cause)]
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
 
 
 def test_clean_up_is_polite() -> None:

@@ -133,8 +133,8 @@ def test_exit_codes(verdicts: list[Verdict], code: Exit) -> None:
 @pytest.mark.parametrize(
     ("verdicts", "code"),
     [
-        ([Verdict.PASS, Verdict.UNTESTABLE], Exit.UNREACHABLE),
-        ([Verdict.UNTESTABLE], Exit.UNREACHABLE),
+        ([Verdict.PASS, Verdict.UNTESTABLE], Exit.INCOMPLETE),
+        ([Verdict.UNTESTABLE], Exit.INCOMPLETE),
         ([Verdict.FAIL, Verdict.UNTESTABLE], Exit.FAILED),
         ([Verdict.ERROR, Verdict.UNTESTABLE], Exit.HARNESS_ERROR),
     ],

@@ -216,7 +216,7 @@ def test_another_revision_judges(pytester: pytest.Pytester) -> None:
 def test_an_unreachable_target(pytester: pytest.Pytester) -> None:
     """If the server cannot be reached, the run ends at once, with the same exit code as `harness check`."""
     result = run(pytester, *SUITE, "--interactions-url", "http://127.0.0.1:9")
-    assert result.ret == Exit.UNREACHABLE
+    assert result.ret == Exit.INCOMPLETE
     result.stdout.fnmatch_lines(["*nothing to judge*127.0.0.1:9*"])
 
 

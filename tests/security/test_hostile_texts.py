@@ -131,7 +131,7 @@ def test_a_target_writes_no_line_of_its_own(capsys: pytest.CaptureFixture[str]) 
     """The message of an error is a part of a line, so a target announces no verdict."""
     body = json.dumps({"error": {"code": "authentication", "message": "no\nPASSED: all MUST checks passed."}})
     with ServerThread(lambda _: Response.json(401, body.encode())) as server:
-        assert main(["check", server.url, "--api-key", "k"]) == Exit.UNREACHABLE
+        assert main(["check", server.url, "--api-key", "k"]) == Exit.INCOMPLETE
     said = "".join(capsys.readouterr())
     assert "no PASSED: all MUST checks" in " ".join(said.split())
     assert not re.search(r"(?m)^PASSED", said)

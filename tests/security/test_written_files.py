@@ -87,7 +87,7 @@ def fail(number: int, name: str) -> object:
     return fails
 
 
-@pytest.mark.parametrize(("where", "code"), [("emulator", Exit.OK), ("http://127.0.0.1:1", Exit.UNREACHABLE)])
+@pytest.mark.parametrize(("where", "code"), [("emulator", Exit.OK), ("http://127.0.0.1:1", Exit.INCOMPLETE)])
 def test_a_full_disk_keeps_the_old_report_and_the_exit_code(
     where: str, code: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -138,9 +138,9 @@ class _Notes:
 
     @property
     def exit(self) -> Exit:
-        """UNREACHABLE if there were requests and none got a response."""
+        """INCOMPLETE if there were requests and none got a response."""
         dead = self.asked and self._reasons.total() == self.asked
-        return Exit.UNREACHABLE if dead else Exit.OK
+        return Exit.INCOMPLETE if dead else Exit.OK
 
     def totals(self) -> Iterator[str]:
         """How many requests the target did not answer, and why."""

@@ -132,7 +132,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     if any(result.is_news for result in results):
         first = results[0]
         is_gone = first.state is ScenarioState.STOPPED and bool(first.exchanges)
-        return report_end(Exit.UNREACHABLE if is_gone else Exit.FAILED)
+        return report_end(Exit.INCOMPLETE if is_gone else Exit.FAILED)
     there = any(result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED) for result in results)
     return report_end(Exit.OK if there else Exit.NOTHING_RAN)
 
@@ -300,7 +300,7 @@ def run(words: Sequence[str]) -> int:
     if summary.unrecorded or summary.misses:
         return Exit.FAILED
     if summary.passed and len(summary.unanswered) == summary.passed:
-        return Exit.UNREACHABLE
+        return Exit.INCOMPLETE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
 
 

@@ -219,7 +219,7 @@ def fuzz(
     ordered = tuple(sorted(results, key=order))
     code = exit_of(ordered, vacuous=any(result.unjudged for result in ordered))
     if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
-        code = Exit.UNREACHABLE  # some engines judged the target
+        code = Exit.INCOMPLETE  # some engines judged the target
     finished = RunFinished(ordered, time.perf_counter() - begun, code)
     yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 

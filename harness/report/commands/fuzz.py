@@ -68,7 +68,7 @@ class FuzzPresentation(Presentation):
         rejected = ", all of them rejected" if kinds[REJECTED] == responses > 1 else ""
         where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{rejected}"
         broken = f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
-        if finished.exit not in (Exit.NOTHING_RAN, Exit.UNREACHABLE):
+        if finished.exit not in (Exit.NOTHING_RAN, Exit.INCOMPLETE):
             return conclude(finished, *broken, holes, stale)
         if empty:  # what kept the run from its verdict comes first
             engines = format_count(len(state.phases), "engine")

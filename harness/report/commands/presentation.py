@@ -231,7 +231,7 @@ class Presentation:
         """
         if line := self.accounting(state).write_reasons(hint=True):
             yield line
-        if state.whole()[1].exit is Exit.UNREACHABLE:
+        if state.whole()[1].exit is Exit.INCOMPLETE:
             yield from islice(self.details(state), 2)
 
     def notes(self, state: CollectedRun) -> Iterator[str]:

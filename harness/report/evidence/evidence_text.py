@@ -17,7 +17,13 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.origins import is_same_look, list_deletes, made_or_changed, referenced_ids, with_origins
+from harness.engine.origins import (
+    is_same_look,
+    list_earlier_deletes,
+    made_or_changed,
+    referenced_ids,
+    with_origins,
+)
 from harness.engine.results import ClientRun, Evidence, RecordedPlace, of_kind
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
@@ -384,7 +390,7 @@ def _choose(
             looks = [each for each in before if is_same_look(each, accused)][-_MOST_EXCHANGES:]
             shown = [*looks, accused]
         fault = accused
-    deletes = list_deletes(fault, exchanges, api)
+    deletes = list_earlier_deletes(fault, exchanges, api)
     return with_origins([*shown, *deletes], exchanges, api), fault
 
 

@@ -296,7 +296,7 @@ def test_at_the_deadline_what_passed_is_judged() -> None:
     timer = Timer(None)
     finished = ended(After(12, timer.end), timer)
     assert finished.halted.startswith("the time limit was reached (--deadline)")
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
     verdicts = {result.verdict for result in finished.results}
     assert {Verdict.PASS, Verdict.UNTESTABLE} <= verdicts
     assert Verdict.FAIL not in verdicts
@@ -382,7 +382,7 @@ def test_what_is_no_gateway_gets_a_sentence(name: str, tmp_path: Path, capsys: p
     with RawServer(PEERS[name]) as peer:
         code = main(["gateway", peer.url, "--upstream-port", "0", *BRIEF, "--report", f"json={path}"])
     said = capsys.readouterr().err
-    assert code == Exit.UNREACHABLE
+    assert code == Exit.INCOMPLETE
     assert said.startswith("harness: ")
     assert "Traceback" not in said
     report = json.loads(path.read_text("utf-8"))

@@ -116,7 +116,7 @@ def test_what_was_not_tried_is_not_judged() -> None:
     assert left == {rule for rule, verdict in verdicts.items() if verdict is Verdict.UNTESTABLE}
     judged = {check.id for check in CHECKS} - left
     assert judged == {"gw.route"}, "a rule that wants no trial after the stop is judged, too: name it here"
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
 
 
 def test_a_failure_that_is_known_stays_one() -> None:
@@ -147,7 +147,7 @@ def test_the_end_of_a_run_counts_as_well() -> None:
     assert isinstance(ran.gateway, Stops)
     assert ran.stopped is not None
     assert ran.passage == "loss.json"
-    assert (ran.stopped.unfinished, ran.finished.exit) == (("loss",), Exit.UNREACHABLE)
+    assert (ran.stopped.unfinished, ran.finished.exit) == (("loss",), Exit.INCOMPLETE)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_must_that_had_no_answer_is_not_judged() -> None:
     _, _, finished, stopped = run(NoStreams, "gw.utf8")
     assert stopped is None
     assert [result.id for result in finished.unjudged] == ["gw.utf8"]
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
 
 
 def test_a_gateway_that_comes_back_is_judged_on() -> None:

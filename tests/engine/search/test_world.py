@@ -200,7 +200,7 @@ def always(make: Callable[[], Response]) -> Service:
 
 
 CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
-    "hangs": (always(lambda: dead(How.STALL)), Exit.UNREACHABLE, set(), "within 4 s"),
+    "hangs": (always(lambda: dead(How.STALL)), Exit.INCOMPLETE, set(), "within 4 s"),
     "crashes at last": (then(lambda: refusal(500, "internal")), Exit.FAILED, {"fuzz.no-5xx"}, "failed"),
     "shows a page at last": (
         then(lambda: answer(500, b"<html>oops</html>", "text/html")), Exit.FAILED,

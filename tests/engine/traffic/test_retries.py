@@ -243,7 +243,7 @@ def test_a_target_that_dies_is_accused_of_nothing(jobs: int) -> None:
     assert "err.no-crash" in unanswered
     assert len(unanswered) > 5
     assert any(result.verdict is Verdict.PASS for result in finished.results)
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
 
 
 def test_a_restart_costs_only_what_it_interrupted() -> None:
@@ -255,7 +255,7 @@ def test_a_restart_costs_only_what_it_interrupted() -> None:
     assert "err.no-crash" in unanswered
     assert any(result.id.startswith("tool.") and result.verdict is Verdict.PASS for result in finished.results)
     assert service.asked > service.died_at + 20
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
 
 
 def test_who_hangs_up_at_one_kind_of_request_and_lives_on_is_accused() -> None:
@@ -297,13 +297,13 @@ def test_who_is_stopped_by_somebody_else_is_not_accused(jobs: int, away: Ending)
     finished = run(service, jobs)
     assert "err.no-crash" in {r.id for r in finished.results if r.observation.because is Because.NO_ANSWER}
     assert not [result.id for result in finished.results if result.verdict in ACCUSING]
-    assert (finished.exit, finished.holes) == (Exit.UNREACHABLE, ())
+    assert (finished.exit, finished.holes) == (Exit.INCOMPLETE, ())
 
 
 def test_who_never_comes_back_is_told_first_with_what_it_got_last() -> None:
     """Though nothing fails and the last check is judged, the run is not green, and says what was sent."""
     finished = run(Mortal(0, 10_000, poison=DEEP), 1, "rob.deep-json", "get.ok")
-    assert finished.exit is Exit.UNREACHABLE
+    assert finished.exit is Exit.INCOMPLETE
     (hole,) = finished.holes
     told = r"the target stopped responding at \d+\.\d s; its last request was POST /v1beta/interactions "
     assert re.fullmatch(told + r"with a body of 20,0\d\d bytes that is nested 10,001 deep", hole)

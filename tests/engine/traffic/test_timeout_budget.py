@@ -159,7 +159,7 @@ def test_a_run_judges_no_response_that_a_limit_cut() -> None:
     said = [result.observation.instead for result in finished.unjudged]
     assert said == ["a truncated response"] * IN_A_ROW + [NO_TIME] * (16 - IN_A_ROW)
     assert (finished.cut.answers, finished.cut.unsent) == (IN_A_ROW, 16 - IN_A_ROW)
-    assert (service.stored, finished.leftovers, finished.exit) == ({}, (), Exit.UNREACHABLE)
+    assert (service.stored, finished.leftovers, finished.exit) == ({}, (), Exit.INCOMPLETE)
 
 
 def test_a_rule_about_ends_is_broken_by_a_response_that_has_none() -> None:
