@@ -40,7 +40,7 @@ _SHARED_WORDS = {
     ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
     ("another", "changed", "denied", "lacking", "lost", "page", "unlisted"): tuple(RESOURCE_RULES.values()),
-    ("denied",): ("create.ok", "chain.ok", "get.ok"),
+    ("denied",): ("create.ok", "get.ok"),
     ("name", "arguments"): ("tool.stream-call",),
     ("pending",): (
         "tool.requires-action",

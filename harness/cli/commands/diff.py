@@ -17,11 +17,12 @@ from harness.cli.common_options import json_option, own_api, report_option
 from harness.cli.comparing import FORMATS, compare_reports, is_report
 from harness.cli.masking import hear, mask_text, mask_tree
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
-from harness.cli.output import MISSING, ReportFiles, say_masked, write_json
+from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:
     from harness.benches.record.diff import Drifts
+    from harness.cassette import Recording
     from harness.wire import StreamProtocol
 
 _EMBEDDED = "emulator"
@@ -162,6 +163,7 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
     from harness.benches.record.diff import Drifts, diff_recordings, send_again, sessions_in
     from harness.documents import explain_unread
     from harness.emulator import Emulator, Settings
+    from harness.outcome.words import format_count
     from harness.transport import ServiceDriver
 
     drifts = Drifts()
@@ -169,8 +171,22 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
         sessions = sessions_in(path, _VERTEX if platform == "vertex" else _TARGET)
     except OSError as wrong:
         raise UsageFault(f"{wrong.filename!r} cannot be used: {explain_unread(wrong)}") from None
-    for session in sessions:
+    old = [session for session in sessions if any(map(_is_legacy, session))]
+    if old:
+        left = f"left out {format_count(len(old), 'session')}"
+        say(f"{left} of the format that the service removed in June 2026", to_errors=True)
+    for session in (session for session in sessions if session not in old):
         emulator = Emulator(Settings(platform=platform or "gemini", require_key=False))
         answers = send_again(session, ServiceDriver(emulator, emulator.clock), protocol)
         drifts.add(diff_recordings(session, answers, protocol))
     return drifts
+
+
+def _is_legacy(recording: Recording) -> bool:
+    """Whether a response is of the generation before steps, which the service no longer has."""
+    from harness.contract.judge.body import is_legacy
+    from harness.wire.json_value import json_or_none
+
+    if recording.events:
+        return b'"interaction.start"' in recording.body
+    return is_legacy(json_or_none(recording.body))

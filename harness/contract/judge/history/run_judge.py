@@ -85,9 +85,6 @@ class _Shown(Struct):
     """A DELETE that did not find it, though it may only not have been found yet."""
 
 
-_OF_CREATES = frozenset({"create.ok", "chain.ok"})
-
-
 class _Denial(Struct):
     """A request that was denied, or may be: what it breaks if one that is alike is accepted, in words."""
 
@@ -108,7 +105,7 @@ def _describe_denial(create: Exchange, parent: _Shown | None) -> _Denial:
         ("a background run", "chain.after-settled") if parent.background else ("a completed interaction", "")
     )
     message, expected = f"a turn that continues {of} was rejected", "as for the same turn of another interaction"
-    return _Denial(create, "chain.ok", message, expected, cause)
+    return _Denial(create, "create.ok", message, expected, cause)
 
 
 class _Alike(Struct):
@@ -274,7 +271,8 @@ class Denials(Struct):
         if alike.accepted:
             waiting, alike.denied = alike.denied, []
             for one in waiting:
-                expected = f"{alike.accepted if one.rule in _OF_CREATES else 'success'}, {one.expected}"
+                success = alike.accepted if one.rule == "create.ok" else "success"
+                expected = f"{success}, {one.expected}"
                 finding = Finding.from_code(
                     f"{one.rule}/denied", one.message, expected, format_answer(one.exchange)
                 )

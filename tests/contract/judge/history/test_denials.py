@@ -95,8 +95,8 @@ RUNNING = create(200, "i3", "in_progress", background=True)
         ),
         ([create(200), cancel(404), RUNNING, cancel(200, "i3")], []),
         ([create(200), look(302), look(200)], ["get.ok/denied"]),
-        ([create(200), look(200), chain(400), chain(200)], ["chain.ok/denied"]),
-        ([create(200), look(200), chain(404), chain(200)], ["chain.ok/denied"]),
+        ([create(200), look(200), chain(400), chain(200)], ["create.ok/denied"]),
+        ([create(200), look(200), chain(404), chain(200)], ["create.ok/denied"]),
         ([create(200), look(200), chain(200), chain(404)], []),  # a parent need not be continued twice
         ([create(200), chain(404), look(200), chain(200)], []),  # an interaction may need a moment to appear
         ([RUNNING, look(200, "i3", run="in_progress"), chain(400, "i3"), chain(200, "i3")], []),
