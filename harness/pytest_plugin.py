@@ -124,7 +124,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the markers. Nothing else happens in a session that uses neither the fixtures nor the suite."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
-    if config.getoption("--interactions-url"):
+    if config.getoption("--interactions-url") is not None:
         # By its name: a session with fixtures alone loads nothing that judges servers.
         config.pluginmanager.register(import_module("harness.suite.options"))
 

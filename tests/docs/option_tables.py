@@ -63,7 +63,8 @@ def make_tables() -> str:
     for name, cls in _list_tables():
         lines.append(f"\n### `[tool.harness{'.' if name else ''}{name}]`: `harness {cls.page.name}`\n")
         if cls.page.shares:
-            keys = ", ".join(f"`{key}`" for key in sorted(cls.page.shares))
+            allowed = {item.key for item in _list_keys(load_options("check"))}
+            keys = ", ".join(f"`{key}`" for key in sorted(allowed.intersection(cls.page.shares)))
             lines.append(f"It also takes from `[tool.harness]`: {keys}.\n")
         lines.append("| Key | Value | Meaning |\n|---|---|---|")
         shared = load_options("check").list_options() if name else {}

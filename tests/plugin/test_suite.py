@@ -186,6 +186,7 @@ def test_without_a_target(pytester: pytest.Pytester) -> None:
             f"--interactions-revision: *known are {CURRENT}; did you mean*",
         ),
         (("--interactions-url", "ftp://127.0.0.1"), "'ftp://127.0.0.1'*"),
+        (("--interactions-url", ""), "no target was given*"),
     ],
 )
 def test_wrong_options(pytester: pytest.Pytester, option: tuple[str, str], said: str) -> None:

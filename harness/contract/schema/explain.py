@@ -111,7 +111,14 @@ def _read_misfits(errors: Iterable[jsonschema_rs.ValidationError], schema: Schem
         while kind.name == "propertyNames":
             error, kind = kind.error, kind.error.kind
         inside, numbers = value, []
+        path: list[str | int] = []
         for key in error.instance_path:
+            # The validator leaves members whose name is empty out of its paths.
+            while isinstance(inside, dict) and key not in inside and "" in inside:
+                path.append("")
+                numbers.append(list(inside).index(""))
+                inside = inside[""]
+            path.append(key)
             numbers.append(key if isinstance(key, int) else list(inside).index(key))
             inside = inside[key]
         part: Any = schema
@@ -122,7 +129,7 @@ def _read_misfits(errors: Iterable[jsonschema_rs.ValidationError], schema: Schem
             numbers.append(len(inside))
         branches = [_read_misfits(branch, schema, value) for branch in getattr(kind, "context", ())]
         misfit = _Misfit(
-            tuple(error.instance_path),
+            tuple(path),
             error.instance if is_name else inside,
             part,
             str(keyword),

@@ -28,6 +28,12 @@ TOLD = {
     "no branch": (UNION, {"kind": "aa"}, "$.kind", 'unknown kind "aa"'),
     "no discriminator": (UNION, {"size": 1}, "$", '"kind" is required'),
     "another type": (UNION, "a", "$", "should be object, not string"),
+    "a member without a name": (
+        {"additionalProperties": {"properties": {"a": {"type": "integer"}}}},
+        {"": {"a": "x"}},
+        '$[""].a',
+        "should be integer, not string",
+    ),
     "two types": ({"oneOf": [{"type": "string"}, UNION]}, 5, "$", "should be string or object, not number"),
     "a boolean": ({"type": "integer"}, True, "$", "should be integer, not boolean"),
     "a near miss": ({"enum": ["apple", "pear"]}, "aple", "$", 'did you mean "apple"?'),
