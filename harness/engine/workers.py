@@ -224,13 +224,13 @@ class Workers:
         """Play an exercise, look once more at what it left, and judge it."""
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
-        target = self.target
+        target, outages = self.target, 0 if self.outages is None else self.outages.seen
         played = play(
             target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
         )
         if played.outage:
             given.forget()
-        whole = self._look_again(exercise, played, driver, ledger)
+        whole = self._look_again(exercise, played, driver, ledger, outages)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations)
@@ -247,11 +247,12 @@ class Workers:
             self.ends.note(exchange)
 
     def _look_again(
-        self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources
+        self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources, since: int
     ) -> PlayedExercise:
         """The exercise, with a closing look at each run that it left: a state seen once is compared, too.
 
         What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
+        Nor are looks after an outage, `since` which a target may have lost what it had.
         """
         if exercise.front_end or played.outage or self._stop.is_set():
             return played
@@ -261,6 +262,8 @@ class Workers:
         )
         with suppress(TimeUp):
             send_closing_looks(hand, ledger, played.trail, self.target.target)
+            if self.outages is not None and self.outages.describe(since, hand.trail, driver):
+                return played
         seconds = played.seconds + time.perf_counter() - begun
         return msgspec.structs.replace(played, trail=(*played.trail, *hand.trail), seconds=seconds)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from msgspec import Struct
 
@@ -60,6 +61,8 @@ class Outages(DriverPolicy):
         self._cut: list[Exchange] = []
         self._lock = threading.Lock()
         self._waiting = threading.Lock()
+        self._doubts = 0
+        self._decided = threading.Condition()
 
     @property
     def gone(self) -> Departure | None:
@@ -84,6 +87,8 @@ class Outages(DriverPolicy):
         If a response was cut off and nothing else decides, the control is sent. A target that is gone is given
         some seconds to come back, once. Raises TimeUp as any request does.
         """
+        with self._decided:  # another worker may be about to find that the target was gone for a moment
+            self._decided.wait_for(lambda: not self._doubts, timeout=10)
         lost = next((exchange for exchange in trail if is_nobody(exchange) or is_cut(exchange)), None)
         if self.seen == since and (lost is None or not self.is_gone_since(lost, driver)):
             return ""
@@ -124,6 +129,24 @@ class Outages(DriverPolicy):
     def are_possible(self, exchange: Exchange) -> bool:
         """Whether the request of an exchange has to be sent again before it is judged."""
         return may_be_mishap(exchange) and not exchange.excuse and _kind_of(exchange) not in self._confirmed
+
+    @contextmanager
+    def doubt(self, exchange: Exchange) -> Iterator[None]:
+        """While a request is sent again: what no byte answers may be an outage, also for the other workers."""
+        doubts = int(exchange.status is None and is_cut(exchange))
+        with self._decided:
+            self._doubts += doubts
+        try:
+            yield
+        finally:
+            with self._decided:
+                self._doubts -= doubts
+                self._decided.notify_all()
+
+    def note_mishap(self, exchange: Exchange) -> None:
+        """Keep what the same request did not have again; without a byte, the target was gone for a moment."""
+        self.mishaps.append(exchange)
+        self.seen += exchange.status is None and is_cut(exchange)
 
     def confirm(self, *times: Exchange) -> None:
         """Take such responses to such requests for the target's; `times` are those to one request."""

@@ -327,15 +327,16 @@ class ActionRunner:
             return exchange
         self._note(exchange)
         times, was_gone = [exchange], False
-        for _ in range(Outages.TIMES - 1):
-            is_gone = outages.is_gone_since(times[-1], self._driver)
-            if is_gone and (was_gone or not outages.await_return(self._driver)):
-                return excuse_outage(exchange)
-            again, was_gone = self._send_and_note(exchange.request), is_gone
-            if not may_be_mishap(again):
-                outages.mishaps.append(exchange)
-                return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
-            times.append(again)
+        with outages.doubt(exchange):
+            for _ in range(Outages.TIMES - 1):
+                is_gone = outages.is_gone_since(times[-1], self._driver)
+                if is_gone and (was_gone or not outages.await_return(self._driver)):
+                    return excuse_outage(exchange)
+                again, was_gone = self._send_and_note(exchange.request), is_gone
+                if not may_be_mishap(again):
+                    outages.note_mishap(exchange)
+                    return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
+                times.append(again)
         outages.confirm(*times)
         return exchange
 
