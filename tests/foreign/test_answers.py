@@ -359,7 +359,7 @@ ROWS = [
     row("no-hops: long.*"),
     # A kind that the model does not read is not offered; one that is lost breaks its rule.
     rows_of(Reads)(
-        f"reads: {INPUTS} -> not_applicable create.input-audio create.input-video create.input-kinds, rest pass"
+        f"reads: {INPUTS} -> untestable create.input-audio create.input-video create.input-kinds, rest pass"
     ),
     reads_all(f"reads-all: {INPUTS} -> rest pass"),
     reads_all(

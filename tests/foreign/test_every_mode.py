@@ -222,7 +222,8 @@ MEETINGS = [
         searches=where("stream", change=give([])),
     ),
     rows_of(Waiting)(
-        "streams-no-search: tool.search stream.equals-get -> fail stream.equals-get/steps, exit 1",
+        "streams-no-search: tool.search stream.equals-get"
+        " -> fail stream.equals-get/steps tool.search/lost, exit 1",
         events=lambda self, usual, run: usual(replace(run, steps=run.steps[-1:])),
     ),
     rows_of(Citing)("cites: tool.search stream.equals-get stream.text -> rest pass"),
