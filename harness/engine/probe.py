@@ -29,7 +29,8 @@ MOST_REQUESTS = 34
 class Probing(Struct, frozen=True, kw_only=True):
     """The results of a probe. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
 
-    `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice.
+    `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice. `outage` is a
+    sentence about one meanwhile, else `""`.
     """
 
     capabilities: Capabilities
@@ -38,6 +39,7 @@ class Probing(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     trail: tuple[Exchange, ...] = ()
     repeated: tuple[RepeatedId, ...] = ()
+    outage: str = ""
 
 
 class Prober:
@@ -64,6 +66,7 @@ class Prober:
         self.found = Capabilities(stated)
         self.needed = needed
         self.ledger = ledger or CreatedResources(api)
+        self._outages = outages
         self.hand = ActionRunner(api, driver, self.ledger, target.contract, given=GivenIds(api), outages=outages)
         self.notes: list[str] = []
 
@@ -80,6 +83,7 @@ class Prober:
                     self.hand.hang_up()
             requests = len(self.hand.trail)
             send_closing_looks(self.hand, self.ledger, self.hand.trail, self.target)
+            outage = "" if self._outages is None else self._outages.describe(0, self.hand.trail, self._driver)
         finally:
             self.hand.hang_up()
             self.ledger.clean(self._driver)
@@ -94,6 +98,7 @@ class Prober:
             notes=tuple(self.notes),
             trail=(*self.hand.trail, *self.ledger.read_cleanup(self.target.contract)),
             repeated=tuple(self.hand.repeated),
+            outage=outage,
         )
 
     def is_open(self, name: str) -> bool:

@@ -117,7 +117,7 @@ def check_target(
         cleans=options.cleans or not target.throwaway,  # what a run creates on a server is always deleted
         outages=governed.outages,
     )
-    workers.take_probe(found.trail, found.repeated, ledger, halted=halted)
+    workers.take_probe(found, ledger, halted=halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)
     conductor = Conductor(plan, policy, audit)
     if options.fail_fast:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -34,11 +34,14 @@ from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
 from harness.engine.traffic.outages import Death, Outages, find_deaths
-from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, send_closing_looks
+from harness.engine.traffic.perform import ActionRunner, GivenIds, send_closing_looks
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange
+
+if TYPE_CHECKING:
+    from harness.engine.probe import Probing
 
 JOIN_SECONDS = 2.0
 """Seconds to wait for threads that were told to end; after that, their connections are shut down."""
@@ -74,20 +77,14 @@ class Workers:
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
 
-    def take_probe(
-        self,
-        trail: tuple[Exchange, ...],
-        repeated: tuple[RepeatedId, ...],
-        ledger: CreatedResources,
-        *,
-        halted: str,
-    ) -> None:
+    def take_probe(self, found: Probing, ledger: CreatedResources, *, halted: str) -> None:
         """Judge what a probe received like all else; if the run was `halted`, only delete what it made."""
         if halted:
             self.halt(halted)
             self.clean(ledger)
         else:
-            self._note(PlayedExercise(None, None, trail, 0.0, self.target.api, repeated=repeated))
+            api, repeated = self.target.api, found.repeated
+            self._note(PlayedExercise(None, None, found.trail, 0.0, api, outage=found.outage, repeated=repeated))
 
     def play(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone keeps their order.
@@ -224,13 +221,14 @@ class Workers:
         """Play an exercise, look once more at what it left, and judge it."""
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
-        target, outages = self.target, 0 if self.outages is None else self.outages.seen
+        target = self.target
+        since = 0 if self.outages is None else self.outages.seen
         played = play(
             target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
         )
         if played.outage:
             given.forget()
-        whole = self._look_again(exercise, played, driver, ledger, outages)
+        whole = self._look_again(exercise, played, driver, ledger, since)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations)
@@ -252,7 +250,8 @@ class Workers:
         """The exercise, with a closing look at each run that it left: a state seen once is compared, too.
 
         What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
-        Nor are looks after an outage, `since` which a target may have lost what it had.
+        After an outage nothing is compared, as the target may have lost what it had. `since` is `Outages.seen` as
+        it was before the exercise.
         """
         if exercise.front_end or played.outage or self._stop.is_set():
             return played

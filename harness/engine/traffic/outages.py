@@ -88,7 +88,7 @@ class Outages(DriverPolicy):
         some seconds to come back, once. Raises TimeUp as any request does.
         """
         with self._decided:  # another worker may be about to find that the target was gone for a moment
-            self._decided.wait_for(lambda: not self._doubts, timeout=10)
+            self._decided.wait_for(lambda: not self._doubts)
         lost = next((exchange for exchange in trail if is_nobody(exchange) or is_cut(exchange)), None)
         if self.seen == since and (lost is None or not self.is_gone_since(lost, driver)):
             return ""
@@ -131,9 +131,9 @@ class Outages(DriverPolicy):
         return may_be_mishap(exchange) and not exchange.excuse and _kind_of(exchange) not in self._confirmed
 
     @contextmanager
-    def doubt(self, exchange: Exchange) -> Iterator[None]:
-        """While a request is sent again: what no byte answers may be an outage, also for the other workers."""
-        doubts = int(exchange.status is None and is_cut(exchange))
+    def doubt(self, *exchanges: Exchange) -> Iterator[None]:
+        """While requests are sent again: what no byte answers may be an outage, also for the other workers."""
+        doubts = sum(map(_has_no_byte, exchanges))
         with self._decided:
             self._doubts += doubts
         try:
@@ -143,10 +143,11 @@ class Outages(DriverPolicy):
                 self._doubts -= doubts
                 self._decided.notify_all()
 
-    def note_mishap(self, exchange: Exchange) -> None:
-        """Keep what the same request did not have again; without a byte, the target was gone for a moment."""
-        self.mishaps.append(exchange)
-        self.seen += exchange.status is None and is_cut(exchange)
+    def note_mishaps(self, *exchanges: Exchange) -> None:
+        """Keep what the same requests did not have again; without a byte, the target was gone for a moment."""
+        with self._lock:
+            self.mishaps += exchanges
+            self.seen += any(map(_has_no_byte, exchanges))
 
     def confirm(self, *times: Exchange) -> None:
         """Take such responses to such requests for the target's; `times` are those to one request."""
@@ -187,7 +188,12 @@ def is_nobody(exchange: Exchange) -> bool:
 
 def is_gone(control: Exchange) -> bool:
     """Whether the response to the control shows that the target is gone."""
-    return is_nobody(control) or control.status in NOT_READY or (control.status is None and is_cut(control))
+    return is_nobody(control) or control.status in NOT_READY or _has_no_byte(control)
+
+
+def _has_no_byte(exchange: Exchange) -> bool:
+    """Whether the target ended the connection before the first byte of a response."""
+    return exchange.status is None and is_cut(exchange)
 
 
 def _kind_of(exchange: Exchange) -> tuple[object, ...]:
@@ -248,7 +254,7 @@ def _find_death(
             return None
         again = driver.send(suspect.request)
         note(again)
-        cut = again.status is None and is_cut(again)
+        cut = _has_no_byte(again)
         if not cut:
             driver.wait(0.25)  # it may die after it has answered
         after = outages.ask_control(driver)

@@ -302,18 +302,19 @@ class ActionRunner:
         if not crashed or not all(map(self._is_repeatable, exchanges)):
             return exchanges
         requests, lost, was_gone = tuple(one.request for one in exchanges), crashed, False
-        for _ in range(Outages.TIMES - 1):
-            is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
-            if is_gone and (was_gone or not outages.await_return(self._driver)):
-                return [excuse_outage(one) if is_cut(one) else one for one in exchanges]
-            again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
-            lost, was_gone = [one for one in again if is_crash(one)], is_gone
-            if lost:
-                again = list(map(self._send_and_note, requests))
-                if not any(map(is_crash, again)):
-                    continue
-            outages.mishaps += crashed
-            return again
+        with outages.doubt(*crashed):
+            for _ in range(Outages.TIMES - 1):
+                is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
+                if is_gone and (was_gone or not outages.await_return(self._driver)):
+                    return [excuse_outage(one) if is_cut(one) else one for one in exchanges]
+                again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
+                lost, was_gone = [one for one in again if is_crash(one)], is_gone
+                if lost:
+                    again = list(map(self._send_and_note, requests))
+                    if not any(map(is_crash, again)):
+                        continue
+                outages.note_mishaps(*crashed)
+                return again
         for one in crashed:
             outages.confirm(one)
         return exchanges
@@ -334,7 +335,7 @@ class ActionRunner:
                     return excuse_outage(exchange)
                 again, was_gone = self._send_and_note(exchange.request), is_gone
                 if not may_be_mishap(again):
-                    outages.note_mishap(exchange)
+                    outages.note_mishaps(exchange)
                     return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
                 times.append(again)
         outages.confirm(*times)

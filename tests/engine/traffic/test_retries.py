@@ -300,6 +300,25 @@ def test_who_is_stopped_by_somebody_else_is_not_accused(jobs: int, away: Ending)
     assert (finished.exit, finished.holes) == (Exit.INCOMPLETE, ())
 
 
+@pytest.mark.parametrize("looks", [0, 1], ids=["of the probe", "of an exercise"])
+def test_a_restart_before_a_closing_look_loses_nothing(looks: int) -> None:
+    """The first look at what was left is cut, and sent again to a process that has stored nothing."""
+    services = [Emulator(Settings()), Emulator(Settings(), seed=1)]
+    shown: set[str] = set()
+
+    def restarting(request: Request) -> Response:
+        if request.method == "GET" and request.segments[-1].startswith("v1_"):
+            shown.add(request.segments[-1])
+            if len(services) == 2 and len(shown) > looks:
+                services.pop(0)
+                return Response.dead(CUT_OFF)
+        return services[0](request)
+
+    finished = run(restarting, 1, "create.input-contents", "get.ok")
+    assert len(services) == 1
+    assert [result.id for result in finished.results if result.verdict in ACCUSING] == []
+
+
 def test_who_never_comes_back_is_told_first_with_what_it_got_last() -> None:
     """Though nothing fails and the last check is judged, the run is not green, and says what was sent."""
     finished = run(Mortal(0, 10_000, poison=DEEP), 1, "rob.deep-json", "get.ok")
