@@ -275,9 +275,8 @@ class CassetteFile:
         with self._lock:
             self._write(kept)
             self._take([kept])
-            self._index.played.add(
-                len(self._recordings) - 1
-            )  # the client has this answer: the next poll must go live
+            # The client has this answer: the next poll must go live.
+            self._index.played.add(len(self._recordings) - 1)
         return kept
 
     def _write(self, kept: Recording) -> None:

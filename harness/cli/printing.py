@@ -35,9 +35,8 @@ class GuardedStream:
 
     def write(self, text: str) -> int:
         """Write a text."""
-        if (
-            text != _ERASED
-        ):  # the erased line of the progress is written alone; within a text it is somebody else's
+        # The erased line of the progress is written alone; within a text it is somebody else's.
+        if text != _ERASED:
             parts = _OURS.split(text)
             parts[::2] = map(write_harmless, parts[::2])
             text = "".join(parts)

@@ -29,6 +29,11 @@ def is_stream(exchange: Exchange) -> bool:
     return exchange.status in SUCCESS and read(exchange).is_stream
 
 
+def is_empty_stream(exchange: Exchange) -> bool:
+    """Whether the answer is a stream without an event: it shows nothing, and has accepted nothing."""
+    return is_stream(exchange) and not events_in(exchange)
+
+
 def events_in(exchange: Exchange) -> list[Event]:
     """Return the decoded events. Raises `Unmet` if the answer is not a stream or was too long to be kept."""
     require_answer(exchange)

@@ -102,13 +102,13 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     Only a plain GET proves that ids do not last: the contents of a stream or a cancel then follow from it.
     """
     asked, reading = named_interaction(exchange.request), read(exchange)
-    if not asked or _find_shown(asked, exchange, before) is None:
-        return  # what the response to an unknown or deleted id should have been, other rules ask
     shown = reading.interaction if reading.call == GET else None
-    if shown is not None and shown.keys().isdisjoint(_OF_ITSELF):  # an envelope around it, or another object
+    is_none = shown is not None and shown.keys().isdisjoint(_OF_ITSELF)  # an envelope around it, or another object
+    is_another = exchange.succeeded and reading.id not in (None, asked)
+    if not asked or not (is_none or is_another) or _find_shown(asked, exchange, before) is None:
+        return  # what the response to an unknown or deleted id should have been, other rules ask
+    if is_none:
         yield from judge_identity("get.ok", asked, None)
-        return
-    if not exchange.succeeded or reading.id in (None, asked):
         return
     looks = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
     if any(read(look).id not in (None, named_interaction(look.request)) for look in looks):

@@ -98,9 +98,10 @@ def _judge_own_input(
     if given := agreement.list_given(body):
         model.shows_input |= not with_input
         state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given))
-    elif body.get("status") in RUNNING:
-        return  # a server may show the input only of settled runs, and a look may be older than one before it
-    elif model.shows_input and not with_input and isinstance(body.get("steps"), list):
+        return
+    # A server may show the input of settled runs alone, and a look may be older than the one before it.
+    shows_steps = isinstance(body.get("steps"), list) and body.get("status") not in RUNNING
+    if model.shows_input and not with_input and shows_steps:
         message, expected = "GET no longer shows the input", "the input, as in an earlier GET"
         lost = place_finding("get.own-input/lost", message, expected, "none", "$.steps")
         state.decide("get.own-input", [lost])

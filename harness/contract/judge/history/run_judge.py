@@ -86,7 +86,7 @@ class _Shown(Struct):
 
 
 class _Denial(Struct):
-    """A request that was denied, or may be: what it breaks if one that is alike is accepted, in words."""
+    """A request that was denied: what it breaks if one that is alike is accepted, in words."""
 
     exchange: Exchange
     rule: str
@@ -101,9 +101,9 @@ def _describe_denial(create: Exchange, parent: _Shown | None) -> _Denial:
     if parent is None:
         message = "a create was rejected that the server accepts otherwise"
         return _Denial(create, "create.ok", message, "as for the same create at another time")
-    of, cause = (
-        ("a background run", "chain.after-settled") if parent.background else ("a completed interaction", "")
-    )
+    of, cause = "a completed interaction", ""
+    if parent.background:
+        of, cause = "a background run", "chain.after-settled"
     message, expected = f"a turn that continues {of} was rejected", "as for the same turn of another interaction"
     return _Denial(create, "create.ok", message, expected, cause)
 
@@ -113,6 +113,14 @@ class _Alike(Struct):
 
     accepted: str = ""
     denied: list[_Denial] = field(default_factory=list)
+
+    def judge(self) -> Iterator[tuple[Exchange, Finding]]:
+        """The denials that the accepted request contradicts, each once."""
+        waiting, self.denied = self.denied, []
+        for one in waiting:
+            expected = f"{self.accepted if one.rule == 'create.ok' else 'success'}, {one.expected}"
+            finding = Finding.from_code(f"{one.rule}/denied", one.message, expected, format_answer(one.exchange))
+            yield one.exchange, replace(finding, cause=one.cause)
 
 
 class Denials(Struct):
@@ -144,8 +152,10 @@ class Denials(Struct):
         if order is not None:
             parent = self._find_continued(caller, order.parent, status)
             if sign := _sign_create(exchange, parent is not None):
-                denied = status >= 300 and status not in _PASSES
-                yield from self._compare((*caller, sign), _describe_denial(exchange, parent), denied)
+                if status >= 300 and status not in _PASSES:
+                    yield from self._deny((*caller, sign), _describe_denial(exchange, parent))
+                else:
+                    yield from self._accept((*caller, sign), exchange)
             if new := read_new_id(exchange):
                 self._deleted.discard(new)
                 self._owners[new] = caller
@@ -213,7 +223,7 @@ class Denials(Struct):
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
             if shown.denied_delete is not None:
                 self._vain.setdefault((*caller, *_DELETE.key), []).append(shown.denied_delete)
-        yield from self._compare(key, _Denial(exchange, kind.rule, "", ""), denied=False)
+        yield from self._accept(key, exchange)
         for vain in [vain for vain in self._vain if (alike := self._alike.get(vain)) and alike.accepted]:
             for one in self._vain.pop(vain):
                 message = "a DELETE after the create does not find the interaction, and a later GET does"
@@ -246,6 +256,8 @@ class Denials(Struct):
             seen, shown.denied_look = shown.denied_look, None
         elif kind is _DELETE and not since and is_early:
             denied, shown.denied_delete = False, exchange
+        if not denied:
+            return
         how = "with `stream=true` " if shown.streamed else ""
         made = ", which was created with `stream=true`" if shown.streamed else ""
         after = f", after {deleted}" if (deleted := since or self._lost_parent.get(name, "")) else ""
@@ -257,26 +269,21 @@ class Denials(Struct):
             # Where plain GETs miss it, too, that is the one fact.
             cause="get.ok/late" if rule == "resume.opens" else "",
         )
-        yield from self._compare(key, denial, denied)
+        yield from self._deny(key, denial)
 
-    def _compare(self, key: tuple[str, ...], denial: _Denial, denied: bool) -> Iterator[tuple[Exchange, Finding]]:
-        """Judge the denials of requests that are alike once one of them is accepted."""
-        if not denied and not is_success(denial.exchange):
-            return
+    def _accept(self, key: tuple[str, ...], exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+        """Note a request that is accepted, and judge the denials of those that are alike."""
+        if is_success(exchange):
+            alike = self._alike.setdefault(key, _Alike())
+            alike.accepted = alike.accepted or format_answer(exchange)
+            yield from alike.judge()
+
+    def _deny(self, key: tuple[str, ...], denial: _Denial) -> Iterator[tuple[Exchange, Finding]]:
+        """Note a denial, and judge it if a request that is alike was accepted."""
         alike = self._alike.setdefault(key, _Alike())
-        if denied:
-            alike.denied.append(denial)
-        elif not alike.accepted:
-            alike.accepted = format_answer(denial.exchange)
+        alike.denied.append(denial)
         if alike.accepted:
-            waiting, alike.denied = alike.denied, []
-            for one in waiting:
-                success = alike.accepted if one.rule == "create.ok" else "success"
-                expected = f"{success}, {one.expected}"
-                finding = Finding.from_code(
-                    f"{one.rule}/denied", one.message, expected, format_answer(one.exchange)
-                )
-                yield one.exchange, replace(finding, cause=one.cause)
+            yield from alike.judge()
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
