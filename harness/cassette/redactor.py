@@ -215,7 +215,7 @@ class Redactor:
         for segment in path.split("/"):
             name, *parameters = segment.split(";")  # `name;token=…`
             pairs = (self._redact_pair(pair, "path", report) for pair in parameters)
-            segments.append(";".join((self._redact_part(name, unquote(name), "path", report), *pairs)))
+            segments.append(";".join((self._redact_part(name, unquote, "path", report), *pairs)))
         whole = "/".join(segments) + mark + self._redact_pairs(query, "query", report)
         return self._redact_text(whole, "path", report)  # also finds secrets that span several parts
 
@@ -227,15 +227,17 @@ class Redactor:
         name, mark, value = pair.partition("=")
         plain = unquote_plus(value)
         if not (plain and self._fields.names_parameter(unquote_plus(name))):
-            shown = self._redact_part(name, unquote_plus(name), place, report)
-            return shown + mark + self._redact_part(value, plain, f"{place} {shown}", report)
+            shown = self._redact_part(name, unquote_plus, place, report)
+            return shown + mark + self._redact_part(value, unquote_plus, f"{place} {shown}", report)
         if is_placeholder(plain):
             return pair
         report.append(Replaced("secret parameter", f"{place} {name}"))
         return f"{name}{mark}{self._name_placeholder(plain)}"
 
-    def _redact_part(self, part: str, plain: str, place: str, report: list[Replaced]) -> str:
-        """Redact a path segment, or the name or value of a parameter; `plain` is `part` decoded."""
+    def _redact_part(self, part: str, decode: Callable[[str], str], place: str, report: list[Replaced]) -> str:
+        """Redact a path segment, or the name or value of a parameter: as it is written, as far as that goes."""
+        part = self._redact_text(part, place, report)
+        plain = decode(part)
         hidden = self._redact_text(plain, place, report)
         return part if hidden == plain else quote(hidden, safe="")
 

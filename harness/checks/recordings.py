@@ -36,6 +36,7 @@ from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Decoder, Ending, Exchange, Frame
 from harness.wire.json_value import find_ambiguous
+from harness.wire.mask import keys_in
 from harness.wire.sse import encode_frame, events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"
@@ -160,6 +161,7 @@ class FileJudge:
             entry = recorded
             if isinstance(entry, Exchange):
                 request = entry.request
+                self._result.keys.update(keys_in(request, entry.headers))
                 if request.method != request.method.upper():  # some recorders write `post`
                     request = structs.replace(request, method=request.method.upper())
                     entry = structs.replace(entry, request=request, notes={})

@@ -10,11 +10,13 @@ import os
 import threading
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from harness.wire import Request
     from harness.wire.mask import Mask
+
+Value = TypeVar("Value")
 
 _told: set[str] = set()
 _heard: list[str] = []
@@ -69,6 +71,13 @@ def show_text(text: str) -> str:
 def mask_text(text: str) -> str:
     """Mask a text that goes elsewhere than to a terminal, or there through `say`."""
     return _mask().text(text)
+
+
+def hide_in(value: Value) -> Value:
+    """The value with the secrets in its texts hidden, whatever writes it later."""
+    from harness.wire.mask import hide_secrets
+
+    return hide_secrets(value, _mask())
 
 
 def mask_tree(value: Any) -> Any:

@@ -146,7 +146,8 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     `counts` has names of the part's choice; `findings` is how much it found to be wrong. `notes` are for the user,
     `vacuous` are reasons why (this much of) the part proves nothing. `left_out` lists for each reason what is not
     judged; `""` is the whole part. `answers` counts the kinds of answers that it judged; `accepted` are the calls
-    that succeeded at least once, `never_accepted` those that never did.
+    that succeeded at least once, `never_accepted` those that never did. `keys` are what its traffic names as keys,
+    which no report may show.
     """
 
     name: str
@@ -159,6 +160,7 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     answers: Mapping[str, int] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     never_accepted: tuple[str, ...] = ()
+    keys: frozenset[str] = frozenset()
 
 
 class RunStopped(Struct, frozen=True, kw_only=True):

@@ -102,7 +102,7 @@ class Verification(Struct):
     or none, such as a delete without a body. `unrecognized` counts the exchanges of `left_out` that are no call
     of the API, `unjudged` those that are one and no transfer of a file. `shown` has, by broken rule, the place of
     the first finding in a stream, and the streams that show it, by the names of their entries; the name of a file
-    that is one stream is "".
+    that is one stream is "". `keys` are the values that requests and response headers name as keys.
     """
 
     entries: int = 0
@@ -113,6 +113,7 @@ class Verification(Struct):
     left_out: list[UnjudgedEntry] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     shown: dict[str, tuple[Where, tuple[tuple[str, Exchange], ...]]] = field(default_factory=dict)
+    keys: set[str] = field(default_factory=set)
 
 
 SCRIPTABLE, TWO_KEYS = "script", "two-keys"

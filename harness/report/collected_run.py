@@ -69,6 +69,8 @@ class CollectedRun:
         if isinstance(event, RunStarted):
             self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
             self._hidden.clear()
+        elif isinstance(event, PhaseFinished):
+            self.mask.add(event.keys)
         match self.hide(event):
             case RunStarted(target):
                 self.target = target

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import unquote
@@ -190,8 +190,11 @@ def write_verdict(drifts: Drifts) -> str:
     return f"{FIRST_WORDS[exit_of_drifts(drifts)]}: {headline[0].lower()}{headline[1:]}"
 
 
-def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[str], str]) -> str:
-    """The comparison of two recordings, which are called `before` and `after`, as one HTML file."""
+def render_drifts(drifts: Drifts, *, before: str, after: str) -> str:
+    """The comparison of two recordings, which are called `before` and `after`, as one HTML file.
+
+    The caller hides secrets.
+    """
     from harness.report.page.rendering import FragmentNames, render_template  # only a page needs its templates
 
     names = FragmentNames()
@@ -199,47 +202,43 @@ def render_drifts(drifts: Drifts, *, before: str, after: str, mask: Callable[[st
     code = exit_of_drifts(drifts)
     word, mark = FIRST_WORDS[code], _MARKS.get(code, "no_answer")
     parts = [
-        _part("Structural drift", _SHAPE, drifts.shape, names, mask),
-        _part("Content drift", _CONTENT, drifts.content, names, mask),
+        _part("Structural drift", _SHAPE, drifts.shape, names),
+        _part("Content drift", _CONTENT, drifts.content, names),
     ]
     return render_template(
         "drift",
-        title=f"Drift: {mask(before)} and {mask(after)}",
+        title=f"Drift: {before} and {after}",
         command="diff",
-        headline=mask(write_headline(drifts)),
+        headline=write_headline(drifts),
         lead=f"{format_count(content, 'difference')} in content." if content else "",
-        unread=[mask(f"{why}: {_join_names(map(str, seen))}") for why, seen in drifts.unread.items()],
+        unread=[f"{why}: {_join_names(map(str, seen))}" for why, seen in drifts.unread.items()],
         state_word=word,
         state_mark=mark_of(mark),
-        before=mask(before),
-        after=mask(after),
+        before=before,
+        after=after,
         parts=[part for part in parts if part["rows"]],
     )
 
 
-def _part(
-    title: str, about: str, drifts: Seen, names: FragmentNames, mask: Callable[[str], str]
-) -> dict[str, Any]:
+def _part(title: str, about: str, drifts: Seen, names: FragmentNames) -> dict[str, Any]:
     shown = list(drifts.items())[:500]
     left = len(drifts) - len(shown)
     return {
         "title": title,
         "about": about,
         "fragment": names.name(title),
-        "rows": [_build_row(drift, seen, names, mask) for drift, seen in shown],
+        "rows": [_build_row(drift, seen, names) for drift, seen in shown],
         "left_out": f"{left} more: `harness diff --json` has all" if left else "",
     }
 
 
-def _build_row(
-    drift: Drift, seen: Sequence[SeenIn], names: FragmentNames, mask: Callable[[str], str]
-) -> dict[str, Any]:
+def _build_row(drift: Drift, seen: Sequence[SeenIn], names: FragmentNames) -> dict[str, Any]:
     from harness.report.page.rendering import compare_texts
 
-    expected, actual = compare_texts(mask(drift.before), mask(drift.after))
-    exchanges = [mask(str(where)) for where in dict.fromkeys(seen)]
+    expected, actual = compare_texts(drift.before, drift.after)
+    exchanges = list(map(str, dict.fromkeys(seen)))
     return {
-        "place": mask(drift.place),
+        "place": drift.place,
         "fragment": names.name(f"{drift.place} {drift.before} {drift.after}"),
         "kind": "added" if drift.before == ABSENT else "removed" if drift.after == ABSENT else "changed",
         "before": expected,

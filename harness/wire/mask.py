@@ -56,13 +56,17 @@ class Mask:
         self._keep = lru_cache(1024)(lambda text: self._mask_text(text, ()))
 
     def learn(self, request: Request) -> None:
-        """Hide from now on, wherever they occur, the keys that a request names as such and that are no words.
+        """Hide from now on the keys that a request names as such and that are no words; of many the latest."""
+        self.add(filter(looks_random, keys_in(request)), most=50)
 
-        Of many only the latest are remembered. For a mask with one owner: no other thread may use it meanwhile.
+    def add(self, keys: Iterable[str], most: int = 0) -> None:
+        """Hide these from now on, wherever they occur; of more than `most`, unless that is 0, only the latest.
+
+        For a mask with one owner: no other thread may use it meanwhile.
         """
-        new = [key for key in keys_in(request) if looks_random(key) and key not in self.learned]
+        new = [key for key in keys if key not in self.learned]
         if new:
-            self.learned = (*self.learned, *dict.fromkeys(new))[-50:]
+            self.learned = (*self.learned, *dict.fromkeys(new))[-most:]
             self._look_for([*self.secrets, *self.learned])
 
     @property
@@ -122,9 +126,9 @@ class Mask:
         return json.loads(self._mask_text(text, self._fields.above(request.segments)))
 
 
-def keys_in(request: Request) -> Iterator[str]:
-    """The values that a request names as keys, in its headers and its query."""
-    for name, value in request.headers:
+def keys_in(request: Request, answer: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
+    """The values that a request names as keys, in its headers and its query, or the headers of its `answer`."""
+    for name, value in (*request.headers, *answer):
         if is_secret_header(name):
             yield from secrets_in_header(name, value)
     yield from (value for name, value in request.query if is_secret_parameter(name))

@@ -171,6 +171,10 @@ def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
 
 _PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})\Z")
 _VALUE = re.compile(r"[^&#\s\"'<>\\]+")
+_IN_ANOTHER = re.compile(
+    r"(?:%(?:3F|26|23)|[?&#])(?P<name>[\w.$\[\]\-]{1,64})%3D(?P<value>(?:(?!%26|%23)[^&#\s\"'<>\\])+)", re.IGNORECASE
+)
+"""A parameter of a URL that is itself a parameter, so that its marks are escaped."""
 
 
 def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[int, int]]:
@@ -182,6 +186,9 @@ def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[i
         if value is not None:
             yield value.span()
         at = text.find("=", at + 1 if value is None else value.end())
+    for found in _IN_ANOTHER.finditer(text) if "%3D" in text or "%3d" in text else ():
+        if is_secret(found["name"]):
+            yield found.span("value")
 
 
 # The values of a JSON text and their places, even if it was cut anywhere. A parser would lose the places, and
@@ -195,6 +202,10 @@ _TOKEN = re.compile(
 _OPENERS, _CLOSERS = "{[", "}]"
 _ESCAPE = "\\u00"
 """How some writers of JSON begin an ASCII character that others write as it is, such as `+`."""
+
+
+_RECEIVER = re.compile(r'(?i:https?):(?:\\?/){2}[^/?#\\\s"]+\\?[/?](?P<secret>[^\s"]+)')
+"""A URL as a JSON literal has it; what follows its host is `secret`."""
 
 
 class Value(NamedTuple):
@@ -275,7 +286,7 @@ class SecretFinder:
         exempt: Iterable[str] = (),
         for_files: bool = True,
     ) -> None:
-        """`for_files`: an address of a private network is secret, a parameter of few characters is not."""
+        """`for_files`: a private network and a webhook's path are secret, a parameter of few characters is not."""
         self.fields = fields
         self.learned = 0
         self._hide = hide
@@ -368,6 +379,10 @@ class SecretFinder:
             first, after = bisect_left(starts, start), bisect_left(starts, end)
             if self.fields.covers(path):
                 edits += self._whole(text, value)
+            elif self._for_files and self.fields.receives(path):
+                found = _RECEIVER.match(text, start + 1, end)
+                if found is not None and not is_placeholder(found["secret"]):
+                    edits.append(TextEdit(*found.span("secret"), self._hide(found["secret"]), "webhook address"))
             elif plain_name(last) in self._exempt:
                 if not is_api_key(text[start + 1 : end - 1]):
                     exempt.update(range(first, after))

@@ -273,7 +273,9 @@ class SecretFields:
 
     Members called one of `names` hold a secret wherever they appear. `inside` maps a member to the names below it
     that hold secrets, or to None if every value below it is one (a map of variables, of headers). `spared` are
-    members of such a value that only refer to a secret. Names are compared after `plain_name`.
+    members of such a value that only refer to a secret. `receivers` are pairs of a place and a member below it, the
+    URL to which a service delivers: many services know the sender by its path alone. Names are compared after
+    `plain_name`.
 
     A place is a path of member names from the outermost; an object or a list inside a list adds "".
     """
@@ -284,7 +286,9 @@ class SecretFields:
         *,
         inside: Mapping[str, Collection[str] | None] = MappingProxyType({}),
         spared: Iterable[str] = (),
+        receivers: Iterable[tuple[str, str]] = (),
     ) -> None:
+        self._receivers = tuple((plain_name(above), plain_name(name)) for above, name in receivers)
         self._names = frozenset(map(plain_name, names))
         self._own = frozenset[str]()
         self.patterns: tuple[re.Pattern[str], ...] = ()
@@ -296,13 +300,16 @@ class SecretFields:
         self._know()
 
     def _know(self) -> None:
-        stems = self._names.union(SECRET_ENDS, self._inside, _HEADER_MAPS, self._own, ("key", "token", "pwd"))
+        self._outer = frozenset((*self._inside, *(above for above, _ in self._receivers)))
+        stems = self._names.union(SECRET_ENDS, self._outer, _HEADER_MAPS, self._own, ("key", "token", "pwd"))
         self._stems = [stem for stem in stems if not any(other in stem for other in stems - {stem})]
         self._known = lru_cache(1024)(self._covers)
 
     def having(self, names: Iterable[str], patterns: Iterable[str] = ()) -> SecretFields:
         """The same, with the user's own: names of headers, parameters and members, and patterns of texts."""
-        new = SecretFields(self._names, inside=self._inside, spared=self._spared)
+        new = SecretFields(
+            self._names, inside=self._inside, spared=self._spared, receivers=self._receivers
+        )
         new.patterns = (*self.patterns, *map(re.compile, patterns))
         new._own = self._own.union(map(plain_name, names))
         new._know()
@@ -340,7 +347,14 @@ class SecretFields:
 
     def above(self, segments: Iterable[str]) -> tuple[str, ...]:
         """The place of the body of a request whose path has these segments."""
-        return tuple(name for name in segments if plain_name(name) in self._inside)
+        return tuple(name for name in segments if plain_name(name) in self._outer)
+
+    def receives(self, path: Sequence[str]) -> bool:
+        """Whether a value at this place is the URL of a receiver of deliveries."""
+        if not path or self._receivers == ():
+            return False
+        plain = [plain_name(name) for name in path]
+        return any(plain[-1] == name and above in plain for above, name in self._receivers)
 
     def _is_header(self, path: Sequence[str], at: int) -> bool:
         """Whether the member at `at` is a header that holds a secret."""

@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry
 from harness.cassette.layout import RESTORE, Layout, parse_all
+from harness.cassette.redactor import SHORTEST_LEARNED
 from harness.documents import list_files, read_file
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.events import (
@@ -271,6 +272,7 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
         notes=tuple(part.notes),
         vacuous=tuple(reason for _, reason in part.unusable),
         left_out={reason: tuple(names) for reason, names in left_out.items()},
+        keys=frozenset(key for key in traffic.keys if len(key) >= SHORTEST_LEARNED),
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, own_api, report_option
 from harness.cli.comparing import FORMATS, compare_reports, is_report
-from harness.cli.masking import hear, mask_text, mask_tree
+from harness.cli.masking import hear, hide_in
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
@@ -103,13 +103,13 @@ def run(words: Sequence[str]) -> int:
         drifts = _answer_again(before, arguments.platform, protocol)
     else:
         drifts = diff_paths(before, Path(newer), protocol, hear=hear)
+    older, newer, drifts = hide_in((str(before), newer, drifts))  # in one place, for every form
     if arguments.json:
-        write_json({"before": str(before), "after": newer, **mask_tree(drift_record(drifts))})
+        write_json({"before": older, "after": newer, **drift_record(drifts)})
     else:
-        shown = drift_lines(drifts)
-        for line in (*shown, drift_totals(drifts), write_verdict(drifts)):
+        for line in (*drift_lines(drifts), drift_totals(drifts), write_verdict(drifts)):
             say_masked(line)
-    files.write(lambda _: render_drifts(drifts, before=str(before), after=newer, mask=mask_text))
+    files.write(lambda _: render_drifts(drifts, before=older, after=newer))
     return exit_of_drifts(drifts)
 
 
@@ -176,6 +176,8 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
         left = f"left out {format_count(len(old), 'session')}"
         say(f"{left} of the format that the service removed in June 2026", to_errors=True)
     for session in (session for session in sessions if session not in old):
+        for recording in session:
+            hear(recording.request)
         emulator = Emulator(Settings(platform=platform or "gemini", require_key=False))
         answers = send_again(session, ServiceDriver(emulator, emulator.clock), protocol)
         drifts.add(diff_recordings(session, answers, protocol))

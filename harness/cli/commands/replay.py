@@ -91,6 +91,8 @@ def run(words: Sequence[str]) -> int:
     cassette = load(arguments.cassette)
     if not cassette.recordings:
         raise UsageFault(f"{arguments.cassette} contains no recordings: name a cassette of `harness record`")
+    for recording in cassette.recordings:
+        hear(recording.request)
     recordings = with_server_endings(cassette.recordings, arguments.hang_ups)
     player = Player(
         recordings,

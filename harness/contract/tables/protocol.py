@@ -250,5 +250,6 @@ PROTOCOL = StreamProtocol(
         {"key", "token", "auth_token", "environment_key", "new_signing_secret", "signing_secret"},
         inside={"env": None, "transform": None, "headers": None, "credentials": {"value"}},
         spared={"credential"},
+        receivers={("webhook_config", "uris"), ("webhooks", "uri")},
     ),
 )  # fmt: skip

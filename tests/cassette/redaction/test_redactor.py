@@ -169,6 +169,8 @@ NAMED: dict[str, Any] = {
     "the value of a variable": lambda s: answered(post({"environment": {"env": {"DSN": {"value": s}}}}), {}),
     "injected headers": lambda s: answered(post({"network": {"allowlist": [{"transform": {"X-Vault": s}}]}}), {}),
     "headers of a tool": lambda s: answered(post({"tools": [{"type": "mcp_server", "headers": {"X-T": s}}]}), {}),
+    "a receiver": lambda s: answered(post({"webhook_config": {"uris": [f"https://h.de/{quote(s)}"]}}), {}),
+    "URL in a URL": lambda s: _raw(b'{"u":"https://h.de?n=http%%3A%%2F%%2Fi%%3Fkey%%3D%s"}' % quote(s).encode()),
     "a credential": lambda s: answered(post({"value": s}, target="/v1beta/credentials/c1"), {}),
     "a field in gzip": lambda s: answered(_sent(gzip.compress(json.dumps({"api_key": s}).encode()), "gzip"), {}),
     "behind a byte order mark": lambda s: _raw(b"\xef\xbb\xbf" + json.dumps({"password": s}).encode()),
@@ -297,8 +299,13 @@ def test_only_secrets_change(recording: Recording) -> None:
 def test_bytes_around_stay() -> None:
     """Whitespace, escapes, number formats and duplicate members around a replaced value are kept."""
     body = f'{{ "n" : 1.0e+5,"a":"\\u00e9\\/", "k" :"{KEY}" ,"n": 12345678901234567890123 }}'.encode()
-    kept = Redactor(PROTOCOL).redact(_raw(body))
-    assert kept.body == body.replace(KEY.encode(), b"REDACTED-1")
+    url = "https://h.de/p%2Fq?n=%2Fa%3Fkey%3Dkey-of-mine-7%26z&key=key-of-mine-7&m=a+b"
+    of_url = (json.dumps({"u": url}).encode(), f"u={url}".encode())
+    for sent, secret in ((_raw(body), KEY), *((_raw(one), "key-of-mine-7") for one in of_url)):
+        kept = Redactor(PROTOCOL).redact(sent)
+        assert kept.body == sent.body.replace(secret.encode(), b"REDACTED-1")
+    form = Redactor(PROTOCOL).request(_form(f"a=a%20b+c&u={url}"))
+    assert form.body == f"a=a%20b+c&u={url}".replace("key-of-mine-7", "REDACTED-1").encode()
 
 
 def test_lengths_follow() -> None:

@@ -169,3 +169,15 @@ def save_coded(path: Path, coding: str, body: bytes) -> Path:
         yaml.safe_dump({"version": 1, "interactions": [{"request": request, "response": response}]}), "utf-8"
     )
     return path
+
+
+@pytest.mark.parametrize("words", [["diff", "a.yaml", "b.yaml"], ["verify", "b.yaml"]])
+def test_a_key_that_the_file_marks_is_in_no_output(tmp_path: Path, harness: Harness, words: list[str]) -> None:
+    """A word that only the header marks as a key is hidden in the bodies that quote it, in every format."""
+    ask = post({"model": "m", "input": "hi"}, x_goog_api_key="word-of-mine")
+    for name, status in (("a", "word-of-mine"), ("b", {"is": "word-of-mine"})):
+        save(tmp_path / f"{name}.yaml", [answered(ask, {"id": "v1_a", "status": status, "object": "interaction"})])
+    named = [str(tmp_path / word) if word.endswith(".yaml") else word for word in words]
+    page = tmp_path / "page.html"
+    shown = [harness(*named, "--report", f"html={page}").out, harness(*named, "--json").out, page.read_text("utf-8")]
+    assert all("***" in text and "word-of-mine" not in text for text in shown)
