@@ -35,13 +35,12 @@ from harness.emulator.values.call import (
     invalid,
     json_response,
     not_found,
-    weigh_answer,
 )
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import PLATFORMS, Settings, find_platform
 from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, interaction_id
 from harness.emulator.values.usage import Meter
-from harness.wire import Chunked, Clock, Headers, Length, PieceBody, Request, Response
+from harness.wire import Chunked, Clock, Length, PieceBody, Request, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import JSON_HEADERS, ReadyBody
 from harness.wire.pieces import COMPLETE, Chunk
@@ -127,6 +126,7 @@ class Engine:
         self.ids.vertex = settings.platform == "vertex"
         self.auth = self.auth_type(settings)
         self.validator.settings = settings
+        self.validator.admitted.clear()
         self.resources.settings = settings
 
     def reset(self) -> None:
@@ -207,8 +207,8 @@ class Engine:
             response = self.answer(opened)
         except Refusal as refusal:
             return self.refuse_create(call, refusal)
-        tier = ("x-gemini-service-tier", opened[0].service_tier)  # priority page
-        response.headers = Headers((*response.headers.items(), tier))
+        # priority page
+        response.headers = response.headers.adding("x-gemini-service-tier", opened[0].service_tier)
         return response
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
@@ -242,7 +242,7 @@ class Engine:
     def remember(self, run: Run) -> None:
         """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
-            run.size += weigh_answer(run.steps)
+            run.size += 4 * len(msgspec.json.encode(run.steps))  # as values, events, frames and bodies, about
             self.store.keep(run)
         if run.background:
             self.deliveries.watch(run)

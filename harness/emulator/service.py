@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from email.utils import formatdate
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -85,8 +84,7 @@ class Emulator:
                 refusal.with_traceback(None)  # where it was raised again, it is in a cycle with the request's body
             response = self.encode(response, request, where)
             if self._is_now:
-                date = formatdate(int(self._default.timestamps.start + self.clock.now), usegmt=True)
-                response.headers = Headers((*response.headers.items(), ("date", date)))
+                response.headers = response.headers.adding("date", self._default.timestamps.write_date())
             return response
 
     def dispatch(self, request: Request, where: Route) -> Response:

@@ -52,12 +52,13 @@ def is_sendable(name: str, value: str) -> bool:
 class Headers:
     """Immutable header fields, in wire order; names compare without case, values keep their spelling."""
 
-    __slots__ = ("_hash", "_index", "_items", "known_size")
+    __slots__ = ("_hash", "_index", "_items", "_longer", "known_size")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items = tuple(items)
         self._index: dict[str, list[str]] | None = None
         self._hash = 0
+        self._longer: tuple[str, str, Headers] | None = None
         self.known_size = 0
         """`size` once somebody asked for it, else 0."""
 
@@ -87,6 +88,14 @@ class Headers:
     def items(self) -> tuple[tuple[str, str], ...]:
         """Name and value pairs in wire order, spelled as received."""
         return self._items
+
+    def adding(self, name: str, value: str) -> Headers:
+        """A copy with one more field; the same object as before if that was added before."""
+        # Hot: every response of a server has the same further fields, and its head is then written already.
+        longer = self._longer
+        if longer is None or longer[1] != value or longer[0] != name:
+            longer = self._longer = name, value, Headers((*self._items, (name, value)))
+        return longer[2]
 
     def having(self, name: str, value: str) -> Headers:
         """A copy in which `name` has exactly this one value."""

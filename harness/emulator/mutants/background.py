@@ -115,6 +115,4 @@ MUTANTS = table(
         body(_show_a_draft)),
     row("background-404-after-create", "A background run is not found until it has settled.",
         request("GET interactions/*", _hide_until_settled)),
-    row("shape-background", "The steps of a run that has just started are a string.",
-        response("POST interactions", when(lambda body, _: body["status"] == "in_progress", put(steps="none")))),
 )  # fmt: skip

@@ -10,10 +10,9 @@ import msgspec
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, drop, html, refuse, skip, when
-from harness.emulator.mutants.hooks import admit, body, create, error, response, row, run
+from harness.emulator.mutants.hooks import admit, body, create, error, row, run
 from harness.emulator.mutants.parts import Change, Defect, after, before, count, instead, memory
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Chunk, Chunked, Pause, PieceBody, Response
@@ -108,11 +107,6 @@ def _change_second(change: Change) -> Defect:
     return _change_chained(edit)
 
 
-def _name_model_in_object(body: Json, call: Call) -> None:
-    if body.get("previous_interaction_id"):
-        body["model"] = {"name": body.get("model")}
-
-
 MUTANTS = table(
     "chain",
     row("chain-ignored", "`previous_interaction_id` is ignored, whatever it names.",
@@ -162,8 +156,6 @@ MUTANTS = table(
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),
             refuse("Input takes no step of type 'model_output'.")))),
-    row("shape-child", "The model of a chained interaction is an object.",
-        response("POST interactions", _name_model_in_object)),
     row("shape-chain-refusal",
         "A create that continues an interaction is refused with an HTML page instead of an error object.",
         error("POST interactions", lambda refusal, call: (

@@ -135,16 +135,6 @@ def each(kind: str, change: Change) -> Callable[..., list[Json]]:
     return edit
 
 
-def lose_first(name: str) -> Change:
-    """Remove the first item of a list in every page but the first one."""
-
-    def edit(page: Json, call: Call) -> None:
-        if "page_token" in call.query:
-            page[name] = page.get(name, [])[1:]
-
-    return edit
-
-
 def edit_copy(value: Json, change: Change) -> Json:
     """Return a changed copy of a JSON object."""
     copy = dict(value)

@@ -37,11 +37,6 @@ def _end_beyond_text(content: Json, *context: object) -> None:
         citation["end_index"] += 10
 
 
-def _begin_at_the_end(content: Json, *context: object) -> None:
-    for citation in content.get("annotations", ()):
-        citation["start_index"] = citation["end_index"]
-
-
 def _each_step(kind: str, change: Change) -> Change:
     """Change the steps of one type in an interaction."""
 
@@ -56,14 +51,10 @@ def _each_step(kind: str, change: Change) -> Change:
 MUTANTS = table(
     "content",
     row("usage-negative", "The count of cached tokens is -1.", usage(put(total_cached_tokens=-1))),
-    row("usage-strings", "Token counts are strings of digits.", usage(lambda usage: (
-        usage.update({name: str(value) for name, value in usage.items() if isinstance(value, int)})))),
     row("usage-zero", "Every token count is 0.", usage(
         lambda usage: usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()}))),
     row("usage-total-wrong", "The total is not the sum of its parts.",
         instead(Meter.total, lambda meter, taken, given, thoughts, tool: taken + given + thoughts + tool + 7)),
-    row("usage-thoughts-left-out", "The total does not include thoughts.",
-        instead(Meter.total, lambda meter, taken, given, thoughts, tool: taken + given + tool)),
     row("usage-modality-exceeds", "One modality has more tokens than the total.", usage(_exceed_with_text)),
     row("usage-openai", "Token counts have the field names of another API.", after(Bodies.usage,
         lambda usage, *_: (
@@ -77,8 +68,6 @@ MUTANTS = table(
         output(lambda steps, _: [step for step in steps if step["type"] != "google_search_result"])),
     row("annotation-beyond-text", "A citation ends beyond the end of the text.",
         after(ReplyBuilder.text_content, when(_is_cited, _end_beyond_text))),
-    row("annotation-backwards", "A citation is empty: it begins where it ends.",
-        after(ReplyBuilder.text_content, when(_is_cited, _begin_at_the_end))),
     row("shape-search", "The arguments of a search call are a string.",
         response("POST interactions", _each_step("google_search_call", put(arguments='{"queries": []}')))),
 )  # fmt: skip

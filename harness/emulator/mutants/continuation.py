@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.emulator.create.validation import CreateValidator
-from harness.emulator.mutants.changes import assign, drop, inside, put, refuse, skip, turn, when
-from harness.emulator.mutants.hooks import admit, body, event, row, run
+from harness.emulator.mutants.changes import drop, inside, refuse, skip, when
+from harness.emulator.mutants.hooks import admit, body, event, row
 from harness.emulator.mutants.parts import before
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
@@ -19,8 +19,6 @@ MUTANTS = table(
     "continuation",
     row("continuation-token-missing", "An interaction that requires continuation has no continuation token.",
         body(drop("continuation_token"))),
-    row("continuation-token-empty", "An interaction that requires continuation has an empty continuation token.",
-        body(when(lambda body, _: "continuation_token" in body, put(continuation_token="")))),
     row("continuation-needs-input",
         "A continuation token alone is not enough to continue: `input` is required as well.",
         admit("needs_input", when(lambda body: "input" not in body, refuse("'input' is missing.")))),
@@ -29,16 +27,8 @@ MUTANTS = table(
     row("continuation-stream-without-token",
         "The stream of an interaction that requires continuation lacks the continuation token.",
         event("interaction.completed", inside("interaction", drop("continuation_token")))),
-    row("continuation-stream-completed",
-        "The stream of an interaction that requires continuation reports it as completed.",
-        event("interaction.completed", inside("interaction", inside(
-            "status", turn(requires_continuation="completed"))))),
     row("checkpoint-refused", "The continuation token of a status update is refused.",
         before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
-    row("checkpoint-restarts", "The continuation token of a status update begins the response again.",
-        run(when(
-            lambda run, order, _: order.previous is not None and bool(order.rest),
-            assign(steps=lambda _, order, engine: [*order.previous.steps])))),
     row("continuation-needs-parent", "A continuation token without a stored parent is refused.",
         admit("continuation", when(
             lambda order: order.previous is None,

@@ -12,20 +12,12 @@ def _with_first_answer_only(value: Json, call: Call) -> None:
     value["answers"] = dict(list(value["answers"].items())[:1])
 
 
-def _in_percent(value: Json, call: Call) -> None:
-    for given in value["answers"].values():
-        for name in given.get("probabilities", {}):
-            given["probabilities"][name] /= 2
-
-
 MUTANTS = table(
     "decisions",
     row("decision-partial", "A decision answers only the first question.",
         response("POST decisions", _with_first_answer_only)),
     row("decision-overconfident", "Every answer of a decision is certain.",
         response("POST decisions", each_item("answers", put(confidence=1.0)))),
-    row("decision-halved", "The probabilities of a decision add up to a half.",
-        response("POST decisions", _in_percent)),
     row("decision-without-answers-type", "The answers of a decision have no type.",
         response("POST decisions", each_item("answers", drop("type")))),
     row("decision-one-option", "A choice may have a single option.",

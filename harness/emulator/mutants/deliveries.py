@@ -8,13 +8,11 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, build_jwks, sign
+from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, sign
 from harness.emulator.mutants.changes import skip, when
 from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import Defect, after, around, before, instead
 from harness.emulator.run.run import Run
-from harness.emulator.service import JWKS_PATH, Emulator
-from harness.emulator.values.call import json_response
 from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
 
@@ -44,15 +42,6 @@ def _with_token(change: Callable[[str], str]) -> Defect:
         lambda token, *_: change(token)))  # fmt: skip
 
 
-def _break_token(token: str) -> str:
-    head, claims, signature = token.split(".")
-    return f"{head}.{claims}.{signature[::-1]}"
-
-
-def _new_id(result: Any, deliveries: Deliveries, job: Job) -> None:
-    job.id = f"{job.id}-{job.attempts}"
-
-
 def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str | None) -> Any:
     found = [*inner(run, event)]
     others = deliveries._find_webhooks(run.project, event) if any(hook is None for _, hook in found) else ()
@@ -69,8 +58,6 @@ MUTANTS = table(
             SECRET_PREFIX + base64.b64encode(secret.encode()).decode() for secret in secrets])),
     row("hook-never-again", "A delivery that is refused is not made again.", instead(Deliveries.retry,
         lambda deliveries, job: deliveries._end(job, "no second attempt is made"))),
-    row("hook-new-id-each-time", "Each attempt of a delivery has a webhook-id of its own.",
-        after(Deliveries.retry, _new_id)),
     row("hook-id-at-the-top", "A delivery has the id beside `data`, which contains another one.",
         _with_body(lambda body: {**body, "id": body["data"]["id"], "data": {"id": "none"}})),
     row("hook-version-number", "The version of a delivery is 1.0.",
@@ -81,12 +68,6 @@ MUTANTS = table(
         _with_secrets(lambda secrets: secrets[-1:])),
     row("hook-no-token", "Deliveries to a URI of the create are not signed.",
         _with_token(lambda token: "")),
-    row("hook-broken-token", "The token of a delivery has a wrong signature.",
-        _with_token(_break_token)),
-    row("hook-unpublished-key", "The key that signs tokens is not in the published set.",
-        instead(Emulator.dispatch, when(
-            lambda emulator, request, where: where.segments == JWKS_PATH, lambda emulator, *_: (
-                json_response({"keys": [{**key, "kid": "another"} for key in build_jwks()["keys"]]}))))),
     row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
         around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

@@ -29,8 +29,6 @@ MUTANTS = table(
         response("POST upload/fileSearchStores/*:uploadToFileSearchStore", lambda value, call: {})),
     row("store-import-forgotten", "An import into a store returns an empty object.",
         response("POST fileSearchStores/*:importFile", lambda value, call: {})),
-    row("store-import-never-ends", "The operation of an import into a store never ends.",
-        response("GET fileSearchStores/*/operations/*", drop("done", "response"))),
     row("store-import-not-searched", "A file that was imported into a store is kept and never found.",
         after(Resources.refer, _lose_imported)),
     row("store-document-lost", "An upload to a store names a document that is not there.",

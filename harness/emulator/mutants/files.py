@@ -26,11 +26,6 @@ def _change_upload(change: Change) -> Defect:
     return after(Emulator.perform, when(is_upload, edit))
 
 
-def _never_final(response: Response, call: Call) -> None:
-    if response.headers.get("x-goog-upload-status") == "final":
-        response.headers = response.headers.having("x-goog-upload-status", "active")
-
-
 def _refers(order: CreateRequest) -> bool:
     """Whether a create names anything that may not be there: a file, or a store."""
     return any("uri" in part for part in items(order.given)) or "file_search" in str(order.tools)
@@ -40,10 +35,6 @@ MUTANTS = table(
     "files",
     *life_rows("file", "files", "files"),
     row("file-upload-crashes", "An upload of a file returns 500.", request("* upload/files", crash)),
-    row("file-upload-no-address", "The first response to an upload has no URL.",
-        _change_upload(drop_header("x-goog-upload-url"))),
-    row("file-upload-never-final", "The last response to an upload has the status active.",
-        _change_upload(_never_final)),
     row("file-query-silent", "A query of an upload does not say how much has arrived.",
         _change_upload(drop_header("x-goog-upload-size-received"))),
     row("file-size-as-text", "The size of a file has a unit.", response("GET files/*", put(sizeBytes="67 B"))),

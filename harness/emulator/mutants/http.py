@@ -5,16 +5,15 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 
-from harness.emulator.auth import AUTHENTICATION, Auth
+from harness.emulator.auth import Auth
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,
     crash,
-    html,
     refuse,
     when,
 )
-from harness.emulator.mutants.hooks import EVERY, arrival, error, request, response, row
+from harness.emulator.mutants.hooks import arrival, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, around, before, instead, memory
 from harness.emulator.run.stream_response import Streams
 from harness.emulator.service import Emulator
@@ -102,8 +101,6 @@ MUTANTS = table(
     "http",
     row("json-labelled-html", "JSON responses have the Content-Type text/html.",
         instead(Engine.json, lambda _, data: Response.whole(200, _label_as("text/html; charset=utf-8"), data))),
-    row("content-type-missing", "JSON responses have no Content-Type.",
-        instead(Engine.json, lambda _, data: Response.whole(200, Headers(), data))),
     row("json-cut-short", "JSON responses lack their last byte, and Content-Length does not count it.",
         instead(Engine.json, lambda _, data: Response.json(200, data[:-1]))),
     row("json-latin1", "JSON responses are encoded in Latin-1 although JSON is UTF-8.",
@@ -149,8 +146,6 @@ MUTANTS = table(
         instead(Auth.key, lambda auth, request, query: Auth.key(auth, request, {}))),
     row("key-leaks", "The refusal of a wrong key repeats the key.",
         instead(Auth.owner, when(_is_unknown_key, _repeat_the_key))),
-    row("auth-error-html", "A refused key returns an HTML page.",
-        error(EVERY, when(lambda refusal, _: refusal.code == AUTHENTICATION, lambda *_: html(401)))),
     row("reads-need-no-key", "A read without a key is served.",
         instead(Auth.project, when(
             lambda auth, request, query: request.method == "GET" and _has_no_key(auth, request, query),

@@ -65,6 +65,4 @@ MUTANTS = table(
     row("levels-ignored", "A thinking level that a model lacks is accepted.", admit("shape", _drop_level)),
     row("pages-backwards", "A part of a document may end before it starts.",
         request("POST interactions", _replace_sent(rb', ?"end_page": ?1', b""))),
-    row("pages-from-zero", "The pages of a document are counted from 0.",
-        request("POST interactions", _replace_sent(rb'"start_page": ?0', b'"start_page":1'))),
 )  # fmt: skip

@@ -59,13 +59,6 @@ def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
         crash()
 
 
-def _hang_on_unknown_cursor(streams: Streams, run: Run, cursor: str | None = None) -> Response:
-    try:
-        return Streams.open(streams, run, cursor)
-    except Refusal:
-        return Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))
-
-
 def _name_another(response: Response, engine: Engine, call: Call, interaction_id: str) -> None:
     response.body = replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
 
@@ -104,9 +97,6 @@ MUTANTS = table(
             lambda streams, *_: Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
         instead(Streams.find_event, _crash_on_unknown_cursor)),
-    row("resume-bad-cursor-hangs",
-        "A resume from an unknown cursor opens a stream that sends nothing and never ends.",
-        instead(Streams.open, when(lambda streams, run, cursor=None: bool(cursor), _hang_on_unknown_cursor))),
     row("unknown-stream-empty", "A stream of an unknown id is empty instead of refused.",
         request("GET interactions/*", when(
             lambda call, engine: _streams(call, engine) and is_unknown(call, engine), empty_stream))),

@@ -16,13 +16,12 @@ from harness.emulator.mutants.changes import (
     each,
     ignore,
     is_unknown,
-    lose_first,
     not_found,
     put,
     refuse,
     when,
 )
-from harness.emulator.mutants.hooks import admit, body, create, request, response, row, steps
+from harness.emulator.mutants.hooks import admit, create, request, response, row, steps
 from harness.emulator.mutants.parts import Change, Defect, after, around, before, count, instead, memory
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.store import InteractionStore
@@ -45,11 +44,6 @@ def _delete_for_anybody(call: Call, engine: Engine) -> Response | None:
         return None
     engine.store.forget(run)
     return engine.json(b"{}")
-
-
-def _cancel_for_anybody(call: Call, engine: Engine) -> Call | None:
-    run = engine.store.get(call.segments[1])
-    return replace(call, project=run.project) if run is not None and not run.settled else None
 
 
 def _read_from_cache(call: Call, engine: Engine) -> Call | None:
@@ -136,8 +130,6 @@ MUTANTS = table(
         request("GET interactions/*", _read_newest)),
     row("interactions-page-repeats", "Every page of interactions is the first one.",
         request("GET interactions", ignore("page_token"))),
-    row("interactions-page-loses-one", "Every page of interactions after the first lacks its first item.",
-        response("GET interactions", lose_first("interaction_metadatas"))),
     row("interactions-page-of-50", "A page of interactions has 50 entries by default.",
         request("GET interactions", lambda call, _: replace(call, query={"page_size": "50", **call.query}))),
     row("created-moves", "`created` is another second in every response.",
@@ -157,8 +149,6 @@ MUTANTS = table(
         request("GET interactions/*", when(
             lambda call, _: "include_input" in call.query,
             refuse("Unknown parameter 'include_input'.", 400, "parameter_unknown")))),
-    row("include-input-other", "include_input returns the input of another interaction.",
-        body(lambda body, run: body.update(input="Another input.") if "input" in body else None)),
     row("stream-parameter-truthy",
         "A read with any value of `stream` returns a stream, `false` included.",
         instead(Engine.read_flag, when(
@@ -184,8 +174,6 @@ MUTANTS = table(
         request("GET webhooks/*", _read_as_owner)),
     row("projects-shared-for-deletes", "Another project's key can delete every interaction.",
         request("DELETE interactions/*", _delete_for_anybody)),
-    row("projects-shared-for-cancels", "Another project's key can cancel every run in progress.",
-        request("POST interactions/*/cancel", _cancel_for_anybody)),
     row("projects-shared-for-cached-reads",
         "A response that its own project has read can be read with any key, as from a cache that ignores keys.",
         request("GET interactions/*", _read_from_cache)),

@@ -123,12 +123,6 @@ def _rename_text_delta(payload: Json) -> None:
         payload["delta"] = {**delta, "type": "text_delta"}
 
 
-def _leave_out_thoughts(writer: EventWriter, run: Run) -> list[Json]:
-    shown = [step for step in run.steps if step["type"] != "thought"]
-    steps = (event for index, step in enumerate(shown) for event in writer.step(run, index, step))
-    return [*writer.opening(run), *steps]
-
-
 def _show_own_usage(stop: Json, writer: EventWriter, run: Run, index: int) -> Json:
     before = run.usage_after(index)["total_tokens"] if index else 0
     return {**stop, "usage": {"total_tokens": run.usage_after(index + 1)["total_tokens"] - before}}
@@ -161,8 +155,6 @@ MUTANTS = table(
         frame(lambda name, data: _write_frame(name, data.replace(b',"event_type":"step.stop"', b"")))),
     row("created-missing", "Streams begin with the status update, not with interaction.created.",
         events(lambda events, _: events[1:])),
-    row("created-second", "interaction.created comes second.",
-        events(lambda events, _: [events[1], events[0], *events[2:]])),
     row("created-twice", "interaction.created is sent twice.",
         events(lambda events, _: [*events[:2], events[0], *events[2:]])),
     row("created-completed", "interaction.created has the status completed.",
@@ -186,16 +178,10 @@ MUTANTS = table(
         stream(lambda body, run, position: PieceBody(_without_end(body), body.close))),
     row("background-stream-json", "background together with stream returns JSON.",
         create(assign(stream=lambda order, _: order.stream and not order.background))),
-    row("background-stream-refused", "background together with stream is refused.",
-        create(when(
-            lambda order, _: order.stream and order.background,
-            refuse("'stream' and 'background' exclude each other.")))),
     row("hang-up-breaks", "After a reader has disconnected, every call returns 503.",
         _NOTICED,
         before(Engine.handle, when(
             lambda engine, call: "left" in memory(engine), refuse("Broken.", 503, "service_unavailable")))),
-    row("status-update-unknown", "The first status update lacks its status.",
-        event("interaction.status_update", drop("status"))),
     row("alt-sse-refused", "alt=sse is refused as an unknown parameter.",
         request("POST interactions", when(
             lambda call, _: "alt" in call.query, refuse("Unknown query parameter 'alt'.")))),
@@ -208,7 +194,6 @@ MUTANTS = table(
     row("delta-after-stop", "The last delta of a step comes after its stop.",
         events(each_step(lambda events: [*events[:-2], events[-1], events[-2]] if len(events) > 2 else events))),
     row("index-from-one", "Step indices count from 1.", events(_each_index(lambda index: index + 1))),
-    row("index-gap", "Step indices skip every second number.", events(_each_index(lambda index: index * 2))),
     row("index-always-zero", "Every step has the index 0.", events(_each_index(lambda index: 0))),
     row("steps-interleaved", "A step starts before the one before it has stopped.", events(_interleave)),
     row("delta-type-unknown", "Text deltas have the undocumented type `text_delta`.", payload(_rename_text_delta)),
@@ -221,9 +206,6 @@ MUTANTS = table(
     row("text-dropped", "One text delta of several is lost.",
         deltas("text", lambda pieces, _: [*pieces[:1], *pieces[2:]] if len(pieces) > 2 else pieces)),
     row("text-doubled", "One text delta is sent twice.", deltas("text", lambda pieces, _: [pieces[0], *pieces])),
-    row("thoughts-not-streamed",
-        "Streams leave out thoughts, and the indices of the other steps have no gap.",
-        instead(EventWriter.sequence, _leave_out_thoughts)),
     row("stop-usage-of-step", "The usage of a step.stop counts its own step, not the run so far.",
         after(EventWriter.stop, _show_own_usage)),
     row("call-streamed-as-text", "Streams show a function call as text.",
@@ -257,7 +239,4 @@ MUTANTS = table(
     row("error-event-string", "The error of an error event is a string.",
         instead(EventWriter.error, lambda writer, code, message: (
             {"error": message or "broken", "event_type": "error"}))),
-    row("error-event-code-number", "The code of an error event is a number.",
-        instead(EventWriter.error, lambda writer, code, message: (
-            {"error": {"message": message or "broken", "code": 500}, "event_type": "error"}))),
 )  # fmt: skip

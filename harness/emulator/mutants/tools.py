@@ -26,7 +26,6 @@ from harness.emulator.mutants.hooks import (
     event,
     events,
     output,
-    response,
     row,
     status,
     steps,
@@ -144,9 +143,6 @@ MUTANTS = table(
                     refuse("Unknown step 'tool_search_call'.")))),
     row("tool-search-pending", "The client must return the result of a search that the service executed.",
         admit("function_results", when(_owes_a_search, refuse("The tool_search_call got no result.")))),
-    row("shape-requires-action", "The service tier of an interaction that requires action is a list.",
-        response("POST interactions", when(
-            lambda body, _: body["status"] == "requires_action", put(service_tier=[])))),
     row("format-ignored-with-tools", "A format is ignored where the request declares tools.",
         create(when(lambda order, _: {"tools", "response_format"} <= order.body.keys(), assign(
             body=lambda order, _: without(order.body, "response_format"))))),

@@ -35,8 +35,6 @@ def _delete_runs(call: Call, engine: Engine) -> None:
 MUTANTS = table(
     "triggers",
     *life_rows("triggers", "triggers", "triggers"),
-    row("triggers-schedule-changed", "A read of a trigger shows another schedule.",
-        response("GET triggers/*", put(schedule="0 0 * * *"))),
     row("triggers-without-schedule", "The response to a create of a trigger lacks its schedule.",
         response("POST triggers", drop("schedule"))),
     row("triggers-start-paused", "A new trigger is paused.", response("POST triggers", put(status="paused"))),
@@ -48,13 +46,8 @@ MUTANTS = table(
                 engine.resources.kept.triggers.require(call.project, call.segments[1])))))),
     row("triggers-paused-refuse", "A paused trigger cannot be run by hand.",
         request("POST triggers/*/executions", refuse("The trigger is paused.", 400, "failed_precondition"))),
-    row("triggers-paused-skip", "A run by hand of a paused trigger is skipped.",
-        response("POST triggers/*/executions", put(status="skipped"))),
     row("triggers-executions-empty", "The list of a trigger's runs is always empty.",
         request("GET triggers/*/executions", answer({}))),
-    row("triggers-runs-nameless", "The runs of a trigger do not say which interaction they made.",
-        response("GET triggers/*/executions", lambda page, _: [
-            run.pop("interaction_id", None) for run in page.get("trigger_executions", [])] and None)),
     row("triggers-delete-takes-runs", "Deleting a trigger deletes the interactions that it made.",
         request("DELETE triggers/*", _delete_runs)),
     row("triggers-any-schedule", "Any text is accepted as a schedule.",

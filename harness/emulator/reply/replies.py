@@ -244,15 +244,12 @@ class ReplyBuilder:
         return [*listed, *wrote, *server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:
-        """Return the model_output step, with contents in the requested formats."""
-        return {"content": self.contents(order), "type": "model_output"}
-
-    def contents(self, order: CreateRequest) -> list[Json]:
-        """Return one content for each requested format or modality, by default one text."""
-        formats = _list_formats(order)
+        """Return the model_output step: one content for each requested format or modality, by default one text."""
+        is_plain = order.body.keys().isdisjoint(_FORMAT_FIELDS) and order.profile.output[0] == "text"
+        formats = None if is_plain else _list_formats(order)  # hot: nearly every create is plain
         if not formats:
-            return [self.text_content(order, self.words(order))]
-        return [self.fill_format(order, wanted) for wanted in formats]
+            return {"content": [self.text_content(order, self.words(order))], "type": "model_output"}
+        return {"content": [self.fill_format(order, wanted) for wanted in formats], "type": "model_output"}
 
     def fill_format(self, order: CreateRequest, wanted: Json) -> Json:
         """Return the content for one response format."""
@@ -363,13 +360,12 @@ def _list_formats(order: CreateRequest) -> list[Json]:
     """
     formats: list[Json] = []
     body = order.body
-    if not body.keys().isdisjoint(_FORMAT_FIELDS):  # hot: nearly every create has none
-        if wanted := body.get("response_format"):
-            formats = wanted if isinstance(wanted, list) else [wanted]
-        elif kinds := body.get("response_modalities"):
-            formats = [{"type": kind} for kind in kinds]
-        elif body.get("response_mime_type") == "application/json":
-            formats = [{"type": "text", "mime_type": "application/json"}]
+    if wanted := body.get("response_format"):
+        formats = wanted if isinstance(wanted, list) else [wanted]
+    elif kinds := body.get("response_modalities"):
+        formats = [{"type": kind} for kind in kinds]
+    elif body.get("response_mime_type") == "application/json":
+        formats = [{"type": "text", "mime_type": "application/json"}]
     made = order.profile.output
     if not formats and made[0] != "text" and makes_media(made[0]):
         return [{"type": made[0]}]

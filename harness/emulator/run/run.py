@@ -115,8 +115,10 @@ class Run:
             self._plan_error()
         if self.background:
             self.shown = 1 if self.waiting else 2
-        elif self._hold is None:
-            self.settle(self._goal, at=self.created)
+        elif self._hold is None:  # hot: it has settled as soon as it is made
+            self.settled = True
+            if script.error_event is not None:
+                self._close(self.events)
         else:
             self.shown = min(self._hold, len(self.events))
 
@@ -171,7 +173,9 @@ class Run:
     @property
     def visible_status(self) -> str:
         """The status that polls see; for a while after a cancel it may still be the old one."""
-        return self._old_status if self._lag else self.status
+        if self._lag:
+            return self._old_status
+        return self._goal if self.settled else self.status
 
     @property
     def concluded(self) -> bool:
@@ -356,12 +360,12 @@ class Run:
         self.settle("cancelled")
         self._lag = self.script.cancel_lag and self.script.cancel_lag + 1
 
-    def settle(self, status: str, *, at: str = "") -> None:
-        """End the run with a final status, now or `at` another time."""
+    def settle(self, status: str) -> None:
+        """End the run with a final status, now."""
         self._goal = self._world.contract.lifecycle.end(self.status, status)
         self.settled = True
         self.waiting = False
-        self.updated = at or self._world.timestamps.now()
+        self.updated = self._world.timestamps.now()
         if self._events is not None:
             self._close(self._events)
         if self.background:

@@ -201,13 +201,3 @@ def usable_id(value: str, what: str) -> str:
     if re.fullmatch(r"[^\s/:?#%]+", value) is None:
         raise invalid(f"The id {value!r} of {what} cannot be used in a path: avoid blanks and / : ? # %.")
     return value
-
-
-def weigh_json(data: bytes) -> int:
-    """Return about how many bytes of memory a JSON text takes once it is read: values and objects beside texts."""
-    return len(data) + 64 * (data.count(b",") + data.count(b"[")) + 240 * data.count(b"{")
-
-
-def weigh_answer(steps: list[Any]) -> int:
-    """Return about how many bytes of memory the steps of an answer take: as values, events, frames and bodies."""
-    return 4 * len(msgspec.json.encode(steps))

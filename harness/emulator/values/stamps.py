@@ -155,14 +155,14 @@ DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 
 
 class Timestamps:
-    """Gives the current time as text; caches the text of the current second, which every create needs."""
+    """Gives the current time as text; caches the texts of the current second, which every create needs."""
 
-    __slots__ = ("_clock", "_second", "_text", "offset", "start")
+    __slots__ = ("_clock", "_date", "_dated", "_second", "_text", "offset", "start")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._second = -1
-        self._text = ""
+        self._text = self._date = self._dated = ""
         self.start = self.offset = DAY_ONE.timestamp()
         """Added to the clock, whose seconds start anywhere: `start` for fields, `offset` for signatures."""
 
@@ -181,6 +181,15 @@ class Timestamps:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         return self._text
+
+    def write_date(self) -> str:
+        """Return the time as the header `Date` has it."""
+        now = self.now()
+        if now is not self._dated:
+            from email.utils import format_datetime  # only servers have the machine's time
+
+            self._dated, self._date = now, format_datetime(datetime.fromisoformat(now), usegmt=True)
+        return self._date
 
 
 def later(moment: str, **lapse: float) -> str:

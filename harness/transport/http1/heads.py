@@ -267,7 +267,7 @@ def field_bytes(text: str) -> bytes:
 @lru_cache(maxsize=512)
 def write_start(status: int, reason: str, headers: Headers) -> bytes | None:
     """Status line and fields; None if some of them state the framing or the fate of the connection."""
-    if any(name in headers for name in FRAMING_FIELDS):
+    if not headers.names.isdisjoint(FRAMING_FIELDS):
         return None
     return _format_status(status, reason) + write_fields(headers)
 
