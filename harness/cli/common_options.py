@@ -73,14 +73,8 @@ def contract_of(options: HasRevision) -> Contract:
 
 def header_option(group: str) -> Any:
     """Declare headers of the user's own."""
-    return option(
-        "header to send with every request (repeatable)",
-        HEADER,
-        flags=("-H", "--header"),
-        repeats=True,
-        trust=Trust.SEND,  # a gateway may route by any of them
-        group=group,
-    )
+    about = "header to send with every request (repeatable)"  # a gateway may route by any of them
+    return option(about, HEADER, flags=("-H", "--header"), repeats=True, trust=Trust.SEND, group=group)
 
 
 def ca_file_option(group: str = "") -> Any:
@@ -102,7 +96,8 @@ def plain_http_option(group: str) -> Any:
 
 def level_option(group: str) -> Any:
     """Declare the weakest level to include."""
-    return option("weakest level to judge: must, should or may", LEVEL, Level.MAY, shown="may", group=group)
+    about = "weakest level to judge: must, should or may"
+    return option(about, LEVEL, Level.MAY, shown="may", group=group, once="selects")
 
 
 @dataclass(kw_only=True)
@@ -117,25 +112,20 @@ class ExtensionOptions(Options):
 
 def json_option(about: str = "print one JSON object", group: str = "") -> Any:
     """Declare machine-readable output."""
-    return flag(about, trust=Trust.CALL, group=group)
+    return flag(about, trust=Trust.CALL, group=group, once="reports")
 
 
 def report_option(formats: Collection[str], group: str = "") -> Any:
     """Declare report files."""
     about = f"write a report (repeatable): {', '.join(formats)}"
-    return option(about, REPORT, repeats=True, trust=Trust.INSIDE, completes="report", group=group)
+    more: dict[str, Any] = {"trust": Trust.INSIDE, "completes": "report", "group": group, "once": "reports"}
+    return option(about, REPORT, repeats=True, **more)
 
 
 def verbose_option(adds: str, group: str = "output") -> Any:
     """Declare how much is printed, with the words for what the first -v adds."""
-    return option(
-        f"{adds}; -vv: also print every exchange",
-        TALLY,
-        0,
-        flags=("-v", "--verbose"),
-        trust=Trust.CALL,
-        group=group,
-    )
+    more: dict[str, Any] = {"flags": ("-v", "--verbose"), "trust": Trust.CALL, "group": group, "once": "reports"}
+    return option(f"{adds}; -vv: also print every exchange", TALLY, 0, **more)
 
 
 @dataclass(kw_only=True)
@@ -147,7 +137,5 @@ class OutputOptions(Options):
     verbose: int = verbose_option("explain warnings")
     quiet: bool = flag(
         "print only the verdict, and the ids of what failed",
-        flags=("-q", "--quiet"),
-        trust=Trust.CALL,
-        group="output",
-    )
+        flags=("-q", "--quiet"), trust=Trust.CALL, group="output", once="reports",
+    )  # fmt: skip

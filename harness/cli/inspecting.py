@@ -34,7 +34,8 @@ _FROM_HERE = {"//0.0.0.0:": "//127.0.0.1:", "//[::]:": "//[::1]:"}
 
 def open_option(group: str = "") -> Any:
     """Declare the option that opens the page."""
-    return flag("open the inspector, a page at the server's root that shows its traffic", group=group)
+    about = "open the inspector, a page at the server's root that shows its traffic"
+    return flag(about, group=group, once="reports")
 
 
 class ShowsPage(Protocol):

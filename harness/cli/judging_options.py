@@ -34,11 +34,13 @@ class BaselineOptions(OutputOptions):
     """The same for a command that judges, and the file of known failures."""
 
     baseline: str | None = option(
-        "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts"
+        "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts", once="reports"
     )
     baseline_update: bool = flag(
-        "add new failures to the baseline, and remove stale entries", trust=Trust.CALL, group="verdicts"
-    )
+        "add new failures to the baseline, and remove stale entries",
+        trust=Trust.CALL, group="verdicts", once="reports",
+    )  # fmt: skip
+    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     no_config: bool = flag("ignore [tool.harness] of pyproject.toml", trust=Trust.CALL, group="run")
 
 

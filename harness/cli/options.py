@@ -18,7 +18,7 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from harness.cli.masking import mask_text
 from harness.outcome import Level, UsageFault
@@ -58,50 +58,45 @@ class ValueKind:
     is_place: bool = False
 
 
-def _read_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number: write one such as 30 or 0.5") from None
-
-
 _VERSION = re.compile(r"(?:/?[\w-][\w.-]*(?:/[\w-][\w.-]*)*/?)?", re.ASCII)
 """Segments of a path, and none that leads up: a host may serve several people, each below a path."""
 
+_WHOLE = re.compile(r"-?[0-9]+")
 _MOST = 1e9
 """The largest number that an option takes, and its inverse the smallest: no clock waits for 1e300 seconds."""
 
 
-def _read_from(lowest: float, words: str) -> Callable[[str], float]:
+def _number(words: str, lowest: float, metavar: str = "S") -> ValueKind:
+    """A number from `lowest` on."""
+
     def read(text: str) -> float:
-        value = _read_number(text)
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is not a number: write one such as 30 or 0.5") from None
         if not lowest <= value <= _MOST:
             raise ValueError(f"{text!r} must be {words}, from {lowest:g} to {_MOST:g}")
         return value
 
-    return read
+    return ValueKind(words, read, {"type": "number", "minimum": lowest, "maximum": _MOST}, metavar)
 
 
-def _read_whole(lowest: int, words: str, most: float = math.inf) -> Callable[[str], int]:
+def _whole(words: str, lowest: float, most: float = math.inf) -> ValueKind:
+    """A whole number between these."""
+
     def read(text: str) -> int:
-        if not text.isdecimal() or not lowest <= int(text) <= most:
+        if _WHOLE.fullmatch(text) is None or not lowest <= int(text) <= most:
             raise ValueError(f"{text!r} must be {words}")
         return int(text)
 
-    return read
+    bounds = {name: bound for name, bound in (("minimum", lowest), ("maximum", most)) if math.isfinite(bound)}
+    return ValueKind(words, read, {"type": "integer", **bounds}, "N")
 
 
 def _read_version(text: str) -> str:
     if _VERSION.fullmatch(text) is None:
         raise ValueError(f"{text!r} is not an API version: write letters, digits and dashes, such as v1beta")
     return text.strip("/")
-
-
-def _read_seed(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} must be a whole number") from None
 
 
 def _read_header(text: str) -> tuple[str, str]:
@@ -140,43 +135,13 @@ LEVEL = ValueKind(
 FLAG = ValueKind("true or false", str, {"type": "boolean"})
 TALLY = ValueKind("a number of repetitions", str, {"type": "integer"})
 """A flag that counts how often it is given."""
-COUNT = ValueKind(
-    "a whole number, 1 or more",
-    _read_whole(1, "a whole number, 1 or more"),
-    {"type": "integer", "minimum": 1},
-    "N",
-)
-WHOLE = ValueKind(
-    "a whole number, 0 or more",
-    _read_whole(0, "a whole number, 0 or more"),
-    {"type": "integer", "minimum": 0},
-    "N",
-)
-SEED = ValueKind("a whole number", _read_seed, {"type": "integer"}, "N")
-SECONDS = ValueKind(
-    "a number of seconds, 0 or more",
-    _read_from(0, "a number of seconds"),
-    {"type": "number", "minimum": 0, "maximum": _MOST},
-    "S",
-)
-POSITIVE_SECONDS = ValueKind(
-    "a positive number of seconds",
-    _read_from(1 / _MOST, "a positive number of seconds"),
-    {"type": "number", "minimum": 1 / _MOST, "maximum": _MOST},
-    "S",
-)
-POSITIVE_NUMBER = ValueKind(
-    "a number above 0",
-    _read_from(1 / _MOST, "a number above 0"),
-    {"type": "number", "minimum": 1 / _MOST, "maximum": _MOST},
-    "N",
-)
-PORT = ValueKind(
-    "a port, 0 to 65535",
-    _read_whole(0, "a port, 0 to 65535", 65_535),
-    {"type": "integer", "minimum": 0, "maximum": 65_535},
-    "N",
-)
+COUNT = _whole("a whole number, 1 or more", 1)
+WHOLE = _whole("a whole number, 0 or more", 0)
+SEED = _whole("a whole number", -math.inf)
+SECONDS = _number("a number of seconds", 0)
+POSITIVE_SECONDS = _number("a positive number of seconds", 1 / _MOST)
+POSITIVE_NUMBER = _number("a number above 0", 1 / _MOST, "N")
+PORT = _whole("a port, 0 to 65535", 0, 65_535)
 VERSION = ValueKind("an API version", _read_version, {"type": "string", "pattern": f"^{_VERSION.pattern}$"}, "V")
 HEADER = ValueKind("a header, 'Name: value'", _read_header, metavar="'N: V'")
 KEY = ValueKind("an API key", _read_key, metavar="KEY")
@@ -199,24 +164,26 @@ class Option:
     """One phrase without a period; the default is added."""
     kind: ValueKind
     default: Any
-    flags: tuple[str, ...] | None
+    flags: tuple[str, ...] | None = None
     """None: `--` and the field's name. Empty: an argument without a flag."""
-    nargs: str | None
-    const: Any
+    nargs: str | None = None
+    const: Any = None
     """The value of an option that is given without one."""
-    repeats: bool
-    metavar: str
-    choices: tuple[str, ...]
-    variable: str
+    repeats: bool = False
+    metavar: str = ""
+    choices: Sequence[str] = ()
+    variable: str = ""
     """The environment variable that holds the value."""
-    trust: Trust | None
-    group: str
-    shown: str
+    trust: Trust | None = None
+    group: str = ""
+    shown: str = ""
     """The default in words, where it is no single value."""
-    completes: str
+    completes: str = ""
     """What completion offers: a key of what `completion.list_words` returns."""
     only_in_file: bool = False
     """Whether it is no option of the command line: a key of the command's table that other commands read."""
+    once: Literal["", "selects", "reports"] = ""
+    """Why a line that repeats a result leaves it out: it selects the results of a run, or reports them."""
     name: str = ""
 
     @property
@@ -300,30 +267,10 @@ class Option:
         return "" if self.kind in (HEADER, KEY) else f" = {value!r}"  # a header may hold a key
 
 
-def option(
-    about: str,
-    kind: ValueKind = TEXT,
-    default: Any = None,
-    *,
-    flags: tuple[str, ...] | None = None,
-    nargs: str | None = None,
-    const: Any = None,
-    repeats: bool = False,
-    metavar: str = "",
-    choices: Sequence[str] = (),
-    variable: str = "",
-    trust: Trust | None = None,
-    group: str = "",
-    shown: str = "",
-    completes: str = "",
-    only_in_file: bool = False,
-) -> Any:
-    """Declare an option: the value of a field in an `Options` class."""
-    declared = Option(
-        about, kind, default, flags, nargs, const, repeats, metavar or kind.metavar, tuple(choices), variable,
-        trust, group, shown, completes, only_in_file,
-    )  # fmt: skip
-    return dataclasses.field(default=default, metadata={"option": declared})
+def option(about: str, kind: ValueKind = TEXT, default: Any = None, **more: Any) -> Any:
+    """Declare an option: the value of a field in an `Options` class; `more` are further fields of `Option`."""
+    more.setdefault("metavar", kind.metavar)
+    return dataclasses.field(default=default, metadata={"option": Option(about, kind, default, **more)})
 
 
 def flag(about: str, **more: Any) -> Any:
@@ -351,17 +298,6 @@ class Page:
     notes: str = ""
     regrouped: Mapping[str, str] = dataclasses.field(default_factory=dict)
     shares: frozenset[str] = frozenset()
-
-
-_OF_ONE_RUN = frozenset(
-    {
-        "check", "exclude", "only", "profile", "level", "last_failed",
-        "set", "incidents", "kinds", "cuts", "endings", "event_ids", "resume", "text", "script", "further",
-        "scenario", "cassette", "mode", "client", "enough", "fail_fast", "dry_run",
-        "baseline", "baseline_update", "report", "json", "verbose", "quiet", "open",
-    }
-)  # fmt: skip
-"""The options that say which results a run has, and how it reports them."""
 
 
 @dataclass(kw_only=True)
@@ -399,16 +335,17 @@ class Options:
                 raise UsageFault(f"{declared[name].long_flag} {why}")
 
     def repeat(self, *narrowed: str) -> str:
-        """The line that runs this command again, narrowed by these words to some of its results.
+        """The line that runs this command again, narrowed by these words to some of its results, or `-v` for all.
 
         It has all other options that were given, keys as variables; the environment and a configuration file give
         theirs again.
         """
+        left_out = ("reports",) if narrowed == ("-v",) else ("selects", "reports")
         arguments, flags = [], []
         for name, item in self.list_options().items():
             if not item.list_flags():
                 arguments += [shlex.quote(mask_text(value)) for value in (getattr(self, name),) if value]
-            elif name in self.given and name not in _OF_ONE_RUN:
+            elif name in self.given and item.once not in left_out:
                 given = self.given[name]
                 flags += [_write_flag(item, text) for text in (given if isinstance(given, list) else [given])]
         child = "" if self.child is None else f"-- {shlex.join(map(mask_text, self.child))}"

@@ -58,7 +58,8 @@ def write_line(text: str, stream: TextIO, *, role: str = "plain", hang: int = 0)
     from harness.report.screen import Line, Role, Screen, wants_colour  # late: `--version` does not need it
 
     screen = Screen(stream, colour=wants_colour(stream, os.environ))
-    screen.lines(Line(line, Role(role), hang=hang) for line in text.split("\n"))
+    for line in text.split("\n"):
+        screen.line(line if role == "plain" and not hang else Line(line, Role(role), hang=hang))
 
 
 _HELP = re.compile(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -19,6 +19,7 @@ from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
+from harness.report.finding_text import ROLES, Paint, leave_unpainted
 from harness.wire import Exchange
 
 _NAMED = 6
@@ -29,15 +30,6 @@ ENDED_EARLY = "the run ended early"
 
 UNTESTED_TARGET = "the target was not tested"
 """The verdict on a target that never gave a run a response to judge."""
-
-Paint = Callable[[Accounted, str], str]
-"""Returns a text in the color of an outcome, or unchanged."""
-
-
-def leave_unpainted(_: Accounted, text: str) -> str:
-    """Return the text as it is, for a surface without colors."""
-    return text
-
 
 _WORD = re.compile(r"[a-z]+[ ,]")
 _BETWEEN_CLAUSES = re.compile(r"; (?![^(]{0,400}\))")
@@ -148,7 +140,7 @@ def list_counts(
     for outcome in Accounted:
         if outcome is not without and (number := counts.get(outcome, 0)):
             known = f" ({baselined} in the baseline)" if outcome is Accounted.WARNED and baselined else ""
-            listed.append(paint(outcome, f"{number} {outcome.word}") + known)
+            listed.append(paint(ROLES[outcome], f"{number} {outcome.word}") + known)
     return ", ".join(listed)
 
 

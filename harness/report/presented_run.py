@@ -26,7 +26,7 @@ from harness.report.accounting import (
 from harness.report.causes import FAILING, Cause, list_causes
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import Presentation
-from harness.report.finding_text import Paint
+from harness.report.finding_text import Paint, leave_unpainted
 from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
 
@@ -176,11 +176,11 @@ class PresentedRun(CollectedRun):
     @property
     def totals(self) -> str:
         """The line of totals."""
-        return self.write_totals(lambda _, text: text)
+        return self.write_totals(leave_unpainted)
 
     def write_totals(self, paint: Paint) -> str:
         """The line of totals, in color."""
-        return self.presentation.write_totals(self, paint)
+        return self.accounting.write_totals(self.whole()[1].seconds, paint)
 
     @property
     def causes(self) -> list[Cause]:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Self, TextIO
 
+from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import shorten
 
 PAUSE, PAUSE_ON_TERMINAL = 10.0, 2.0
@@ -59,6 +60,12 @@ _COLORS = {
     Role.NOT_TESTED: "35",
 }
 """The color of each role on a terminal, as an SGR code."""
+
+
+_VERDICTS = dict.fromkeys(FIRST_WORDS.values(), Role.WARNED) | {
+    FIRST_WORDS[Exit.OK]: Role.PASSED,
+    FIRST_WORDS[Exit.FAILED]: Role.FAILED,
+}
 
 
 class Line(str):
@@ -153,8 +160,11 @@ class Screen:
         return [self.paint(role, row) for row in wrap(line, columns - 1, hang)]
 
     def line(self, text: str) -> None:
-        """Write a line that stays."""
+        """Write a line that stays; the first word of a verdict has its color."""
         self.erase()
+        word, colon, rest = text.partition(": ")
+        if colon and word in _VERDICTS and not isinstance(text, Line):
+            text = f"{self.paint(_VERDICTS[word], word)}: {rest}"
         for row in self.rows(text):
             self._out.write(row + "\n")
         self._written = self._now()

@@ -30,7 +30,7 @@ from harness.engine.events import (
 from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
-from harness.outcome import Accounted, Because, Exit, Level, Reason, Verdict
+from harness.outcome import Accounted, Because, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.causes import FAILING
 from harness.report.commands.presentation import EXPLAINED
@@ -88,7 +88,7 @@ class TerminalReport:
                 self._handle(shown)
             elif isinstance(shown, RunFinished):
                 self._summary.print_failed()
-                self._summary.print_verdict(shown)
+                self._summary.print_verdict()
 
     def close(self) -> None:
         """Write nothing more by itself, and leave no progress line; a run that finishes does this, too."""
@@ -316,15 +316,15 @@ class SummaryPrinter:
             named = ", ".join(f"{key} = {escape_controls(text)}" for key, text in settings.items())
             self._screen.line(f"pyproject.toml leaves something out: {named} (--no-config ignores it)")
         if not self._verbose:
-            steps = (*self._presentation.next_steps(self._state), self._presentation.run_again(self._state))
-            self._screen.lines(Line(escape_controls(step), Role.HELP) for step in steps if step)
-        self.print_verdict(finished)
+            steps = self._presentation.next_steps(self._state)
+            self._screen.lines(Line(escape_controls(step), Role.HELP) for step in steps)
+            if again := self._presentation.run_again(self._state):
+                self._screen.line(Line(escape_controls(f"help: `{again}` shows all of it"), Role.COMMAND))
+        self.print_verdict()
 
-    def print_verdict(self, finished: RunFinished) -> None:
+    def print_verdict(self) -> None:
         """Print the last line."""
-        word, _, rest = self._state.verdict_text.partition(":")
-        role = {Exit.OK: Role.PASSED, Exit.FAILED: Role.FAILED}.get(finished.exit, Role.WARNED)
-        self._screen.line(f"{self._screen.paint(role, word)}:{rest}")
+        self._screen.line(self._state.verdict_text)
 
     def print_failed(self) -> None:
         """Print the ids of what failed."""
@@ -355,6 +355,10 @@ class SummaryPrinter:
         worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
         if worst is not None and not self._verbose:
             self._results.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
+        elif not (failed or self._verbose):
+            warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
+            for shown in warned[:1]:
+                self._results.explain(shown, "the worst warning" if len(warned) > 1 else "the warning")
         if any(shown.is_silent for shown in failed):
             title += " (* no client can detect it)"
         self._list_lines(title, [self._write_one_line(shown) for shown in failed])

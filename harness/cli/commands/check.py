@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from msgspec.structs import replace
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
 from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish, read_again
-from harness.cli.options import COUNT, Page, Trust, flag, option
+from harness.cli.options import COUNT, FLAG, Page, Trust, flag, option
 from harness.cli.output import Listeners, read_report_words, say, write_json
 from harness.cli.target_options import (
     DeadlineOptions,
@@ -41,29 +42,27 @@ from harness.report.commands.presentation import Presentation
 SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
 """The profile that only reports whether a server is up and what it can do, and its check."""
 
+_selection = partial(option, group="selection", once="selects")
+
 
 @dataclass(kw_only=True)
 class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, BaselineOptions):
     """The options of `harness check`; their keys in a file are those of `[tool.harness]`."""
 
-    check: Sequence[str] | None = option(
+    check: Sequence[str] | None = _selection(
         "run only matching checks (repeatable)",
-        flags=("-c", "--check"), repeats=True, metavar="GLOB", completes="check", group="selection",
+        flags=("-c", "--check"), repeats=True, metavar="GLOB", completes="check",
     )  # fmt: skip
-    exclude: Sequence[str] | None = option(
-        "exclude matching checks (repeatable)",
-        repeats=True,
-        metavar="GLOB",
-        completes="check",
-        group="selection",
+    exclude: Sequence[str] | None = _selection(
+        "exclude matching checks (repeatable)", repeats=True, metavar="GLOB", completes="check"
     )
-    last_failed: bool = flag(
-        "run only the checks that failed in the last run from this folder", trust=Trust.CALL, group="selection"
+    last_failed: bool = _selection(
+        "run only the checks that failed in the last run from this folder", FLAG, False, trust=Trust.CALL
     )
     level: Level = level_option("selection")
-    profile: Sequence[str] | None = option(
+    profile: Sequence[str] | None = _selection(
         f"run only this profile (repeatable); {SMOKE}: one create, and a probe of all capabilities",
-        repeats=True, metavar="NAME", completes="profile", group="selection",
+        repeats=True, metavar="NAME", completes="profile",
     )  # fmt: skip
     strict: bool = flag(
         "also fail on broken SHOULD rules, unless their source is only inferred, and on MUST checks of an offered "
@@ -77,8 +76,10 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
         group="run",
         shown="8 on a target with sessions (docs/control.md), 4 on another server, 1 on the live service",
     )
-    fail_fast: bool = flag("stop at the first failure", group="run")
-    dry_run: bool = flag("print the planned requests, and send nothing", trust=Trust.CALL, group="run")
+    fail_fast: bool = flag("stop at the first failure", group="run", once="selects")
+    dry_run: bool = flag(
+        "print the planned requests, and send nothing", trust=Trust.CALL, group="run", once="reports"
+    )
     verbose: int = verbose_option("list every selected check and the waits of slow exercises, explain warnings")
 
     page = Page(

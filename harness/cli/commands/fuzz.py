@@ -65,6 +65,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         default="smoke",
         metavar="NAME",
         group="search",
+        once="selects",
     )
     max_examples: int | None = option(
         "number of request sequences, of stream checks, and of examples per operation",
@@ -81,16 +82,15 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         URL, metavar="WHERE", trust=Trust.WRITE, group="search",
     )  # fmt: skip
     level: Level = level_option("verdicts")
-    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     exclude: Sequence[str] | None = option(
         "rule or finding code to exclude (repeatable)",
-        repeats=True, metavar="CODE", completes="check", group="verdicts",
+        repeats=True, metavar="CODE", completes="check", group="verdicts", once="selects",
     )  # fmt: skip
     store: str | None = option(
         "failures to replay first next time", FOLDER, trust=Trust.INSIDE, shown=_STORE, group="output"
     )
     no_store: bool = flag("neither keep nor replay failures", group="output")
-    last_failed: bool = flag("only replay the stored failures", trust=Trust.CALL, group="search")
+    last_failed: bool = flag("only replay the stored failures", trust=Trust.CALL, group="search", once="selects")
     output: str | None = option(
         "folder for a script, a test and a cassette of each failure",
         FOLDER, flags=("-o", "--output"), trust=Trust.CALL, group="output",

@@ -115,9 +115,13 @@ class GatewayArguments(HostOptions, BaselineOptions):
         SECONDS, shown="no limit", group="time",
     )  # fmt: skip
     only: Sequence[str] | None = option(
-        "judge only matching rules (repeatable)", repeats=True, metavar="GLOB", completes="check", group="verdicts"
+        "judge only matching rules (repeatable)",
+        repeats=True,
+        metavar="GLOB",
+        completes="check",
+        group="verdicts",
+        once="selects",
     )
-    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     streams: bool = flag("also fail if the gateway buffers streams until their end", group="verdicts")
     verbose: int = verbose_option("list every rule and explain warnings")
 

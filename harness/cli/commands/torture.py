@@ -9,6 +9,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from harness.cli.judging_options import BaselineOptions, baseline_of, finish, re
 from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
+    FLAG,
     PATH,
     POSITIVE_SECONDS,
     PROGRAM,
@@ -51,63 +53,52 @@ fault · 3 nothing ran · 4 stopped early · 130 interrupted"""
 DEFAULT_ENDINGS = "rst,end"
 _PLAYED = "cases (--dry-run lists them)"
 _VERDICTS = "verdicts and reports"
+_case_option = partial(option, group=_PLAYED, once="selects")
 
 
 @dataclass(kw_only=True)
 class TortureArguments(ExtensionOptions, BaselineOptions):
     """The options of `harness torture`."""
 
-    set: str | None = option(
+    set: str | None = _case_option(
         "quick (51 cases), standard (446), application (471), thorough (841), every-byte, table, polling, turns, "
         "tools, cancelling",
-        metavar="NAME", shown="that of the mode", group=_PLAYED,
+        metavar="NAME", shown="that of the mode",
     )  # fmt: skip
-    incidents: str | None = option(
-        "documented incidents instead: all, or these", metavar="LIST", nargs="?", const="all", group=_PLAYED
+    incidents: str | None = _case_option(
+        "documented incidents instead: all, or these", metavar="LIST", nargs="?", const="all"
     )
-    last_failed: bool = flag(
-        "run only the cases that failed in the last run from this folder", trust=Trust.CALL, group=_PLAYED
+    last_failed: bool = _case_option(
+        "run only the cases that failed in the last run from this folder", FLAG, False, trust=Trust.CALL
     )
-    kinds: str | None = option("only these kinds of the set", metavar="LIST", shown="all", group=_PLAYED)
-    cuts: Sequence[str] | None = option(
-        "drops instead: every-event, structural, every-byte, or a plan",
-        repeats=True,
-        metavar="WHERE",
-        group=_PLAYED,
+    kinds: str | None = _case_option("only these kinds of the set", metavar="LIST", shown="all")
+    cuts: Sequence[str] | None = _case_option(
+        "drops instead: every-event, structural, every-byte, or a plan", repeats=True, metavar="WHERE"
     )
-    endings: str | None = option(
-        "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS, group=_PLAYED
+    endings: str | None = _case_option(
+        "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS
     )
-    event_ids: str = option(
-        "events with an id: all, deltas, sparse, none; odd ones (+, /)",
-        default="all",
-        metavar="LIST",
-        group=_PLAYED,
+    event_ids: str = _case_option(
+        "events with an id: all, deltas, sparse, none; odd ones (+, /)", default="all", metavar="LIST"
     )
-    resume: str = option(
+    resume: str = _case_option(
         "exclusive, or inclusive (repeats an event)",
-        default="exclusive", choices=("exclusive", "inclusive"), metavar="HOW", group=_PLAYED,
+        default="exclusive", choices=("exclusive", "inclusive"), metavar="HOW",
     )  # fmt: skip
     revision: str | None = revision_option(_PLAYED)
-    text: str | None = option("the text of the response", shown="that of the mode", group=_PLAYED)
-    script: str | None = option(
-        "serve this whole response (docs/emulator-reference.md)", metavar="JSON", group=_PLAYED
-    )
-    further: str | None = option(
-        "the response in further turns", metavar="JSON", shown="that of the mode", group=_PLAYED
-    )
-    scenario: str | None = option("serve a file of scripted responses", PATH, trust=Trust.INSIDE, group=_PLAYED)
-    cassette: str | None = option("serve a recorded stream", PATH, trust=Trust.INSIDE, group=_PLAYED)
-    client: str | None = option(
+    text: str | None = _case_option("the text of the response", shown="that of the mode")
+    script: str | None = _case_option("serve this whole response (docs/emulator-reference.md)", metavar="JSON")
+    further: str | None = _case_option("the response in further turns", metavar="JSON", shown="that of the mode")
+    scenario: str | None = _case_option("serve a file of scripted responses", PATH, trust=Trust.INSIDE)
+    cassette: str | None = _case_option("serve a recorded stream", PATH, trust=Trust.INSIDE)
+    client: str | None = _case_option(
         "run a known client instead of CMD (docs/clients.md has the names)",
         PROGRAM, trust=Trust.RUN, completes="client", group="the client",
     )  # fmt: skip
-    mode: str | None = option(
+    mode: str | None = _case_option(
         "follow, create, background, poll, chain, tools or cancel",
-        metavar="NAME",
-        shown="follow",
-        group="the client",
-    )
+        metavar="NAME", shown="follow", group="the client",
+    )  # fmt: skip
     loop: bool = flag("start the client once, and send it the tasks (docs/torture.md)", group="the client")
     timeout: float = option(
         "limit in seconds for each started case", POSITIVE_SECONDS, TIMEOUT, group="the client"
@@ -115,19 +106,15 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     jobs: int | None = option(
         "parallel clients", COUNT, flags=("-j", "--jobs"), shown="two for each processor", group="the client"
     )
-    dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS)
-    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group=_VERDICTS)
+    dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS, once="reports")
     allow: Sequence[str] = option(
         "only warn about this rule or finding, such as client.ends; may be repeated",
         metavar="RULE", repeats=True, default=(), group=_VERDICTS,
     )  # fmt: skip
-    enough: int | None = option(
-        "end a kind after N equal failures",
-        WHOLE,
-        shown="5; with a baseline: 0, never",
-        group=_VERDICTS,
+    enough: int | None = _case_option(
+        "end a kind after N equal failures", WHOLE, shown="5; with a baseline: 0, never", group=_VERDICTS
     )
-    fail_fast: bool = flag("stop at the first failure", group=_VERDICTS)
+    fail_fast: bool = _case_option("stop at the first failure", FLAG, False, group=_VERDICTS)
     deadline: float | None = option(
         "stop after S seconds; the run then exits with 1 or 4",
         POSITIVE_SECONDS, shown="no limit", group=_VERDICTS,

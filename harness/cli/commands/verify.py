@@ -32,7 +32,6 @@ class VerifyArguments(BaselineOptions):
     open: bool = flag("show a cassette, or the failures of a JSON report, in the inspector", trust=Trust.CALL)
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
-    strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     verbose: int = verbose_option("list every judged rule")
 
     page = Page(

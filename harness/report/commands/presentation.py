@@ -28,7 +28,7 @@ from harness.report.accounting import (
     list_other_failures,
 )
 from harness.report.evidence.evidence_text import Detail
-from harness.report.finding_text import ROLES, ExplainedFailure, Paint
+from harness.report.finding_text import ExplainedFailure, Paint
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -216,14 +216,6 @@ class Presentation:
         """The failures that are explained at the end, if results are not shown live."""
         return iter(())
 
-    def write_totals(self, state: CollectedRun, paint: Paint) -> str:
-        """The line of totals."""
-
-        def paint_outcome(outcome: Accounted, text: str) -> str:
-            return paint(ROLES[outcome], text)
-
-        return self.accounting(state).write_totals(state.whole()[1].seconds, paint_outcome)
-
     def reasons(self, state: CollectedRun) -> Iterator[str]:
         """The lines below the totals of a terminal: why not everything was tested. With -v it has all the notes.
 
@@ -260,16 +252,15 @@ class Presentation:
             yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
 
     def run_again(self, state: CollectedRun) -> str:
-        """How to see all of the worst failure, as a line of a terminal; `""` if there is none.
+        """The command that prints all of the worst failure; `""` if there is none.
 
-        It is the command for its check alone, unless that check needs the exercises of others to show it.
+        It runs the check of that alone, unless this needs the exercises of others to show it.
         """
         failed = [result for result in state.results if result.outcome is Accounted.FAILED and result.evidence]
         if not (self.repeat and failed):
             return ""
         worst = min(failed, key=attrgetter("urgency"))
-        alone = "the same command with `-v`" if worst.shown_by else f"`{self.repeat('-c', worst.id, '-v')}`"
-        return f"help: {alone} shows all of it"
+        return self.repeat(*(() if worst.shown_by else ("-c", worst.id)), "-v")
 
 
 def describe_stale(result: Result) -> str:
