@@ -28,14 +28,14 @@ def list_ids(exchange: Exchange, api: Api) -> set[str]:
 
 
 def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
-    """Whether an exchange created or changed a resource with one of the `needed` ids, or tried to delete it.
+    """Whether an exchange created or changed a resource with one of the `needed` ids, or tried to.
 
-    A DELETE that was rejected may have taken effect all the same.
+    A DELETE or a cancel that was rejected may have taken effect all the same.
     """
-    if exchange.request.method == "GET" or not (exchange.succeeded or exchange.request.method == "DELETE"):
-        return False
     own = set(referenced_ids(exchange, api))
     in_path = own.intersection(exchange.request.segments)
+    if exchange.request.method == "GET" or not exchange.succeeded:
+        return exchange.request.method != "GET" and bool(in_path & needed)
     return bool(in_path & needed) or any(
         known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own
     )

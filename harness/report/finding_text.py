@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from harness.outcome import Accounted, Finding, Where
 from harness.outcome.words import shorten
-from harness.report.evidence.wire_text import shorten_tokens
+from harness.report.evidence.wire_text import shorten_target, shorten_tokens
 from harness.report.screen import Line, Role
 from harness.wire.message import escape_controls
 
@@ -50,7 +50,8 @@ class ExplainedFailure(NamedTuple):
 def finding_lines(finding: Finding, fixes: SharedFixes | None = None, *, brief: bool = False) -> Iterator[Line]:
     """The message with its place, then what was expected, what came and a cure, if known."""
     where = place(finding.where)
-    yield Line(_put_on_one_line(finding.message + (f" ({where})" if where else "")))
+    text = finding.message + (f" ({where})" if where else "")
+    yield Line(_put_on_one_line(shorten_target(shorten_tokens(text)) if brief else text))
     yield from compared_lines(finding, brief=brief)
     if finding.cure:
         cure = finding.cure if fixes is None else fixes.write(finding.cure, finding.rule)
