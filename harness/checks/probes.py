@@ -46,7 +46,7 @@ from harness.wire import Exchange, How, Request
 from harness.wire.message import EVENT_STREAM, NOT_READY, segment
 
 _REFUSALS = {
-    401: "pass --api-key or set GEMINI_API_KEY",
+    401: "pass --api-key or set GEMINI_API_KEY (`harness serve` accepts any key)",
     402: "it requires a payment",
     403: "this key has no permission for it: pass another one with --api-key",
     429: (

@@ -5,7 +5,6 @@ Layer 8.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +18,7 @@ from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.decide import exit_with
 from harness.engine.events import RunFinished
 from harness.engine.last_failed import read_last_failed
-from harness.outcome import Exit, UsageFault
+from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.written_files import write_file
 
@@ -69,11 +68,8 @@ def baseline_of(
 def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
     """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one.
 
-    A run that was not whole rewrites nothing: the file would pass checks that were not tested. Standard error also
-    reports an interrupt: the output may be a file.
+    A run that was not whole rewrites nothing: the file would pass checks that were not tested.
     """
-    if finished.exit is Exit.INTERRUPTED and not sys.stdout.isatty():
-        say("harness: interrupted", to_errors=True)
     if not options.baseline_update:
         return finished.exit
     if gap := finished.holes[0] if finished.holes else finished.halted or _NOT_WHOLE.get(finished.exit, ""):
@@ -90,9 +86,9 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
         say(f"harness: the baseline {options.baseline} cannot be written: {wrong.strerror}", to_errors=True)
         return finished.exit
     code = exit_with(finished.results, new, vacuous=vacuous)
-    changed = f"baseline {options.baseline}: {added} added, {gone} removed"
-    conforms = "conformant" if code == Exit.OK else "still not conformant"
-    say(f"{changed}; with it, this run is {conforms}", to_errors=options.json)
+    excused = "no failure is unexpected" if code == Exit.OK else "this run still does not pass"
+    changed = f"with baseline {options.baseline} ({added} added, {gone} removed) {excused}"
+    say(f"{FIRST_WORDS[code]}: {changed}.", to_errors=options.json)
     return code
 
 

@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(f"harness: {show_text(str(fault))}", Exit.INCOMPLETE)
             return _say(f"{FIRST_WORDS[Exit.INCOMPLETE]}: the target was not tested.", Exit.INCOMPLETE)
         except KeyboardInterrupt:
-            return _say("harness: interrupted", Exit.INTERRUPTED)
+            return _say(f"{FIRST_WORDS[Exit.INTERRUPTED]}: the command ended early.", Exit.INTERRUPTED)
         except BrokenPipeError:
             return _silence_pipe()
         except HarnessFault as fault:

@@ -227,10 +227,15 @@ class Listeners:
         return self.write()
 
     def _interrupt(self, number: int) -> None:
-        """End the run; of the first interrupt its user learns at once that it was noticed."""
-        if self.screen is not None and not self._is_interrupted:
+        """End the run; of the first interrupt its user learns at once, though the output may be a file."""
+        if not self._is_interrupted:
             self._is_interrupted = True
-            self.screen.note_interrupt()
+            if self.screen is not None and sys.stdout.isatty():
+                self.screen.note_interrupt()
+            else:
+                from harness.report.screen import INTERRUPTING
+
+                say(INTERRUPTING, to_errors=True)
         raise KeyboardInterrupt
 
     def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:

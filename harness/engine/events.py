@@ -18,6 +18,7 @@ from harness.engine.traffic.patience import TimeoutLosses
 from harness.engine.traffic.retries import Waited
 from harness.outcome import Exit, Verdict
 from harness.wire import Exchange
+from harness.wire.addresses import is_loopback, read_host
 
 INTERRUPTED = "it was interrupted"
 """The `halted` of a run that its user ended."""
@@ -36,6 +37,12 @@ class TargetInfo(Struct, frozen=True, kw_only=True):
     model: str = ""
     agent: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept_name(self) -> str:
+        """Its name for what later runs know of it: a server on this machine may have another port then."""
+        host = read_host(self.url)
+        return host if host and is_loopback(host) else self.name
 
 
 class RunStarted(Struct, frozen=True):

@@ -100,7 +100,7 @@ def resolve_target(api: ServerApi, text: str | None, options: TargetOptions) -> 
     if not name:
         raise UsageFault(
             "no target was given (is a variable unset?): name a root URL such as http://127.0.0.1:8000 "
-            "(for a first run without a server: `harness check emulator`)"
+            "(for a first run without a server, write `emulator`)"
         )
     if name == EMULATOR:
         return embed_emulator(api, options)

@@ -246,6 +246,9 @@ class Screen:
         return f"\x1b[{_COLORS[role]}m{text}\x1b[0m" if self._colour and role in _COLORS and text else text
 
 
+INTERRUPTING = "interrupted: the run ends now (Ctrl-C again to stop at once)"
+
+
 class Heartbeat:
     """Calls a function about every second from a thread of its own, until it is stopped or cannot write."""
 

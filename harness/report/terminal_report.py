@@ -39,7 +39,7 @@ from harness.report.evidence.evidence_text import Detail, count_evidence, logs
 from harness.report.finding_text import ROLES, ExplainedFailure, Paint, SharedFixes, write_headline
 from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import Heartbeat, Line, Role, Screen, format_seconds
+from harness.report.screen import INTERRUPTING, Heartbeat, Line, Role, Screen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
@@ -100,7 +100,7 @@ class TerminalReport:
     def note_interrupt(self) -> None:
         """Write at once that an interrupt was noticed."""
         with self._lock:
-            self._screen.line(Line("interrupted: the run ends now (Ctrl-C again to stop at once)", Role.WARNED))
+            self._screen.line(Line(INTERRUPTING, Role.WARNED))
             self._screen.flush()
 
     def _beat(self) -> None:

@@ -148,7 +148,7 @@ def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) 
         assert found.wait(PATIENCE)
         process.send_signal(number)
         _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (Exit.INTERRUPTED, "harness: interrupted\n")
+    assert (process.returncode, said) == (Exit.INTERRUPTED, "INTERRUPTED: the command ended early.\n")
     assert service.stored == {}
 
 

@@ -110,7 +110,7 @@ def run(words: Sequence[str]) -> int:
     stated = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
     selection = _read_selection(arguments)
-    if arguments.last_failed and (failed := read_again(arguments, f"check {target.info.name}", "check")):
+    if arguments.last_failed and (failed := read_again(arguments, f"check {target.info.kept_name}", "check")):
         selection = replace(selection, checks=tuple(check.id for check in catalogue if check.id in failed))
     profiles = target.api.load_profiles()
     make_plan(catalogue, selection, Capabilities(stated), profiles)  # report an unknown id before anything is sent
@@ -135,7 +135,7 @@ def run(words: Sequence[str]) -> int:
     with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)
         finished = listeners.follow(check_target(target, catalogue, options))
-    note_failed(f"check {target.info.name}", finished.results)
+    note_failed(f"check {target.info.kept_name}", finished.results)
     return finish(arguments, baseline, finished)
 
 

@@ -6,6 +6,7 @@ Layer 8.
 from __future__ import annotations
 
 import fnmatch
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, json_option
 from harness.cli.options import Page, argument, flag
-from harness.cli.output import say_lines, write_json
+from harness.cli.output import say, say_lines, write_json
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count, list_some
-from harness.report.screen import Line, align
+from harness.report.screen import Line, align, format_seconds
 from harness.rules import ROWS
 
 if TYPE_CHECKING:
@@ -60,8 +61,15 @@ def run(words: Sequence[str]) -> int:
 
     width = max(map(len, chosen)) + 2
     rows: dict[str, Killers] = {}
+    begun = time.monotonic()
     for name in chosen:
         rows[name] = find_killers(SERVERS, name)
+        if len(rows) == 3 and len(chosen) > 20:
+            left = format_seconds((time.monotonic() - begun) / 3 * (len(chosen) - 3))
+            say(
+                f"note: about {left} for the other {len(chosen) - 3} mutants; a pattern chooses fewer",
+                to_errors=True,
+            )
         if not arguments.json:
             say_lines([Line(f"{name:<{width}}{_word_killers(rows[name])}", hang=width)])
     survivors = [name for name, row in rows.items() if not (row.names or row.errors)]

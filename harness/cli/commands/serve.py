@@ -155,7 +155,7 @@ def run(words: Sequence[str]) -> int:
         cors=() if arguments.no_cors else PAGE_FIELDS,
         cors_for=lambda request: is_for_service(request) and (arguments.cors or is_of_local_page(request)),
     )
-    keys = "send one of the given keys" if emulator.settings.keys else "send any key"
+    keys = "send one of the given keys" if emulator.settings.keys else "send a key; any will do"
 
     given = list(_read_keys(arguments))
     code = serve_with_page(

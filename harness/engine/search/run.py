@@ -63,7 +63,7 @@ class Store:
 
     def __init__(self, root: Path, resolved: ResolvedTarget) -> None:
         self._mask = resolved.make_mask()
-        target = resolved.info.name
+        target = resolved.info.kept_name
         words = re.sub(r"[^a-z0-9]+", "-", self._mask.text(target).lower()).strip("-")[:60] or "target"
         self.folder = root / f"{words}-{hashlib.sha256(target.encode()).hexdigest()[:8]}"
 
