@@ -22,6 +22,8 @@ from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.written_files import write_file
 
+_NOT_WHOLE = (Exit.NOTHING_RAN, Exit.HARNESS_ERROR, Exit.INTERRUPTED)
+
 EXIT_CODES = """\
 exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale baseline entry · 2 usage ·
 3 nothing ran · 4 {} · 5 error in the harness · 130 interrupted"""
@@ -72,7 +74,8 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
     """
     if not options.baseline_update:
         return finished.exit
-    if gap := finished.holes[0] if finished.holes else finished.halted or _NOT_WHOLE.get(finished.exit, ""):
+    gap = finished.holes[0] if finished.holes else finished.halted
+    if gap := gap or (FIRST_WORDS[finished.exit].lower() if finished.exit in _NOT_WHOLE else ""):
         say(
             f"baseline {options.baseline}: unchanged, because the run was incomplete: {mask_text(gap)}",
             to_errors=options.json,
@@ -102,11 +105,3 @@ def read_again(options: BaselineOptions, run: str, noun: str) -> set[str]:
         wanted, what = set(), "everything, as no single exercise shows what failed"
     say(f"harness: running {what} (--last-failed)", to_errors=True)
     return wanted
-
-
-_NOT_WHOLE = {
-    Exit.NOTHING_RAN: "no check ran",
-    Exit.HARNESS_ERROR: "harness error",
-    Exit.INTERRUPTED: "it was interrupted",
-}
-"""Why a run does not say all that it would say of its target, by exit code."""

@@ -50,7 +50,19 @@ LOCAL_DEADLINE = 600.0
 
 
 @dataclass(kw_only=True)
-class TargetArguments(Options):
+class RequestOptions(Options):
+    """What each request has, and who may read it."""
+
+    header: Sequence[tuple[str, str]] | None = header_option("target")
+    revision: str | None = revision_option("target")
+    model: str | None = option("model to request", group="target")
+    agent: str | None = option("agent to request", group="target")
+    ca_file: str | None = ca_file_option("target")
+    plain_http: bool = plain_http_option("target")
+
+
+@dataclass(kw_only=True)
+class TargetArguments(RequestOptions):
     """The target, and how to talk to it."""
 
     target: str | None = argument(
@@ -65,12 +77,6 @@ class TargetArguments(Options):
         "key of another project, for `store.isolation` (which a key of the same project fails)",
         KEY, variable=SERVERS.other_key_variable, trust=Trust.CALL, group="target",
     )  # fmt: skip
-    revision: str | None = revision_option("target")
-    model: str | None = option("model to request", group="target")
-    agent: str | None = option("agent to request", group="target")
-    header: Sequence[tuple[str, str]] | None = header_option("target")
-    ca_file: str | None = ca_file_option("target")
-    plain_http: bool = plain_http_option("target")
     capability: Sequence[str] | None = option(
         "declare or deny a capability (repeatable)",
         repeats=True, metavar="+X|-Y", completes="capability", group="target",

@@ -19,4 +19,5 @@ def render(state: PresentedRun) -> str:
     _, finished = state.whole()
     passed = finished.exit is Exit.OK
     color = _HOLES if passed and not state.is_whole else _COLORS.get(finished.exit, "lightgrey")
-    return dump({"schemaVersion": 1, "label": state.badge_label, "message": state.score, "color": color})
+    label = state.presentation.badge.format(api=state.api.title.lower())
+    return dump({"schemaVersion": 1, "label": label, "message": state.score, "color": color})

@@ -6,7 +6,6 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.look import Mark, mark_of
@@ -25,10 +24,8 @@ _WARNED = (
     "or the baseline lists the failure."
 )
 
-_MARKS = {
-    Exit.OK: Mark("pass", "pass"),
-    Exit.FAILED: Mark("fail", "fail"),
-}
+MARKS = {Exit.OK: mark_of("pass"), Exit.FAILED: mark_of("fail")}
+"""The mark of a verdict; the others have that of `no_answer`."""
 
 
 def render(state: PresentedRun) -> str:
@@ -57,7 +54,7 @@ def render(state: PresentedRun) -> str:
         number = format_count(sum(len(cause.results) for cause in causes), "failure")
         order = f"{number}, grouped by cause. Failures that {presentation.unaware} cannot detect come first, "
         order += "then the most frequent ones."
-    state_mark = _MARKS.get(finished.exit, Mark("void", "void"))
+    state_mark = MARKS.get(finished.exit, mark_of("no_answer"))
     if finished.exit is Exit.OK and not state.is_whole:  # it passed without testing every MUST check
         state_mark = Mark("open", "none")
     return render_template(
@@ -78,13 +75,13 @@ def render(state: PresentedRun) -> str:
         total=sum(counts.values()),
         shown=listed,
         unlisted=len(state.results) - listed,
-        noun=state.noun,
+        noun=presentation.noun,
         names=names,
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
         fixes=SharedFixes(),
         warned=len(warned),
-        warned_about=_WARNED.format(format_count(len(warned), state.noun)),
+        warned_about=_WARNED.format(format_count(len(warned), presentation.noun)),
         broken_about=order,
         unaware=presentation.unaware,
         matrices=list(presentation.matrices(state)),
@@ -120,20 +117,10 @@ def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) ->
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeCount:
-    """How many there are of something, with the word and the mark of it."""
-
-    word: str
-    number: int
-    mark: Mark
-    hatched: bool = False
-
-
-def count_for_bar(counts: Mapping[Accounted, int]) -> list[OutcomeCount]:
+def count_for_bar(counts: Mapping[Accounted, int]) -> list[dict[str, Any]]:
     """The parts of a bar: what was not judged is hatched."""
     return [
-        OutcomeCount(word=outcome.word, number=number, mark=mark_of(str(outcome)), hatched=outcome not in JUDGED)
+        {"word": outcome.word, "number": number, "mark": mark_of(str(outcome)), "hatched": outcome not in JUDGED}
         for outcome in Accounted
         if (number := counts.get(outcome, 0))
     ]

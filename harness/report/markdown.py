@@ -59,7 +59,7 @@ def render(state: PresentedRun) -> str:
         None, (state.halted_text, Markdown("{}.").format(facts) if facts else "", state.totals)
     ):
         lines += [paragraph, ""]
-    lines += [Markdown("| outcome | {}s |").format(state.noun), Markdown("| --- | ---: |")]
+    lines += [Markdown("| outcome | {}s |").format(state.presentation.noun), Markdown("| --- | ---: |")]
     counts = state.accounting.counts
     lines += [Markdown("| {} | {} |").format(one.word, counts[one]) for one in Accounted if counts.get(one, 0)]
     if notes := list(state.list_notes()):

@@ -358,11 +358,6 @@ class PresentedResult:
 
     # in full, as a page has it
 
-    @property
-    def accepted(self) -> tuple[str, ...]:
-        """The outcomes that would have passed, in words."""
-        return self.result.accepts
-
     @cached_property
     def findings(self) -> Excerpt[Finding]:
         """The worst of its findings."""

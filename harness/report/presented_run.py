@@ -114,11 +114,6 @@ class PresentedRun(CollectedRun):
         return self.presentation.subject.format(api=self.api.title)
 
     @property
-    def badge_label(self) -> str:
-        """The label of a badge."""
-        return self.presentation.badge.format(api=self.api.title.lower())
-
-    @property
     def place(self) -> str:
         """Where the target is."""
         target, _ = self.whole()
@@ -129,11 +124,6 @@ class PresentedRun(CollectedRun):
         """The facts about the run below the heading of a page, as word and value."""
         revision = [("API revision", self.revision)] if self.revision else []
         return [*self.presentation.facts(self), *revision]
-
-    @property
-    def noun(self) -> str:
-        """The noun of the tallies, in the singular."""
-        return self.presentation.noun
 
     @property
     def score(self) -> str:

@@ -69,7 +69,7 @@ def test_the_list_imports_no_run() -> None:
 @pytest.mark.parametrize(
     ("raised", "code", "told"),
     [
-        (KeyboardInterrupt(), Exit.INTERRUPTED, "interrupted"),
+        (KeyboardInterrupt(), Exit.INTERRUPTED, "INTERRUPTED: "),
         (BrokenPipeError(), BROKEN_PIPE, ""),
         (TargetFault("it said \x1b[31mred"), 4, r"it said \x1b[31mred"),
         (UsageFault("no \x1b[31mred"), Exit.USAGE, r"no \x1b[31mred"),
@@ -148,7 +148,8 @@ def test_who_is_told_to_end_cleans_up(words: list[str], number: signal.Signals) 
         assert found.wait(PATIENCE)
         process.send_signal(number)
         _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (Exit.INTERRUPTED, "INTERRUPTED: the command ended early.\n")
+    assert process.returncode == Exit.INTERRUPTED
+    assert said == "interrupted: the run ends now (Ctrl-C again to stop at once)\n"
     assert service.stored == {}
 
 
@@ -171,7 +172,7 @@ def test_what_was_just_started_ends_with_the_run(
     monkeypatch.setattr(subprocess, "Popen", start_and_interrupt)
     done = harness(*words, "--", sys.executable, "-c", "import time; time.sleep(60)")
     assert done.code == Exit.INTERRUPTED
-    assert "interrupted\n" in done.out + done.err
+    assert "INTERRUPTED: " in done.out + done.err
     assert [process.poll() is None for process in started] == [False]
 
 

@@ -19,15 +19,7 @@ from msgspec import structs
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli.arguments import read_options
-from harness.cli.common_options import (
-    ca_file_option,
-    contract_of,
-    header_option,
-    plain_http_option,
-    revision_of,
-    revision_option,
-    verbose_option,
-)
+from harness.cli.common_options import contract_of, revision_of, verbose_option
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
 from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
@@ -46,11 +38,8 @@ from harness.cli.options import (
 )
 from harness.cli.output import Listeners, say, say_masked
 from harness.cli.serving import DUMMY_KEY, command_environment
-from harness.cli.target_options import resolve_named, wait_for
-from harness.engine.targets import (
-    EMULATOR,
-    ResolvedTarget,
-)
+from harness.cli.target_options import RequestOptions, resolve_named, wait_for
+from harness.engine.targets import EMULATOR, ResolvedTarget
 from harness.interactions.servers import SERVERS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
@@ -78,7 +67,7 @@ _DYING = 0.5
 
 
 @dataclass(kw_only=True)
-class GatewayArguments(HostOptions, BaselineOptions):
+class GatewayArguments(RequestOptions, HostOptions, BaselineOptions):
     """The options of `harness gateway`."""
 
     target: str | None = argument(
@@ -89,12 +78,7 @@ class GatewayArguments(HostOptions, BaselineOptions):
         "key that the client sends, if the gateway has keys of its own", KEY, variable=KEY_VARIABLE,
         trust=Trust.CALL, shown=f"${KEY_VARIABLE}, or {DUMMY_KEY}", group="gateway",
     )  # fmt: skip
-    header: Sequence[tuple[str, str]] | None = header_option("gateway")
-    revision: str | None = revision_option("gateway")
-    model: str | None = option("model to request, by its name in the gateway", group="gateway")
-    agent: str | None = option("agent to request", group="gateway")
-    ca_file: str | None = ca_file_option("gateway")
-    plain_http: bool = plain_http_option("gateway")
+    model: str | None = option("model to request, by its name in the gateway", group="target")
     upstream_port: int = option("port to listen on; 0 picks a free one", PORT, UPSTREAM_PORT, group="upstream")
     upstream_host: str = option("address to listen on", HOST, "127.0.0.1", trust=Trust.BIND, group="upstream")
     open: bool = open_option("upstream")
@@ -132,6 +116,7 @@ class GatewayArguments(HostOptions, BaselineOptions):
             "harness gateway http://127.0.0.1:4000 \\\n    -- my-gateway --port 4000 --upstream http://127.0.0.1:9100",
         ),
         usage="URL [options] [-- CMD …]",
+        regrouped={"target": "gateway"},
         groups=("gateway", "upstream", "time", "verdicts", "output"),
         notes=f"""\
 CMD starts the gateway, which finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL). At the end

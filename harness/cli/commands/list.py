@@ -9,12 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import (
-    ExtensionOptions,
-    contract_of,
-    json_option,
-    revision_option,
-)
+from harness.cli.common_options import ExtensionOptions, contract_of, json_option, revision_option
 from harness.cli.options import Page, Trust, argument, flag
 from harness.cli.output import say, say_lines, write_json
 from harness.cli.rules import load_every_check
@@ -50,21 +45,15 @@ class ListArguments(ExtensionOptions):
 
 OPTIONS = ListArguments
 
-_LISTINGS = {
-    "sentences": ("revision",),
-    "capabilities": ("revision",),
-}
-"""The lists other than the catalog, each with the filters that it does not have."""
-
 
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(ListArguments, words)
-    listings = [name for name in _LISTINGS if getattr(arguments, name)]
-    if listings:
-        arguments.refuse(listings[1:], f"and --{listings[0]} are two lists: give one of them")
-        arguments.refuse(_LISTINGS[listings[0]], f"has no effect with --{listings[0]}: remove one of them")
+    for name in ("sentences", "capabilities"):
+        if getattr(arguments, name):
+            arguments.refuse(("revision",), f"has no effect with --{name}: remove one of them")
     if arguments.sentences:
+        arguments.refuse(("capabilities",), "and --sentences are two lists: give one of them")
         from harness.cli.rules.sentences import choose_sentences, sentence_lines, sentence_record
 
         chosen = choose_sentences(arguments.globs)
@@ -74,17 +63,14 @@ def run(words: Sequence[str]) -> int:
             say_lines(sentence_lines(chosen))
         return 0
     selection = Selection(checks=tuple(arguments.globs))
-    plan = make_plan(
-        load_every_check(),
-        selection,
-        everything(SERVERS.load_capabilities()),
-        SERVERS.load_profiles(),
-    )
+    offered = everything(SERVERS.load_capabilities())
+    plan = make_plan(load_every_check(), selection, offered, SERVERS.load_profiles())
+    selected = [item.check for item in plan.checks if item.skip is None]
     if arguments.capabilities:
-        _print_capabilities([item.check for item in plan.checks if item.skip is None], as_json=arguments.json)
+        _print_capabilities(selected, as_json=arguments.json)
         return 0
     contract = contract_of(arguments)
-    checks = [item.check for item in plan.checks if item.skip is None and contract.holds(item.check.rule)]
+    checks = [check for check in selected if contract.holds(check.rule)]
     if not checks:
         raise UsageFault("no check of this revision matches: remove GLOB or --revision")
     if arguments.json:
@@ -93,14 +79,8 @@ def run(words: Sequence[str]) -> int:
         write_json([check_record(check) for check in checks])
         return 0
     needs = {check.id: f" (needs {', '.join(sorted(check.requires))})" for check in checks if check.requires}
-    say_lines(
-        align(
-            [
-                (check.id, str(check.rule.level), str(check.profile), f"{check.title}{needs.get(check.id, '')}")
-                for check in checks
-            ]
-        )
-    )
+    rows = [(c.id, str(c.rule.level), str(c.profile), f"{c.title}{needs.get(c.id, '')}") for c in checks]
+    say_lines(align(rows))
     rules = sum(check.rule.subject is Subject.RELAY for check in checks)
     counts = {"check": len(checks) - rules, "gateway rule": rules}
     say(", ".join(format_count(count, what) for what, count in counts.items() if count))

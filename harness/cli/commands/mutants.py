@@ -104,7 +104,8 @@ def _word_killers(row: Killers) -> str:
     if row.errors:
         return "NOT TESTED"
     added = SERVERS.load_extensions()
-    return ", ".join(sorted(row.names, key=lambda name: name.partition(".")[0] not in added)) or "SURVIVED"
+    names = sorted(row.names, key=lambda name: name.partition(".")[0] not in added)
+    return list_some(names, 8, hint="--json names all") or "SURVIVED"
 
 
 def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator[str]:

@@ -187,22 +187,15 @@ def _count_answers(state: CollectedRun) -> Counter[str]:
     return sum((Counter(phase.answers) for phase in state.phases), Counter())
 
 
-_SINGULAR = {
-    "histories": "history",
-    "operations": "operation",
-    "requests": "request",
-    "kinds of operation": "kind of operation",
-    "resources": "resource",
-    "calls": "call",
-    "successes": "success",
-    "links": "link",
-}
+def _name_count(word: str, number: int) -> str:
+    """The noun of a count, which is a plural, for this number."""
+    special = {"histories": "history", "successes": "success", "kinds of operation": "kind of operation"}
+    return special.get(word, word.removesuffix("s")) if number == 1 else word
 
 
 def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
     """One line for an engine, then its notes and, if it tested too little, the reasons."""
-    named = {word: _SINGULAR.get(word, word) if number == 1 else word for word, number in phase.counts.items()}
-    counts = ", ".join(f"{number:,} {named[word]}" for word, number in phase.counts.items())
+    counts = ", ".join(f"{number:,} {_name_count(word, number)}" for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts or not phase.vacuous:
         yield Line(f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}", hang=11)

@@ -45,8 +45,8 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["check"], 2, "harness check emulator"),
-        (["check", ""], 2, "harness check emulator"),
+        (["check"], 2, "write `emulator`"),
+        (["check", ""], 2, "write `emulator`"),
         (["check", DEAD, "--levle", "must"], 2, "did you mean '--level'"),
         (["check", DEAD, "--level", "mus"], 2, "did you mean 'must'"),
         (["check", DEAD, "--profile", "cor"], 2, "did you mean 'core'"),
