@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import Struct, field
@@ -124,11 +122,6 @@ class Family:
     keeps: bool = True
 
     @property
-    def scope(self) -> str:
-        """A pattern for the paths of the document that belong to it."""
-        return rf"^/{self.collection}(/|$)"
-
-    @property
     def beginning(self) -> str:
         """The operation that every chain of links begins with."""
         return f"POST /{self.collection}"
@@ -137,14 +130,15 @@ class Family:
 class SearchDocument(Struct, frozen=True, kw_only=True):
     """The OpenAPI document of the API, and the rules of its search.
 
-    `write` puts a copy that fits a target into a temporary folder. The first of the `families` is always searched,
-    the others if they are served. `refused` is the rule on the body of a rejection. `echoed` are rules on the
-    caller's own input in a read, judged only on creates; `shapes` are not judged once a wrong create was accepted.
+    `build` returns a copy that fits a target and refers to nothing outside. The first of the `families` is always
+    searched, the others if they are served. `refused` is the rule on the body of a rejection. `echoed` are rules
+    on the caller's own input in a read, judged only on creates; `shapes` are not judged once a wrong create was
+    accepted.
     `with_keys` are further checks for targets that check keys; `weigh_wrong_key` rates the status of a response to
     a wrong key, None if it is right. `strict` are checks that lenient services fail.
     """
 
-    write: Callable[[Any], AbstractContextManager[Path]]
+    build: Callable[[Any], dict[str, Any]]
     families: tuple[Family, ...]
     refused: str
     echoed: frozenset[str] = frozenset()

@@ -6,16 +6,13 @@ Layer 2. Must not know which tool reads it.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from harness.contract.requests import RequestBuilder
+from harness.contract.schema.openness import close
+from harness.contract.schema.schemas import Schemas
 from harness.kit.search import Family
-from harness.written_files import write_file
 
 # The resources of the document, and which checks of the tool count for each.
 
@@ -71,7 +68,7 @@ NEIGHBOURS = tuple(
 )
 
 
-# A copy of the OpenAPI document that is tailored to one target, in a temporary folder.
+# A copy of the OpenAPI document that is tailored to one target, with all schemas in it.
 # The schemas leave many names open, so a generator would invent names that do not exist, and every request
 # would be refused. Here models and agents are the target's own, other names are few and valid, and references
 # to things that do not exist are left out. No third party is named: the hosts that a target may call back are
@@ -87,25 +84,40 @@ _NOBODY = "https://harness.invalid/hook"
 _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "[^a-z0-9]"}}
 
 
-@contextmanager
-def write_document(target: RequestBuilder) -> Iterator[Path]:
-    """The path of the document, which exists only within this context."""
-    with tempfile.TemporaryDirectory(prefix="harness-fuzz-") as folder:
-        root = Path(folder) / target.contract.revision
-        target.contract.schemas.copy_to(root)
-        for name, patch in _list_patches(target).items():
-            _rewrite(
-                root / "strict" / f"{name}.json", partial(_merge, patch={"$defs": {f"requests.{name}": patch}})
-            )
-        _rewrite(root / "strict" / "create-credential.json", _invent_secrets)
-        _rewrite(root / "openapi.json", _adapt)
-        yield root / "openapi.json"
+def build_document(target: RequestBuilder) -> Json:
+    """The document, with all schemas under its `$defs`; of the requests those that are closed."""
+    schemas, patches = target.contract.schemas, _list_patches(target)
+    parts: Json = {}
+
+    def embed(part: Any) -> Any:
+        if isinstance(part, list):
+            return [embed(item) for item in part]
+        if not isinstance(part, dict):
+            return part
+        copy = {key: embed(value) for key, value in part.items()}
+        if isinstance(copy.get("$ref"), str) and not copy["$ref"].startswith("#"):
+            name = copy["$ref"].removesuffix(".json")
+            copy["$ref"] = f"#/$defs/{name.replace('/', '.')}"
+            if name.startswith("strict/"):
+                parts[name.replace("/", ".")] = _close_request(schemas, name.removeprefix("strict/"), patches)
+            else:
+                parts.update(schemas.bundle(name)["$defs"])
+        return copy
+
+    document: Json = embed(schemas.openapi())
+    _adapt(document)
+    return {**document, "$defs": parts}
 
 
-def _rewrite(path: Path, change: Callable[[Json], None]) -> None:
-    document = json.loads(path.read_bytes())
-    change(document)
-    write_file(path, json.dumps(document))
+def _close_request(schemas: Schemas, name: str, patches: Mapping[str, Json]) -> Json:
+    """The closed schema of a request as a part of the document, which has its own parts below it."""
+    own, root = f"requests.{name}", f"#/$defs/strict.{name}/$defs/"
+    closed = close(schemas.bundle(f"requests/{name}"))["$defs"]
+    parts: Json = json.loads(json.dumps(closed).replace('"#/$defs/', f'"{root}'))
+    _merge(parts[own], patches.get(name, {}))
+    if name == "create-credential":
+        _invent_secrets(parts[own])
+    return {"$ref": f"{root}{own}", "$defs": parts}
 
 
 def _adapt(document: Json) -> None:
@@ -257,7 +269,7 @@ def _merge(document: Json, patch: Json) -> None:
 def _invent_secrets(document: Json) -> None:
     """Give the texts of a credential few and valid values, and its token a host that never resolves."""
     for name in ("bearer_token", "oauth2", "environment_variable"):
-        fields = document["$defs"]["requests.create-credential"]["$defs"][name]["properties"]
+        fields = document["$defs"][name]["properties"]
         fields |= {field: _NAME for field in fields if fields[field].get("type") == "string"}
         if "token_url" in fields:
             fields["token_url"] = _one_of("https://harness.invalid/token")

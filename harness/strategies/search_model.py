@@ -20,7 +20,7 @@ from harness.contract.tables.operations import CREATE, operation_of
 from harness.kit.search import SearchDocument, SearchModel, simpler_values, weigh
 from harness.rules import rows_of
 from harness.strategies.client import WEATHER, HistoryPlayer, able_to, list_kinds
-from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, write_document
+from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, build_document
 from harness.strategies.from_schema import TEXTS
 from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ON_READERS, ClientCommand
 from harness.wire import Request
@@ -242,7 +242,7 @@ _NEEDED = frozenset(
 )
 
 _DOCUMENT = SearchDocument(
-    write=write_document,
+    build=build_document,
     families=(INTERACTIONS, *NEIGHBOURS),
     refused="err.shape",
     echoed=ECHOED,

@@ -289,6 +289,16 @@ ROWS = [
         find_hook=lambda self, usual, identity: ("A", identity),
         **KEYS,
     ),
+    hooks(
+        "hides-a-part: store.isolation-kept -> fail store.isolation-kept",
+        find_hook=lambda self, usual, identity: ("A", identity),
+        neighbour=lambda self, usual, method, *rest: (
+            {**shown, "uri": "https://hidden.invalid", "id": shown["id"]}
+            if "uri" in (shown := usual(method, *rest)) and self.key == "B"
+            else shown
+        ),
+        **KEYS,
+    ),
     # It is told once; what needs agents, or a server that knows what an agent is, is blocked by it.
     rows_of(IgnoresAgents)(
         f"ignores-agents: {AGENTS} -> warn agent.field/model,"

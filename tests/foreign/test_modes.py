@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +68,26 @@ class TwoProjects(ForeignService):
         if run.owner != self.key:
             raise Refused(403, "permission_denied", "It belongs to another project.")
         return run
+
+
+class CountsApart(TwoProjects):
+    """Odd, but right: each project counts its interactions from 1, and the other one has some already."""
+
+    def find(self, identity: str) -> Run:
+        if self.key == "B" and re.fullmatch("i[0-9]+", identity):
+            return Run(identity, {"model": "theirs", "input": "Theirs."}, 0.0, 7, steps=[say("Theirs.")])
+        return super().find(identity)
+
+    def delete(self, run: Run) -> Json:
+        return {} if run.body["input"] == "Theirs." else super().delete(run)
+
+
+class ShowsPart(TwoProjects):
+    """Wrong: another project's key is shown what is left of the interaction without its texts."""
+
+    def find(self, identity: str) -> Run:
+        run = ForeignService.find(self, identity)
+        return run if run.owner == self.key else replace(run, tokens=run.tokens + 3, steps=[say("[hidden]")])
 
 
 class Stopping(TwoProjects):
@@ -214,6 +236,10 @@ ROWS = [
     forgetful("forgets: store.false-get -> rest pass"),
     # A cancel of what has ended shows nothing; what counts is whether the run goes on.
     rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
+    rows_of(CountsApart)("counts-apart: store.isolation -> pass store.isolation/-", **KEYS),
+    rows_of(ShowsPart)(
+        "shows-a-part: store.isolation -> fail store.isolation", words=f"{KEYS['words']} --capability +auth"
+    ),
     rows_of(TwoProjects)(
         "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
         create=give_to_both,

@@ -259,7 +259,8 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
 
     The owner reads first, because a cache that forgets whose answer it keeps has nothing to give away before that.
     A cancel does nothing to what has ended, so a run of the first is cancelled with the other key, too. If both
-    projects have an interaction with this id, the other one is its own, and is left alone.
+    projects have an interaction with this id, the other one is its own: it is left alone, and stays `later`, when
+    the first one is deleted.
     """
     stranger = dataclasses.replace(t, key=t.other_key)
     stopped, run = yield from _stop_with_another_key(t, stranger)
@@ -271,7 +272,11 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     looked: Exchange = yield Send(stranger.get(found))
     seen: Exchanges = {"stopped": stopped, "run": run, "knows_keys": "auth" in t.capabilities}
     if _is_another(known, looked):
-        return {**seen, "refused": {"looked": looked}, "chained": {}, "listed": None, "own": known}
+        yield Send(t.delete(found))
+        is_gone = (yield from poll_until_gone(t, found))[-1].status in _GONE
+        later = (yield Send(stranger.get(found))) if is_gone else None
+        seen |= {"chained": {}, "listed": None, "own": known, "later": later}
+        return {**seen, "refused": {"looked": looked}}
     looks = yield from send_each(
         streamed=stranger.get(found, stream=True), with_input=stranger.get(found, include_input=True)
     )
@@ -286,6 +291,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         "chained": chained,
         "listed": listed,
         "own": own,
+        "later": None,
     }
 
 
@@ -313,10 +319,12 @@ def keeps_apart(
     stopped: Exchange | None,
     run: Exchange | None,
     knows_keys: bool,
+    later: Exchange | None,
 ) -> Iterator[Finding]:
-    if _is_another(own, refused["looked"]):
+    if _is_another(own, refused["looked"], later):
         return
-    if not knows_keys and all(one.succeeded for one in (refused["looked"], chained[PLAIN], refused["deleted"])):
+    calls = (refused["looked"], chained.get(PLAIN, later), refused.get("deleted", later))
+    if not knows_keys and all(call is later or call.succeeded for call in calls if call is not None):
         message, mild = "the target takes any key for the same project", Severity.NON_STRICT
         yield finding(message, code="store.isolation/keyless", severity=mild, exchange="refused[looked]")
         return
@@ -337,6 +345,8 @@ def keeps_apart(
     yield from at("own", expect_interaction(own))
 
 
+_GONE = frozenset({404, 410})
+
 _KEPT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "environments": ("environments", {"network": "disabled"}),
     "webhooks": ("webhooks", {"uri": URI, "subscribed_events": EVENTS}),
@@ -354,7 +364,8 @@ _KEPT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 def resources_of_two_projects(t: RequestBuilder) -> Steps:
     """Make a resource of each kind with one project's key, and call each of its routes with another's.
 
-    If both projects have a resource with this id, the other one is its own, and is not changed.
+    If both projects have a resource with this id, the other one is its own: it is not changed, and stays `later`,
+    when the first one is deleted.
     """
     stranger = dataclasses.replace(t, key=t.other_key)
     seen: dict[str, Exchange] = {}
@@ -367,8 +378,9 @@ def resources_of_two_projects(t: RequestBuilder) -> Steps:
         look = t.request("GET", path)
         # What is not found before a stranger's calls shows nothing after them.
         known = (yield from poll_until_answered(t, look))[-1]
+        answers: dict[str, Exchange] = {}
         if known.succeeded:
-            answers: dict[str, Exchange] = {"known": known, "GET": (yield Send(stranger.request("GET", path)))}
+            answers = {"known": known, "GET": (yield Send(stranger.request("GET", path)))}
             if not _is_another(known, answers["GET"]):
                 answers |= yield from send_each(
                     list=stranger.request("GET", collection),
@@ -376,16 +388,23 @@ def resources_of_two_projects(t: RequestBuilder) -> Steps:
                     DELETE=stranger.request("DELETE", path),
                 )
                 answers["own"] = (yield from poll_until_answered(t, look))[-1]
-            seen |= {f"{route} {collection}": answer for route, answer in answers.items()}
-        yield Send(t.request("DELETE", path, query={"force": True} if collection == "fileSearchStores" else ()))
+        removal = t.request("DELETE", path, query={"force": True} if collection == "fileSearchStores" else ())
+        removed: Exchange = yield Send(removal)
+        if removed.succeeded and answers.keys() == {"known", "GET"}:
+            answers["later"] = yield Send(stranger.request("GET", path))
+        seen |= {f"{route} {collection}": answer for route, answer in answers.items()}
     return {"routes": seen, "knows_keys": "auth" in t.capabilities}
 
 
-def _is_another(known: Exchange, shown: Exchange) -> bool:
-    """Whether two projects are shown resources of their own under one id, such as a number."""
+def _is_another(known: Exchange, shown: Exchange, later: Exchange | None = None) -> bool:
+    """Whether two projects are shown resources of their own under one id, such as a number.
+
+    One that is gone `later`, as soon as the other project deleted its own, was a view of that one.
+    """
     views = object_in(known), object_in(shown)
     one, other = (view.get("id", view.get("name")) for view in views)
-    return one == other and any(compare_views(*views))
+    is_gone = later is not None and later.status in _GONE
+    return one == other and not is_gone and any(compare_views(*views))
 
 
 def keeps_resources_apart(routes: Mapping[str, Exchange], knows_keys: bool) -> Iterator[Finding]:
@@ -393,15 +412,16 @@ def keeps_resources_apart(routes: Mapping[str, Exchange], knows_keys: bool) -> I
         raise Unmet("the target does not check keys" if routes else "the target keeps no resource of a project")
     for name, answer in routes.items():
         route, _, collection = name.partition(" ")
-        if route == "known" or _is_another(routes[f"known {collection}"], routes[f"GET {collection}"]):
+        known, shown, later = (routes.get(f"{view} {collection}") for view in ("known", "GET", "later"))
+        if route in ("known", "later") or (known and shown and _is_another(known, shown, later)):
             continue
         identity = routes[f"GET {collection}"].request.segments[-1]
         if route == "own":
-            if routes[f"DELETE {collection}"].status in SUCCESS and answer.status in (404, 410):
+            if routes[f"DELETE {collection}"].status in SUCCESS and answer.status in _GONE:
                 yield from at(f"routes[{name}]", expect_object(answer))
         elif route != "list":
             # A route that is not offered shows nothing, nor does a DELETE that succeeds whatever is there.
-            is_kept = route == "DELETE" and routes[f"own {collection}"].status not in (404, 410)
+            is_kept = route == "DELETE" and routes[f"own {collection}"].status not in _GONE
             if answer.status not in (400, 405, 501) and not (is_kept and answer.status in SUCCESS):
                 yield from at(f"routes[{name}]", expect_refusal(answer, {403, 404}))
         elif answer.status in SUCCESS and f'{identity}"'.encode() in answer.body:

@@ -25,14 +25,12 @@ from harness.contract.schema.openness import (
     Mixture,
     Schema,
     Union,
-    close,
     close_bundle,
     list_members,
 )
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean, nearest
-from harness.written_files import write_file
 
 REVISIONS: tuple[str, ...] = ("2026-05-20",)
 
@@ -112,19 +110,6 @@ class Schemas:
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
         return cast("Schema", json.loads(read_file(path)))
-
-    def copy_to(self, folder: Path) -> None:
-        """Write all files of the revision into a new folder, those of its base and the closed requests included.
-
-        They have no `$id`, against which tools would resolve references instead of against the folder.
-        """
-        write_file(folder / "openapi.json", json.dumps(self.openapi()))
-        for name in self.names():
-            document = {key: part for key, part in self.document(name).items() if key != "$id"}
-            write_file(folder / f"{name}.json", json.dumps(document))
-            if name.startswith("requests/"):
-                strict = folder / f"{name.replace('requests/', 'strict/')}.json"
-                write_file(strict, json.dumps(close(self.bundle(name))))
 
     def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""

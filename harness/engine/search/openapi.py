@@ -5,13 +5,11 @@ Layer 4.
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from harness.engine.search.budget import Budget
@@ -49,7 +47,8 @@ def document(
     place = place.within(timer)
     families = find_families(place, described, described.families)
     collected: list[ScenarioCollector] = []
-    with _serve(place) as root, described.write(place.requests) as path, judging(place):
+    whole = described.build(place.requests)
+    with _serve(place) as root, judging(place):
         try:
             for number, family in enumerate(families):
                 if number and timer.over():
@@ -58,17 +57,13 @@ def document(
                 if budget.seconds is not None:
                     fair = timer.left * family.weight / sum(each.weight for each in families[number:])
                     left = min(timer.left, max(fair, LEAST_SECONDS))
+                own = select_paths(whole, family)
+                links = read_links(own)
                 collector = ScenarioCollector(
-                    place,
-                    family,
-                    described,
-                    read_links(path, family),
-                    root=root,
-                    strict=strict,
-                    passed_over=passed_over,
+                    place, family, described, links, root=root, strict=strict, passed_over=passed_over
                 )
                 collected.append(collector)
-                _search(collector, path, place, root, replace(budget, seconds=left), seed)
+                _search(collector, own, place, root, replace(budget, seconds=left), seed)
         except KeyboardInterrupt:
             timer.stop()
         answers = AnswerCounts()
@@ -107,7 +102,7 @@ def document(
 
 
 def _search(
-    hearing: ScenarioCollector, path: Path, place: SearchTarget, root: str, budget: Budget, seed: int
+    hearing: ScenarioCollector, own: dict[str, Any], place: SearchTarget, root: str, budget: Budget, seed: int
 ) -> None:
     """Run all phases once, then repeat the stateful one while some link was never applied and time is left.
 
@@ -117,16 +112,16 @@ def _search(
     timer = Timer(budget.seconds)
     if budget.seconds is not None and hearing.has_links:
         first = Timer(budget.seconds / 2)
-        _execute(hearing, path, _keep_stateful(_configure(place, root, budget, first, seed, hearing)), first)
+        _execute(hearing, own, _keep_stateful(_configure(place, root, budget, first, seed, hearing)), first)
     for again in range(1 + MORE_ROUNDS):
         if timer.over() or (again and not (hearing.began and hearing.missing_links())):
             break
         settings = _configure(place, root, budget, timer, seed + again, hearing)
-        _execute(hearing, path, _keep_stateful(settings) if again else settings, timer)
+        _execute(hearing, own, _keep_stateful(settings) if again else settings, timer)
 
 
-def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, Any], timer: Timer) -> None:
-    """Load the document, run the engine, and pass its events to `hearing`.
+def _execute(hearing: ScenarioCollector, own: dict[str, Any], configuration: dict[str, Any], timer: Timer) -> None:
+    """Load the family's own document, run the engine, and pass its events to `hearing`.
 
     On a busy machine loading alone takes seconds, so the engine gets what is left after that.
     """
@@ -135,15 +130,14 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
     from schemathesis.engine import events, from_schema
 
     config = SchemathesisConfig.from_dict(configuration)
-    whole = schemathesis.openapi.from_path(str(path), config=config)
-    schema = whole.include(path_regex=hearing.family.scope)
+    schema = schemathesis.openapi.from_dict(own, config=config)
     hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
     if timer.over():
         return
     # The tool takes whole seconds, at least one; None is no limit.
     config.max_time = None if timer.left == math.inf else max(1, int(timer.left))
     stream = from_schema(schema).execute()
-    with _following_no_redirect():
+    with _calling_the_target_alone():
         for event in stream:
             if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
                 hearing.scenario(event.recorder)
@@ -156,16 +150,19 @@ def _execute(hearing: ScenarioCollector, path: Path, configuration: dict[str, An
 
 
 @contextmanager
-def _following_no_redirect() -> Iterator[None]:
-    """Let the tool's first requests, which its configuration does not reach, follow no redirect, either."""
-    from schemathesis.transport.requests import SameHostRedirectsSession as Session
+def _calling_the_target_alone() -> Iterator[None]:
+    """Let the tool's requests follow no redirect, and take no key from a `.netrc`, as no other request does."""
+    import requests
+    from schemathesis.transport.requests import SameHostRedirectsSession
 
-    own = Session.get_redirect_target
-    Session.get_redirect_target = lambda *_: None  # type: ignore[method-assign]
+    session: Any = SameHostRedirectsSession
+    module: Any = requests.sessions
+    own, netrc = session.get_redirect_target, module.get_netrc_auth
+    session.get_redirect_target = module.get_netrc_auth = lambda *_: None
     try:
         yield
     finally:
-        Session.get_redirect_target = own  # type: ignore[method-assign]
+        session.get_redirect_target, module.get_netrc_auth = own, netrc
 
 
 def _proves(hearing: ScenarioCollector) -> bool:
@@ -273,12 +270,16 @@ def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequenc
     return tuple(found)
 
 
-def read_links(path: Path, family: Family) -> dict[str, set[str]]:
+def select_paths(document: dict[str, Any], family: Family) -> dict[str, Any]:
+    """The document with the paths of a resource alone."""
+    own = {route: item for route, item in document["paths"].items() if route.split("/")[1] == family.collection}
+    return {**document, "paths": own}
+
+
+def read_links(document: dict[str, Any]) -> dict[str, set[str]]:
     """The declared links, such as `POST /things: get`, by the operation that they start from."""
     found: dict[str, set[str]] = {}
-    for route, item in json.loads(path.read_bytes())["paths"].items():
-        if not (route == f"/{family.collection}" or route.startswith(f"/{family.collection}/")):
-            continue
+    for route, item in document["paths"].items():
         for method, operation in item.items():
             if isinstance(operation, dict) and "responses" in operation:
                 label = f"{method.upper()} {route}"

@@ -40,6 +40,9 @@ def asked_for(text):
 ERROR = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
 
+THEIRS = answer(body=interaction(model="own"))
+
+
 def apart(refused=(), **changed):
     """The answers to another project's calls: correct ones, except those that are replaced."""
     plain = {
@@ -50,6 +53,7 @@ def apart(refused=(), **changed):
         "stopped": None,
         "run": None,
         "knows_keys": True,
+        "later": None,
     }
     return {**plain, **changed}
 
@@ -163,7 +167,8 @@ CASES = [
     case("store.isolation-kept", "not_met", "listed", knows_keys=True,
          routes=routes(list=answer(body={"voices": [{"id": "x"}]}))),
     case("store.isolation-kept", "untestable", "no keys", routes=routes(GET=OK), knows_keys=False),
-    case("store.isolation", "met", "numbered apart", **apart({"looked": answer(body=interaction(model="own"))})),
+    case("store.isolation", "met", "numbered apart", **apart({"looked": THEIRS}, later=THEIRS)),
+    case("store.isolation", "not_met", "gone with it", **apart({"looked": THEIRS}, later=MISSING)),
     case("store.isolation", "not_met", "another", **apart({"looked": answer(body=interaction(id="v1_two"))})),
     case("store.isolation", "met", "a run goes on", **apart(stopped=MISSING, run=RUNNING)),
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
