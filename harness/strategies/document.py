@@ -114,10 +114,24 @@ def _close_request(schemas: Schemas, name: str, patches: Mapping[str, Json]) -> 
     own, root = f"requests.{name}", f"#/$defs/strict.{name}/$defs/"
     closed = close(schemas.bundle(f"requests/{name}"))["$defs"]
     parts: Json = json.loads(json.dumps(closed).replace('"#/$defs/', f'"{root}'))
+    _keep_small(parts)
     _merge(parts[own], patches.get(name, {}))
     if name == "create-credential":
         _invent_secrets(parts[own])
     return {"$ref": f"{root}{own}", "$defs": parts}
+
+
+def _keep_small(part: Any) -> None:
+    """Limit lists and free texts: the shape of a request breaks a server far more often than its length."""
+    for inner in part if isinstance(part, list) else part.values() if isinstance(part, dict) else ():
+        _keep_small(inner)
+    if isinstance(part, dict) and part.get("type") == "array":
+        part.setdefault("maxItems", max(2, part.get("minItems", 0)))
+    if isinstance(part, dict) and part.get("type") == "string" and not part.keys() & _NARROWED:
+        part["maxLength"] = 20
+
+
+_NARROWED = frozenset({"const", "enum", "format", "minLength", "maxLength", "pattern", "not"})
 
 
 def _adapt(document: Json) -> None:

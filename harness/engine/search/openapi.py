@@ -104,26 +104,27 @@ def document(
 def _search(
     hearing: ScenarioCollector, own: dict[str, Any], place: SearchTarget, root: str, budget: Budget, seed: int
 ) -> None:
-    """Run all phases once, then repeat the stateful one while some link was never applied and time is left.
+    """Run the stateful phase, then all others, then the first one again while some link was never applied.
 
-    If time is limited, the stateful phase also runs first: it alone applies links, and the other phases could use
-    up the time.
+    It alone applies links, and the others could use up a limited time.
     """
     timer = Timer(budget.seconds)
-    if budget.seconds is not None and hearing.has_links:
-        first = Timer(budget.seconds / 2)
-        _execute(hearing, own, _keep_stateful(_configure(place, root, budget, first, seed, hearing)), first)
-    for again in range(1 + MORE_ROUNDS):
-        if timer.over() or (again and not (hearing.began and hearing.missing_links())):
+    seeds = [seed + again for again in range(1 + MORE_ROUNDS)] if hearing.has_links else [seed]
+    for number, one in enumerate(seeds):
+        if timer.over() or (number and not (hearing.began and hearing.missing_links())):
             break
-        settings = _configure(place, root, budget, timer, seed + again, hearing)
-        _execute(hearing, own, _keep_stateful(settings) if again else settings, timer)
+        if hearing.has_links:
+            chains = timer if number or budget.seconds is None else Timer(budget.seconds / 2)
+            _execute(hearing, own, _configure(place, root, budget, chains, one, hearing, chained=True), chains)
+        if not number and not timer.over():
+            _execute(hearing, own, _configure(place, root, budget, timer, one, hearing), timer)
 
 
 def _execute(hearing: ScenarioCollector, own: dict[str, Any], configuration: dict[str, Any], timer: Timer) -> None:
     """Load the family's own document, run the engine, and pass its events to `hearing`.
 
-    On a busy machine loading alone takes seconds, so the engine gets what is left after that.
+    On a busy machine loading alone takes seconds, so the engine gets what is left after that. With a limit, the
+    tool begins its phases again and again until the time is up: it is stopped after the first time.
     """
     import schemathesis
     from schemathesis.config import SchemathesisConfig
@@ -131,38 +132,41 @@ def _execute(hearing: ScenarioCollector, own: dict[str, Any], configuration: dic
 
     config = SchemathesisConfig.from_dict(configuration)
     schema = schemathesis.openapi.from_dict(own, config=config)
-    hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
+    if configuration["phases"]["stateful"]["enabled"]:
+        hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
     if timer.over():
         return
     # The tool takes whole seconds, at least one; None is no limit.
     config.max_time = None if timer.left == math.inf else max(1, int(timer.left))
     stream = from_schema(schema).execute()
-    with _calling_the_target_alone():
+    begun: set[Any] = set()
+    is_again = False
+    with _following_no_redirect():
         for event in stream:
             if isinstance(event, events.ScenarioFinished | events.FuzzScenarioFinished):
                 hearing.scenario(event.recorder)
             elif isinstance(event, events.NonFatalError | events.FatalError):
                 hearing.note_error(event)
-            if timer.over():
+            if isinstance(event, events.PhaseStarted) and event.operations is None:
+                is_again |= event.phase.name in begun
+                begun.add(event.phase.name)
+            if timer.over() or is_again:
                 stream.stop()
             elif isinstance(event, events.Interrupted):
                 raise KeyboardInterrupt  # schemathesis took it for its own
 
 
 @contextmanager
-def _calling_the_target_alone() -> Iterator[None]:
-    """Let the tool's requests follow no redirect, and take no key from a `.netrc`, as no other request does."""
-    import requests
-    from schemathesis.transport.requests import SameHostRedirectsSession
+def _following_no_redirect() -> Iterator[None]:
+    """Let the tool's first requests, which its configuration does not reach, follow no redirect, either."""
+    from schemathesis.transport.requests import SameHostRedirectsSession as Session
 
-    session: Any = SameHostRedirectsSession
-    module: Any = requests.sessions
-    own, netrc = session.get_redirect_target, module.get_netrc_auth
-    session.get_redirect_target = module.get_netrc_auth = lambda *_: None
+    own = Session.get_redirect_target
+    Session.get_redirect_target = lambda *_: None  # type: ignore[method-assign]
     try:
         yield
     finally:
-        session.get_redirect_target, module.get_netrc_auth = own, netrc
+        Session.get_redirect_target = own  # type: ignore[method-assign]
 
 
 def _proves(hearing: ScenarioCollector) -> bool:
@@ -194,8 +198,19 @@ def _notes(
 
 
 def _configure(
-    place: SearchTarget, root: str, budget: Budget, timer: Timer, seed: int, hearing: ScenarioCollector
+    place: SearchTarget,
+    root: str,
+    budget: Budget,
+    timer: Timer,
+    seed: int,
+    hearing: ScenarioCollector,
+    *,
+    chained: bool = False,
 ) -> dict[str, Any]:
+    """The tool's settings for its stateful phase, or for all others.
+
+    The first has valid calls alone: after those that are refused there is no link to follow.
+    """
     target = place.requests
     headers = target.request("GET", "").headers.items()
     return {
@@ -208,13 +223,17 @@ def _configure(
         "max-redirects": 0,  # the response to judge is the first one, and another path may be somebody else's
         "max-stream-events": 5000,
         "continue-on-failure": True,
-        "generation": {"max-examples": budget.schema, "database": "none"},
+        "generation": {
+            "max-examples": budget.schema,
+            "database": "none",
+            **({"mode": "positive"} if chained else {}),
+        },
         "checks": {"enabled": False, **{name: {"enabled": True} for name in (OURS, *hearing.checks)}},
         "phases": {
-            "examples": {"enabled": True},
-            "coverage": {"enabled": budget.coverage},
-            "fuzzing": {"enabled": True},
-            "stateful": {"enabled": hearing.has_links, "max-steps": 10, "inference": {"algorithms": []}},
+            "examples": {"enabled": not chained},
+            "coverage": {"enabled": budget.coverage and not chained},
+            "fuzzing": {"enabled": not chained},
+            "stateful": {"enabled": chained, "max-steps": 10, "inference": {"algorithms": []}},
         },
     }
 
@@ -222,13 +241,6 @@ def _configure(
 def _quote(text: str) -> str:
     """A text of the tool's configuration, where it would put the variable NAME for `${NAME}`."""
     return text.replace("${", "$${")
-
-
-def _keep_stateful(configuration: dict[str, Any]) -> dict[str, Any]:
-    """The stateful phase alone, with valid calls: after those that are refused there is no link to follow."""
-    valid = {"generation": {**configuration["generation"], "mode": "positive"}}
-    phases = {name: {"enabled": False} for name in ("examples", "coverage", "fuzzing")}
-    return {**configuration, **valid, "phases": {**configuration["phases"], **phases}}
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_the_families_are_the_document() -> None:
 
 def test_a_crash_is_found_with_its_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server error is found, and its trail ends with the call that failed."""
-    done = searched(mutant("malformed-json-crashes"), monkeypatch, "interactions")
+    done = searched(mutant("malformed-json-crashes"), monkeypatch, "interactions", budget=SMALL)
     found = {failure.rule: failure for failure in done.failures}
     assert found["fuzz.no-5xx"].trail[-1].status == 500
 
