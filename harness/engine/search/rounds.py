@@ -187,6 +187,7 @@ def search(
     vacuous = [*(waited if hung else ())]
     if any(failure.is_suspicion for failure in failures):
         vacuous.append("a request seemed to hang, and no time was left for a second attempt")
+    fitted = f"{tally.histories} of {tally.total} histories fitted into the time: give the search more with --time"
     return EngineRun(
         engine=engine,
         seconds=timer.spent,
@@ -199,14 +200,10 @@ def search(
         },
         failures=tuple(failures),
         vacuous=(*vacuous, *_list_vacuity(engine, place, tally)),
-        notes=(*(() if hung else waited), *([_fit(tally)] if short else []), *place.notes()),
+        notes=(*(() if hung else waited), *([fitted] if short else []), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
     )
-
-
-def _fit(tally: Tally) -> str:
-    return f"{tally.histories} of {tally.total} histories fitted into the time: give the search more with --time"
 
 
 def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:

@@ -244,7 +244,8 @@ class ScenarioCollector:
             if status and interaction.request.method in ("POST", "DELETE"):
                 exchange = exchange_of(interaction.response.request, interaction.response, self._root)
                 self.ledger.note(exchange)
-                self._note_refusal(node, exchange)
+                if node is not None and status in _REFUSALS and _was_meant(node.value):
+                    self.refusals[self._place.resolved.api.format_answer(exchange)] += 1
         for case_id, checks in recorder.checks.items():
             for check in checks:
                 if check.failure_info is not None:
@@ -277,11 +278,6 @@ class ScenarioCollector:
             source, _, rest = str(node.transition.id).partition(" -> [")
             self.links[f"{source}: {rest.partition('] ')[2].partition(' -> ')[0]}"] += 1
 
-    def _note_refusal(self, node: Any, exchange: Exchange) -> None:
-        """Count a rejection of a call that the document allows."""
-        if node is not None and exchange.status in _REFUSALS and _was_meant(node.value):
-            self.refusals[self._place.resolved.api.format_answer(exchange)] += 1
-
     def _note_failure(self, recorder: Any, case_id: str, name: str, failure: Any) -> None:
         defect = getattr(failure, "defect", None)
         ours = defect is not None
@@ -295,8 +291,10 @@ class ScenarioCollector:
             if rule is None or (name == "ensure_resource_availability" and method != "GET"):
                 return
             severity: Severity | None = Severity.BROKEN
-            if name in self._document.with_keys:  # the tool accepts fewer statuses than the rule
-                severity = self._weigh_wrong_key(recorder, failure)
+            probe = recorder.interactions.get(failure.case_id)
+            # The tool accepts fewer statuses than the rule of a wrong key.
+            if name in self._document.with_keys and probe is not None and probe.response is not None:
+                severity = self._document.weigh_wrong_key(probe.response.status_code)
             if severity is None:
                 return
             lines = [line.strip() for line in str(failure.message).splitlines() if line.strip()]
@@ -316,12 +314,6 @@ class ScenarioCollector:
                 return self.checks["response_schema_conformance"] if exchange.body or due else None
             return self._document.refused if self._place.judge.is_own(exchange) else None
         return None
-
-    def _weigh_wrong_key(self, recorder: Any, failure: Any) -> Severity | None:
-        """How bad the answer to a call with a wrong key is, by the rule's own row."""
-        probe = recorder.interactions.get(failure.case_id)
-        answer = None if probe is None else probe.response
-        return Severity.BROKEN if answer is None else self._document.weigh_wrong_key(answer.status_code)
 
     def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""

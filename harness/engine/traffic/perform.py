@@ -222,13 +222,12 @@ class ActionRunner:
             case Listen():
                 self._receivers.append(receiver := self._driver.listen())
                 return receiver
-            case Collect():
-                return self._collect(action)
-            case _:
-                return self._perform_on_stream(action)
-
-    def _perform_on_stream(self, action: Read | Finish | Close) -> Any:
-        match action:
+            case Collect():  # deliveries are evidence like any exchange, but nothing in them was created by us
+                arrivals: list[Arrival] = self._driver.perform(action)
+                self.trail.extend(arrival.exchange for arrival in arrivals)
+                for arrival in arrivals:
+                    self._api.read(arrival.exchange, self._contract)
+                return arrivals
             case Read(stream, events):
                 with self._hold_until_read(stream):
                     return stream.read(events)
@@ -238,14 +237,6 @@ class ActionRunner:
             case Close(stream):
                 return self._finish(stream, stream.close())
         raise HarnessFault(f"an exercise yielded {action!r}, which is not an action")
-
-    def _collect(self, action: Collect) -> list[Arrival]:
-        """Wait for deliveries. They are evidence like any exchange, but nothing in them was created by us."""
-        arrivals: list[Arrival] = self._driver.perform(action)
-        self.trail.extend(arrival.exchange for arrival in arrivals)
-        for arrival in arrivals:
-            self._api.read(arrival.exchange, self._contract)
-        return arrivals
 
     def hang_up(self) -> None:
         """Close every receiver and every stream that is still open; the streams' exchanges are kept too.

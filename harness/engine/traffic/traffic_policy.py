@@ -33,12 +33,8 @@ class Pacing(DriverPolicy):
         self._lock = threading.Lock()
 
     def before(self, attempts: Sequence[Attempt]) -> float:
-        """Reserve turns for requests that are sent at once; return the seconds until the last turn comes."""
-        return self.reserve(len(attempts))
-
-    def reserve(self, requests: int = 1) -> float:
-        """Reserve so many turns (at least one); return the seconds until the last of them comes."""
-        turns = max(requests, 1)
+        """Reserve a turn for each request, at least one; return the seconds until the last turn comes."""
+        turns = max(len(attempts), 1)
         with self._lock:
             now = self._clock()
             moment = max(now, self._next) + (turns - 1) * self._gap

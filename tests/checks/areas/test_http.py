@@ -22,7 +22,7 @@ NO_METHOD = answer(405, b"Method Not Allowed", label="text/plain")
 
 def revisions(old, odd, read):
     """The answers to an old and to an odd revision, where those without the header are correct."""
-    return {"plain": DONE, "created_old": old, "created_odd": odd, "read_old": read}
+    return {"accepted": {"plain application/json": DONE}, "created_old": old, "created_odd": odd, "read_old": read}
 
 
 def alone(rule, found, warm=DONE):
@@ -82,7 +82,7 @@ CASES = [
     case("http.revision-ignored", "met", "not stored", **revisions(DONE, DONE, None)),
     case("http.revision-ignored", "not_met", "old refused", **revisions(REFUSED, DONE, None)),
     case("http.revision-ignored", "untestable", "that shape anyway",
-         plain=OUTPUTS, created_old=OUTPUTS, created_odd=OUTPUTS, read_old=None),
+         accepted={"plain application/json": OUTPUTS}, created_old=OUTPUTS, created_odd=OUTPUTS, read_old=None),
     case("http.revision-ignored", "not_met", "crash", **revisions(DONE, CRASH, DONE)),
     case("http.v1beta", "met", "a default model", own="v1beta", v1beta=DONE, nowhere=MISSING),
     case("http.v1beta", "untestable", "no key", own="v1beta", v1beta=NO_KEY, nowhere=MISSING),

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.retries import Retries, format_refusal
 from harness.engine.traffic.traffic_policy import Pacing, RequestBudget
 from harness.outcome import Unmet
@@ -38,7 +38,7 @@ def test_no_second_holds_more_than_the_rate(rate: float, seed: int) -> None:
     for _ in range(50):
         clock.now += chance.choice([0.0, 0.0, 0.1, 2.0])
         together = chance.randint(1, max(1, int(rate)))
-        clock.now += pace.reserve(together)
+        clock.now += pace.before([Attempt(Request("GET", "/"))] * together)
         moments += [clock.now] * together
     window = max(1.0, 1.0 / rate)
     most = max(sum(begin <= moment < begin + window - 1e-6 for moment in moments) for begin in moments)
