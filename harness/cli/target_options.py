@@ -51,7 +51,7 @@ LOCAL_DEADLINE = 600.0
 
 @dataclass(kw_only=True)
 class RequestOptions(Options):
-    """What each request has, and who may read it."""
+    """The fields of each request, and its way to the server."""
 
     header: Sequence[tuple[str, str]] | None = header_option("target")
     revision: str | None = revision_option("target")

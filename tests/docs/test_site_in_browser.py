@@ -125,6 +125,9 @@ def find_violations(page: Any) -> list[tuple[str, str]]:
     ("words", "pages"),
     [
         ("resume", {"Resume a dropped stream"}),
+        ("webhook", {"The emulator"}),
+        ("docker", {"The emulator"}),
+        ("migrate", {"Migrate from vcrpy, pytest-recording, respx or a mock"}),
         ("dropped stream", {"Resume a dropped stream", "Test a client against dropped streams"}),
         ("install", {"harness"}),
         ("key", {"Check a server: harness check"}),
