@@ -79,7 +79,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
         "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS
     )
     event_ids: str = _case_option(
-        "events with an id: all, deltas, sparse, none; odd ones (+, /)", default="all", metavar="LIST"
+        "events with an id: all, deltas, sparse or none; odd: ids contain + and /", default="all", metavar="LIST"
     )
     resume: str = _case_option(
         "exclusive, or inclusive (repeats an event)",
