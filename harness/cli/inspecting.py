@@ -112,8 +112,13 @@ def page_of(url: str, granted: Access) -> str:
 
 def open_page(arguments: ShowsPage, page: str) -> None:
     """Open the page in a browser if `--open` was given. The command does not wait for the browser."""
+
+    def browse() -> None:
+        if not open_browser(page):
+            say(f"no browser found: open {page}", to_errors=True)
+
     if arguments.open:
-        threading.Thread(target=_browse, args=(page,), name="harness-browser", daemon=True).start()
+        threading.Thread(target=browse, name="harness-browser", daemon=True).start()
 
 
 def serve_with_page(
@@ -151,8 +156,3 @@ def serve_with_page(
         while not stopped.wait(1.0):
             pass
     return int(Exit.OK)
-
-
-def _browse(page: str) -> None:
-    if not open_browser(page):
-        say(f"no browser found: open {page}", to_errors=True)

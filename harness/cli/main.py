@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple
 
 from harness import __version__
 from harness.cli.masking import begin, show_text
@@ -30,12 +30,6 @@ BROKEN_PIPE = 141
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_FILES = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
 """What is wrong with a file, and never with the program that wants to use it."""
-
-
-class Command(Protocol):
-    """The interface of a command's module; `words` are the arguments after the command's name."""
-
-    def run(self, words: Sequence[str]) -> int: ...
 
 
 class CommandEntry(NamedTuple):
@@ -175,8 +169,7 @@ def _run(words: list[str]) -> int:
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
     with told_like_interrupted(), _keeping_garbage(name):
-        command = cast("Command", import_module(f"harness.cli.commands.{name}"))
-        return command.run(words[1:])
+        return int(import_module(f"harness.cli.commands.{name}").run(words[1:]))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -181,12 +181,14 @@ class Listeners:
     def handle(self, event: RunEvent) -> None:
         """Pass one event on."""
         from harness.engine.decide import tell_forgotten
-        from harness.engine.events import CheckFinished
+        from harness.engine.events import CheckFinished, RunFinished
 
         if isinstance(event, CheckFinished):
             self._results.append(event.result)
         for each in (event,) if self._baseline is None else tell_forgotten(event, self._baseline):
             self.state.handle(each)
+            if isinstance(each, RunFinished):  # an error of writing comes before the verdict
+                self._write_files()
             if self.screen is not None:
                 self.screen.handle(each)
         if isinstance(event, CheckFinished) and time.monotonic() - self._written >= _INTERIM:
@@ -213,7 +215,11 @@ class Listeners:
         An interrupt is thrown into the run, which may come to an end of its own with what it has. One that does
         not is ended here, with the results so far. An event is passed on even if `prepare` was interrupted.
         """
-        with handle_signals(self._interrupt, INTERRUPT, *ENDING), closing(events), self.speaking():
+        with (
+            handle_signals(self._interrupt, INTERRUPT, *ENDING),
+            closing(events),
+            closing(self.screen) if self.screen else nullcontext(),
+        ):
             event = next(events, None)
             while event is not None:
                 try:
@@ -250,15 +256,6 @@ class Listeners:
             return self._end_with(Exit.INTERRUPTED, INTERRUPTED)
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
-        """While this lasts, the terminal may write by itself; not after it, however it ends."""
-        try:
-            yield
-        finally:
-            if self.screen is not None:
-                self.screen.close()
-
-    @contextmanager
     def reporting_faults_of(self, target: TargetInfo) -> Iterator[None]:
         """If the target gives a run nothing to judge, write the reports of that, and pass the fault on."""
         from harness.engine.events import RunStarted
@@ -269,14 +266,21 @@ class Listeners:
             self.state.handle(RunStarted(target))
             self._results.clear()
             self.state.handle(self._end_with(Exit.INCOMPLETE, str(fault)))
+            self._write_files()
             self.write()
             raise
 
-    def write(self) -> RunFinished:
-        """Write the reports of a finished run; return its last event."""
+    def _write_files(self) -> None:
         from harness.report.formats import render
 
+        if self.screen is not None:
+            self.screen.close()
         self._files.write(lambda name: render(name, self.state))
+
+    def write(self) -> RunFinished:
+        """Write what programs read of a finished run; return its last event."""
+        from harness.report.formats import render
+
         if self._json:
             sys.stdout.write(render("json", self.state))
         if self._annotates:

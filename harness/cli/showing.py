@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import convert
+
 from harness.cli.common_options import contract_of
 from harness.cli.guarding import access
 from harness.cli.inspecting import ShowsPage, new_inspector, serve_with_page
-from harness.outcome import Finding, Severity, UsageFault, Where
+from harness.outcome import Finding, UsageFault
 from harness.outcome.words import format_count
 
 if TYPE_CHECKING:
@@ -99,21 +101,7 @@ def _read_failure(item: Mapping[str, Any]) -> Iterator[tuple[Exchange, Sequence[
             if (place := finding.get("where", {}).get("exchange", "")) == one["name"] != ""
             or (is_last and place not in named)
         ]
-        yield (
-            _read_exchange(one),
-            [
-                Finding(
-                    str(finding["rule"]),
-                    str(finding["message"]),
-                    str(finding.get("expected", "")),
-                    str(finding.get("actual", "")),
-                    where=Where(event=finding.get("where", {}).get("event")),
-                    code=str(finding["code"]),
-                    severity=Severity(finding["severity"]),
-                )
-                for finding in about
-            ],
-        )
+        yield _read_exchange(one), convert(about, list[Finding])
 
 
 def _read_exchange(record: Mapping[str, Any]) -> Exchange:

@@ -23,7 +23,6 @@ from harness.cli.common_options import (
 from harness.cli.masking import hide
 from harness.cli.options import (
     KEY,
-    POSITIVE_NUMBER,
     POSITIVE_SECONDS,
     SECONDS,
     URL,
@@ -37,16 +36,11 @@ from harness.cli.output import say
 from harness.contract.requests import DEFAULT_WAIT
 from harness.engine.capabilities import Capability, parse_capabilities
 from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
-from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait
-from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions.servers import SERVERS
 from harness.wire.addresses import is_loopback, read_host
 
 TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
 """Seconds that a response may take by default, and one of a server on this machine."""
-
-LOCAL_DEADLINE = 600.0
-"""Seconds that a run against this machine may take by default; a run against others has no limit."""
 
 
 @dataclass(kw_only=True)
@@ -121,7 +115,7 @@ def resolve_named(options: NamesTarget, timeout: float, **more: Any) -> Resolved
 
 def resolve(options: TargetArguments) -> ResolvedTarget:
     """Resolve the target that the options name. Raises UsageFault."""
-    timeout = options.timeout or (LOCAL_TIMEOUT if _is_here(options.target or "") else TIMEOUT)
+    timeout = options.timeout or (LOCAL_TIMEOUT if is_here(options.target or "") else TIMEOUT)
     return resolve_named(
         options,
         timeout,
@@ -147,39 +141,7 @@ def wait_for(target: ResolvedTarget, seconds: float | None) -> None:
         wait_until_up(target, seconds)
 
 
-@dataclass(kw_only=True)
-class TrafficOptions(Options):
-    """How fast to send requests, and how long to wait out a 429 or 503."""
-
-    rate: float | None = option("send at most N requests per second", POSITIVE_NUMBER, group="rate limits")
-    max_wait: float = option(
-        "wait at most S seconds in total after 429 and 503", SECONDS, MAX_TOTAL_WAIT, group="rate limits"
-    )
-
-
-def traffic_policy(options: TrafficOptions, report_wait: ReportWait | None = None) -> TrafficPolicy:
-    """The policy that the options name; `report_wait` is called for each wait."""
-    return TrafficPolicy(rate=options.rate, max_wait=options.max_wait, report_wait=report_wait)
-
-
-@dataclass(kw_only=True)
-class DeadlineOptions(Options):
-    """How long the whole run may take."""
-
-    deadline: float | None = option(
-        "stop the run after S seconds and list the checks that were not tested; 0 = no limit",
-        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine; else none", group="run",
-    )  # fmt: skip
-
-
-def deadline_of(options: DeadlineOptions, target: ResolvedTarget) -> float | None:
-    """The seconds that the whole run may take, None for no limit."""
-    if options.deadline is not None:
-        return options.deadline or None
-    return LOCAL_DEADLINE if _is_here(target.info.url) else None
-
-
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
     """Whether a server is on this machine."""
     host = read_host(url)
     return bool(host) and is_loopback(host)

@@ -208,11 +208,11 @@ def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
     if counted := {str(value) for found, value in properties if found == COUNTED}:
         import msgspec
 
-        from harness.report.accounting import CountedResult, account_counted, conclude_counted
+        from harness.report.accounting import CountedResult, account_for, conclude_counted
 
         seconds = sum(getattr(report, "duration", 0.0) for report in reports)
         found = (msgspec.json.decode(item, type=CountedResult) for item in counted)
         results = sorted(found, key=lambda one: one.id)
-        accounting = account_counted(results, "check")
+        accounting = account_for(results, "check")
         lines = (accounting.write_totals(seconds), accounting.write_reasons())
         yield "interactions checks", "\n".join([*filter(None, lines), str(conclude_counted(results, accounting))])

@@ -181,20 +181,18 @@ class CountedResult(NamedTuple):
         )
 
 
-def account_for(results: Iterable[Result], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
+def account_for(
+    results: Iterable[Result | CountedResult], noun: str, left_out: Iterable[LeftOut] = ()
+) -> Accounting:
     """Return the accounting of these results, and of what was left out."""
-    return account_counted(map(CountedResult.of, results), noun, left_out)
-
-
-def account_counted(results: Iterable[CountedResult], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
-    """Return the accounting of what is counted of some results, and of what was left out."""
     counts: Counter[Accounted] = Counter()
     levels: dict[Level, Counter[Accounted]] = {level: Counter() for level in Level}
     baselined: Counter[Level] = Counter()
     ids: dict[tuple[Reason, str], list[str]] = defaultdict(list)
     musts: dict[tuple[Reason, str], list[str]] = defaultdict(list)
     others: Counter[tuple[Reason, str]] = Counter()
-    for result in results:
+    for each in results:
+        result = each if isinstance(each, CountedResult) else CountedResult.of(each)
         outcome, level = result.outcome, result.level
         counts[outcome] += 1
         levels[level][outcome] += 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.engine.capabilities import Capabilities
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
@@ -182,20 +181,6 @@ def target_record(target: TargetInfo) -> dict[str, str]:
     }
 
 
-def capability_records(capabilities: Capabilities) -> list[dict[str, Any]]:
-    """The capabilities of the target, and their origin."""
-    return [
-        {
-            "name": c.name,
-            "present": c.present,
-            "how": str(c.how),
-            "note": c.note,
-            **({} if c.present else {"lack": str(c.lack)}),
-        }
-        for c in capabilities
-    ]
-
-
 def run_record(state: PresentedRun) -> dict[str, Any]:
     """The whole run of checks."""
     target, finished = state.whole()
@@ -203,7 +188,16 @@ def run_record(state: PresentedRun) -> dict[str, Any]:
     return {
         "harness": __version__,
         "target": target_record(target),
-        "capabilities": capability_records(state.capabilities),
+        "capabilities": [
+            {
+                "name": one.name,
+                "present": one.present,
+                "how": str(one.how),
+                "note": one.note,
+                **({} if one.present else {"lack": str(one.lack)}),
+            }
+            for one in state.capabilities
+        ],
         "exit": int(finished.exit),
         "accounting": accounting_record(finished, state.accounting, state.verdict),
         "started": state.started_text,

@@ -263,13 +263,10 @@ class PresentedRun(CollectedRun):
             alike[_show_reason(details), remedy_of(result) if helped else ""].append(result.id)
         for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
             if results[0].outcome in LISTED:
-                yield _list_ids(ids, reason, _show_reason(remedy))
+                more = max(0, len(ids) - _MOST_IDS)
+                yield Group(ids=tuple(ids[:_MOST_IDS]), more=more, reason=reason, remedy=_show_reason(remedy))
             else:
                 yield Group(reason=f"{len(ids)} {reason}", remedy=_show_reason(remedy))
-
-
-def _list_ids(ids: Sequence[str], reason: str, remedy: str = "") -> Group:
-    return Group(ids=tuple(ids[:_MOST_IDS]), more=max(0, len(ids) - _MOST_IDS), reason=reason, remedy=remedy)
 
 
 def _find_details(result: Result) -> str:

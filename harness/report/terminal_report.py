@@ -35,7 +35,7 @@ from harness.outcome.words import format_count, list_some
 from harness.report.causes import FAILING
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.curl import curl
-from harness.report.evidence.evidence_text import Detail, count_evidence, logs
+from harness.report.evidence.evidence_text import Detail, logs
 from harness.report.finding_text import ROLES, ExplainedFailure, Paint, SharedFixes, write_headline
 from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import PresentedRun
@@ -194,7 +194,7 @@ class TerminalReport:
     def _print_stop(self, stopped: RunStopped) -> None:
         self._screen.line(f"stopped early: {escape_controls(stopped.reason)}")
         for log in logs([stopped.evidence], self._state.display):
-            self._screen.line(f"  {count_evidence([stopped.evidence]).partition(' ')[2]} {log.name}:".rstrip())
+            self._screen.line(f"  exchange on both sides {log.name}:")
             for line in log.lines:
                 self._screen.line(Line(f"    {line}", Role.QUIET, hang=6))
 
@@ -316,10 +316,11 @@ class SummaryPrinter:
             named = ", ".join(f"{key} = {escape_controls(text)}" for key, text in settings.items())
             self._screen.line(f"pyproject.toml leaves something out: {named} (--no-config ignores it)")
         if not self._verbose:
-            steps = self._presentation.next_steps(self._state)
-            self._screen.lines(Line(escape_controls(step), Role.HELP) for step in steps)
-            if again := self._presentation.run_again(self._state):
-                self._screen.line(Line(escape_controls(f"help: `{again}` shows all of it"), Role.COMMAND))
+            again = self._presentation.run_again(self._state)
+            steps = [*self._presentation.next_steps(self._state)]
+            steps += [f"help: `{again}` shows all of it"] if again else []
+            for step in map(escape_controls, steps):  # a command is copied, so no terminal gets it in several rows
+                self._screen.line(Line(step, Role.COMMAND if "`harness" in step else Role.HELP))
         self.print_verdict()
 
     def print_verdict(self) -> None:

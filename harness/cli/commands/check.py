@@ -14,18 +14,9 @@ from msgspec.structs import replace
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
 from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish, read_again
-from harness.cli.options import COUNT, FLAG, Page, Trust, flag, option
+from harness.cli.options import COUNT, FLAG, POSITIVE_NUMBER, SECONDS, Page, Trust, flag, option
 from harness.cli.output import Listeners, read_report_words, say, write_json
-from harness.cli.target_options import (
-    DeadlineOptions,
-    TargetArguments,
-    TrafficOptions,
-    deadline_of,
-    resolve,
-    said_capabilities,
-    traffic_policy,
-    wait_for,
-)
+from harness.cli.target_options import TargetArguments, is_here, resolve, said_capabilities, wait_for
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.capabilities import Capabilities, Capability, everything
 from harness.engine.events import Waiting
@@ -33,6 +24,8 @@ from harness.engine.last_failed import note_failed
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
+from harness.engine.traffic.retries import MAX_TOTAL_WAIT
+from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import ServerApi
 from harness.kit.check import Check
 from harness.outcome import Exit, Level
@@ -42,13 +35,20 @@ from harness.report.commands.presentation import Presentation
 SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
 """The profile that only reports whether a server is up and what it can do, and its check."""
 
+LOCAL_DEADLINE = 600.0
+"""Seconds that a run against this machine may take by default; a run against others has no limit."""
+
 _selection = partial(option, group="selection", once="selects")
 
 
 @dataclass(kw_only=True)
-class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, DeadlineOptions, BaselineOptions):
+class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
     """The options of `harness check`; their keys in a file are those of `[tool.harness]`."""
 
+    rate: float | None = option("send at most N requests per second", POSITIVE_NUMBER, group="rate limits")
+    max_wait: float = option(
+        "wait at most S seconds in total after 429 and 503", SECONDS, MAX_TOTAL_WAIT, group="rate limits"
+    )
     check: Sequence[str] | None = _selection(
         "run only matching checks (repeatable)",
         flags=("-c", "--check"), repeats=True, metavar="GLOB", completes="check",
@@ -76,6 +76,10 @@ class CheckArguments(TargetArguments, TrafficOptions, ExtensionOptions, Deadline
         group="run",
         shown="8 on a target with sessions (docs/control.md), 4 on another server, 1 on the live service",
     )
+    deadline: float | None = option(
+        "stop the run after S seconds and list the checks that were not tested; 0 = no limit",
+        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine; else none", group="run",
+    )  # fmt: skip
     fail_fast: bool = flag("stop at the first failure", group="run", once="selects")
     dry_run: bool = flag(
         "print the planned requests, and send nothing", trust=Trust.CALL, group="run", once="reports"
@@ -121,6 +125,7 @@ def run(words: Sequence[str]) -> int:
         say(f"note: {note}", to_errors=True)
     presentation = Presentation(times_exercises=arguments.verbose > 0, repeat=arguments.repeat)
     listeners = Listeners(arguments, presentation, baseline)
+    limit = arguments.deadline
     options = RunOptions(
         selection=selection,
         stated=stated,
@@ -128,9 +133,13 @@ def run(words: Sequence[str]) -> int:
         strict=arguments.strict,
         fail_fast=arguments.fail_fast,
         jobs=arguments.jobs,
-        deadline=deadline_of(arguments, target),
+        deadline=(LOCAL_DEADLINE if is_here(target.info.url) else None) if limit is None else limit or None,
         probes_all=_is_smoke(arguments),
-        traffic=traffic_policy(arguments, lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal))),
+        traffic=TrafficPolicy(
+            rate=arguments.rate,
+            max_wait=arguments.max_wait,
+            report_wait=lambda seconds, refusal: listeners.handle(Waiting(seconds, refusal)),
+        ),
     )
     with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)

@@ -483,13 +483,14 @@ def group_lines(
         yield Line(f"baseline: {first.excuse}")
     yield Line(f"{format_count(len(group), 'case')} ({outcome_of(first)}): {_name_some(group)}")
     yield from (Line(f"also: {problem}") for problem in problems[1 : 1 + 3 * verbose])
-    if rule.breaks:
-        yield Line(f"what breaks: {rule.breaks}")
-    yield Line(f"case {run.name}:")
-    yield from client_lines(run, verbose=verbose)
-    if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
-        yield Line("received:")
-        yield from (Line(f"  {line}") for line in picture_lines(picture, most=56))
+    if verbose or first.outcome is Accounted.FAILED:
+        if rule.breaks:
+            yield Line(f"what breaks: {rule.breaks}")
+        yield Line(f"case {run.name}:")
+        yield from client_lines(run, verbose=verbose)
+        if (picture := picture_of(first, state)) is not None and picture.kinds != {CellKind.CAME}:
+            yield Line("received:")
+            yield from (Line(f"  {line}") for line in picture_lines(picture, most=56))
     if first.reproduction is not None:
         yield Line(f"this case alone: {escape_controls(first.reproduction.command)}", Role.COMMAND)
     yield Line(f"source: {rule.source}", Role.QUIET)

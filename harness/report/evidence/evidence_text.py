@@ -227,12 +227,6 @@ ONE_ROW, ONE_LINE, RELAYED_IN_FULL = 62, 160, 2_000
 
 _MOST_EXCHANGES = 3
 _ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
-_NOUNS: dict[type, tuple[str, str]] = {
-    Exchange: ("exchange", "exchanges"),
-    RelayedExchange: ("exchange on both sides", "exchanges on both sides"),
-    ClientRun: ("run of the client", "runs of the client"),
-    RecordedPlace: ("place", "places"),
-}
 
 
 class LogPart(Struct, frozen=True):
@@ -252,12 +246,6 @@ class Log(Struct, frozen=True):
     lines: tuple[str, ...]
     command: str = ""
     parts: tuple[LogPart, ...] = ()
-
-
-def count_evidence(evidence: Sequence[Evidence]) -> str:
-    """`1 exchange`, `2 places`."""
-    noun, plural = next(words for kind, words in _NOUNS.items() if isinstance(evidence[0], kind))
-    return format_count(len(evidence), noun, plural)
 
 
 def split_body(exchange: Exchange, display: Display, where: Where, *, shown: int) -> tuple[LogPart, ...]:
@@ -318,7 +306,7 @@ def shown_lines(
     if exchanges := of_kind(Exchange, evidence):
         shown, fault = _choose(exchanges, display.api, accused, named=named)
         if detail is Detail.WHOLE:
-            yield f"the wire, {count_evidence(exchanges)}:"
+            yield f"the wire, {format_count(len(exchanges), 'exchange')}:"
             for exchange in exchanges:
                 yield from exchange_lines(exchange, display, shown=1_000_000)
         else:

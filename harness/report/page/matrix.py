@@ -78,11 +78,3 @@ class OutcomeMatrix:
     rows: tuple[MatrixRow, ...]
     narrow: bool = False
     legend: tuple[StripCase, ...] = ()
-
-    def __post_init__(self) -> None:
-        for row in self.rows:
-            if len(row.cells) != len(self.columns):
-                raise ValueError(
-                    f"row {row.name!r} of matrix {self.key!r} has {len(row.cells)} cells for {len(self.columns)} "
-                    "columns: give one for each, None where there is nothing to say"
-                )
