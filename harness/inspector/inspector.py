@@ -31,7 +31,7 @@ from harness.kit.api import Api, ApiContract
 from harness.look import read_script, read_sheet
 from harness.outcome import Finding, UsageFault
 from harness.transport import WallClock
-from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service, StreamProtocol
+from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service
 from harness.wire.addresses import CONTROL, is_control
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM, observe
@@ -262,22 +262,29 @@ class Inspector:
         return f"{self._scheme}://{request.headers.get('host')}"
 
     def _send_cassette(self, request: Request) -> Response:
+        """The finished exchanges, without their secrets."""
         if self._provenance is None:
             return self._refuse(404, "not_found", "The traffic of this command is not saved from the page.")
         exchanges = [seen.exchange for seen in self.traffic.all() if seen.exchange is not None]
+        origin = self._find_root(request)
+        recordings = [recording_of(exchange, origin) for exchange in exchanges if not exchange.truncated]
+        redacted: list[Recording] = []
         try:
-            text = write_cassette(
-                exchanges,
-                self._api.load_protocol(),
-                self._provenance(),
-                origin=self._find_root(request),
-                secrets=self._secrets.values(),
-            )
+            redactor = Redactor(self._api.load_protocol(), secrets=self._secrets.values())
+            for result, _ in redactor.redact_all(recordings):
+                if isinstance(result, CassetteError):
+                    raise result
+                redacted.append(result)
+            if not redacted:
+                raise CassetteError("no exchange has ended yet that could be saved")
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "seen.yaml"
+                save(path, redacted, self._provenance())
+                text = path.read_bytes()
         except (CassetteError, UsageFault) as wrong:
             return self._refuse(409, "failed_precondition", str(wrong))
-        return Response.whole(
-            200, Headers((("content-type", "application/yaml"), ("cache-control", "no-store"))), text
-        )
+        fields = Headers((("content-type", "application/yaml"), ("cache-control", "no-store")))
+        return Response.whole(200, fields, text)
 
     def _refuse(self, status: int, code: str, message: str) -> Response:
         return Response.json(status, self._api.load_protocol().error_body(status, code, message))
@@ -315,33 +322,6 @@ def _as_json(value: Any) -> Response:
     return Response.json(
         200, json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"), (("cache-control", "no-store"),)
     )
-
-
-# What was seen as a cassette: the finished exchanges, without their secrets.
-# Recordings are redacted as any recorder's are; must not know who asks.
-
-
-def write_cassette(
-    exchanges: Iterable[Exchange],
-    protocol: StreamProtocol,
-    provenance: Provenance,
-    *,
-    origin: str,
-    secrets: Iterable[str] = (),
-) -> bytes:
-    """The text of the cassette. Raises CassetteError if there is nothing to keep, or no vcrpy."""
-    recordings = [recording_of(exchange, origin) for exchange in exchanges if not exchange.truncated]
-    redacted: list[Recording] = []
-    for result, _ in Redactor(protocol, secrets=secrets).redact_all(recordings):
-        if isinstance(result, CassetteError):
-            raise result
-        redacted.append(result)
-    if not redacted:
-        raise CassetteError("no exchange has ended yet that could be saved")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "seen.yaml"
-        save(path, redacted, provenance)
-        return path.read_bytes()
 
 
 # What is in force in each session of a server: its fault plan, its queue, its held runs.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -283,27 +283,24 @@ def _list_holes(results: Sequence[CountedResult], noun: str) -> Iterator[str]:
         yield f"{format_count(len(unjudged), noun)} could not be tested ({listed})"
 
 
-def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> Iterator[str]:
+def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> list[str]:
     """The sum of the MUST checks; its numbers add up to their total."""
-    musts = accounting.musts
-    total, passed = sum(musts.values()), musts.get(Accounted.PASSED, 0)
-    checks = f"MUST {accounting.noun}s"
-    if not total:
-        yield f"the run has no MUST {accounting.noun}"
-        return
+    name, musts = f"MUST {accounting.noun}", accounting.musts
+    if not sum(musts.values()):
+        return [f"the run has no {name}"]
+    return sum_up(musts, accounting.baselined[Level.MUST], name, lambda: _explain_failures(results))
+
+
+def sum_up(counts: Mapping[Accounted, int], baselined: int, noun: str, explain: Callable[[], str]) -> list[str]:
+    """The clauses that sum up results; `explain` returns why some failed."""
+    total, passed, failed = sum(counts.values()), counts.get(Accounted.PASSED, 0), counts.get(Accounted.FAILED, 0)
     if passed == total:
-        yield f"all {total} {checks} passed" if total > 1 else f"the only MUST {accounting.noun} passed"
-        return
-    failed = musts.get(Accounted.FAILED, 0)
-    baselined = accounting.baselined[Level.MUST]
+        return [f"all {total} {noun}s passed" if total > 1 else f"the only {noun} passed"]
     if failed:
-        yield f"{failed} of {total} {checks} failed ({_explain_failures(results)})"
-        if counts := list_counts(musts, baselined, without=Accounted.FAILED):
-            yield counts
-        return
-    yield f"no MUST {accounting.noun} failed"
-    counts = list_counts(musts, baselined, without=Accounted.PASSED)
-    yield f"{passed} of {total} passed, {counts}"
+        rest = list_counts(counts, baselined, without=Accounted.FAILED)
+        return [f"{failed} of {total} {noun}s failed ({explain()})", *([rest] if rest else [])]
+    rest = list_counts(counts, baselined, without=Accounted.PASSED)
+    return [f"no {noun} failed", f"{passed} of {total} passed, {rest}"]
 
 
 def _explain_failures(results: Sequence[CountedResult]) -> str:

@@ -356,7 +356,7 @@ class SummaryPrinter:
         worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
         if worst is not None and not self._verbose:
             self._results.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
-        elif not (failed or self._verbose):
+        elif self._presentation.explains_warning and not (failed or self._verbose):
             warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
             for shown in warned[:1]:
                 self._results.explain(shown, "the worst warning" if len(warned) > 1 else "the warning")

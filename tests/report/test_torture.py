@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.benches.client.judgement.outcome import run_of
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished, RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
@@ -11,9 +12,9 @@ from harness.report.commands.torture import (
     TorturePresentation,
     drop_map,
     fault_matrix,
-    group_lines,
     map_lines,
 )
+from harness.report.evidence.evidence_text import client_lines
 from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
 from harness.wire.stream_picture import picture_lines
@@ -141,6 +142,5 @@ def test_the_error_is_shown_that_a_dump_follows() -> None:
 
 def told(words: str) -> list[str]:
     """The lines of standard error that a report shows."""
-    lines = list(group_lines([ended(0, "event:0,rst", words)], PresentedRun(INTERACTIONS)))
-    begin, end = (lines.index(line) for line in ("standard error ends with:", lines[-2]))
-    return [line.removeprefix("  ") for line in lines[begin + 1 : end]]
+    lines = list(client_lines(run_of(ended(0, "event:0,rst", words)), verbose=False))
+    return [line.removeprefix("  ") for line in lines[lines.index("standard error ends with:") + 1 :]]

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.engine.results import Evidence, Result
 from harness.outcome import Accounted
-from harness.outcome.words import format_count
 from harness.report.accounting import accounting_record
 from harness.report.causes import list_causes
 from harness.report.commands.presentation import Presentation, Section
@@ -27,7 +26,6 @@ from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.events import Planned
     from harness.report.collected_run import CollectedRun
     from harness.report.finding_text import SharedFixes
 
@@ -46,6 +44,8 @@ class GatewayPresentation(Presentation):
     badge = "gateway"
     command = "gateway"
     noun = "check"
+    target_word = "gateway"
+    explains_warning = False  # each warning has its findings
     begins = "sending the first requests to the gateway"
 
     def __init__(self, upstream: str = "") -> None:
@@ -87,15 +87,6 @@ class GatewayPresentation(Presentation):
 
     def suite(self, result: Result) -> str:
         return "gateway"
-
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        target = state.target
-        assert target is not None
-        place = f"{target.url} (API version {target.version}), model {target.model}"
-        yield f"gateway: {escape_controls(place)}"
-
-    def format_plan(self, planned: Planned) -> Iterator[str]:
-        yield f"{format_count(planned.checks, 'check')}, {format_count(planned.exercises, 'exercise')}"
 
     def progress(self, name: str, *, again: bool) -> str:
         return _WAITING.get(name, name) if again else super().progress(name, again=again)

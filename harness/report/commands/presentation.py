@@ -75,9 +75,10 @@ class Presentation:
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
     `settings` are those of a configuration file that leave something out, as text, by key.
-    `names_target`: it names the target also if it is not live. `lists_causes`: it lists the causes of failures at
-    the end. `names_rules`: its output has no room for the broken rules, so that the next steps name the command
-    that prints them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat`
+    `names_target`: it names the target, after `target_word`, also if it is not live. `lists_causes`: it lists the
+    causes of failures at the end. `explains_warning`: it explains the worst warning if nothing failed.
+    `names_rules`: its output has no room for the broken rules, so that the next steps name the command that prints
+    them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat`
     writes the line that runs it again for some results.
     """
 
@@ -95,6 +96,8 @@ class Presentation:
     lists_causes = False
     settings: Mapping[str, str] = {}
     names_rules = False
+    target_word = "target"
+    explains_warning = True
 
     def __init__(self, *, times_exercises: bool = False, repeat: Callable[..., str] | None = None) -> None:
         self.times_exercises = times_exercises
@@ -170,7 +173,7 @@ class Presentation:
         target = state.target
         assert target is not None
         place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
-        yield escape_controls(f"target: {place}, model {target.model}")
+        yield escape_controls(f"{self.target_word}: {place}, model {target.model}")
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""

@@ -21,7 +21,7 @@ from harness.report.accounting import (
     accounting_record,
     conclude,
     count_stale,
-    list_counts,
+    sum_up,
 )
 from harness.report.commands.presentation import Presentation, Section, describe_stale
 from harness.report.evidence.evidence_text import Detail, client_lines
@@ -71,17 +71,9 @@ class TorturePresentation(Presentation):
             return conclude(finished, f"no case of {total} was run", stale)
         if finished.exit is Exit.NOTHING_RAN:
             return conclude(finished, f"no fault took effect in any of {format_count(total, 'case')}", stale)
-        baselined, passed = sum(accounting.baselined.values()), counts.get(Accounted.PASSED, 0)
-        if passed == total:
-            parts = [f"all {total} cases passed" if total > 1 else "the only case passed"]
-        elif failed := counts[Accounted.FAILED]:
-            causes = list(dict.fromkeys(r.explained_by for r in played if r.outcome is Accounted.FAILED))
-            why = f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}"
-            rest = list_counts(counts, baselined, without=Accounted.FAILED)
-            parts = [f"{failed} of {format_count(total, 'case')} failed ({why})", rest]
-        else:
-            rest = list_counts(counts, baselined, without=Accounted.PASSED)
-            parts = ["no case failed", f"{passed} of {total} passed, {rest}"]
+        causes = list(dict.fromkeys(r.explained_by for r in played if r.outcome is Accounted.FAILED))
+        why = f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}"
+        parts = sum_up(counts, sum(accounting.baselined.values()), self.noun, lambda: why)
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
         return conclude(finished, *parts, "no case left the client a way to the result" if helpless else "", stale)
 

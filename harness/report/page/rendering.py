@@ -150,16 +150,10 @@ def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], t
     left: list[MarkedText] = []
     right: list[MarkedText] = []
     for tag, i, j, m, n in matcher.get_opcodes():
-        same = tag == "equal"
-        _add(left, "".join(before[i:j]), differs=not same)
-        _add(right, "".join(after[m:n]), differs=not same)
+        for parts, words in ((left, before[i:j]), (right, after[m:n])):
+            parts += [MarkedText("".join(words), tag != "equal")] if words else []
     return tuple(left), tuple(right)
 
 
 def _mark_whole(text: str) -> tuple[MarkedText, ...]:
     return (MarkedText(text, True),) if text else ()
-
-
-def _add(parts: list[MarkedText], text: str, *, differs: bool) -> None:
-    if text:
-        parts.append(MarkedText(text, differs))

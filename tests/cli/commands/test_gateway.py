@@ -290,8 +290,8 @@ def test_the_line_that_repeats_a_rule_tells_no_key(harness: Harness, port: int) 
     keys = ("--api-key", "first-hidden-key-1", "-H", "Authorization: Bearer second-hidden-key-2")
     line = words(port, "once.lost", "--only", "gw.once", "--model", "mine", *keys)
     done = harness(*line, "first-hidden-key-1")
-    keys = """--api-key "$HARNESS_GATEWAY_KEY" --header 'Authorization: Bearer '"$AUTHORIZATION" """
-    assert f"--only gw.once {keys}--model mine --upstream-port 0 " in done.out
+    assert '--only gw.once --api-key "$HARNESS_GATEWAY_KEY" --model mine --upstream-port 0 ' in done.out
+    assert """ --header 'Authorization: Bearer '"$AUTHORIZATION" """ in done.out
     assert "-hidden-key-" not in done.out + done.err
 
 
