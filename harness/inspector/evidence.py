@@ -30,11 +30,6 @@ _OF_THE_CONNECTION = frozenset(
 """Headers that a client makes for each connection."""
 
 
-def _forms_of(word: str) -> tuple[str, str]:
-    """A word as it is, and as JSON in ASCII has it."""
-    return word, json.dumps(word)[1:-1]
-
-
 class Evidence:
     """Shows what was seen. `to_curl` writes a request as a command for the server at a root URL."""
 
@@ -106,7 +101,8 @@ class Evidence:
         """
         request, answer = seen.request.body[:MOST_SHOWN], seen.recorder.span(0, MOST_SHOWN)
         raw = b"\n".join((request, answer)).lower()
-        likely = [word for word in words if any(form.encode() in raw for form in _forms_of(word))]
+        forms = {word: (word, json.dumps(word)[1:-1]) for word in words}  # as it is, and as JSON in ASCII has it
+        likely = [word for word in words if any(form.encode() in raw for form in forms[word])]
         if not likely:
             return []
         shown = [self._show_body(body, seen.request) for body in (request, b"" if seen.is_stream else answer)]
@@ -114,7 +110,7 @@ class Evidence:
         if seen.is_stream:
             text += self._mask.stream(answer.decode("utf-8", "replace"), self._api.load_protocol())
         text = text.lower()
-        return [word for word in likely if any(form in text for form in _forms_of(word))]
+        return [word for word in likely if any(form in text for form in forms[word])]
 
     def copy(self, seen: SeenExchange, form: str, root: str) -> str | None:
         """The exchange as `curl`, `fetch`, `pytest` or `scenario`; None if it cannot be had in this form."""

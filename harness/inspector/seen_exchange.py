@@ -123,10 +123,6 @@ class SeenExchange:
     def note_end(self, ending: Ending) -> None:
         self._note(self, ending)
 
-    def find_column_after(self, cursor: str) -> int | None:
-        """The column after the event with this cursor; None if there was no such event."""
-        return next((event.column + 1 for event in self.events if event.cursor == cursor), None)
-
     def place_finding(self, column: int | None) -> Change:
         """Where a finding about a column stands: at its event, or at the next one if that is `missing`."""
         if column is None:

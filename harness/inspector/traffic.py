@@ -305,7 +305,8 @@ class SeenTraffic:
         if seen.cursor is None:
             return
         for earlier in reversed(self._kept.values()):
-            column = earlier.find_column_after(seen.cursor) if earlier.run == seen.run else None
+            events = earlier.events if earlier.run == seen.run else ()
+            column = next((event.column + 1 for event in events if event.cursor == seen.cursor), None)
             if column is not None:
                 seen.after, seen.column = earlier.number, column
                 seen.columns, seen.next_column = earlier.columns, column

@@ -190,12 +190,6 @@ class PresentedRun(CollectedRun):
             if line:
                 yield escape_controls(line)
 
-    @property
-    def unheard(self) -> list[str]:
-        """The obstacles to judging: without them, reports of passes would look complete."""
-        early = [self.halted_text] if self.halted_text and not self.results else []
-        return [*early, *self.whole()[1].holes]
-
     def choose_detailed(self, causes: Sequence[Cause]) -> frozenset[str]:
         """The failures that are shown with their evidence: of each cause some, the worst causes first."""
         chosen = [result.id for cause in causes for result in cause.results[:12]]

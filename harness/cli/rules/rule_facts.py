@@ -95,15 +95,11 @@ def list_rules_without_check() -> tuple[Rule, ...]:
 
 def describe_everything() -> Iterator[RuleFacts]:
     """Every rule once: of servers, gateways, the fuzzer and clients."""
-    seen: set[str] = set()
-    described = (
-        *map(describe_check, load_every_check()),
-        *map(describe_rule, list_rules_without_check()),
-    )
+    described = (*map(describe_check, load_every_check()), *map(describe_rule, list_rules_without_check()))
+    first: dict[str, RuleFacts] = {}
     for facts in described:
-        if facts.rule.id not in seen:
-            seen.add(facts.rule.id)
-            yield facts
+        first.setdefault(facts.rule.id, facts)
+    yield from first.values()
 
 
 def list_codes(rule_id: str) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -41,13 +41,6 @@ _EXCLUDED = (
 )
 
 
-class _Place(NamedTuple):
-    """A file, or an entry of it; `entry` is empty if it is the file."""
-
-    file: str
-    entry: str
-
-
 class VerifyPresentation(Presentation):
     """The words of `harness verify`."""
 
@@ -76,9 +69,9 @@ class VerifyPresentation(Presentation):
     def record(self, state: CollectedRun) -> dict[str, Any]:
         finished = state.whole()[1]
         left_out = [
-            {"file": place.file, **({"entry": place.entry} if place.entry else {}), "reason": reason}
+            {"file": file, **({"entry": entry} if entry else {}), "reason": reason}
             for reason, places in _list_left_out(state).items()
-            for place in places
+            for file, entry in places
         ]
         return {
             "entries": {
@@ -171,12 +164,12 @@ def list_findings(state: CollectedRun) -> list[tuple[Result, RecordedPlace, Find
     return sorted(pairs, key=lambda item: item[1].number)
 
 
-def _list_left_out(state: CollectedRun) -> dict[str, list[_Place]]:
-    """The parts that were not judged, by reason."""
-    places: dict[str, list[_Place]] = {}
+def _list_left_out(state: CollectedRun) -> dict[str, list[tuple[str, str]]]:
+    """The parts that were not judged, by reason: the file, and the entry of it, "" if all of it."""
+    places: dict[str, list[tuple[str, str]]] = {}
     for phase in state.phases:
         for reason, entries in phase.left_out.items():
-            places.setdefault(reason, []).extend(_Place(phase.name, entry) for entry in entries)
+            places.setdefault(reason, []).extend((phase.name, entry) for entry in entries)
     return places
 
 
