@@ -29,10 +29,7 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_only_what_failed_is_checked_again(capsys: pytest.CaptureFixture[str]) -> None:
-    """A check that passes now is forgotten, one that was left out is not; where none is known, all run.
-
-    The server may have another port each time.
-    """
+    """A check that passes now is forgotten, one that was left out is not, on any port; of none known, all run."""
     service = vary(ForeignService, delete=lambda self, usual, run: {}, show=lambda self, usual, run: usual(run))()
     globs = ("-c", "get.ok", "-c", "del.gone", "-c", "create.ok")
     with serving(service) as url:
