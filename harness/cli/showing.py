@@ -8,22 +8,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import convert
 
 from harness.cli.common_options import contract_of
 from harness.cli.guarding import access
-from harness.cli.inspecting import new_inspector, serve_with_page
+from harness.cli.inspecting import ShowsPage, new_inspector, serve_with_page
 from harness.outcome import Finding, UsageFault
 from harness.outcome.words import format_count
 
 if TYPE_CHECKING:
-    from harness.cli.commands.verify import VerifyArguments
     from harness.wire import Exchange, Request, Response
 
 
-def show_file(path: Path, arguments: VerifyArguments) -> int:
+class ShowOptions(ShowsPage, Protocol):
+    """The options of the command that shows a file."""
+
+    revision: str | None
+
+
+def show_file(path: Path, arguments: ShowOptions) -> int:
     """Serve the inspector with the exchanges of a file on a free port of this machine, until the user stops it."""
     from harness.contract import PROTOCOL
     from harness.report.formats import FORMATS
