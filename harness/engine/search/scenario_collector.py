@@ -59,7 +59,11 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Bound each call by the time left, and by what such calls took before; send uploads to their own address."""
     if _places:
         place = _places[-1]
-        _correct_address(case.operation, place.resolved.info.version)
+        # The tool does not honour a server of the operation's own: `{origin}/upload/{version}`.
+        called, version = case.operation, place.resolved.info.version
+        servers, below = called.definition.raw.get("servers"), f"/upload/{version}"
+        if servers and servers[0]["url"].endswith("/upload/{version}") and not called.base_url.endswith(below):
+            called.base_url = called.base_url.removesuffix(f"/{version}") + below
         bounds = [MOST_SECONDS, place.resolved.target.wait, place.timer.left]
         if place.patience is not None:
             bounds.append(place.patience.timeout(case.operation.label.replace(" /", " ")))
@@ -104,16 +108,10 @@ def _to_requests_error(wrong: Exception, seconds: float, request: Any) -> Except
     return kind(wrong, request=request)
 
 
-def _correct_address(operation: Any, version: str) -> None:
-    """Honour a server of the operation's own, which the tool does not: `{origin}/upload/{version}`."""
-    servers = operation.definition.raw.get("servers")
-    below = f"/upload/{version}"
-    if servers and servers[0]["url"].endswith("/upload/{version}") and not operation.base_url.endswith(below):
-        operation.base_url = operation.base_url.removesuffix(f"/{version}") + below
-
-
 def harness_contract(ctx: Any, response: Any, case: Any) -> None:
     """Judge one response by the contract: shape, order, errors, leaks. Raises the tool's own kind of failure."""
+    from schemathesis.core.failures import Failure as ToolFailure
+
     place = _places[-1]
     exchange = exchange_of(response.request, response, "")
     place.resolved.api.read(exchange, place.requests.contract)
@@ -124,21 +122,12 @@ def harness_contract(ctx: Any, response: Any, case: Any) -> None:
         place.patience.note(call, response.elapsed, hung=False)
     for defect in place.judge.judge(exchange, place.requests.key):
         if place.judged(defect) and defect.rule not in echoed:
-            raise _make_failure(defect, case)
-
-
-def _make_failure(defect: SeenDefect, case: Any) -> AssertionError:
-    from schemathesis.core.failures import Failure as ToolFailure
-
-    key = defect.key
-    kind = _kinds.get(key)
-    if kind is None:  # the tool distinguishes failures only by their class
-        kind = _kinds[key] = type(f"Broken[{key}]", (ToolFailure,), {})
-    message = defect.finding.message
-    failure: Any = kind(operation=case.operation.label, title=defect.rule, message=message, case_id=case.id)
-    failure.defect = defect
-    assert isinstance(failure, AssertionError)
-    return failure
+            if (kind := _kinds.get(defect.key)) is None:  # the tool distinguishes failures only by their class
+                kind = _kinds[defect.key] = type(f"Broken[{defect.key}]", (ToolFailure,), {})
+            title, message = defect.rule, defect.finding.message
+            failure = kind(operation=case.operation.label, title=title, message=message, case_id=case.id)
+            failure.defect = defect
+            raise failure
 
 
 # Converts exchanges of the `requests` library into our own.
@@ -157,12 +146,6 @@ def exchange_of(request: Any, response: Any, root: str) -> Exchange:
     recorder.chunk(Chunk(content), response.elapsed)
     ending = Ending(by=By.CLIENT, how=How.FIN) if response.stream_cut_short else COMPLETE
     return recorder.finish(ending, response.elapsed)
-
-
-def build_unanswered(request: Any, root: str) -> Exchange:
-    """The exchange of a call that got no response."""
-    recorder = ExchangeBuilder(request_of(request, root))
-    return recorder.finish(Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS), 0.0)
 
 
 def request_of(request: Any, root: str) -> Request:
@@ -342,7 +325,9 @@ class ScenarioCollector:
             return
         self.mute += 1
         request = getattr(error, "request", None)
-        trail = () if request is None else (build_unanswered(request, self._root),)
+        none = Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS)
+        sent = [] if request is None else [ExchangeBuilder(request_of(request, self._root))]
+        trail = tuple(one.finish(none, 0.0) for one in sent)
         call = self._place.model.name_call(trail[0].request) if trail else ""
         patience = self._place.patience
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):

@@ -132,7 +132,15 @@ class GovernedDriver(Driver):
 
     def _open(self, action: Open) -> LiveStream:
         for number in count():
-            stream = self._open_once(Attempt(action.request, action.timeout))
+            attempt = Attempt(action.request, action.timeout)
+            stream: LiveStream
+            if self._admit([attempt]):
+                inner = self._driver.perform(Open(attempt.request, attempt.timeout))
+                stream = _GovernedStream(inner, partial(self._conclude, attempt))
+                if stream.status is None:
+                    stream.finish()
+            else:
+                stream = _UnsentStream(not_sent(attempt.request, attempt.withheld))
             if stream.status not in self._retried:
                 self._note_answers([stream.status])
                 break
@@ -173,15 +181,6 @@ class GovernedDriver(Driver):
             if pause > 0:
                 self._driver.wait(pause)
         return True
-
-    def _open_once(self, attempt: Attempt) -> LiveStream:
-        if not self._admit([attempt]):
-            return _UnsentStream(not_sent(attempt.request, attempt.withheld))
-        inner = self._driver.perform(Open(attempt.request, attempt.timeout))
-        stream = _GovernedStream(inner, partial(self._conclude, attempt))
-        if stream.status is None:
-            stream.finish()
-        return stream
 
     def _conclude(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         for policy in reversed(self._policies):
