@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.child_processes import tool_environment
-from harness.cli.output import say
 from harness.cli.serving import command_environment
 
 if TYPE_CHECKING:
     from harness.benches.client.client_commands import Client, Task
-    from harness.benches.client.ready import ReadyClient
 
 TIMEOUT = 30.0
 """Seconds for each case."""
@@ -26,13 +24,6 @@ STARTING = 60.0
 
 NOWHERE = "http://127.0.0.1:9"
 """The initial base URL of a client that gets another one for each case; nothing answers there."""
-
-
-def install_ready(client: ReadyClient) -> list[str]:
-    """The command of a client with a driver; installs it first, and reports that on standard error."""
-    from harness.benches.client.ready import install
-
-    return install(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
 
 
 def new_client(

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from harness.benches.client.client_commands import Client
 from harness.benches.client.ready import READY, ReadyClient, find_ready
+from harness.benches.client.ready import install as install_ready
 from harness.benches.client.ready.environments import environments_folder, is_installed
 from harness.cli.options import parse_list
-from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
+from harness.cli.output import say
+from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
 from harness.errors import UsageFault
 from harness.interactions.clients import CLIENTS
 from harness.outcome import FIRST_WORDS, Exit
@@ -110,7 +112,7 @@ def _play(clients: Sequence[ReadyClient], options: argparse.Namespace) -> tuple[
     def install(client: ReadyClient) -> Callable[[], Client]:
         if options.offline and not is_installed(client):
             raise UsageFault(f"{client.pinned} is not installed, and --offline installs nothing: run without it")
-        command = install_ready(client)
+        command = install_ready(client, tell=lambda text: say(f"harness: {text}", to_errors=True))
         return new_client(command, loop=client.loops, starting=STARTING, is_ready=True)
 
     columns: list[ClientColumn] = []

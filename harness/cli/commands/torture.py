@@ -31,7 +31,7 @@ from harness.cli.options import (
     parse_list,
 )
 from harness.cli.output import Listeners, read_report_words, say, write_json
-from harness.cli.tested_clients import STARTING, TIMEOUT, install_ready, new_client
+from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
 from harness.engine.last_failed import note_failed
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
@@ -144,7 +144,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(TortureArguments, words)
     command = arguments.child
-    from harness.benches.client.ready import find_ready
+    from harness.benches.client.ready import find_ready, install
 
     ready = None if arguments.client is None else find_ready(arguments.client)
     if command is not None and ready is not None:
@@ -174,7 +174,8 @@ def run(words: Sequence[str]) -> int:
         assert command is not None
         return _play(cases, base, command, arguments)
     arguments.loop = ready.loops
-    return _play(cases, base, install_ready(ready), arguments, spec=ready.spec)
+    installed = install(ready, tell=lambda text: say(f"harness: {text}", to_errors=True))
+    return _play(cases, base, installed, arguments, spec=ready.spec)
 
 
 def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None:

@@ -43,7 +43,6 @@ class GatewayPresentation(Presentation):
     subject = "Gateway"
     badge = "gateway"
     command = "gateway"
-    noun = "check"
     target_word = "gateway"
     explains_warning = False  # each warning has its findings
     begins = "sending the first requests to the gateway"

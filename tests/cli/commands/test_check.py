@@ -193,8 +193,8 @@ def test_the_line_that_shows_a_failure_has_the_other_options(
     done = harness("check", toy[1], "-c", "get.*", "--report", "json=a.json", *words)
     assert (
         f'help: `harness check {toy[1]} -c get.odd -v --jobs 2 --api-key "$GEMINI_API_KEY" '
-        "--header 'Authorization: Bearer '\"$AUTHORIZATION\" --header 'x-team: blue one' --capability=-agents "
-        "--timeout 20 --extension own.py` shows all of it"
+        "--capability=-agents --timeout 20 --header 'Authorization: Bearer '\"$AUTHORIZATION\" "
+        "--header 'x-team: blue one' --extension own.py` shows all of it"
     ) in done.out
 
 
