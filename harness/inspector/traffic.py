@@ -304,9 +304,8 @@ class SeenTraffic:
     def _find_earlier(self, seen: SeenExchange) -> None:
         if seen.cursor is None:
             return
-        for earlier in reversed(self._kept.values()):
-            events = earlier.events if earlier.run == seen.run else ()
-            column = next((event.column + 1 for event in events if event.cursor == seen.cursor), None)
+        for earlier in (one for one in reversed(self._kept.values()) if one.run == seen.run):
+            column = next((event.column + 1 for event in earlier.events if event.cursor == seen.cursor), None)
             if column is not None:
                 seen.after, seen.column = earlier.number, column
                 seen.columns, seen.next_column = earlier.columns, column

@@ -123,11 +123,7 @@ def test_a_module_of_the_same_name_is_noticed(theirs: str, tmp_path: Path, harne
     path.write_text("", encoding="utf-8")
     assert theirs in shadow_note(tmp_path)
     assert "interactions-harness" in harness("list").err
-
-
-def test_our_own_checkout_is_no_shadow() -> None:
-    """In this project's own folder there is no such note."""
-    assert shadow_note(Path(__file__).parents[2]) == ""
+    assert shadow_note(Path(__file__).parents[2]) == ""  # this project's own folder
 
 
 @pytest.mark.slow
