@@ -124,7 +124,6 @@ def find_violations(page: Any) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("words", "pages"),
     [
-        ("resume", {"Resume a dropped stream"}),
         ("webhook", {"The emulator"}),
         ("docker", {"The emulator"}),
         ("migrate", {"Migrate from vcrpy, pytest-recording, respx or a mock"}),
