@@ -27,15 +27,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
 from harness.emulator.run.stream_response import HeldBody, Streams
 from harness.emulator.scripts import Script, ScriptQueue
-from harness.emulator.values.call import (
-    Call,
-    Refusal,
-    Route,
-    decode_json,
-    invalid,
-    json_response,
-    not_found,
-)
+from harness.emulator.values.call import Call, Refusal, Route, decode_json, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import PLATFORMS, Settings, find_platform
 from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, interaction_id

@@ -23,15 +23,7 @@ from harness.emulator.deliveries import Deliveries, build_jwks
 from harness.emulator.engine import LEASE, Engine
 from harness.emulator.scripts import QueuedAnswer, Script, load_scenario, parse
 from harness.emulator.values import hints
-from harness.emulator.values.call import (
-    Call,
-    Refusal,
-    Route,
-    decode_json,
-    json_response,
-    not_found,
-    route,
-)
+from harness.emulator.values.call import Call, Refusal, Route, decode_json, json_response, not_found, route
 from harness.emulator.values.settings import UNCHANGED, Settings
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response

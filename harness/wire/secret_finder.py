@@ -172,7 +172,8 @@ def _find_encoded(text: str, start: int, encoded: _Encoded) -> int:
 _PARAMETER = re.compile(r"(?:[?&;#]|\\u0026)(?P<name>[\w.$%\[\]\-]{1,64})\Z")
 _VALUE = re.compile(r"[^&#\s\"'<>\\]+")
 _IN_ANOTHER = re.compile(
-    r"(?:%(?:3F|26|23)|[?&#])(?P<name>[\w.$\[\]\-]{1,64})%3D(?P<value>(?:(?!%26|%23)[^&#\s\"'<>\\])+)", re.IGNORECASE
+    r"(?:%(?:3F|26|23)|[?&#])(?P<name>[\w.$\[\]\-]{1,64})%3D(?P<value>(?:(?!%26|%23)[^&#\s\"'<>\\])+)",
+    re.IGNORECASE,
 )
 """A parameter of a URL that is itself a parameter, so that its marks are escaped."""
 

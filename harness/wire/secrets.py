@@ -307,9 +307,7 @@ class SecretFields:
 
     def having(self, names: Iterable[str], patterns: Iterable[str] = ()) -> SecretFields:
         """The same, with the user's own: names of headers, parameters and members, and patterns of texts."""
-        new = SecretFields(
-            self._names, inside=self._inside, spared=self._spared, receivers=self._receivers
-        )
+        new = SecretFields(self._names, inside=self._inside, spared=self._spared, receivers=self._receivers)
         new.patterns = (*self.patterns, *map(re.compile, patterns))
         new._own = self._own.union(map(plain_name, names))
         new._know()

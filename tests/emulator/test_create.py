@@ -54,7 +54,7 @@ REFUSED = [
     ({"labels": {"Key": "x"}}, "invalid_request", 'the key is "Key"'),
     ({"labels": {"key": "a b"}}, "invalid_request", "the value at 'labels.key' is \"a b\""),
     ({"labels": {"key": 5}}, "invalid_request", "Invalid value at 'labels.key': should be string"),
-    ({"agent": "deep-research-preview-04-2026"}, "invalid_request", "Deep research agents need background"),
+    ({"agent": "deep-research-preview-04-2026"}, "invalid_request", "Agents are required to use background=true"),
     ({"model": "deep-research-preview-04-2026"}, "invalid_request", "takes minutes: send 'background': true"),
     ({"previous_interaction_id": 5}, "invalid_request", "previous_interaction_id"),
     ({"continuation_token": "made-up"}, "invalid_request", "not issued"),

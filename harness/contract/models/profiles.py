@@ -80,11 +80,6 @@ class ModelProfile(Struct, frozen=True, dict=True):
         return {kind: frozenset(self.value(cell)) for kind, cell in CELLS_OF_KINDS.items()}
 
     @cached_property
-    def refused_input(self) -> frozenset[str]:
-        """The kinds of content that it does not read."""
-        return frozenset(self.value("refused_input"))
-
-    @cached_property
     def usage(self) -> frozenset[str]:
         """The fields of usage beyond those of every model."""
         return frozenset(self.value("usage"))
@@ -98,26 +93,6 @@ class ModelProfile(Struct, frozen=True, dict=True):
     def thought(self) -> str:
         """Whether its thoughts are `signed`, `bare` (in bodies only, nothing but their type) or `none`."""
         return str(self.value("thought"))
-
-    @cached_property
-    def ends_on_user(self) -> bool:
-        """Whether the history in a request must not end on a turn of the model."""
-        return bool(self.value("model_turn_last") == "refused")
-
-    @cached_property
-    def searches_last(self) -> bool:
-        """Whether the steps of a search come after the output."""
-        return bool(self.value("search_steps") == "after the output")
-
-    @cached_property
-    def signs_tools(self) -> bool:
-        """Whether the steps of the service's tools are signed."""
-        return bool(self.value("tool_signatures") == "signed")
-
-    @cached_property
-    def starts_calls_signed(self) -> bool:
-        """Whether `step.start` of a function call shows an empty signature."""
-        return bool(self.value("function_call_start") == "with an empty signature")
 
     @cached_property
     def served_elsewhere(self) -> Mapping[str, Any] | None:

@@ -68,7 +68,7 @@ Event = Mapping[str, Any]
 _JSON = "application/json"
 _SENTENCE = "The model output could not be generated. This output contains sensitive words."
 _QUOTA = "You exceeded your current quota, please check your plan and billing details."
-_FRONT_END = {
+FRONT_END = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND", 409: "ABORTED",
     429: "RESOURCE_EXHAUSTED", 499: "CANCELLED", 500: "INTERNAL", 501: "UNIMPLEMENTED", 503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
@@ -173,7 +173,7 @@ def shaped_error(shape: str, status: int, message: str, wait: str | None) -> tup
         return _JSON, error_body(status, _SENTENCE, "Request blocked due to safety violations.")
     if shape not in ("front-end", "list"):
         return _JSON, error_body(status, "", message)
-    error: dict[str, Any] = {"code": status, "message": message, "status": _FRONT_END.get(status, "UNKNOWN")}
+    error: dict[str, Any] = {"code": status, "message": message, "status": FRONT_END.get(status, "UNKNOWN")}
     if wait is not None:
         error["message"] = f"{_QUOTA} Please retry in {wait}s."
         error["details"] = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{wait}s"}]

@@ -138,7 +138,7 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
     profile, reads = order.profile, order.profile.media_types
     last = order.given[-1].get("type") if order.given else None
     is_models = last in ("model_output", "thought", "function_call")
-    if profile.ends_on_user and is_models and "continuation_token" not in order.body:
+    if profile.value("model_turn_last") == "refused" and is_models and "continuation_token" not in order.body:
         yield (
             "Requests ending with a model turn are not supported. "
             f"(The last step of 'input' is a {last}: end with a user_input or a function_result.)"
@@ -148,7 +148,7 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
         result = item.get("result")
         parts += [item, *(part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))]
     for item in parts:
-        if item.get("type") in profile.refused_input:
+        if item.get("type") in profile.value("refused_input"):
             known, kind = ", ".join(profile.value("input")), item["type"]
             yield f"Invalid input at 'input'. The model '{profile.name}' reads {known}, not {kind}."
     for item in parts:

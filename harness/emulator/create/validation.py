@@ -27,13 +27,7 @@ from harness.contract.data.transcript import (
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
-from harness.emulator.create.limits import (
-    judge_agent,
-    judge_life,
-    judge_media,
-    judge_model,
-    judge_surface,
-)
+from harness.emulator.create.limits import judge_agent, judge_life, judge_media, judge_model, judge_surface
 from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run
 from harness.emulator.values import hints
@@ -128,7 +122,7 @@ class CreateValidator:
         return order
 
     def _remember_admitted(self, key: _AdmittedKey | None, order: CreateRequest) -> None:
-        """Remember that creates like this one are admitted, whatever their text says."""
+        """Remember that creates with other texts, but like this one, are admitted."""
         is_of_model = order.agent is None and self.is_model(order.model or "")
         if key is None or not is_of_model or msgspec.json.encode({**order.body, "input": ""}) != key[2]:
             return
@@ -250,12 +244,21 @@ class CreateValidator:
     def configs(self, body: Json) -> None:
         """generation_config and cached_content require a model, agent_config an agent (reference)."""
         if "agent" in body:
+            self.needs_background(str(body["agent"]).removeprefix("agents/"), body)
             for name in ("generation_config", "cached_content"):
                 if name in body:
                     raise invalid(f"'{name}' belongs to a model, but 'agent' was sent: leave it out.")
         elif "agent_config" in body:
             raise invalid(
                 "'agent_config' belongs to an agent, but 'model' was sent: leave it out, or send 'agent'."
+            )
+
+    def needs_background(self, agent: str, body: Json) -> None:
+        """Deep research runs only in the background (guide)."""
+        if agent.startswith("deep-research") and body.get("background") is not True:
+            raise invalid(
+                "Agents are required to use background=true. "
+                f"('{agent}' takes minutes: send 'background': true and poll, or stream it.)"
             )
 
     def needs_input(self, body: Json) -> None:
@@ -325,15 +328,11 @@ class CreateValidator:
         return AGENTS.fullmatch(name) is not None or self._resources.agent(name, project) is not None
 
     def agent_rules(self, order: CreateRequest) -> None:
-        """Deep research runs only in the background (guide); `judge_agent` has the other limits of agents.
+        """On Vertex all run in the background, and in an environment: that of the request, or their own.
 
-        On Vertex all do, and in an environment: that of the request, or their own.
+        `judge_agent` has the other limits of agents.
         """
-        if (order.agent or "").startswith("deep-research") and not order.background:
-            raise invalid(
-                "Agents are required to use background=true. "
-                f"('{order.agent}' takes minutes: send 'background': true and poll, or stream it.)"
-            )
+        self.needs_background(order.agent or "", order.body)  # its name may be in `model`
         if self.settings.lifecycle is not None and self.settings.models == "known":
             judge_life(order, self.settings.lifecycle)
         if order.platform.vertex and not order.background:

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.emulator.mutants.changes import (
-    Json,
-    answer,
-    ignore,
-    is_missing,
-    not_found,
-    put,
-    read_json,
-    when,
-)
+from harness.emulator.mutants.changes import Json, answer, is_missing, not_found, put, read_json, when
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -58,8 +49,6 @@ MUTANTS = table(
         error("POST credentials", _accept_refused(400))),
     row("credentials-incomplete", "A credential needs no token.",
         error("POST credentials", when(lambda _, call: "token" not in read_json(call), _accept_refused(400)))),
-    row("credentials-page-repeats", "Every page of credentials is the first one.",
-        request("GET credentials", ignore("page_token"))),
     row("credentials-unknown-200", "A read of a credential that does not exist returns 200.",
         error("GET credentials/*", when(is_missing, answer({"id": "x"})))),
     row("credentials-not-usable", "No allowlist may name a credential.",

@@ -116,8 +116,6 @@ MUTANTS = table(
         response("GET environments/*", put(environment_key="key"))),
     row("environments-any-mode", "A list of environments by mode contains all of them.",
         request("GET environments", ignore("mode"))),
-    row("environments-page-repeats", "Every page of environments is the first one.",
-        request("GET environments", ignore("page_token"))),
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
         after(Resources.handle, when(_downloads_file, lambda response, resources, *_: (
             with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n"))))),

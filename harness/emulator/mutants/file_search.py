@@ -20,7 +20,7 @@ def _lose_imported(result: None, resources: Resources, order: CreateRequest) -> 
 
 MUTANTS = table(
     "file_search",
-    *life_rows("store", "fileSearchStores", "file search stores"),
+    *life_rows("store", "fileSearchStores", "file search stores", paged=False),
     row("store-count-as-text", "A file search store counts its documents in words.",
         response("* fileSearchStores/**", put(activeDocumentsCount="one"))),
     row("store-operation-never-ends", "The operation of an upload to a store never ends.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.contract.data.transcript import items
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import crash, drop_header, ignore, put, refuse, skip, when
+from harness.emulator.mutants.changes import crash, drop_header, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.service import Emulator
@@ -44,5 +44,4 @@ MUTANTS = table(
             refuse("Cannot fetch content from the provided URL.")))),
     row("file-gone-in-create", "A create that names a deleted file is accepted.",
         admit("references", when(_refers, skip))),
-    row("files-page-repeats", "Every page of files is the first one.", request("GET files", ignore("pageToken"))),
 )  # fmt: skip

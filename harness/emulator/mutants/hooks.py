@@ -27,6 +27,7 @@ from harness.emulator.mutants.changes import (
     answer,
     crash,
     edit_json,
+    ignore,
     is_missing,
     not_found,
     read_json,
@@ -260,9 +261,12 @@ def row(mutant_id: str, summary: str, *defects: Defect) -> EmulatorMutant:
 _HOW = "a hook of `mutants/hooks.py` or `mutants/parts.py` with a change, such as status(turn(queued='completed'))"
 
 
-def life_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutant, ...]:
-    """The mutants whose resources, called `many`, do not live as they should."""
+def life_rows(prefix: str, collection: str, many: str, *, paged: bool = True) -> tuple[EmulatorMutant, ...]:
+    """The mutants whose resources, called `many`, do not live as they should; `paged`: a rule judges pages."""
+    page = row(f"{prefix}-page-repeats", f"Every page of {many} is the first one.",
+        request(f"GET {collection}", ignore("page_token", "pageToken")))  # fmt: skip
     return (
+        *([page] if paged else []),
         row(f"{prefix}-not-kept", f"Made {many} are not found.",
             request(f"GET {collection}/*", not_found)),
         row(f"{prefix}-list-empty", f"The list of {many} is always empty.",

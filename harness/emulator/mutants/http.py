@@ -7,12 +7,7 @@ from collections.abc import Mapping
 
 from harness.emulator.auth import Auth
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    Json,
-    crash,
-    refuse,
-    when,
-)
+from harness.emulator.mutants.changes import Json, crash, refuse, when
 from harness.emulator.mutants.hooks import arrival, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, around, before, instead, memory
 from harness.emulator.run.stream_response import Streams

@@ -7,14 +7,7 @@ from itertools import chain, repeat
 from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    crash,
-    empty_stream,
-    is_unknown,
-    rename_events,
-    replace_text,
-    when,
-)
+from harness.emulator.mutants.changes import crash, empty_stream, is_unknown, rename_events, replace_text, when
 from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.run.run import Run

@@ -20,16 +20,7 @@ from harness.emulator.mutants.changes import (
     when,
     without,
 )
-from harness.emulator.mutants.hooks import (
-    admit,
-    create,
-    event,
-    events,
-    output,
-    row,
-    status,
-    steps,
-)
+from harness.emulator.mutants.hooks import admit, create, event, events, output, row, status, steps
 from harness.emulator.mutants.parts import Change, Defect, after, before
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.run import Run

@@ -54,8 +54,6 @@ MUTANTS = table(
         error("POST triggers", when(_has_odd("schedule"), _accept))),
     row("triggers-any-zone", "Any text is accepted as a time zone.",
         error("POST triggers", when(_has_odd("time_zone"), _accept))),
-    row("triggers-page-repeats", "Every page of triggers is the first one.",
-        request("GET triggers", ignore("page_token"))),
     row("executions-page-repeats", "Every page of a trigger's runs is the first one.",
         request("GET triggers/*/executions", ignore("page_token"))),
 )  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import drop, each_item, ignore, put, when
-from harness.emulator.mutants.hooks import error, life_rows, request, request_body, response, row
+from harness.emulator.mutants.changes import drop, each_item, put, when
+from harness.emulator.mutants.hooks import error, life_rows, request_body, response, row
 from harness.emulator.values.call import json_response
 from harness.kit.mutant import table
 
@@ -18,6 +18,4 @@ MUTANTS = table(
         error("GET voices", lambda refusal, call: json_response({}) if "page_token" in call.query else None)),
     row("voice-unstored", "A prompted voice that shall not be stored is stored all the same.",
         request_body("POST voices", put(store=True))),
-    row("voice-page-repeats", "Every page of voices is the first one.",
-        request("GET voices", ignore("page_token"))),
 )  # fmt: skip

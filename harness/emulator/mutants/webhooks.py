@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import (
-    Json,
-    answer,
-    edit_json,
-    ignore,
-    put,
-    read_json,
-    refuse,
-    when,
-    with_data,
-)
+from harness.emulator.mutants.changes import Json, answer, edit_json, put, read_json, refuse, when, with_data
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import after, memory
 from harness.emulator.resources.router import Resources
@@ -60,6 +50,4 @@ MUTANTS = table(
     row("webhooks-rotate-keeps", "A rotation returns the old secret.", after(Resources.handle, _keep_secret)),
     row("shape-webhook", "A read shows the state of a webhook as a number.",
         response("GET webhooks/*", put(state=1))),
-    row("webhooks-page-repeats", "Every page of webhooks is the first one.",
-        request("GET webhooks", ignore("page_token"))),
 )  # fmt: skip

@@ -31,14 +31,7 @@ from harness.emulator.reply.tools import (
 from harness.emulator.scripts import Script
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.samples import (
-    MOST_CHARACTERS,
-    SPEECH,
-    choose_type,
-    find_medium,
-    makes_media,
-    sample,
-)
+from harness.emulator.values.samples import MOST_CHARACTERS, SPEECH, choose_type, find_medium, makes_media, sample
 from harness.emulator.values.stamps import IdSequence, sign
 from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
@@ -156,12 +149,13 @@ class ReplyBuilder:
         if not order.body.get("tools") and order.agent is None:  # hot
             return [*self.thoughts(order, script), self.output(order)]
         work = [step for tool in order.tools for step in self.server_work(order, tool)]
-        steps = [] if order.profile.searches_last else work
+        searches_last = order.profile.value("search_steps") == "after the output"
+        steps = [] if searches_last else work
         steps += self.thoughts(order, script)
         if order.agent is not None:
             steps += self.agent_work(order)
         calls = self._find_calls(order, script)
-        if order.profile.searches_last:
+        if searches_last:
             return [*steps, self.output(order), *work] if not calls else [*work, *steps, *calls]
         return [*steps, *(calls or [self.output(order)])]
 
@@ -183,7 +177,7 @@ class ReplyBuilder:
 
         A search of the service's own loads the tool of a deferred MCP server before; its place is inferred.
         """
-        pair = server_pair(tool, order.text, self._ids, signed=order.profile.signs_tools)
+        pair = server_pair(tool, order.text, self._ids, signed=order.profile.value("tool_signatures") == "signed")
         known = {step.get("type") for step in order.given}
         brought = pair and (pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known))
         if brought:

@@ -14,13 +14,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from harness.emulator.resources.collection import (
-    ExpiringResource,
-    KeptResource,
-    ResourceContext,
-    listing,
-    page,
-)
+from harness.emulator.resources.collection import ExpiringResource, KeptResource, ResourceContext, listing, page
 from harness.emulator.resources.environments import guess
 from harness.emulator.resources.schema_reader import in_camel_case
 from harness.emulator.resources.uploads import GRANULARITY, Receiver, declared_type, is_resumable

@@ -26,7 +26,7 @@ from harness.wire import Chunk
 Json = dict[str, Any]
 
 DONE = b"event: done\ndata: [DONE]\n\n"
-_OF_TOOLS = ("_call", "_result")
+_OF_TOOLS, _SIGNED_EMPTY = ("_call", "_result"), "with an empty signature"
 
 _encode = msgspec.json.Encoder().encode
 
@@ -101,7 +101,7 @@ class EventWriter:
     def step(self, run: Run, index: int, step: Json) -> list[Json]:
         """Return all events of one step."""
         start = self.start(index, step)
-        if run.profile.starts_calls_signed and step["type"].endswith(_OF_TOOLS):
+        if step["type"].endswith(_OF_TOOLS) and run.profile.value("function_call_start") == _SIGNED_EMPTY:
             start["step"] = {**start["step"], "signature": step.get("signature", "")}
         events = [start]
         if run.script.says_output and step["type"] == "model_output":

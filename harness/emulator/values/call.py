@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 import msgspec
 from msgspec import Struct, field
 
+from harness.contract.tables.protocol import FRONT_END
 from harness.wire import Headers, Request, Response
 from harness.wire.addresses import CONTROL, split_session
 
@@ -135,15 +136,7 @@ class RpcRefusal(Refusal):
         return Response.whole(self.status, Headers((*ERROR_HEADERS.items(), *self.headers)), body)
 
 
-_STATUS_NAMES = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    409: "ALREADY_EXISTS",
-    416: "OUT_OF_RANGE",
-    429: "RESOURCE_EXHAUSTED",
-}
+_STATUS_NAMES = {**FRONT_END, 409: "ALREADY_EXISTS", 416: "OUT_OF_RANGE"}
 
 
 def as_rpc(refusal: Refusal) -> RpcRefusal:

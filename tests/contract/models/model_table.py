@@ -19,7 +19,7 @@ def write_table() -> str:
             f"`{profile.name}`",
             "not on `/interactions`" if profile.served_elsewhere is not None else ", ".join(profile.output),
             "?" if profile.levels is None else ", ".join(levels) or "none",
-            "no" if profile.ends_on_user else "yes",
+            "no" if profile.value("model_turn_last") == "refused" else "yes",
             "{streamed:,}; not streamed {whole:,}".format(**profile.segment) if profile.segment else "",
             write_value(profile.value("lifecycle") or ""),
         )

@@ -265,7 +265,9 @@ def test_what_is_newer_is_refused_or_accepted(api, fields, words, code):
     assert load().schemas.as_of in answer.message
     assert "unknown=accept" in answer.message
     api.emulator.change(unknown="accept")
-    assert api.create(**fields).status == 200
+    assert [api.create(**fields).status, api.create(**fields).status] == [200, 200]
+    api.emulator.change(unknown="refuse")
+    assert api.create(**fields).status == 400
 
 
 def test_what_was_sent_is_taken_back(api):

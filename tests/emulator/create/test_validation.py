@@ -43,15 +43,6 @@ def test_settled_parents_can_be_continued(api, goal):
     assert api.create(previous_interaction_id=api.created()).status == 200
 
 
-def test_a_create_like_an_earlier_one_is_judged_like_it(api):
-    """Creates that differ in their text alone are admitted alike, until the settings change."""
-    api.emulator.change(unknown="accept")
-    texts = [api.create(text, newer=1).json["steps"][-1]["content"][0]["text"] for text in ("One?", "Two?")]
-    assert ["One?" in texts[0], "Two?" in texts[1]] == [True, True]
-    api.emulator.change(unknown="refuse")
-    assert api.create("Three?", newer=1).status == 400
-
-
 def test_result_inside_user_input(api):
     """A function result inside a user_input step is accepted, as recordings show."""
     step = {"type": "user_input", "content": [result("c1")]}
