@@ -17,15 +17,12 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, TypeAlias
 
 DEVNULL, PIPE, STDOUT = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
 TimeoutExpired = subprocess.TimeoutExpired
 
-Child = subprocess.Popen[bytes]
+Child: TypeAlias = "subprocess.Popen[bytes]"
 """A program that was started."""
 
 PYTHON: tuple[str, ...] = (sys.executable, "-I")
