@@ -2,7 +2,7 @@
 
 Layer 2. A name without a dot is a function of the area's module in `areas/`; with dots it is a path below
 `harness.checks`. A judge whose first parameter is `rule` gets the id of the row that names it. What one statement
-can say of one response, or of several, needs no function: the row names a shared judge and what it gets.
+can say of one response, or of several, needs no function: the row names shared judges and what they get.
 """
 
 from __future__ import annotations
@@ -19,43 +19,59 @@ from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
 from harness.checks.vocabulary.expect import (
     among,
     at,
+    expect_alive,
     expect_interaction,
+    expect_object,
+    expect_offered,
     expect_refusal,
     expect_reply,
     expect_settled,
     expect_status,
+    need_success,
     of_interaction,
     of_rule,
 )
 from harness.checks.vocabulary.resources import expect_made
+from harness.checks.vocabulary.runs import expect_id
 from harness.checks.vocabulary.shared import judge_refusals
 from harness.checks.vocabulary.streams import expect_stream
+from harness.contract.judge.answer import judge_error_shape, judge_stream_label
+from harness.contract.judge.history.creates import judge_deleted, judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.tables.refusals import REFUSALS
 from harness.errors import TableError
 from harness.kit.check import Check, Exercise, Judge, take
-from harness.outcome import Finding
+from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
 from harness.rules.tables import RuleRow
-from harness.wire import Exchange
 
-_OF_THE_RULE = (expect_reply, of_interaction, of_rule)
 _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
     function.__name__: function
     for function in (
+        expect_alive,
+        expect_id,
         expect_interaction,
         expect_made,
+        expect_object,
+        expect_offered,
         expect_refusal,
+        expect_reply,
         expect_settled,
         expect_status,
         expect_stream,
-        *_OF_THE_RULE,
+        judge_deleted,
+        judge_error_shape,
+        judge_late_cancel,
+        judge_stream_label,
+        need_success,
+        of_interaction,
+        of_rule,
     )
 }
 """Judges of a response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`.
 
-Those of the second list get the id of the rule: what it says of a response is in the contract.
+A row may name several, and functions of its area, too. Each judges unless one before it finds the rule broken.
 """
 
 _STATUSES = ("accepts", "tolerates", "notes")
@@ -110,35 +126,51 @@ def find_function(row: RuleRow, path: str, home: str) -> Any:
 
 
 def _find_judge(row: RuleRow, home: str) -> Judge:
-    if isinstance(row.judge, Mapping):
-        return _build_shared(row, dict(row.judge))
+    if not isinstance(row.judge, str):
+        parts = [row.judge] if isinstance(row.judge, Mapping) else row.judge
+        judges, answers = zip(*(_build_shared(row, dict(part), home) for part in parts), strict=True)
+        return take(partial(_judge_in_turn, *judges), *dict.fromkeys(name for names in answers for name in names))
     if row.judge == judge_refusals.__name__:
         return take(partial(judge_refusals, row.rule.id), *REFUSALS[row.rule.id].creates)
-    judge: Judge = find_function(row, row.judge, home)
+    return _give_rule(find_function(row, row.judge, home), row)
+
+
+def _build_shared(row: RuleRow, words: dict[str, Any], home: str) -> tuple[Judge, tuple[str, ...]]:
+    """Return a judge of a response, applied to each one that the row gives it, and their names."""
+    name = next(word for word in words if word not in _STATUSES)
+    answers, judge = words.pop(name), _give_rule(_SHARED.get(name) or find_function(row, name, home), row)
+    for word, values in words.items():
+        statuses = frozenset(status for value in values for status in _CLASSES.get(value) or (int(value),))
+        judge = partial(judge, **{word: statuses})
+    names = (answers,) if isinstance(answers, str) else tuple(answers)
+    return partial(_judge_each, judge, names), names
+
+
+def _give_rule(judge: Judge, row: RuleRow) -> Judge:
     takes_rule = next(iter(inspect.signature(judge).parameters), "") == "rule"
     return partial(judge, row.rule.id) if takes_rule else judge
 
 
-def _build_shared(row: RuleRow, words: dict[str, Any]) -> Judge:
-    name = next(word for word in words if word not in _STATUSES)
-    if name not in _SHARED:
-        near = did_you_mean(name, _SHARED)
-        raise TableError(f"{row.area}.yaml: {row.rule.id}: there is no judge {name!r}{near}")
-    answers, judge = words.pop(name), _SHARED[name]
-    if judge in _OF_THE_RULE:
-        judge = partial(judge, row.rule.id)
-    for word, values in words.items():
-        statuses = frozenset(status for value in values for status in _CLASSES.get(value) or (int(value),))
-        judge = partial(judge, **{word: statuses})
-    return take(partial(_judge_each, judge), *([answers] if isinstance(answers, str) else answers))
+def _judge_in_turn(*judges: Callable[..., Iterable[Finding]], **answers: Any) -> Iterator[Finding]:
+    """Ask one judge after the other, as long as the rule is not broken."""
+    if all(answer is None for answer in answers.values()):
+        raise Unmet(f"the exercise got no response called {' or '.join(answers)}")
+    for judge in judges:
+        found = list(judge(answers))
+        yield from found
+        if any(one.severity is Severity.BROKEN for one in found):
+            return
 
 
 def _judge_each(
-    judge: Callable[[Exchange], Iterable[Finding]], **answers: Exchange | list[Exchange]
+    judge: Callable[..., Any], names: Iterable[str], answers: Mapping[str, Any]
 ) -> Iterator[Finding]:
-    """Judge each of these responses, and each in one that is a list."""
-    for name, answer in answers.items():
-        yield from among(name, answer, judge) if isinstance(answer, list) else at(name, judge(answer))
+    """Judge each of these responses, and each in one that is a list; None is one that was not asked for."""
+    for name in names:
+        if isinstance(answer := answers[name], list):
+            yield from among(name, answer, judge)
+        elif answer is not None:
+            yield from at(name, judge(answer))
 
 
 def _refuse_unknown(row: RuleRow, what: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -11,7 +11,7 @@ is never out of date.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -27,8 +27,8 @@ from harness.outcome.words import did_you_mean
 Record: TypeAlias = Mapping[str, Any]
 """A row as `rules.json` publishes it: the defaults filled in, the source spelled out."""
 
-JudgeName: TypeAlias = str | Mapping[str, Any]
-"""The name of a judge, or a shared judge with what it gets: `{expect_status: twice, accepts: [409]}`."""
+JudgeName: TypeAlias = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+"""The name of a judge, or shared judges with what they get: `{expect_status: twice, accepts: [409]}`."""
 
 
 class RuleRow(Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract.judge.answer import judge_response
-from harness.contract.judge.replies import KEY_REFUSED
+from harness.contract.judge.replies import REPLIES
 from harness.contract.tables.operations import CREATE, operation_of
 from harness.kit.search import SearchDocument, SearchModel, simpler_values, weigh
 from harness.rules import rows_of
@@ -248,7 +248,7 @@ _DOCUMENT = SearchDocument(
     echoed=ECHOED,
     shapes=SHAPES,
     with_keys=WITH_KEYS,
-    weigh_wrong_key=KEY_REFUSED.severity,
+    weigh_wrong_key=REPLIES["auth.wrong"].severity,
     strict=STRICT,
 )
 

@@ -7,6 +7,7 @@ import inspect
 import re
 import textwrap
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -149,7 +150,7 @@ def test_what_a_row_rests_on_takes_effect():
 @pytest.mark.parametrize(("changes", "says"), [
     ({"judge": "lacks_nothin"}, r"areas\.resume has no 'lacks_nothin': did you mean 'lacks_n"),
     ({"exercise": "vocabulary.shared.streams"}, r"vocabulary\.shared has no 'streams'"),
-    ({"judge": {"expect_luck": "first"}}, "there is no judge 'expect_luck'"),
+    ({"judge": {"expect_luck": "first"}}, r"areas\.resume has no 'expect_luck'"),
     ({"profile": "cores"}, "there is no profile 'cores': did you mean 'core'"),
     ({"requires": ("magic",)}, "there is no capability 'magic'"),
     ({"about": "nothing"}, "there is no result in `about` 'nothing'"),
@@ -160,6 +161,13 @@ def test_a_row_that_names_what_is_not_there_is_refused(changes, says):
         build_check(structs.replace(ROWS["resume.no-gap"], **changes), "harness.checks.areas.resume")
 
 
+def list_judges(judge):
+    """The names in the `judge` of a row, which may be one, a mapping, or several of these."""
+    if isinstance(judge, str | Mapping):
+        return [judge] if isinstance(judge, str) else [*judge]
+    return [name for part in judge for name in part]
+
+
 def test_every_function_of_an_area_has_a_row():
     """A public function of an area's module that no row and no other function names is left over."""
     for area in AREAS:
@@ -167,12 +175,8 @@ def test_every_function_of_an_area_has_a_row():
         tree = ast.parse(path.read_text("utf-8"))
         functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name[0] != "_"}
         used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | IMPORTED
-        named = {
-            word.rpartition(".")[2]
-            for row in ROWS.values()
-            for word in (row.exercise, row.judge)
-            if isinstance(word, str)
-        }
+        judges = {name for row in ROWS.values() for name in list_judges(row.judge)}
+        named = {word.rpartition(".")[2] for word in judges | {row.exercise for row in ROWS.values()}}
         assert not functions - used - named, f"{path.name}: {functions - used - named}"
 
 

@@ -343,11 +343,6 @@ def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) 
         yield finding("the saved agent lacks a tool", ", ".join(lost), format_value(tools), exchange="shown")
 
 
-def runs_a_saved_agent(ran: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(ran)
-    yield from expect_id(ran, "the run has no id")
-
-
 def lists_them(listed: Exchange) -> Iterator[Finding]:
     yield from expect_status(listed, accepts=SUCCESS)
     body = read(listed).json

@@ -56,7 +56,7 @@ from harness.contract.judge.agreement import (
     judge_stays,
     judge_unchanged,
 )
-from harness.contract.judge.history.creates import judge_cancel_answer, judge_late_cancel
+from harness.contract.judge.history.creates import judge_cancel_answer
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_value
 from harness.contract.requests import RequestBuilder
@@ -404,14 +404,6 @@ def late_cancels(t: RequestBuilder) -> Steps:
 # --- judges
 
 
-def spares_the_foreground(foreground: Exchange) -> Iterator[Finding]:
-    yield from _refused_or_unchanged("cancel.foreground", foreground)
-
-
-def spares_the_finished(settled: Exchange) -> Iterator[Finding]:
-    yield from _refused_or_unchanged("cancel.settled", settled)
-
-
 def leaves_the_result(before: Exchange, after: Exchange) -> Iterator[Finding]:
     yield from at("after", _expect_unchanged("cancel.keeps-result", before, after))
 
@@ -422,11 +414,6 @@ def leaves_the_background_result(settled_before: Exchange, settled_after: Exchan
 
 
 # --- what the judges share
-
-
-def _refused_or_unchanged(rule: str, answer: Exchange) -> Iterator[Finding]:
-    yield from expect_reply(rule, answer)
-    yield from judge_late_cancel(rule, answer)
 
 
 def _expect_unchanged(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:

@@ -26,7 +26,6 @@ from harness.checks.vocabulary.runs import (
     LONG,
     LONGER,
     describe_end,
-    expect_id,
     id_of,
     look_at_all,
     need_id,
@@ -340,11 +339,6 @@ def not_while_running(
 def _is_late(chained: Exchange, control: Exchange) -> bool:
     """Whether an accepted create took much longer than the same one did when its parent had settled."""
     return chained.status in SUCCESS and chained.seconds >= 2 * control.seconds + 1.0
-
-
-def once_it_is_over(late: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("chain.after-settled", late)
-    yield from expect_id(late)
 
 
 def continues_at_once(

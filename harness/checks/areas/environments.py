@@ -9,6 +9,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from harness.checks.areas.agents import environment_of
@@ -16,7 +17,6 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_object,
-    expect_refusal,
     expect_status,
     finding,
     interaction_in,
@@ -166,6 +166,7 @@ pages_hold_each_once = judge_pages("environments")
 
 NOTE = "harness check\n"
 NOTE_PATH = "notes/harness.txt"
+FIRST, SECOND, THIRD = b"first\n", b"second, and longer\n", b"third\n"
 SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
 
 
@@ -216,10 +217,6 @@ def lists_files(listing: Exchange) -> Iterator[Finding]:
         yield finding("the file of the environment is not listed", NOTE_PATH, format_value(paths))
 
 
-def downloads_files(content: Exchange) -> Iterator[Finding]:
-    yield from expect_bytes(content, NOTE.encode())
-
-
 def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
     for name, answer, deep in (("listing", listing, True), ("top", top, False)):
         yield from at(name, expect_object(answer))
@@ -248,12 +245,6 @@ def packs_files(packed: Exchange) -> Iterator[Finding]:
         yield finding("the archive does not contain the file", NOTE_PATH, actual)
 
 
-def copies_files(forked: Exchange, copied: Exchange) -> Iterator[Finding]:
-    yield from at("forked", expect_object(forked))
-    if forked.status in SUCCESS:
-        yield from at("copied", expect_bytes(copied, NOTE.encode()))
-
-
 def open_environment(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
     """Make an environment and return its id. Raises `Unmet`."""
     made: Exchange = yield Send(t.request("POST", "environments", body))
@@ -268,6 +259,11 @@ def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != data:
         yield finding("the file has other bytes", repr(data), repr(content.body[:80]))
+
+
+holds_the_note, holds_the_first, holds_the_second, holds_the_third = (
+    partial(expect_bytes, data=data) for data in (NOTE.encode(), FIRST, SECOND, THIRD)
+)
 
 
 def _paths_in(listing: Exchange) -> list[str]:
@@ -286,7 +282,6 @@ def _unpack(data: bytes) -> dict[str, bytes] | None:
 
 # --- writing files into an environment: by a plain PUT, in both resumable forms, and from an archive
 
-FIRST, SECOND, THIRD = b"first\n", b"second, and longer\n", b"third\n"
 PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
 RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
@@ -315,30 +310,6 @@ def uploads_to_an_environment(t: RequestBuilder) -> Steps:
 
 def _put(t: RequestBuilder, path: str, data: bytes | None, *headers: tuple[str, str], **query: Any) -> Request:
     return t.request("PUT", path, data, query=query, headers=headers, version=f"upload/{t.version}")
-
-
-def can_be_read(written: Exchange, content: Exchange) -> Iterator[Finding]:
-    yield from at("written", expect_object(written))
-    yield from at("content", expect_bytes(content, FIRST))
-
-
-def replaces_nothing(written: Exchange, again: Exchange, kept: Exchange) -> Iterator[Finding]:
-    _need_written(written)
-    yield from at("again", expect_refusal(again, {409}))
-    yield from at("kept", expect_bytes(kept, FIRST))
-
-
-def replaces_when_told(written: Exchange, replaced: Exchange, new_content: Exchange) -> Iterator[Finding]:
-    _need_written(written)
-    yield from at("replaced", expect_object(replaced))
-    yield from at("new_content", expect_bytes(new_content, SECOND))
-
-
-def makes_directories(written: Exchange, written_below: Exchange, below: Exchange) -> Iterator[Finding]:
-    _need_written(written)
-    yield from at("written_below", expect_object(written_below))
-    if written_below.status in SUCCESS:
-        yield from at("below", expect_bytes(below, FIRST))
 
 
 @exercise(requests=14)
@@ -376,46 +347,19 @@ def _download(t: RequestBuilder, path: str, name: str) -> Request:
     return t.request("GET", f"{path}/files/{name}", query={"alt": "media"})
 
 
-def takes_ranges(started: Exchange, finished: Exchange, resumed: Exchange) -> Iterator[Finding]:
-    yield from _is_complete("location", started, finished, resumed, ("started", "finished", "resumed"))
-
-
-def takes_commands(commanded: Exchange, sent: Exchange, by_command: Exchange) -> Iterator[Finding]:
-    names = ("commanded", "sent", "by_command")
-    yield from _is_complete("x-goog-upload-url", commanded, sent, by_command, names)
-
-
-def unpacks(extracted: Exchange, unpacked: Exchange) -> Iterator[Finding]:
-    yield from at("extracted", expect_object(extracted))
-    if extracted.status in SUCCESS:
-        yield from at("unpacked", expect_bytes(unpacked, FIRST))
-
-
-def unpacks_over_nothing(unpacked: Exchange, over: Exchange, kept: Exchange) -> Iterator[Finding]:
+def need_unpacked(unpacked: Exchange) -> Iterator[Finding]:
     if unpacked.status not in SUCCESS or unpacked.body != FIRST:
         raise Unmet("the first archive was not unpacked")
-    yield from at("over", expect_refusal(over, {409}))
-    yield from at("kept", expect_bytes(kept, FIRST))
+    return iter(())
 
 
-def unpacks_over_what_is_there(unpacked: Exchange, replaced: Exchange, renewed: Exchange) -> Iterator[Finding]:
-    if unpacked.status not in SUCCESS or unpacked.body != FIRST:
-        raise Unmet("the first archive was not unpacked")
-    yield from at("replaced", expect_object(replaced))
-    yield from at("renewed", expect_bytes(renewed, THIRD))
-
-
-def _is_complete(
-    header: str, started: Exchange, finished: Exchange, content: Exchange, names: tuple[str, str, str]
-) -> Iterator[Finding]:
-    yield from at(names[0], expect_status(started, accepts=SUCCESS))
-    if started.status not in SUCCESS:
-        return
+def _names_url(header: str, started: Exchange) -> Iterator[Finding]:
     if not started.headers.get(header):
-        yield finding("the target returned no upload URL", header, "none", exchange=names[0])
-        return
-    yield from at(names[1], expect_object(finished))
-    yield from at(names[2], expect_bytes(content, SECOND))
+        yield finding("the target returned no upload URL", header, "none")
+
+
+names_a_range_url = partial(_names_url, "location")
+names_a_command_url = partial(_names_url, "x-goog-upload-url")
 
 
 def pack(name: str, data: bytes) -> bytes:
@@ -426,11 +370,6 @@ def pack(name: str, data: bytes) -> bytes:
         member.size = len(data)
         archive.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
-
-
-def _need_written(written: Exchange) -> None:
-    if written.status not in SUCCESS:
-        raise Unmet(f"the earlier upload failed: {format_answer(written)}")
 
 
 # --- the sandboxes that runs of agents get: copies of a saved one, and one whose network is changed

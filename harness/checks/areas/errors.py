@@ -12,7 +12,7 @@ from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status,
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import loads
-from harness.contract.judge.answer import judge_error_shape, judge_error_status, judge_leaks
+from harness.contract.judge.answer import judge_error_status, judge_leaks
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, has_error
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
@@ -52,10 +52,6 @@ def refused_requests(t: RequestBuilder) -> Steps:
         "answers": all_of({**seen, **others}),
         "errors": [answer for answer in all_of(seen) if (answer.status or 0) >= 400],
     }
-
-
-def gives_errors_their_shape(errors: list[Exchange]) -> Iterator[Finding]:
-    yield from among("errors", errors, judge_error_shape)
 
 
 def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:

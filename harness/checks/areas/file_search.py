@@ -11,7 +11,6 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_object,
-    expect_refusal,
     expect_status,
     finding,
     object_in,
@@ -103,13 +102,6 @@ def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     if document.status in SUCCESS and text_in(document, "name") != _document_of(ended):
         shown = text_in(document, "name") or "(none)"
         yield finding("GET returns another document", _document_of(ended), shown, exchange="document")
-
-
-def is_removed(document: Exchange, removed: Exchange, missed: Exchange) -> Iterator[Finding]:
-    if document.status not in SUCCESS:
-        raise Unmet(f"the document cannot be read: {format_answer(document)}")
-    yield from at("removed", expect_status(removed, accepts=SUCCESS))
-    yield from at("missed", expect_refusal(missed, {403, 404}))
 
 
 @exercise(requests=31, interactions=2)

@@ -24,7 +24,7 @@ from harness.checks.vocabulary.resources import (
     pages_holding,
 )
 from harness.checks.vocabulary.runs import repeat
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
@@ -123,12 +123,6 @@ def can_be_managed(*, finished: Exchange, **answers: Exchange) -> Iterator[Findi
 
 
 take(can_be_managed, "finished", "fetched", "listed", "deleted", "gone")
-
-
-def is_missed(used: Exchange, deleted: Exchange, used_again: Exchange) -> Iterator[Finding]:
-    if used.status not in SUCCESS or deleted.status not in SUCCESS:
-        raise Unmet("the target rejected the use of the file or its delete, so an error afterwards proves nothing")
-    yield from at("used_again", expect_status(used_again, accepts=CLIENT_ERROR))
 
 
 def _file_in(finished: Exchange) -> dict[str, object]:

@@ -21,7 +21,6 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     lenient_finding,
-    require_answer,
 )
 from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
 from harness.checks.vocabulary.runs import LONG, id_of, poll_until_answered, poll_until_found, read_whole_stream
@@ -32,10 +31,9 @@ from harness.contract.judge.answer import (
     judge_json_type,
     judge_json_valid,
     judge_length,
-    judge_stream_label,
 )
 from harness.contract.judge.errors import FAILED
-from harness.contract.judge.replies import CLIENT_ERROR, KEY_REFUSED, SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
@@ -46,12 +44,6 @@ from harness.wire.message import BUSY, segment
 
 _OLD = "2026-05-07"
 """The revision that had `outputs` instead of `steps`; removed in June 2026."""
-
-
-def labels_stream(text: Exchange) -> Iterator[Finding]:
-    if require_answer(text).status not in SUCCESS:
-        raise Unmet(f"the streaming create was rejected: {format_answer(text)}")
-    yield from judge_stream_label(text)
 
 
 def _judge_redirect(answer: Exchange) -> Iterator[Finding]:
@@ -320,12 +312,6 @@ def refuses_no_key(
 _ALWAYS = ("readable", "read_without", "created_without", "deleted_without", "read_again")
 _OPTIONAL = ("created_elsewhere", "streamed_without", "cancelled_without", "posted_without", "begun_without")
 take(refuses_no_key, *_ALWAYS, *_OPTIONAL)
-
-
-def refuses_wrong_keys(read_wrong: Exchange, created_wrong: Exchange) -> Iterator[Finding]:
-    accepts, tolerates = KEY_REFUSED.accepts, KEY_REFUSED.tolerates
-    yield from at("read_wrong", expect_status(read_wrong, accepts=accepts, tolerates=tolerates))
-    yield from at("created_wrong", expect_status(created_wrong, accepts=accepts, tolerates=tolerates))
 
 
 def serves_the_next(readable: Exchange, created_wrong: Exchange, read_next: Exchange) -> Iterator[Finding]:

@@ -15,7 +15,6 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_offered,
-    expect_refusal,
     finding,
     interaction_in,
 )
@@ -196,17 +195,6 @@ _STATED = ("G", "R")
 
 
 # --- judges
-
-
-def refuses_backwards(forwards: Exchange, backwards: Exchange) -> Iterator[Finding]:
-    yield from at("forwards", expect_offered(forwards))
-    yield from at("backwards", expect_refusal(backwards, accepts=[400]))
-
-
-def refuses_pages_that_are_none(forwards: Exchange, backwards: Exchange, zeroth: Exchange) -> Iterator[Finding]:
-    yield from at("forwards", expect_offered(forwards))
-    for name, answer in (("backwards", backwards), ("zeroth", zeroth)):
-        yield from at(name, expect_refusal(answer, accepts=[400]))
 
 
 def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:

@@ -14,7 +14,6 @@ from harness.checks.vocabulary.expect import (
     TOO_MANY,
     among,
     at,
-    expect_alive,
     expect_interaction,
     expect_status,
     finding,
@@ -151,11 +150,6 @@ def a_deep_body(t: RequestBuilder) -> Steps:
         "deep": (yield Send(t.request("POST", "interactions", body))),
         "after": (yield Send(t.get(UNKNOWN_ID), sees=frozenset({OVERLOADED}))),
     }
-
-
-def bears_depth(deep: Exchange, after: Exchange) -> Iterator[Finding]:
-    yield from at("deep", expect_alive(deep, accepts=CLIENT_ERROR))
-    yield from at("after", expect_alive(after, accepts={*SUCCESS, *CLIENT_ERROR}))
 
 
 @exercise(requests=3, odd=True)

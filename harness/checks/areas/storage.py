@@ -23,6 +23,7 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     lenient_finding,
+    need_success,
     object_in,
     text_in,
 )
@@ -68,7 +69,6 @@ from harness.contract.judge.agreement import (
     judge_same_usage,
     list_given,
 )
-from harness.contract.judge.history.creates import judge_deleted
 from harness.contract.judge.history.resources import compare_views
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
@@ -440,11 +440,6 @@ def _settled_body(answer: Exchange) -> Mapping[str, Any]:
 # --- deleting: that it succeeds, that it is thorough, and that it affects nothing else
 
 
-def deletes(deleted: Exchange) -> Iterator[Finding]:
-    yield from expect_reply("del.ok", deleted)
-    yield from judge_deleted(deleted)
-
-
 def is_gone(
     deleted: Exchange,
     gone: list[Exchange],
@@ -453,7 +448,7 @@ def is_gone(
     streamed_deleted: Exchange | None,
     streamed_gone: list[Exchange],
 ) -> Iterator[Finding]:
-    _need_deleted(deleted)
+    need_success(deleted)
     if streamed_deleted is not None and streamed_deleted.status in SUCCESS:
         last = f"streamed_gone[{len(streamed_gone) - 1}]"
         yield from at(last, expect_reply("del.gone", streamed_gone[-1]))
@@ -469,24 +464,19 @@ def is_gone_as_a_stream(
     streamed_deleted: Exchange | None,
     streamed_gone_stream: Exchange | None,
 ) -> Iterator[Finding]:
-    _need_deleted(deleted)
+    need_success(deleted)
     yield from at("gone_stream", expect_reply("del.gone-stream", gone_stream))
     if streamed_gone_stream is not None and streamed_deleted is not None and streamed_deleted.status in SUCCESS:
         yield from at("streamed_gone_stream", expect_reply("del.gone-stream", streamed_gone_stream))
 
 
-def deletes_twice(deleted: Exchange, deleted_again: Exchange) -> Iterator[Finding]:
-    _need_deleted(deleted)
-    yield from at("deleted_again", expect_reply("del.twice", deleted_again))
-
-
 def cannot_be_continued(deleted: Exchange, chained: Mapping[str, Exchange]) -> Iterator[Finding]:
-    _need_deleted(deleted)
+    need_success(deleted)
     yield from expect_refused("del.chain-after", "chained", chained)
 
 
 def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
-    _need_deleted(deleted)
+    need_success(deleted)
     yield from at("other", expect_interaction(other))
     if other.status in SUCCESS and id_of(other) != id_of(second):
         yield finding(
@@ -528,7 +518,7 @@ def a_short_run_deleted(t: RequestBuilder) -> Steps:
 
 
 def stays_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
-    _need_deleted(deleted)
+    need_success(deleted)
     if gone[-1].status in SUCCESS:
         kept = finding("the deleted run can still be read", expected="404", actual=format_answer(gone[-1]))
         yield replace(kept, code="del.stays-gone/kept").at(exchange=f"gone[{len(gone) - 1}]")
@@ -561,7 +551,7 @@ def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
 def lets_its_readers_go(deleted: Exchange, stream: Exchange) -> Iterator[Finding]:
     if deleted.status in CLIENT_ERROR:
         raise NotApplicable(f"a run in progress cannot be deleted: {format_answer(deleted)}")
-    _need_deleted(deleted)
+    need_success(deleted)
     if not stream.succeeded:
         raise Unmet(f"the run could not be streamed: {format_answer(stream)}")
     if stream.hung and stream.silence < stream.seconds / 2:
@@ -569,8 +559,3 @@ def lets_its_readers_go(deleted: Exchange, stream: Exchange) -> Iterator[Finding
     if stream.ending.by is By.LIMIT:
         actual = format_ending(stream)
         yield finding("the stream did not end", "an end after the delete", actual, exchange="stream")
-
-
-def _need_deleted(answer: Exchange) -> None:
-    if answer.status not in SUCCESS:
-        raise Unmet(f"{format_request(answer)} did not delete the interaction: {format_answer(answer)}")

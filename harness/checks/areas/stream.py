@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from harness.checks.vocabulary.expect import (
     OVERLOADED,
     at,
-    expect_alive,
     expect_interaction,
     expect_reply,
     expect_status,
@@ -338,10 +337,3 @@ def reports_the_error(failing: Exchange) -> Iterator[Finding]:
     if not bare and not of_kind(events_in(failing), "error"):
         yield finding("the failure is not reported in the stream", "an error event", "none")
     yield from of_rule("stream.error-shape", failing)
-
-
-def survives_a_hang_up(after: Exchange, looked: Exchange | None) -> Iterator[Finding]:
-    hurt = list(at("after", expect_alive(after, accepts=SUCCESS)))
-    yield from hurt or at("after", expect_interaction(after))
-    if looked is not None:
-        yield from at("looked", expect_interaction(looked, tolerates=CLIENT_ERROR))

@@ -511,12 +511,6 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
 # --- judges
 
 
-def takes_a_stateless_result(answered: Exchange, streamed: Exchange | None) -> Iterator[Finding]:
-    yield from at("answered", expect_interaction(answered))
-    if streamed is not None:
-        yield from at("streamed", expect_stream(streamed))
-
-
 def takes_the_result(
     asked: Exchange,
     forms: Mapping[str, Exchange],

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
+from functools import partial
 from typing import Any
 
-from harness.checks.vocabulary.expect import at, expect_object, finding, text_in
+from harness.checks.vocabulary.expect import expect_object, finding, text_in
 from harness.checks.vocabulary.resources import (
     delete_and_look,
     entries,
@@ -106,20 +107,13 @@ pages_hold_each_once = judge_pages("triggers")
 pages_hold_each_run_once = judge_pages("trigger_executions")
 
 
-def starts_active(made: Exchange) -> Iterator[Finding]:
-    yield from _expect_trigger(made, "active")
-
-
-def can_be_paused(paused: Exchange, resumed: Exchange, looked: Exchange) -> Iterator[Finding]:
-    yield from at("paused", _expect_trigger(paused, "paused"))
-    yield from at("resumed", _expect_trigger(resumed, "active"))
-    yield from at("looked", _expect_trigger(looked, "active"))
-
-
-def _expect_trigger(answer: Exchange, status: str) -> Iterator[Finding]:
+def _has_status(status: str, answer: Exchange) -> Iterator[Finding]:
     yield from expect_object(answer)
     if answer.status in SUCCESS and status_of(answer) != status:
         yield finding("the trigger has another status than requested", status, status_of(answer) or "none")
+
+
+is_active, is_paused = partial(_has_status, "active"), partial(_has_status, "paused")
 
 
 def runs_on_time(made: Exchange) -> Iterator[Finding]:

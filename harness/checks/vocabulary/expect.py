@@ -172,6 +172,13 @@ def require_answer(exchange: Exchange) -> Exchange:
     return exchange
 
 
+def need_success(exchange: Exchange) -> Iterator[Finding]:
+    """Raise `Unmet` if a call failed on which the rest depends; whether it may fail is another rule's."""
+    if exchange.status not in SUCCESS:
+        raise Unmet(f"{format_request(exchange)} failed: {format_answer(exchange)}")
+    return iter(())
+
+
 def input_text(body: Mapping[str, Any]) -> str | None:
     """Return the text of the caller's first input in a stored interaction, None if it shows no input."""
     inputs = [step for step in steps_of(body) if step.get("type") == USER_INPUT]

@@ -93,6 +93,7 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
         rule: ExpectedStatuses(row.accepts, row.tolerates, in_stream=is_refused_in_stream)
         for rule, row in REFUSALS.items()
     },
+    "auth.wrong": ExpectedStatuses({400, 401, 403}, CLIENT_ERROR),
     "create.ok": ExpectedStatuses({200}, SUCCESS),
     "get.ok": ExpectedStatuses({200}, SUCCESS),
     "get.unknown": ExpectedStatuses({404}, frozenset(CLIENT_ERROR) - {400}, notes={400}),
@@ -128,10 +129,6 @@ REPLIES: Mapping[str, ExpectedStatuses] = {
     "tool.result-orphan": ExpectedStatuses(CLIENT_ERROR, in_stream=is_refused_in_stream),
 }
 """By rule; `FOREIGN_CHAIN` is the second row of a rule whose two kinds of request have different refusals."""
-
-
-KEY_REFUSED = ExpectedStatuses({400, 401, 403}, CLIENT_ERROR)
-"""The row of `auth.wrong`. No history shows it, because what another key sees is another story."""
 
 
 def judge_reply(rule: str, exchange: Exchange) -> Iterator[Finding]:
