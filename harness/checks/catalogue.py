@@ -162,9 +162,7 @@ def _judge_in_turn(*judges: Callable[..., Iterable[Finding]], **answers: Any) ->
             return
 
 
-def _judge_each(
-    judge: Callable[..., Any], names: Iterable[str], answers: Mapping[str, Any]
-) -> Iterator[Finding]:
+def _judge_each(judge: Callable[..., Any], names: Iterable[str], answers: Mapping[str, Any]) -> Iterator[Finding]:
     """Judge each of these responses, and each in one that is a list; None is one that was not asked for."""
     for name in names:
         if isinstance(answer := answers[name], list):

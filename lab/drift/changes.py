@@ -16,7 +16,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from harness.contract.schema.published_files import format_json
 from harness.contract.schema.schemas import REVISIONS, load_schemas
 from lab.drift.comparison import (
     TypeDifference,
@@ -28,6 +27,7 @@ from lab.drift.comparison import (
 )
 from lab.drift.python_sdk import read_python_sdk
 from lab.drift.schema_types import read_schemas
+from lab.drift.source_text import format_json
 from lab.drift.type_model import TypeModel
 from lab.drift.typescript_sdk import read_typescript_sdk
 

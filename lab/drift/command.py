@@ -12,7 +12,6 @@ from pathlib import Path
 
 from harness.contract import CURRENT, load
 from harness.contract.contract import check_revision_name, find_revision
-from harness.contract.schema.published_files import format_json
 from harness.contract.schema.schemas import REVISION_FILE, Schemas
 from harness.errors import UsageFault
 from harness.outcome import Exit
@@ -26,6 +25,7 @@ from lab.drift.proposal import Proposal, name_files, name_newest, propose, propo
 from lab.drift.python_sdk import ROOT, read_python_sdk, read_python_version
 from lab.drift.report import drift_lines, drift_record, drift_totals, drift_verdict
 from lab.drift.schema_types import read_schemas
+from lab.drift.source_text import format_json
 from lab.drift.typescript_sdk import DECLARATIONS, read_typescript_sdk
 from lab.patches import format_patch
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harness.contract.schema.openness import UNIONS, Schema
-from harness.contract.schema.published_files import arrange
 from harness.contract.schema.schemas import Schemas
 from lab.drift.comparison import DifferenceKind, TypeDifference, describe, pair_records
 from lab.drift.schema_types import OPENAPI
+from lab.drift.source_text import arrange
 from lab.drift.type_model import ANY, FieldType, OperationType, Origin, Record, TypeModel, ValueType
 from lab.drift.written_calls import UNPLACED
 

@@ -26,7 +26,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import expect_id, id_of, repeat
 from harness.contract.data.json_parse import objects_in
-from harness.contract.judge.history.resources import compare_views, identify, is_alike
+from harness.contract.judge.history.resources import identify, is_alike, judge_resources
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
@@ -85,27 +85,27 @@ def judge_life(
 
     `others` are further answers that must be objects. Without `listed`, the list has a rule of its own.
     """
-    for name, answer in {**others, "fetched": fetched}.items():
+    shown = {**others, "fetched": fetched}
+    for name, answer in shown.items():
         yield from at(name, expect_object(answer))
+    shown |= {"listed": listed} if listed is not None else {}
+    names = {id(answer): name for name, answer in shown.items()}
+    for answer, contradiction in judge_resources([*shown.values()]):
+        yield contradiction.at(exchange=names[id(answer)])
     yield from at("fetched", judge_values(fetched, shows))
     made = others.get("made")
     if made is not None:
         sent = object_or_none(made.request.body) or {}
-        yield from at("made", _judge_kept(sent, object_in(made), "the client", "sent"))
         yield from at("fetched", _judge_shown(sent, object_in(made), object_in(fetched)))
-        yield from at("fetched", _judge_kept(object_in(made), object_in(fetched), "the create"))
     if listed is not None:
         name, identity = next(iter(shows.items()))
-        same = [entry for entry in object_in(listed).get(collection) or () if isinstance(entry, dict)]
-        for entry in (entry for entry in same if entry.get(name) == identity):
-            yield from at("listed", _judge_kept(object_in(fetched), entry, "GET"))
         flaws = list(at("listed", expect_object(listed)))
         yield from flaws
-        names = [one.get(name) for one in entries(listed, collection)] if not flaws else []
+        named = [one.get(name) for one in entries(listed, collection)] if not flaws else []
         is_last = not any(object_in(listed).get(token) for token in _TOKENS)
-        if not flaws and is_last and identity not in names:
+        if not flaws and is_last and identity not in named:
             message = "the list does not contain the new resource"
-            yield finding(message, format_value(identity), format_value(names[:5]), exchange="listed")
+            yield finding(message, format_value(identity), format_value(named[:5]), exchange="listed")
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     yield from at("gone", expect_refusal(gone, gone_as))
 
@@ -144,15 +144,6 @@ def judge_values(answer: Exchange, expected: Mapping[str, Any]) -> Iterator[Find
     for name, value in expected.items() if shown else ():
         if not is_alike(shown.get(name), value):
             yield finding(f"`{name}` differs", format_value(value), format_value(shown.get(name)))
-
-
-def _judge_kept(
-    known: Mapping[str, Any], shown: Mapping[str, Any], where: str, did: str = "returned"
-) -> Iterator[Finding]:
-    """The properties of a resource must be the same in each response that shows it."""
-    for one in compare_views(known, shown):
-        message = f"`{one.place}` differs from what {where} {did}"
-        yield finding(message, format_value(one.known), format_value(one.shown))
 
 
 _HIDDEN = frozenset({"auth", "token", "value", "client_secret", "refresh_token", "store"})

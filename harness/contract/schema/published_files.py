@@ -12,41 +12,10 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-import textwrap
 from typing import Any
 
 from harness.contract.schema.openness import MARKS, Schema, close
 from harness.contract.schema.schemas import Schemas
-
-_WIDTH = 107
-
-
-def format_json(value: Any) -> str:
-    """The text of a file, with a newline at its end."""
-    return _format(value, 0, 0) + "\n"
-
-
-def _format(value: Any, indent: int, used: int) -> str:
-    """The value as text whose first line starts at column `used`, in a block that is indented by `indent`."""
-    flat = json.dumps(value, ensure_ascii=False)
-    if not isinstance(value, (dict, list)) or not value or (indent and used + len(flat) <= _WIDTH):
-        return flat
-    inner, end = " " * (indent + 2), "\n" + " " * indent
-    if isinstance(value, dict):
-        keys = {key: f"{inner}{json.dumps(key, ensure_ascii=False)}: " for key in value}
-        rows = [key + _format(value[name], indent + 2, len(key) + 1) for name, key in keys.items()]
-        return "{\n" + ",\n".join(rows) + end + "}"
-    if all(isinstance(item, str) and " " not in item for item in value):
-        wrap = textwrap.TextWrapper(
-            _WIDTH,
-            initial_indent=inner,
-            subsequent_indent=inner,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        return "[\n" + wrap.fill(flat[1:-1]) + end + "]"
-    return "[\n" + ",\n".join(inner + _format(item, indent + 2, indent + 3) for item in value) + end + "]"
-
 
 BASE = "https://interactions-harness.invalid/schemas"
 """Under it is the `$id` of every schema. The host never resolves: an identifier is no address."""
@@ -63,31 +32,21 @@ def identify(revision: str, name: str) -> str:
     return f"{BASE}/{revision}/{name}.json"
 
 
-_HEAD = ("$comment", "$schema", "$id", "description", "examples")
-
-
-def arrange(document: Schema, revision: str, name: str) -> Schema:
-    """The schema with its `$id`, and first what stands first in all files."""
-    whole = {**document, "$id": identify(revision, name)}
-    head = {key: whole[key] for key in _HEAD if key in whole}
-    return {**head, **{key: value for key, value in whole.items() if key not in _HEAD}}
-
-
 def published_files(schemas: Schemas) -> dict[str, str]:
     """The text of each generated file of a revision, by its path in the folder of the revision."""
-    files = {
-        "bundled/schemas.json": format_json(compound(schemas)),
-        "bundled/openapi-3.2.json": format_json(flatten_openapi(schemas, "3.2.0")),
-        "bundled/openapi-3.1.json": format_json(flatten_openapi(schemas, "3.1.1")),
-        "bundled/openapi-3.1-known.json": format_json(keep_known(flatten_openapi(schemas, "3.1.1"))),
+    files: dict[str, Any] = {
+        "bundled/schemas.json": compound(schemas),
+        "bundled/openapi-3.2.json": flatten_openapi(schemas, "3.2.0"),
+        "bundled/openapi-3.1.json": flatten_openapi(schemas, "3.1.1"),
+        "bundled/openapi-3.1-known.json": keep_known(flatten_openapi(schemas, "3.1.1")),
     }
     for name in schemas.names():
         if name.startswith("requests/"):
             path = f"{name.replace('requests/', 'strict/')}.json"
             identity = f"{BASE}/{schemas.revision}/{path}"
             closed = {**close(schemas.bundle(name)), "$comment": _NOTE, "$id": identity}
-            files[path] = json.dumps(closed, indent=1, ensure_ascii=False) + "\n"
-    return files
+            files[path] = closed
+    return {path: json.dumps(document, indent=1, ensure_ascii=False) + "\n" for path, document in files.items()}
 
 
 def compound(schemas: Schemas) -> Schema:
