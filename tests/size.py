@@ -102,7 +102,7 @@ def _find_imports(name: str, tree: ast.Module) -> set[str]:
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("LateCall", "LateValue"):
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "LateCall":
             found |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
     return found
 

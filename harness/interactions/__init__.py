@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.kit.api import Api, LateCall, RunOrder
+from harness.kit.api import Api, LateCall
 from harness.kit.extension import load_named_extensions
 from harness.wire import Exchange, Request, StreamProtocol
 
@@ -69,13 +69,6 @@ def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
     return HistoryJudge(contract, sole_client=sole_client)
 
 
-def _read_order(request: Request) -> RunOrder | None:
-    from harness.contract.runs import summarise_create
-
-    found = summarise_create(request)
-    return None if found is None else RunOrder(*found)
-
-
 def _read_new_id(exchange: Exchange) -> str:
     return load_reader()(exchange, None).new_id
 
@@ -114,7 +107,7 @@ INTERACTIONS = Api(
     new_file_judge=LateCall("harness.checks.recordings", "FileJudge"),
     new_history_judge=_new_history_judge,
     read_new_id=_read_new_id,
-    read_order=_read_order,
+    read_order=LateCall("harness.contract.runs", "summarise_create"),
     read_subject=LateCall("harness.contract.runs", "named_interaction"),
     read_status=LateCall("harness.contract.runs", "status_of"),
     is_settled=LateCall("harness.contract", "is_settled"),

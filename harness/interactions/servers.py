@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.interactions import INTERACTIONS
 from harness.interactions.mutants import load_mutants
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, LateCall, LateValue, ServerApi
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, LateCall, ServerApi
 from harness.kit.extension import load_named_extensions
 from harness.wire import Exchange, Headers, Request
 from harness.wire.message import segment
@@ -88,9 +88,9 @@ SERVERS = ServerApi(
     new_look_request=LateCall("harness.contract.runs", "new_look_request"),
     new_stop_request=_new_stop_request,
     new_requests=_new_requests,
-    load_capabilities=LateValue("harness.checks.capabilities", "CAPABILITIES"),
-    load_profiles=LateValue("harness.checks.capabilities", "PROFILE_GATES"),
-    load_probes=LateValue("harness.checks.probes", "PROBES"),
+    load_capabilities=LateCall("harness.checks.capabilities", "CAPABILITIES"),
+    load_profiles=LateCall("harness.checks.capabilities", "PROFILE_GATES"),
+    load_probes=LateCall("harness.checks.probes", "PROBES"),
     load_catalogue=_load_catalogue,
     load_search=_load_search,
     new_service=_new_service,

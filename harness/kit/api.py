@@ -30,23 +30,14 @@ if TYPE_CHECKING:
 
 
 class LateCall(Struct, frozen=True):
-    """A function of a module that the first call imports."""
+    """A function of a module that the first call imports, or a value of it, which each call returns."""
 
     module: str
     name: str
 
     def __call__(self, *given: Any) -> Any:
-        return getattr(sys.modules.get(self.module) or import_module(self.module), self.name)(*given)
-
-
-class LateValue(Struct, frozen=True):
-    """A value of a module that the first call imports: calling this returns it."""
-
-    module: str
-    name: str
-
-    def __call__(self) -> Any:
-        return getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
+        found = getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
+        return found(*given) if callable(found) else found
 
 
 # Why a target does not have a capability.
@@ -276,7 +267,7 @@ class JudgesRun(Protocol):
         """Judge exchanges of another service from now on, which gives the same ids again."""
 
 
-class RunOrder(Struct, frozen=True):
+class RunOrder(Protocol):
     """The request of a create: the id of the run it continues (`""`: none), and its input in a few words."""
 
     parent: str

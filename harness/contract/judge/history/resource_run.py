@@ -58,24 +58,42 @@ _UNSEEN = frozenset({"auth", "token", "value", "client_secret", "refresh_token",
 """Members of a create that no response need show: secrets, and what may be large."""
 
 
-class _Alike(Struct):
-    """Calls that are alike: the first that was accepted, and the refusals that wait for one."""
+ACCEPTED = "\0"
+"""Stands in what a finding expected for the request that was accepted."""
 
-    accepted: str = ""
-    refused: list[tuple[Exchange, Finding]] = field(default_factory=list)
+Judged = Iterator[tuple[Exchange, Finding]]
+
+
+class Precedents(Struct):
+    """What was accepted of calls that are alike, and the findings on others that wait for one to be accepted."""
+
+    accepted: dict[tuple[str, ...], str] = field(default_factory=dict)
+    _refused: dict[tuple[str, ...], list[tuple[Exchange, Finding]]] = field(default_factory=dict)
+
+    def accept(self, sign: tuple[str, ...], words: str) -> Judged:
+        """Note an accepted request, and report the refusals of those that are alike."""
+        first = self.accepted.setdefault(sign, words)
+        for refused, finding in self._refused.pop(sign, ()):
+            yield refused, replace(finding, expected=finding.expected.replace(ACCEPTED, first))
+
+    def refuse(self, sign: tuple[str, ...], exchange: Exchange, finding: Finding) -> Judged:
+        """Report a finding now if something alike was accepted, or when it is."""
+        self._refused.setdefault(sign, []).append((exchange, finding))
+        if sign in self.accepted:
+            yield from self.accept(sign, "")
 
 
 class ResourceRun(Struct):
     """The resources of a run that were created and not deleted, and what was refused or left out."""
 
     _made: set[Key] = field(default_factory=set)
-    _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+    _precedents: Precedents = field(default_factory=Precedents)
 
     def begin_service(self) -> None:
         """Forget the resources, but not which calls were accepted: another service gives the same ids again."""
         self._made.clear()
 
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and the refusals before it that it shows to be wrong."""
         method, collection, identity = name_call(exchange)
         if method == "DELETE" and is_open(exchange):  # it may be gone, or soon
@@ -88,13 +106,14 @@ class ResourceRun(Struct):
         if not succeeded:
             yield from self._judge_refusal(exchange, method, collection, identity)
             return
-        yield from self._accept(_sign(exchange, method, collection, identity), exchange)
+        if sign := _sign(exchange, method, collection, identity):
+            yield from self._precedents.accept(sign, format_request(exchange))
         if method == "DELETE":
             self._made.discard(key_of(exchange, collection, identity))
         elif method == "POST":
             yield from self._judge_create(exchange, collection)
 
-    def _judge_page(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
+    def _judge_page(self, exchange: Exchange, collection: str) -> Judged:
         """A page whose token leads to itself is read forever."""
         body, query = as_object(read(exchange).json), dict(exchange.request.query)
         asked = next((query[name] for name in _TOKEN if query.get(name)), "")
@@ -103,7 +122,7 @@ class ResourceRun(Struct):
             code = f"{rule_of(collection)}/page"
             yield exchange, Finding.from_code(code, message, "another token, or none", format_value(asked))
 
-    def _judge_create(self, exchange: Exchange, collection: str) -> Iterator[tuple[Exchange, Finding]]:
+    def _judge_create(self, exchange: Exchange, collection: str) -> Judged:
         shown, sent = read_shown("POST", collection, exchange), read_sent(collection, exchange)
         if not (named := identify(collection, shown)):
             return
@@ -115,16 +134,14 @@ class ResourceRun(Struct):
         have = {path for path, _ in _list_leaves(shown)}
         for path, value in _list_leaves(sent):
             if path in have:
-                yield from self._accept(("member", collection, path), exchange)
+                yield from self._precedents.accept(("member", collection, path), "")
             else:
                 message = f"`{path}` was sent, and this create does not return it, as others do"
                 code = f"{rule_of(collection)}/lacking"
                 lacking = Finding.from_code(code, message, format_value(value), "nothing")
-                yield from self._wait(("member", collection, path), exchange, lacking)
+                yield from self._precedents.refuse(("member", collection, path), exchange, lacking)
 
-    def _judge_refusal(
-        self, exchange: Exchange, method: str, collection: str, identity: str
-    ) -> Iterator[tuple[Exchange, Finding]]:
+    def _judge_refusal(self, exchange: Exchange, method: str, collection: str, identity: str) -> Judged:
         sign = _sign(exchange, method, collection, identity)
         of_one = identity or (exchange.request.segments[-2] if collection not in exchange.request.segments else "")
         if of_one:
@@ -143,31 +160,8 @@ class ResourceRun(Struct):
                 return
             message = f"{format_request(exchange)} was rejected, and is accepted otherwise"
             code = f"{rule_of(collection)}/denied"
-        denied = Finding.from_code(code, message, "", format_answer(exchange))
-        yield from self._wait(sign, exchange, denied)
-
-    def _wait(
-        self, sign: tuple[str, ...], exchange: Exchange, finding: Finding
-    ) -> Iterator[tuple[Exchange, Finding]]:
-        """Report a finding now if something alike was accepted, or when it is."""
-        alike = self._alike.setdefault(sign, _Alike())
-        if alike.accepted:
-            yield exchange, _fill(finding, alike.accepted)
-        else:
-            alike.refused.append((exchange, finding))
-
-    def _accept(self, sign: tuple[str, ...], exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
-        if not sign:
-            return
-        alike = self._alike.setdefault(sign, _Alike())
-        alike.accepted = alike.accepted or format_request(exchange)
-        yield from ((denied, _fill(finding, alike.accepted)) for denied, finding in alike.refused)
-        alike.refused.clear()
-
-
-def _fill(finding: Finding, accepted: str) -> Finding:
-    """The finding on a refusal, with the request that shows it to be wrong."""
-    return finding if finding.expected else replace(finding, expected=f"success, as for {accepted}")
+        denied = Finding.from_code(code, message, f"success, as for {ACCEPTED}", format_answer(exchange))
+        yield from self._precedents.refuse(sign, exchange, denied)
 
 
 def _sign(exchange: Exchange, method: str, collection: str, identity: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
-from harness.contract.judge.history.resource_run import ResourceRun
+from harness.contract.judge.history.resource_run import ACCEPTED, Judged, Precedents, ResourceRun
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import describe_request, format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, caller_of
@@ -85,49 +85,25 @@ class _Shown(Struct):
     """A DELETE that did not find it, though it may only not have been found yet."""
 
 
-class _Denial(Struct):
-    """A request that was denied: what it breaks if one that is alike is accepted, in words."""
-
-    exchange: Exchange
-    rule: str
-    message: str
-    expected: str
-    cause: str = ""
-    """A code that says it better; a cause that is not reported is dropped."""
-
-
-def _describe_denial(create: Exchange, parent: _Shown | None) -> _Denial:
-    """The denial that the rejection of a create is, which continues `parent`: its rule and its words."""
+def _describe_denial(create: Exchange, parent: _Shown | None) -> Finding:
+    """The finding on a rejected create, which continues `parent`, once one that is alike was accepted."""
+    cause, expected = "", f"{ACCEPTED}, as for the same turn of another interaction"
     if parent is None:
         message = "a create was rejected that the server accepts otherwise"
-        return _Denial(create, "create.ok", message, "as for the same create at another time")
-    of, cause = "a completed interaction", ""
-    if parent.background:
-        of, cause = "a background run", "chain.after-settled"
-    message, expected = f"a turn that continues {of} was rejected", "as for the same turn of another interaction"
-    return _Denial(create, "create.ok", message, expected, cause)
-
-
-class _Alike(Struct):
-    """Requests that are alike: the first that was accepted, and the denials that wait for one."""
-
-    accepted: str = ""
-    denied: list[_Denial] = field(default_factory=list)
-
-    def judge(self) -> Iterator[tuple[Exchange, Finding]]:
-        """The denials that the accepted request contradicts, each once."""
-        waiting, self.denied = self.denied, []
-        for one in waiting:
-            expected = f"{self.accepted if one.rule == 'create.ok' else 'success'}, {one.expected}"
-            finding = Finding.from_code(f"{one.rule}/denied", one.message, expected, format_answer(one.exchange))
-            yield one.exchange, replace(finding, cause=one.cause)
+        expected = f"{ACCEPTED}, as for the same create at another time"
+    elif parent.background:
+        message, cause = "a turn that continues a background run was rejected", "chain.after-settled"
+    else:
+        message = "a turn that continues a completed interaction was rejected"
+    denied = Finding.from_code("create.ok/denied", message, expected, format_answer(create))
+    return replace(denied, cause=cause)
 
 
 class Denials(Struct):
     """The ids that were shown and those that were denied so far; keeps no exchange but unproven denials."""
 
     _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
-    _alike: dict[tuple[str, ...], _Alike] = field(default_factory=dict)
+    _precedents: Precedents = field(default_factory=Precedents)
     _deleted: set[str] = field(default_factory=set)
     _continued: dict[str, str] = field(default_factory=dict)
     """The parent of each interaction that continues another."""
@@ -140,7 +116,7 @@ class Denials(Struct):
     _vain: dict[tuple[str, ...], list[Exchange]] = field(default_factory=dict)
     """The DELETEs that did not find what a later look found, until one of the same caller succeeds."""
 
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
         status, request = exchange.status, exchange.request
         order, name = summarise_create(request), named_interaction(request)
@@ -153,9 +129,10 @@ class Denials(Struct):
             parent = self._find_continued(caller, order.parent, status)
             if sign := _sign_create(exchange, parent is not None):
                 if status >= 300 and status not in _PASSES:
-                    yield from self._deny((*caller, sign), _describe_denial(exchange, parent))
-                else:
-                    yield from self._accept((*caller, sign), exchange)
+                    denial = _describe_denial(exchange, parent)
+                    yield from self._precedents.refuse((*caller, sign), exchange, denial)
+                elif is_success(exchange):
+                    yield from self._precedents.accept((*caller, sign), format_answer(exchange))
             if new := read_new_id(exchange):
                 self._deleted.discard(new)
                 self._owners[new] = caller
@@ -180,9 +157,7 @@ class Denials(Struct):
         can_be = shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
         return shown if can_be else None
 
-    def _note_call(
-        self, caller: tuple[str, str], name: str, exchange: Exchange
-    ) -> Iterator[tuple[Exchange, Finding]]:
+    def _note_call(self, caller: tuple[str, str], name: str, exchange: Exchange) -> Judged:
         """Judge a call about one interaction, and keep what it shows."""
         call, shown = read(exchange).call, self._shown.get((*caller, name))
         yield from self._judge_call(caller, call, shown, exchange)
@@ -203,9 +178,7 @@ class Denials(Struct):
         for key in [key for key in self._shown if key[-1] == name]:
             del self._shown[key]
 
-    def _judge_call(
-        self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange
-    ) -> Iterator[tuple[Exchange, Finding]]:
+    def _judge_call(self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange) -> Judged:
         """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
         if (asks := is_resume(exchange.request)) is not None:
             kind = _STREAM if asks[1] is None else _RESUME
@@ -223,16 +196,15 @@ class Denials(Struct):
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
             if shown.denied_delete is not None:
                 self._vain.setdefault((*caller, *_DELETE.key), []).append(shown.denied_delete)
-        yield from self._accept(key, exchange)
-        for vain in [vain for vain in self._vain if (alike := self._alike.get(vain)) and alike.accepted]:
+        if is_success(exchange):
+            yield from self._precedents.accept(key, format_answer(exchange))
+        for vain in [vain for vain in self._vain if vain in self._precedents.accepted]:
             for one in self._vain.pop(vain):
                 message = "a DELETE after the create does not find the interaction, and a later GET does"
-                words = (message, self._alike[vain].accepted, format_answer(one))
+                words = (message, self._precedents.accepted[vain], format_answer(one))
                 yield one, Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
 
-    def _judge_denial(
-        self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange
-    ) -> Iterator[tuple[Exchange, Finding]]:
+    def _judge_denial(self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange) -> Judged:
         """Judge a call that denies an interaction which was shown, or keep it until more is known.
 
         A 404 may be due to the moment: of a background run that only its create has shown.
@@ -261,29 +233,12 @@ class Denials(Struct):
         how = "with `stream=true` " if shown.streamed else ""
         made = ", which was created with `stream=true`" if shown.streamed else ""
         after = f", after {deleted}" if (deleted := since or self._lost_parent.get(name, "")) else ""
-        denial = _Denial(
-            seen,
-            rule,
-            f"{format_request(seen)} denies an existing interaction{made}{after}",
-            f"as {describe_request(shown.request)} {how}shows it",
-            # Where plain GETs miss it, too, that is the one fact.
-            cause="get.ok/late" if rule == "resume.opens" else "",
-        )
-        yield from self._deny(key, denial)
-
-    def _accept(self, key: tuple[str, ...], exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
-        """Note a request that is accepted, and judge the denials of those that are alike."""
-        if is_success(exchange):
-            alike = self._alike.setdefault(key, _Alike())
-            alike.accepted = alike.accepted or format_answer(exchange)
-            yield from alike.judge()
-
-    def _deny(self, key: tuple[str, ...], denial: _Denial) -> Iterator[tuple[Exchange, Finding]]:
-        """Note a denial, and judge it if a request that is alike was accepted."""
-        alike = self._alike.setdefault(key, _Alike())
-        alike.denied.append(denial)
-        if alike.accepted:
-            yield from alike.judge()
+        message = f"{format_request(seen)} denies an existing interaction{made}{after}"
+        expected = f"success, as {describe_request(shown.request)} {how}shows it"
+        denial = Finding.from_code(f"{rule}/denied", message, expected, format_answer(seen))
+        # Where plain GETs miss it, too, that is the one fact; a cause that is not reported is dropped.
+        denial = replace(denial, cause="get.ok/late" if rule == "resume.opens" else "")
+        yield from self._precedents.refuse(key, seen, denial)
 
     def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
@@ -376,7 +331,7 @@ class Mixtures(Struct):
     _strange: list[tuple[Exchange, str, str]] = field(default_factory=list)
     """Streams, each with the name of its interaction, and with what the stored text of that lacks."""
 
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
         if not exchange.succeeded or exchange.excuse or not read(exchange).call:
             return
@@ -430,7 +385,7 @@ class Crossings(Struct):
     _given: Counter[str] = field(default_factory=Counter)
     _strange: dict[str, list[tuple[Exchange, str]]] = field(default_factory=dict)
 
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and the creates before it that it shows to be wrong."""
         reading = read(exchange)
         if not exchange.succeeded or exchange.excuse or not reading.call or not (name := reading.id):
@@ -450,7 +405,7 @@ class Crossings(Struct):
             self._stored[name] = output
         yield from self._compare(name)
 
-    def _compare(self, name: str) -> Iterator[tuple[Exchange, Finding]]:
+    def _compare(self, name: str) -> Judged:
         """Compare what an id was created with and what it shows, then what it shows with strange answers."""
         stored = self._stored.get(name, "")
         if stored and (posted := self._posted.pop(name, None)) and posted[1] not in stored:
@@ -485,7 +440,7 @@ class EventIds(Struct):
     _strange: dict[str, set[str]] = field(default_factory=dict)
     _counts: Counter[str] = field(default_factory=Counter)
 
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    def note(self, exchange: Exchange) -> Judged:
         """Judge the ids of the next stream by those of the streams before it."""
         name = read(exchange).id if exchange.succeeded and read(exchange).stream is not None else None
         if not name or exchange.excuse:
@@ -525,7 +480,7 @@ class RunJudge:
         """Judge exchanges of another service from now on, which gives the same ids again."""
         self._resources.begin_service()
 
-    def note(self, exchange: Exchange) -> Iterator[tuple[Exchange, Finding]]:
+    def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
         for judge in self._judges:
             yield from judge.note(exchange)
