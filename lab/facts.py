@@ -183,7 +183,7 @@ def _read_answer(answer: Json, profile: ModelProfile) -> Iterator[tuple[str, Any
         if new or len(known) != len(profile.value("usage")):
             yield "usage", [*new, *known]
     thoughts = [step for step in objects_in(answer.get("steps")) if step.get("type") == "thought"]
-    if thoughts and profile.thought != "none":
+    if thoughts and profile.value("thought") != "none":
         yield "thought", "signed" if all(step.get("signature") for step in thoughts) else "bare"
 
 

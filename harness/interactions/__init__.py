@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.kit.api import Api, LateCall
 from harness.kit.extension import load_named_extensions
-from harness.wire import Exchange, Request, StreamProtocol
+from harness.wire import Exchange, StreamProtocol
 
 if TYPE_CHECKING:
     from harness.contract import Contract, Reading

@@ -382,10 +382,10 @@ def an_answer_aloud(t: RequestBuilder) -> Steps:
 def _choose_model(model: str, kind: str) -> str:
     """Return a model that makes this kind of output, unless the target's own one does or is not known."""
     profile = find_profile(model)
-    if profile.standing or kind in profile.output:
+    if profile.standing or kind in profile.value("output"):
         return model
-    makers = (known for known in list_models() if kind == known.output[0] and not known.value("lifecycle"))
-    return next(makers).name
+    living = (known for known in list_models() if not known.value("lifecycle"))
+    return next(known.name for known in living if kind == known.value("output")[0])
 
 
 def draws(drawn: Exchange) -> Iterator[Finding]:

@@ -85,32 +85,10 @@ class ModelProfile(Struct, frozen=True, dict=True):
         return frozenset(self.value("usage"))
 
     @cached_property
-    def output(self) -> tuple[str, ...]:
-        """The kinds of content that it makes, the usual one first."""
-        return tuple(self.value("output"))
-
-    @cached_property
-    def thought(self) -> str:
-        """Whether its thoughts are `signed`, `bare` (in bodies only, nothing but their type) or `none`."""
-        return str(self.value("thought"))
-
-    @cached_property
     def served_elsewhere(self) -> Mapping[str, Any] | None:
         """How a create with this model is refused: status, code and message; None if it runs here."""
         served = self.value("interactions")
         return served if isinstance(served, dict) else None
-
-    @cached_property
-    def default_level(self) -> str | None:
-        """The thinking level of a request that names none."""
-        level: str | None = self.value("default_level")
-        return level
-
-    @cached_property
-    def segment(self) -> Mapping[str, int] | None:
-        """The output tokens after which a response pauses, `streamed` and `whole`; None if it does not."""
-        segment: Mapping[str, int] | None = self.value("segment")
-        return segment
 
 
 @lru_cache(maxsize=1024)  # callers choose the names

@@ -117,10 +117,11 @@ def _find_output_faults(body: Json, profile: ModelProfile) -> Iterator[str]:
     asked = [("response_format", str(item.get("type", "text"))) for item in formats]
     asked += [("response_modalities", str(kind)) for kind in body.get("response_modalities") or ()]
     for field, kind in asked:
-        makes_another = kind == "image" and any(other in profile.output for _, other in asked)
-        if makes_media(kind) and kind not in profile.output and not makes_another:
+        makes = profile.value("output")
+        makes_another = kind == "image" and any(other in makes for _, other in asked)
+        if makes_media(kind) and kind not in makes and not makes_another:
             yield (
-                f"Invalid input at '{field}'. The model '{profile.name}' makes {' and '.join(profile.output)}, "
+                f"Invalid input at '{field}'. The model '{profile.name}' makes {' and '.join(makes)}, "
                 f"not {kind}: name a model that does."
             )
 

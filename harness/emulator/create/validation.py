@@ -444,7 +444,7 @@ class CreateValidator:
         A call must follow its thought: not with a stored parent, and not on models that show none or do not need
         it. Calls without a result are not judged: AI SDK writes those of the service's tools as function calls.
         """
-        shows_thoughts = order.profile.thought == "signed"
+        shows_thoughts = order.profile.value("thought") == "signed"
         lacks_thought = (
             shows_thoughts
             and order.previous is None

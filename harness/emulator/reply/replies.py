@@ -86,7 +86,7 @@ class ReplyBuilder:
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
         rest: list[Json] = []
-        limits = order.profile.segment
+        limits = order.profile.value("segment")
         if limits is not None and order.agent is None and script.status is None and script.hops == 1:
             limit = int(limits["streamed" if order.stream or order.background else "whole"])
             steps, rest = forms.end_segment(steps, limit, background=order.background)
@@ -199,7 +199,7 @@ class ReplyBuilder:
 
     def thoughts(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return one signed thought, with a summary if one was requested; none if the script forbids it."""
-        wanted, kind, body = script.thought, order.profile.thought, order.body
+        wanted, kind, body = script.thought, order.profile.value("thought"), order.body
         if wanted is False or (wanted is None and kind == "none"):
             return []
         if order.agent is not None and order.platform.vertex:
@@ -360,7 +360,7 @@ def _list_formats(order: CreateRequest) -> list[Json]:
         formats = [{"type": kind} for kind in kinds]
     elif body.get("response_mime_type") == "application/json":
         formats = [{"type": "text", "mime_type": "application/json"}]
-    made = order.profile.output
+    made = order.profile.value("output")
     if not formats and made[0] != "text" and makes_media(made[0]):
         return [{"type": made[0]}]
     if len(formats) > 1 and order.platform.strict and order.agent is None:

@@ -50,7 +50,7 @@ def count_cut_thought(limit: int, thought: int) -> int:
 
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
     """Return the tokens of a thought: 24, but none at the level `minimal`, as one witness saw it live."""
-    level = (generation and generation.get("thinking_level")) or profile.default_level
+    level = (generation and generation.get("thinking_level")) or profile.value("default_level")
     return 0 if level == "minimal" else 24
 
 
