@@ -71,10 +71,10 @@ _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
 }
 """Judges of a response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`.
 
-A row may name several, and functions of its area, too. Each judges unless one before it finds the rule broken.
+A row may name several, and functions of its area, too; what follows the responses are options of the judge. One
+judge is asked after the other, as long as the rule is not broken.
 """
 
-_STATUSES = ("accepts", "tolerates", "notes")
 _CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "3xx": range(300, 400), "4xx": CLIENT_ERROR}
 
 
@@ -137,11 +137,13 @@ def _find_judge(row: RuleRow, home: str) -> Judge:
 
 def _build_shared(row: RuleRow, words: dict[str, Any], home: str) -> tuple[Judge, tuple[str, ...]]:
     """Return a judge of a response, applied to each one that the row gives it, and their names."""
-    name = next(word for word in words if word not in _STATUSES)
-    answers, judge = words.pop(name), _give_rule(_SHARED.get(name) or find_function(row, name, home), row)
-    for word, values in words.items():
-        statuses = frozenset(status for value in values for status in _CLASSES.get(value) or (int(value),))
-        judge = partial(judge, **{word: statuses})
+    (name, answers), *options = words.items()
+    judge = _give_rule(_SHARED.get(name) or find_function(row, name, home), row)
+    for word, value in options:
+        given = value
+        if not isinstance(value, str):
+            given = frozenset(status for one in value for status in _CLASSES.get(one) or (int(one),))
+        judge = partial(judge, **{word: given})
     names = (answers,) if isinstance(answers, str) else tuple(answers)
     return partial(_judge_each, judge, names), names
 

@@ -128,13 +128,6 @@ def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding
             )
 
 
-def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
-    last = f"polled[{len(polled) - 1}]"
-    yield from at(last, expect_interaction(polled[-1]))
-    if polled[-1].status in SUCCESS and not settled(polled[-1]):
-        yield finding("the run did not settle", "a settled status", format_answer(polled[-1]), exchange=last)
-
-
 def keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
     if status_of(polled[-1]) != "incomplete":
         ends = finding("the run has an unexpected status", expected="incomplete", actual=format_answer(polled[-1]))
@@ -201,14 +194,7 @@ def _research(t: RequestBuilder, text: str, *, planning: bool) -> dict[str, Any]
     return {"agent": agent, "input": text, "agent_config": config, "background": True}
 
 
-def plans_and_reports(plan: Exchange, begun: Exchange, report: Exchange) -> Iterator[Finding]:
-    yield from at("plan", _completes(plan, "the plan"))
-    yield from at("begun", expect_interaction(begun))
-    if begun.status in SUCCESS:
-        yield from at("report", _completes(report, "the report"))
-
-
-def _completes(answer: Exchange, what: str) -> Iterator[Finding]:
+def completes(answer: Exchange, what: str) -> Iterator[Finding]:
     status = status_of(answer)
     if status in ("failed", "cancelled", "incomplete"):
         raise Unmet(f"{what} was not created: {format_answer(answer)}")

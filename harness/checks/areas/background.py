@@ -236,11 +236,11 @@ def answers_in_time(created: Exchange) -> Iterator[Finding]:
         yield finding("the create took as long as the run", "well below 60 s", f"{created.seconds:.1f} s")
 
 
-def comes_to_an_end(polled: list[Exchange]) -> Iterator[Finding]:
+def comes_to_an_end(rule: str, polled: list[Exchange]) -> Iterator[Finding]:
     last, place = polled[-1], f"polled[{len(polled) - 1}]"
     yield from at(place, expect_interaction(last))
     if last.status in SUCCESS:
-        yield from at(place, judge_end_status(status_of(last)))
+        yield from at(place, judge_end_status(rule, status_of(last)))
 
 
 def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:

@@ -21,7 +21,6 @@ from harness.checks.vocabulary.expect import (
     expect_offered,
     expect_refusal,
     expect_reply,
-    expect_status,
     finding,
     input_text,
     interaction_in,
@@ -233,12 +232,6 @@ def creates_with_labels(t: RequestBuilder) -> Steps:
     }
 
 
-def takes_labels(with_labels: Exchange, with_a_wrong_label: Exchange) -> Iterator[Finding]:
-    if with_labels.status != 400:
-        yield from at("with_labels", expect_interaction(with_labels))
-    yield from at("with_a_wrong_label", expect_status(with_a_wrong_label, accepts={400}))
-
-
 @exercise(requests=3, interactions=1)
 def an_unusual_text(t: RequestBuilder) -> Steps:
     """Text in many scripts, created and read back, with its input, too; `got` is empty without an id to read."""
@@ -388,15 +381,7 @@ def _choose_model(model: str, kind: str) -> str:
     return next(known.name for known in living if kind == known.value("output")[0])
 
 
-def draws(drawn: Exchange) -> Iterator[Finding]:
-    yield from _is_medium(drawn, "image")
-
-
-def speaks(spoken: Exchange) -> Iterator[Finding]:
-    yield from _is_medium(spoken, "audio")
-
-
-def _is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
+def is_medium(answer: Exchange, kind: str) -> Iterator[Finding]:
     """A completed answer must have a content of that kind, with something in it."""
     yield from expect_interaction(answer)
     if answer.status not in SUCCESS:

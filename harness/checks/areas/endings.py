@@ -93,14 +93,6 @@ def says_why(failed: Exchange) -> Iterator[Finding]:
         yield finding("the failed run gives no reason", "errors, or the error of a step", "neither")
 
 
-def shows_failures(failed: Exchange) -> Iterator[Finding]:
-    yield from _shows("failed", failed, "failed")
-
-
-def streams_failures(failed_stream: Exchange) -> Iterator[Finding]:
-    yield from _streams("failed", failed_stream, "failed_stream")
-
-
 def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
     if status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
         made = count_output(interaction_in(cut_short).get("usage"))
@@ -108,8 +100,8 @@ def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Find
             raise Unmet(f"the limit of one output token was ignored: the run returned {made} and is not truncated")
         remedy = "with a model that writes more than one token (`--model`)"
         raise Unmet(f"one token was sufficient: {status_of(cut_short)!r}", race_lost=True, remedy=remedy)
-    yield from _shows("incomplete", cut_short, "cut_short")
-    yield from _streams("incomplete", its_stream, "its_stream")
+    yield from at("cut_short", shows(cut_short, "incomplete"))
+    yield from at("its_stream", streams(its_stream, "incomplete"))
 
 
 # --- what the judges share
@@ -122,19 +114,19 @@ def _read_stream_status(stream: Exchange) -> str:
     return status if isinstance(status, str) else ""
 
 
-def _shows(status: str, got: Exchange, name: str) -> Iterator[Finding]:
-    """Require `status` in a GET, which is the result `name`."""
+def shows(got: Exchange, status: str) -> Iterator[Finding]:
+    """Require `status` in a GET."""
     if status_of(got) != status:
-        yield finding("GET does not show the status of the run", status, format_answer(got), exchange=name)
+        yield finding("GET does not show the status of the run", status, format_answer(got))
 
 
-def _streams(status: str, stream: Exchange, name: str) -> Iterator[Finding]:
-    """Require `status` at the end of a stream, which is the result `name`."""
-    yield from at(name, expect_stream(stream))
+def streams(stream: Exchange, status: str) -> Iterator[Finding]:
+    """Require `status` at the end of a stream."""
+    yield from expect_stream(stream)
     reported = bool(of_kind(events_in(stream), "error"))
     if _read_stream_status(stream) != status and not (status == "failed" and reported):
         actual = _read_stream_status(stream) or "no interaction.completed"
-        yield finding("the stream ends with another status", status, actual, exchange=name)
+        yield finding("the stream ends with another status", status, actual)
 
 
 # --- long decoding: a background run whose answer is made in several hops

@@ -119,12 +119,11 @@ def environments_that_cannot_be(t: RequestBuilder) -> Steps:
 can_be_managed = judge_lives("environments", {})
 
 
-def says_its_status(made: Exchange, fetched: Exchange) -> Iterator[Finding]:
-    for name, answer in (("made", made), ("fetched", fetched)):
-        status = interaction_in(answer).get("status")
-        if status not in ("active", "expired"):
-            say = note if isinstance(status, str) and status else finding
-            yield say("an unlisted status", "active or expired", format_value(status), exchange=name)
+def says_its_status(answer: Exchange) -> Iterator[Finding]:
+    status = interaction_in(answer).get("status")
+    if status not in ("active", "expired"):
+        say = note if isinstance(status, str) and status else finding
+        yield say("an unlisted status", "active or expired", format_value(status))
 
 
 def shows_its_key_once(made: Exchange, fetched: Exchange, listed: Exchange) -> Iterator[Finding]:
@@ -353,13 +352,9 @@ def need_unpacked(unpacked: Exchange) -> Iterator[Finding]:
     return iter(())
 
 
-def _names_url(header: str, started: Exchange) -> Iterator[Finding]:
+def names_a_url(started: Exchange, header: str) -> Iterator[Finding]:
     if not started.headers.get(header):
         yield finding("the target returned no upload URL", header, "none")
-
-
-names_a_range_url = partial(_names_url, "location")
-names_a_command_url = partial(_names_url, "x-goog-upload-url")
 
 
 def pack(name: str, data: bytes) -> bytes:

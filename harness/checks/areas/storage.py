@@ -148,11 +148,6 @@ def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
         yield finding("include_input=true has no effect", "the input", "none", code=f"{rule}/ignored")
 
 
-def bears_a_stray_cursor(with_cursor: Exchange) -> Iterator[Finding]:
-    if with_cursor.status != 400:
-        yield from expect_interaction(with_cursor, tolerates=CLIENT_ERROR)
-
-
 # --- the list of interactions, which only Vertex has
 
 

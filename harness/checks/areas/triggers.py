@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from functools import partial
 from typing import Any
 
 from harness.checks.vocabulary.expect import expect_object, finding, text_in
@@ -107,13 +106,10 @@ pages_hold_each_once = judge_pages("triggers")
 pages_hold_each_run_once = judge_pages("trigger_executions")
 
 
-def _has_status(status: str, answer: Exchange) -> Iterator[Finding]:
+def has_status(answer: Exchange, status: str) -> Iterator[Finding]:
     yield from expect_object(answer)
     if answer.status in SUCCESS and status_of(answer) != status:
         yield finding("the trigger has another status than requested", status, status_of(answer) or "none")
-
-
-is_active, is_paused = partial(_has_status, "active"), partial(_has_status, "paused")
 
 
 def runs_on_time(made: Exchange) -> Iterator[Finding]:

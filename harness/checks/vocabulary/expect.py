@@ -123,10 +123,14 @@ def expect_object(
 
 
 def expect_interaction(
-    exchange: Exchange, *, tolerates: Container[int] = (), notes: Container[int] = ()
+    exchange: Exchange,
+    *,
+    accepts: Container[int] = SUCCESS,
+    tolerates: Container[int] = (),
+    notes: Container[int] = (),
 ) -> Iterator[Finding]:
     """Like `expect_object`, for a response that must be an interaction."""
-    yield from expect_object(exchange, tolerates=tolerates, notes=notes, marks=_MARKS)
+    yield from expect_object(exchange, accepts=accepts, tolerates=tolerates, notes=notes, marks=_MARKS)
 
 
 def expect_offered(exchange: Exchange) -> Iterator[Finding]:

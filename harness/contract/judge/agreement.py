@@ -115,11 +115,11 @@ def judge_settled(rule: str, body: Body) -> Iterator[Finding]:
         yield place_finding(rule, "the run has not settled", "a settled status", status, "$.status")
 
 
-def judge_end_status(status: str) -> Iterator[Finding]:
+def judge_end_status(rule: str, status: str) -> Iterator[Finding]:
     """The last status that polling shows must be a settled one; nothing is claimed of one that is not listed."""
     if not is_settled(status):
         message = "the run did not settle in time"
-        yield Finding("bg.settles", message, "a settled status", status or "no status")
+        yield Finding(rule, message, "a settled status", status or "no status")
 
 
 def judge_cancelled(status: str) -> Iterator[Finding]:

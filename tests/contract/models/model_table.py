@@ -17,10 +17,14 @@ def write_table() -> str:
         levels = [f"**{one}**" if one == profile.value("default_level") else one for one in profile.levels or ()]
         row = (
             f"`{profile.name}`",
-            "not on `/interactions`" if profile.served_elsewhere is not None else ", ".join(profile.value("output")),
+            "not on `/interactions`"
+            if profile.served_elsewhere is not None
+            else ", ".join(profile.value("output")),
             "?" if profile.levels is None else ", ".join(levels) or "none",
             "no" if profile.value("model_turn_last") == "refused" else "yes",
-            "{streamed:,}; not streamed {whole:,}".format(**segment) if (segment := profile.value("segment")) else "",
+            "{streamed:,}; not streamed {whole:,}".format(**segment)
+            if (segment := profile.value("segment"))
+            else "",
             write_value(profile.value("lifecycle") or ""),
         )
         rows.append("| " + " | ".join(row) + " |")

@@ -67,7 +67,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
     if state.sole_client and model.background and model.status in SETTLED:
         state.decide("bg.settles")
     elif state.sole_client and model.background and intent.awaited and model.running:
-        state.decide("bg.settles", agreement.judge_end_status(model.status))
+        state.decide("bg.settles", agreement.judge_end_status("bg.settles", model.status))
     if state.sole_client and model.parent is not None and not model.echoed:
         model.echoed = not state.decide("chain.echo", agreement.judge_echo(model.parent.id, [body]))
     if model.settled and is_settled(read(exchange).status or ""):  # else only a stream has shown its end
