@@ -239,7 +239,7 @@ class ReplyBuilder:
 
     def output(self, order: CreateRequest) -> Json:
         """Return the model_output step: one content for each requested format or modality, by default one text."""
-        is_plain = order.body.keys().isdisjoint(_FORMAT_FIELDS) and order.profile.output[0] == "text"
+        is_plain = order.body.keys().isdisjoint(_FORMAT_FIELDS) and order.profile.value("output")[0] == "text"
         formats = None if is_plain else _list_formats(order)  # hot: nearly every create is plain
         if not formats:
             return {"content": [self.text_content(order, self.words(order))], "type": "model_output"}
