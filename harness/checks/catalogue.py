@@ -165,7 +165,7 @@ def _judge_in_turn(*judges: Callable[..., Iterable[Finding]], **answers: Any) ->
 
 
 def _judge_each(judge: Callable[..., Any], names: Iterable[str], answers: Mapping[str, Any]) -> Iterator[Finding]:
-    """Judge each of these responses, and each in one that is a list; None is one that was not asked for."""
+    """Judge each of these responses, and each in one that is a list; None is a request that was not sent."""
     for name in names:
         if isinstance(answer := answers[name], list):
             yield from among(name, answer, judge)

@@ -65,7 +65,7 @@ Judged = Iterator[tuple[Exchange, Finding]]
 
 
 class Precedents(Struct):
-    """What was accepted of calls that are alike, and the findings on others that wait for one to be accepted."""
+    """Accepted requests by what makes others alike, and the findings on refusals that wait for one."""
 
     accepted: dict[tuple[str, ...], str] = field(default_factory=dict)
     _refused: dict[tuple[str, ...], list[tuple[Exchange, Finding]]] = field(default_factory=dict)
