@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def measure(root: Path = ROOT) -> Sizes:
     return {
         "lines": rooms,
         "form": {
-            "functions": sum(isinstance(node, _FUNCTIONS) for tree in package.values() for node in ast.walk(tree)),
+            "functions": sum(isinstance(node, _FUNCTIONS) for tree in package.values() for node in walk(tree)),
             "helpers_used_once": sum(map(_count_helpers_used_once, package.values())),
             "constants": sum(map(_count_constants, package.values())),
         },
@@ -45,6 +46,12 @@ def measure(root: Path = ROOT) -> Sizes:
             {_name(path.relative_to(root)): (sources[path].count("\n"), tree) for path, tree in package.items()}
         ),
     }
+
+
+@cache
+def walk(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """The nodes of a module: each figure looks through them, and to find them takes longer."""
+    return tuple(ast.walk(tree))
 
 
 ENTRIES = {
@@ -91,11 +98,11 @@ def _find_imports(name: str, tree: ast.Module) -> set[str]:
     found = {name.rsplit(".", at)[0] for at in range(1, name.count(".") + 1)}
     only_types = {
         id(inner)
-        for node in ast.walk(tree)
+        for node in walk(tree)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         for inner in ast.walk(node)
     }
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if id(node) in only_types:
             continue
         if isinstance(node, ast.Import):
@@ -116,8 +123,8 @@ def _find_modules(folder: Path) -> Iterator[Path]:
 
 def _count_helpers_used_once(tree: ast.Module) -> int:
     """The private functions of a module that it names in one place."""
-    named = Counter(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
-    named.update(node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+    named = Counter(node.id for node in walk(tree) if isinstance(node, ast.Name))
+    named.update(node.attr for node in walk(tree) if isinstance(node, ast.Attribute))
     return sum(
         isinstance(node, _FUNCTIONS) and node.name.startswith("_") and named[node.name] == 1 for node in tree.body
     )

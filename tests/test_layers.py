@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.packages import PACKAGE, parse_package
-from tests.size import ENTRIES, find_reached
+from tests.size import ENTRIES, find_reached, walk
 
 LAYERS: dict[str, int] = {
     "errors": -1,
@@ -138,7 +138,7 @@ def package_of(path: Path) -> str:
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     """Return the nodes of a module that the tests look at."""
-    return tuple(node for node in ast.walk(parse_package()[path]) if type(node) in LOOKED_AT)
+    return tuple(node for node in walk(parse_package()[path]) if type(node) in LOOKED_AT)
 
 
 def name_of(path: Path) -> str:

@@ -36,19 +36,8 @@ def port() -> int:
 
 def words(port: int, kind: str, *options: str) -> list[str]:
     """Return the command line that starts a gateway and judges it."""
-    own = [
-        "gateway",
-        f"http://127.0.0.1:{port}",
-        "--upstream-port",
-        "0",
-        "--watch",
-        "0",
-        "--idle",
-        "0.5",
-        "--patience",
-        "1",
-        *options,
-    ]
+    times = ("--watch", "0", "--idle", "0.5", "--patience", "1")
+    own = ["gateway", f"http://127.0.0.1:{port}", "--upstream-port", "0", *times, *options]
     return [*own, "--", sys.executable, "-c", PROGRAM, str(port), kind]
 
 
