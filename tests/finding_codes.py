@@ -38,6 +38,7 @@ _SHARED_WORDS = {
     ("other", "missing"): ("get.ok", "bg.same-id", "cancel.get-after", "resume.same-id", "long.same-id"),
     ("status", "output"): ("cancel.keeps-result", "cancel.keeps-background-result", "chain.siblings-apart"),
     ("inclusive", "resplit"): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
+    ("restart",): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
     ("another", "changed", "denied", "lacking", "lost", "page", "unlisted"): tuple(RESOURCE_RULES.values()),
     ("denied",): ("create.ok", "get.ok"),

@@ -137,7 +137,7 @@ def _holds_foreign(shown: str, own: str, others: Iterable[str]) -> bool:
     return any(piece not in own and any(piece in other for other in others) for piece in pieces)
 
 
-_OF_ITSELF = frozenset({"stream.text/twice", "stream.text/stored", "stream.text/lost"})
+_OF_ITSELF = frozenset({"stream.text/cut", "stream.text/lost", "stream.text/stored", "stream.text/twice"})
 """What is wrong with a text that no other stream explains."""
 
 

@@ -310,17 +310,19 @@ def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> It
     calls = _streamed_calls(tool)
     if not calls:
         raise Unmet("the streamed model called no function")
-    yield from at("tool", _judge_streamed_calls(calls))
-    if "tool" in stored:
+    joins = [one for one in read(tool).findings if one.rule == "stream.args-join"]
+    yield from at("tool", (replace(one, rule="", code="", cause=one.stable_code) for one in joins))
+    yield from at("tool", _judge_streamed_calls(calls, joined=not joins))
+    if "tool" in stored and not joins:
         yield from at("tool", judge_streamed_calls(calls, interaction_in(stored["tool"])))
 
 
-def _judge_streamed_calls(calls: Sequence[Call]) -> Iterator[Finding]:
+def _judge_streamed_calls(calls: Sequence[Call], *, joined: bool) -> Iterator[Finding]:
     for call in calls:
         lacking = [name for name in ("id", "name") if not isinstance(call.get(name), str) or not call[name]]
         if lacking:
             yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
-        if not isinstance(call.get("arguments"), dict):
+        if joined and not isinstance(call.get("arguments"), dict):
             yield finding("the arguments do not join", "an object", format_value(call.get("arguments")))
 
 
@@ -524,9 +526,14 @@ def takes_the_result(
         for one in at(f"streamed_answered[{way}]", expect(answer)):
             message = f"the result of {_STREAMED_CALLS[way]}"
             yield replace(one, message=message, code="tool.result-ok/streamed")
+    call = first_call(asked)
+    turns = [turn for turn in (*forms.values(), *modes.values(), *again.values()) if turn.status in SUCCESS]
+    if len(turns) > len(ANSWERS) and all(_makes_again(call, turn) for turn in turns):
+        message = "no result of a call is ever answered: each turn makes the same call again"
+        loop = finding(message, f"an answer in one of {len(turns)} turns", "the same call in each")
+        yield replace(loop, code="tool.result-ok/loop").at(exchange="forms[string]")
     if not all(output_text(object_in(answer)) for answer in forms.values()):
         return
-    call = first_call(asked)
     for mode in (mode for mode in again if _makes_again(call, modes[mode]) and _makes_again(call, again[mode])):
         message = f"a turn with the result of a call makes the same call again {mode}"
         loop = finding(

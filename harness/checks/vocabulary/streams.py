@@ -17,6 +17,7 @@ from harness.contract.data.diffs import EventDiff, is_of_the_run, judge_repeat, 
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.roots import judge_output_types
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
+from harness.contract.tables.protocol import CREATED_EVENT
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Frame
@@ -172,11 +173,11 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
     """Yield a finding for events that should not have come, or that came in another order."""
     if diff.extra:
         first = diff.extra[0]
-        yield finding(
-            f"{name} contains {format_count(len(diff.extra), 'unexpected event')}",
-            expected="only the events after the cursor",
-            actual=str(came[first].get("event_type")),
-        ).at(event=first)
+        kind, code = str(came[first].get("event_type")), ""
+        message = f"{name} contains {format_count(len(diff.extra), 'unexpected event')}"
+        if kind == CREATED_EVENT:
+            message, code = f"{name} begins with the first event again, as if its cursor had no effect", "/restart"
+        yield finding(message, "only the events after the cursor", kind, code=code, event=first)
     elif diff.reordered:
         yield finding(f"{name} contains the expected events in another order")
 

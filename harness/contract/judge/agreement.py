@@ -284,7 +284,7 @@ def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
     yield from judge_same_output(f"{rule}/output", before, after)
 
 
-def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "stream.text") -> Iterator[Finding]:
+def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
     """The text of the steps that a whole stream adds up to must be the text that is stored."""
     shown, stored = steps_text(output_of(streamed)), steps_text(output_steps(body))
     if shown != stored:
@@ -298,16 +298,22 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body, rule: str = "strea
             begin, end = doubled[0]
             message = f"the stream sends text twice: characters {begin} to {end} of the stored text"
             message += f", and {format_count(len(doubled) - 1, 'more part')}" if doubled[1:] else ""
-            yield place_finding(f"{rule}/twice", message, _quote(stored, begin), _quote(shown, begin), "$.steps")
+            yield place_finding(
+                "stream.text/twice", message, _quote(stored, begin), _quote(shown, begin), "$.steps"
+            )
         elif lost_characters(shown, stored):
             message = f"GET shows a replacement in place of a character of the stream, from character {at}"
-            yield place_finding(f"{rule}/stored", message, _quote(shown, at), _quote(stored, at), "$.steps")
+            yield place_finding("stream.text/stored", message, _quote(shown, at), _quote(stored, at), "$.steps")
+        elif "\ufffd" in shown and lost_characters(stored, shown):
+            message = f"the stream cuts characters: it shows a replacement in place of one, from character {at}"
+            yield place_finding("stream.text/cut", message, _quote(stored, at), _quote(shown, at), "$.steps")
         else:
-            rest = iter(stored)
-            is_part = all(character in rest for character in shown)  # without some of the stored ones
-            lacks = at < len(shown) < len(stored) <= 2 * len(shown) and is_part
+            rest, words = iter(stored), iter(stored.split())
+            is_part = all(word in words for word in shown.split())  # without some of the stored ones
+            is_part |= len(stored) <= 2 * len(shown) and all(character in rest for character in shown)
+            lacks = at < len(shown) < len(stored) and is_part
             message = f"the stream lacks a part of the stored text, from character {at}" if lacks else message
-            code = f"{rule}/lost" if lacks or stored.startswith(shown) else rule
+            code = "stream.text/lost" if lacks or stored.startswith(shown) else "stream.text"
             yield place_finding(code, message, _quote(stored, at), _quote(shown, at), "$.steps")
 
 

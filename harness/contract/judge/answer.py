@@ -22,6 +22,7 @@ TRACE = re.compile(
 )
 """The first lines of Python, JavaScript, Java and Go stack traces, in JSON strings too."""
 
+_CLOSED = {b"{": b"}", b"[": b"]"}
 _CUT = frozenset({How.FIN, How.RST, How.BAD_HTTP})
 
 
@@ -100,6 +101,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
     fault = read(exchange).json_fault
     if not fault:
         return
+    code = "http.json-valid"
     if fault == "depth":
         message, severity = "the JSON is nested too deep to judge", Severity.INFORMATION
     elif fault == "surrogate":
@@ -107,8 +109,13 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
         severity = Severity.NON_STRICT
     else:
         message = f"the response to {format_request(exchange)} does not parse ({fault})"
-        severity = Severity.BROKEN
-    yield Finding("http.json-valid", message, "JSON", format_answer(exchange), severity=severity)
+        severity, body = Severity.BROKEN, exchange.body.strip()
+        if _CLOSED.get(body[:1], body[-1:]) != body[-1:]:
+            code = "http.json-valid/cut"
+            message = f"the response to {format_request(exchange)} ends in the middle of its JSON"
+            if isinstance(exchange.framing, Length) and not body.isascii():
+                message += ", as if its Content-Length counted characters and not bytes"
+    yield Finding.from_code(code, message, "JSON", format_answer(exchange), severity=severity)
 
 
 def judge_error_status(exchange: Exchange) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ judged.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from msgspec import Struct, field
@@ -416,8 +416,11 @@ class StreamState:
             and self._table.brings_json(step.kind)
             and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict)
         ):
-            message = f"the arguments of step {index} do not join to an object"
-            self._report("stream.args-join", message, "a JSON object", joined[:80])
+            code, message = "stream.args-join", f"the arguments of step {index} do not join to an object"
+            if all(after.startswith(before) for before, after in pairwise(step.arguments)):
+                code = "stream.args-join/repeated"
+                message = f"each part of the arguments of step {index} repeats those before it"
+            self._report(code, message, "a JSON object", joined[:80])
 
     def _check_usage_grows(self, event: dict[str, Any]) -> None:
         usage = event.get("usage")

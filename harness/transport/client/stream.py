@@ -96,10 +96,8 @@ class LastEvent:
         stayed = now - self._since
         if stayed < self._patience * 0.99 and not self._is_sentinel:
             return ending
-        longest = self._known.stayed_open[self._method]
-        before = f", as one before it for {longest:.1f} s" if longest > stayed else ""
-        self._known.stayed_open[self._method] = max(longest, stayed)
-        detail = f"the stream stayed open for {stayed:.1f} s after its last event{before}"
+        longest = self._known.stayed_open[self._method] = max(stayed, self._known.stayed_open[self._method])
+        detail = f"streams stay open for at least {longest:.1f} s after their last event"
         return replace(ending, by=By.CLIENT, how=How.STALL, detail=detail)
 
 

@@ -26,11 +26,11 @@ def joined(text, found):
 
 
 BOTH = [WHOLE, WHOLE]
-NO_NEWEST = {"known": [], "newest_rest": None}
+NO_NEWEST = {"known": [], "newest_rests": []}
 NEVER = {"had_all": [], "late_rest": None, **NO_NEWEST}
 TOGETHER = {**NEVER, "readers": BOTH}
 HAD = {"had_all": EVENTS[:7], **NO_NEWEST}
-NEWEST = {**TOGETHER, "known": EVENTS[:7]}
+NEWEST = {**TOGETHER, "known": [EVENTS[:7]]}
 FIRST_PART = [*EVENTS[:6], *EVENTS[7:]]
 
 CASES = [
@@ -78,9 +78,9 @@ CASES = [
     }),
     case("resume.live", "not_met", "canceled by nobody", **TOGETHER,
          rest=streamed(text_events("Hel", "lo ", "world", status="cancelled")[5:]), **BACK),
-    case("resume.live", "met", "at the newest event, too", **{**NEWEST, "newest_rest": streamed(EVENTS[7:])},
+    case("resume.live", "met", "at the newest event, too", **{**NEWEST, "newest_rests": [streamed(EVENTS[7:])]},
          rest=streamed(EVENTS[5:]), **BACK),
-    case("resume.live", "not_met", "all of it at the newest event", **{**NEWEST, "newest_rest": WHOLE},
+    case("resume.live", "not_met", "all of it at the newest event", **{**NEWEST, "newest_rests": [WHOLE]},
          rest=streamed(EVENTS[5:]), **BACK),
     case("resume.live", "met", "after the end", readers=BOTH, rest=streamed(EVENTS[5:]), **BACK, **HAD,
          late_rest=streamed(EVENTS[7:])),

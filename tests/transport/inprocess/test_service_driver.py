@@ -253,8 +253,9 @@ def test_once_a_stream_stayed_open_the_next_one_is_left_soon() -> None:
     second, hurried = read_open(END, stall, ends=ends)
     third, other = read_open(END, stall, ends=ends, method="POST")
     assert (whole, hurried, other) == (3.0, HURRIED_SECONDS, 3.0)
-    assert first.ending.detail == third.ending.detail == "the stream stayed open for 3.0 s after its last event"
-    assert second.ending.detail.endswith("for 0.2 s after its last event, as one before it for 3.0 s")
+    assert {one.ending.detail for one in (first, second, third)} == {
+        "streams stay open for at least 3.0 s after their last event"
+    }
 
 
 def test_the_end_of_the_whole_time_is_no_stream_that_stays_open() -> None:
