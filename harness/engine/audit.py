@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.distinctions import name_distinctions
+from harness.engine.distinctions import Part, list_parts, name_distinctions
 from harness.engine.execute import PlayedExercise
 from harness.engine.origins import list_earlier_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
@@ -110,6 +110,14 @@ class _Sighted(Struct):
         return self.exchange.status is not None and self.exchange.status >= 500
 
 
+class _Asked(Struct, frozen=True):
+    """A request that was accepted: its parts, the rules that judged its response, and the defects found."""
+
+    parts: frozenset[Part]
+    judged: Set[str]
+    broken: Set[tuple[str, ...]]
+
+
 @dataclass(slots=True)
 class Audit:
     """The defects of the responses of a run, by rule; several workers may add to it.
@@ -129,8 +137,8 @@ class Audit:
     _refused: dict[int, tuple[Sequence[Exchange], int]] = field(default_factory=dict)
     """The trail of each exchange that did not succeed, and its place there, by its identity."""
     _given: dict[str, int] = field(default_factory=dict)
-    _accepted: dict[str, dict[bytes, None]] = field(default_factory=lambda: defaultdict(dict))
-    """The bodies of requests that were accepted, by call, to say what is special about one that failed."""
+    _asked: dict[str, list[_Asked]] = field(default_factory=lambda: defaultdict(list))
+    """The requests that were accepted, by call, to say what is special about those that failed."""
     judged: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """How many answers each rule was asked of, by call; one handler answers all errors, so they have no call."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -255,14 +263,19 @@ class Audit:
         return findings
 
     def _distinguish(self, seen: _Sighted) -> Finding:
-        """The finding, whose message names what only the requests have that make the server fail."""
-        reading = self.api.read(seen.exchange, None)
-        if not seen.has_crashed or all(found.rule != seen.finding.rule for found in reading.crash):
-            return seen.finding
-        special = name_distinctions(seen.exchange.request.body, self._accepted[reading.call])
-        if not special or special in seen.finding.message:
-            return seen.finding
-        return replace(seen.finding, message=f"{seen.finding.message} (only requests with {special} do)")
+        """The finding, whose message names what only the requests have that show it."""
+        reading, found = self.api.read(seen.exchange, None), seen.finding
+        kind, asked = found.kind(reading.call), self._asked[reading.call]
+        if seen.has_crashed and any(crash.rule == found.rule for crash in reading.crash):
+            failed, passed = [list_parts(seen.exchange.request)], asked
+        else:
+            failed = [one.parts for one in asked if kind in one.broken]
+            passed = [one for one in asked if found.rule in one.judged and kind not in one.broken]
+            failed = failed if len(failed) > 1 else []  # one alone has many parts by chance
+        special = name_distinctions(failed, [one.parts for one in passed]) if failed else ""
+        if not special or special in found.message:
+            return found
+        return replace(found, message=f"{found.message} (only requests with {special} do)")
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -296,9 +309,6 @@ class Audit:
     def _judge(self, exchange: Exchange, played: PlayedExercise) -> None:
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
-        if call and exchange.request.body:
-            with self._lock:
-                self._accepted[call][exchange.request.body] = None
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
         if not reported:
             with self._lock:
@@ -312,6 +322,11 @@ class Audit:
             first_of_kind.setdefault(finding.kind(call), finding)
         for kind, finding in first_of_kind.items():
             self._add(kind, _Sighted(finding, exchange, played))
+        if call:
+            with self._lock:
+                self._asked[call].append(
+                    _Asked(list_parts(exchange.request), reading.judged, first_of_kind.keys())
+                )
 
     def _is_defect(self, finding: Finding) -> bool:
         """Whether it breaks a rule that is judged on every answer."""

@@ -1,20 +1,22 @@
-"""Find the parts of a body that distinguish a failed request from the accepted requests of its call.
+"""Find the parts of a request that distinguish those that failed from those of the same call that did not.
 
-Layer 4, pure. A part is a member at any depth, the type of a value, or the value of a member such as `type`.
+Layer 4, pure. A part is a member at any depth or a parameter, with the type of its value, or the value itself if
+it is true, false, or that of a member such as `type`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
+from harness.wire import Request
 from harness.wire.json_value import json_or_none
 
 MOST = 3
 """Parts that are named; more distinguish nothing."""
 
 
-_TYPES = {list: "a list", dict: "an object", str: "a string", bool: "a boolean", type(None): "null"}
+_TYPES = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
 
 _KINDS = frozenset({"type", "role"})
 """Members whose value says what kind of thing holds them."""
@@ -23,22 +25,27 @@ Part = tuple[str, str]
 """The place of a value, and what it is."""
 
 
-def name_distinctions(failed: bytes, accepted: Iterable[bytes]) -> str:
-    """Name the parts of a body that no accepted one has, for a message; "" if there are none, or many."""
-    known: set[Part] = set()
-    for body in accepted:
-        known.update(_list_parts(json_or_none(body)))
-    if not known:
-        return ""
+def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) -> str:
+    """Name the parts that each failed request has and none that passed, for a message; "" if none or many are.
+
+    Without a request that passed, nothing distinguishes.
+    """
+    known = frozenset[Part]().union(*passed)
+    strange = frozenset.intersection(*map(frozenset, failed)) - known if known else ()
     places = {place for place, _ in known}
-    strange: list[Part] = [part for part in dict.fromkeys(_list_parts(json_or_none(failed))) if part not in known]
     outer = [
         part
-        for part in strange
+        for part in sorted(strange)
         if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
     ]
     named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
     return " and ".join(named) if len(named) <= MOST else ""
+
+
+def list_parts(request: Request) -> frozenset[Part]:
+    """Every part of the body and of the query of a request."""
+    query = {name: {"true": True, "false": False}.get(value, value) for name, value in request.query}
+    return frozenset((*_list_parts(json_or_none(request.body)), *_list_parts(query)))
 
 
 def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
@@ -48,6 +55,7 @@ def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     if place:
         name = place.rpartition(".")[2]
         kind = f'"{value}"' if name in _KINDS and isinstance(value, str) else _TYPES.get(type(value), "a number")
+        kind = str(value).lower() if isinstance(value, bool) else kind
         yield place, f"of {kind}" if kind.startswith('"') else f"as {kind}"
     if isinstance(value, dict):
         for name, inner in value.items():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-from harness.engine.distinctions import name_distinctions
+from harness.engine.distinctions import list_parts, name_distinctions
+from harness.wire import Request
 from tests.in_one_test import in_one_test
 
 RESULT = {"type": "function_result", "call_id": "c", "result": "Sunny."}
@@ -26,5 +27,16 @@ RESULT = {"type": "function_result", "call_id": "c", "result": "Sunny."}
 )
 def test_a_part_that_no_accepted_request_has_is_named(failed: object, accepted: list[object], named: str) -> None:
     """It is named once, by the outermost part, and not if much is special, or nothing known to be accepted."""
-    bodies = [json.dumps(body).encode() for body in accepted]
-    assert name_distinctions(json.dumps(failed).encode(), bodies) == named
+    one, *others = [
+        list_parts(Request("POST", "/", body=json.dumps(body).encode())) for body in (failed, *accepted)
+    ]
+    assert name_distinctions([one], others) == named
+
+
+def test_a_part_that_all_failed_requests_share_is_named() -> None:
+    """What only some of them have is none; a parameter is a part, with its value if that is true or false."""
+    wanted = [
+        list_parts(Request("GET", f"/?{query}")) for query in ("stream=true&a=1", "stream=true", "stream=false")
+    ]
+    assert name_distinctions(wanted[:2], wanted[2:]) == "`stream` as true"
+    assert name_distinctions(wanted[::2], wanted[1:2]) == ""

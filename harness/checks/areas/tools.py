@@ -307,23 +307,23 @@ def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
 
 
 def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
-    calls = _streamed_calls(tool)
-    if not calls:
+    if not _streamed_calls(tool):
         raise Unmet("the streamed model called no function")
-    joins = [one for one in read(tool).findings if one.rule == "stream.args-join"]
-    yield from at("tool", (replace(one, rule="", code="", cause=one.stable_code) for one in joins))
-    yield from at("tool", _judge_streamed_calls(calls, joined=not joins))
-    if "tool" in stored and not joins:
-        yield from at("tool", judge_streamed_calls(calls, interaction_in(stored["tool"])))
+    yield from at("tool", _judge_streamed_calls(tool, stored.get("tool")))
 
 
-def _judge_streamed_calls(calls: Sequence[Call], *, joined: bool) -> Iterator[Finding]:
-    for call in calls:
+def _judge_streamed_calls(stream: Exchange, stored: Exchange | None) -> Iterator[Finding]:
+    """The calls of a stream must be whole, and those that GET returns; arguments that do not join differ, too."""
+    joins = [one for one in read(stream).findings if one.rule == "stream.args-join"]
+    yield from (replace(one, rule="", code="", cause=one.stable_code) for one in joins)
+    for call in _streamed_calls(stream):
         lacking = [name for name in ("id", "name") if not isinstance(call.get(name), str) or not call[name]]
         if lacking:
             yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
-        if joined and not isinstance(call.get("arguments"), dict):
+        if not joins and not isinstance(call.get("arguments"), dict):
             yield finding("the arguments do not join", "an object", format_value(call.get("arguments")))
+    if stored is not None and not joins:
+        yield from judge_streamed_calls(_streamed_calls(stream), interaction_in(stored))
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
@@ -635,11 +635,9 @@ def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exc
         raise _miss_several(f"the streamed model made {format_count(made, 'call')}")
     for mode, streamed in _list_streams(streams):
         place, calls = f"streams[{mode}]", _streamed_calls(streamed)
-        yield from at(place, _judge_streamed_calls(calls))
+        yield from at(place, _judge_streamed_calls(streamed, fetched.get(mode)))
         if mode in fetched:
-            body = interaction_in(fetched[mode])
-            yield from at(place, judge_streamed_calls(calls, body))
-            stored = pending_calls(output_steps(body))
+            stored = pending_calls(output_steps(interaction_in(fetched[mode])))
             if len(calls) < len(stored):
                 counts = f"{format_count(len(stored), 'call')}, as GET returns", str(len(calls))
                 yield finding(f"a call that GET returns is not streamed {mode}", *counts, exchange=place)
