@@ -109,6 +109,7 @@ def make_check(row: RuleRow, exercise: Exercise, judge: Judge) -> Check:
         everywhere=row.everywhere,
         judges_ends=row.judges_ends,
         rests_on=row.rests_on,
+        explained_by=row.explained_by,
     )
 
 

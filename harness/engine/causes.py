@@ -9,7 +9,7 @@ better: the finding that blocks is judged by its own rule.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import structs
 
@@ -95,8 +95,10 @@ def _find_blocking(root: Result, check: Check, observation: Observation) -> Find
     return next((finding for finding in found if not named or finding.stable_code in named), None)
 
 
-def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: ServerApi) -> tuple[Result, ...]:
-    """The results in their order; those in `stops` (by id) name the code that explains where they stopped."""
+def link(
+    checks: Iterable[Check], results: Sequence[Result], stops: Mapping[str, Exchange], api: ServerApi
+) -> tuple[Result, ...]:
+    """The results of `checks`; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
 
     def name_root(result: Result) -> Result:
@@ -114,7 +116,7 @@ def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: ServerAp
     first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     linked = [
         _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
-        for result in _name_present_causes(list(map(name_root, results)))
+        for result in _name_present_causes(_name_mechanisms(checks, list(map(name_root, results))))
     ]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     weighed = []
@@ -123,6 +125,21 @@ def link(results: Sequence[Result], stops: Mapping[str, Exchange], api: ServerAp
         number = caused[findings[0].stable_code] if findings else 0
         weighed.append(with_weight(result, number) if number else result)
     return tuple(weighed)
+
+
+def _name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[Result]:
+    """The results, whose findings without a cause name the first finding that explains their rule."""
+    found: dict[str, str] = {}
+    for result in results:
+        if result.observation.outcome is Outcome.NOT_MET:
+            codes = [finding.stable_code for finding in result.observation.findings if not finding.cause]
+            found |= {name: code for code in reversed(codes) for name in (code, result.id)}
+    explained = []
+    for check, result in zip(checks, results, strict=True):
+        cause = next((found[name] for name in check.explained_by if name in found), "")
+        named = (structs.replace(one, cause=one.cause or cause) for one in result.observation.findings)
+        explained.append(_with_findings(result, tuple(named)))
+    return explained
 
 
 def _name_present_causes(results: Sequence[Result]) -> list[Result]:

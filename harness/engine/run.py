@@ -128,7 +128,7 @@ def check_target(
     audit.settle_denials(one_service=not (sessions or target.throwaway))  # else each exercise has one of its own
     yield from conductor.conclude(workers.halted)
     # A target that takes scripts may be scripted to fail, so its ends count for nothing.
-    results = link(conductor.results, workers.stops, target.api)
+    results = link([one.check for one in plan.checks], conductor.results, workers.stops, target.api)
     yield _finish(results, workers, governed, () if is_scriptable else workers.ends.describe(), begin)
 
 

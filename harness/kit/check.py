@@ -89,7 +89,8 @@ class Check(Struct, frozen=True, kw_only=True):
 
     `proves` is the capability whose effect the check judges: it also runs if the target accepted the probe and did
     not fulfill it. All other checks that need the capability are then blocked by its finding. `rests_on` are the
-    checks whose findings block this one in the same way, or the code of the only finding that does. `blocks` are
+    checks whose findings block this one in the same way, or the code of the only finding that does. `explained_by`
+    are those whose findings, which may only warn, are the cause of its own; its rule stays broken. `blocks` are
     such codes of its own: a finding with one of them is always a root.
     """
 
@@ -108,6 +109,7 @@ class Check(Struct, frozen=True, kw_only=True):
     overhears: tuple[str, ...] = ()
     proves: str = ""
     rests_on: tuple[str, ...] = ()
+    explained_by: tuple[str, ...] = ()
     blocks: frozenset[str] = frozenset()
 
     @property

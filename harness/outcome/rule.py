@@ -81,8 +81,9 @@ class Source(Struct, frozen=True):
 class Rule(Struct, frozen=True, kw_only=True):
     """One rule of a contract.
 
-    `statement` is the requirement, `broken` states in a clause what is wrong if it is not met, `breaks` what that
-    does to users. `since` and `until` are revisions of the API; `until` is the first one without the rule.
+    `statement` is the requirement, `broken` states in a clause what is wrong if it is not met, `broken_as` the
+    same of findings with a word in their code, by that word. `breaks` is what that does to users. `since` and
+    `until` are revisions of the API; `until` is the first one without the rule.
     `silent`: a client cannot notice that it is broken, because what it gets looks whole and right.
     """
 
@@ -92,6 +93,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     breaks: str
     source: Source
     broken: str = ""
+    broken_as: tuple[tuple[str, str], ...] = ()
     since: str = ""
     until: str | None = None
     harm: Harm = Harm.REST

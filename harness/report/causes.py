@@ -35,8 +35,9 @@ class Cause(Struct, frozen=True, kw_only=True):
 
     @property
     def problem(self) -> str:
-        """The finding, in one line."""
-        return self.results[0].defect
+        """The finding, in one line: of the rule that is the cause, if that was judged."""
+        rule, shown = self.key.partition("/")[0], (*self.results, *self.affected)
+        return next((one for one in shown if one.result.rule.id == rule), shown[0]).defect
 
     @property
     def silent(self) -> bool:
@@ -92,7 +93,11 @@ def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -
             failing[key].append(shown)
         elif result.reason is Reason.BLOCKED or result.verdict is Verdict.WARN:
             affected[result.explained_by].append(shown)
-    broken = {key: rules.get(key.partition("/")[0], one[0].result.rule).broken for key, one in failing.items()}
+    broken = {}
+    for key, one in failing.items():
+        name, _, word = key.partition("/")
+        rule = rules.get(name, one[0].result.rule)
+        broken[key] = dict(rule.broken_as).get(word, rule.broken)
     several = Counter(broken.values())  # one rule, broken in different ways
     causes = []
     for key, alike in failing.items():

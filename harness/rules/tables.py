@@ -52,13 +52,14 @@ class RuleRow(Struct, frozen=True, kw_only=True):
     looks_at: tuple[str, ...] = ()
     overhears: tuple[str, ...] = ()
     rests_on: tuple[str, ...] = ()
+    explained_by: tuple[str, ...] = ()
     accepts: tuple[str, ...] = ()
     mutant: str = ""
 
 
 _HARMS = {harm.name.lower(): harm for harm in Harm}
 _WORDS = ("area", "title", "profile", "exercise", "judge", "about", "everywhere", "judges_ends", "mutant")
-_LISTS = ("requires", "looks_at", "overhears", "rests_on", "accepts")
+_LISTS = ("requires", "looks_at", "overhears", "rests_on", "explained_by", "accepts")
 
 
 def read_record(record: Record) -> RuleRow:
@@ -71,6 +72,7 @@ def read_record(record: Record) -> RuleRow:
         breaks=record["breaks"],
         source=Source(Basis(source["basis"]), source["page"], source["section"], source["url"]),
         broken=record.get("broken", ""),
+        broken_as=tuple(record.get("broken_as", {}).items()),
         since=record.get("since", ""),
         until=record.get("until"),
         harm=_HARMS[record.get("harm", "rest")],

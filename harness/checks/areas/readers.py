@@ -52,13 +52,13 @@ from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange
+from harness.wire import Exchange, LiveStream
 
 _READ_BEFORE_CUT = 5
 """Events a reader receives before it disconnects; more if none of them carries a cursor."""
 
 
-@exercise(requests=11, interactions=1)
+@exercise(requests=9, interactions=1)
 def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     """Two readers of a run in progress, and a third that disconnects and comes back while the run goes on.
 
@@ -99,7 +99,7 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
     token = last_cursor(had)
     back = live = None
     known: list[list[Event]] = []
-    newest: list[Exchange] = []
+    newest: list[LiveStream] = []
     if token is not None and completion(had) is None:
         back = yield Open(t.get(run.id, stream=True, last_event_id=token))
         live = yield Send(t.get(run.id))
@@ -115,9 +115,11 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
     rest = (yield Finish(back)) if back is not None else None
     replay = yield from read_whole_stream(t.get(run.id, stream=True))
     seen = {"readers": readers, "had": had, "token": token, "live": live, "rest": rest, "replay": replay}
-    for number, opened in enumerate(newest):
-        newest[number] = yield Finish(opened)
-    seen |= {"known": known, "newest_rests": newest}
+    newest_rests = []
+    for opened in newest:
+        newest_rest = yield Finish(opened)
+        newest_rests.append(newest_rest)
+    seen |= {"known": known, "newest_rests": newest_rests}
     return {**seen, **(yield from _resume_after_the_end(t, run.id, readers[0]))}
 
 
