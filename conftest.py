@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from _pytest.mark.structures import MARK_GEN
 from hypothesis import HealthCheck, settings
-from hypothesis.internal.conjecture import providers
 
 ROOT = Path(__file__).parent
 
@@ -48,14 +47,8 @@ settings.register_profile("the same", settings.get_profile("anew"), derandomize=
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Draw the same examples in each run, so that a change is judged by itself; `--thorough` draws new ones.
-
-    Hypothesis draws constants of our modules, too: those that a worker happens to have imported would be others in
-    the next run, and each worker would parse five hundred modules for them.
-    """
+    """Draw the same examples in each run, so that a change is judged by itself; `--thorough` draws new ones."""
     settings.load_profile("anew" if config.getoption("--thorough") else "the same")
-    if not config.getoption("--thorough"):
-        providers._get_local_constants = lambda: providers._local_constants  # type: ignore[assignment]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,14 +58,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     parser.addoption("--slow", action="store_true", help="also run tests that take seconds each")
     parser.addoption("--thorough", action="store_true", help="also run slow tests, and more cases of each kind")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make no item of a case that this run leaves out; one stays, as pytest would tell of a test without cases."""
-    unwanted = _unwanted(metafunc.config)
-    wanted = [call for call in metafunc._calls if unwanted.isdisjoint(mark.name for mark in call.marks)]
-    metafunc._calls[:] = wanted or metafunc._calls[:1]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -273,9 +273,9 @@ class SecretFields:
 
     Members called one of `names` hold a secret wherever they appear. `inside` maps a member to the names below it
     that hold secrets, or to None if every value below it is one (a map of variables, of headers). `spared` are
-    members of such a value that only refer to a secret. `receivers` are pairs of a place and a member below it, the
-    URL to which a service delivers: many services know the sender by its path alone. Names are compared after
-    `plain_name`.
+    members of such a value that only refer to a secret. `receivers` are pairs of a place and a member below it,
+    the URL to which a service delivers: many services know the sender by its path alone. Names are compared
+    after `plain_name`.
 
     A place is a path of member names from the outermost; an object or a list inside a list adds "".
     """

@@ -529,8 +529,8 @@ def takes_the_result(
     call = first_call(asked)
     turns = [turn for turn in (*forms.values(), *modes.values(), *again.values()) if turn.status in SUCCESS]
     if len(turns) > len(ANSWERS) and all(_makes_again(call, turn) for turn in turns):
-        message = "no result of a call is ever answered: each turn makes the same call again"
-        loop = finding(message, f"an answer in one of {len(turns)} turns", "the same call in each")
+        message = "each turn with the result of a call makes the same call again"
+        loop = finding(message, f"a text in one of {len(turns)} turns", "the same call in each")
         yield replace(loop, code="tool.result-ok/loop").at(exchange="forms[string]")
     if not all(output_text(object_in(answer)) for answer in forms.values()):
         return
