@@ -149,8 +149,8 @@ class ClientModel:
     """The text that a client of a stream must end up with, by a contract."""
     mark: Callable[[Event], str | None]
     """What an event adds to the result, without its id; None if it adds nothing."""
-    compare: Callable[[Sequence[Event], Any, Any], Defect | None]
-    """(events of the whole stream, what a client ended up with, contract) → how the two differ."""
+    compare: Callable[[Sequence[Event], Any, Any, Sequence[Request]], Defect | None]
+    """(events of the whole stream, what a client ended up with, contract, its creates) → how the two differ."""
 
     answer_events: Callable[[Mapping[str, Any]], list[dict[str, Any]]] = lambda answer: []
     """The whole run in a JSON answer, as the events of a stream."""

@@ -12,7 +12,7 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -66,7 +66,8 @@ def note_blocking(what: str, instead: str, *, is_sleep: bool = False) -> None:
 class LeftTasks:
     """The application's tasks that still run when a loop or the test ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, note_end: Callable[[Any], object] = lambda loop: None) -> None:
+        self._note_end = note_end  # called with a loop that ends, before it closes what is open
         self._loops: WeakSet[Any] = WeakSet()
         self._left: dict[str, None] = {}
 
@@ -84,6 +85,9 @@ class LeftTasks:
             def cancel_noted(loop: Any) -> None:
                 self._note(loop)
                 cancel_all(loop)
+                for _ in range(5):  # what was let go of is closed by the loop itself, a few turns later
+                    loop.run_until_complete(_take_turn())
+                self._note_end(loop)
 
             yield runners, "_cancel_all_tasks", cancel_noted
 
@@ -105,6 +109,12 @@ class LeftTasks:
             if not loop.is_closed():
                 self._note(loop)
         yield from self._left
+
+
+async def _take_turn() -> None:
+    import asyncio
+
+    await asyncio.sleep(0)
 
 
 def find_asyncio_loop() -> Any:

@@ -141,14 +141,15 @@ class ObservedService:
         self.runaway: str = ""
         self.endless: list[bool] = []
         """Each silence without an end that no timeout ended, and whether the client was one of a fixture."""
-        self._tasks = LeftTasks()
+        self._tasks = LeftTasks(self._note_open)
 
     # As a service
 
     def __call__(self, request: Request, *, by_socket: bool = False) -> Response:
         """Answer a request. Raises RequestLimit above a limit."""
-        call = ObservedCall(request, by_socket=by_socket)
-        if not by_socket and (loop := find_asyncio_loop()) is not None:
+        loop = None if by_socket else find_asyncio_loop()
+        call = ObservedCall(request, by_socket=by_socket, loop=loop)
+        if loop is not None:
             self._tasks.add_loop(loop)
         with self._lock:
             self._count += 1
@@ -329,7 +330,7 @@ class ObservedService:
 
     def _find_left_behind(self) -> Iterator[str]:
         """The streams of in-process clients and the tasks that the code under test left open or running."""
-        for stream in self._list_received(by_socket=False):
+        for stream in self.list_received(by_socket=False):
             if stream.left_open:
                 events = format_count(len(stream.events()), "event")
                 yield (
@@ -342,6 +343,14 @@ class ObservedService:
                 f"google-genai makes: {SET_TIMEOUT}"
             )
         yield from self._tasks.describe()
+
+    def _note_open(self, loop: object) -> None:
+        """Note the streams that are open when their event loop ends, which closes them."""
+        with self._lock:
+            of_loop = [call.received for call in self._calls if call.loop is loop]
+        for received in of_loop:
+            if received is not None and received.left_open:
+                received.outlived_loop = True
 
     def find_origin(self) -> str:
         """The author of a plan: the fixture and the test that is running; "" if only one test can be."""
@@ -378,7 +387,7 @@ class ObservedService:
             calls = list(self._calls)
         return [*describe_calls(calls, self._protocol.secret_fields), *self._refused]
 
-    def _list_received(self, *, by_socket: bool = True) -> list[ReceivedResponse]:
+    def list_received(self, *, by_socket: bool = True) -> list[ReceivedResponse]:
         """The responses to creates and reads; without those on a socket, if not `by_socket`."""
         with self._lock:
             calls = [one for one in self._calls if one.is_of_run and (by_socket or not one.by_socket)]
@@ -396,14 +405,14 @@ class ObservedService:
         """The turns that the creates of one test leave out, and a call that they leave without a result."""
         if self.shared_as:
             return
-        received = self._list_received()
+        received = self.list_received()
         model = self._api.load_client_model()
         yield from describe_turns(received, model.words.run)
         yield model.find_split_call([one.exchange for one in received])
 
     def describe_unresumed(self) -> str:
         """The end of a dropped stream that the code under test did not resume; "" if there is none."""
-        return describe_unresumed(self._list_received())
+        return describe_unresumed(self.list_received())
 
     def assert_resumed(self) -> None:
         """Assert that the code under test continued each dropped stream.

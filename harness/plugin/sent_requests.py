@@ -221,11 +221,15 @@ def _shorten_texts(value: Any) -> Any:
 
 
 class ObservedCall:
-    """A request, and its response as far as the client has read it; None until there is one."""
+    """A request, and its response as far as the client has read it; None until there is one.
 
-    def __init__(self, request: Request, *, by_socket: bool) -> None:
+    `loop` is the event loop that sends it; None for one over a socket, and without a loop.
+    """
+
+    def __init__(self, request: Request, *, by_socket: bool, loop: object = None) -> None:
         self.request = request
         self.by_socket = by_socket
+        self.loop = loop
         streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
         self.name = call_of({"method": request.method, "target": request.target, "body": streamed})
         self.received: ReceivedResponse | None = None

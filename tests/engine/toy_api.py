@@ -324,7 +324,9 @@ def _words_in(events: Iterable[Mapping[str, Any]]) -> str:
     return " ".join(event["word"] for event in events if "word" in event)
 
 
-def _compare(whole: Sequence[Mapping[str, Any]], collected: Any, contract: NoteContract) -> Defect | None:
+def _compare(
+    whole: Sequence[Mapping[str, Any]], collected: Any, contract: NoteContract, creates: Sequence[Any]
+) -> Defect | None:
     return None if collected == _words_in(whole) else Defect(LOSS, f"has {collected!r}")
 
 

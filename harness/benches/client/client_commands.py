@@ -249,11 +249,12 @@ def _explain(process: Process, seconds: float) -> str:
 
 def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResult:
     """The result in an answer, with the rest of how the client ended; an error of `null` is none."""
-    steps, error = answer.get("steps"), answer.get("error")
-    found = next((answer[name] for name in ("text", "events") if answer.get(name) is not None), None)
+    error = answer.get("error")
+    name = next((name for name in ("text", "events", "steps") if answer.get(name) is not None), "")
+    kept = {one: answer[one] for one in (name, "usage") if answer.get(one) is not None}
     return replace(
         ended,
-        collected={"steps": steps} if found is None and steps is not None else found,
+        collected=kept if name == "steps" or (name == "text" and "usage" in kept) else kept.get(name),
         status=str(answer.get("status") or ""),
         error=ended.error or ("" if error is None else str(error) or "an error without a message"),
     )
@@ -268,6 +269,7 @@ RESULTS: Mapping[str, tuple[type, str]] = {
     "text": (str, '"…"'),
     "events": (list, "[…]"),
     "steps": (list, "[…]"),
+    "usage": (dict, "{…}"),
     "status": (str, '"completed"'),
 }
 """What a client can report, the type of each, and an example."""

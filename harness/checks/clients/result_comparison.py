@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, combinations, zip_longest
 from typing import Any
@@ -87,10 +88,13 @@ def text_in(value: Any) -> str | None:
 # The comparison.
 
 
-def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -> Defect | None:
+def compare_result(
+    whole: Sequence[Event], collected: Any, contract: Contract, creates: Sequence[Request] = ()
+) -> Defect | None:
     """How the result of a client differs from the events of the whole stream; None if it does not.
 
-    `collected` is its text, its events, or the interaction, as any library has it.
+    `collected` is its text, its events, or the interaction, as any library has it; `creates` are what it sent.
+    The most specific difference is named: a step or an annotation that is missing, or what is no output.
     """
     events = events_of(collected)
     if events is not None:
@@ -100,14 +104,16 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
         text = "".join(collected)  # such as what a client has printed piece by piece
     value = plain(collected)
     if text is None and isinstance(value, Mapping) and isinstance(value.get("steps"), list):
-        steps = value["steps"]
-        different = compare_steps(assemble_steps(whole, contract), steps)
+        steps, wanted = value["steps"], assemble_steps(whole, contract)
+        different = compare_steps(wanted, steps)
         if not different:
-            return None
-        text = steps_text([step for step in steps if isinstance(step, Mapping)])
-        if text != text_of(whole, contract):
-            return _compare_texts(whole, text, contract)
-        return Defect(OTHER, f"ended with other steps ({'; '.join(map(str, different[:3]))})")
+            return _compare_usage(whole, value)
+        text = steps_text(objects_in(steps))
+        wrong = None if text == steps_text(wanted) else _compare_texts(whole, text, contract, creates)
+        if wrong is not None and wrong.word != OTHER:
+            return wrong
+        other = Defect(OTHER, f"ended with other steps ({'; '.join(map(str, different[:3]))})")
+        return _find_missing(wanted, objects_in(steps)) or wrong or other
     if text is None:
         text = text_in(collected)
     if text is None:
@@ -115,7 +121,35 @@ def compare_result(whole: Sequence[Event], collected: Any, contract: Contract) -
             UNUSABLE,
             f"ended with {collected!r}: expected text, events, an interaction, or text and status in a dict",
         )
-    return _compare_texts(whole, text, contract)
+    return _compare_texts(whole, text, contract, creates) or _compare_usage(whole, value)
+
+
+def _find_missing(wanted: Sequence[Mapping[str, Any]], got: Sequence[Mapping[str, Any]]) -> Defect | None:
+    """Name the kind of steps of which a result has too few, or the annotations; None if it has all."""
+    kinds, own = (Counter(str(step.get("type")) for step in steps) for steps in (wanted, got))
+    for kind, many in kinds.items():
+        if own[kind] < many:
+            some = f"the `{kind}` step" if many == 1 else f"{many - own[kind]} of {many} `{kind}` steps"
+            return Defect(HOLE, f"lost {some}")
+    notes, kept = (
+        sum(len(as_list(part.get("annotations"))) for step in steps for part in objects_in(step.get("content")))
+        for steps in (wanted, got)
+    )
+    if kept < notes:
+        return Defect(HOLE, f"lost {format_count(notes - kept, 'annotation')} of {notes}, the citations of a text")
+    return None
+
+
+def _compare_usage(whole: Sequence[Event], value: Any) -> Defect | None:
+    """How the counts of tokens differ from those of the completion; beside steps each of them has to be there."""
+    told = as_object(as_object(value).get("usage"))
+    ends = [usage for event in whole if (usage := as_object(as_object(event.get("interaction")).get("usage")))]
+    if not told or len(ends) != 1:  # a continued run has a usage for each of its parts
+        return None
+    for name, right in ends[0].items():
+        if name.startswith("total_") and (name in told or "steps" in value) and right != (told.get(name) or 0):
+            return Defect(OTHER, f"has the usage {name}={told.get(name)!r}: the completion has {right!r}")
+    return None
 
 
 def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: Contract) -> Defect | None:
@@ -140,11 +174,14 @@ def _compare_events(whole: Sequence[Event], events: Sequence[Event], contract: C
     return Defect(OTHER, f"has {format_count(len(got) - at, 'event')} more than there are")
 
 
-def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Defect | None:
+def _compare_texts(
+    whole: Sequence[Event], text: str, contract: Contract, creates: Sequence[Request]
+) -> Defect | None:
     """Find the pieces that `text` lacks or has twice; the difference in length bounds the search."""
     pieces = [(number, piece) for number, event in enumerate(whole) if (piece := _read_text(event, contract))]
     expected = "".join(piece for _, piece in pieces)
-    types = {} if expected else dict.fromkeys(str(step.get("type")) for step in assemble_steps(whole, contract))
+    steps = assemble_steps(whole, contract)
+    types = {} if expected else dict.fromkeys(str(step.get("type")) for step in steps)
     if kinds := [kind for kind in types if kind not in ("thought", "user_input", "model_output")]:
         return Defect(
             UNUSABLE,
@@ -164,7 +201,24 @@ def _compare_texts(whole: Sequence[Event], text: str, contract: Contract) -> Def
     before = text.removesuffix(expected)
     if expected and before != text and not expected.startswith(before):
         return Defect(OTHER, f"has {_cut(before)} before its text, which is not output: the user's input, say")
-    return _find_piece(pieces, expected, text) or _find_character([piece for _, piece in pieces], expected, text)
+    if (wrong := _find_piece(pieces, expected, text)) is not None:
+        return wrong
+    results = ((step.get("type"), step.get("result")) for step in (*steps, *_list_given(creates, contract)))
+    foreign = [(f"a `{kind}`", content_text(one)) for kind, one in results if isinstance(one, str | list)]
+    foreign += [("the user's prompt", given_text(_list_given(creates, contract)))]
+    for what, words in foreign:
+        if len(words) > 2 and text.count(words) > expected.count(words):
+            return Defect(OTHER, f"has {what} in its text, which is no output: {_cut(words)}")
+    return _find_character([piece for _, piece in pieces], expected, text)
+
+
+def _list_given(creates: Sequence[Request], contract: Contract) -> list[dict[str, Any]]:
+    """The steps that the creates of a client have as their input."""
+    return [
+        step
+        for given in map(_read_input, creates)
+        for step in as_steps(given if isinstance(given, str | dict) else objects_in(given), contract.contents)
+    ]
 
 
 def _find_piece(pieces: Sequence[tuple[int, str]], expected: str, text: str) -> Defect | None:
@@ -261,8 +315,8 @@ def _read_text(event: Event, contract: Contract) -> str:
 
 
 def _show(event: Event, contract: Contract) -> str:
-    text = _read_text(event, contract)
-    return f"{event.get('event_type')} {_cut(text)}" if text else str(event.get("event_type"))
+    text, kind = _read_text(event, contract), as_object(event.get("delta") or event.get("step")).get("type")
+    return f"{event.get('event_type')} {_cut(text) if text else kind or ''}".rstrip()
 
 
 def _cut(text: str) -> str:
@@ -369,12 +423,8 @@ def find_forgotten(creates: Sequence[Request], contract: Contract) -> str:
     last = object_or_none(creates[-1].body) or {}
     if isinstance(last.get("previous_interaction_id"), str) or not count_transcript(last.get("input")):
         return ""
-    *earlier, conversation = (
-        as_steps(given if isinstance(given, str | dict) else objects_in(given), contract.contents)
-        for given in map(_read_input, creates)
-    )
-    sent = given_text(conversation)
-    said = (str(item.get("text")) for steps in earlier for item in items(steps) if item.get("type") == "text")
+    sent, earlier = given_text(_list_given(creates[-1:], contract)), _list_given(creates[:-1], contract)
+    said = (str(item.get("text")) for item in items(earlier) if item.get("type") == "text")
     return next((text for text in said if text not in sent), "")
 
 

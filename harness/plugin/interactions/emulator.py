@@ -305,7 +305,7 @@ class InteractionsEmulator(ObservedService):
         ]
 
     def _list_answers(self) -> list[ReceivedResponse]:
-        return [one for one in self._list_received() if one.is_create]
+        return [one for one in self.list_received() if one.is_create]
 
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """An interaction in its current state, without advancing it as a poll would; None if there is none."""

@@ -280,7 +280,12 @@ def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, sec
         status = str(status_of(result) or "")
         for collected in _RESULTS:
             if isinstance(result.get(collected), list) or (collected == "text" and "text" in result):
-                held = {"steps": result["steps"]} if collected == "steps" else result[collected]
+                kept = {name: result[name] for name in (collected, "usage") if name in result}
+                held = (
+                    kept
+                    if collected == "steps" or (collected == "text" and "usage" in kept)
+                    else result[collected]
+                )
                 return ClientResult(collected=held, status=status, seconds=seconds)
         if result.keys() == {"status"}:
             return ClientResult(status=status, seconds=seconds)

@@ -60,9 +60,13 @@ _STEPS: Sequence[Mapping[str, Any]] = (
         "signature": "c2lnbmVk",
     },
     {"type": "model_output", "content": [{"type": "text", "text": "Déjà vu in 東京: "}]},
-    {"type": "model_output", "content": [{"type": "text", "text": "two steps and a 🦊."}]},
-)
-"""The default answer: a thought with a summary, two steps with text, characters outside of ASCII."""
+    {"type": "model_output", "content": [{
+        "type": "text",
+        "text": "two steps and a 🦊.",
+        "annotations": [{"type": "url_citation", "url": "https://example.com/fox", "title": "Foxes"}],
+    }]},
+)  # fmt: skip
+"""The default answer: a thought, two steps with text, a citation, characters outside of ASCII."""
 
 _CALLS: Sequence[Mapping[str, Any]] = (
     {"type": "thought", "signature": "VGhlIGNhbGwgaXMgbWluZS4="},
@@ -99,7 +103,8 @@ class Wanted:
         usual = self.usual
         if self.mode == "cancel":
             return usual if self.script is None else replace(usual, script={**self.script, "hold": {"after": 5}})
-        answer = {"steps": [*_STEPS], "deltas": 2} if self.script is None else dict(self.script)
+        usual_answer = {"steps": [*_STEPS], "deltas": 2, "usage": {"total_cached_tokens": 1}}
+        answer = usual_answer if self.script is None else dict(self.script)
         if not usual.turns:
             return replace(usual, script=answer)
         return replace(
@@ -255,7 +260,7 @@ class Torture:
             played.ended,
             asked_for_ever=played.asked_for_ever,
             usual=usual,
-            left_open=sum(one.left_open for one in played.attempt.received),
+            left_open=sum(one.left_open for one in self.emulator.list_received(by_socket=False)),
             endless=endless,
             blocks=self._blocks,
         )
@@ -337,7 +342,11 @@ class _Caller:
             )
         value = plain(found)
         status = (status_of(value) or "") if isinstance(value, Mapping) else ""
-        if isinstance(value, Mapping) and isinstance(value.get("text"), str) and "steps" not in value:
+        if (
+            isinstance(value, Mapping)
+            and isinstance(value.get("text"), str)
+            and value.keys().isdisjoint({"steps", "usage"})
+        ):
             return ClientResult(collected=value["text"], status=status)
         return ClientResult(collected=events_of(found) or found, status=status)
 

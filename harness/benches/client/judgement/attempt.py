@@ -241,7 +241,7 @@ class ClientAttempt:
         """Why a client without a text shows nothing of the steps of an incident; None if it has none to show."""
         if not self.case.incident or self.text:
             return None
-        return self._model.compare(self.events, "", self.contract)
+        return self._model.compare(self.events, "", self.contract, ())
 
     def find_wrong_call(self) -> Defect | None:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""
@@ -260,7 +260,8 @@ class ClientAttempt:
         """
         if again := self.describe_double_create():
             return Defect(DOUBLE_CREATE, again)
-        wrong = self._model.compare(self.events, collected, self.contract)
+        creates = [one.request for one in self.received if one.is_create]
+        wrong = self._model.compare(self.events, collected, self.contract, creates)
         if wrong is not None:
             why = self._explain(wrong.word)
             return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
@@ -346,6 +347,12 @@ class ClientAttempt:
     def _explain_doubled(self) -> str:
         for before, after in pairwise(self.streams):
             events = after.events()
+            if (
+                before.ending is not None
+                and before.took > after.at
+                and before.find_run_id() == after.find_run_id()
+            ):
+                return "two connections read the run at once, and it kept the events of both"
             if after.is_create:
                 return "it sent another create, and kept its earlier output"
             if after.asked_after is None:

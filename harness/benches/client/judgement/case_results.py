@@ -271,7 +271,7 @@ def describe_end(ended: ClientResult) -> str:
         return f"reports a failure: {ended.error}"
     status = f", status {ended.status}" if ended.status else ""
     match ended.collected:
-        case str() as text:
+        case (str() as text) | {"text": str() as text}:
             return f"reports {format_count(len(text), 'character')}{status}: {_shorten(text)}"
         case list() as events:
             return f"reports {format_count(len(events), 'event')}{status}"

@@ -42,6 +42,10 @@ class ReceivedResponse:
         self.ending: Ending | None = None
         self.closed = False
         """Whether the client has closed it, or a fault has ended it."""
+        self.outlived_loop = False
+        """Whether it was open when the client's event loop ended, which closes what is left."""
+        self.took = self.at
+        """The moment of the last bytes."""
         self.waited = 0.0
         """The seconds between the last bytes and the moment when the client closed it."""
 
@@ -87,7 +91,8 @@ class ReceivedResponse:
     @property
     def left_open(self) -> bool:
         """Whether the client stopped reading a stream in the middle, and never closed the response."""
-        return self.is_stream and not self.closed and self.ending is None and not self.completes
+        is_open = self.outlived_loop or not self.closed
+        return self.is_stream and is_open and self.ending is None and not self.completes
 
     @property
     def continues(self) -> str | None:
@@ -337,18 +342,17 @@ def watch(
 
 
 class _WatchedBody(WrappedBody):
-    __slots__ = ("_received", "_took")
+    __slots__ = ("_received",)
 
     def __init__(self, inner: Body, received: ReceivedResponse) -> None:
         super().__init__(inner)
         self._received = received
-        self._took = monotonic()
 
     def __next__(self) -> Piece:
         piece = next(self._inner)
         if isinstance(piece, Chunk):
             self._received.take(piece.data)
-            self._took = monotonic()
+            self._received.took = monotonic()
         elif isinstance(piece, Ending):
             self._received.ending = piece
         return piece
@@ -356,7 +360,7 @@ class _WatchedBody(WrappedBody):
     def close(self) -> None:
         """Note that the client stopped reading."""
         if not self._received.closed:
-            self._received.waited = monotonic() - self._took
+            self._received.waited = monotonic() - self._received.took
         self._received.closed = True
         super().close()
 
