@@ -5,7 +5,6 @@ Layer 0. Must not know what a key of the table means.
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +16,11 @@ from harness.errors import UsageFault
 FILE = "pyproject.toml"
 
 
-class ProjectFile(Struct, frozen=True, dict=True):
-    """A file that a folder brings, read once."""
+class ProjectFile(Struct, frozen=True):
+    """A file that a folder brings, and its table `[tool.harness]`."""
 
     path: Path
-    data: bytes
-
-    @cached_property
-    def table(self) -> dict[str, Any]:
-        """The table `[tool.harness]`. Raises UsageFault."""
-        try:
-            whole = load_toml(self.data)
-        except (ValueError, RecursionError) as wrong:
-            raise UsageFault(f"{self.path} is not valid TOML: {wrong}: correct that line") from None
-        tool = whole.get("tool")
-        table = tool.get("harness", {}) if isinstance(tool, dict) else {}
-        if not isinstance(table, dict):
-            raise UsageFault(f"{self.path}: tool.harness must be a table")
-        return table
+    table: dict[str, Any]
 
 
 def find_file(folder: Path | None = None) -> ProjectFile | None:
@@ -44,6 +30,13 @@ def find_file(folder: Path | None = None) -> ProjectFile | None:
     if path is None:
         return None
     try:
-        return ProjectFile(path, read_file(path))
+        whole = load_toml(read_file(path))
     except OSError as wrong:
         raise UsageFault(f"{path} cannot be read: {explain_unread(wrong)}") from None
+    except (ValueError, RecursionError) as wrong:
+        raise UsageFault(f"{path} is not valid TOML: {wrong}: correct that line") from None
+    tool = whole.get("tool")
+    table = tool.get("harness", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageFault(f"{path}: tool.harness must be a table")
+    return ProjectFile(path, table)

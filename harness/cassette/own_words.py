@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.project_file import find_file
+from harness.project_file import ProjectFile, find_file
 from harness.wire import StreamProtocol
 
 TABLE = "recordings"
@@ -25,8 +25,11 @@ def with_own_words(protocol: StreamProtocol, folder: Path) -> StreamProtocol:
     secrets, and `ignore` names parameters and JSON members that mean nothing when two exchanges are compared.
     """
     file = find_file(folder)
-    if file is None:
-        return protocol
+    return protocol if file is None else add_file_words(protocol, file)
+
+
+def add_file_words(protocol: StreamProtocol, file: ProjectFile) -> StreamProtocol:
+    """The API with the words of this file. Raises UsageFault."""
     table: Any = file.table.get(TABLE, {})
     place = f"{file.path}: [tool.harness.{TABLE}]"
     if not isinstance(table, dict):

@@ -28,7 +28,7 @@ from harness.errors import UsageFault
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Exit
 from harness.outcome.words import format_count
-from harness.project_file import find_file
+from harness.project_file import ProjectFile, find_file
 from harness.report.screen import Line, Role, Screen, wants_colour
 
 DISTRIBUTION = "interactions-harness"
@@ -263,20 +263,38 @@ def _find_extensions() -> tuple[str, str]:
 
 
 def _diagnose_configuration() -> Iterator[Diagnosis]:
+    """Each wrong setting of the file, read by itself."""
+    from harness.cassette.own_words import add_file_words
+    from harness.interactions import INTERACTIONS
+
     try:
         file = find_file()
-        if file is not None:
-            for name, entry in COMMANDS.items():
-                if entry.table is not None:
-                    read_settings(load_options(name), file)
     except UsageFault as fault:
         yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
         return
-    names = "" if file is None else ", ".join(sorted(file.table))
-    if file is None or not names:
-        yield Diagnosis("configuration", Condition.OK, "no [tool.harness]")
-        return
-    yield Diagnosis("configuration", Condition.OK, f"{file.path} sets {names}")
+    wrong = False
+    for part in () if file is None else _split(file):
+        try:
+            (key,) = part.table
+            command = next((name for name, entry in COMMANDS.items() if entry.table == key), "check")
+            read_settings(load_options(command), part)
+            add_file_words(INTERACTIONS.load_protocol(), part)
+        except UsageFault as fault:
+            wrong = True
+            yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
+    if not wrong:
+        found = f"{file.path} sets {', '.join(sorted(file.table))}" if file and file.table else "no [tool.harness]"
+        yield Diagnosis("configuration", Condition.OK, found)
+
+
+def _split(file: ProjectFile) -> Iterator[ProjectFile]:
+    """The file with each of its settings, and each item of a list, alone."""
+    tables = {entry.table for entry in COMMANDS.values()}
+    for key, value in file.table.items():
+        named = value.items() if key in tables and isinstance(value, dict) else [("", value)]
+        for name, item in named:
+            for one in [[part] for part in item] if isinstance(item, list) else [item]:
+                yield ProjectFile(file.path, {key: {name: one} if name else one})
 
 
 _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {

@@ -76,7 +76,12 @@ def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("name", "text", "about", "said"),
     [
-        ("pyproject.toml", "[tool.harness]\nmodl = 'x'\n", "configuration", "model"),
+        (
+            "pyproject.toml",
+            "[tool.harness]\nmodl = 1\n[tool.harness.recordings]\nhide=['a', 1]",
+            "configuration",
+            "hide",
+        ),
         ("harness.py", "", "harness", "harness.py"),
     ],
     ids=["a wrong configuration", "a module of the same name"],
@@ -86,6 +91,7 @@ def test_a_file_that_is_in_the_way(harness: Harness, name: str, text: str, about
     Path(name).write_text(text, encoding="utf-8")
     code, found = examine(harness, "harness", "configuration")
     assert (code, said in found[about][-1]["found"]) == (1, True), found[about]
+    assert name != "pyproject.toml" or "did you mean 'model'" in found[about][0]["found"]  # each one is told
 
 
 def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
