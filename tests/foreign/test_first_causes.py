@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -177,8 +178,83 @@ class Mislabels(ForeignService.handler):
         self.end_headers()
 
 
+GREETING = "Grüße aus Zürich, früh am Morgen. Schöne Tage über Köln."
+
+
+def greet(self: ForeignService, usual: Any, run: Run) -> None:
+    """Say something with characters outside of ASCII."""
+    run.steps = [say(GREETING)]
+
+
+def cut_bytes(self: ForeignService, usual: Any, run: Run, text: str) -> list[str]:
+    """Stream a text in pieces of eight bytes, as if each was a text of its own."""
+    data = text.encode()
+    return [data[at : at + 8].decode("utf-8", "replace") for at in range(0, len(data), 8)]
+
+
+def restart_at_the_newest(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Take the newest event of a run in progress for an unknown cursor, and send everything again."""
+    after, answer = query.get("last_event_id"), usual(run, query)
+    whole = list(self.events(run))
+    newest = [event["event_id"] for due, event in whole if due <= run.age][-1]
+    return whole if after == newest and run.status == "in_progress" else answer
+
+
+def ignore_cursor(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Stream a whole run whatever the cursor is."""
+    return usual(run, {name: value for name, value in query.items() if name != "last_event_id"})
+
+
+class CountsBytes(ForeignService.handler):
+    """Writes characters outside of ASCII as they are."""
+
+    def count(self, text: str) -> int:
+        """What Content-Length is."""
+        return len(text.encode())
+
+    def reply(self, status: int, value: Any, headers: Json | None = None) -> None:
+        text = json.dumps(value, ensure_ascii=False)
+        self.send(status, "application/json", text.encode()[: self.count(text)], headers or {})
+
+
+class CountsCharacters(CountsBytes):
+    """Sends as many bytes as there are characters."""
+
+    def count(self, text: str) -> int:
+        return len(text)
+
+
 service = rows_of(ForeignService)
 SENTENCES = [
+    service(
+        "cuts-characters: stream.text -> fail stream.text",
+        prepare=greet,
+        pieces=cut_bytes,
+        said=["the stream cuts characters: it shows a replacement in place of one, from character 2"],
+    ),
+    service(
+        "letter-by-letter: stream.text -> rest pass",
+        prepare=greet,
+        pieces=lambda self, usual, run, text: list(text),
+    ),
+    service(
+        "counts-characters: http.json-valid create.ok -> fail http.json-valid",
+        prepare=greet,
+        handler=CountsCharacters,
+        said=["ends in the middle of its JSON, as if its Content-Length counted characters and not bytes"],
+    ),
+    service("counts-bytes: http.json-valid create.ok -> rest pass", prepare=greet, handler=CountsBytes),
+    service(
+        "ignores-cursors: resume.exclusive -> fail resume.exclusive",
+        get=ignore_cursor,
+        said=["begins with the first event again, as if its cursor had no effect"],
+    ),
+    service(
+        "restarts-at-the-newest: resume.live -> fail resume.live",
+        get=restart_at_the_newest,
+        lasts=1.5,
+        said=["at the newest event of a run in progress"],
+    ),
     # The curl line asks for what the run asked for, and says of the answer what the run says.
     service(
         "mislabels: http.length stream.incremental -> fail http.length",
