@@ -97,6 +97,55 @@ def work(client: Any, most: int = 9) -> Any:
     return found
 
 
+def forget_citations(whole: dict[str, Any]) -> dict[str, Any]:
+    """The steps without their annotations."""
+    for step in whole["steps"]:
+        for part in step.get("content", ()):
+            part.pop("annotations", None)
+    return whole
+
+
+def forget_thoughts(whole: dict[str, Any]) -> dict[str, Any]:
+    """The steps without the thought."""
+    return {**whole, "steps": [step for step in whole["steps"] if step["type"] != "thought"]}
+
+
+def forget_cached_tokens(whole: dict[str, Any]) -> dict[str, Any]:
+    """The usage without the tokens that were cached."""
+    usage = {name: count for name, count in whole["usage"].items() if name != "total_cached_tokens"}
+    return {**whole, "usage": usage}
+
+
+def count_twice(whole: dict[str, Any]) -> dict[str, Any]:
+    """A text, with twice as many tokens as the run used."""
+    texts = (part["text"] for step in whole["steps"] if step["type"] == "model_output" for part in step["content"])
+    return {"text": "".join(texts), "usage": {"total_tokens": 2 * whole["usage"]["total_tokens"]}}
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (forget_citations, "lost 1 annotation of 1, the citations of a text"),
+        (forget_thoughts, "lost the `thought` step"),
+        (forget_cached_tokens, "has the usage total_cached_tokens=None: the completion has 1"),
+        (count_twice, "has the usage total_tokens="),
+        (dict, ""),
+    ],
+)
+def test_what_a_result_has_beside_its_text(torture: Torture, edit: Callable[[Any], Any], words: str) -> None:
+    """Steps, citations and counts of tokens are compared where a reader returns them, and named if they differ."""
+
+    def read_whole(client: Any, interaction: str) -> Any:
+        read(client, interaction)
+        return edit(client.interactions.get(interaction).model_dump(mode="json", exclude_unset=True))
+
+    if not words:
+        torture(read_whole, kinds=["status-updates"])
+        return
+    with pytest.raises(AssertionError, match=re.escape(words)):
+        torture(read_whole, kinds=["status-updates"])
+
+
 KINDS = ["noise", "odd-ids", "status-updates", "outages", "errors", "stalls", "no-ids"]
 
 
