@@ -442,6 +442,23 @@ def test_failure(interactions_async_client):
     test_task(interactions_async_client)
     assert False
 
+def test_held(interactions_emulator, interactions_async_client):
+    run = interactions_emulator.create()
+    async def main():
+        stream = await interactions_async_client.interactions.get(run["id"], stream=True)
+        KEPT.append(stream)
+        async for _ in stream:
+            return
+    asyncio.run(main())
+
+def test_closed_async(interactions_emulator, interactions_async_client):
+    run = interactions_emulator.create()
+    async def main():
+        async with await interactions_async_client.interactions.get(run["id"], stream=True) as stream:
+            async for _ in stream:
+                return
+    asyncio.run(main())
+
 def test_cancelled(interactions_emulator, interactions_async_client):
     interactions_emulator.drop("event:3,stall")
     run = interactions_emulator.create()
@@ -462,10 +479,10 @@ def test_what_is_left_behind(pytester: pytest.Pytester) -> None:
     app = "import asyncio\n\nasync def poll():\n    await asyncio.sleep(3600)\n"
     pytester.makepyfile(app=app, test_app=LEFT)
     result = run(pytester, "-W", "default::harness.plugin.LeftBehindWarning")
-    assert result.parseoutcomes() == {"passed": 4, "failed": 1, "warnings": 2}
+    assert result.parseoutcomes() == {"passed": 6, "failed": 1, "warnings": 3}
     said = result.stdout.str()
     task = "the task `poll` (app.py:3) still ran when the test had ended"
-    assert said.count("LeftBehindWarning: the code under test stopped reading a stream after 1 event") == 1
+    assert said.count("LeftBehindWarning: the code under test stopped reading a stream after 1 event") == 2
     assert said.count(f"LeftBehindWarning: {task}") == 1
     assert task in said.partition("test_failure")[2].partition("warnings summary")[0]
     run(pytester, "-k", "stream or task").assert_outcomes(failed=2)  # with warnings as errors
