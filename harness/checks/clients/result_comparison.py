@@ -208,7 +208,7 @@ def _compare_texts(
     foreign += [("the user's prompt", given_text(_list_given(creates, contract)))]
     for what, words in foreign:
         if len(words) > 2 and text.count(words) > expected.count(words):
-            return Defect(OTHER, f"has {what} in its text, which is no output: {_cut(words)}")
+            return Defect(OTHER, f"has {what} in its text, which is not output: {_cut(words)}")
     return _find_character([piece for _, piece in pieces], expected, text)
 
 
