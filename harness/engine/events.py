@@ -167,7 +167,7 @@ class PhaseFinished(Struct, frozen=True, kw_only=True):
     answers: Mapping[str, int] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
     never_accepted: tuple[str, ...] = ()
-    keys: frozenset[str] = frozenset()
+    keys: tuple[str, ...] = ()
 
 
 class RunStopped(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some, shorten
-from harness.report.finding_text import ROLES, Paint, leave_unpainted
+from harness.report.screen import ROLES, Paint, leave_unpainted
 from harness.wire import Exchange
 
 _NAMED = 6
@@ -298,7 +298,7 @@ def sum_up(counts: Mapping[Accounted, int], baselined: int, noun: str, explain: 
         return [f"all {total} {noun}s passed" if total > 1 else f"the only {noun} passed"]
     if failed:
         rest = list_counts(counts, baselined, without=Accounted.FAILED)
-        return [f"{failed} of {total} {noun}s failed ({explain()})", *([rest] if rest else [])]
+        return [f"{failed} of {format_count(total, noun)} failed ({explain()})", *([rest] if rest else [])]
     rest = list_counts(counts, baselined, without=Accounted.PASSED)
     return [f"no {noun} failed", f"{passed} of {total} passed, {rest}"]
 

@@ -6,32 +6,14 @@ Secrets are hidden before, by `hide_secrets`, and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from harness.outcome import Accounted, Finding, Where
 from harness.outcome.words import shorten
 from harness.report.evidence.wire_text import shorten_target, shorten_tokens
-from harness.report.screen import Line, Role
+from harness.report.screen import ROLES, Line, Paint, Role
 from harness.wire.message import escape_controls
-
-ROLES = {
-    Accounted.FAILED: Role.FAILED,
-    Accounted.WARNED: Role.WARNED,
-    Accounted.PASSED: Role.PASSED,
-    Accounted.NOT_TESTED: Role.NOT_TESTED,
-    Accounted.NOT_OFFERED: Role.QUIET,
-    Accounted.EXCLUDED: Role.QUIET,
-}
-"""The role of the word of each outcome."""
-
-Paint: TypeAlias = Callable[[Role, str], str]
-"""Returns a text in the color of a role, or unchanged where there is none."""
-
-
-def leave_unpainted(_: Role, text: str) -> str:
-    """Return the text as it is, for a surface without colors."""
-    return text
 
 
 def write_headline(paint: Paint, outcome: Accounted, name: str, level: str, title: str, *, word: str = "") -> str:

@@ -26,8 +26,8 @@ from harness.report.accounting import (
 from harness.report.causes import FAILING, Cause, list_causes
 from harness.report.collected_run import CollectedRun
 from harness.report.commands.presentation import Presentation
-from harness.report.finding_text import Paint, leave_unpainted
 from harness.report.presented_result import PresentedResult
+from harness.report.screen import Paint, leave_unpainted
 from harness.wire.message import escape_controls
 
 JUDGED = (Accounted.FAILED, Accounted.WARNED, Accounted.PASSED)

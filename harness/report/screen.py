@@ -13,9 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from typing import Self, TextIO
+from typing import Self, TextIO, TypeAlias
 
-from harness.outcome import FIRST_WORDS, Exit
+from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.outcome.words import shorten
 
 PAUSE, PAUSE_ON_TERMINAL = 10.0, 2.0
@@ -42,6 +42,25 @@ class Role(StrEnum):
     WARNED = "warned"
     PASSED = "passed"
     NOT_TESTED = "not tested"
+
+
+ROLES = {
+    Accounted.FAILED: Role.FAILED,
+    Accounted.WARNED: Role.WARNED,
+    Accounted.PASSED: Role.PASSED,
+    Accounted.NOT_TESTED: Role.NOT_TESTED,
+    Accounted.NOT_OFFERED: Role.QUIET,
+    Accounted.EXCLUDED: Role.QUIET,
+}
+"""The role of the word of each outcome."""
+
+Paint: TypeAlias = Callable[[Role, str], str]
+"""Returns a text in the color of a role, or unchanged where there is none."""
+
+
+def leave_unpainted(_: Role, text: str) -> str:
+    """Return the text as it is, for a surface without colors."""
+    return text
 
 
 _COLORS = {

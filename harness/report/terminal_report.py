@@ -36,10 +36,10 @@ from harness.report.causes import FAILING
 from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
-from harness.report.finding_text import ROLES, ExplainedFailure, Paint, SharedFixes, write_headline
+from harness.report.finding_text import ExplainedFailure, SharedFixes, write_headline
 from harness.report.presented_result import PresentedResult
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import INTERRUPTING, Heartbeat, Line, Role, Screen, format_seconds
+from harness.report.screen import INTERRUPTING, ROLES, Heartbeat, Line, Paint, Role, Screen, format_seconds
 from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls

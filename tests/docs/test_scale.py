@@ -33,7 +33,7 @@ def test_the_items_spread_over_workers(file: str, tmp_path: Path) -> None:
     """Each cut and each mutant is an item of its own, and two workers run some of them each."""
     [source] = [text for kind, text in BLOCKS if kind == "python" and f"# {file}" in text]
     source = source.replace('["harness",', f'[{sys.executable!r}, "-m", "harness",')
-    source = source.replace('"resume-*"', '"resume-*-[cho]*"')  # some of its mutants show it, a process each
+    source = source.replace('"resume-*"', '"resume-*-[chro]*"')  # some of its mutants show it, a process each
     (tmp_path / file).write_text(source, "utf-8")
     junit = tmp_path / "junit.xml"
     words = ["-W", "ignore", "-n", "2", "--dist", "load", "-v", f"--junit-xml={junit}", file]

@@ -43,7 +43,7 @@ def test_version_in_the_url(url: str, root: str, version: str) -> None:
 @pytest.mark.parametrize("text", [None, "", "   "])
 def test_no_target_names_the_embedded_one(text: str | None) -> None:
     """An empty target, as from an unset variable in CI, is a usage fault that suggests `emulator`."""
-    with pytest.raises(UsageFault, match="harness check emulator"):
+    with pytest.raises(UsageFault, match="write `emulator`"):
         resolve_target(SERVERS, text, TargetOptions())
 
 

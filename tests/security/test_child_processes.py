@@ -14,7 +14,6 @@ import pytest
 from harness import child_processes
 from harness.benches.client.client_commands import Task
 from harness.benches.client.ready import find_ready, install
-from harness.cli import inspecting
 from harness.cli.commands.gateway import gateway_environment
 from harness.cli.main import main
 from harness.cli.serving import command_environment
@@ -84,7 +83,7 @@ def test_a_browser_sees_no_key(hostile: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     program.chmod(0o755)
     monkeypatch.setenv("BROWSER", f"{program} %s")
-    inspecting._browse("http://127.0.0.1:8/")
+    child_processes.open_browser("http://127.0.0.1:8/")
     _, environment = json.loads(heard.read_text("utf-8"))
     assert KEY not in json.dumps(environment)
 

@@ -272,7 +272,7 @@ def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
         notes=tuple(part.notes),
         vacuous=tuple(reason for _, reason in part.unusable),
         left_out={reason: tuple(names) for reason, names in left_out.items()},
-        keys=frozenset(key for key in traffic.keys if len(key) >= SHORTEST_LEARNED),
+        keys=tuple(sorted(key for key in traffic.keys if len(key) >= SHORTEST_LEARNED)),
     )
 
 

@@ -25,9 +25,9 @@ from harness.report.evidence.reproduction import (
     reproduction_lines,
     why_no_cassette,
 )
-from harness.report.finding_text import ExplainedFailure, Paint, compared_lines, write_headline
+from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.screen import Line, Role
+from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:

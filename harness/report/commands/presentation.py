@@ -28,7 +28,8 @@ from harness.report.accounting import (
     list_other_failures,
 )
 from harness.report.evidence.evidence_text import Detail
-from harness.report.finding_text import ExplainedFailure, Paint
+from harness.report.finding_text import ExplainedFailure
+from harness.report.screen import Paint
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
