@@ -241,7 +241,7 @@ SENTENCES = [
         "counts-characters: http.json-valid create.ok -> fail http.json-valid",
         prepare=greet,
         handler=CountsCharacters,
-        said=["ends in the middle of its JSON, as if its Content-Length counted characters and not bytes"],
+        said=["ends in the middle of its JSON (does its Content-Length count characters and not bytes?)"],
     ),
     service("counts-bytes: http.json-valid create.ok -> rest pass", prepare=greet, handler=CountsBytes),
     service(

@@ -114,7 +114,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
             code = "http.json-valid/cut"
             message = f"the response to {format_request(exchange)} ends in the middle of its JSON"
             if isinstance(exchange.framing, Length) and not body.isascii():
-                message += ", as if its Content-Length counted characters and not bytes"
+                message += " (does its Content-Length count characters and not bytes?)"
     yield Finding.from_code(code, message, "JSON", format_answer(exchange), severity=severity)
 
 

@@ -417,7 +417,11 @@ class StreamState:
             and not isinstance(loads(joined.encode("utf-8", "replace")).value, dict)
         ):
             code, message = "stream.args-join", f"the arguments of step {index} do not join to an object"
-            if all(after.startswith(before) for before, after in pairwise(step.arguments)):
+            *earlier, last = step.arguments
+            grows = all(
+                len(after) > len(before) and after.startswith(before) for before, after in pairwise(step.arguments)
+            )
+            if earlier and grows and isinstance(loads(last.encode("utf-8", "replace")).value, dict):
                 code = "stream.args-join/repeated"
                 message = f"each part of the arguments of step {index} repeats those before it"
             self._report(code, message, "a JSON object", joined[:80])

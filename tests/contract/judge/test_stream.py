@@ -275,6 +275,17 @@ CLEAN_STREAMS: dict[str, bytes] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("parts", "is_repeated"),
+    [(['{"a":', '{"a":1}'], True), (['{"a":'], False), (['{"a":1}'] * 2, False), (['{"a":', '{"a":1'], False)],
+)
+def test_parts_that_repeat_those_before_them(parts: list[str], is_repeated: bool) -> None:
+    """Only parts that grow into the whole arguments are called that; else the arguments just do not join."""
+    deltas = (delta(0, "arguments_delta", arguments=part) for part in parts)
+    (finding,) = judge(run(CALLS, *deltas, stop(0))).findings
+    assert finding.stable_code == "stream.args-join" + "/repeated" * is_repeated
+
+
 @pytest.mark.parametrize("stream", CLEAN_STREAMS.values(), ids=CLEAN_STREAMS)
 def test_what_may_be_is_not_a_finding(stream: bytes) -> None:
     """Everything that the sources allow or leave open passes without a finding."""
