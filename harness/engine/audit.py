@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.distinctions import Part, list_parts, name_distinctions
+from harness.engine.distinctions import list_parts, name_distinctions
 from harness.engine.execute import PlayedExercise
 from harness.engine.origins import list_earlier_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
@@ -25,7 +25,7 @@ from harness.engine.traffic.outages import Death
 from harness.kit.api import ApiContract, JudgesRun, ServerApi
 from harness.kit.check import Check
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 from harness.wire.message import PROXY_REFUSALS
 
 MOST = 3
@@ -111,9 +111,9 @@ class _Sighted(Struct):
 
 
 class _Asked(Struct, frozen=True):
-    """A request that was accepted: its parts, the rules that judged its response, and the defects found."""
+    """A request that was accepted, the rules that judged its response, and the kinds of defects found."""
 
-    parts: frozenset[Part]
+    request: Request
     judged: Set[str]
     broken: Set[tuple[str, ...]]
 
@@ -267,12 +267,13 @@ class Audit:
         reading, found = self.api.read(seen.exchange, None), seen.finding
         kind, asked = found.kind(reading.call), self._asked[reading.call]
         if seen.has_crashed and any(crash.rule == found.rule for crash in reading.crash):
-            failed, passed = [list_parts(seen.exchange.request)], asked
+            failed, passed = [seen.exchange.request], [one.request for one in asked]
         else:
-            failed = [one.parts for one in asked if kind in one.broken]
-            passed = [one for one in asked if found.rule in one.judged and kind not in one.broken]
-            failed = failed if len(failed) > 1 else []  # one alone has many parts by chance
-        special = name_distinctions(failed, [one.parts for one in passed]) if failed else ""
+            failed = [one.request for one in asked if kind in one.broken]
+            passed = [one.request for one in asked if found.rule in one.judged and kind not in one.broken]
+            if len(failed) < 2:  # one alone has many parts by chance
+                return found
+        special = name_distinctions(map(list_parts, failed), map(list_parts, passed))
         if not special or special in found.message:
             return found
         return replace(found, message=f"{found.message} (only requests with {special} do)")
@@ -324,9 +325,7 @@ class Audit:
             self._add(kind, _Sighted(finding, exchange, played))
         if call:
             with self._lock:
-                self._asked[call].append(
-                    _Asked(list_parts(exchange.request), reading.judged, first_of_kind.keys())
-                )
+                self._asked[call].append(_Asked(exchange.request, reading.judged, first_of_kind.keys()))
 
     def _is_defect(self, finding: Finding) -> bool:
         """Whether it breaks a rule that is judged on every answer."""

@@ -32,13 +32,13 @@ def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
 
     A DELETE or a cancel that was rejected may have taken effect all the same.
     """
+    if exchange.request.method == "GET":
+        return False
     own = set(referenced_ids(exchange, api))
-    in_path = own.intersection(exchange.request.segments)
-    if exchange.request.method == "GET" or not exchange.succeeded:
-        return exchange.request.method != "GET" and bool(in_path & needed)
-    return bool(in_path & needed) or any(
-        known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own
-    )
+    if own & needed & set(exchange.request.segments):
+        return True
+    shown = (known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own)
+    return exchange.succeeded and any(shown)
 
 
 def resumed_from(exchange: Exchange, api: Api) -> set[str]:

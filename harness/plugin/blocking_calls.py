@@ -83,10 +83,12 @@ class LeftTasks:
             cancel_all = runners._cancel_all_tasks
 
             def cancel_noted(loop: Any) -> None:
+                import asyncio
+
                 self._note(loop)
                 cancel_all(loop)
                 for _ in range(5):  # what was let go of is closed by the loop itself, a few turns later
-                    loop.run_until_complete(_take_turn())
+                    loop.run_until_complete(asyncio.sleep(0))
                 self._note_end(loop)
 
             yield runners, "_cancel_all_tasks", cancel_noted
@@ -109,12 +111,6 @@ class LeftTasks:
             if not loop.is_closed():
                 self._note(loop)
         yield from self._left
-
-
-async def _take_turn() -> None:
-    import asyncio
-
-    await asyncio.sleep(0)
 
 
 def find_asyncio_loop() -> Any:

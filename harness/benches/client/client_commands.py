@@ -29,7 +29,7 @@ MOST_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientResult:
-    """The result of a task. `collected` is a text, a list of events or `{"steps": …}`, None if it returned none.
+    """The result of a task. `collected` is a text, events, or an object with `steps` or `usage`, else None.
 
     `status` is the one that it reported, "" if none. `error` is its own report of a failure, "" if none; `crashed`
     if none was reported: the process stopped. `stopped` is why it was stopped, "" if it was not; `flooded` if that
@@ -247,14 +247,19 @@ def _explain(process: Process, seconds: float) -> str:
     return _TOO_MUCH if _too_much(process) else f"had not ended after {seconds:g} s"
 
 
+def pick_result(answer: Mapping[str, Any], name: str) -> Any:
+    """The value of `name` in an answer; an object, if that is `steps`, or a text with a usage beside it."""
+    kept = {one: answer[one] for one in (name, "usage") if answer.get(one) is not None}
+    return kept if name == "steps" or (name == "text" and "usage" in kept) else kept.get(name)
+
+
 def _apply_answer(answer: Mapping[str, Any], ended: ClientResult) -> ClientResult:
     """The result in an answer, with the rest of how the client ended; an error of `null` is none."""
     error = answer.get("error")
     name = next((name for name in ("text", "events", "steps") if answer.get(name) is not None), "")
-    kept = {one: answer[one] for one in (name, "usage") if answer.get(one) is not None}
     return replace(
         ended,
-        collected=kept if name == "steps" or (name == "text" and "usage" in kept) else kept.get(name),
+        collected=pick_result(answer, name),
         status=str(answer.get("status") or ""),
         error=ended.error or ("" if error is None else str(error) or "an error without a message"),
     )

@@ -70,7 +70,7 @@ from harness.contract.judge.agreement import (
     list_given,
 )
 from harness.contract.judge.history.resources import compare_views
-from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, SUCCESS
+from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
@@ -268,7 +268,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"stopped": stopped, "run": run, "knows_keys": "auth" in t.capabilities}
     if _is_another(known, looked):
         yield Send(t.delete(found))
-        is_gone = (yield from poll_until_gone(t, found))[-1].status in _GONE
+        is_gone = (yield from poll_until_gone(t, found))[-1].status in GONE
         later = (yield Send(stranger.get(found))) if is_gone else None
         seen |= {"chained": {}, "listed": None, "own": known, "later": later}
         return {**seen, "refused": {"looked": looked}}
@@ -318,8 +318,8 @@ def keeps_apart(
 ) -> Iterator[Finding]:
     if _is_another(own, refused["looked"], later):
         return
-    calls = (refused["looked"], chained.get(PLAIN, later), refused.get("deleted", later))
-    if not knows_keys and all(call is later or call.succeeded for call in calls if call is not None):
+    calls = (refused["looked"], chained.get(PLAIN), refused.get("deleted"))
+    if not knows_keys and all(call.succeeded for call in calls if call is not None):
         message, mild = "the target takes any key for the same project", Severity.NON_STRICT
         yield finding(message, code="store.isolation/keyless", severity=mild, exchange="refused[looked]")
         return
@@ -339,8 +339,6 @@ def keeps_apart(
         yield Finding.from_code("store.isolation/listed", *words).at(exchange="listed")
     yield from at("own", expect_interaction(own))
 
-
-_GONE = frozenset({404, 410})
 
 _KEPT: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "environments": ("environments", {"network": "disabled"}),
@@ -398,7 +396,7 @@ def _is_another(known: Exchange, shown: Exchange, later: Exchange | None = None)
     """
     views = object_in(known), object_in(shown)
     one, other = (view.get("id", view.get("name")) for view in views)
-    is_gone = later is not None and later.status in _GONE
+    is_gone = later is not None and later.status in GONE
     return one == other and not is_gone and any(compare_views(*views))
 
 
@@ -412,11 +410,11 @@ def keeps_resources_apart(routes: Mapping[str, Exchange], knows_keys: bool) -> I
             continue
         identity = routes[f"GET {collection}"].request.segments[-1]
         if route == "own":
-            if routes[f"DELETE {collection}"].status in SUCCESS and answer.status in _GONE:
+            if routes[f"DELETE {collection}"].status in SUCCESS and answer.status in GONE:
                 yield from at(f"routes[{name}]", expect_object(answer))
         elif route != "list":
             # A route that is not offered shows nothing, nor does a DELETE that succeeds whatever is there.
-            is_kept = route == "DELETE" and routes[f"own {collection}"].status not in _GONE
+            is_kept = route == "DELETE" and routes[f"own {collection}"].status not in GONE
             if answer.status not in (400, 405, 501) and not (is_kept and answer.status in SUCCESS):
                 yield from at(f"routes[{name}]", expect_refusal(answer, {403, 404}))
         elif answer.status in SUCCESS and f'{identity}"'.encode() in answer.body:

@@ -18,6 +18,7 @@ from harness.wire import Exchange
 
 CLIENT_ERROR = range(400, 500)
 SUCCESS = range(200, 300)
+GONE = frozenset({404, 410})
 
 
 class ExpectedStatuses(Struct, frozen=True):

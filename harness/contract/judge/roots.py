@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import judge_error_status, judge_json_valid, judge_length
 from harness.contract.judge.reading import read
+from harness.contract.judge.replies import GONE
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, summarise_create
@@ -21,7 +22,6 @@ from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
 
-_GONE = frozenset({404, 410})
 _OF_ITSELF = frozenset({"id", "status", "error"})
 """Members of which the body of a GET has one, if it is an interaction or an error."""
 _OUTPUT = re.compile(r"\$(\.(id|steps(\[\d+\](\.content)?)?))?")
@@ -82,7 +82,7 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     """
     order = summarise_create(exchange.request)  # the id of what a call is about, or of what it continues
     found = order.parent if order is not None else named_interaction(exchange.request)
-    if exchange.status not in _GONE or not found or (at := _find_shown(found, exchange, before)) is None:
+    if exchange.status not in GONE or not found or (at := _find_shown(found, exchange, before)) is None:
         return
     known, tried = before[at], _find_deletes(found, before)
     proven = _is_plain_get(known) and _is_plain_get(exchange)

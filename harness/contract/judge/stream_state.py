@@ -418,9 +418,7 @@ class StreamState:
         ):
             code, message = "stream.args-join", f"the arguments of step {index} do not join to an object"
             *earlier, last = step.arguments
-            grows = all(
-                len(after) > len(before) and after.startswith(before) for before, after in pairwise(step.arguments)
-            )
+            grows = all(part != one and part.startswith(one) for one, part in pairwise(step.arguments))
             if earlier and grows and isinstance(loads(last.encode("utf-8", "replace")).value, dict):
                 code = "stream.args-join/repeated"
                 message = f"each part of the arguments of step {index} repeats those before it"

@@ -325,9 +325,10 @@ class ScenarioCollector:
             return
         self.mute += 1
         request = getattr(error, "request", None)
-        none = Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS)
-        sent = [] if request is None else [ExchangeBuilder(request_of(request, self._root))]
-        trail = tuple(one.finish(none, 0.0) for one in sent)
+        trail: tuple[Exchange, ...] = ()
+        if request is not None:
+            sent = ExchangeBuilder(request_of(request, self._root))
+            trail = (sent.finish(Ending(by=By.SERVER, how=How.FIN, at=At.BEFORE_HEADERS), 0.0),)
         call = self._place.model.name_call(trail[0].request) if trail else ""
         patience = self._place.patience
         if late and patience is not None and patience.note(call, patience.timeout(call), hung=True):

@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.benches.client.case_workers import limit_requests
 from harness.benches.client.cases import Case, StreamSource, cases_of, cases_of_set
-from harness.benches.client.client_commands import ClientResult
+from harness.benches.client.client_commands import ClientResult, pick_result
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
 from harness.benches.client.judgement.reasons import FailureReasons, judge_played
@@ -280,13 +280,7 @@ def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, sec
         status = str(status_of(result) or "")
         for collected in _RESULTS:
             if isinstance(result.get(collected), list) or (collected == "text" and "text" in result):
-                kept = {name: result[name] for name in (collected, "usage") if name in result}
-                held = (
-                    kept
-                    if collected == "steps" or (collected == "text" and "usage" in kept)
-                    else result[collected]
-                )
-                return ClientResult(collected=held, status=status, seconds=seconds)
+                return ClientResult(collected=pick_result(result, collected), status=status, seconds=seconds)
         if result.keys() == {"status"}:
             return ClientResult(status=status, seconds=seconds)
     if isinstance(result, str) or events_of(result) is not None or text_in(result) is not None:

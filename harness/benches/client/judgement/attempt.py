@@ -347,11 +347,8 @@ class ClientAttempt:
     def _explain_doubled(self) -> str:
         for before, after in pairwise(self.streams):
             events = after.events()
-            if (
-                before.ending is not None
-                and before.took > after.at
-                and before.find_run_id() == after.find_run_id()
-            ):
+            overlaps = before.ending is not None and before.took > after.at
+            if overlaps and before.find_run_id() == after.find_run_id():
                 return "two connections read the run at once, and it kept the events of both"
             if after.is_create:
                 return "it sent another create, and kept its earlier output"
