@@ -14,8 +14,8 @@ what its own text lacks is text of another interaction of the run.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
-from harness.contract.judge.history.resource_run import ACCEPTED, Judged, Precedents, ResourceRun
+from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import describe_request, format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, caller_of
@@ -58,6 +58,8 @@ _OWN = frozenset(
 
 _PARENT = "previous_interaction_id"
 
+Caller = tuple[str, str]
+
 _ORDINARY = re.compile(r"[\t\n\x20-\x7e]{0,1000}")
 """A text that no limit of length or of characters is about."""
 
@@ -70,7 +72,7 @@ _NO_CURSOR = frozenset({400, 404})
 
 
 class _Shown(Struct):
-    """An interaction that the server has: the request that showed it last, and what that showed."""
+    """The request that showed an interaction to a caller last, and what that showed."""
 
     request: Request
     status: str
@@ -83,6 +85,39 @@ class _Shown(Struct):
     denied_look: Exchange | None = None
     denied_delete: Exchange | None = None
     """A DELETE that did not find it, though it may only not have been found yet."""
+
+
+class Known(Struct):
+    """One interaction, as the exchanges of a run showed it; keeps no exchange but those that may be proven wrong.
+
+    `owner` is the caller that created it: that another one is shown it is the defect, and no promise. `lost_child`
+    is the DELETE of one that continued it, which may have taken it along. `lost_parent` is that of the one which
+    it continues. `creates` counts the creates that brought its id: an id of several names no output.
+
+    `text` is that of its output as last shown outside a stream. `output` is what a GET of the settled run shows,
+    with the ids of its calls. `streamed` and `posted` are responses to its create that are still to be compared.
+    """
+
+    owner: Caller | None = None
+    parent: str = ""
+    deleted: bool = False
+    lost_child: str = ""
+    lost_parent: str = ""
+    shown: dict[Caller, _Shown] = field(default_factory=dict)
+    creates: int = 0
+    text: str = ""
+    completed: bool = False
+    output: str = ""
+    streamed: tuple[Exchange, str] | None = None
+    posted: tuple[Exchange, str] | None = None
+    strange_ids: set[str] = field(default_factory=set)
+    """The ids of events in its streams that another stream had first."""
+    most_ids: int = 0
+    """The number of ids in the longest of its streams."""
+
+
+Run = defaultdict[str, Known]
+"""The interactions of a run by id."""
 
 
 def _describe_denial(create: Exchange, parent: _Shown | None) -> Finding:
@@ -100,21 +135,10 @@ def _describe_denial(create: Exchange, parent: _Shown | None) -> Finding:
 
 
 class Denials(Struct):
-    """The ids that were shown and those that were denied so far; keeps no exchange but unproven denials."""
+    """Judges what was denied of the interactions that were shown so far."""
 
-    _shown: dict[tuple[str, str, str], _Shown] = field(default_factory=dict)
+    _run: Run = field(default_factory=lambda: Run(Known))
     _precedents: Precedents = field(default_factory=Precedents)
-    _deleted: set[str] = field(default_factory=set)
-    _continued: dict[str, str] = field(default_factory=dict)
-    """The parent of each interaction that continues another."""
-    _lost_child: dict[str, str] = field(default_factory=dict)
-    """The DELETE of an interaction that continued this one, which may have taken this one along."""
-    _lost_parent: dict[str, str] = field(default_factory=dict)
-    """The DELETE of the interaction that this one continues."""
-    _owners: dict[str, tuple[str, str]] = field(default_factory=dict)
-    """The caller that created each interaction: that another one is shown it is the defect, and no promise."""
-    _vain: dict[tuple[str, ...], list[Exchange]] = field(default_factory=dict)
-    """The DELETEs that did not find what a later look found, until one of the same caller succeeds."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -134,52 +158,45 @@ class Denials(Struct):
                 elif is_success(exchange):
                     yield from self._precedents.accept((*caller, sign), format_answer(exchange))
             if new := read_new_id(exchange):
-                self._deleted.discard(new)
-                self._owners[new] = caller
-                if order.parent:
-                    self._continued[new] = order.parent
+                known = self._run[new]
+                known.deleted, known.owner, known.parent = False, caller, order.parent or known.parent
                 stream = read(exchange).stream
                 # Which of the interactions exists that a stream names is not known.
                 if stream is None or all(found.rule != "stream.id-constant" for found in stream.findings):
                     self._show(caller, new, exchange, order.background)
         elif name and read(exchange).call in (GET, DELETE, CANCEL):
-            yield from self._note_call(caller, name, exchange)
+            yield from self._judge_call(caller, name, exchange)
 
-    def _find_continued(self, caller: tuple[str, str], parent: str, status: int) -> _Shown | None:
+    def _find_continued(self, caller: Caller, parent: str, status: int) -> _Shown | None:
         """The interaction that a chained create continues by right: this caller was shown it as completed.
 
         Only a look shows that an interaction can be found by now. One that was continued already may be refused
         (`chain.branch` is a MAY).
         """
-        if status >= 400 and parent in self._continued.values():
+        if not parent or (status >= 400 and any(known.parent == parent for known in self._run.values())):
             return None
-        shown = self._shown.get((*caller, parent))
+        shown = self._run[parent].shown.get(caller)
         can_be = shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
         return shown if can_be else None
 
-    def _note_call(self, caller: tuple[str, str], name: str, exchange: Exchange) -> Judged:
-        """Judge a call about one interaction, and keep what it shows."""
-        call, shown = read(exchange).call, self._shown.get((*caller, name))
-        yield from self._judge_call(caller, call, shown, exchange)
-        if not is_success(exchange):
-            return
-        if call == DELETE:  # a client that received the deletion did delete it
-            self._note_delete(name, exchange)
-        elif self._owners.get(name, caller) == caller and (shown is not None or call == GET):
-            self._show(caller, name, exchange, shown is not None and shown.background)
-
     def _note_delete(self, name: str, exchange: Exchange) -> None:
         """Forget an interaction that is gone, or that may be: a DELETE without an answer may act at any time."""
-        self._deleted.add(name)
-        if parent := self._continued.get(name):
-            self._lost_child[parent] = f"{format_request(exchange)}, which continued it"
-        children = [child for child, parent in self._continued.items() if parent == name]
-        self._lost_parent |= dict.fromkeys(children, f"{format_request(exchange)}, which it continues")
-        for key in [key for key in self._shown if key[-1] == name]:
-            del self._shown[key]
+        gone, words = self._run[name], format_request(exchange)
+        gone.deleted = True
+        gone.shown.clear()
+        if gone.parent:
+            self._run[gone.parent].lost_child = f"{words}, which continued it"
+        for known in self._run.values():
+            if known.parent == name:
+                known.lost_parent = f"{words}, which it continues"
 
-    def _judge_call(self, caller: tuple[str, str], call: str, shown: _Shown | None, exchange: Exchange) -> Judged:
-        """Judge a call about one interaction. A plain GET may return 404 for a moment (see `roots.py`)."""
+    def _judge_call(self, caller: Caller, name: str, exchange: Exchange) -> Judged:
+        """Judge a call about one interaction, and keep what it shows.
+
+        A plain GET may return 404 for a moment (see `roots.py`).
+        """
+        call, known = read(exchange).call, self._run[name]
+        shown = known.shown.get(caller)
         if (asks := is_resume(exchange.request)) is not None:
             kind = _STREAM if asks[1] is None else _RESUME
         else:
@@ -187,30 +204,32 @@ class Denials(Struct):
         key = (*caller, *kind.key)
         if shown is not None and exchange.status in _DENIES:
             yield from self._judge_denial(key, kind, shown, exchange)
+        if not is_success(exchange):
             return
-        if kind is _LOOK and is_success(exchange) and shown is not None:
+        if kind is _LOOK and shown is not None:
             late = shown.denied_look
             if late is not None and late.status == 404 and not shown.looked_at:
                 message = "a GET after the create does not find the interaction, and a later one does"
                 words = (message, "200 at once", format_answer(late))  # the documented poll loop ends with a 404
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
-            if shown.denied_delete is not None:
-                self._vain.setdefault((*caller, *_DELETE.key), []).append(shown.denied_delete)
-        if is_success(exchange):
-            yield from self._precedents.accept(key, format_answer(exchange))
-        for vain in [vain for vain in self._vain if vain in self._precedents.accepted]:
-            for one in self._vain.pop(vain):
+            if (vain := shown.denied_delete) is not None:
                 message = "a DELETE after the create does not find the interaction, and a later GET does"
-                words = (message, self._precedents.accepted[vain], format_answer(one))
-                yield one, Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
+                words = (message, ACCEPTED, format_answer(vain))
+                denial = Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
+                yield from self._precedents.refuse((*caller, *_DELETE.key), vain, denial)
+        yield from self._precedents.accept(key, format_answer(exchange))
+        if call == DELETE:  # a client that received the deletion did delete it
+            self._note_delete(name, exchange)
+        elif known.owner in (None, caller) and (shown is not None or call == GET):
+            self._show(caller, name, exchange, shown is not None and shown.background)
 
     def _judge_denial(self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange) -> Judged:
         """Judge a call that denies an interaction which was shown, or keep it until more is known.
 
         A 404 may be due to the moment: of a background run that only its create has shown.
         """
-        name, rule, seen = named_interaction(exchange.request), kind.rule, exchange
-        since = self._lost_child.get(name, "")
+        known, rule, seen = self._run[named_interaction(exchange.request)], kind.rule, exchange
+        since = known.lost_child
         denied = kind.is_wrong(shown, exchange)
         is_early = exchange.status == 404 and shown.background and not shown.looked_at
         is_brief = (  # a client tolerates it within a second after the create (API errors, 404)
@@ -232,7 +251,7 @@ class Denials(Struct):
             return
         how = "with `stream=true` " if shown.streamed else ""
         made = ", which was created with `stream=true`" if shown.streamed else ""
-        after = f", after {deleted}" if (deleted := since or self._lost_parent.get(name, "")) else ""
+        after = f", after {deleted}" if (deleted := since or known.lost_parent) else ""
         message = f"{format_request(seen)} denies an existing interaction{made}{after}"
         expected = f"success, as {describe_request(shown.request)} {how}shows it"
         denial = Finding.from_code(f"{rule}/denied", message, expected, format_answer(seen))
@@ -240,7 +259,7 @@ class Denials(Struct):
         denial = replace(denial, cause="get.ok/late" if rule == "resume.opens" else "")
         yield from self._precedents.refuse(key, seen, denial)
 
-    def _show(self, caller: tuple[str, str], name: str, exchange: Exchange, background: bool) -> None:
+    def _show(self, caller: Caller, name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
 
         Of a deleted one this is the defect, and no denial; and a look that shows another one (`get.ok`), or none,
@@ -248,9 +267,9 @@ class Denials(Struct):
         """
         reading = read(exchange)
         looked_at = reading.call == GET
-        if name in self._deleted or (looked_at and reading.stream is None and reading.id != name):
+        if self._run[name].deleted or (looked_at and reading.stream is None and reading.id != name):
             return
-        self._shown[(*caller, name)] = _Shown(
+        self._run[name].shown[caller] = _Shown(
             exchange.request.without_body(),
             reading.status or "",
             background,
@@ -317,114 +336,86 @@ _LONGEST = 20_000
 """Characters that are kept of a text."""
 
 
-class Mixtures(Struct):
-    """The texts of a run by interaction, and what was strange in its streams.
+class _Strange(Struct, frozen=True):
+    """An answer with output that its interaction `own` does not have; `is_mixed`: among others, in a stream."""
 
-    An id that several creates were given names no text.
-    """
+    exchange: Exchange
+    own: str
+    output: str
+    is_mixed: bool
 
-    _stored: dict[str, str] = field(default_factory=dict)
-    _whole: set[str] = field(default_factory=set)
-    _given: set[str] = field(default_factory=set)
-    _shared: set[str] = field(default_factory=set)
-    _streamed: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
-    _strange: list[tuple[Exchange, str, str]] = field(default_factory=list)
-    """Streams, each with the name of its interaction, and with what the stored text of that lacks."""
+    def is_of(self, known: Known) -> bool:
+        """Whether this is the output of an interaction, or a part of it."""
+        return self.output in known.text if self.is_mixed else self.output == known.output
+
+    def describe(self, origin: str) -> Finding:
+        """The finding that it is the output of `origin`."""
+        if self.is_mixed:
+            code, what = "rob.concurrent-streams/mixed", "text"
+            message = "a stream contains text of another interaction"
+        else:
+            code, what = "create.ok/another", "the output"
+            message = "a create returns the output of another interaction, which GET shows under its own id"
+        actual = f"{format_value(shorten(self.output, 60))}, {what} of {origin}"
+        return Finding.from_code(code, message, f"{what} of {self.own}", actual)
+
+
+class Outputs(Struct):
+    """Judges whether the answers to creates have output of other interactions."""
+
+    _run: Run = field(default_factory=lambda: Run(Known))
+    _strange: list[_Strange] = field(default_factory=list)
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
-        if not exchange.succeeded or exchange.excuse or not read(exchange).call:
+        reading = read(exchange)
+        if not exchange.succeeded or exchange.excuse or not reading.call:
             return
-        if name := read(exchange).id:
-            self._learn(name, exchange)
-            if name in self._whole and name in self._streamed and name not in self._shared:
-                self._compare(name)
+        if reading.id:
+            self._strange += self._compare(reading.id, exchange)
         for strange in list(self._strange):
-            mixed, own, text = strange
-            origin = next((name for name, stored in self._stored.items() if name != own and text in stored), "")
-            if origin:
+            others = ((name, known) for name, known in self._run.items() if name != strange.own)
+            if origin := next((name for name, known in others if strange.is_of(known)), ""):
                 self._strange.remove(strange)
-                expected, actual = f"text of {own}", f"{format_value(shorten(text, 60))}, text of {origin}"
-                message = "a stream contains text of another interaction"
-                yield mixed, Finding.from_code("rob.concurrent-streams/mixed", message, expected, actual)
+                yield strange.exchange, strange.describe(origin)
 
-    def _learn(self, name: str, exchange: Exchange) -> None:
-        """Keep the text that an exchange shows of an interaction."""
-        reading = read(exchange)
-        if reading.call == CREATE:
-            (self._shared if name in self._given else self._given).add(name)
-        if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
-            self._streamed[name] = (exchange, steps_text(output_of(reading.streamed_steps)))
-        elif reading.interaction is not None and (text := steps_text(output_steps(reading.interaction))):
-            self._stored[name] = text[:_LONGEST]
-            if reading.status == "completed":
-                self._whole.add(name)
-
-    def _compare(self, name: str) -> None:
-        exchange, shown = self._streamed.pop(name)
-        stored = self._stored[name]
-        start = common_length(shown, stored)
-        end = common_length(shown[start:][::-1], stored[start:][::-1])
-        strange = shown[start : len(shown) - end].strip()
-        if start == len(stored) or len(stored) == _LONGEST:  # it may be the stored text that is cut
-            return
-        if lost_characters(shown, stored):
-            return
-        if len(strange) >= _TELLING and strange not in stored:
-            self._strange.append((exchange, name, strange))
-
-
-class Crossings(Struct):
-    """The outputs of a run by interaction: an answer to a create must not have that of another one.
-
-    An id that several creates were given names no output.
-    """
-
-    _posted: dict[str, tuple[Exchange, str]] = field(default_factory=dict)
-    _stored: dict[str, str] = field(default_factory=dict)
-    _given: Counter[str] = field(default_factory=Counter)
-    _strange: dict[str, list[tuple[Exchange, str]]] = field(default_factory=dict)
-
-    def note(self, exchange: Exchange) -> Judged:
-        """Judge the next exchange, and the creates before it that it shows to be wrong."""
-        reading = read(exchange)
-        if not exchange.succeeded or exchange.excuse or not reading.call or not (name := reading.id):
-            return
+    def _compare(self, name: str, exchange: Exchange) -> Iterator[_Strange]:
+        """Keep the output that an exchange shows, and compare what the create and a GET showed of it."""
+        reading, known = read(exchange), self._run[name]
         is_create = reading.call == CREATE
-        self._given[name] += is_create
-        if reading.interaction is None or reading.status not in _WHOLE or self._given[name] > 1:
+        known.creates += is_create
+        if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
+            known.streamed = (exchange, steps_text(output_of(reading.streamed_steps)))
+        elif reading.interaction is not None:
+            steps = output_steps(reading.interaction)
+            text = steps_text(steps)[:_LONGEST]
+            if text:
+                known.text, known.completed = text, known.completed or reading.status == "completed"
+            calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
+            output = "\n".join([text, *calls])[:_LONGEST]
+            if reading.status in _WHOLE and len(output) >= _TELLING and known.creates < 2:
+                if is_create:
+                    known.posted = (exchange, output)
+                else:
+                    known.output = output
+        if known.creates > 1:
             return
-        # the text of the output and the ids of its calls, unless that is too short to be distinguished
-        steps = output_steps(reading.interaction)
-        calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
-        output = "\n".join([steps_text(steps), *calls])[:_LONGEST]
-        output = output if len(output) >= _TELLING else ""
-        if is_create and output:
-            self._posted[name] = (exchange, output)
-        elif output:
-            self._stored[name] = output
-        yield from self._compare(name)
-
-    def _compare(self, name: str) -> Judged:
-        """Compare what an id was created with and what it shows, then what it shows with strange answers."""
-        stored = self._stored.get(name, "")
-        if stored and (posted := self._posted.pop(name, None)) and posted[1] not in stored:
-            if origin := next((other for other, text in self._stored.items() if text == posted[1]), ""):
-                yield _tell_crossing(*posted, name, origin)
-            else:
-                self._strange.setdefault(posted[1], []).append((posted[0], name))
-        for crossed, own in self._strange.pop(stored, ()):
-            if own != name:
-                yield _tell_crossing(crossed, stored, own, name)
+        if known.completed and known.streamed is not None:
+            (streamed, shown), known.streamed = known.streamed, None
+            start = common_length(shown, known.text)
+            end = common_length(shown[start:][::-1], known.text[start:][::-1])
+            rest = shown[start : len(shown) - end].strip()
+            is_cut = start == len(known.text) or len(known.text) == _LONGEST  # the stored text
+            is_own = is_cut or lost_characters(shown, known.text) or rest in known.text
+            if len(rest) >= _TELLING and not is_own:
+                yield _Strange(streamed, name, rest, is_mixed=True)
+        if known.output and known.posted is not None:
+            (posted, shown), known.posted = known.posted, None
+            if shown not in known.output:
+                yield _Strange(posted, name, shown, is_mixed=False)
 
 
 _WHOLE = frozenset({"completed", "requires_action"})
-
-
-def _tell_crossing(exchange: Exchange, output: str, own: str, origin: str) -> tuple[Exchange, Finding]:
-    message = "a create returns the output of another interaction, which GET shows under its own id"
-    actual = f"{format_value(shorten(output, 60))}, the output of {origin}"
-    return exchange, Finding.from_code("create.ok/another", message, f"the output of {own}", actual)
 
 
 class EventIds(Struct):
@@ -436,9 +427,8 @@ class EventIds(Struct):
     ids after its end to another one, and a resume may then have a single id that is not its own.
     """
 
+    _run: Run = field(default_factory=lambda: Run(Known))
     _owners: dict[str, str] = field(default_factory=dict)
-    _strange: dict[str, set[str]] = field(default_factory=dict)
-    _counts: Counter[str] = field(default_factory=Counter)
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the ids of the next stream by those of the streams before it."""
@@ -452,18 +442,18 @@ class EventIds(Struct):
             yield exchange, Finding.from_code(code, message, expected, actual)
         for one in ids:
             self._owners.setdefault(one, name)
-        self._counts[name] = max(self._counts[name], len(ids))
+        self._run[name].most_ids = max(self._run[name].most_ids, len(ids))
 
     def _find_strange(self, name: str, ids: list[str]) -> str:
         """The one id that another stream had first, if both have enough; "" if there is none, or several."""
         strange = {one for one in ids if self._owners.get(one, name) != name}
-        known = self._strange.setdefault(name, set())
+        known = self._run[name].strange_ids
         known |= strange
         if not strange or len(known) != 1:
             return ""
         (one,) = strange
         # Events with an id that a stream needs so that one strange id among them tells something.
-        return one if min(len(ids), self._counts[self._owners[one]]) >= 4 else ""
+        return one if min(len(ids), self._run[self._owners[one]].most_ids) >= 4 else ""
 
 
 # --- all of them
@@ -474,7 +464,8 @@ class RunJudge:
 
     def __init__(self) -> None:
         self._resources = ResourceRun()
-        self._judges = (Denials(), Mixtures(), Crossings(), EventIds(), self._resources)
+        run = Run(Known)
+        self._judges = (Denials(run), Outputs(run), EventIds(run), self._resources)
 
     def begin_service(self) -> None:
         """Judge exchanges of another service from now on, which gives the same ids again."""

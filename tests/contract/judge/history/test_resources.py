@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.judge.history.resource_run import ResourceRun
-from harness.contract.judge.history.resources import judge_resources
+from harness.contract.judge.history.resources import ResourceRun, judge_resources
 from harness.wire import Exchange
 from tests.contract.exchanges import exchange
 
