@@ -42,6 +42,7 @@ from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds 
 )
 
 _MISTAKES = pytest.StashKey[dict[str, str]]()
+_SHARED_FILES = pytest.StashKey[list[str]]()
 _FOLDER = str(Path(__file__).parent)
 
 
@@ -135,6 +136,25 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.close()
     if (environment := config.stash.get(ENVIRONMENT, None)) is not None:
         environment.uninstall()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Note the tests that share a cassette, before options deselect any."""
+    users = [
+        item
+        for item in items
+        if CASSETTE in getattr(item, "fixturenames", ()) or item.get_closest_marker(CASSETTE)
+    ]
+    if users:
+        from harness.plugin.cassette_fixture import note_users
+
+        session.config.stash[_SHARED_FILES] = note_users(session, users)
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Name the tests that record into one cassette."""
+    return config.stash.get(_SHARED_FILES, [])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -24,6 +24,7 @@ from harness.cassette.matching import Canon, CanonicalRequest, Index
 from harness.cassette.recording import KEY, Provenance, Recording
 from harness.cassette.redactor import Redactor
 from harness.errors import CassetteError
+from harness.outcome.words import format_count
 from harness.wire import Request, StreamProtocol
 
 
@@ -147,7 +148,7 @@ class CassetteFile:
                 if held is not None and made is not None and held.target is not made.target:
                     raise CassetteError(
                         f"{self.path} was recorded from {held.target}, and this is {made.target}: record to "
-                        "another file, or delete this one first"
+                        "another file, or move this one away"
                     )
             self._stack.enter_context(alone(self.path))
             self.interrupted = _put_aside(self._part)
@@ -191,13 +192,18 @@ class CassetteFile:
         loaded = len(self._entries)
         new = range(loaded, len(self._recordings))
         self.used.update(self._recordings[number].fingerprint() for number in new)
-        numbers = [*(self._find_own() if self.mode == "rewrite" else range(loaded)), *new]
+        own = self._find_own() if self.mode == "rewrite" else range(loaded)
+        numbers = [*own, *new]
+        again, forms = {self._index.forms[number] for number in new}, self._index.forms
+        if own and (gone := [n for n in range(loaded) if n not in own and forms[n] not in again]):
+            older, copy = format_count(len(gone), "older recording"), keep_copy(self.path)
+            self.remarks.append(f"{self.path} was recorded again as a whole; {copy} also has {older}")
         if self.mode == "all" and loaded:
             numbers = self._merge(loaded)
         if not numbers:
             return  # the disk took not even the first exchange
         metadata = self._layout.metadata
-        if self._provenance is not None and numbers[0] >= loaded:
+        if self._provenance is not None and (numbers[0] >= loaded or self.mode == "rewrite"):
             metadata = {**metadata, KEY: self._provenance.as_metadata()}
         entries = [self._entries[n] if n < loaded else as_entry(self._recordings[n]) for n in numbers]
         write(self.path, metadata, entries, self._like)
@@ -266,7 +272,7 @@ class CassetteFile:
         if not self.may_record:
             raise CassetteError(
                 f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
-                f"{self.mode!r} adds nothing to it: use new_episodes or all, or delete the file"
+                f"{self.mode!r} adds nothing to it: use new_episodes or all"
             )
         kept = recording
         if self.redactor is not None:

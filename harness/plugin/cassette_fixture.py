@@ -11,9 +11,9 @@ import datetime
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,7 +31,7 @@ from harness.cassette.writer import mention_part
 from harness.errors import CassetteError
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.names import find_wrong_options
@@ -80,12 +80,30 @@ HOW_TO_RECORD = (
     "--record-mode=new_episodes; record_mode='rewrite' records all of it again."
 )
 
-USED: pytest.StashKey[defaultdict[Path, dict[str, set[bytes]]]] = pytest.StashKey()
-"""By cassette and test, the fingerprints of the recordings that tests of this session recorded or replayed."""
-_MADE = ""
-"""The key in place of a test if the session itself made the cassette."""
+USES: pytest.StashKey[defaultdict[Path, FileUse]] = pytest.StashKey()
+"""How the tests of this session use each cassette."""
 _RECORDING = frozenset(RECORD_MODES) - {"none"}
 _SUFFIXES = (".yaml", ".yml")
+_FOLDER = "cassettes"
+
+
+@dataclass(slots=True)
+class FileUse:
+    """How the tests of one session use one cassette; tests are known by their ids."""
+
+    collected: Sequence[str] = ()
+    """Those that were collected, before any was deselected."""
+    is_whole: bool = False
+    """Whether no other test is likely to use it, because all that are near it were collected."""
+    is_made: bool = False
+    """Whether the session itself made it."""
+    used: dict[str, set[bytes]] = field(default_factory=dict)
+    """By test, the fingerprints of the recordings that it recorded or replayed."""
+    passed: set[str] = field(default_factory=set)
+
+    def list_others(self, test: str) -> list[str]:
+        """The other tests that use it."""
+        return [other for other in dict.fromkeys([*self.collected, *self.used]) if other != test]
 
 
 class MarkerOptions(TypedDict, total=False):
@@ -129,7 +147,7 @@ class CassetteFixture(ObservedService):
         yield from super().find_complaints()
         if self.misses and not self._complained:
             self._complained = True
-            yield f"{self.path}: {self.misses[0]}\n{HOW_TO_RECORD}"
+            yield f"{self.path}: {self.misses[0]}\n{self._advice}"
         if isinstance(self.service, RecordingService) and self.service.unwritten:
             yield f"{self.path} has not all calls: {self.service.unwritten[0]}"
         if self.count_played is None or self._complained or self._allows_unused:
@@ -144,9 +162,13 @@ class CassetteFixture(ObservedService):
                 "interactions_cassette(allow_unused=True)"
             )
 
+    @property
+    def _advice(self) -> str:
+        return f"{HOW_TO_RECORD}{mention_part(self.path)}"
+
     def format_context(self) -> str:
         """The context of a failure of this test: requests, responses, and the way to record the missing ones."""
-        advice = [HOW_TO_RECORD] if self.misses and not self._complained else []
+        advice = [self._advice] if self.misses and not self._complained else []
         return "\n".join([super().format_context(), *advice])
 
 
@@ -167,7 +189,7 @@ class Wanted:
     edit_response: Callable[[Any], Any] | None = None
     max_age: float | None = None
     is_shared: bool = False
-    """Whether other tests may use the same file, since its name does not belong to this test alone."""
+    """Whether other tests may need what this one does not record again."""
     in_use: frozenset[bytes] = frozenset()
     """The fingerprints of the recordings in it that other tests of this session recorded or replayed."""
 
@@ -179,28 +201,57 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
     with open_cassette(wanted) as cassette:
         yield cassette
         cassette.passed = request.node.stash.get(CALL_PASSED, False)
-    _find_used(request, wanted.path)[request.node.nodeid] = cassette.used
+    use = find_uses(request.config)[wanted.path.resolve()]
+    use.used[request.node.nodeid] = cassette.used
+    if cassette.passed:
+        use.passed.add(request.node.nodeid)
     for remark in cassette.remarks:
         request.node.user_properties.append((PROPERTY, remark))
     if cassette.passed:
         check_services([cassette])
 
 
-def _find_used(request: pytest.FixtureRequest, path: Path) -> dict[str, set[bytes]]:
-    stash = request.config.stash
-    if USED not in stash:
-        used: defaultdict[Path, dict[str, set[bytes]]] = defaultdict(dict)
-        stash[USED] = used
-    return stash[USED][path.resolve()]
+def find_uses(config: pytest.Config) -> defaultdict[Path, FileUse]:
+    """How the tests of this session use each cassette, by its resolved path."""
+    if USES not in config.stash:
+        config.stash[USES] = defaultdict(FileUse)
+    return config.stash[USES]
+
+
+def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[str]:
+    """Note which of the collected tests use which cassette; return a line for each that several record into."""
+    config, lines = session.config, []
+    users: defaultdict[Path, dict[str, bool]] = defaultdict(dict)
+    for item in items:
+        options, named = _read_marker(item)
+        mode = options.get("record_mode") or config.getoption("--record-mode", None)
+        with suppress(UsageFault):  # the test itself reports it
+            users[_choose_path(item, named, _own_folder(item))[0].resolve()][item.nodeid] = mode in _RECORDING
+    near = [(session.startpath / word).resolve() for word in config.args if "::" not in word]
+    folders = [place if place.is_dir() else place.parent / _FOLDER / place.stem for place in near]
+    for path, tests in users.items():
+        use = find_uses(config)[path]
+        use.collected = list(tests)
+        use.is_whole = not session.testsfailed and any(map(path.is_relative_to, folders))
+        if len(tests) > 1 and any(tests.values()):
+            shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+            lines.append(f"{shown}: {len(tests)} tests share this recording: {list_some(use.collected, 3)}")
+    return lines
+
+
+def _read_marker(item: pytest.Item) -> tuple[dict[str, Any], object]:
+    """The options of a test's marker, and the path that it names, if any."""
+    marker = item.get_closest_marker(PROPERTY)
+    options = dict(marker.kwargs) if marker is not None else {}
+    return options, marker.args[0] if marker is not None and marker.args else options.pop("path", None)
 
 
 def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
     """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
-    marker = request.node.get_closest_marker("interactions_cassette")
-    options = dict(marker.kwargs) if marker is not None else {}
+    test = request.node.nodeid
+    options, named = _read_marker(request.node)
     if mistakes := list(find_wrong_options("interactions_cassette", options, MarkerOptions)):
         raise UsageFault("; ".join(mistakes))
-    named = marker.args[0] if marker is not None and marker.args else options.pop("path", None)
     try:
         config = request.getfixturevalue("vcr_config")
     except pytest.FixtureLookupError:
@@ -209,22 +260,31 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
     mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
     if mode not in RECORD_MODES:
         raise UsageFault(f"record_mode={mode!r} is not one of {', '.join(RECORD_MODES)}")
-    path, is_own = _choose_path(request, named, config)
-    used = _find_used(request, path)
-    if mode == "once" and used.get(_MADE) is not None:
+    folder = _own_folder(request.node)
+    with suppress(pytest.FixtureLookupError):  # pytest-recording's, which a user may override
+        folder = Path(request.getfixturevalue("vcr_cassette_dir"))
+    path, is_own = _choose_path(request.node, named, Path(str(config.get("cassette_library_dir") or folder)))
+    use = find_uses(request.config)[path.resolve()]
+    others = use.list_others(test)
+    if others and named is None and mode in _RECORDING:
+        raise UsageFault(
+            f"{path} would be the recording of {others[0]}, too: name another file for one of them with "
+            "@pytest.mark.interactions_cassette(path=...), or the same one for both, to share it"
+        )
+    if mode == "once" and use.is_made:
         mode = "new_episodes"  # the file is of this session: `once` records all tests that share it
     elif mode in _RECORDING and not path.exists():
-        used[_MADE] = set()
+        use.is_made = True
     protocol = with_own_words(api.load_protocol(), request.config.rootpath)
     given = [options.pop(name, ()) for name in ("hide", "hide_pattern", "ignore")]
     words = [[one] if isinstance(one, str) else list(one) for one in given]
-    protocol = add_words(protocol, f"{request.node.nodeid}: interactions_cassette", *words)
+    protocol = add_words(protocol, f"{test}: interactions_cassette", *words)
     protocol = protocol.hiding(_names(config.get("filter_post_data_parameters")))
     return Wanted(
         api=structs.replace(api, load_protocol=lambda: protocol),
         path=path,
-        is_shared=not is_own,
-        in_use=frozenset().union(*(found for test, found in used.items() if test != request.node.nodeid)),
+        is_shared=not is_own and not (use.is_whole and use.passed.issuperset(others)),
+        in_use=frozenset().union(*(found for other, found in use.used.items() if other != test)),
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
         upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
@@ -340,24 +400,21 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
 # Names and places
 
 
-def _choose_path(request: pytest.FixtureRequest, named: object, config: Mapping[str, Any]) -> tuple[Path, bool]:
+def _own_folder(item: pytest.Item) -> Path:
+    return item.path.parent / _FOLDER / item.path.stem
+
+
+def _choose_path(item: pytest.Item, named: object, folder: Path) -> tuple[Path, bool]:
     """The cassette of a test, and whether its name belongs to this test alone."""
-    own_folder = request.path.parent / "cassettes" / request.path.stem
-    try:
-        folder = Path(request.getfixturevalue("vcr_cassette_dir"))  # pytest-recording's, which a user may override
-    except pytest.FixtureLookupError:
-        folder = own_folder
-    folder = Path(str(config.get("cassette_library_dir") or folder))
-    theirs = cassette_name(request.node)
-    end = f"{SUFFIX}.yaml" if is_marked(request.node) else ".yaml"
     if named is None:
-        return folder / f"{name_apart(request.node)}{end}", folder == own_folder
+        end = f"{SUFFIX}.yaml" if is_marked(item) else ".yaml"
+        return folder / f"{name_apart(item)}{end}", folder == _own_folder(item)
     path = Path(str(named))
     inside = not path.is_absolute() and path.parent == Path()
     if path.suffix not in _SUFFIXES:
         path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
-    chosen = (folder if inside else request.path.parent) / path
-    if chosen == folder / f"{theirs}.yaml" and is_marked(request.node):
+    chosen = (folder if inside else item.path.parent) / path
+    if chosen == folder / f"{cassette_name(item)}.yaml" and is_marked(item):
         raise UsageFault(
             f"{chosen}: the test is marked `vcr` too, and vcrpy writes to that file: name another one, or leave "
             f"`vcr` out if nothing but the Interactions API is recorded"

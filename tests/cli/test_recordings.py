@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -337,9 +338,12 @@ def test_a_recorder_that_only_plays_says_so(emulator: str, harness: Harness) -> 
     """A recorder of an existing cassette only replays; a new request is a miss, with a mode to record it."""
     words = ("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0")
     harness(*words, "--", *ask("hi"))
+    shutil.copy("a.yaml", "a.part.yaml")
     done = harness(*words, "--", *ask("ho"))
     assert done.code == 1
     assert "nothing was recorded: an existing file is only replayed: --record-mode new_episodes" in done.out
+    replayed = harness("replay", "a.yaml", "--port", "0", "--", *ask("ho"))
+    assert all("a killed recorder left a.part.yaml" in run.out for run in (done, replayed))
 
 
 def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str, harness: Harness) -> None:

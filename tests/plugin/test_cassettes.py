@@ -132,6 +132,10 @@ def test_what_a_killed_run_left_is_named(pytester: pytest.Pytester, live: Emulat
     run(pytester).stdout.fnmatch_lines(["*a killed recorder left *test_it.part.yaml, which is a cassette, too*"])
     toy(pytester, "record_mode='once'")
     run(pytester).stdout.fnmatch_lines(["*what a killed run recorded is in *test_it.interrupted-1.yaml*"])
+    part.with_name("test_it.interrupted-1.yaml").rename(part)
+    source = (pytester.path / "test_app.py").read_text("utf-8").replace("once", "none").replace('"Hi"', '"Ho"')
+    (pytester.path / "test_app.py").write_text(source, "utf-8")
+    run(pytester).stdout.fnmatch_lines(["*To record what is missing*a killed recorder left *test_it.part.yaml*"])
 
 
 def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) -> None:

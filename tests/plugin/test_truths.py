@@ -299,7 +299,9 @@ def test_tests_that_share_a_file_lose_nothing(
 ) -> None:
     """The first run and each later one record every test, and leave what the others have just recorded."""
     share(pytester, "1, 2, 3", "'shared.yaml', allow_unused=True", prompt)
-    run(pytester, f"--record-mode={first}").assert_outcomes(passed=3)
+    result = run(pytester, f"--record-mode={first}")
+    result.assert_outcomes(passed=3)
+    result.stdout.fnmatch_lines(["cassettes/*/shared.yaml: 3 tests share this recording: *::test_it[[]1], *"])
     [path] = pytester.path.rglob("cassettes/**/*.yaml")
     older = ids_in(path)
     assert len(older) == (1 if prompt == "'the same'" and first == "once" else 3)
@@ -352,17 +354,43 @@ def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester,
     run(pytester).assert_outcomes(passed=3)
 
 
+NESTED = """
+class TestA:
+    class TestB:
+        @pytest.mark.interactions_cassette(record_mode="once")
+        def test_it(self):
+            pass
+
+class TestC(TestA):
+    pass
+"""
+
+
+def test_two_tests_of_one_name_record_nothing(pytester: pytest.Pytester) -> None:
+    """The error names both: each would replace the recording of the other."""
+    result = toy(pytester, NESTED)
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["*test_it.yaml would be the recording of *::TestA::TestB::test_it, too: name *"])
+
+
 @pytest.mark.slow
-def test_rewriting_a_file_of_one_test_drops_the_rest(pytester: pytest.Pytester, live: Emulator) -> None:
-    """Its name belongs to the test alone."""
-    share(pytester, "1,", "", "'before'")
-    run(pytester, "--record-mode=once").assert_outcomes(passed=1)
-    [path] = pytester.path.rglob("cassettes/**/*.yaml")
-    older = ids_in(path)
-    share(pytester, "1,", "", "'after'")
-    run(pytester, "--record-mode=rewrite").assert_outcomes(passed=1)
-    assert len(ids_in(path)) == 1
-    assert older.isdisjoint(ids_in(path))
+@pytest.mark.parametrize(("tests", "path"), [("1,", ""), ("1, 2", "'shared.yaml', allow_unused=True")])
+def test_rewriting_all_tests_of_a_file_drops_the_rest(
+    pytester: pytest.Pytester, live: Emulator, tests: str, path: str
+) -> None:
+    """Its name belongs to the test alone, or all tests of the module that use it have passed."""
+    share(pytester, tests, path, "f'{n} before'")
+    count = len(eval(f"[{tests}]"))
+    run(pytester, "--record-mode=once").assert_outcomes(passed=count)
+    [file] = pytester.path.rglob("cassettes/**/*.yaml")
+    older = ids_in(file)
+    share(pytester, tests, path, "f'{n} after'")
+    result = run(pytester, "--record-mode=rewrite")
+    result.assert_outcomes(passed=count)
+    assert len(ids_in(file)) == count
+    assert older.isdisjoint(ids_in(file))
+    if path:
+        result.stdout.fnmatch_lines(["*recorded again as a whole; *shared.before-1.yaml also has 2 older *"])
 
 
 def ids_in(path: Path) -> set[str]:

@@ -357,7 +357,9 @@ def _print(summary: Summary, silence: str) -> None:
         for remark in remarks:
             say_masked(f"{label}{remark}")
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        say(f"nothing was recorded: {_ONLY_PLAYS}")
+        from harness.cassette.writer import mention_part
+
+        say(f"nothing was recorded: {_ONLY_PLAYS}{mention_part(Path(summary.cassette))}")
     if summary.discarded:
         why = "the target responded to no request (check --target)"
         say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")

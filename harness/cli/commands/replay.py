@@ -82,6 +82,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
     from harness.cassette.player import with_server_endings
+    from harness.cassette.writer import mention_part
     from harness.cli.serving import PAGE_FIELDS, command_environment
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
@@ -138,7 +139,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json(replay_record(arguments.cassette, player))
     else:
-        _print(player, ask_for_client(server.url, arguments))
+        _print(player, ask_for_client(server.url, arguments), mention_part(cassette.path))
     for line in faulty.story():
         say_masked(line, to_errors=arguments.json)
     if player.misses:
@@ -181,7 +182,7 @@ def replay_record(path: str, player: Player) -> dict[str, Any]:
     return masked
 
 
-def _print(player: Player, question: str) -> None:
+def _print(player: Player, question: str, part: str) -> None:
     for miss in player.misses:
         say_masked(f"miss: {miss}")
     for number, recording in player.approximate():
@@ -205,5 +206,5 @@ def _print(player: Player, question: str) -> None:
     missed = format_count(len(player.misses), "request")
     hint = "" if used else f"; no request arrived: {question}"
     if player.misses:
-        hint = "; `harness record --record-mode new_episodes` adds a request to a cassette"
+        hint = f"; `harness record --record-mode new_episodes` adds a request to a cassette{part}"
     say(f"{used} of {len(player.recordings)} recordings used, {missed} without a recording{hint}")
