@@ -36,22 +36,6 @@ from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 
 
-def _runs_research(body: Json) -> bool:
-    return str(body.get("agent", "")).startswith("deep-research")
-
-
-def _plans(order: CreateRequest) -> bool:
-    return bool((order.body.get("agent_config") or {}).get("collaborative_planning"))
-
-
-def _names_agent_as_model(validator: CreateValidator, body: Json, project: str) -> bool:
-    return "model" in body and validator.is_agent(body["model"], project)
-
-
-def _is_built_in(validator: CreateValidator, name: str, project: str) -> bool:
-    return validator._resources.agent(name, project) is None and CreateValidator.is_agent(validator, name, project)
-
-
 def _make_environment(validator: CreateValidator, order: CreateRequest) -> None:
     order.environment_id = str(validator._resources.create_environment("remote", order.project)["id"])
 
@@ -80,10 +64,6 @@ def _drop_servers(body: Json, call: Call) -> None:
         body["tools"] = [tool for tool in body["tools"] if tool.get("type") != "mcp_server"]
 
 
-def _is_taken(refusal: Refusal, call: Call) -> bool:
-    return refusal.status == 409
-
-
 MUTANTS = table(
     "agents",
     row("agent-never-settles", "An agent's run stays in progress forever.",
@@ -107,7 +87,8 @@ MUTANTS = table(
             refuse("An agent's interaction is continued by the agent.")))),
     row("agent-in-model-refused", "An agent's name is not accepted in `model`.",
         before(CreateValidator.author, when(
-            _names_agent_as_model, refuse("There is no such model.", 404, "model_not_found")))),
+            lambda validator, body, project: "model" in body and validator.is_agent(body["model"], project),
+            refuse("There is no such model.", 404, "model_not_found")))),
     row("agent-unknown-crashes", "A create with an agent that does not exist returns 500.",
         before(CreateValidator.author, when(
             lambda validator, body, project: "agent" in body and not validator.is_agent(body["agent"], project),
@@ -116,13 +97,15 @@ MUTANTS = table(
         instead(CreateValidator.environment, when(
             lambda validator, order: "environment" in order.body, _make_missing_environment))),
     row("research-in-foreground", "Deep research may run in the foreground.",
-        admit("shape", when(_runs_research, skip)),
+        admit("shape", when(lambda body: str(body.get("agent", "")).startswith("deep-research"), skip)),
         admit("needs_background", skip)),
     row("research-plan-empty", "Deep research that shall plan completes without text.",
-        output(when(lambda steps, order: _plans(order), lambda steps, order: [
-            step for step in steps if step["type"] != "model_output"]))),
+        output(when(
+            lambda steps, order: (order.body.get("agent_config") or {}).get("collaborative_planning"),
+            lambda steps, order: [step for step in steps if step["type"] != "model_output"]))),
     row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognized.",
-        instead(CreateValidator.is_agent, _is_built_in)),
+        instead(CreateValidator.is_agent, when(
+            lambda validator, *names: validator._resources.agent(*names) is not None, lambda *_: False))),
     row("agent-limit-ignored", "An agent spends more than its max_total_tokens, and completes.",
         instead(ReplyBuilder.over_budget, when(ReplyBuilder.over_budget, lambda *_: False))),
     row("agent-config-refused", "`agent_config` is refused even with an agent.",
@@ -130,7 +113,8 @@ MUTANTS = table(
     *life_rows("agents", "agents", "agents"),
     *unknown_rows("agents", "agents", "agents"),
     row("agents-overwrite", "An agent whose id is in use replaces the existing agent.",
-        error("POST agents", when(_is_taken, lambda _, call: json_response(read_json(call))))),
+        error("POST agents", when(
+            lambda refusal, _: refusal.status == 409, lambda _, call: json_response(read_json(call))))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
         error("POST agents",
             lambda refusal, call: json_response(read_json(call)) if "reserved" in refusal.message else None)),

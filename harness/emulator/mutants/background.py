@@ -20,11 +20,6 @@ from harness.wire import COMPLETE, Chunk, Chunked, Pause, Piece, PieceBody, Resp
 from harness.wire.message import JSON_HEADERS
 
 
-def _is_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
-    run, order = opened
-    return run.background and not order.stream
-
-
 def _drip(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response:
     run = opened[0]
     drip: tuple[Piece, ...] = (Chunk(b" "), Pause(20.0)) * 4
@@ -76,12 +71,6 @@ def _wait_for_the_end(inner: Change, engine: Engine, call: Call, interaction_id:
     return response
 
 
-def _continues_a_background_call(order: CreateRequest, _: Engine) -> bool:
-    return (
-        order.previous is not None and order.previous.body.get("background") is True and bool(results(order.given))
-    )
-
-
 MUTANTS = table(
     "background",
     row("background-without-id", "The response to a background create has no id.",
@@ -89,7 +78,8 @@ MUTANTS = table(
     row("polls-wait", "A GET of a run in progress returns when the run has settled.",
         around(Engine.get, _wait_for_the_end)),
     row("background-slow", "The response to a background create takes more than a minute.",
-        after(Engine.answer, when(_is_poll, _drip))),
+        after(Engine.answer, when(
+            lambda response, engine, opened: opened[0].background and not opened[1].stream, _drip))),
     row("result-missing", "A completed background run has no output.",
         steps(lambda steps, run, timeline: list(run.given) if run.background else steps)),
     row("polls-name-another", "Every poll shows a different id.",
@@ -107,7 +97,9 @@ MUTANTS = table(
             lambda event, writer, run, *_: run.background and event["interaction"]["status"] == "requires_action",
             lambda event, *_: {**event, "interaction": {**event["interaction"], "status": "completed"}}))),
     row("background-result-refused", "The result of a function call is refused if a background run made the call.",
-        create(when(_continues_a_background_call, refuse("The previous interaction ran in the background.")))),
+        create(when(
+            lambda order, _: order.previous and order.previous.body.get("background") and results(order.given),
+            refuse("The previous interaction ran in the background.")))),
     row("status-unknown", "A run in progress has the status `running`.", status(turn(in_progress="running"))),
     row("updated-goes-back", "The time of the last update goes back from poll to poll.",
         _change_polls(lambda body, run, number: body.update(updated=f"2026-06-10T00:00:{59 - number % 60:02}Z"))),

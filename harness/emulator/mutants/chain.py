@@ -28,10 +28,6 @@ def _change_chained(change: Callable[[Run, Any, Engine], None]) -> Defect:
     return run(when(lambda run, order, engine: order.previous is not None, change_child))
 
 
-def _repeat_parents_steps(run: Run, parent: Run, engine: Engine) -> None:
-    run.steps = [*parent.steps, *run.steps]
-
-
 def _take_parents_place(run: Run, parent: Run, engine: Engine) -> None:
     if run.stored:
         engine.store.forget(run)
@@ -49,11 +45,6 @@ def _repeat_parents_instruction(run: Run, parent: Run, *_: object) -> None:
         run.steps = [*run.steps, {"type": "model_output", "content": [{"type": "text", "text": told}]}]
 
 
-def _forget_chained(run: Run, parent: Run, engine: Engine) -> None:
-    if run.stored:
-        engine.store.forget(run)
-
-
 def _has_unknown_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
     parent = body.get("previous_interaction_id", "")
     return parent != "" and validator._find(parent, project) is None
@@ -61,11 +52,6 @@ def _has_unknown_parent(validator: CreateValidator, body: Json, project: str, *s
 
 def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
     del body["previous_interaction_id"]
-
-
-def _continues_streamed(run: Run, order: CreateRequest, engine: Engine) -> bool:
-    parent = order.previous
-    return parent is not None and bool(parent.body.get("stream")) and run.context != parent.context
 
 
 def _forget_if(field: str) -> Defect:
@@ -81,11 +67,6 @@ def _inherit(field: str) -> Defect:
 def _streams_after_running(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
     parent = validator._find(body.get("previous_interaction_id", ""), project)
     return bool(body.get("stream")) and parent is not None and not parent.settled
-
-
-def _is_chained_poll(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
-    run, order = opened
-    return order.previous is not None and run.background and not order.stream
 
 
 def _wait(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response:
@@ -119,11 +100,13 @@ MUTANTS = table(
             lambda run, order, _: order.previous is not None and order.previous.context > 0,
             assign(context=lambda run, order, _: order.previous.total_context() - order.previous.context)))),
     row("chain-streamed-turn-lost", "A turn after a streamed one carries over only the turns before that one.",
-        run(when(_continues_streamed, assign(context=lambda run, order, _: order.previous.context)))),
+        run(when(
+            lambda run, order, _: order.previous is not None and order.previous.body.get("stream"),
+            assign(context=lambda run, order, _: order.previous.context)))),
     row("chain-streamed-ignored", "A streamed turn carries nothing over.", _forget_if("stream")),
     row("chain-background-ignored", "A background turn carries nothing over.", _forget_if("background")),
     row("chain-repeats-steps", "The response to a chained create repeats the steps of its parent.",
-        _change_chained(_repeat_parents_steps)),
+        _change_chained(assign(steps=lambda run, parent, _: [*parent.steps, *run.steps]))),
     row("chain-same-id", "A chained interaction takes its parent's id and place.",
         _change_chained(_take_parents_place)),
     row("parent-mutated", "A child appends its steps to its parent.", _change_chained(_append_to_parent)),
@@ -134,7 +117,9 @@ MUTANTS = table(
             lambda run, validator, *_: count(validator, run.id) > 1,
             refuse("It was continued already.", 400, "failed_precondition")))),
     row("chained-background-waits", "The response to a background create with a parent waits for its run.",
-        after(Engine.answer, when(_is_chained_poll, _wait))),
+        after(Engine.answer, when(
+            lambda response, _, opened: opened[1].previous and opened[0].background and not opened[1].stream,
+            _wait))),
     row("chain-running-allowed", "A run in progress can be continued.",
         admit("parent_settled", when(lambda run: not run.settled, skip))),
     row("chain-running-streamed", "A streamed turn can continue a run in progress.",
@@ -151,7 +136,8 @@ MUTANTS = table(
         _change_chained(_repeat_parents_instruction)),
     row("limits-inherited", "The generation_config of a parent is inherited.", _inherit("generation_config")),
     row("chained-not-stored", "A chained interaction has an id but is not stored.",
-        _change_chained(_forget_chained)),
+        _change_chained(when(
+            lambda run, *_: run.stored, lambda run, parent, engine: engine.store.forget(run)))),
     row("stateless-turn-refused", "The output steps of an earlier turn are refused as input.",
         admit("signatures", when(
             lambda order: any(step.get("type") == "model_output" for step in order.given),

@@ -13,10 +13,6 @@ from harness.emulator.values.usage import Meter
 from harness.kit.mutant import table
 
 
-def _exceed_with_text(usage: Json) -> None:
-    usage["input_tokens_by_modality"] = [{"modality": "text", "tokens": usage["total_input_tokens"] + 100}]
-
-
 def _with_bare_contents(step: Json) -> Json:
     content = step.get("content")
     return {**step, "content": [without(part, "type") for part in content]} if isinstance(content, list) else step
@@ -26,10 +22,6 @@ def _spoil_signatures(steps: list[Json], order: CreateRequest) -> None:
     for step in steps:
         if "signature" in step:
             step["signature"] = "not base64!"
-
-
-def _is_cited(content: Json, *context: object) -> bool:
-    return "annotations" in content
 
 
 def _end_beyond_text(content: Json, *context: object) -> None:
@@ -55,7 +47,9 @@ MUTANTS = table(
         lambda usage: usage.update({name: 0 if isinstance(value, int) else [] for name, value in usage.items()}))),
     row("usage-total-wrong", "The total is not the sum of its parts.",
         instead(Meter.total, lambda meter, taken, given, thoughts, tool: taken + given + thoughts + tool + 7)),
-    row("usage-modality-exceeds", "One modality has more tokens than the total.", usage(_exceed_with_text)),
+    row("usage-modality-exceeds", "One modality has more tokens than the total.", usage(
+        lambda usage: usage.update(
+            input_tokens_by_modality=[{"modality": "text", "tokens": usage["total_input_tokens"] + 100}]))),
     row("usage-openai", "Token counts have the field names of another API.", after(Bodies.usage,
         lambda usage, *_: (
             {"prompt_tokens": usage["total_input_tokens"], "total_tokens": str(usage["total_tokens"])}))),
@@ -67,7 +61,7 @@ MUTANTS = table(
     row("search-result-missing", "A search call is shown without a result.",
         output(lambda steps, _: [step for step in steps if step["type"] != "google_search_result"])),
     row("annotation-beyond-text", "A citation ends beyond the end of the text.",
-        after(ReplyBuilder.text_content, when(_is_cited, _end_beyond_text))),
+        after(ReplyBuilder.text_content, when(lambda content, *_: "annotations" in content, _end_beyond_text))),
     row("shape-search", "The arguments of a search call are a string.",
         response("POST interactions", _each_step("google_search_call", put(arguments='{"queries": []}')))),
 )  # fmt: skip

@@ -24,11 +24,9 @@ from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
-from harness.wire import Response
 
 
 def _is(kind: str) -> Callable[..., bool]:
@@ -37,15 +35,6 @@ def _is(kind: str) -> Callable[..., bool]:
 
 def _in_words(content: Json, *context: object) -> Json:
     return {"text": f"Imagine: {content['mime_type']}.", "type": "text"}
-
-
-def _tell_other_tier(response: Response | None, *context: object) -> None:
-    if response is not None and "x-gemini-service-tier" in response.headers:
-        response.headers = response.headers.having("x-gemini-service-tier", "priority")
-
-
-def _restart(ids: IdSequence) -> None:
-    ids._count %= 2
 
 
 def _blank_in_background(field: str, value: Any) -> Defect:
@@ -72,14 +61,6 @@ def _is_steps(validator: CreateValidator, body: Json) -> bool:
     return isinstance(given, list) and any(item.get("type") not in validator.contract.contents for item in given)
 
 
-def _has_bare_step(given: Any) -> bool:
-    return isinstance(given, list) and any(isinstance(item.get("content"), str) for item in given)
-
-
-def _names_nobody(body: Json) -> bool:
-    return "model" not in body and "agent" not in body
-
-
 def _with_texts(order: CreateRequest, change: Callable[[str], str]) -> list[Json]:
     """Return the input of a create with every text changed."""
     return [
@@ -94,11 +75,6 @@ def _with_text(part: Any, change: Callable[[str], str]) -> Any:
     if isinstance(part, dict) and isinstance(part.get("text"), str):
         return {**part, "text": change(part["text"])}
     return part
-
-
-def _name_output_as_before(body: Json, call: Call) -> None:
-    if "steps" in body:
-        body["outputs"] = body.pop("steps")
 
 
 MUTANTS = table(
@@ -151,7 +127,9 @@ MUTANTS = table(
         output(each("thought", put(summary=[{"type": "text", "text": "I think."}])))),
     row("tier-not-shown", "Interactions do not show their service tier.", body(drop("service_tier"))),
     row("tier-header-other", "The header of the service tier names another tier than the body.",
-        after(Emulator.perform, _tell_other_tier)),
+        after(Emulator.perform, when(
+            lambda response, *_: response is not None and "x-gemini-service-tier" in response.headers,
+            assign(headers=lambda response, *_: response.headers.having("x-gemini-service-tier", "priority"))))),
     row("tiny-limit-ignored", "max_output_tokens changes nothing.",
         instead(ReplyBuilder.within_limit, when(
             lambda replies, order, _: "max_output_tokens" in (order.body.get("generation_config") or {}),
@@ -171,7 +149,8 @@ MUTANTS = table(
         instead(ReplyBuilder.before_stop, when(
             lambda replies, order, steps: order.background and _has_stops(replies, order, steps),
             lambda replies, order, steps: steps))),
-    row("ids-restart", "Ids are repeated after a few interactions.", before(IdSequence.number, _restart)),
+    row("ids-restart", "Ids are repeated after a few interactions.",
+        before(IdSequence.number, assign(_count=lambda ids: ids._count % 2))),
     row("content-input-refused", "A single content is not accepted as input.",
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),
@@ -181,9 +160,12 @@ MUTANTS = table(
         before(CreateValidator.needs_input, when(_is_steps, refuse("'input' must be a string or contents.")))),
     row("bare-step-refused", "A bare string is not accepted as the content of a step.",
         admit("needs_input", when(
-            lambda body: _has_bare_step(body.get("input")), refuse("'content' must be a list.")))),
+            lambda body: isinstance(body.get("input"), list) and any(
+                isinstance(item.get("content"), str) for item in body["input"]),
+            refuse("'content' must be a list.")))),
     row("author-not-needed", "A create that names neither model nor agent runs a default model.",
-        admit("shape", when(_names_nobody, put(model="gemini-3.8-flash")))),
+        admit("shape", when(
+            lambda body: "model" not in body and "agent" not in body, put(model="gemini-3.8-flash")))),
     row("agent-beside-model-dropped", "A create that names both model and agent runs the model.",
         admit("shape", when(lambda body: {"model", "agent"} <= body.keys(), drop("agent")))),
     row("input-not-needed", "A create without input is accepted.",
@@ -205,5 +187,6 @@ MUTANTS = table(
     row("large-crashes", "A create of more than half a megabyte returns 500.",
         request("POST interactions", when(lambda call, _: len(call.request.body) > 500_000, crash))),
     row("shape-outputs", "A create returns `outputs`, as before May 2026, in place of `steps`.",
-        response("POST interactions", _name_output_as_before)),
+        response("POST interactions", when(
+            lambda body, _: "steps" in body, lambda body, _: body.update(outputs=body.pop("steps"))))),
 )  # fmt: skip

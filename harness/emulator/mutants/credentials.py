@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.emulator.mutants.changes import Json, answer, is_missing, not_found, put, read_json, when
+from harness.emulator.mutants.changes import answer, is_missing, not_found, put, read_json, when
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
@@ -23,10 +23,6 @@ def _accept_refused(status: int) -> Callable[[Refusal, Call], Response | None]:
     return accept
 
 
-def _show_secret(value: Json, call: Call) -> None:
-    value.update(token=read_json(call).get("token", ""))
-
-
 def _quote(refusal: Refusal, call: Call) -> Response:
     text = f"{refusal.message} The body was {call.request.body.decode()}."
     return Refusal(refusal.status, refusal.code, text).response()
@@ -36,7 +32,7 @@ MUTANTS = table(
     "credentials",
     *life_rows("credentials", "credentials", "credentials"),
     row("credentials-secret-shown", "The response to a create of a credential shows its secret.",
-        response("POST credentials", _show_secret)),
+        response("POST credentials", lambda value, call: value.update(token=read_json(call).get("token", "")))),
     row("credentials-secret-in-error", "A refusal of a credential quotes the body, and with it the secret.",
         error("POST credentials", _quote)),
     row("credentials-type-number", "The type of a credential is a number.",

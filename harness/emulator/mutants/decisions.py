@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import Json, answer, drop, each_item, inside, put, read_json, when
+from harness.emulator.mutants.changes import answer, drop, each_item, inside, put, read_json, when
 from harness.emulator.mutants.hooks import error, response, row
-from harness.emulator.values.call import Call
 from harness.kit.mutant import table
-
-
-def _with_first_answer_only(value: Json, call: Call) -> None:
-    value["answers"] = dict(list(value["answers"].items())[:1])
-
 
 MUTANTS = table(
     "decisions",
     row("decision-partial", "A decision answers only the first question.",
-        response("POST decisions", _with_first_answer_only)),
+        response("POST decisions", inside("answers", lambda answers, *_: dict(list(answers.items())[:1])))),
     row("decision-overconfident", "Every answer of a decision is certain.",
         response("POST decisions", each_item("answers", put(confidence=1.0)))),
     row("decision-without-answers-type", "The answers of a decision have no type.",

@@ -27,7 +27,6 @@ from harness.emulator.resources.router import Resources
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
-from harness.wire import Response
 
 
 def _change_shown(change: Change) -> Defect:
@@ -53,10 +52,6 @@ def _away_from_root(body: Json, call: Call) -> None:
 
 def _is_listed(call: Call, engine: Engine) -> bool:
     return "alt" not in call.query
-
-
-def _downloads_file(response: Response | None, resources: Resources, call: Call) -> bool:
-    return response is not None and call.query.get("alt") == "media" and call.segments[0] == "environments"
 
 
 def _without(field: str) -> Change:
@@ -117,8 +112,10 @@ MUTANTS = table(
     row("environments-any-mode", "A list of environments by mode contains all of them.",
         request("GET environments", ignore("mode"))),
     row("files-changed", "Downloaded files have different line endings from the uploaded ones.",
-        after(Resources.handle, when(_downloads_file, lambda response, resources, *_: (
-            with_bytes(response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n"))))),
+        after(Resources.handle, when(
+            lambda response, _, call: response is not None and call.query.get("alt") == "media",
+            lambda response, *_: with_bytes(
+                response, read_bytes(response).replace(b"\n", b"\r\n") + b"\r\n")))),
     row("files-missing-200", "A read of a file that does not exist returns an empty list of files.",
         error("GET environments/*/files/**", when(is_missing, answer({"files": []})))),
     row("upload-crashes", "An upload returns 500.", request("* upload/**", crash)),

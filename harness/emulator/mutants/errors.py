@@ -10,6 +10,7 @@ from harness.emulator.mutants.changes import (
     Json,
     answer,
     crash,
+    drop,
     edit_json,
     empty_stream,
     inside,
@@ -22,7 +23,7 @@ from harness.emulator.mutants.changes import (
 from harness.emulator.mutants.hooks import EVERY, admit, error, request, row
 from harness.emulator.mutants.parts import Defect, after, before, instead
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.call import Refusal
 from harness.kit.mutant import table
 from harness.wire import Response
 
@@ -32,11 +33,6 @@ _LEVELS = {"minimal", "low", "medium", "high"}
 def _error_with(refusal: Refusal, **fields: object) -> Response:
     """Return the error response with some fields replaced."""
     return edit_json(refusal.response(), inside("error", put(**fields)))
-
-
-def _error_as(refusal: Refusal, body: Json) -> Response:
-    """Return the error response with another body."""
-    return edit_json(refusal.response(), lambda _: body)
 
 
 def _find_unknown_fields(validator: CreateValidator, body: Json, *more: object) -> set[str]:
@@ -61,12 +57,6 @@ def _names_unknown_tool(validator: CreateValidator, body: Json) -> bool:
     )
 
 
-def _say_soon(refusal: Refusal, call: Call) -> Response:
-    response = refusal.response()
-    response.headers = response.headers.having("retry-after", "soon")
-    return response
-
-
 def _crash_on(asks: Callable[[Json], object]) -> Defect:
     return request("POST interactions", when(lambda call, _: asks(read_json(call)), crash))
 
@@ -89,7 +79,7 @@ def _has_roles(body: Json) -> bool:
 MUTANTS = table(
     "errors",
     row("error-no-message", "Errors have a code but no message.",
-        error(EVERY, lambda refusal, _: _error_as(refusal, {"error": {"code": refusal.code}}))),
+        error(EVERY, lambda refusal, _: edit_json(refusal.response(), inside("error", drop("message"))))),
     row("error-code-upper", "Error codes are in capitals, like the status of other Google APIs.",
         error(EVERY, lambda refusal, _: _error_with(refusal, code=refusal.code.upper()))),
     row("error-code-empty", "Error codes are empty.",
@@ -124,7 +114,10 @@ MUTANTS = table(
             empty_stream() if read_json(call).get("stream") is True
             else Engine.refuse_create(engine, call, refusal)))),
     row("retry-after-in-words", "Retry-After is neither seconds nor a date.",
-        error(EVERY, when(lambda refusal, _: refusal.status == 429, _say_soon))),
+        error(EVERY, when(
+            lambda refusal, _: refusal.status == 429,
+            lambda refusal, _: Refusal(
+                429, refusal.code, refusal.message, (("retry-after", "soon"),)).response()))),
     row("unstored-crashes", "A create with store=false returns 500.",
         _crash_on(lambda body: body.get("store") is False)),
     row("streamed-tools-crash", "A streaming create with tools returns 500.",

@@ -9,7 +9,6 @@ from harness.emulator.mutants.hooks import admit, life_rows, request, response, 
 from harness.emulator.mutants.parts import Change, Defect, after
 from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call
-from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
 from harness.wire import Response
 
@@ -26,11 +25,6 @@ def _change_upload(change: Change) -> Defect:
     return after(Emulator.perform, when(is_upload, edit))
 
 
-def _refers(order: CreateRequest) -> bool:
-    """Whether a create names anything that may not be there: a file, or a store."""
-    return any("uri" in part for part in items(order.given)) or "file_search" in str(order.tools)
-
-
 MUTANTS = table(
     "files",
     *life_rows("file", "files", "files"),
@@ -43,5 +37,7 @@ MUTANTS = table(
             lambda order: any("/files/" in str(part.get("uri", "")) for part in items(order.given)),
             refuse("Cannot fetch content from the provided URL.")))),
     row("file-gone-in-create", "A create that names a deleted file is accepted.",
-        admit("references", when(_refers, skip))),
+        admit("references", when(
+            lambda order: any("uri" in part for part in items(order.given)) or "file_search" in str(order.tools),
+            skip))),
 )  # fmt: skip

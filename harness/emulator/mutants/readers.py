@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 
 from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import rename_events, when
+from harness.emulator.mutants.changes import assign, rename_events, when
 from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, count, instead, memory
 from harness.emulator.run.run import Run
@@ -43,10 +42,6 @@ def _mix(streams: Streams, body: Body) -> Iterator[Piece]:
         opened.remove(body)
 
 
-def _stop_at_present(body: Body, run: Run, position: int) -> Body:
-    return PieceBody(chain((run.frames.chunk(index) for index in range(position, run.readable)), (COMPLETE,)))
-
-
 def _streams_create(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
     return opened[0].background and opened[1].stream
 
@@ -63,16 +58,13 @@ def _cancel_with_stream(response: Response, engine: Engine, opened: tuple[Run, C
     response.body = PieceBody(body, close)
 
 
-def _rename_events(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> None:
-    response.body = rename_events(response.body, opened[0], b"first-")
-
-
 MUTANTS = table(
     "readers",
     row("left-create-cancels", "A background run is cancelled when the client of its stream disconnects.",
         after(Engine.answer, when(_streams_create, _cancel_with_stream))),
     row("create-stream-own-ids", "The stream of a background create has event ids that no GET understands.",
-        after(Engine.answer, when(_streams_create, _rename_events))),
+        after(Engine.answer, when(_streams_create, assign(
+            body=lambda response, engine, opened: rename_events(response.body, opened[0], b"first-"))))),
     row("second-reader-refused", "A run in progress accepts only one reader.",
         request("GET interactions/*", _refuse_second)),
     row("parallel-streams-mixed", "Streams that are read at the same time carry words of each other.",
@@ -80,7 +72,8 @@ MUTANTS = table(
             lambda body, streams, run, position: run.settled,
             lambda body, streams, *_: PieceBody(_mix(streams, body))))),
     row("running-stream-stops", "A stream of a run in progress ends after the events so far.",
-        stream(when(lambda body, run, position: not run.settled, _stop_at_present))),
+        stream(when(lambda body, run, position: not run.settled, lambda _, run, position: PieceBody(
+            (*(run.frames.chunk(index) for index in range(position, run.readable)), COMPLETE))))),
     row("running-resume-from-now",
         "A reader that resumes the stream of a run in progress gets only the events from then on.",
         instead(Streams.position, when(

@@ -7,7 +7,15 @@ from itertools import chain, repeat
 from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import crash, empty_stream, is_unknown, rename_events, replace_text, when
+from harness.emulator.mutants.changes import (
+    assign,
+    crash,
+    empty_stream,
+    is_unknown,
+    rename_events,
+    replace_text,
+    when,
+)
 from harness.emulator.mutants.hooks import request, row, stream
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.run.run import Run
@@ -19,10 +27,6 @@ from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, PieceBody, Respo
 
 def _streams(call: Call, engine: Engine) -> bool:
     return call.query.get("stream") == "true"
-
-
-def _streams_foreground(call: Call, engine: Engine) -> bool:
-    return _streams(call, engine) and not engine.require_run(call.segments[1], call.project).background
 
 
 def _decode_half(call: Call, engine: Engine) -> Call:
@@ -41,19 +45,11 @@ def _without_closing_event(body: Body, run: Run, position: int) -> Body:
     return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
 
 
-def _with_first(first: Chunk, body: Body) -> Body:
-    return PieceBody(chain((first,), body), body.close)
-
-
 def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
     try:
         return Streams.find_event(streams, run, cursor)
     except Refusal:
         crash()
-
-
-def _name_another(response: Response, engine: Engine, call: Call, interaction_id: str) -> None:
-    response.body = replace_text(response.body, f'"{interaction_id}"'.encode(), b'"v1_0000000000000000"')
 
 
 MUTANTS = table(
@@ -74,7 +70,8 @@ MUTANTS = table(
     row("resume-ids-renumbered", "Events have different ids when they are read again.",
         stream(when(_is_resume, lambda body, run, _: rename_events(body, run, b"again-")))),
     row("resume-broken-frame", "A resumed stream begins in the middle of a frame.",
-        stream(when(_is_resume, lambda body, *_: _with_first(Chunk(b'"index":1}\n\n'), body)))),
+        stream(when(_is_resume, lambda body, *_: (
+            PieceBody(chain((Chunk(b'"index":1}\n\n'),), body), body.close))))),
     row("resume-half-decoded",
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
         request("GET interactions/*", _decode_half)),
@@ -94,7 +91,13 @@ MUTANTS = table(
         request("GET interactions/*", when(
             lambda call, engine: _streams(call, engine) and is_unknown(call, engine), empty_stream))),
     row("foreground-stream-crashes", "A stream of a stored foreground interaction returns 500.",
-        request("GET interactions/*", when(_streams_foreground, crash))),
+        request("GET interactions/*", when(
+            lambda call, engine: (
+                _streams(call, engine) and not engine.require_run(call.segments[1], call.project).background),
+            crash))),
     row("stream-of-another", "The events of a stream that is read again name another interaction.",
-        after(Engine.get, when(lambda response, engine, call, _: _streams(call, engine), _name_another))),
+        after(Engine.get, when(
+            lambda response, engine, call, _: _streams(call, engine),
+            assign(body=lambda response, *context: replace_text(
+                response.body, f'"{context[-1]}"'.encode(), b'"v1_0000000000000000"'))))),
 )  # fmt: skip

@@ -8,14 +8,9 @@ from harness.emulator.mutants.changes import Json, crash, refuse, when
 from harness.emulator.mutants.hooks import arrival, error, request, row, run
 from harness.emulator.mutants.parts import before, memory
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import snake
 from harness.kit.mutant import table
-
-
-def _is_not_utf8(call: Call, engine: Engine) -> bool:
-    return call.request.body.decode("utf-8", "replace").encode() != call.request.body
 
 
 def _take_camel_case(validator: CreateValidator, body: Json) -> None:
@@ -48,7 +43,8 @@ MUTANTS = table(
     row("empty-body-crashes", "A create without a body returns 500.",
         request("POST interactions", when(lambda call, _: not call.request.body, crash))),
     row("bad-utf8-crashes", "A create that is not UTF-8 returns 500.",
-        request("POST interactions", when(_is_not_utf8, crash))),
+        request("POST interactions", when(
+            lambda call, _: call.request.body.decode("utf-8", "replace").encode() != call.request.body, crash))),
     row("content-type-crashes", "A create with the Content-Type text/plain returns 500.",
         request("POST interactions", when(
             lambda call, _: call.request.headers.media_type() not in {"application/json", ""}, crash))),

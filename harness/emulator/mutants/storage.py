@@ -8,7 +8,6 @@ from msgspec.structs import replace
 
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
-    Json,
     answer,
     assign,
     crash,
@@ -51,13 +50,6 @@ def _read_from_cache(call: Call, engine: Engine) -> Call | None:
     if run is not None and run.project == call.project:
         cached[run.id] = run
     return replace(call, project=run.project) if run is not None and run.id in cached else None
-
-
-def _show_half_the_cost(body: Json, call: Call) -> Json:
-    usage = body.get("usage")
-    if not isinstance(usage, dict):
-        return body
-    return {**body, "usage": {"total_tokens": usage["total_tokens"] // 2}}
 
 
 def _is_running(call: Call, engine: Engine) -> bool:
@@ -109,22 +101,12 @@ def _hold_and_forget(call: Call, engine: Engine) -> Response:
     return engine.json(b"{}")
 
 
-def _note_owner(call: Call, engine: Engine) -> None:
-    memory(engine)["owner"] = call.project
-
-
-def _read_as_owner(call: Call, engine: Engine) -> Call:
-    return replace(call, project=memory(engine).get("owner", call.project))
-
-
-def _show_the_dead(engine: Engine, call: Call, deleted: str) -> Response:
-    return engine.json(engine.bodies.render(memory(engine)[deleted], timeline=True))
-
-
 MUTANTS = table(
     "storage",
     row("get-halves-usage", "GET shows half the tokens that the create brought.",
-        response("GET interactions/*", _show_half_the_cost)),
+        response("GET interactions/*", when(
+            lambda body, _: isinstance(body.get("usage"), dict),
+            lambda body, _: {**body, "usage": {"total_tokens": body["usage"]["total_tokens"] // 2}}))),
     row("reads-nothing", "Stored interactions are not found.", request("GET interactions/*", not_found)),
     row("reads-another", "A read returns the newest interaction, whatever id was requested.",
         request("GET interactions/*", _read_newest)),
@@ -170,8 +152,9 @@ MUTANTS = table(
         instead(InteractionStore.may_see, when(
             lambda store, run, project: run.project != project, lambda *_: True))),
     row("projects-share-webhooks", "Another project's key can read the webhook that was made last.",
-        request("POST webhooks", _note_owner),
-        request("GET webhooks/*", _read_as_owner)),
+        request("POST webhooks", lambda call, engine: memory(engine).update(owner=call.project)),
+        request("GET webhooks/*", lambda call, engine: (
+            replace(call, project=memory(engine).get("owner", call.project))))),
     row("projects-shared-for-deletes", "Another project's key can delete every interaction.",
         request("DELETE interactions/*", _delete_for_anybody)),
     row("projects-shared-for-cached-reads",
@@ -188,7 +171,8 @@ MUTANTS = table(
             lambda engine, call, deleted: engine.streams.open(memory(engine)[deleted])))),
     row("deleted-cancels", "A deleted interaction can be canceled, and the response shows it.",
         _REMEMBERED,
-        instead(Engine.cancel, when(_is_dead, _show_the_dead))),
+        instead(Engine.cancel, when(_is_dead, lambda engine, _, deleted: (
+            engine.json(engine.bodies.render(memory(engine)[deleted], timeline=True)))))),
     row("deleted-chains-on", "A deleted interaction can still be continued.",
         _REMEMBERED,
         before(Engine.create, _find_the_dead)),

@@ -22,9 +22,8 @@ from harness.emulator.mutants.hooks import create, deltas, event, events, frame,
 from harness.emulator.mutants.parts import Change, after, before, instead, memory
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
-from harness.emulator.values.call import Call
 from harness.kit.mutant import table
-from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, Response, encode
+from harness.wire import Body, Chunk, Chunked, Ending, How, Pause, Piece, PieceBody, encode
 from harness.wire.message import WrappedBody
 
 _HIGH, _LOW = "\ue000", "\ue001"
@@ -38,15 +37,6 @@ def _write_frame(name: bytes, data: bytes) -> bytes:
 def _split_character(pieces: list[str], text: str) -> list[str]:
     index = next((i for i, character in enumerate(text) if ord(character) > 0xFFFF), None)
     return pieces if index is None else [text[:index] + _HIGH, _LOW + text[index + 1 :]]
-
-
-def _number_event_id(payload: Json) -> None:
-    if "event_id" in payload:
-        payload["event_id"] = len(payload)
-
-
-def _no_id_on_deltas(writer: EventWriter, run: Run, index: int, payload: Json) -> str | None:
-    return None if payload["event_type"] == "step.delta" else EventWriter.event_id(writer, run, index, payload)
 
 
 class _Tripwire(WrappedBody):
@@ -96,10 +86,6 @@ class _Hoard(WrappedBody):
 def _without_end(pieces: Iterable[Piece]) -> Iterator[Piece]:
     for piece in pieces:
         yield Ending(how=How.STALL) if isinstance(piece, Ending) and piece.complete else piece
-
-
-def _is_compressible_stream(response: Response, engine: Engine, call: Call) -> bool:
-    return isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding")
 
 
 def _each_index(change: Change) -> Change:
@@ -169,11 +155,15 @@ MUTANTS = table(
         instead(EventWriter.event_id,
             lambda writer, run, index, payload: EventWriter.event_id(writer, run, index // 2 * 2, payload))),
     row("event-ids-missing-on-deltas", "The deltas of a background stream have no event_id; other events do.",
-        instead(EventWriter.event_id, _no_id_on_deltas)),
-    row("event-ids-numbers", "Event ids are numbers.", payload(_number_event_id)),
+        instead(EventWriter.event_id, when(
+            lambda writer, run, index, payload: payload["event_type"] == "step.delta", lambda *_: None))),
+    row("event-ids-numbers", "Event ids are numbers.", payload(when(
+        lambda payload: "event_id" in payload, lambda payload: payload.update(event_id=len(payload))))),
     row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
         after(Engine.create, when(
-            _is_compressible_stream, assign(body=lambda response, *_: _Hoard(response.body))))),
+            lambda response, _, call: (
+                isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding")),
+            assign(body=lambda response, *_: _Hoard(response.body))))),
     row("stream-stays-open", "After [DONE] the connection stays open, and nothing comes any more.",
         stream(lambda body, run, position: PieceBody(_without_end(body), body.close))),
     row("background-stream-json", "background together with stream returns JSON.",

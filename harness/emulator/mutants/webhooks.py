@@ -6,13 +6,9 @@ from harness.emulator.mutants.changes import Json, answer, edit_json, put, read_
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import after, memory
 from harness.emulator.resources.router import Resources
-from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.call import Call, json_response
 from harness.kit.mutant import table
 from harness.wire import Response
-
-
-def _is_invalid(refusal: Refusal, call: Call) -> bool:
-    return refusal.status == 400
 
 
 def _show_secrets(value: Json, call: Call) -> None:
@@ -43,7 +39,7 @@ MUTANTS = table(
     row("webhooks-secret-shown-again", "Every read of a webhook shows its signing secret.",
         response("GET webhooks/**", _show_secrets)),
     row("webhooks-any-event", "Any name is accepted as an event.",
-        error("POST webhooks", when(_is_invalid,
+        error("POST webhooks", when(lambda refusal, _: refusal.status == 400,
             lambda refusal, call: json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})))),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
