@@ -223,13 +223,9 @@ class Deliveries:
         for job in self._jobs:
             if job.under_way is None and job.due <= self._clock.now:
                 job.attempts += 1
-                job.under_way = Delivery(job.uri, partial(self._make_request, job), job.attempts)
+                job.under_way = Delivery(job.uri, partial(self.build_request, job), job.attempts)
                 begun.append(job.under_way)
         return begun
-
-    def _make_request(self, job: Job) -> Request:
-        with self._lock:
-            return self.build_request(job)
 
     def build_request(self, job: Job) -> Request:
         """The request of an attempt, signed at this moment with the secrets that are valid now."""
@@ -238,7 +234,8 @@ class Deliveries:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = [("content-type", "application/json"), ("user-agent", "harness-emulator")]
         fields += [("webhook-id", job.id), ("webhook-timestamp", str(timestamp))]
-        fields.append(("webhook-signature", self.sign(job, timestamp)))
+        with self._lock:
+            fields.append(("webhook-signature", self.sign(job, timestamp)))
         return Request("POST", target, Headers(fields), job.body)
 
     def sign(self, job: Job, timestamp: int) -> str:

@@ -168,7 +168,10 @@ class Engine:
             if method == "POST":
                 return self.create(call)
             if method == "GET" and lists:
-                return self.list_interactions(call)
+                # that the oldest come first is inferred
+                stored = self.store.of(call.project)
+                runs, token = page(stored, call.query, "interactions", default=10, largest=500)
+                return json_response(listing("interaction_metadatas", [{"id": run.id} for run in runs], token))
             return self.refuse_method(call, ("POST", "GET") if lists else ("POST",))
         if len(rest) == 1 and ":" not in rest[0]:
             if method == "GET":
@@ -179,11 +182,6 @@ class Engine:
         if len(rest) == 2 and rest[1] == "cancel":
             return self.cancel(call, rest[0]) if method == "POST" else self.refuse_method(call, ("POST",))
         return None
-
-    def list_interactions(self, call: Call) -> Response:
-        """List the ids of stored interactions: 10 per page by default, at most 500. Oldest first is inferred."""
-        found, token = page(self.store.of(call.project), call.query, "interactions", default=10, largest=500)
-        return json_response(listing("interaction_metadatas", [{"id": run.id} for run in found], token))
 
     def refuse_method(self, call: Call, allowed: tuple[str, ...]) -> Response:
         """Raise Refusal 404, as the service did for an unknown method (issues); the errors page has no 405."""

@@ -223,7 +223,7 @@ class CreateValidator:
         if "continuation_token" in body:
             self.continuation(order)
         if not isinstance(words, str):
-            self.media(order)
+            judge_media(words, self.contract.steps_table.media)
             self.function_results(order)
             self.signatures(order)
         if "tools" in body or not isinstance(words, str):
@@ -343,10 +343,6 @@ class CreateValidator:
                 raise invalid("Environment configuration is required for Interaction with this Agent.")
             order.body = {**order.body, "environment": "remote"}  # a run in it forks that of the agent
         judge_agent(order, self.contract.steps_table.media)
-
-    def media(self, order: CreateRequest) -> None:
-        """Media contents must hold their bytes in base64, or name their place; parts of them must exist."""
-        judge_media(order.body.get("input"), self.contract.steps_table.media)
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""

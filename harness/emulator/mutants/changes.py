@@ -17,6 +17,7 @@ from harness.emulator.engine import Engine
 from harness.emulator.mutants.parts import SKIP, Change, ConditionalChange
 from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.create_request import CreateRequest
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Headers, Length, Piece, PieceBody, Response
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM
@@ -193,6 +194,14 @@ def ignore(*names: str) -> Callable[[Call, Engine], Call]:
 def ask(**parameters: str) -> Callable[[Call, Engine], Call]:
     """Set query parameters of a call."""
     return lambda call, _: replace(call, query={**call.query, **parameters})
+
+
+def with_contents(order: CreateRequest, change: Callable[[list[Json]], list[Json]]) -> list[Json]:
+    """Return the input of a create with the contents of its steps changed."""
+    return [
+        {**step, "content": change(step["content"])} if isinstance(step.get("content"), list) else step
+        for step in order.given
+    ]
 
 
 def with_data(call: Call, data: bytes) -> Call:

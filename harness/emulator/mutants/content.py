@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from harness.emulator.mutants.changes import Json, each, put, when, without
-from harness.emulator.mutants.hooks import output, response, row, steps, usage
-from harness.emulator.mutants.parts import Change, after, instead
+from harness.emulator.mutants.hooks import output, row, steps, usage
+from harness.emulator.mutants.parts import after, instead
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.interaction_body import Bodies
-from harness.emulator.values.call import Call
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import table
@@ -27,17 +26,6 @@ def _spoil_signatures(steps: list[Json], order: CreateRequest) -> None:
 def _end_beyond_text(content: Json, *context: object) -> None:
     for citation in content.get("annotations", ()):
         citation["end_index"] += 10
-
-
-def _each_step(kind: str, change: Change) -> Change:
-    """Change the steps of one type in an interaction."""
-
-    def edit(body: Json, call: Call) -> None:
-        for step in body.get("steps", ()):
-            if step["type"] == kind:
-                change(step)
-
-    return edit
 
 
 MUTANTS = table(
@@ -63,5 +51,6 @@ MUTANTS = table(
     row("annotation-beyond-text", "A citation ends beyond the end of the text.",
         after(ReplyBuilder.text_content, when(lambda content, *_: "annotations" in content, _end_beyond_text))),
     row("shape-search", "The arguments of a search call are a string.",
-        response("POST interactions", _each_step("google_search_call", put(arguments='{"queries": []}')))),
+        steps(lambda steps, run, timeline: (
+            steps if timeline else each("google_search_call", put(arguments='{"queries": []}'))(steps)))),
 )  # fmt: skip

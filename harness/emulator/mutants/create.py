@@ -7,7 +7,18 @@ from typing import Any
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, crash, drop, each, put, refuse, when, with_status
+from harness.emulator.mutants.changes import (
+    Json,
+    assign,
+    crash,
+    drop,
+    each,
+    put,
+    refuse,
+    when,
+    with_contents,
+    with_status,
+)
 from harness.emulator.mutants.hooks import (
     admit,
     body,
@@ -63,12 +74,7 @@ def _is_steps(validator: CreateValidator, body: Json) -> bool:
 
 def _with_texts(order: CreateRequest, change: Callable[[str], str]) -> list[Json]:
     """Return the input of a create with every text changed."""
-    return [
-        {**step, "content": [_with_text(part, change) for part in step["content"]]}
-        if isinstance(step.get("content"), list)
-        else step
-        for step in order.given
-    ]
+    return with_contents(order, lambda parts: [_with_text(part, change) for part in parts])
 
 
 def _with_text(part: Any, change: Callable[[str], str]) -> Any:

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from harness.emulator.mutants.changes import answer, is_missing, not_found, put, read_json, when
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
+from harness.emulator.mutants.parts import Change
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.kit.mutant import table
 from harness.wire import Response
 
 
-def _accept_refused(status: int) -> Callable[[Refusal, Call], Response | None]:
+def _accept_refused(status: int) -> Change:
     """Answer with a credential what was refused with a status."""
-
-    def accept(refusal: Refusal, call: Call) -> Response | None:
-        if refusal.status != status:
-            return None
-        found = read_json(call).get("id") or call.segments[-1]
-        return json_response({"id": found, "type": "bearer_token", "status": "active"})
-
-    return accept
+    return when(lambda refusal, _: refusal.status == status, lambda _, call: json_response(
+        {"id": read_json(call).get("id") or call.segments[-1], "type": "bearer_token", "status": "active"}
+    ))  # fmt: skip
 
 
 def _quote(refusal: Refusal, call: Call) -> Response:

@@ -11,7 +11,7 @@ import msgspec
 from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, sign
 from harness.emulator.mutants.changes import skip, when
 from harness.emulator.mutants.hooks import row
-from harness.emulator.mutants.parts import Defect, after, around, before, instead
+from harness.emulator.mutants.parts import Defect, around, before, instead
 from harness.emulator.run.run import Run
 from harness.emulator.values.stamps import SECRET_PREFIX
 from harness.kit.mutant import table
@@ -33,13 +33,6 @@ def _with_secrets(change: Callable[[list[str]], list[str]]) -> Defect:
         lambda deliveries, job, timestamp: job.webhook is not None,
         lambda deliveries, job, timestamp: sign(
             change([secret.text for secret in job.webhook.secrets]), job.id, timestamp, job.body)))  # fmt: skip
-
-
-def _with_token(change: Callable[[str], str]) -> Defect:
-    """Change the token of what is delivered to a URI of a create."""
-    return after(Deliveries.sign, when(
-        lambda token, deliveries, job, timestamp: job.webhook is None,
-        lambda token, *_: change(token)))  # fmt: skip
 
 
 def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str | None) -> Any:
@@ -67,7 +60,7 @@ MUTANTS = table(
     row("hook-old-secret-signs", "After a rotation only the oldest secret signs.",
         _with_secrets(lambda secrets: secrets[-1:])),
     row("hook-no-token", "Deliveries to a URI of the create are not signed.",
-        _with_token(lambda token: "")),
+        instead(Deliveries.sign, when(lambda deliveries, job, timestamp: job.webhook is None, lambda *_: ""))),
     row("hook-both", "A run with URIs of its own is reported to the webhooks, too.",
         around(Deliveries._find_receivers, _find_webhooks_too)),
 )  # fmt: skip

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from harness.contract.data.transcript import items
-from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import crash, drop_header, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, life_rows, request, response, row
-from harness.emulator.mutants.parts import Change, Defect, after
+from harness.emulator.mutants.parts import after
 from harness.emulator.service import Emulator
-from harness.emulator.values.call import Call
 from harness.kit.mutant import table
-from harness.wire import Response
-
-
-def _change_upload(change: Change) -> Defect:
-    """Change the headers of every answer to an upload of files."""
-
-    def is_upload(response: Response | None, _: Emulator, engine: Engine, call: Call) -> bool:
-        return response is not None and call.segments == ("upload", "files")
-
-    def edit(response: Response, _: Emulator, engine: Engine, call: Call) -> None:
-        change(response, call)
-
-    return after(Emulator.perform, when(is_upload, edit))
-
 
 MUTANTS = table(
     "files",
     *life_rows("file", "files", "files"),
     row("file-upload-crashes", "An upload of a file returns 500.", request("* upload/files", crash)),
     row("file-query-silent", "A query of an upload does not say how much has arrived.",
-        _change_upload(drop_header("x-goog-upload-size-received"))),
+        after(Emulator.perform, drop_header("x-goog-upload-size-received"))),
     row("file-size-as-text", "The size of a file has a unit.", response("GET files/*", put(sizeBytes="67 B"))),
     row("file-refused-in-create", "A create that names a file is refused.",
         admit("references", when(

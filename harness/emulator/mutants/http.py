@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from harness.emulator.auth import Auth
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, crash, refuse, when
+from harness.emulator.mutants.changes import Json, crash, not_found, refuse, when
 from harness.emulator.mutants.hooks import arrival, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, around, before, instead, memory
 from harness.emulator.run.stream_response import Streams
-from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route
 from harness.kit.mutant import table
 from harness.wire import At, By, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
@@ -50,12 +49,7 @@ def _show_outputs(body: Json, call: Call) -> None:
 
 
 def _lose(version: str) -> Defect:
-    def operate(emulator: Emulator, engine: Engine, request: Request, where: Route) -> None:
-        raise emulator.unknown_path(request, where)
-
-    return before(
-        Emulator.operate, when(lambda emulator, engine, request, where: where.version == version, operate)
-    )
+    return arrival(when(lambda request, where: where.version == version, not_found))
 
 
 def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:

@@ -6,19 +6,10 @@ import re
 from collections.abc import Callable
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, with_data, without
+from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, with_contents, with_data, without
 from harness.emulator.mutants.hooks import admit, create, request, row
 from harness.emulator.values.call import Call
-from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-
-
-def _with_contents(order: CreateRequest, change: Callable[[list[Json]], list[Json]]) -> list[Json]:
-    """Return the input of a create with the contents of the user's steps changed."""
-    return [
-        {**step, "content": change(step["content"])} if isinstance(step.get("content"), list) else step
-        for step in order.given
-    ]
 
 
 def _replace_sent(pattern: bytes, text: bytes) -> Callable[[Call, Engine], Call]:
@@ -37,24 +28,24 @@ MUTANTS = table(
             lambda body: body.get("service_tier") == "standard",
             refuse("'service_tier' is not supported.")))),
     row("input-image-dropped", "An image in the input is dropped.",
-        create(assign(given=lambda order, _: _with_contents(
+        create(assign(given=lambda order, _: with_contents(
             order, lambda parts: [part for part in parts if part.get("type") != "image"])))),
     row("input-audio-crashes", "A create with audio in its input returns 500.",
         create(when(lambda order, _: any(
             part.get("type") == "audio" for step in order.given for part in step.get("content", ())
             if isinstance(part, dict)), crash))),
     row("input-video-as-document", "A video in the input is stored as a document.",
-        create(assign(given=lambda order, _: _with_contents(
+        create(assign(given=lambda order, _: with_contents(
             order, lambda parts: [{**part, "type": "document"} if part.get("type") == "video" else part
                                   for part in parts])))),
     row("part-backwards", "A part of a film may end before it starts.",
         request("POST interactions", _replace_sent(rb'"start_offset": ?"[^"]*"', b'"start_offset":"0s"'))),
     row("input-document-emptied", "A document in the input is stored without its bytes.",
-        create(assign(given=lambda order, _: _with_contents(
+        create(assign(given=lambda order, _: with_contents(
             order, lambda parts: [{**part, "data": ""} if part.get("type") == "document" else part
                                   for part in parts])))),
     row("input-kinds-sorted", "The contents of an input are stored by kind, not as they were sent.",
-        create(assign(given=lambda order, _: _with_contents(
+        create(assign(given=lambda order, _: with_contents(
             order, lambda parts: sorted(parts, key=lambda part: str(part.get("type"))))))),
     row("levels-refused", "No thinking level is accepted.",
         admit("between_fields", when(

@@ -16,11 +16,11 @@ from harness.emulator.mutants.changes import (
     replace_text,
     when,
 )
-from harness.emulator.mutants.hooks import request, row, stream
+from harness.emulator.mutants.hooks import error, request, row, stream
 from harness.emulator.mutants.parts import after, instead
 from harness.emulator.run.run import Run
 from harness.emulator.run.stream_response import Streams
-from harness.emulator.values.call import Call, Refusal
+from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Pause, PieceBody, Response
 
@@ -43,13 +43,6 @@ def _is_resume(body: Body, run: Run, position: int) -> bool:
 def _without_closing_event(body: Body, run: Run, position: int) -> Body:
     chunks = run.frames.all()
     return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
-
-
-def _crash_on_unknown_cursor(streams: Streams, run: Run, cursor: str) -> int:
-    try:
-        return Streams.find_event(streams, run, cursor)
-    except Refusal:
-        crash()
 
 
 MUTANTS = table(
@@ -86,7 +79,8 @@ MUTANTS = table(
             bool(cursor) and run.settled and Streams.position(streams, run, cursor) >= run.readable - 1),
             lambda streams, *_: Response(200, streams.headers(), Chunked(), PieceBody(repeat(Pause(1.0))))))),
     row("resume-bad-cursor-crashes", "A resume from an unknown cursor returns 500.",
-        instead(Streams.find_event, _crash_on_unknown_cursor)),
+        error("GET interactions/*", when(
+            lambda refusal, _: refusal.message.startswith("last_event_id"), crash))),
     row("unknown-stream-empty", "A stream of an unknown id is empty instead of refused.",
         request("GET interactions/*", when(
             lambda call, engine: _streams(call, engine) and is_unknown(call, engine), empty_stream))),

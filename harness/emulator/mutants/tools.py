@@ -26,7 +26,6 @@ from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.run import Run
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import Response
 
 
 def _configure(test: Change, make: Callable[[CreateRequest], Json]) -> Defect:
@@ -54,15 +53,6 @@ def _is_forced_in_vain(order: CreateRequest) -> bool:
 def _any_result(test: Change) -> Change:
     """Return the test whether any result that a create sends passes `test`."""
     return lambda order: any(test(result) for result in results(order.given))
-
-
-def _show_as(status: str) -> Change:
-    """Give another status to the interaction that answers a result."""
-
-    def answers_result(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> bool:
-        return bool(results(opened[1].given))
-
-    return when(answers_result, lambda response, *_: edit_json(response, put(status=status)))
 
 
 def _owes_a_search(order: CreateRequest) -> bool:
@@ -124,7 +114,9 @@ MUTANTS = table(
         admit("function_results", when(
             _any_result(lambda result: result.get("is_error")), refuse("The tool failed.")))),
     row("result-answer-running", "The response to a function result is in progress, as if in the background.",
-        after(Engine.answer, _show_as("in_progress"))),
+        after(Engine.answer, when(
+            lambda response, _, opened: results(opened[1].given),
+            lambda response, *_: edit_json(response, put(status="in_progress"))))),
     row("tool-search-unanswered", "A search for tools is shown without its result.",
         output(lambda steps, _: [step for step in steps if step["type"] != "tool_search_result"])),
     row("tool-search-loads-others", "A search for tools loads a function that the request does not declare.",

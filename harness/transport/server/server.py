@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from harness.outcome import HarnessFault, UsageFault
 from harness.transport.http1.limits import RECORDED_BYTES, ServerLimits
@@ -95,17 +95,7 @@ class WallClock:
 # An asynchronous server on its own event loop and thread, for callers that block.
 
 
-class Serves(Protocol):
-    """A server as an asynchronous context manager."""
-
-    async def __aenter__(self) -> Any: ...
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-
-Served = TypeVar("Served", bound=Serves)
+Served = TypeVar("Served", bound=contextlib.AbstractAsyncContextManager[Any])
 T = TypeVar("T")
 
 
