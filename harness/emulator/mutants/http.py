@@ -7,10 +7,11 @@ from collections.abc import Mapping
 
 from harness.emulator.auth import Auth
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, crash, not_found, refuse, when
+from harness.emulator.mutants.changes import Json, crash, refuse, when
 from harness.emulator.mutants.hooks import arrival, request, response, row
 from harness.emulator.mutants.parts import Change, Defect, around, before, instead, memory
 from harness.emulator.run.stream_response import Streams
+from harness.emulator.service import Emulator
 from harness.emulator.values.call import Call, Refusal, Route
 from harness.kit.mutant import table
 from harness.wire import At, By, Chunk, Ending, Headers, How, Length, PieceBody, Request, Response
@@ -49,7 +50,7 @@ def _show_outputs(body: Json, call: Call) -> None:
 
 
 def _lose(version: str) -> Defect:
-    return arrival(when(lambda request, where: where.version == version, not_found))
+    return instead(Emulator.perform, when(lambda _, engine, call: call.version == version, lambda *_: None))
 
 
 def _has_no_key(auth: Auth, request: Request, query: Mapping[str, str]) -> bool:
