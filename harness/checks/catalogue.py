@@ -23,6 +23,7 @@ from harness.checks.vocabulary.expect import (
     expect_interaction,
     expect_object,
     expect_offered,
+    expect_own_id,
     expect_refusal,
     expect_reply,
     expect_settled,
@@ -31,6 +32,7 @@ from harness.checks.vocabulary.expect import (
     of_interaction,
     of_rule,
 )
+from harness.checks.vocabulary.modes import expect_refused
 from harness.checks.vocabulary.resources import expect_made
 from harness.checks.vocabulary.runs import expect_id
 from harness.checks.vocabulary.shared import judge_refusals
@@ -55,7 +57,9 @@ _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
         expect_made,
         expect_object,
         expect_offered,
+        expect_own_id,
         expect_refusal,
+        expect_refused,
         expect_reply,
         expect_settled,
         expect_status,
@@ -71,8 +75,9 @@ _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
 }
 """Judges of a response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`.
 
-A row may name several, and functions of its area, too; what follows the responses are options of the judge. One
-judge is asked after the other, as long as the rule is not broken.
+A row may name several, and functions of its area, too; what follows the responses are options of the judge. A
+judge of several responses gets them by its parameters: `{expect_own_id: {turn: second, parent: first}}`. One judge
+is asked after the other, as long as the rule is not broken.
 """
 
 _CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "3xx": range(300, 400), "4xx": CLIENT_ERROR}
@@ -127,26 +132,31 @@ def find_function(row: RuleRow, path: str, home: str) -> Any:
 
 
 def _find_judge(row: RuleRow, home: str) -> Judge:
-    if not isinstance(row.judge, str):
-        parts = [row.judge] if isinstance(row.judge, Mapping) else row.judge
-        judges, answers = zip(*(_build_shared(row, dict(part), home) for part in parts), strict=True)
-        return take(partial(_judge_in_turn, *judges), *dict.fromkeys(name for names in answers for name in names))
     if row.judge == judge_refusals.__name__:
         return take(partial(judge_refusals, row.rule.id), *REFUSALS[row.rule.id].creates)
-    return _give_rule(find_function(row, row.judge, home), row)
+    if isinstance(row.judge, str):
+        return _give_rule(find_function(row, row.judge, home), row)
+    parts = [row.judge] if isinstance(row.judge, Mapping) else row.judge
+    judges, kinds = zip(*(_build_part(row, part, home) for part in parts), strict=True)
+    return take(partial(_judge_in_turn, *judges), **{name: kind for own in kinds for name, kind in own.items()})
 
 
-def _build_shared(row: RuleRow, words: dict[str, Any], home: str) -> tuple[Judge, tuple[str, ...]]:
-    """Return a judge of a response, applied to each one that the row gives it, and their names."""
-    (name, answers), *options = words.items()
+def _build_part(row: RuleRow, part: str | Mapping[str, Any], home: str) -> tuple[Judge, Mapping[str, str]]:
+    """Return a judge of the answers that one part of a row names, and the kind of each of them by its name."""
+    (name, answers), *options = part.items() if isinstance(part, Mapping) else [(part, {})]
     judge = _give_rule(_SHARED.get(name) or find_function(row, name, home), row)
     for word, value in options:
         given = value
         if not isinstance(value, str):
             given = frozenset(status for one in value for status in _CLASSES.get(one) or (int(one),))
         judge = partial(judge, **{word: given})
-    names = (answers,) if isinstance(answers, str) else tuple(answers)
-    return partial(_judge_each, judge, names), names
+    if isinstance(answers, Mapping):
+        parameters = inspect.signature(judge).parameters.items()
+        kinds = {name: one.annotation for name, one in parameters if one.default is one.empty}
+        named = {name: answers.get(name, name) for name in kinds}
+        return partial(_judge_named, judge, named), {named[name]: kind for name, kind in kinds.items()}
+    names = [answers] if isinstance(answers, str) else answers
+    return partial(_judge_each, judge, names), dict.fromkeys(names, "Exchange")
 
 
 def _give_rule(judge: Judge, row: RuleRow) -> Judge:
@@ -159,10 +169,17 @@ def _judge_in_turn(*judges: Callable[..., Iterable[Finding]], **answers: Any) ->
     if all(answer is None for answer in answers.values()):
         raise Unmet(f"the exercise got no response called {' or '.join(answers)}")
     for judge in judges:
-        found = list(judge(answers))
-        yield from found
-        if any(one.severity is Severity.BROKEN for one in found):
+        is_broken = False
+        for one in judge(answers):
+            is_broken |= one.severity is Severity.BROKEN
+            yield one
+        if is_broken:
             return
+
+
+def _judge_named(judge: Callable[..., Any], named: Mapping[str, str], answers: Mapping[str, Any]) -> Any:
+    """Ask a judge of several answers, by the names of its parameters."""
+    return judge(**{parameter: answers[name] for parameter, name in named.items()})
 
 
 def _judge_each(judge: Callable[..., Any], names: Iterable[str], answers: Mapping[str, Any]) -> Iterator[Finding]:

@@ -199,9 +199,11 @@ def exercise(
     return declare
 
 
-def take(judge: Judge, *names: str) -> Judge:
-    """Say which answers a judge takes, if its own signature does not."""
-    wants = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation="Exchange") for name in names]
+def take(judge: Judge, *names: str, **kinds: str) -> Judge:
+    """Say which answers a judge takes, if its own signature does not: `Exchange`, or of these kinds."""
+    taken = dict.fromkeys(names, "Exchange") | kinds
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    wants = [inspect.Parameter(name, keyword, annotation=kind) for name, kind in taken.items()]
     judge.__signature__ = inspect.Signature(wants)  # type: ignore[attr-defined]
     return judge
 

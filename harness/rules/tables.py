@@ -27,8 +27,8 @@ from harness.outcome.words import did_you_mean
 Record: TypeAlias = Mapping[str, Any]
 """A row as `rules.json` publishes it: the defaults filled in, the source spelled out."""
 
-JudgeName: TypeAlias = str | Mapping[str, Any] | Sequence[Mapping[str, Any]]
-"""The name of a judge, or shared judges with what they get: `{expect_status: twice, accepts: [409]}`."""
+JudgeName: TypeAlias = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
+"""The name of a judge, or several with what shared ones get: `{expect_status: twice, accepts: [409]}`."""
 
 
 class RuleRow(Struct, frozen=True, kw_only=True):

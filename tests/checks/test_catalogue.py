@@ -165,7 +165,7 @@ def list_judges(judge):
     """The names in the `judge` of a row, which may be one, a mapping, or several of these."""
     if isinstance(judge, str | Mapping):
         return [judge] if isinstance(judge, str) else [*judge]
-    return [name for part in judge for name in part]
+    return [name for part in judge for name in list_judges(part)]
 
 
 def test_every_function_of_an_area_has_a_row():

@@ -14,7 +14,6 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_reply,
-    expect_status,
     finding,
     interaction_in,
     lenient_finding,
@@ -298,19 +297,6 @@ def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator
                 expected=format_value(old.get(name)),
                 actual=format_value(new.get(name)),
             ).at(exchange="after")
-
-
-def refuses_unknown_parents(stray: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from expect_refused("chain.unknown", "stray", stray)
-
-
-def may_branch(child: Exchange, sibling: Exchange) -> Iterator[Finding]:
-    interaction_in(child)
-    yield from at("sibling", expect_status(sibling, accepts=SUCCESS))
-    if sibling.status in SUCCESS and id_of(sibling) in ("", id_of(child)):
-        yield finding(
-            "the second child has no id of its own", "a new id", id_of(sibling) or "none", exchange="sibling"
-        )
 
 
 def not_while_running(

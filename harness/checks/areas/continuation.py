@@ -16,7 +16,6 @@ from harness.checks.vocabulary.streams import (
     completion,
     deltas,
     events_in,
-    expect_stream,
     inner,
     kind,
     of_kind,
@@ -74,14 +73,6 @@ def has_a_token(paused: Exchange) -> Iterator[Finding]:
         )
 
 
-def continues(paused: Exchange, next_hop: Exchange) -> Iterator[Finding]:
-    yield from at("next_hop", expect_interaction(next_hop))
-    if next_hop.status in SUCCESS and id_of(next_hop) in ("", id_of(paused)):
-        yield finding(
-            "the next hop has no id of its own", "a new id", id_of(next_hop) or "none", exchange="next_hop"
-        )
-
-
 def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
     if with_input is None:
         raise Unmet("the response without storage did not pause")
@@ -89,7 +80,6 @@ def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
 
 
 def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
-    yield from expect_stream(streamed)
     events = events_in(streamed)
     end = completion(events)
     if end is None:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.expect import expect_object, finding, interaction_in
+from harness.checks.vocabulary.expect import finding, interaction_in
 from harness.contract.data.json_parse import as_object
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
@@ -56,7 +56,6 @@ def decisions_that_cannot_be(t: RequestBuilder) -> Steps:
 
 
 def are_answered(decided: Exchange) -> Iterator[Finding]:
-    yield from expect_object(decided)
     given = {name: as_object(answer).get("type") for name, answer in _answers(decided).items()}
     wanted = {name: question["type"] for name, question in QUESTIONS.items()}
     for name, answer in _answers(decided).items():

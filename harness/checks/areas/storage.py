@@ -139,9 +139,6 @@ def shows_its_own_input(created: Exchange, got: Exchange) -> Iterator[Finding]:
 
 
 def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(with_input)
-    if with_input.status not in SUCCESS:
-        return
     body = interaction_in(with_input)
     if not body.get("input") and all(step.get("type") != "user_input" for step in steps_of(body)):
         rule = "get.include-input"
@@ -434,14 +431,12 @@ def _settled_body(answer: Exchange) -> Mapping[str, Any]:
 
 
 def is_gone(
-    deleted: Exchange,
     gone: list[Exchange],
     gone_input: Exchange,
     later: list[Exchange],
     streamed_deleted: Exchange | None,
     streamed_gone: list[Exchange],
 ) -> Iterator[Finding]:
-    need_success(deleted)
     if streamed_deleted is not None and streamed_deleted.status in SUCCESS:
         last = f"streamed_gone[{len(streamed_gone) - 1}]"
         yield from at(last, expect_reply("del.gone", streamed_gone[-1]))
@@ -452,26 +447,15 @@ def is_gone(
 
 
 def is_gone_as_a_stream(
-    deleted: Exchange,
-    gone_stream: Exchange,
-    streamed_deleted: Exchange | None,
-    streamed_gone_stream: Exchange | None,
+    gone_stream: Exchange, streamed_deleted: Exchange | None, streamed_gone_stream: Exchange | None
 ) -> Iterator[Finding]:
-    need_success(deleted)
     yield from at("gone_stream", expect_reply("del.gone-stream", gone_stream))
     if streamed_gone_stream is not None and streamed_deleted is not None and streamed_deleted.status in SUCCESS:
         yield from at("streamed_gone_stream", expect_reply("del.gone-stream", streamed_gone_stream))
 
 
-def cannot_be_continued(deleted: Exchange, chained: Mapping[str, Exchange]) -> Iterator[Finding]:
-    need_success(deleted)
-    yield from expect_refused("del.chain-after", "chained", chained)
-
-
-def takes_nothing_else(deleted: Exchange, second: Exchange, other: Exchange) -> Iterator[Finding]:
-    need_success(deleted)
-    yield from at("other", expect_interaction(other))
-    if other.status in SUCCESS and id_of(other) != id_of(second):
+def takes_nothing_else(second: Exchange, other: Exchange) -> Iterator[Finding]:
+    if id_of(other) != id_of(second):
         yield finding(
             "the response is another interaction", id_of(second), id_of(other) or "no id", exchange="other"
         )
@@ -510,8 +494,7 @@ def a_short_run_deleted(t: RequestBuilder) -> Steps:
     return {**seen, "later": (yield from look_later(t, found, _A_MOMENT))}
 
 
-def stays_gone(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
-    need_success(deleted)
+def stays_gone(gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     if gone[-1].status in SUCCESS:
         kept = finding("the deleted run can still be read", expected="404", actual=format_answer(gone[-1]))
         yield replace(kept, code="del.stays-gone/kept").at(exchange=f"gone[{len(gone) - 1}]")

@@ -16,7 +16,6 @@ from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
     expect_reply,
-    expect_status,
     finding,
     interaction_in,
     of_rule,
@@ -166,9 +165,6 @@ def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str
 
 
 def streams_the_background(background: Exchange) -> Iterator[Finding]:
-    yield from expect_status(background, accepts=SUCCESS)
-    if background.status not in SUCCESS:
-        return
     if not is_stream(background):
         yield finding("the response is not an event stream", "text/event-stream", format_answer(background))
     elif not stream_id(events_in(background)):
@@ -331,7 +327,6 @@ def a_stream_asked_for_twice(t: RequestBuilder) -> Steps:
 
 
 def reports_the_error(failing: Exchange) -> Iterator[Finding]:
-    yield from expect_stream(failing)
     stream = read(failing).stream
     bare = stream is not None and stream.bare_error is not None
     if not bare and not of_kind(events_in(failing), "error"):

@@ -14,7 +14,6 @@ from harness.checks.areas.create import JSON_FORMAT
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
-    expect_offered,
     expect_settled,
     expect_status,
     finding,
@@ -255,7 +254,6 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
 
 
 def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
-    yield from expect_offered(asked)
     need_calls(asked)
     if status_of(asked) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(asked)}, so no call waits for the result")
@@ -279,7 +277,6 @@ def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
 
 
 def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
-    yield from at("fetched", expect_interaction(fetched))
     if status_of(fetched) != status_of(asked):
         yield finding(
             "GET shows another status than the create returned",
@@ -291,7 +288,6 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
 
 
 def inherits_no_tools(toolless: Exchange) -> Iterator[Finding]:
-    yield from expect_interaction(toolless)
     if calls_in(toolless):
         yield finding("the model called a function that this turn did not declare", "no call", "one")
 
@@ -403,7 +399,6 @@ def _has_no_call(body: Mapping[str, Any]) -> bool:
 
 
 def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from at("answer", expect_offered(answer))
     if status_of(answer) in CUT_SHORT:
         raise Unmet(f"the run ended as {status_of(answer)}")
     yield from at("answer", judge_forced(interaction_in(answer)))
@@ -416,14 +411,12 @@ def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[st
 
 
 def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from at("answer", expect_offered(answer))
     for place, mode, body in list_ends(answer, modes):
         for call in pending_calls(output_steps(body)):
             yield finding(f"a function was called{mode}", "no call", format_value(call), exchange=place)
 
 
 def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from at("answer", expect_offered(answer))
     need_calls(answer)
     for place, mode, body in list_ends(answer, modes):
         for call in pending_calls(output_steps(body)):
@@ -692,7 +685,6 @@ def a_stateless_tool_search(t: RequestBuilder) -> Steps:
 
 
 def is_paired(asked: Exchange, streamed: Exchange) -> Iterator[Finding]:
-    yield from at("asked", expect_offered(asked))
     for name, steps in _searches(asked, streamed).items():
         waiting: list[Any] = []
         for step in _of_type(steps, "tool_search_call", "tool_search_result"):
@@ -771,7 +763,6 @@ def a_search(t: RequestBuilder) -> Steps:
 
 
 def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from at("answer", expect_offered(answer))
     for place, mode, body in list_ends(answer, modes):
         if body.get("status") == "requires_action":
             message = f"the search waits for the client{mode}"

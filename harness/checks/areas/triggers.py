@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
-from harness.checks.vocabulary.expect import expect_object, finding, text_in
+from harness.checks.vocabulary.expect import finding, text_in
 from harness.checks.vocabulary.resources import (
     delete_and_look,
     entries,
@@ -23,7 +23,6 @@ from harness.checks.vocabulary.runs import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract import read
 from harness.contract.data.json_parse import as_object, read_instant
-from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
@@ -107,8 +106,7 @@ pages_hold_each_run_once = judge_pages("trigger_executions")
 
 
 def has_status(answer: Exchange, status: str) -> Iterator[Finding]:
-    yield from expect_object(answer)
-    if answer.status in SUCCESS and status_of(answer) != status:
+    if status_of(answer) != status:
         yield finding("the trigger has another status than requested", status, status_of(answer) or "none")
 
 
@@ -125,17 +123,11 @@ def runs_on_time(made: Exchange) -> Iterator[Finding]:
 
 
 def runs_when_paused(ran: Exchange) -> Iterator[Finding]:
-    yield from expect_object(ran)
-    if ran.status in SUCCESS and status_of(ran) == "skipped":
+    if status_of(ran) == "skipped":
         yield finding("the run was skipped", "a run", "skipped")
 
 
 def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
-    if ran.status not in SUCCESS:
-        raise Unmet(f"the trigger was not run: {format_answer(ran)}")
-    yield from expect_object(executions)
-    if executions.status not in SUCCESS:
-        return
     listed = entries(executions, "trigger_executions")
     mine = next((entry for entry in listed if entry.get("id") == id_of(ran)), None)
     if mine is None:

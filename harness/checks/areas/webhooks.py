@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.checks.vocabulary.expect import expect_object, expect_status, finding, note, text_in
+from harness.checks.vocabulary.expect import finding, note, text_in
 from harness.checks.vocabulary.resources import (
     delete_and_look,
     entries,
@@ -69,7 +69,6 @@ pages_hold_each_once = judge_pages("webhooks")
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:
-    yield from expect_object(patched)
     yield from judge_values(patched, {"name": "harness-renamed", "uri": URI, "subscribed_events": EVENTS})
 
 
@@ -86,15 +85,11 @@ def shows_its_secret_once(
 
 
 def answers_a_ping(pinged: Exchange) -> Iterator[Finding]:
-    yield from expect_status(pinged, accepts=SUCCESS)
-    if pinged.status in SUCCESS and pinged.body and read(pinged).json != {}:
+    if pinged.body and read(pinged).json != {}:
         yield note("the response is not empty", "{}", format_answer(pinged))
 
 
 def replaces_its_secret(made: Exchange, rotated: Exchange) -> Iterator[Finding]:
-    yield from expect_status(rotated, accepts=SUCCESS)
-    if rotated.status not in SUCCESS:
-        return
     if not text_in(rotated, "secret"):
         yield finding("the response contains no new secret", "a non-empty `secret`", "none")
     elif text_in(rotated, "secret") == text_in(made, SECRET):

@@ -13,7 +13,7 @@ from typing import Any
 from harness.contract import read
 from harness.contract.data.json_parse import as_object
 from harness.contract.data.transcript import USER_INPUT, steps_of, text_of
-from harness.contract.judge.agreement import judge_settled
+from harness.contract.judge.agreement import judge_own_id, judge_settled
 from harness.contract.judge.replies import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_statuses
 from harness.outcome import Finding, Severity, Unmet, Where
@@ -142,6 +142,13 @@ def expect_offered(exchange: Exchange) -> Iterator[Finding]:
     if exchange.status in CLIENT_ERROR:
         raise Unmet(f"{format_request(exchange)} was rejected: {format_answer(exchange)}")
     yield from expect_interaction(exchange)
+
+
+def expect_own_id(turn: Exchange, parent: Exchange) -> Iterator[Finding]:
+    """A turn that succeeded must have an id of its own. Raises `Unmet` if its parent is no interaction."""
+    interaction_in(parent)
+    if turn.status in SUCCESS:
+        yield from judge_own_id("", text_in(turn, "id"), text_in(parent, "id"))
 
 
 def expect_settled(exchange: Exchange) -> Iterator[Finding]:

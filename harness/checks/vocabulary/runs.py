@@ -47,10 +47,10 @@ def need_id(exchange: Exchange) -> str:
     return found
 
 
-def expect_id(exchange: Exchange, message: str = "no id") -> Iterator[Finding]:
+def expect_id(exchange: Exchange) -> Iterator[Finding]:
     """A successful answer without an id breaks the rule; other checks judge the rest of it."""
     if exchange.status in SUCCESS and not id_of(exchange):
-        yield finding(message, "a non-empty string", format_answer(exchange))
+        yield finding("no id", "a non-empty string", format_answer(exchange))
 
 
 def status_of(exchange: Exchange) -> str:

@@ -62,22 +62,29 @@ def describe_check(check: Check) -> RuleFacts:
 
 def find_source(check: Check) -> str:
     """The row of a rule, its exercises, its judge and its mutant, each below the place where it is."""
-    judge: Any = check.judge
-    while isinstance(judge, partial):
-        judge = judge.func
     blocks = []
     for path in sorted(Path(rules.__file__).parent.glob("*.yaml")):
         text = f"\n{path.read_text('utf-8')}"
         if (start := text.find(f"\n{check.id}:")) >= 0:
             row = re.split(r"\n(?=\S)", text[start + 1 :], maxsplit=1)[0].rstrip()
             blocks.append((f"{path.name}:{text.count(chr(10), 0, start) + 1}", row))
-    for function in (*(part.run for part in check.exercise.parts or (check.exercise,)), judge):
+    judges = [one for one in _list_functions(check.judge) if one.__module__ != "harness.checks.catalogue"]
+    for function in (*(part.run for part in check.exercise.parts or (check.exercise,)), *dict.fromkeys(judges)):
         lines, number = inspect.getsourcelines(function)
         blocks.append((f"{function.__module__}:{number}", "".join(lines).rstrip()))
     if found := re.search(r"^  mutant: (\S+)", blocks[0][1] if blocks else "", re.MULTILINE):
         mutant = SERVERS.load_mutants()[found[1]]
         blocks.append((f"mutant {mutant.id}", f"{mutant.summary} (harness serve --mutant {mutant.id})"))
     return "\n".join(f"\n  # {place}\n{indent(text, '  ')}" for place, text in blocks)
+
+
+def _list_functions(judge: Any) -> Iterator[Any]:
+    """The functions of a judge: several if its row names several."""
+    if isinstance(judge, partial):
+        for part in (judge.func, *filter(callable, judge.args)):
+            yield from _list_functions(part)
+    else:
+        yield judge
 
 
 def describe_rule(rule: Rule) -> RuleFacts:
