@@ -227,7 +227,7 @@ ROWS = [
     lasting("continues-late-once: chain.at-once -> rest pass", create=continue_late_once),
     rows_of(Leaves)("reads-slowly: bg.get-at-once bg.at-once -> rest pass"),
     lasting("reads-at-the-end: bg.get-at-once -> warn bg.get-at-once, exit 0", get=read_at_the_end),
-    lasting("chains-at-the-end: chain.running -> warn chain.running/waits, exit 0", create=chain_at_the_end),
+    lasting("chains-at-the-end: chain.running -> fail chain.running/waits, exit 1", create=chain_at_the_end),
     # A run that is too short for a judgment is made longer.
     growing("cancels: cancel.state -> pass cancel.state/-"),
     growing("goes-on: cancel.state -> fail cancel.state, exit 1", cancel=go_on),

@@ -200,6 +200,38 @@ def restart_at_the_newest(self: ForeignService, usual: Any, run: Run, query: Jso
     return whole if after == newest and run.status == "in_progress" else answer
 
 
+def in_bursts(_: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Three events at a time: of the cursors of a reader, one of three is the newest event of its run."""
+    events = list(usual(run))
+    yield from ((events[number - number % 3][0], event) for number, (_, event) in enumerate(events))
+
+
+def number_all(_: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Ids that are numbers, the last one, too."""
+    yield from ((due, {**one, "event_id": f"{run.id}-{n}"}) for n, (due, one) in enumerate(usual(run)))
+
+
+def compare_as_text(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Resume with the ids that are greater than the cursor as text, of which 10 is less than 9."""
+    after, answer = query.get("last_event_id", ""), usual(run, query)
+    return [pair for pair in answer if pair[1]["event_id"] > after] if after else answer
+
+
+class Divides(ForeignService.handler):
+    """Gives each event of a run in progress to the one of its readers that asks for it first."""
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        taken: set[str] = self.service.noted.setdefault("taken", set())
+        for due, event in events:
+            run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
+            is_live = run is not None and run.age < run.lasts
+            frame = next(super().encode_due(iter([(due, event)])))
+            if not is_live or event["event_id"] not in taken:
+                taken |= {event["event_id"]} if is_live else set()
+                yield frame
+        yield self.service.closing()
+
+
 def ignore_cursor(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Stream a whole run whatever the cursor is."""
     return usual(run, {name: value for name, value in query.items() if name != "last_event_id"})
@@ -249,11 +281,30 @@ SENTENCES = [
         get=ignore_cursor,
         said=["begins with the first event again, as if its cursor had no effect"],
     ),
+    # The third of the tries at the newest event is the first that is at the newest event.
+    service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),
     service(
-        "restarts-at-the-newest: resume.live -> fail resume.live",
+        "restarts-at-the-newest: resume.live -> fail resume.live/newest",
+        events=in_bursts,
         get=restart_at_the_newest,
         lasts=1.5,
         said=["at the newest event of a run in progress"],
+    ),
+    # What a resumed stream lacks explains that it has no end.
+    service("numbers: resume.* stream.* -> exit 0", prepare=greet, events=number_all),
+    service(
+        "compares-as-text: resume.no-gap stream.terminal -> fail resume.no-gap stream.terminal/resumed",
+        prepare=greet,
+        events=number_all,
+        get=compare_as_text,
+        said=["(1 cause: resume.no-gap)", "the first is event 10"],
+    ),
+    service(
+        "divides: resume.live stream.terminal -> fail resume.live stream.terminal",
+        prepare=lambda self, usual, run: setattr(run, "steps", [say(" ".join(map(str, range(50))))]),
+        handler=Divides,
+        lasts=2.0,
+        said=["(1 cause: resume.live/divided)"],
     ),
     # The curl line asks for what the run asked for, and says of the answer what the run says.
     service(

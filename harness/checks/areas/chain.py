@@ -312,8 +312,7 @@ def not_while_running(
     if ended and control and all(one is not None and _is_late(one, control) for one in tries):
         message = "a create that continues a run in progress waits for the run, and is accepted then"
         actual = f"{early[PLAIN].seconds:.1f} s; {control.seconds:.1f} s when the run had settled"
-        code, mild = "chain.running/waits", Severity.NON_STRICT
-        waits = Finding.from_code(code, message, "400 at once", actual, severity=mild)
+        waits = Finding.from_code("chain.running/waits", message, "400 at once", actual)
         yield waits.at(exchange=f"early[{PLAIN}]")
         return
     if accepted and status_of(look) != "in_progress":
@@ -324,7 +323,7 @@ def not_while_running(
 
 def _is_late(chained: Exchange, control: Exchange) -> bool:
     """Whether an accepted create took much longer than the same one did when its parent had settled."""
-    return chained.status in SUCCESS and chained.seconds >= 2 * control.seconds + 1.0
+    return chained.status in SUCCESS and chained.seconds >= 2 * control.seconds + 0.5
 
 
 def continues_at_once(

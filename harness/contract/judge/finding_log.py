@@ -105,6 +105,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "stream.stop-once/open": _LOST,
     "stream.no-interleave": _LOST,
     "stream.terminal": (*_LOST, "stream.framing/unended"),
+    "stream.terminal/resumed": (*_LOST, "stream.framing/unended"),
 }
 """For each defect that may be unavoidable, the codes that make it so."""
 
@@ -123,7 +124,7 @@ def with_causes(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(
         replace(
             finding,
-            cause="" if number is None else findings[number].stable_code,
+            cause=finding.cause if number is None else findings[number].stable_code,
             weight=finding.weight + caused[place],
         )
         for place, (finding, number) in enumerate(zip(findings, causes, strict=True))

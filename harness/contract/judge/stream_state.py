@@ -16,6 +16,7 @@ from itertools import islice, pairwise
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from harness.contract.data.json_parse import loads
 from harness.contract.judge.errors import UnframedError, status_of_code
@@ -206,12 +207,13 @@ class StreamState:
         if state is State.EXPECT_CREATED:
             self._report("stream.first/no-event", "the stream ended without any event", CREATED, "nothing")
         else:
-            self._report(
-                "stream.terminal",
-                f"the {'resumed ' if self._start == 'resumed' else ''}stream ended without a final event",
-                "interaction.completed or an error event",
-                "the end of the body",
-            )
+            end = ("interaction.completed or an error event", "the end of the body")
+            if self._start == "resumed":  # a server that loses events after a cursor loses the last ones, too
+                message = "the resumed stream ended without a final event"
+                lost = Finding.from_code("stream.terminal/resumed", message, *end)
+                self.found.append(replace(lost, cause="resume.no-gap"))
+            else:
+                self._report("stream.terminal", "the stream ended without a final event", *end)
 
     def _enter(self, state: State) -> None:
         self.state = state
