@@ -50,7 +50,9 @@ def asks_the_contract(function: Any, seen: set[Any]) -> bool:
         if not home.startswith(("harness.checks", __name__)):
             continue
         names = set(names_in(part.__code__))
-        if names & _READINGS or any(asks_the_contract(part.__globals__.get(name), seen) for name in names):
+        known = part.__globals__
+        spaces = [known, *(vars(known[name]) for name in names if inspect.ismodule(known.get(name)))]
+        if names & _READINGS or any(asks_the_contract(space.get(name), seen) for space in spaces for name in names):
             return True
     return False
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.checks.vocabulary import resources, runs
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -18,28 +19,6 @@ from harness.checks.vocabulary.expect import (
     note,
     object_in,
     text_in,
-)
-from harness.checks.vocabulary.resources import (
-    delete_and_look,
-    each_once,
-    entries,
-    judge_life,
-    judge_values,
-    list_with,
-    pages_holding,
-)
-from harness.checks.vocabulary.runs import (
-    NOBODY,
-    find_model,
-    find_stand_in,
-    id_of,
-    need_id,
-    poll_until_found,
-    poll_until_settled,
-    polls,
-    settled,
-    start_agent,
-    status_of,
 )
 from harness.checks.vocabulary.shared import HELLO, send_wrong_creates
 from harness.contract import read
@@ -61,22 +40,22 @@ from harness.wire import Exchange
 def an_agent_run(t: RequestBuilder) -> Steps:
     """A managed agent's first turn, second turns without and with its environment, and a model's turn."""
     turn = {"agent": t.agent, "input": HELLO, "background": True}
-    created = yield from start_agent(t, turn)
+    created = yield from runs.start_agent(t, turn)
     seen: Exchanges = {"created": created, "of_nobody": []}
-    if find_model(created):
-        seen["of_nobody"] = [(yield from start_agent(t, turn, agent=NOBODY))]
-    found = id_of(created)
+    if runs.find_model(created):
+        seen["of_nobody"] = [(yield from runs.start_agent(t, turn, agent=runs.NOBODY))]
+    found = runs.id_of(created)
     if not found:
         return stop_exercise(seen, f"the agent's run has no id: {format_answer(created)}")
-    polled = yield from polls(t, found, whole=True)
+    polled = yield from runs.polls(t, found, whole=True)
     seen["polled"] = polled
-    if not settled(polled[-1]) or status_of(polled[-1]) != "completed":
+    if not runs.settled(polled[-1]) or runs.status_of(polled[-1]) != "completed":
         return stop_exercise(seen, f"the agent's run did not complete: {format_answer(polled[-1])}")
     turn = {"agent": t.agent, "input": HELLO, "previous_interaction_id": found, "background": True}
     seen["bare"] = yield Send(t.create(turn))
     seen["chained"] = yield Send(t.create(turn, environment=environment_of(polled[-1]) or t.environment))
-    chained = id_of(seen["chained"])
-    seen["chained_polled"] = (yield from polls(t, chained, whole=True)) if chained else []
+    chained = runs.id_of(seen["chained"])
+    seen["chained_polled"] = (yield from runs.polls(t, chained, whole=True)) if chained else []
     if chained:  # no stream brought it, and no look after its end has shown it before
         yield Send(t.get(chained))
     return {**seen, "mixed": (yield Send(t.create(input=HELLO, previous_interaction_id=found)))}
@@ -95,10 +74,10 @@ def an_agent_with_a_limit(t: RequestBuilder) -> Steps:
     if not t.agent.startswith("antigravity"):
         raise Unmet(f"the type of agent_config for {t.agent} is unknown")
     body = {"agent": t.agent, "input": "Write a poem of twenty lines into poem.txt.", "background": True}
-    created = yield from start_agent(t, body, agent_config={"type": "antigravity", "max_total_tokens": 20})
-    if not id_of(created):
+    created = yield from runs.start_agent(t, body, agent_config={"type": "antigravity", "max_total_tokens": 20})
+    if not runs.id_of(created):
         return stop_exercise({"created": created}, f"the agent's run has no id: {format_answer(created)}")
-    return {"created": created, "polled": (yield from poll_until_settled(t, id_of(created)))}
+    return {"created": created, "polled": (yield from runs.poll_until_settled(t, runs.id_of(created)))}
 
 
 @exercise(requests=4)
@@ -118,7 +97,7 @@ def environment_of(exchange: Exchange) -> str:
 
 def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding]:
     for control in of_nobody:
-        if model := find_stand_in(created, control):
+        if model := runs.find_stand_in(created, control):
             message = f"the model {model!r} ran, as it does for an agent that does not exist"
             yield Finding.from_code("agent.field/model", message, "a run of the agent", "a run of a model").at(
                 exchange="created", pointer="$.model"
@@ -126,13 +105,13 @@ def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding
 
 
 def keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
-    if status_of(polled[-1]) != "incomplete":
+    if runs.status_of(polled[-1]) != "incomplete":
         ends = finding("the run has an unexpected status", expected="incomplete", actual=format_answer(polled[-1]))
         yield ends.at(exchange=f"polled[{len(polled) - 1}]")
 
 
 def tells_its_environment(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
-    if not settled(polled[-1]):
+    if not runs.settled(polled[-1]):
         raise Unmet("the run did not settle")
     if not any(environment_of(answer) for answer in [created, *polled]):
         yield finding("the response has no environment_id", "a non-empty string", format_answer(polled[-1]))
@@ -169,12 +148,15 @@ QUESTION = "In which year was the first lighthouse with a Fresnel lens lit? Two 
 def a_planned_research(t: RequestBuilder) -> Steps:
     """A run that shall plan, and one that continues it and shall report."""
     planned: Exchange = yield Send(t.create(_research(t, QUESTION, planning=True)))
-    seen: Exchanges = {"planned": planned, "plan": (yield from poll_until_settled(t, need_id(planned)))[-1]}
+    seen: Exchanges = {
+        "planned": planned,
+        "plan": (yield from runs.poll_until_settled(t, runs.need_id(planned)))[-1],
+    }
     go_on = _research(t, "The plan is good. Go on.", planning=False)
-    seen["begun"] = yield Send(t.create(go_on, previous_interaction_id=id_of(planned)))
+    seen["begun"] = yield Send(t.create(go_on, previous_interaction_id=runs.id_of(planned)))
     seen["report"] = seen["begun"]
     if seen["begun"].status in SUCCESS:
-        seen["report"] = (yield from poll_until_settled(t, need_id(seen["begun"])))[-1]
+        seen["report"] = (yield from runs.poll_until_settled(t, runs.need_id(seen["begun"])))[-1]
     return seen
 
 
@@ -185,7 +167,7 @@ def _research(t: RequestBuilder, text: str, *, planning: bool) -> dict[str, Any]
 
 
 def completes(answer: Exchange, what: str) -> Iterator[Finding]:
-    status = status_of(answer)
+    status = runs.status_of(answer)
     if status in ("failed", "cancelled", "incomplete"):
         raise Unmet(f"{what} was not created: {format_answer(answer)}")
     if status != "completed":
@@ -217,18 +199,18 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the target did not create all agents: {format_answer(seen['made'][-1])}")
     seen["twice"] = yield Send(t.request("POST", "agents", _describe_agent(t, OWN[0])))
     seen["reserved"] = yield Send(t.request("POST", "agents", _describe_agent(t, "gemini-harness-check")))
-    seen["unknown"] = yield Send(t.request("GET", f"agents/{NOBODY}"))
+    seen["unknown"] = yield Send(t.request("GET", f"agents/{runs.NOBODY}"))
     seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
     change = {"description": CHANGED}
     seen["patched"] = yield Send(
         t.request("PATCH", f"agents/{OWN[0]}", change, query={"update_mask": "description"})
     )
-    seen["listed"] = yield from list_with(t, "agents", OWN[1], page_size=50)
-    seen["paged"] = yield from pages_holding(t, "agents", OWN)
-    seen["ran"] = yield from start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
-    seen |= yield from delete_and_look(t, f"agents/{OWN[0]}")
-    ran = id_of(seen["ran"])
-    seen["left"] = (yield from poll_until_found(t, ran))[-1] if ran else None
+    seen["listed"] = yield from resources.list_with(t, "agents", OWN[1], page_size=50)
+    seen["paged"] = yield from resources.pages_holding(t, "agents", OWN)
+    seen["ran"] = yield from runs.start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
+    seen |= yield from resources.delete_and_look(t, f"agents/{OWN[0]}")
+    ran = runs.id_of(seen["ran"])
+    seen["left"] = (yield from runs.poll_until_found(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
     return seen
 
@@ -283,22 +265,24 @@ def are_made(made: list[Exchange]) -> Iterator[Finding]:
         yield from at(f"made[{number}]", expect_object(answer))
         # Vertex returns the operation that creates it (documented)
         begins = f"/agents/{name}/operations/" in str(object_in(answer).get("name", ""))
-        if answer.status in SUCCESS and id_of(answer) != name and not begins:
-            yield finding("the agent has another id", name, id_of(answer) or "none", exchange=f"made[{number}]")
+        if answer.status in SUCCESS and runs.id_of(answer) != name and not begins:
+            yield finding(
+                "the agent has another id", name, runs.id_of(answer) or "none", exchange=f"made[{number}]"
+            )
 
 
 def can_be_managed(
     made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
 ) -> Iterator[Finding]:
     yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
-    yield from judge_life("agents", {"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
+    yield from resources.judge_life("agents", {"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:
     if patched.status in CLIENT_ERROR or patched.status == 501:
         raise NotApplicable(f"the target does not offer PATCH of agents: {format_answer(patched)}")
     yield from expect_object(patched)
-    yield from judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
+    yield from resources.judge_values(patched, {"description": CHANGED, "system_instruction": INSTRUCTION})
 
 
 def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) -> Iterator[Finding]:
@@ -326,7 +310,7 @@ def lists_them(listed: Exchange) -> Iterator[Finding]:
         return
     if not isinstance(body.get("agents", []), list):
         yield finding("`agents` is not an array", "an array", format_value(body.get("agents")))
-    names = [entry.get("id") for entry in entries(listed, "agents")]
+    names = [entry.get("id") for entry in resources.entries(listed, "agents")]
     for name in OWN:
         if name not in names:
             say = note if body.get("next_page_token") else finding
@@ -334,4 +318,4 @@ def lists_them(listed: Exchange) -> Iterator[Finding]:
 
 
 def pages_hold_each_once(paged: list[Exchange]) -> Iterator[Finding]:
-    yield from each_once(paged, "agents", OWN)
+    yield from resources.each_once(paged, "agents", OWN)

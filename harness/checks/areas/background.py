@@ -11,6 +11,7 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -18,46 +19,11 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.runs import (
-    HELD_AFTER,
-    LONG,
-    LONGER,
-    BackgroundRun,
-    describe_end,
-    id_of,
-    look_at_all,
-    need_id,
-    open_stream,
-    poll_after_stream,
-    poll_for,
-    poll_for_output,
-    poll_until_found,
-    poll_until_settled,
-    polls,
-    read_whole_stream,
-    release_run,
-    script,
-    settled,
-    status_of,
-)
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
 from harness.contract.data.transcript import output_steps
-from harness.contract.judge.agreement import (
-    CUT_SHORT,
-    judge_changes,
-    judge_completed_early,
-    judge_end_status,
-    judge_end_stays,
-    judge_growth,
-    judge_id,
-    judge_identity,
-    judge_result,
-    judge_updated,
-    judge_waiting,
-    pending_calls,
-)
+from harness.contract.judge import agreement
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
@@ -81,27 +47,29 @@ def a_background_run(t: RequestBuilder) -> Steps:
     If it does not settle, its stream is read: if that reports an end, `outlived` are the GETs after it.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
-    found = id_of(seen["created"])
+    found = runs.id_of(seen["created"])
     if not found:
         return stop_exercise(seen, f"the background create returned no id: {format_answer(seen['created'])}")
-    seen["polled"], seen["outlived"] = (yield from polls(t, found, whole=True)), None
-    if not settled(seen["polled"][-1]):
+    seen["polled"], seen["outlived"] = (yield from runs.polls(t, found, whole=True)), None
+    if not runs.settled(seen["polled"][-1]):
         seen["outlived"] = yield from _ask_after_its_stream(t, found)
         return stop_exercise(seen, f"the run did not settle within {t.wait:.3g} s")
-    seen["polled"] += yield from poll_for_output(t, found, seen["polled"][-1])
+    seen["polled"] += yield from runs.poll_for_output(t, found, seen["polled"][-1])
     return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
 
 
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
     """The GET long after the stream of a run showed its end, or a call; None if it did not."""
-    stream: Exchange = yield Finish((yield from open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
+    stream: Exchange = yield Finish((yield from runs.open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
     events, steps = read(stream).events, read(stream).streamed_steps
     ended = (completion(events) or {}).get("status") in ("completed", "requires_action")
-    has_called = bool(events) and events[-1].get("event_type") == "step.stop" and bool(pending_calls(steps))
+    has_called = (
+        bool(events) and events[-1].get("event_type") == "step.stop" and bool(agreement.pending_calls(steps))
+    )
     if not ended and not has_called:  # one that is still open may have shown a whole call, and nothing after it
         return None
-    last = (yield from (poll_after_stream(t, found) if ended else polls(t, found)))[-1]
-    return None if settled(last) or not status_of(last) else last
+    last = (yield from (runs.poll_after_stream(t, found) if ended else runs.polls(t, found)))[-1]
+    return None if runs.settled(last) or not runs.status_of(last) else last
 
 
 @exercise(requests=3, interactions=1)
@@ -112,26 +80,26 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
     settled may have waited for it, or for anything else: both are sent `twice`, and `foreground`, `short` and
     `quick` show how long such calls take otherwise.
     """
-    held = yield from script(t, "lasts", hold={"after": HELD_AFTER})
-    text = f"{LONG} (lasts)"
+    held = yield from runs.script(t, "lasts", hold={"after": runs.HELD_AFTER})
+    text = f"{runs.LONG} (lasts)"
     created: Exchange = yield Send(t.create(input=text, background=True))
-    found = id_of(created)
+    found = runs.id_of(created)
     seen: Exchanges = {"created": created, "held": held, "longer": None, "foreground": None, "short": None}
     seen |= {"twice": [], "quick": []}
-    if settled(created) and not held:
-        seen["longer"] = yield Send(t.create(input=LONGER, background=True))
+    if runs.settled(created) and not held:
+        seen["longer"] = yield Send(t.create(input=runs.LONGER, background=True))
     if not found:
         return stop_exercise(seen, f"the background create returned no id: {format_answer(created)}")
-    looked = seen["looked"] = (yield from poll_until_found(t, found))[-1]
-    if settled(looked) and (_is_late(looked) or (status_of(created) in RUNNING and _is_late(created))):
+    looked = seen["looked"] = (yield from runs.poll_until_found(t, found))[-1]
+    if runs.settled(looked) and (_is_late(looked) or (runs.status_of(created) in RUNNING and _is_late(created))):
         second: Exchange = yield Send(t.create(input=text, background=True))
-        seen["twice"] = [second, (yield Send(t.get(id_of(second) or found)))]
+        seen["twice"] = [second, (yield Send(t.get(runs.id_of(second) or found)))]
         seen["foreground"] = yield Send(t.create(input=text))
         seen["short"] = yield Send(t.create(input=HELLO, background=True))
-        first = id_of(seen["foreground"]) or found  # the first GET of a run that is over may be slow, too
+        first = runs.id_of(seen["foreground"]) or found  # the first GET of a run that is over may be slow, too
         seen["quick"] = [(yield Send(t.get(found))), (yield Send(t.get(first)))]
     seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
-    yield from release_run(t, BackgroundRun(found, created, held))
+    yield from runs.release_run(t, runs.BackgroundRun(found, created, held))
     return seen
 
 
@@ -148,19 +116,19 @@ def a_background_call(t: RequestBuilder) -> Steps:
     """
     body = {"input": QUESTION, "tools": [WEATHER], "background": True, **FORCED}
     created: Exchange = yield Send(t.create(body))
-    found = need_id(created)
-    polled = yield from poll_for(t, found, t.gone_within, to_the_end=True)
-    outlived = (yield from _ask_after_its_stream(t, found)) if status_of(polled[-1]) in RUNNING else None
-    if outlived is None and not settled(polled[-1]):
-        polled = yield from poll_until_settled(t, found)
+    found = runs.need_id(created)
+    polled = yield from runs.poll_for(t, found, t.gone_within, to_the_end=True)
+    outlived = (yield from _ask_after_its_stream(t, found)) if runs.status_of(polled[-1]) in RUNNING else None
+    if outlived is None and not runs.settled(polled[-1]):
+        polled = yield from runs.poll_until_settled(t, found)
     seen: Exchanges = {"called": polled[-1], "outlived": outlived}
     look = None if outlived is None else min(t.wait, _STREAM_LOOK)
-    replayed = yield from read_whole_stream(t.get(found, stream=True), look)
-    streamed = yield from read_whole_stream(t.create(body, stream=True), look)
+    replayed = yield from runs.read_whole_stream(t.get(found, stream=True), look)
+    streamed = yield from runs.read_whole_stream(t.create(body, stream=True), look)
     seen["call_streams"] = {"GET": replayed, "POST": streamed}
     if outlived is not None:
         return stop_exercise(seen, "GET shows the run in progress, although its stream has shown a function call")
-    yield from look_at_all(t, streamed)
+    yield from runs.look_at_all(t, streamed)
     try:
         result = result_of(first_call(polled[-1]))
     except Unmet as unmet:
@@ -173,8 +141,8 @@ def a_background_call(t: RequestBuilder) -> Steps:
 
 
 def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
-    yield from judge_id("bg.create", id_of(created))
-    if not status_of(created):
+    yield from agreement.judge_id("bg.create", runs.id_of(created))
+    if not runs.status_of(created):
         yield finding("the response has no status", "in_progress", format_answer(created))
 
 
@@ -188,7 +156,7 @@ def does_not_wait(
 ) -> Iterator[Finding]:
     interaction_in(created)
     least = min(created.seconds, twice[0].seconds) if twice else 0.0
-    waits = status_of(created) in RUNNING and least >= 1.0
+    waits = runs.status_of(created) in RUNNING and least >= 1.0
     if waits and foreground is not None and short is not None and least >= 0.8 * foreground.seconds:
         message = "the create waits for the run, which has settled at the first GET after it"
         times = f"{created.seconds:.1f} s, and {foreground.seconds:.1f} s in the foreground"
@@ -198,27 +166,27 @@ def does_not_wait(
             yield late.at(exchange="created")
         elif foreground.seconds <= least / 2:  # else each create of this server is slow
             yield replace(late, severity=Severity.NON_STRICT).at(exchange="created")
-    if not settled(created):
+    if not runs.settled(created):
         return
-    if not held and (longer is None or not settled(longer)):
-        if longer is None or not status_of(longer):
+    if not held and (longer is None or not runs.settled(longer)):
+        if longer is None or not runs.status_of(longer):
             raise Unmet("the run settled before its create returned", race_lost=True)
         return
     name, last = ("longer", longer) if longer is not None else ("created", created)
     seconds = f"{last.seconds:.1f} s"
     message = f"the create waits for the run: it returned after {seconds} with a settled run"
-    if status_of(last) == "completed" and any(judge_result(interaction_in(last))):
+    if runs.status_of(last) == "completed" and any(agreement.judge_result(interaction_in(last))):
         message = f"the create returns `completed` after {seconds}, before there is any output"
     elif not _is_late(last):
         message = f"`background` seems to be ignored: even a run with a long response settled after {seconds}"
-    yield finding(message, "in_progress", status_of(last), exchange=name)
+    yield finding(message, "in_progress", runs.status_of(last), exchange=name)
 
 
 def shows_a_run_at_once(looked: Exchange, twice: list[Exchange], quick: list[Exchange]) -> Iterator[Finding]:
     interaction_in(looked)  # a denial is told by `get.ok`
     usual = max((answer.seconds for answer in quick), default=0.0)
     both = (looked, twice[-1]) if twice else ()
-    if both and all(settled(one) and _is_late(one) and one.seconds >= 4 * usual for one in both):
+    if both and all(runs.settled(one) and _is_late(one) and one.seconds >= 4 * usual for one in both):
         message = "a GET of a run in progress waits until the run has settled"
         actual = f"{looked.seconds:.1f} s; a GET of one that has ended took {usual:.2f} s"
         yield finding(message, "in_progress at once", actual, exchange="looked")
@@ -235,53 +203,58 @@ def comes_to_an_end(rule: str, polled: list[Exchange]) -> Iterator[Finding]:
     last, place = polled[-1], f"polled[{len(polled) - 1}]"
     yield from at(place, expect_interaction(last))
     if last.status in SUCCESS:
-        yield from at(place, judge_end_status(rule, status_of(last)))
+        yield from at(place, agreement.judge_end_status(rule, runs.status_of(last)))
 
 
 def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
     if outlived is not None:  # the GET long after the end of the stream
         age = outlived.headers.get("age")
-        shown = f"{status_of(outlived)}, from a cache (Age: {age})" if age else status_of(outlived)
+        shown = f"{runs.status_of(outlived)}, from a cache (Age: {age})" if age else runs.status_of(outlived)
         message, place = "GET shows a run in progress long after its stream completed", "outlived"
         yield finding(message, "completed", shown, code="bg.result/outlived", exchange=place, pointer="$.status")
         return
     body = interaction_in(polled[-1])
     if body.get("status") != "completed":
-        raise Unmet(f"the run {describe_end(body.get('status'))}, so there is no result of one that completed")
-    first = next((look for look in polled if status_of(look) == "completed"), polled[-1])
-    late = list(judge_completed_early(interaction_in(first), body))
+        raise Unmet(
+            f"the run {runs.describe_end(body.get('status'))}, so there is no result of one that completed"
+        )
+    first = next((look for look in polled if runs.status_of(look) == "completed"), polled[-1])
+    late = list(agreement.judge_completed_early(interaction_in(first), body))
     yield from at(f"polled[{polled.index(first)}]", late)
     if not late:
-        yield from at(f"polled[{len(polled) - 1}]", judge_result(body))
+        yield from at(f"polled[{len(polled) - 1}]", agreement.judge_result(body))
 
 
 def shows_the_same_interaction(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
     for number, answer in enumerate(polled):
         if answer.status in SUCCESS:
-            yield from at(f"polled[{number}]", judge_identity("bg.same-id", id_of(created), id_of(answer)))
+            yield from at(
+                f"polled[{number}]",
+                agreement.judge_identity("bg.same-id", runs.id_of(created), runs.id_of(answer)),
+            )
 
 
 def stays_settled(polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
-    end = status_of(polled[-1])
+    end = runs.status_of(polled[-1])
     for number, answer in enumerate(later):
         place = f"later[{number}]"
         yield from at(place, expect_interaction(answer))
         if answer.status in SUCCESS:
-            yield from at(place, judge_end_stays(end, status_of(answer)))
+            yield from at(place, agreement.judge_end_stays(end, runs.status_of(answer)))
 
 
 def takes_nothing_back(polled: list[Exchange]) -> Iterator[Finding]:
     pairs = [
         (number, object_in(before), object_in(after))
         for number, (before, after) in enumerate(pairwise(polled), 1)
-        if status_of(before) in RUNNING and status_of(after) not in ("", *CUT_SHORT)
+        if runs.status_of(before) in RUNNING and runs.status_of(after) not in ("", *agreement.CUT_SHORT)
     ]
     if not any(output_steps(before) for _, before, _ in pairs):
         raise Unmet("no poll showed output of the run in progress")
     for number, before, after in pairs:
-        yield from at(f"polled[{number}]", judge_growth(before, after))
+        yield from at(f"polled[{number}]", agreement.judge_growth(before, after))
 
 
 def moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
@@ -290,7 +263,7 @@ def moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
 
 def sets_no_time_back(created: Exchange, polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
-    yield from judge_updated(map(object_in, [created, *polled, *later]))
+    yield from agreement.judge_updated(map(object_in, [created, *polled, *later]))
 
 
 # --- what the judges share
@@ -298,10 +271,10 @@ def sets_no_time_back(created: Exchange, polled: list[Exchange], later: list[Exc
 
 def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
     """Yield a finding for every two consecutive statuses that the lifecycle does not allow."""
-    statuses = [status for status in map(status_of, history) if status]
+    statuses = [status for status in map(runs.status_of, history) if status]
     if not statuses:
         raise Unmet("no response contained a status")
-    yield from judge_changes(statuses, rule)
+    yield from agreement.judge_changes(statuses, rule)
 
 
 # --- a function call in the background
@@ -310,18 +283,20 @@ def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
 def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[Finding]:
     if outlived is not None:
         message = "GET shows a run in progress, although its stream has shown a function call"
-        hangs = Finding.from_code("bg.requires-action/outlived", message, "requires_action", status_of(outlived))
+        hangs = Finding.from_code(
+            "bg.requires-action/outlived", message, "requires_action", runs.status_of(outlived)
+        )
         yield hangs.at(exchange="outlived", pointer="$.status")
         return
-    if status_of(called) == "requires_action" and not calls_in(called):
+    if runs.status_of(called) == "requires_action" and not calls_in(called):
         message, expected = "GET shows `requires_action`, and no call that waits for a result", "a function_call"
         lost = Finding.from_code("bg.requires-action/no-call", message, expected, "none")
         yield lost.at(exchange="called", pointer="$.steps")
         return
     calls = need_calls(called)
-    if status_of(called) in CUT_SHORT:
-        raise Unmet(f"the run ended as {status_of(called)}, so it waits for no result")
-    yield from at("called", judge_waiting("bg.requires-action", status_of(called), calls))
+    if runs.status_of(called) in agreement.CUT_SHORT:
+        raise Unmet(f"the run ended as {runs.status_of(called)}, so it waits for no result")
+    yield from at("called", agreement.judge_waiting("bg.requires-action", runs.status_of(called), calls))
 
 
 def waits_when_streamed(call_streams: dict[str, Exchange]) -> Iterator[Finding]:
@@ -329,9 +304,9 @@ def waits_when_streamed(call_streams: dict[str, Exchange]) -> Iterator[Finding]:
     for name, stream in call_streams.items():
         steps = read(stream).streamed_steps if is_stream(stream) else []
         end = completion(events_in(stream)) if is_stream(stream) else None
-        if end is not None and pending_calls(steps):
+        if end is not None and agreement.pending_calls(steps):
             waiting += 1
-            found = judge_waiting("bg.requires-action-streamed", end.get("status"), steps)
+            found = agreement.judge_waiting("bg.requires-action-streamed", end.get("status"), steps)
             yield from at(f"call_streams[{name}]", found)
     if not waiting:
         raise Unmet("no stream of a background run that ended in order has a pending call")

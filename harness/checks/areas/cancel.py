@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from harness.checks.vocabulary import runs, streams
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -20,42 +21,8 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     object_in,
 )
-from harness.checks.vocabulary.runs import (
-    HELD_AFTER,
-    LONG,
-    LONGER,
-    LONGEST,
-    describe_end,
-    id_of,
-    list_moments,
-    need_id,
-    open_stream,
-    poll_until_found,
-    poll_until_settled,
-    polls,
-    read_whole_stream,
-    script,
-    start_held_run,
-    status_of,
-)
 from harness.checks.vocabulary.shared import HELLO
-from harness.checks.vocabulary.streams import (
-    completion,
-    decode_frames,
-    events_in,
-    expect_stream,
-    is_stream,
-    stream_id,
-)
-from harness.contract.judge.agreement import (
-    judge_cancel_shows,
-    judge_cancelled,
-    judge_cancelled_end,
-    judge_identity,
-    judge_result_stays,
-    judge_stays,
-    judge_unchanged,
-)
+from harness.contract.judge import agreement
 from harness.contract.judge.history.creates import judge_cancel_answer
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_value
@@ -79,7 +46,7 @@ from harness.outcome import Finding, Severity, Unmet
 from harness.wire import By, Exchange, LiveStream
 from harness.wire.message import segment
 
-_TEXTS = (LONG, LONGER, LONGEST)
+_TEXTS = (runs.LONG, runs.LONGER, runs.LONGEST)
 _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
@@ -103,21 +70,21 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
                 raise
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
-        end = status_of(seen["polled"][0])
+        end = runs.status_of(seen["polled"][0])
         late = seen["bystander"].seconds >= max(1.0, _TIMES * seen["run"].seconds)
         waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
     seen["waits"] = waits
     reader, last = seen.pop("reader"), seen["polled"][-1]
-    if status_of(last) != "cancelled":
+    if runs.status_of(last) != "cancelled":
         yield Close(reader)
         return stop_exercise(
             {**seen, **_UNPOSTED, **_UNREPEATED},
             f"no response showed the run as `cancelled`: {format_answer(last)}",
         )
     seen["stream"] = stream = yield Finish(reader)
-    parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, id_of(seen["run"]), last, seen["cancelled"])]
+    parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, runs.id_of(seen["run"]), last, seen["cancelled"])]
     if "stream" in t.capabilities and stream.ending.by is not By.LIMIT:
         parts.append(_cancel_a_streamed_create(t))
     after, *posted = yield from play_each(parts)
@@ -141,26 +108,28 @@ def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange, cancel
         once_more: Exchange = yield Send(t.cancel(found), timeout=within)
         seen["silent"] = once_more if _is_silent(once_more) else None
     seen["latest"] = seen["later"]
-    if list(judge_result_stays(object_in(last), object_in(seen["later"]))):  # counts may come late, but not go on
+    if list(
+        agreement.judge_result_stays(object_in(last), object_in(seen["later"]))
+    ):  # counts may come late, but not go on
         yield Wait(_A_MOMENT)
         seen["latest"] = yield Send(t.get(found))
     # Seconds for the stream of a run that is over: nothing keeps it open.
-    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True), min(t.wait, 5.0))
+    seen["replay"] = yield from runs.read_whole_stream(t.get(found, stream=True), min(t.wait, 5.0))
     return seen
 
 
 def _cancel_a_streamed_create(t: RequestBuilder) -> Part[Exchanges]:
     """Cancel a run while the stream of its create is read; nothing if no look showed the run in progress."""
-    yield from script(t, "posted", hold={"after": HELD_AFTER})
-    reader: LiveStream = yield Open(t.create(input=f"{LONG} (posted)", background=True, stream=True))
-    found = stream_id(decode_frames((yield Read(reader, 1)))) if reader.status in SUCCESS else ""
+    yield from runs.script(t, "posted", hold={"after": runs.HELD_AFTER})
+    reader: LiveStream = yield Open(t.create(input=f"{runs.LONG} (posted)", background=True, stream=True))
+    found = streams.stream_id(streams.decode_frames((yield Read(reader, 1)))) if reader.status in SUCCESS else ""
     look = (yield Send(t.get(found))) if found else None
-    if look is None or status_of(look) not in RUNNING:
+    if look is None or runs.status_of(look) not in RUNNING:
         yield Close(reader)
         return _UNPOSTED
     seen: Exchanges = {"posted": (yield Send(t.cancel(found)))}
-    seen["posted_polled"] = polled = yield from polls(t, found, whole=True)
-    is_over = status_of(polled[-1]) == "cancelled"
+    seen["posted_polled"] = polled = yield from runs.polls(t, found, whole=True)
+    is_over = runs.status_of(polled[-1]) == "cancelled"
     return {**seen, "posted_stream": (yield Finish(reader)) if is_over else (yield Close(reader))}
 
 
@@ -178,18 +147,18 @@ _UNPOSTED: Exchanges = {"posted": None, "posted_polled": [], "posted_stream": No
 
 def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     """Begin a run and cancel it as the official clients do: without a body, but labeled as JSON. Then poll it."""
-    run = yield from start_held_run(t, "cancel", text=text)
-    reader: LiveStream = yield from open_stream(t, run.id)
+    run = yield from runs.start_held_run(t, "cancel", text=text)
+    reader: LiveStream = yield from runs.open_stream(t, run.id)
     yield Read(reader, 1)
     bystander: Exchange = yield Send(t.create(input=f"{text} (bystander)", background=True))
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
     seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
     seen["bystander"] = bystander
-    beside = found if (found := id_of(bystander)) != run.id else ""
+    beside = found if (found := runs.id_of(bystander)) != run.id else ""
     seen["beside"] = (yield Send(t.get(beside))) if beside else None
-    seen["polled"] = yield from polls(t, run.id, patient=reader.status != 404, whole=True)
-    if beside and status_of(seen["beside"]) in RUNNING:
+    seen["polled"] = yield from runs.polls(t, run.id, patient=reader.status != 404, whole=True)
+    if beside and runs.status_of(seen["beside"]) in RUNNING:
         seen["beside"] = yield Send(t.get(beside))
         yield Send(t.cancel(beside))  # it would cost tokens until its end
         yield Send(t.get(beside))  # what a look at the run showed stays
@@ -229,9 +198,9 @@ def can_be_cancelled(
         _excuse_a_lost_race(cancelled, polled)
     yield from expect_reply("cancel.ok", cancelled)
     if cancelled.status in SUCCESS:
-        if id_of(run) not in {id_of(answer) for answer in (cancelled, *polled)} - {""}:
+        if runs.id_of(run) not in {runs.id_of(answer) for answer in (cancelled, *polled)} - {""}:
             raise Unmet("neither the cancel nor a GET returned the requested id")
-        yield from judge_cancel_answer(cancelled, id_of(run))
+        yield from judge_cancel_answer(cancelled, runs.id_of(run))
     if posted is not None and posted.status in CLIENT_ERROR and not _is_lost(held, posted, posted_polled):
         message = "a run whose create is streamed cannot be canceled"
         yield finding(message, "2xx", format_answer(posted), code="cancel.ok/streamed", exchange="posted")
@@ -253,16 +222,18 @@ def is_seen(
 ) -> Iterator[Finding]:
     if not held and waits:
         raise Unmet(_BLOCKED)
-    last = status_of(polled[-1])
+    last = runs.status_of(polled[-1])
     if posted is not None and posted.status in SUCCESS:
-        at_once = status_of(cancelled) == "cancelled"  # no cancel of this target comes too late without a word
+        at_once = (
+            runs.status_of(cancelled) == "cancelled"
+        )  # no cancel of this target comes too late without a word
         ignored = at_once and _went_on(posted, posted_polled)
         message = "a canceled run whose create is streamed does not reach the status `cancelled`"
         judged = ignored or not _is_lost(held, posted, posted_polled)
-        for one in judge_cancelled(status_of(posted_polled[-1])) if judged else ():
+        for one in agreement.judge_cancelled(runs.status_of(posted_polled[-1])) if judged else ():
             place = f"posted_polled[{len(posted_polled) - 1}]"
             yield replace(one, message=message, code="cancel.state/streamed").at(exchange=place)
-    if beside is not None and status_of(beside) == "cancelled" and last == "cancelled":
+    if beside is not None and runs.status_of(beside) == "cancelled" and last == "cancelled":
         message = "a cancel stops another run, too, which was not canceled"
         others = Finding.from_code("cancel.state/others", message, "a run in progress", "cancelled")
         yield others.at(exchange="beside", pointer="$.status")
@@ -285,30 +256,30 @@ def is_seen(
             actual=f"in progress {late:.1f} s later, then {last}",
         ).at(exchange=f"polled[{len(polled) - 1}]")
     else:
-        yield from judge_cancelled(last)
+        yield from agreement.judge_cancelled(last)
 
 
 def answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
-    if status_of(polled[-1]) != "cancelled" or status_of(cancelled) != "cancelled":
+    if runs.status_of(polled[-1]) != "cancelled" or runs.status_of(cancelled) != "cancelled":
         raise Unmet("the cancel did not return a canceled interaction")
-    yield from at("cancelled", judge_cancel_shows(interaction_in(cancelled), interaction_in(polled[-1])))
+    yield from at("cancelled", agreement.judge_cancel_shows(interaction_in(cancelled), interaction_in(polled[-1])))
 
 
 def stays_cancelled(polled: list[Exchange], later: Exchange) -> Iterator[Finding]:
-    statuses = [status_of(answer) for answer in [*polled, later]]
+    statuses = [runs.status_of(answer) for answer in [*polled, later]]
     if "cancelled" not in statuses:
         raise Unmet("no response showed the run as `cancelled`")
-    yield from judge_stays(statuses)
+    yield from agreement.judge_stays(statuses)
 
 
 def costs_no_more(later: Exchange, latest: Exchange) -> Iterator[Finding]:
-    if status_of(latest) != "cancelled":
-        raise Unmet(f"the run did not stay canceled: it {describe_end(status_of(latest))}")
-    yield from at("latest", judge_result_stays(interaction_in(later), interaction_in(latest)))
+    if runs.status_of(latest) != "cancelled":
+        raise Unmet(f"the run did not stay canceled: it {runs.describe_end(runs.status_of(latest))}")
+    yield from at("latest", agreement.judge_result_stays(interaction_in(later), interaction_in(latest)))
 
 
 def can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
-    yield from judge_identity("cancel.get-after", id_of(run), id_of(later))
+    yield from agreement.judge_identity("cancel.get-after", runs.id_of(run), runs.id_of(later))
 
 
 def ends_open_streams(
@@ -322,15 +293,15 @@ def ends_open_streams(
             words = (f"{name} did not end", "an end after the cancel", format_ending(reading))
             yield Finding.from_code("cancel.stream-ends/hangs", *words).at(exchange=place)
             return
-    ended = completion(events_in(replay)) if is_stream(replay) else None
+    ended = streams.completion(streams.events_in(replay)) if streams.is_stream(replay) else None
     if ended is not None and is_settled(ended.get("status")) and ended["status"] != "cancelled":
         message = "a stream that is opened after the cancel ends with another status than GET shows"
         words = (message, "cancelled", format_value(ended["status"]))
         yield Finding.from_code("cancel.stream-ends/replay", *words).at(exchange="replay")
-    yield from at("stream", expect_stream(stream))
-    yield from at("stream", judge_cancelled_end(events_in(stream)))
-    if posted_stream is not None and status_of(posted_polled[-1]) == "cancelled":
-        yield from at("posted_stream", judge_cancelled_end(events_in(posted_stream)))
+    yield from at("stream", streams.expect_stream(stream))
+    yield from at("stream", agreement.judge_cancelled_end(streams.events_in(stream)))
+    if posted_stream is not None and runs.status_of(posted_polled[-1]) == "cancelled":
+        yield from at("posted_stream", agreement.judge_cancelled_end(streams.events_in(posted_stream)))
 
 
 # --- what the judges share
@@ -349,30 +320,30 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     It cannot if a refused cancel is followed by a poll that shows the run in progress, if the cancel returns a
     cancelled interaction, or if the run is seen in progress long after an accepted cancel.
     """
-    status = status_of(polled[-1])
+    status = runs.status_of(polled[-1])
     if status not in ("completed", "requires_action", "incomplete", "failed"):
         return ""
     if status == "failed" and cancelled.status in SUCCESS:  # a user who cancelled it sees an error without a cause
         return ""
     if cancelled.status in CLIENT_ERROR:
-        return "" if status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel"
+        return "" if runs.status_of(polled[0]) in RUNNING else f"the run ended as {status} before the cancel"
     if cancelled.status in SUCCESS:
         # Seconds within which an accepted cancel takes effect; a run that still goes on then was not cancelled.
-        in_time = status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= 2.0
+        in_time = runs.status_of(cancelled) == "cancelled" or (_find_last_running(polled) or 0.0) >= 2.0
         return "" if in_time else f"the cancel was accepted, but the run ended as {status}"
     return f"the run ended as {status} before the cancel"
 
 
 def _went_on(cancelled: Exchange, polled: list[Exchange]) -> bool:
     """Whether a run went on after its cancel, and completed too soon to tell what the cancel would have done."""
-    accepted = cancelled.status in SUCCESS and status_of(cancelled) in RUNNING
-    went_on = status_of(polled[0]) in RUNNING and status_of(polled[-1]) == "completed"
+    accepted = cancelled.status in SUCCESS and runs.status_of(cancelled) in RUNNING
+    went_on = runs.status_of(polled[0]) in RUNNING and runs.status_of(polled[-1]) == "completed"
     return accepted and went_on and bool(_explain_lost_race(cancelled, polled))
 
 
 def _find_last_running(polled: list[Exchange]) -> float | None:
     """The seconds after the cancel at which a poll last showed the run in progress; None if none did."""
-    running = [moment for moment, answer in list_moments(polled) if status_of(answer) in RUNNING]
+    running = [moment for moment, answer in runs.list_moments(polled) if runs.status_of(answer) in RUNNING]
     return running[-1] if running else None
 
 
@@ -382,18 +353,18 @@ def _find_last_running(polled: list[Exchange]) -> float | None:
 @exercise(requests=10, interactions=2)
 def late_cancels(t: RequestBuilder) -> Steps:
     """Cancels of a foreground interaction and a background run, both of them finished."""
-    found = need_id((yield Send(t.create(input=HELLO))))
+    found = runs.need_id((yield Send(t.create(input=HELLO))))
     seen: Exchanges = {
-        "before": (yield from poll_until_found(t, found))[-1],
+        "before": (yield from runs.poll_until_found(t, found))[-1],
         "foreground": (yield Send(t.cancel(found))),
         "after": (yield Send(t.get(found))),
     }
-    run = id_of((yield Send(t.create(input=HELLO, background=True))))
+    run = runs.id_of((yield Send(t.create(input=HELLO, background=True))))
     if not run:
         return stop_exercise(seen, "the target started no background run")
     return {
         **seen,
-        "settled_before": (yield from poll_until_settled(t, run))[-1],
+        "settled_before": (yield from runs.poll_until_settled(t, run))[-1],
         "settled": (yield Send(t.cancel(run))),
         "settled_after": (yield Send(t.get(run))),
     }
@@ -402,4 +373,4 @@ def late_cancels(t: RequestBuilder) -> Steps:
 def leaves_the_result(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:
     old = interaction_in(before)
     yield from expect_interaction(after)
-    yield from judge_unchanged(rule, old, interaction_in(after))
+    yield from agreement.judge_unchanged(rule, old, interaction_in(after))

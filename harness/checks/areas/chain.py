@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -21,21 +22,6 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
-from harness.checks.vocabulary.runs import (
-    LONG,
-    LONGER,
-    describe_end,
-    id_of,
-    look_at_all,
-    need_id,
-    poll_for,
-    poll_until_found,
-    poll_until_settled,
-    read_whole_stream,
-    release_run,
-    start_held_run,
-    status_of,
-)
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
@@ -66,8 +52,8 @@ def a_chain(t: RequestBuilder) -> Steps:
     creates name one that does not exist, in each mode: a target that accepts it, too, ignores all parents.
     """
     parent: Exchange = yield Send(t.create(input=_ask("parent")))
-    found = need_id(parent)
-    before = (yield from poll_until_found(t, found))[-1]
+    found = runs.need_id(parent)
+    before = (yield from runs.poll_until_found(t, found))[-1]
     seen: Exchanges = {"parent": parent, "before": before}
     branches = (
         _make_children(t, parent, patient=before.status != 404),
@@ -79,10 +65,10 @@ def a_chain(t: RequestBuilder) -> Steps:
     for part in (children, *others):
         seen |= part
     # What these show of the turns, one of them as a stream, must agree, which every run judges.
-    yield from look_at_all(t, seen["sibling"], seen["streamed"])
-    if "resume" in t.capabilities and (sibling := id_of(seen["sibling"])):
-        yield from read_whole_stream(t.get(sibling, stream=True))
-    if seen["grandchild"] is not None and (third := id_of(seen["grandchild"])):
+    yield from runs.look_at_all(t, seen["sibling"], seen["streamed"])
+    if "resume" in t.capabilities and (sibling := runs.id_of(seen["sibling"])):
+        yield from runs.read_whole_stream(t.get(sibling, stream=True))
+    if seen["grandchild"] is not None and (third := runs.id_of(seen["grandchild"])):
         yield Send(t.get(third, include_input=True))
     seen["stray"] = yield from send_refused(t, {"input": HELLO, "previous_interaction_id": UNKNOWN_ID})
     # Last, since an exercise that ends with a refusal looks like one that was not offered.
@@ -91,14 +77,14 @@ def a_chain(t: RequestBuilder) -> Steps:
 
 def _make_children(t: RequestBuilder, parent: Exchange, *, patient: bool) -> Part[Exchanges]:
     """Two children of a parent, of which the first one is read before and after the second one is made."""
-    found = id_of(parent)
+    found = runs.id_of(parent)
     child: Exchange = yield Send(t.create(input=_ask("child"), previous_interaction_id=found))
-    sibling, child_id = t.create(input=_ask("sibling"), previous_interaction_id=found), id_of(child)
+    sibling, child_id = t.create(input=_ask("sibling"), previous_interaction_id=found), runs.id_of(child)
     if not child_id:
         absent = dict.fromkeys(("child_read", "child_again", "refused", "grandchild", "retold"))
         return {"child": child, **absent, "sibling": (yield Send(sibling))}
     # If not even the parent was found, do not wait for the child.
-    child_read = (yield from poll_until_found(t, child_id, patient=patient))[-1]
+    child_read = (yield from runs.poll_until_found(t, child_id, patient=patient))[-1]
     seen: Exchanges = {"child": child, "child_read": child_read, "sibling": (yield Send(sibling))}
     seen |= yield from send_each(
         child_again=t.get(child_id), refused=t.create(input=[_STRAY_RESULT], previous_interaction_id=child_id)
@@ -129,17 +115,17 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
     A judge of the whole run reads that GET. The second must not know the first.
     """
     unstored: Exchange = yield Send(t.create(input=_ask("unstored"), previous_interaction_id=parent, store=False))
-    if unstored.status in SUCCESS and id_of(unstored):
-        yield Send(t.get(id_of(unstored)))
+    if unstored.status in SUCCESS and runs.id_of(unstored):
+        yield Send(t.get(runs.id_of(unstored)))
     last: Exchange | None = None
     if "background" in t.capabilities:
         body = {"input": _ask("backgrounded"), "previous_interaction_id": parent, "background": True}
         last = yield Send(t.create(body))
-        if found := id_of(last):
-            last = (yield from poll_for(t, found, t.wait))[-1]
-    if last is None or status_of(last) != "completed":
+        if found := runs.id_of(last):
+            last = (yield from runs.poll_for(t, found, t.wait))[-1]
+    if last is None or runs.status_of(last) != "completed":
         return {"backgrounded": last, "after_backgrounded": None}
-    after = t.create(input=_ask("grandchild"), previous_interaction_id=id_of(last))
+    after = t.create(input=_ask("grandchild"), previous_interaction_id=runs.id_of(last))
     return {"backgrounded": last, "after_backgrounded": (yield Send(after))}
 
 
@@ -150,31 +136,33 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     If that one seems to wait for its run, it is sent `twice`. A run of the same input `apart` from the chain then
     shows whether such a run takes as long as that.
     """
-    run = yield from start_held_run(t, "chain")
+    run = yield from runs.start_held_run(t, "chain")
     early = yield from send_refused(t, {"input": HELLO, "previous_interaction_id": run.id})
-    look = (yield from poll_until_found(t, run.id))[-1]
+    look = (yield from runs.poll_until_found(t, run.id))[-1]
     yield Send(t.get(run.id, include_input=True))  # every run judges that a run in progress shows its input, too
-    yield from release_run(t, run)
+    yield from runs.release_run(t, run)
     seen: Exchanges = {"begun": run.created, "early": early, "look": look, "control": None, "again": None}
-    end = (yield from poll_until_settled(t, run.id))[-1]
-    if status_of(end) != "completed":
-        return stop_exercise(seen, f"the run to continue {describe_end(status_of(end))}, and did not complete")
+    end = (yield from runs.poll_until_settled(t, run.id))[-1]
+    if runs.status_of(end) != "completed":
+        return stop_exercise(
+            seen, f"the run to continue {runs.describe_end(runs.status_of(end))}, and did not complete"
+        )
     seen["late"] = seen["control"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
-    if is_settled(status_of(look)) and _is_late(early[PLAIN], seen["control"]):  # once may be chance
-        second = id_of((yield Send(t.create(input=LONG, background=True))))
+    if is_settled(runs.status_of(look)) and _is_late(early[PLAIN], seen["control"]):  # once may be chance
+        second = runs.id_of((yield Send(t.create(input=runs.LONG, background=True))))
         seen["again"] = yield Send(t.create(input=HELLO, previous_interaction_id=second or run.id))
-    body = {"input": LONGER, "previous_interaction_id": run.id, "background": True}
+    body = {"input": runs.LONGER, "previous_interaction_id": run.id, "background": True}
     seen["continued"] = yield Send(t.create(body))
     seen["apart"] = seen["twice"] = None
     if _waited_longer(seen["continued"], run.created):  # once may be chance
         seen["twice"] = yield Send(t.create(body))
-        apart: Exchange = yield Send(t.create(input=LONGER, background=True))
+        apart: Exchange = yield Send(t.create(input=runs.LONGER, background=True))
         yield Wait(min(seen["continued"].seconds, seen["twice"].seconds) / 2)
-        if found := id_of(apart):
+        if found := runs.id_of(apart):
             seen["apart"] = yield Send(t.get(found))
     for begun in (seen["continued"], seen["apart"]):  # they would cost tokens until their end
-        if begun is not None and status_of(begun) in RUNNING:
-            yield Send(t.cancel(id_of(begun)))
+        if begun is not None and runs.status_of(begun) in RUNNING:
+            yield Send(t.cancel(runs.id_of(begun)))
     return seen
 
 
@@ -243,12 +231,12 @@ def _build_input(text: str) -> dict[str, Any]:
 def can_be_continued(
     parent: Exchange, child: Exchange, refused: Exchange | None, grandchild: Exchange | None
 ) -> Iterator[Finding]:
-    if status_of(parent) != "completed":
-        raise Unmet(f"the run to continue {describe_end(status_of(parent))}, and did not complete")
+    if runs.status_of(parent) != "completed":
+        raise Unmet(f"the run to continue {runs.describe_end(runs.status_of(parent))}, and did not complete")
     yield from expect_reply("chain.ok", child)
     if child.status in SUCCESS:
-        yield from judge_own_id("chain.ok", id_of(child), id_of(parent))
-    if refused is None or grandchild is None or status_of(child) != "completed":
+        yield from judge_own_id("chain.ok", runs.id_of(child), runs.id_of(parent))
+    if refused is None or grandchild is None or runs.status_of(child) != "completed":
         return
     if refused.status in CLIENT_ERROR and grandchild.status in CLIENT_ERROR:
         message = "after a create that the server refused, a completed interaction cannot be continued"
@@ -263,9 +251,12 @@ def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]
     yield from at("child_read", expect_interaction(child_read))
     if child_read.status not in SUCCESS:
         return
-    if id_of(child_read) != id_of(child):
+    if runs.id_of(child_read) != runs.id_of(child):
         yield finding(
-            "GET returned another interaction", id_of(child), id_of(child_read) or "no id", exchange="child_read"
+            "GET returned another interaction",
+            runs.id_of(child),
+            runs.id_of(child_read) or "no id",
+            exchange="child_read",
         )
     if output_steps(body) and not output_steps(interaction_in(child_read)):
         lost = finding(
@@ -278,7 +269,7 @@ def names_its_parent(parent: Exchange, child: Exchange, child_read: Exchange | N
     bodies = [interaction_in(child)]
     if child_read is not None and child_read.status in SUCCESS:
         bodies.append(interaction_in(child_read))
-    yield from judge_echo(id_of(parent), bodies)
+    yield from judge_echo(runs.id_of(parent), bodies)
 
 
 def answers_its_own_steps(parent: Exchange, child: Exchange) -> Iterator[Finding]:
@@ -307,7 +298,7 @@ def not_while_running(
     again: Exchange | None,
 ) -> Iterator[Finding]:
     accepted = any(answer.status in SUCCESS for answer in early.values())
-    ended = status_of(begun) in RUNNING and is_settled(status_of(look))
+    ended = runs.status_of(begun) in RUNNING and is_settled(runs.status_of(look))
     tries = (early[PLAIN], again)
     if ended and control and all(one is not None and _is_late(one, control) for one in tries):
         message = "a create that continues a run in progress waits for the run, and is accepted then"
@@ -315,7 +306,7 @@ def not_while_running(
         waits = Finding.from_code("chain.running/waits", message, "400 at once", actual)
         yield waits.at(exchange=f"early[{PLAIN}]")
         return
-    if accepted and status_of(look) != "in_progress":
+    if accepted and runs.status_of(look) != "in_progress":
         raise Unmet("no response showed the run in progress after the chained create", race_lost=True)
     what = "the previous_interaction_id of a run in progress"
     yield from expect_refused("chain.running", "early", early, what)
@@ -331,17 +322,17 @@ def continues_at_once(
 ) -> Iterator[Finding]:
     interaction_in(continued)
     # Both have waited for a run only if one of the same input was in progress after half that time.
-    if twice is None or apart is None or status_of(apart) not in RUNNING:
+    if twice is None or apart is None or runs.status_of(apart) not in RUNNING:
         return
     if _waited_longer(continued, begun) and _waited_longer(twice, begun):
         waited = continued.seconds - begun.seconds
         message = f"the create waits for the run: it returned {waited:.1f} s later than one without a parent"
-        yield finding(message, "in_progress, as without a parent", status_of(continued))
+        yield finding(message, "in_progress, as without a parent", runs.status_of(continued))
 
 
 def _waited_longer(continued: Exchange, begun: Exchange) -> bool:
     """Whether a background create returned a settled run, and later than the create of a run in progress did."""
-    return is_settled(status_of(continued)) and continued.seconds - begun.seconds >= 1.0
+    return is_settled(runs.status_of(continued)) and continued.seconds - begun.seconds >= 1.0
 
 
 def takes_all_steps(
@@ -563,8 +554,8 @@ def remembers_in_background(
     yield from expect_interaction(backgrounded)
     if backgrounded.status not in SUCCESS:
         return
-    if status_of(backgrounded) != "completed":
-        raise Unmet(f"the background turn {describe_end(status_of(backgrounded))}, and did not complete")
+    if runs.status_of(backgrounded) != "completed":
+        raise Unmet(f"the background turn {runs.describe_end(runs.status_of(backgrounded))}, and did not complete")
     tokens = _read_tokens(interaction_in(backgrounded))
     yield from _judge_remembered("background", parent, child, backgrounded, tokens)
 

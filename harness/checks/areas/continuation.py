@@ -8,19 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from harness.checks.vocabulary import streams
 from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in
 from harness.checks.vocabulary.runs import id_of, need_id, read_whole_stream, script, status_of
 from harness.checks.vocabulary.shared import HELLO
-from harness.checks.vocabulary.streams import (
-    Event,
-    completion,
-    deltas,
-    events_in,
-    inner,
-    kind,
-    of_kind,
-    stream_id,
-)
 from harness.contract.data.transcript import output_text
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
@@ -80,14 +71,14 @@ def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
 
 
 def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
-    events = events_in(streamed)
-    end = completion(events)
+    events = streams.events_in(streamed)
+    end = streams.completion(events)
     if end is None:
         yield finding("the stream has no interaction.completed", f"one with {PAUSED}", "none")
         return
     if end.get("status") != PAUSED:
         yield finding("the stream does not report the pause", PAUSED, format_value(end.get("status")))
-    places: list[Any] = [end, *of_kind(events, "interaction.status_update")]
+    places: list[Any] = [end, *streams.of_kind(events, "interaction.status_update")]
     if not any(place.get("continuation_token") for place in places):
         yield finding("the stream contains no token", "a non-empty continuation_token", "none")
 
@@ -98,9 +89,9 @@ def an_answer_with_checkpoints(t: RequestBuilder) -> Steps:
     marker = "checkpoints"
     yield from script(t, marker, text=HOPS, hops=3, checkpoints=True)
     whole: Exchange = yield from read_whole_stream(t.create(input=f"{HELLO} ({marker})", stream=True))
-    events = events_in(whole)
+    events = streams.events_in(whole)
     token, _ = _find_first_checkpoint(events)
-    rest = t.create(continuation_token=token, previous_interaction_id=stream_id(events))
+    rest = t.create(continuation_token=token, previous_interaction_id=streams.stream_id(events))
     return {"whole": whole, "rest": (yield Send(rest)) if token else None}
 
 
@@ -110,8 +101,8 @@ def continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Fin
     yield from at("rest", expect_interaction(rest))
     if rest.status not in SUCCESS:
         return
-    events = events_in(whole)
-    if id_of(rest) in ("", stream_id(events)):
+    events = streams.events_in(whole)
+    if id_of(rest) in ("", streams.stream_id(events)):
         yield finding("the continuation has no id of its own", "a new id", id_of(rest) or "none", exchange="rest")
     _, before = _find_first_checkpoint(events)
     again = output_text(interaction_in(rest))
@@ -120,12 +111,12 @@ def continues_from_there(whole: Exchange, rest: Exchange | None) -> Iterator[Fin
         yield finding("the response starts again", expected, format_value(again), exchange="rest")
 
 
-def _find_first_checkpoint(events: Sequence[Event]) -> tuple[str, str]:
+def _find_first_checkpoint(events: Sequence[streams.Event]) -> tuple[str, str]:
     """The first token in a status update, and the text that came before it."""
     for index, event in enumerate(events):
-        token = event.get("continuation_token") if kind(event) == "interaction.status_update" else None
+        token = event.get("continuation_token") if streams.kind(event) == "interaction.status_update" else None
         if isinstance(token, str) and token:
-            texts = (inner(delta, "delta").get("text") for delta in deltas(events[:index], "text"))
+            texts = (streams.inner(delta, "delta").get("text") for delta in streams.deltas(events[:index], "text"))
             return token, "".join(text for text in texts if isinstance(text, str))
     return "", ""
 

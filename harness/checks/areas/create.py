@@ -14,6 +14,7 @@ from unicodedata import normalize
 
 from msgspec.structs import replace
 
+from harness.checks.vocabulary import streams
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -41,15 +42,6 @@ from harness.checks.vocabulary.modes import (
 )
 from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream, status_of
 from harness.checks.vocabulary.shared import HELLO, SPELLED, UNKNOWN_ID, send_wrong_creates
-from harness.checks.vocabulary.streams import (
-    completion,
-    cursor,
-    deltas,
-    events_in,
-    expect_stream,
-    is_stream,
-    stream_id,
-)
 from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.transcript import output_contents, output_steps, output_text, steps_of, steps_text
@@ -335,8 +327,8 @@ def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Itera
         raise Unmet(f"the plain create was rejected: {format_answer(formatted)}")
     if streamed.status in CLIENT_ERROR:
         raise Unmet(f"the target does not stream formats: {format_answer(streamed)}")
-    yield from at(f"modes[{STREAMED}]", expect_stream(streamed))
-    status = (completion(events_in(streamed)) or {}).get("status")
+    yield from at(f"modes[{STREAMED}]", streams.expect_stream(streamed))
+    status = (streams.completion(streams.events_in(streamed)) or {}).get("status")
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
     for mode, text in {STREAMED: "", **_read_texts(modes)}.items():
@@ -489,11 +481,13 @@ def _resume_a_thought(t: RequestBuilder, config: Mapping[str, Any]) -> Part[None
     background = {"background": True} if "background" in t.capabilities else {}
     body = {"input": SPELLED, "generation_config": {**config, "thinking_summaries": "auto"}, **background}
     streamed = yield from read_whole_stream(t.create(body, stream=True), t.waiting.of(t.wait))
-    events = events_in(streamed) if is_stream(streamed) and not streamed.truncated else []
-    pieces = ([cursor(event) for event in deltas(events, kind)] for kind in ("thought_summary", "text"))
+    events = streams.events_in(streamed) if streams.is_stream(streamed) and not streamed.truncated else []
+    pieces = (
+        [streams.cursor(event) for event in streams.deltas(events, kind)] for kind in ("thought_summary", "text")
+    )
     cursors = [found[0] for found in pieces if found and found[0]]
     yield from send_each(
-        **{token: t.get(stream_id(events), stream=True, last_event_id=token) for token in cursors}
+        **{token: t.get(streams.stream_id(events), stream=True, last_event_id=token) for token in cursors}
     )
 
 

@@ -8,15 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import at, expect_status, finding, require_answer
-from harness.checks.vocabulary.resources import (
-    delete_and_look,
-    judge_life,
-    judge_pages,
-    judge_values,
-    make_and_page,
-    read_and_list,
-)
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
@@ -48,7 +41,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     if not id_of(seen["made"]):
         return stop_exercise(seen, f"the target created no credential: {format_answer(seen['made'])}")
     seen["twice"] = yield Send(t.request("POST", "credentials", body))
-    seen |= yield from read_and_list(t, path)
+    seen |= yield from resources.read_and_list(t, path)
     if "environments" in t.capabilities:
         entry = {"domain": "api.example.com", "credential": OWN}
         sandbox = {"network": {"allowlist": [entry]}}
@@ -58,7 +51,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     changed = {"type": "bearer_token", "token": SECRETS[1]}
     seen["patched"] = yield Send(t.request("PATCH", path, changed))
     seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
-    return {**seen, **(yield from delete_and_look(t, path))}
+    return {**seen, **(yield from resources.delete_and_look(t, path))}
 
 
 @exercise(requests=9)
@@ -67,17 +60,17 @@ def credentials_in_pages(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"bare": (yield Send(t.request("POST", "credentials", {"type": "bearer_token"})))}
     bodies = [{"id": f"{OWN}-{number}", "type": "bearer_token", "token": SECRETS[0]} for number in (1, 2)]
     yield from send_each(**{body["id"]: t.request("DELETE", f"credentials/{body['id']}") for body in bodies})
-    return {**seen, **(yield from make_and_page(t, "credentials", *bodies))}
+    return {**seen, **(yield from resources.make_and_page(t, "credentials", *bodies))}
 
 
-pages_hold_each_once = judge_pages("credentials")
+pages_hold_each_once = resources.judge_pages("credentials")
 
 
 def can_be_managed(*, made: Exchange, patched: Exchange, **answers: Any) -> Iterator[Finding]:
     shows = {"id": OWN}
-    yield from judge_life("credentials", shows, made=made, patched=patched, **answers)
+    yield from resources.judge_life("credentials", shows, made=made, patched=patched, **answers)
     for name, answer in (("made", made), ("patched", patched)):
-        yield from at(name, judge_values(answer, shows))
+        yield from at(name, resources.judge_values(answer, shows))
 
 
 take(can_be_managed, "made", "patched", "fetched", "listed", "deleted", "gone")

@@ -10,17 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from harness.checks.areas.background import moves
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import at, finding, interaction_in
-from harness.checks.vocabulary.runs import (
-    need_id,
-    poll_until_settled,
-    polls,
-    read_whole_stream,
-    require_script,
-    script,
-    settled,
-    status_of,
-)
 from harness.checks.vocabulary.shared import HELLO
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.contract import read
@@ -46,43 +37,43 @@ ERROR = {"code": "api_error", "message": "The run failed on purpose."}
 @exercise(requests=4, interactions=1)
 def a_queued_run(t: RequestBuilder) -> Steps:
     """A run that is queued before it begins; on a target that cannot be scripted this happens by chance."""
-    queued = yield from script(t, "queued-run", queued=1, ticks=1)
+    queued = yield from runs.script(t, "queued-run", queued=1, ticks=1)
     created: Exchange = yield Send(t.create(input=f"{HELLO} (queued-run)", background=True))
-    found = need_id(created)
-    return {"queued": queued, "history": [created, *(yield from polls(t, found))]}
+    found = runs.need_id(created)
+    return {"queued": queued, "history": [created, *(yield from runs.polls(t, found))]}
 
 
 @exercise(requests=5, interactions=1)
 def a_failed_run(t: RequestBuilder) -> Steps:
     """A run that was scripted to fail, polled and replayed."""
-    yield from require_script(t, "failed-run", status="failed", errors=[ERROR])
+    yield from runs.require_script(t, "failed-run", status="failed", errors=[ERROR])
     created: Exchange = yield Send(t.create(input=f"{HELLO} (failed-run)", background=True))
-    found = need_id(created)
-    polled = yield from polls(t, found)
-    return {"failed": polled[-1], "failed_stream": (yield from read_whole_stream(t.get(found, stream=True)))}
+    found = runs.need_id(created)
+    polled = yield from runs.polls(t, found)
+    return {"failed": polled[-1], "failed_stream": (yield from runs.read_whole_stream(t.get(found, stream=True)))}
 
 
 @exercise(requests=5, interactions=1)
 def a_run_cut_short(t: RequestBuilder) -> Steps:
     """A run whose output is limited to one token, polled and replayed."""
-    yield from script(t, "short-run", status="incomplete", text="Hel")
+    yield from runs.script(t, "short-run", status="incomplete", text="Hel")
     body = {"input": f"{HELLO} (short-run)", "generation_config": {"max_output_tokens": 1}}
     created: Exchange = yield Send(t.create(body, background=True))
-    found = need_id(created)
-    polled = yield from poll_until_settled(t, found)
-    return {"cut_short": polled[-1], "its_stream": (yield from read_whole_stream(t.get(found, stream=True)))}
+    found = runs.need_id(created)
+    polled = yield from runs.poll_until_settled(t, found)
+    return {"cut_short": polled[-1], "its_stream": (yield from runs.read_whole_stream(t.get(found, stream=True)))}
 
 
 # --- judges
 
 
 def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Finding]:
-    if all(status_of(answer) != "queued" for answer in history):
+    if all(runs.status_of(answer) != "queued" for answer in history):
         if not queued:
             raise Unmet("no run was queued", race_lost=True, remedy="while the server queues runs")
         yield finding("no response showed the run as `queued`", "queued", format_answer(history[0]))
     yield from moves("bg.queued", history)
-    if not settled(history[-1]):
+    if not runs.settled(history[-1]):
         yield finding("a queued run never settled", "a settled status", format_answer(history[-1]))
 
 
@@ -94,12 +85,12 @@ def says_why(failed: Exchange) -> Iterator[Finding]:
 
 
 def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
-    if status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
+    if runs.status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
         made = count_output(interaction_in(cut_short).get("usage"))
         if made > 1:
             raise Unmet(f"the limit of one output token was ignored: the run returned {made} and is not truncated")
         remedy = "with a model that writes more than one token (`--model`)"
-        raise Unmet(f"one token was sufficient: {status_of(cut_short)!r}", race_lost=True, remedy=remedy)
+        raise Unmet(f"one token was sufficient: {runs.status_of(cut_short)!r}", race_lost=True, remedy=remedy)
     yield from at("cut_short", shows(cut_short, "incomplete"))
     yield from at("its_stream", streams(its_stream, "incomplete"))
 
@@ -116,7 +107,7 @@ def _read_stream_status(stream: Exchange) -> str:
 
 def shows(got: Exchange, status: str) -> Iterator[Finding]:
     """Require `status` in a GET."""
-    if status_of(got) != status:
+    if runs.status_of(got) != status:
         yield finding("GET does not show the status of the run", status, format_answer(got))
 
 
@@ -144,15 +135,15 @@ def a_long_answer(t: RequestBuilder) -> Steps:
 
     Looks that came too early to find it are left out.
     """
-    scripted = yield from script(t, "long-answer", text=TEXT, hops=3)
+    scripted = yield from runs.script(t, "long-answer", text=TEXT, hops=3)
     # Output tokens: two hops of the service.
     config = {"max_output_tokens": 131_072}
     body = {"input": f"{INPUT} (long-answer)", "background": True, "generation_config": config}
-    found = need_id((yield Send(t.create(body))))
+    found = runs.need_id((yield Send(t.create(body))))
     seen: Exchanges = {"asked": found, "text": TEXT if scripted else ""}
-    polled = yield from poll_until_settled(t, found)
+    polled = yield from runs.poll_until_settled(t, found)
     seen["polled"] = [answer for answer in polled if answer.status in SUCCESS]
-    seen["streamed"] = yield from read_whole_stream(t.get(found, stream=True))
+    seen["streamed"] = yield from runs.read_whole_stream(t.get(found, stream=True))
     return seen
 
 

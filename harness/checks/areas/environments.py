@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from harness.checks.areas.agents import environment_of
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import (
     at,
     expect_object,
@@ -22,21 +23,6 @@ from harness.checks.vocabulary.expect import (
     note,
     object_in,
     text_in,
-)
-from harness.checks.vocabulary.resources import (
-    continue_by_range,
-    continue_upload,
-    delete_and_look,
-    entries,
-    find_upload_url,
-    ids,
-    judge_lives,
-    judge_pages,
-    next_token,
-    pages,
-    pages_holding,
-    read_and_list,
-    start_headers,
 )
 from harness.checks.vocabulary.runs import id_of, need_id, poll_until_settled
 from harness.checks.vocabulary.shared import HELLO
@@ -72,13 +58,13 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
         unknown=t.request("GET", "environments/harness-no-such-environment"),
     )
     two = id_of(seen["second"])
-    seen |= yield from read_and_list(t, path)
+    seen |= yield from resources.read_and_list(t, path)
     seen["expected"] = [found for found in (one, two) if found]
     # A few pages: the user or other exercises may have made many.
-    size = max(1, len(entries(seen["listed"], "environments")) // 3) if seen["listed"].succeeded else 1
-    seen["paged"] = yield from pages_holding(t, "environments", seen["expected"], size=size)
+    size = max(1, len(resources.entries(seen["listed"], "environments")) // 3) if seen["listed"].succeeded else 1
+    seen["paged"] = yield from resources.pages_holding(t, "environments", seen["expected"], size=size)
     others = [send(t.request("DELETE", f"environments/{segment(two)}"))] if two else []
-    life, *_ = yield from play_each((delete_and_look(t, path), *others))
+    life, *_ = yield from play_each((resources.delete_and_look(t, path), *others))
     return {**seen, **life}
 
 
@@ -90,9 +76,9 @@ def an_environment_of_the_user(t: RequestBuilder) -> Steps:
     if not one or interaction_in(seen["made"]).get("mode") != SELF_HOSTED:
         return stop_exercise(seen, f"the target created no self-hosted environment: {format_answer(seen['made'])}")
     path = f"environments/{segment(one)}"
-    seen |= yield from read_and_list(t, path)
-    seen["own"] = yield from pages(t, "environments", 1000, mode=SELF_HOSTED)
-    seen["others"] = yield from pages(t, "environments", 1000, mode=ON_DEMAND)
+    seen |= yield from resources.read_and_list(t, path)
+    seen["own"] = yield from resources.pages(t, "environments", 1000, mode=SELF_HOSTED)
+    seen["others"] = yield from resources.pages(t, "environments", 1000, mode=ON_DEMAND)
     yield Send(t.request("DELETE", path))
     return seen
 
@@ -115,7 +101,7 @@ def environments_that_cannot_be(t: RequestBuilder) -> Steps:
 # --- judges of environments
 
 
-can_be_managed = judge_lives("environments", {})
+can_be_managed = resources.judge_lives("environments", {})
 
 
 def says_its_status(answer: Exchange) -> Iterator[Finding]:
@@ -130,18 +116,18 @@ def shows_its_key_once(made: Exchange, fetched: Exchange, listed: Exchange) -> I
         yield finding("the create returned no key", KEY, "none", exchange="made")
     if text_in(fetched, KEY):
         yield finding("a later response contains the key", "none", "a key", exchange="fetched")
-    if any(entry.get(KEY) for entry in entries(listed, "environments")):
+    if any(entry.get(KEY) for entry in resources.entries(listed, "environments")):
         yield finding("the list contains the key", "none", "a key", exchange="listed")
 
 
 def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -> Iterator[Finding]:
-    one, listed = id_of(made), ids(own, "environments")
-    if one not in listed and next_token(own[-1]):
+    one, listed = id_of(made), resources.ids(own, "environments")
+    if one not in listed and resources.next_token(own[-1]):
         raise Unmet(f"the list is longer than {len(own)} pages")
     if one not in listed:
         yield finding("the list of its mode lacks the environment", one, "not listed", exchange="own[0]")
     for number, page in enumerate(others):
-        if one in ids([page], "environments"):
+        if one in resources.ids([page], "environments"):
             yield finding(
                 "the list of the other mode contains the environment", expected="not listed", actual=one
             ).at(exchange=f"others[{number}]")
@@ -157,7 +143,7 @@ def counts_are_whole(fetched: Exchange) -> Iterator[Finding]:
             yield finding(f"`{name}` is not a count", "an integer or digits", format_value(body[name]))
 
 
-pages_hold_each_once = judge_pages("environments")
+pages_hold_each_once = resources.judge_pages("environments")
 
 
 # --- the files of an environment: what is listed, what is downloaded, what a fork gets
@@ -177,12 +163,12 @@ def files_of_an_environment_in_pages(t: RequestBuilder) -> Steps:
     sources = [{"type": "inline", "target": name, "content": NOTE} for name in NOTES]
     found = yield from open_environment(t, {"sources": sources})
     path = f"environments/{segment(found)}"
-    paged = yield from pages(t, f"{path}/files", 1, recursive=True)
+    paged = yield from resources.pages(t, f"{path}/files", 1, recursive=True)
     yield Send(t.request("DELETE", path))
     return {"paged": paged, "expected": NOTES}
 
 
-pages_hold_each_file_once = judge_pages("files", "path")
+pages_hold_each_file_once = resources.judge_pages("files", "path")
 
 
 @exercise(requests=10)
@@ -261,7 +247,7 @@ holds_the_note, holds_the_first, holds_the_second, holds_the_third = (
 
 
 def _paths_in(listing: Exchange) -> list[str]:
-    return [str(entry.get("path")).strip("/") for entry in entries(listing, "files")]
+    return [str(entry.get("path")).strip("/") for entry in resources.entries(listing, "files")]
 
 
 def _unpack(data: bytes) -> dict[str, bytes] | None:
@@ -280,7 +266,7 @@ PATH, BELOW = "harness-upload.txt", "harness/new/upload.txt"
 RESUMED, COMMANDED = "harness-resumed.txt", "harness-by-command.txt"
 
 X_UPLOAD = (("x-upload-content-type", "text/plain"), ("x-upload-content-length", str(len(SECOND))))
-X_GOOG = start_headers(SECOND, "text/plain")
+X_GOOG = resources.start_headers(SECOND, "text/plain")
 
 
 @exercise(requests=10)
@@ -315,13 +301,13 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
     path = f"environments/{segment((yield from open_environment(t, {})))}"
     started: Exchange = yield Send(_put(t, f"{path}/files/{RESUMED}", None, *X_UPLOAD, uploadType="resumable"))
     seen: Exchanges = {"started": started, "finished": started}
-    if address := find_upload_url(started, "location"):
-        seen["finished"] = yield Send(continue_by_range(t, address, SECOND))
+    if address := resources.find_upload_url(started, "location"):
+        seen["finished"] = yield Send(resources.continue_by_range(t, address, SECOND))
     seen["resumed"] = yield Send(_download(t, path, RESUMED))
     commanded: Exchange = yield Send(_put(t, f"{path}/files/{COMMANDED}", None, *X_GOOG))
     seen |= {"commanded": commanded, "sent": commanded}
-    if find_upload_url(commanded):
-        seen["sent"] = yield Send(continue_upload(t, commanded, "upload, finalize", SECOND))
+    if resources.find_upload_url(commanded):
+        seen["sent"] = yield Send(resources.continue_upload(t, commanded, "upload, finalize", SECOND))
     seen["by_command"] = yield Send(_download(t, path, COMMANDED))
     folder, tar = f"{path}/files/unpacked", ("content-type", "application/x-tar")
     read = _download(t, path, f"unpacked/{BELOW}")

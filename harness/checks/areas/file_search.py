@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -14,15 +15,6 @@ from harness.checks.vocabulary.expect import (
     finding,
     object_in,
     text_in,
-)
-from harness.checks.vocabulary.resources import (
-    begin_upload,
-    continue_upload,
-    delete_and_look,
-    find_upload_url,
-    is_processed,
-    judge_lives,
-    read_and_list,
 )
 from harness.checks.vocabulary.runs import repeat
 from harness.contract.data.json_parse import as_object
@@ -51,12 +43,14 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     if not name.startswith(f"{COLLECTION}/"):
         return stop_exercise(seen, f"the target created no store: {format_answer(made)}")
     path = f"{COLLECTION}/{segment(name.partition('/')[2])}"
-    seen |= yield from read_and_list(t, path, pageSize=20)
+    seen |= yield from resources.read_and_list(t, path, pageSize=20)
     body = {"displayName": "harness-check.txt"}
-    started: Exchange = yield Send(begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain"))
+    started: Exchange = yield Send(
+        resources.begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain")
+    )
     seen |= {"started": started, "finished": started}
-    if started.status in SUCCESS and find_upload_url(started):
-        seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
+    if started.status in SUCCESS and resources.find_upload_url(started):
+        seen["finished"] = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
         operation = text_in(seen["finished"], "name")
         if operation:
             looks = yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait)
@@ -65,14 +59,14 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
             if document:
                 seen["document"] = yield Send(t.request("GET", _escape(document)))
                 seen["unforced"] = yield Send(t.request("DELETE", path))
-                removed = yield from delete_and_look(t, _escape(document), force=True)
+                removed = yield from resources.delete_and_look(t, _escape(document), force=True)
                 seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
-    seen |= yield from delete_and_look(t, path, force=True)
+    seen |= yield from resources.delete_and_look(t, path, force=True)
     missing = [name for name in ("ended", "document", "unforced", "removed") if name not in seen]
     return stop_exercise(seen, "the upload created no document") if missing else seen
 
 
-can_be_managed = judge_lives(COLLECTION, {}, name="name", gone_as={403, 404})
+can_be_managed = resources.judge_lives(COLLECTION, {}, name="name", gone_as={403, 404})
 
 
 def begins_an_operation(made: Exchange, finished: Exchange) -> Iterator[Finding]:
@@ -99,18 +93,18 @@ def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
     filled = yield from _make_store(t)
-    begun = begin_upload(t, f"{_escape(filled)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
-    uploaded: Exchange = yield Send(continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
+    begun = resources.begin_upload(t, f"{_escape(filled)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
+    uploaded: Exchange = yield Send(resources.continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
     looked = yield from _wait_for(t, uploaded)
     if looked is None or not _document_of(looked):
         raise Unmet(f"the upload to a store created no document: {format_answer(looked or uploaded)}")
     seen: Exchanges = {"asked": (yield Send(_ask(t, filled)))}
-    started: Exchange = yield Send(begin_upload(t, "files", FILE, TEXT, "text/plain"))
-    kept: Exchange = yield Send(continue_upload(t, started, "upload, finalize", TEXT))
+    started: Exchange = yield Send(resources.begin_upload(t, "files", FILE, TEXT, "text/plain"))
+    kept: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
     file = as_object(object_in(kept).get("file")).get("name")
     if not isinstance(file, str) or not file:
         raise Unmet(f"the target accepted no upload of a file: {format_answer(kept)}")
-    yield from repeat(t, t.request("GET", _escape(file)), is_processed, within=t.wait)
+    yield from repeat(t, t.request("GET", _escape(file)), resources.is_processed, within=t.wait)
     seen["store"] = store = yield from _make_store(t)
     imported: Exchange = yield Send(t.request("POST", f"{_escape(store)}:importFile", {"fileName": file}))
     seen |= {"imported": imported, "ended": (yield from _wait_for(t, imported)) or imported, "document": None}

@@ -8,21 +8,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import at, expect_object, finding, object_in
-from harness.checks.vocabulary.resources import (
-    CAMEL,
-    UPLOAD_RECEIVED,
-    UPLOAD_STATUS,
-    begin_upload,
-    continue_upload,
-    delete_and_look,
-    find_upload_url,
-    is_processed,
-    judge_life,
-    judge_pages,
-    list_with,
-    pages_holding,
-)
 from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
@@ -45,23 +32,23 @@ QUESTION = {"type": "text", "text": "What is in the image?"}
 @exercise(requests=9, interactions=1)
 def an_uploaded_file(t: RequestBuilder) -> Steps:
     """Upload a file, read and list it, use it in a create, delete it, and look for it and use it again."""
-    started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
+    started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
     seen: Exchanges = {"started": started}
-    if started.status not in SUCCESS or not find_upload_url(started):
+    if started.status not in SUCCESS or not resources.find_upload_url(started):
         seen["finished"] = started
         return stop_exercise(seen, f"the target started no upload: {format_answer(started)}")
-    seen["queried"] = yield Send(continue_upload(t, started, "query"))
-    seen["finished"] = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
+    seen["queried"] = yield Send(resources.continue_upload(t, started, "query"))
+    seen["finished"] = yield Send(resources.continue_upload(t, started, "upload, finalize", PIXEL))
     name = _name_of(seen["finished"])
     if not name:
         return stop_exercise(seen, f"the upload returned no file: {format_answer(seen['finished'])}")
     path = f"files/{segment(name)}"
-    looks = yield from repeat(t, t.request("GET", path), is_processed, within=t.wait)
+    looks = yield from repeat(t, t.request("GET", path), resources.is_processed, within=t.wait)
     seen["fetched"] = looks[-1]
-    seen["listed"] = yield from list_with(t, "files", segment(name), pageSize=100)
+    seen["listed"] = yield from resources.list_with(t, "files", segment(name), pageSize=100)
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
-    seen |= yield from delete_and_look(t, path)
+    seen |= yield from resources.delete_and_look(t, path)
     return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
 
 
@@ -70,11 +57,11 @@ def files_in_pages(t: RequestBuilder) -> Steps:
     """Upload two files, read their list page by page, and delete them."""
     made: list[str] = []
     for _ in range(2):
-        started: Exchange = yield Send(begin_upload(t, "files", METADATA, PIXEL, TYPE))
-        finished: Exchange = yield Send(continue_upload(t, started, "upload, finalize", PIXEL))
+        started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
+        finished: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", PIXEL))
         made.append(_name_of(finished))
     paths = [f"files/{name}" for name in made]
-    paged = yield from pages_holding(t, "files", paths, identity="name", names=CAMEL)
+    paged = yield from resources.pages_holding(t, "files", paths, identity="name", names=resources.CAMEL)
     for name in filter(None, made):
         yield Send(t.request("DELETE", f"files/{segment(name)}"))
     if not all(made):
@@ -82,11 +69,11 @@ def files_in_pages(t: RequestBuilder) -> Steps:
     return {"paged": paged, "expected": paths}
 
 
-pages_hold_each_once = judge_pages("files", "name")
+pages_hold_each_once = resources.judge_pages("files", "name")
 
 
 def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
-    if not find_upload_url(started):
+    if not resources.find_upload_url(started):
         yield finding(
             "the response has no address for the upload",
             expected="X-Goog-Upload-URL",
@@ -95,10 +82,12 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
         return
     yield from at("finished", expect_object(finished))
     if finished.status in SUCCESS:
-        if finished.headers.get(UPLOAD_STATUS).lower() != "final":
-            came = finished.headers.get(UPLOAD_STATUS) or "(none)"
+        if finished.headers.get(resources.UPLOAD_STATUS).lower() != "final":
+            came = finished.headers.get(resources.UPLOAD_STATUS) or "(none)"
             yield finding(
-                "the response does not report the upload as final", expected=f"{UPLOAD_STATUS}: final", actual=came
+                "the response does not report the upload as final",
+                expected=f"{resources.UPLOAD_STATUS}: final",
+                actual=came,
             ).at(exchange="finished")
         if not _name_of(finished):
             yield finding(
@@ -107,14 +96,14 @@ def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
 
 
 def can_be_queried(queried: Exchange) -> Iterator[Finding]:
-    came = (queried.headers.get(UPLOAD_STATUS).lower(), queried.headers.get(UPLOAD_RECEIVED))
+    came = (queried.headers.get(resources.UPLOAD_STATUS).lower(), queried.headers.get(resources.UPLOAD_RECEIVED))
     if came != ("active", "0"):
         yield finding("the query returned another state", "active, 0 bytes", format_value(came))
 
 
 def can_be_managed(*, finished: Exchange, **answers: Exchange) -> Iterator[Finding]:
     shows = {"name": _file_in(finished).get("name"), "mimeType": TYPE, "sizeBytes": len(PIXEL)}
-    yield from judge_life("files", shows, gone_as={403, 404}, **answers)
+    yield from resources.judge_life("files", shows, gone_as={403, 404}, **answers)
 
 
 take(can_be_managed, "finished", "fetched", "listed", "deleted", "gone")

@@ -10,40 +10,8 @@ from typing import Any
 
 from msgspec import structs
 
+from harness.checks.vocabulary import runs, streams
 from harness.checks.vocabulary.expect import at, finding
-from harness.checks.vocabulary.runs import (
-    HELD_AFTER,
-    LONG,
-    LONGER,
-    BackgroundRun,
-    need_id,
-    open_stream,
-    poll_for,
-    poll_until_settled,
-    read_to_a_cursor,
-    read_whole_stream,
-    release_run,
-    script,
-    settled,
-    start_held_run,
-    status_of,
-)
-from harness.checks.vocabulary.streams import (
-    Event,
-    additions,
-    completion,
-    cursor,
-    decode_frames,
-    events_in,
-    expect_stream,
-    is_fuller,
-    is_stream,
-    last_cursor,
-    leniencies,
-    losses,
-    of_kind,
-    stream_id,
-)
 from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import compare, is_of_the_run, shape_of
 from harness.contract.judge.wording import format_answer, format_value
@@ -68,14 +36,16 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
     """
     # A longer run is left earlier: it may have so few events that it would be over.
-    for text, count in ((LONG, _READ_BEFORE_CUT), (LONGER, 3)):
+    for text, count in ((runs.LONG, _READ_BEFORE_CUT), (runs.LONGER, 3)):
         seen = yield from _leave_and_return(t, text, count)
-        over = completion(seen["had"]) is not None or (seen["live"] is not None and settled(seen["live"]))
+        over = streams.completion(seen["had"]) is not None or (
+            seen["live"] is not None and runs.settled(seen["live"])
+        )
         if not over:
             break
     stayed = {name: seen[name] for name in ("readers", "replay")}
     if over:
-        late = seen["live"] is not None and completion(seen["had"]) is None
+        late = seen["live"] is not None and streams.completion(seen["had"]) is None
         what = "the resume that was requested during it returned" if late else "the disconnected reader resumed"
         return stop_exercise(stayed, f"the run settled before {what}", race_lost=True)
     if seen["token"] is None:
@@ -86,34 +56,34 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
 
 def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str, Any]]:
     """One run and its three readers, one of which leaves after `count` events; without a cursor it stays away."""
-    run = yield from start_held_run(t, "readers", text=text)
-    one = yield from open_stream(t, run.id)
-    begun = decode_frames((yield Read(one, 1)))
-    two = yield from open_stream(t, run.id)
+    run = yield from runs.start_held_run(t, "readers", text=text)
+    one = yield from runs.open_stream(t, run.id)
+    begun = streams.decode_frames((yield Read(one, 1)))
+    two = yield from runs.open_stream(t, run.id)
     yield Read(two, 1)
-    three = yield from open_stream(t, run.id)
-    had = yield from read_to_a_cursor(three, count, most=HELD_AFTER)
+    three = yield from runs.open_stream(t, run.id)
+    had = yield from runs.read_to_a_cursor(three, count, most=runs.HELD_AFTER)
     yield Close(three)
     # One event comes while the third reader is away. With more, a short run would be over before it returns.
-    ahead = decode_frames((yield Read(one, min(len(had), HELD_AFTER - 1))))
-    token = last_cursor(had)
+    ahead = streams.decode_frames((yield Read(one, min(len(had), runs.HELD_AFTER - 1))))
+    token = streams.last_cursor(had)
     back = live = None
-    known: list[list[Event]] = []
+    known: list[list[streams.Event]] = []
     newest: list[LiveStream] = []
-    if token is not None and completion(had) is None:
+    if token is not None and streams.completion(had) is None:
         back = yield Open(t.get(run.id, stream=True, last_event_id=token))
         live = yield Send(t.get(run.id))
-        more = HELD_AFTER - 1 - len(ahead) if run.held else 1
+        more = runs.HELD_AFTER - 1 - len(ahead) if run.held else 1
         events = [*begun, *ahead]
         for further in (more,) if run.held else (more, 1, 1):
-            events += decode_frames((yield Read(one, further)))
-            if cursor(events[-1]) and completion(events) is None:
+            events += streams.decode_frames((yield Read(one, further)))
+            if streams.cursor(events[-1]) and streams.completion(events) is None:
                 known.append([*events])
-                newest.append((yield Open(t.get(run.id, stream=True, last_event_id=cursor(events[-1])))))
-    yield from release_run(t, run)
+                newest.append((yield Open(t.get(run.id, stream=True, last_event_id=streams.cursor(events[-1])))))
+    yield from runs.release_run(t, run)
     readers = [(yield Finish(one)), (yield Finish(two))]
     rest = (yield Finish(back)) if back is not None else None
-    replay = yield from read_whole_stream(t.get(run.id, stream=True))
+    replay = yield from runs.read_whole_stream(t.get(run.id, stream=True))
     seen = {"readers": readers, "had": had, "token": token, "live": live, "rest": rest, "replay": replay}
     newest_rests = []
     for opened in newest:
@@ -125,12 +95,12 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
 
 def _resume_after_the_end(t: RequestBuilder, run: str, reader: Exchange) -> Part[dict[str, Any]]:
     """Resume a run that has ended after an event within its text that a reader received while it went on."""
-    events = events_in(reader) if is_stream(reader) else []
-    places = [number for number, event in enumerate(events) if PROTOCOL.text_of(event) and cursor(event)]
-    if not places or completion(events) is None:
+    events = streams.events_in(reader) if streams.is_stream(reader) else []
+    places = [number for number, event in enumerate(events) if PROTOCOL.text_of(event) and streams.cursor(event)]
+    if not places or streams.completion(events) is None:
         return {"had_all": [], "late_rest": None}
     place = places[len(places) // 2]
-    late = yield from read_whole_stream(t.get(run, stream=True, last_event_id=cursor(events[place])))
+    late = yield from runs.read_whole_stream(t.get(run, stream=True, last_event_id=streams.cursor(events[place])))
     return {"had_all": events[: place + 1], "late_rest": late}
 
 
@@ -141,28 +111,28 @@ def a_background_stream_left(t: RequestBuilder) -> Steps:
     A run that does not end as one should gets a twin: the same, with a reader that stays. A run that settles
     before the reader can leave is tried again with a longer one.
     """
-    for text in (LONG, LONGER):
-        held = yield from script(t, "left", hold={"after": HELD_AFTER})
+    for text in (runs.LONG, runs.LONGER):
+        held = yield from runs.script(t, "left", hold={"after": runs.HELD_AFTER})
         request = t.create(input=f"{text} (left)", background=True, stream=True)
         stream = yield Open(request, t.wait)
-        had = yield from read_to_a_cursor(stream, _READ_BEFORE_CUT, most=HELD_AFTER)
+        had = yield from runs.read_to_a_cursor(stream, _READ_BEFORE_CUT, most=runs.HELD_AFTER)
         left: Exchange = yield Close(stream)
-        if completion(had) is None:
+        if streams.completion(had) is None:
             break
-    found = stream_id(had)
-    if not is_stream(left) or not found:
+    found = streams.stream_id(had)
+    if not streams.is_stream(left) or not found:
         raise Unmet(f"the create returned no stream with an id: {format_answer(left)}")
-    if completion(had) is not None:
+    if streams.completion(had) is not None:
         raise Unmet("the run settled before the client could disconnect", race_lost=True)
-    yield from release_run(t, BackgroundRun(found, left, held))
+    yield from runs.release_run(t, runs.BackgroundRun(found, left, held))
     seen: Exchanges = {"left": left, **(yield from _poll_beside_a_twin(t, found, f"{text} (twin)"))}
     if not _ends_well(seen["polled"][-1]):
         return stop_exercise(seen, f"the run did not continue: {format_answer(seen['polled'][-1])}")
-    token = last_cursor(had)
-    seen["replay"] = yield from read_whole_stream(t.get(found, stream=True))
+    token = streams.last_cursor(had)
+    seen["replay"] = yield from runs.read_whole_stream(t.get(found, stream=True))
     if token is None:
         return stop_exercise(seen, "no event of the create's stream had an event_id")
-    rest = yield from read_whole_stream(t.get(found, stream=True, last_event_id=token))
+    rest = yield from runs.read_whole_stream(t.get(found, stream=True, last_event_id=token))
     return {**seen, "had": had, "token": token, "rest": rest}
 
 
@@ -172,54 +142,57 @@ def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchan
     The other began later, so a run that is not over then has stopped.
     """
     # The part of the time of a run after which one that was left is compared with another.
-    polled = yield from poll_for(t, found, t.wait * 0.25)
+    polled = yield from runs.poll_for(t, found, t.wait * 0.25)
     if _ends_well(polled[-1]):
         return {"polled": polled, "twin": None}
-    twin = need_id((yield Send(t.create(input=text, background=True))))
-    seen = yield from poll_until_settled(t, twin)
-    polled += yield from poll_for(t, found, t.gone_within, to_the_end=True)
+    twin = runs.need_id((yield Send(t.create(input=text, background=True))))
+    seen = yield from runs.poll_until_settled(t, twin)
+    polled += yield from runs.poll_for(t, found, t.gone_within, to_the_end=True)
     return {"polled": polled, "twin": seen[-1]}
 
 
 def _ends_well(answer: Exchange) -> bool:
     """Whether an answer shows a run that is over, and not because something stopped it."""
-    return settled(answer) and status_of(answer) not in ("failed", "cancelled")
+    return runs.settled(answer) and runs.status_of(answer) not in ("failed", "cancelled")
 
 
 def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
-    due = events_in(replay)
+    due = streams.events_in(replay)
     for number, reader in enumerate(readers):
-        rest = compare(due, -1, events_in(reader), read(reader).contract)
+        rest = compare(due, -1, streams.events_in(reader), read(reader).contract)
         name, place = f"reader {number + 1}", f"readers[{number}]"
-        if is_fuller(events_in(reader), due):
+        if streams.is_fuller(streams.events_in(reader), due):
             raise Unmet(f"{name} contains events that the replay lacks, so the expected events are unknown")
-        yield from at(place, losses(name, due, rest))
-        yield from at(place, additions(name, events_in(reader), rest))
+        yield from at(place, streams.losses(name, due, rest))
+        yield from at(place, streams.additions(name, streams.events_in(reader), rest))
 
 
 def takes_a_live_reader_back(
-    had: list[Event],
+    had: list[streams.Event],
     token: str,
     rest: Exchange,
     replay: Exchange,
     readers: list[Exchange],
-    known: list[list[Event]],
+    known: list[list[streams.Event]],
     newest_rests: list[Exchange],
-    had_all: list[Event],
+    had_all: list[streams.Event],
     late_rest: Exchange | None,
 ) -> Iterator[Finding]:
     """Like `takes_a_reader_back`; what the stream lacks may have gone to another reader of the run instead.
 
     A reader may also come back when the run has ended.
     """
-    if is_stream(rest) and (completion(events_in(rest)) or {}).get("status") == "cancelled":
+    if (
+        streams.is_stream(rest)
+        and (streams.completion(streams.events_in(rest)) or {}).get("status") == "cancelled"
+    ):
         message = "a client that leaves the stream of a run cancels the run"
         yield finding(message, "the rest of the run", "cancelled", code="resume.live/canceled", exchange="rest")
         return
     due, *came = (
-        {shape_of(event) for event in of_kind(events_in(one), "step.delta")}
+        {shape_of(event) for event in streams.of_kind(streams.events_in(one), "step.delta")}
         for one in (replay, rest, *readers)
-        if is_stream(one)
+        if streams.is_stream(one)
     )
     shared = [one for one in due if sum(one in reading for reading in came) > 1]
     divided = len(came) > 1 and len(shared) <= len(due) / 2
@@ -230,17 +203,17 @@ def takes_a_live_reader_back(
         yield one
     for number, (events, newest) in enumerate(zip(known, newest_rests, strict=True)):
         place, found = f"newest_rests[{number}]", None
-        for found in takes_a_reader_back(events, last_cursor(events) or "", newest, replay):
+        for found in takes_a_reader_back(events, streams.last_cursor(events) or "", newest, replay):
             message = f"at the newest event of a run in progress, {found.message}"
             yield structs.replace(found, message=message, code="resume.live/newest").at(exchange=place)
         if found is not None:  # the others show the same
             break
-    if late_rest is None or not is_stream(late_rest) or not is_stream(replay):
+    if late_rest is None or not streams.is_stream(late_rest) or not streams.is_stream(replay):
         return
     # A server may join the deltas of a run that has ended; the text of both streams stays that of the run.
     before, after, whole = (
         "".join(text[1] for event in events if (text := PROTOCOL.text_of(event)))
-        for events in (had_all, events_in(late_rest), events_in(replay))
+        for events in (had_all, streams.events_in(late_rest), streams.events_in(replay))
     )
     if whole and before + after != whole:
         twice = (before + after).endswith(whole)
@@ -250,27 +223,29 @@ def takes_a_live_reader_back(
         yield finding(message, *texts, code="resume.live/after-the-end", exchange="late_rest")
 
 
-def takes_a_reader_back(had: list[Event], token: str, rest: Exchange, replay: Exchange) -> Iterator[Finding]:
-    due = events_in(replay)
-    cut = max(number for number, event in enumerate(had) if cursor(event) == token)
+def takes_a_reader_back(
+    had: list[streams.Event], token: str, rest: Exchange, replay: Exchange
+) -> Iterator[Finding]:
+    due = streams.events_in(replay)
+    cut = max(number for number, event in enumerate(had) if streams.cursor(event) == token)
     place = _place_of(had[: cut + 1], due)
     if place is None:
-        place = next((number for number, event in enumerate(due) if cursor(event) == token), cut)
-    yield from at("rest", expect_stream(rest))
-    if not is_stream(rest):
+        place = next((number for number, event in enumerate(due) if streams.cursor(event) == token), cut)
+    yield from at("rest", streams.expect_stream(rest))
+    if not streams.is_stream(rest):
         return
-    found = compare(due, place, events_in(rest), read(rest).contract, had=had[: cut + 1])
+    found = compare(due, place, streams.events_in(rest), read(rest).contract, had=had[: cut + 1])
     if place >= len(due) and not found.resplit:
         raise Unmet(
             f"the replay contains {format_count(len(due), 'event')}, fewer than a reader received during the run"
         )
     name = f"the stream after {token!r}"
-    yield from at("rest", losses(name, due, found))
-    yield from at("rest", additions(name, events_in(rest), found))
-    yield from at("rest", leniencies(name, events_in(rest), found))
+    yield from at("rest", streams.losses(name, due, found))
+    yield from at("rest", streams.additions(name, streams.events_in(rest), found))
+    yield from at("rest", streams.leniencies(name, streams.events_in(rest), found))
 
 
-def _place_of(had: list[Event], due: list[Event]) -> int | None:
+def _place_of(had: list[streams.Event], due: list[streams.Event]) -> int | None:
     """The number among the events due of the last that a reader had; None if it had others.
 
     It does not follow from the cursor, which may be of another event in another stream.
@@ -285,10 +260,10 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
     if _ends_well(last):
         return
     if twin is None or not _ends_well(twin):
-        raise Unmet(f"an undisturbed run also ends as {status_of(twin) if twin else 'nothing'!r}, too")
+        raise Unmet(f"an undisturbed run also ends as {runs.status_of(twin) if twin else 'nothing'!r}, too")
     yield finding(
         "the run was lost with the stream of its create",
-        f"{status_of(twin)}, as an undisturbed run",
-        status_of(last) or format_answer(last),
+        f"{runs.status_of(twin)}, as an undisturbed run",
+        runs.status_of(last) or format_answer(last),
         exchange=f"polled[{len(polled) - 1}]",
     )

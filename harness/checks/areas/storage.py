@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from harness.checks.areas.voices import VOICE
 from harness.checks.areas.webhooks import EVENTS, URI
+from harness.checks.vocabulary import resources, runs
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -28,47 +29,11 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
-from harness.checks.vocabulary.resources import (
-    LISTED,
-    READINGS,
-    ids,
-    judge_pages,
-    list_with,
-    next_token,
-    pages_holding,
-)
-from harness.checks.vocabulary.runs import (
-    expect_still_gone,
-    id_of,
-    list_moments,
-    look_later,
-    need_id,
-    open_stream,
-    poll_for,
-    poll_until_answered,
-    poll_until_found,
-    poll_until_gone,
-    read_whole_stream,
-    release_run,
-    settled,
-    start_held_run,
-    start_run,
-    status_of,
-)
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_stream, stream_id
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
-from harness.contract.judge.agreement import (
-    CONSTANT,
-    judge_constant,
-    judge_identity,
-    judge_own_input,
-    judge_same,
-    judge_same_output,
-    judge_same_usage,
-    list_given,
-)
+from harness.contract.judge import agreement
 from harness.contract.judge.history.resources import compare_views
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
 from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
@@ -89,7 +54,7 @@ def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
     yield from at(last, expect_reply("get.ok", reads[-1]))
     if reads[-1].status not in SUCCESS:
         return
-    yield from at(last, judge_identity("get.ok", wanted, object_in(reads[-1]).get("id")))
+    yield from at(last, agreement.judge_identity("get.ok", wanted, object_in(reads[-1]).get("id")))
     if len(reads) > 1:
         # The documented poll loop reads at once, and its SDK raises for a 404.
         message = f"GET finds the interaction only at attempt {len(reads)}"
@@ -100,30 +65,30 @@ def reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:
     one = _settled_body(got)
     yield from at("again", expect_interaction(again))
     other = interaction_in(again)
-    yield from at("again", judge_same(one, other, ("status", "steps", "usage")))
+    yield from at("again", agreement.judge_same(one, other, ("status", "steps", "usage")))
 
 
 def shows_what_it_is(created: Exchange, got: Exchange, again: Exchange) -> Iterator[Finding]:
     first = interaction_in(created)
-    if not any(isinstance(first.get(name), str) for name in CONSTANT):
+    if not any(isinstance(first.get(name), str) for name in agreement.CONSTANT):
         raise Unmet("the create shows no field that has to stay")
     for name, answer in (("got", got), ("again", again)):
-        yield from at(name, judge_constant(first, interaction_in(answer)))
+        yield from at(name, agreement.judge_constant(first, interaction_in(answer)))
 
 
 def reads_what_was_created(created: Exchange, got: Exchange, with_input: Exchange) -> Iterator[Finding]:
     one, other = _settled_body(created), interaction_in(got)
-    differences = list(at("got", judge_same_output("get.matches-post", one, other)))
+    differences = list(at("got", agreement.judge_same_output("get.matches-post", one, other)))
     yield from differences
     if not differences and steps_of(shown := object_in(with_input)) and is_settled(shown.get("status")):
-        yield from at("with_input", judge_same_output("get.matches-post", one, shown))
+        yield from at("with_input", agreement.judge_same_output("get.matches-post", one, shown))
 
 
 def reads_the_same_cost(created: Exchange, got: Exchange) -> Iterator[Finding]:
     one, other = _settled_body(created), interaction_in(got)
     if not one.get("usage") or not other.get("usage"):
         raise Unmet("one of the responses has no usage")
-    yield from at("got", judge_same_usage(one, other))
+    yield from at("got", agreement.judge_same_usage(one, other))
 
 
 def shows_the_input(got: Exchange) -> Iterator[Finding]:
@@ -135,7 +100,7 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
 
 def shows_its_own_input(created: Exchange, got: Exchange) -> Iterator[Finding]:
     sent = (object_or_none(created.request.body) or {}).get("input")
-    yield from at("got", judge_own_input(sent, list_given(interaction_in(got))))
+    yield from at("got", agreement.judge_own_input(sent, agreement.list_given(interaction_in(got))))
 
 
 def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
@@ -161,43 +126,47 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     """
     before: Exchange = yield Send(t.request("GET", "interactions"))
     made: list[str] = []
-    for _ in range(2 if next_token(before) else PAGE + 1):
+    for _ in range(2 if resources.next_token(before) else PAGE + 1):
         created: Exchange = yield Send(t.create(input=HELLO))
-        if not id_of(created):
+        if not runs.id_of(created):
             raise Unmet(f"the target did not create all interactions: {format_answer(created)}")
-        made.append(id_of(created))
-    unsized = yield from list_with(t, "interactions", segment(made[-1]))
+        made.append(runs.id_of(created))
+    unsized = yield from resources.list_with(t, "interactions", segment(made[-1]))
     largest = t.request("GET", "interactions", query={"page_size": 2 * LARGEST})
-    for _ in range(READINGS):  # a token may count entries, which others create and delete meanwhile
+    for _ in range(resources.READINGS):  # a token may count entries, which others create and delete meanwhile
         sized: Exchange = yield Send(largest)
-        known = len(objects_in(object_in(sized).get(LISTED)))
-        size = LARGEST if next_token(sized) else -(-known // 8)
-        paged = yield from pages_holding(t, "interactions", made, size=max(1, size))
-        if next_token(sized) or not 0 < known <= LARGEST:
+        known = len(objects_in(object_in(sized).get(resources.LISTED)))
+        size = LARGEST if resources.next_token(sized) else -(-known // 8)
+        paged = yield from resources.pages_holding(t, "interactions", made, size=max(1, size))
+        if resources.next_token(sized) or not 0 < known <= LARGEST:
             expected = made  # it does not show the whole list
             break
         again: Exchange = yield Send(largest)
-        stayed = set() if next_token(again) else {*ids([sized], LISTED)} & {*ids([again], LISTED)}
+        stayed = (
+            set()
+            if resources.next_token(again)
+            else {*resources.ids([sized], resources.LISTED)} & {*resources.ids([again], resources.LISTED)}
+        )
         expected = [*made, *sorted(stayed - {*made})]
-        if {*expected} <= {*ids(paged, LISTED)}:
+        if {*expected} <= {*resources.ids(paged, resources.LISTED)}:
             break
     return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "paged": paged}
 
 
-list_each_once = judge_pages(LISTED)
+list_each_once = resources.judge_pages(resources.LISTED)
 
 
 def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> Iterator[Finding]:
     for name, answer, most in (("unsized", unsized, PAGE), ("sized", sized, LARGEST)):
         if name == "sized" and answer.status == 400:
             continue  # more than the most may be refused
-        shown = ids([answer], LISTED)
+        shown = resources.ids([answer], resources.LISTED)
         if len(shown) > most:
             given = "no `page_size`" if name == "unsized" else f"`page_size={2 * LARGEST}`"
             yield finding(
                 f"a page of a request with {given} is too long", f"at most {most}", str(len(shown)), exchange=name
             )
-        elif not next_token(answer) and (lost := [one for one in made if one not in shown]):
+        elif not resources.next_token(answer) and (lost := [one for one in made if one not in shown]):
             yield finding(
                 "the last page lacks entries",
                 expected=", ".join(lost[:5]),
@@ -221,12 +190,12 @@ def an_unknown_id(t: RequestBuilder) -> Steps:
 @exercise(requests=2, interactions=2)
 def an_unstored_interaction(t: RequestBuilder) -> Steps:
     """Creates with store=false, streamed and plain; an id that comes all the same is read, and continued."""
-    streamed = yield from read_whole_stream(t.create(input=HELLO, store=False, stream=True))
+    streamed = yield from runs.read_whole_stream(t.create(input=HELLO, store=False, stream=True))
     streamed_id = stream_id(events_in(streamed)) if is_stream(streamed) else ""
     created: Exchange = yield Send(t.create(input=HELLO, store=False))
     got: list[Exchange] = []
     chained: list[Exchange] = []
-    for found in filter(None, (id_of(created), streamed_id)):
+    for found in filter(None, (runs.id_of(created), streamed_id)):
         got.append((yield Send(t.get(found))))
         chained.append((yield Send(t.create(input=HELLO, previous_interaction_id=found))))
     return {"created": created, "got": got, "chained": chained}
@@ -257,15 +226,15 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     stranger = dataclasses.replace(t, key=t.other_key)
     stopped, run = yield from _stop_with_another_key(t, stranger)
     created: Exchange = yield Send(t.create(input=HELLO))
-    found = need_id(created)
-    known = (yield from poll_until_found(t, found))[-1]
+    found = runs.need_id(created)
+    known = (yield from runs.poll_until_found(t, found))[-1]
     # The same request from two projects at once: a cache that forgets whose it is gives one interaction to both.
     yield Send(stranger.create(input=HELLO))
     looked: Exchange = yield Send(stranger.get(found))
     seen: Exchanges = {"stopped": stopped, "run": run, "knows_keys": "auth" in t.capabilities}
     if _is_another(known, looked):
         yield Send(t.delete(found))
-        is_gone = (yield from poll_until_gone(t, found))[-1].status in GONE
+        is_gone = (yield from runs.poll_until_gone(t, found))[-1].status in GONE
         later = (yield Send(stranger.get(found))) if is_gone else None
         seen |= {"chained": {}, "listed": None, "own": known, "later": later}
         return {**seen, "refused": {"looked": looked}}
@@ -276,7 +245,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     calls = yield from send_each(cancelled=stranger.cancel(found), deleted=stranger.delete(found))
     listing = stranger.request("GET", "interactions", query={"page_size": LARGEST})
     listed = (yield Send(listing)) if "listing" in t.capabilities else None
-    own = (yield from poll_until_found(t, found))[-1]
+    own = (yield from runs.poll_until_found(t, found))[-1]
     return {
         **seen,
         "refused": {"looked": looked, **looks, **calls},
@@ -292,12 +261,12 @@ def _stop_with_another_key(
 ) -> Part[tuple[Exchange | None, Exchange | None]]:
     """Cancel a run in progress with the other project's key → the answer, and the run; None without such a run."""
     try:
-        run = yield from start_held_run(t, "two-projects")
+        run = yield from runs.start_held_run(t, "two-projects")
     except Unmet:  # over at once, or refused: other checks judge that
         return None, None
     stopped = yield Send(stranger.cancel(run.id))
     look = yield Send(t.get(run.id))
-    yield from release_run(t, run)
+    yield from runs.release_run(t, run)
     if not run.held:  # it would cost tokens until its end
         yield Send(t.cancel(run.id))
     return stopped, look
@@ -320,7 +289,7 @@ def keeps_apart(
         message, mild = "the target takes any key for the same project", Severity.NON_STRICT
         yield finding(message, code="store.isolation/keyless", severity=mild, exchange="refused[looked]")
         return
-    if run is not None and status_of(run) == "cancelled":
+    if run is not None and runs.status_of(run) == "cancelled":
         message = "the key of another project can stop a run"
         stop = Finding.from_code("store.isolation/stopped", message, "in_progress", "cancelled")
         yield stop.at(exchange="run", pointer="$.status")
@@ -331,8 +300,12 @@ def keeps_apart(
         shows_nothing = name == "streamed" and is_empty_stream(answer)
         yield from (replace(one, severity=Severity.NON_STRICT) if shows_nothing else one for one in found)
     yield from expect_refused(FOREIGN_CHAIN, "chained", chained)
-    if listed is not None and listed.status in SUCCESS and id_of(own) in ids([listed], LISTED):
-        words = ("the list of another project contains the interaction", "its own interactions", id_of(own))
+    if (
+        listed is not None
+        and listed.status in SUCCESS
+        and runs.id_of(own) in resources.ids([listed], resources.LISTED)
+    ):
+        words = ("the list of another project contains the interaction", "its own interactions", runs.id_of(own))
         yield Finding.from_code("store.isolation/listed", *words).at(exchange="listed")
     yield from at("own", expect_interaction(own))
 
@@ -361,13 +334,13 @@ def resources_of_two_projects(t: RequestBuilder) -> Steps:
     seen: dict[str, Exchange] = {}
     for capability, (collection, body) in _KEPT.items():
         made = (yield Send(t.request("POST", collection, body))) if capability in t.capabilities else None
-        name = (text_in(made, "name") or id_of(made)) if made is not None else ""
+        name = (text_in(made, "name") or runs.id_of(made)) if made is not None else ""
         if not name:
             continue
         path = f"{collection}/{segment(name.removeprefix(f'{collection}/'))}"
         look = t.request("GET", path)
         # What is not found before a stranger's calls shows nothing after them.
-        known = (yield from poll_until_answered(t, look))[-1]
+        known = (yield from runs.poll_until_answered(t, look))[-1]
         answers: dict[str, Exchange] = {}
         if known.succeeded:
             answers = {"known": known, "GET": (yield Send(stranger.request("GET", path)))}
@@ -377,7 +350,7 @@ def resources_of_two_projects(t: RequestBuilder) -> Steps:
                     PATCH=stranger.request("PATCH", path, {"name": "harness-foreign", "type": "bearer_token"}),
                     DELETE=stranger.request("DELETE", path),
                 )
-                answers["own"] = (yield from poll_until_answered(t, look))[-1]
+                answers["own"] = (yield from runs.poll_until_answered(t, look))[-1]
         removal = t.request("DELETE", path, query={"force": True} if collection == "fileSearchStores" else ())
         removed: Exchange = yield Send(removal)
         if removed.succeeded and answers.keys() == {"known", "GET"}:
@@ -443,7 +416,7 @@ def is_gone(
     yield from at(f"gone[{len(gone) - 1}]", expect_reply("del.gone", gone[-1]))
     if gone[-1].status not in SUCCESS and gone_input.status in SUCCESS:
         yield from at("gone_input", expect_reply("del.gone", gone_input))
-    yield from expect_still_gone(gone, later)
+    yield from runs.expect_still_gone(gone, later)
 
 
 def is_gone_as_a_stream(
@@ -455,9 +428,12 @@ def is_gone_as_a_stream(
 
 
 def takes_nothing_else(second: Exchange, other: Exchange) -> Iterator[Finding]:
-    if id_of(other) != id_of(second):
+    if runs.id_of(other) != runs.id_of(second):
         yield finding(
-            "the response is another interaction", id_of(second), id_of(other) or "no id", exchange="other"
+            "the response is another interaction",
+            runs.id_of(second),
+            runs.id_of(other) or "no id",
+            exchange="other",
         )
 
 
@@ -471,27 +447,27 @@ _ENDS_AFTER = (0.6, 1.4)
 @exercise(requests=5, interactions=1, pauses=sum(_ENDS_AFTER))
 def a_running_one_deleted(t: RequestBuilder) -> Steps:
     """A background run, deleted while it is in progress, and looked at until it may have ended."""
-    found = need_id((yield from start_run(t)))
+    found = runs.need_id((yield from runs.start_run(t)))
     deleted: Exchange = yield Send(t.delete(found))
-    gone = yield from poll_until_gone(t, found)
-    spent = deleted.seconds + list_moments(gone)[-1][0] + gone[-1].seconds
+    gone = yield from runs.poll_until_gone(t, found)
+    spent = deleted.seconds + runs.list_moments(gone)[-1][0] + gone[-1].seconds
     return {
         "deleted": deleted,
         "gone": gone,
-        "later": (yield from look_later(t, found, *_ENDS_AFTER, spent=spent)),
+        "later": (yield from runs.look_later(t, found, *_ENDS_AFTER, spent=spent)),
     }
 
 
 @exercise(requests=8, interactions=2, pauses=_A_MOMENT)
 def a_short_run_deleted(t: RequestBuilder) -> Steps:
     """A background run, deleted as soon as it began, and looked at once another one that began later has ended."""
-    found = need_id((yield Send(t.create(input=HELLO, background=True))))
-    like = need_id((yield Send(t.create(input=HELLO, background=True))))
+    found = runs.need_id((yield Send(t.create(input=HELLO, background=True))))
+    like = runs.need_id((yield Send(t.create(input=HELLO, background=True))))
     deleted: Exchange = yield Send(t.delete(found))
-    seen: Exchanges = {"deleted": deleted, "gone": (yield from poll_until_gone(t, found)), "later": []}
-    if not settled((yield from poll_for(t, like, t.wait))[-1]):
+    seen: Exchanges = {"deleted": deleted, "gone": (yield from runs.poll_until_gone(t, found)), "later": []}
+    if not runs.settled((yield from runs.poll_for(t, like, t.wait))[-1]):
         return stop_exercise(seen, "the run that began with it did not end")
-    return {**seen, "later": (yield from look_later(t, found, _A_MOMENT))}
+    return {**seen, "later": (yield from runs.look_later(t, found, _A_MOMENT))}
 
 
 def stays_gone(gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
@@ -501,7 +477,7 @@ def stays_gone(gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]
         return
     if gone[-1].status != 404:
         raise Unmet(f"the deleted run was not gone: {format_answer(gone[-1])}")
-    yield from expect_still_gone(gone, later)
+    yield from runs.expect_still_gone(gone, later)
 
 
 def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
@@ -510,15 +486,15 @@ def stops_or_refuses(deleted: Exchange, gone: list[Exchange], later: list[Exchan
         last = f"gone[{len(gone) - 1}]"
         yield finding("the deleted run still exists", "404", format_answer(gone[-1]), exchange=last)
     if deleted.status in SUCCESS:
-        yield from expect_still_gone(gone, later)
+        yield from runs.expect_still_gone(gone, later)
 
 
 @exercise(requests=3, interactions=1)
 def a_run_deleted_under_its_reader(t: RequestBuilder) -> Steps:
     """A background run, deleted in progress while a reader streams it; the stream is read to its end."""
-    found = need_id((yield from start_run(t)))
+    found = runs.need_id((yield from runs.start_run(t)))
     # Part of the time of a request that the reader of a deleted run gets, to tell silence from a pause.
-    reader = yield from open_stream(t, found, timeout=t.wait * 0.25)
+    reader = yield from runs.open_stream(t, found, timeout=t.wait * 0.25)
     yield Read(reader, 1)
     deleted: Exchange = yield Send(t.delete(found))
     return {"deleted": deleted, "stream": (yield Finish(reader))}

@@ -11,6 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import (
     OVERLOADED,
     at,
@@ -19,14 +20,6 @@ from harness.checks.vocabulary.expect import (
     finding,
     interaction_in,
     of_rule,
-)
-from harness.checks.vocabulary.runs import (
-    LONG,
-    poll_until_found,
-    read_whole_stream,
-    require_script,
-    script,
-    status_of,
 )
 from harness.checks.vocabulary.shared import HELLO, Streams
 from harness.checks.vocabulary.streams import (
@@ -47,12 +40,7 @@ from harness.checks.vocabulary.streams import (
 )
 from harness.contract import read
 from harness.contract.data.transcript import steps_text
-from harness.contract.judge.agreement import (
-    judge_streamed_end,
-    judge_streamed_signatures,
-    judge_streamed_steps,
-    judge_streamed_text,
-)
+from harness.contract.judge import agreement
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -105,7 +93,9 @@ def brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> 
         ended = completion(events_in(streams[name])) or {}
         if adds_up(streams[name]) and ended.get("status") == body.get("status") == "completed":
             compared += 1
-            yield from at(f"stored[{name}]", judge_streamed_text(read(streams[name]).streamed_steps, body))
+            yield from at(
+                f"stored[{name}]", agreement.judge_streamed_text(read(streams[name]).streamed_steps, body)
+            )
     if not compared:
         raise Unmet("no complete stream of a completed interaction is readable again")
 
@@ -120,11 +110,11 @@ def keeps_letters(streams: Streams) -> Iterator[Finding]:
 
 
 def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from _compare_with_stored(judge_streamed_steps, streams, stored)
+    yield from _compare_with_stored(agreement.judge_streamed_steps, streams, stored)
 
 
 def signs_its_thoughts(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
-    found = _compare_with_stored(judge_streamed_signatures, streams, stored)
+    found = _compare_with_stored(agreement.judge_streamed_signatures, streams, stored)
     yield from (one for one in found if one.rule)  # whether it can be read is judged by another check
 
 
@@ -150,7 +140,7 @@ def ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator
         end = completion(events_in(streams[name]))
         if is_whole(streams[name]) and end is not None:
             compared += 1
-            yield from at(f"stored[{name}]", judge_streamed_end(end, body))
+            yield from at(f"stored[{name}]", agreement.judge_streamed_end(end, body))
     if not compared:
         raise Unmet("no complete stream is readable again")
 
@@ -198,8 +188,8 @@ def replays_the_foreground(text: Exchange, replay: Exchange | None) -> Iterator[
 def a_stream_with_an_error(t: RequestBuilder) -> Steps:
     """A stream in which the target reports an error."""
     error = {"after": 3, "code": "deadline_exceeded", "message": "The deadline passed.", "fatal": True}
-    yield from require_script(t, "stream-error", error_event=error)
-    stream = yield from read_whole_stream(t.create(input=f"{HELLO} (stream-error)", stream=True))
+    yield from runs.require_script(t, "stream-error", error_event=error)
+    stream = yield from runs.read_whole_stream(t.create(input=f"{HELLO} (stream-error)", stream=True))
     return {"failing": stream}
 
 
@@ -216,7 +206,7 @@ def a_hang_up(t: RequestBuilder) -> Steps:
         raise Unmet(f"the create returned no stream: {format_answer(left)}")
     found = stream_id(events_in(left))
     result: Exchanges = {"after": (yield Send(t.create(input=HELLO), sees=frozenset({OVERLOADED})))}
-    result["looked"] = (yield from poll_until_found(t, found))[-1] if found and t.keeps else None
+    result["looked"] = (yield from runs.poll_until_found(t, found))[-1] if found and t.keeps else None
     if result["looked"] is not None:
         yield Send(t.get(found))
     return result
@@ -242,8 +232,8 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
 
 def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
     # How long a scripted slow run is queued.
-    yield from script(t, "slow-stream", queued=600)
-    body = {"input": f"{LONG} (slow-stream)", "stream": True}
+    yield from runs.script(t, "slow-stream", queued=600)
+    body = {"input": f"{runs.LONG} (slow-stream)", "stream": True}
     stream: LiveStream = yield Open(_offer_compression(t.create(body, background=True)))
     if stream.status not in SUCCESS:
         yield Finish(stream)
@@ -251,13 +241,13 @@ def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
     found = stream_id(decode_frames((yield Read(stream, 1))))
     looked: Exchange | None = (yield Send(t.get(found))) if found and t.keeps else None
     seen: Exchanges = {"looked": looked, "fetched": None, "looked_again": None}
-    if looked is None or status_of(looked) not in RUNNING:
+    if looked is None or runs.status_of(looked) not in RUNNING:
         return {**seen, "slow": (yield Finish(stream))}
     seen["slow"] = yield Close(stream)
     fetched: LiveStream = yield Open(t.get(found, stream=True))
     yield Read(fetched, 1)
     again: Exchange = yield Send(t.get(found))
-    over = status_of(again) not in RUNNING
+    over = runs.status_of(again) not in RUNNING
     seen |= {"looked_again": again, "fetched": (yield Finish(fetched)) if over else (yield Close(fetched))}
     if not over:
         yield Send(t.cancel(found))
@@ -272,7 +262,7 @@ def arrives_bit_by_bit(
     slow: Exchange, looked: Exchange | None, fetched: Exchange | None, looked_again: Exchange | None
 ) -> Iterator[Finding]:
     events_in(slow)
-    if looked is not None and status_of(looked) in RUNNING:
+    if looked is not None and runs.status_of(looked) in RUNNING:
         if fetched is not None and _is_held_back(fetched, looked_again):
             first, _ = _time_first_and_last(fetched)
             message = "GET with `stream=true` returns no event of a run in progress until the run has settled"
@@ -297,7 +287,7 @@ def arrives_bit_by_bit(
 
 def _is_held_back(slow: Exchange, looked: Exchange | None) -> bool:
     """Whether the first event came when all was over, of a run that lasted."""
-    if (looked is not None and status_of(looked) in RUNNING) or not read(slow).frames:
+    if (looked is not None and runs.status_of(looked) in RUNNING) or not read(slow).frames:
         return False
     first, last = _time_first_and_last(slow)
     # A first event that comes after this part of the whole time was held back.
@@ -322,7 +312,9 @@ def a_stream_asked_for_twice(t: RequestBuilder) -> Steps:
     """A streaming create that also requests streaming in its query, as older clients do."""
     body = {"model": t.model, "input": HELLO, "stream": True}
     return {
-        "streamed": (yield from read_whole_stream(t.request("POST", "interactions", body, query={"alt": "sse"})))
+        "streamed": (
+            yield from runs.read_whole_stream(t.request("POST", "interactions", body, query={"alt": "sse"}))
+        )
     }
 
 

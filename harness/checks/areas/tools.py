@@ -11,6 +11,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.checks.areas.create import JSON_FORMAT
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import (
     at,
     expect_interaction,
@@ -36,16 +37,6 @@ from harness.checks.vocabulary.modes import (
     read_ends,
     repeat_in_each_mode,
 )
-from harness.checks.vocabulary.runs import (
-    id_of,
-    look_at_all,
-    need_id,
-    poll_after_streams,
-    poll_until_found,
-    read_whole_stream,
-    script,
-    status_of,
-)
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.checks.vocabulary.streams import (
     completion,
@@ -58,16 +49,7 @@ from harness.checks.vocabulary.streams import (
 )
 from harness.contract import compare_steps, read
 from harness.contract.data.transcript import output_steps, output_text
-from harness.contract.judge.agreement import (
-    CUT_SHORT,
-    judge_call_fields,
-    judge_declared,
-    judge_forced,
-    judge_own_id,
-    judge_streamed_calls,
-    judge_waiting,
-    pending_calls,
-)
+from harness.contract.judge import agreement
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -93,7 +75,7 @@ Call = Mapping[str, Any]
 
 def calls_in(exchange: Exchange) -> list[dict[str, Any]]:
     """Return the pending function_call steps of an answer: those without a function_result in it."""
-    return pending_calls(output_steps(interaction_in(exchange)))
+    return agreement.pending_calls(output_steps(interaction_in(exchange)))
 
 
 def need_calls(exchange: Exchange) -> Sequence[Call]:
@@ -133,7 +115,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     """
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
-    parent = id_of(asked)
+    parent = runs.id_of(asked)
     try:
         call = first_call(asked)
     except Unmet as unmet:
@@ -150,19 +132,21 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
     )
     (answers, modes, again), streamed, results, looks = yield from play_each(
-        (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, poll_until_found(t, parent))
+        (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, runs.poll_until_found(t, parent))
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
     seen["fetched"] = looks[-1]
     seen["failures"] = []
-    answered = id_of(answers["string"])
+    answered = runs.id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
     turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], ALONE)
-    _, toolless, failed = yield from play_each((look_at_all(t, *answers.values()), send(t.create(turn)), failures))
+    _, toolless, failed = yield from play_each(
+        (runs.look_at_all(t, *answers.values()), send(t.create(turn)), failures)
+    )
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
-        yield from read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
+        yield from runs.read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
     return {**seen, "toolless": toolless, "failures": [*failed.values()]}
 
 
@@ -175,7 +159,7 @@ def _answer_in_each_way(
     """
     forms = {name: t.create(body, input=[result_of(call, value)]) for name, value in ANSWERS.items()}
     answers: Exchanges = yield from send_each(**forms)
-    if not status_of(answers["string"]):
+    if not runs.status_of(answers["string"]):
         return answers, {}, {}
     turn = {**body, "input": [result_of(call)]}
     in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
@@ -193,7 +177,7 @@ _OF_A_TURN = ALONE | {STREAMED_IN_BACKGROUND}
 
 def _makes_again(call: Call, answer: Exchange) -> bool:
     """Whether an answer to the result of a call makes that call, and no other."""
-    made = pending_calls(output_steps(read_end(answer)))
+    made = agreement.pending_calls(output_steps(read_end(answer)))
     return bool(made) and all(
         one.get("name") == call.get("name") and one.get("arguments") == call.get("arguments") for one in made
     )
@@ -208,7 +192,7 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
     turn = yield from _stream_a_call(t, t.create(call))
     if turn:
         answered["plain"] = yield Send(t.create(turn))
-        answered["in_a_stream"] = yield from read_whole_stream(t.create(turn, stream=True))
+        answered["in_a_stream"] = yield from runs.read_whole_stream(t.create(turn, stream=True))
     if "background" in t.capabilities:
         turn = yield from _stream_a_call(t, t.create(call, background=True))
         if turn:
@@ -218,7 +202,7 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
 
 def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]]:
     """The fields of a turn with the results of a streamed call; none if the stream brought no call with an id."""
-    streamed = yield from read_whole_stream(create)
+    streamed = yield from runs.read_whole_stream(create)
     ended = is_stream(streamed) and not streamed.truncated and completion(events_in(streamed)) is not None
     parent = stream_id(events_in(streamed)) if ended else ""  # a run that waits has ended its stream
     calls = [call for call in _streamed_calls(streamed) if isinstance(call.get("id"), str) and call["id"]]
@@ -227,7 +211,7 @@ def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]
     # Resume after the first piece of the arguments: every run compares it with the whole.
     pieces = [cursor(event) for event in deltas(events_in(streamed), "arguments_delta")]
     if "resume" in t.capabilities and pieces and pieces[0]:
-        yield from read_whole_stream(t.get(parent, stream=True, last_event_id=pieces[0]))
+        yield from runs.read_whole_stream(t.get(parent, stream=True, last_event_id=pieces[0]))
     results = [result_of(call) for call in calls]
     return {"input": results, "tools": [WEATHER], "previous_interaction_id": parent}
 
@@ -245,7 +229,7 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], response_format=JSON_FORMAT, **FORCED))
     if asked.status in CLIENT_ERROR:
         return stop_exercise({}, f"the target rejects `response_format` beside a tool: {format_answer(asked)}")
-    result, parent = [result_of(first_call(asked))], need_id(asked)
+    result, parent = [result_of(first_call(asked))], runs.need_id(asked)
     body = {"input": result, "tools": [WEATHER], "response_format": JSON_FORMAT}
     return {"formatted": (yield Send(t.create(body, previous_interaction_id=parent)))}
 
@@ -255,18 +239,18 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
 
 def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
     need_calls(asked)
-    if status_of(asked) in CUT_SHORT:
-        raise Unmet(f"the run ended as {status_of(asked)}, so no call waits for the result")
+    if runs.status_of(asked) in agreement.CUT_SHORT:
+        raise Unmet(f"the run ended as {runs.status_of(asked)}, so no call waits for the result")
     steps = output_steps(interaction_in(asked))
-    yield from judge_waiting("tool.requires-action", status_of(asked), steps)
+    yield from agreement.judge_waiting("tool.requires-action", runs.status_of(asked), steps)
 
 
 def has_its_fields(asked: Exchange) -> Iterator[Finding]:
-    yield from judge_call_fields(need_calls(asked))
+    yield from agreement.judge_call_fields(need_calls(asked))
 
 
 def was_declared(asked: Exchange) -> Iterator[Finding]:
-    yield from judge_declared(object_or_none(asked.request.body) or {}, need_calls(asked))
+    yield from agreement.judge_declared(object_or_none(asked.request.body) or {}, need_calls(asked))
 
 
 def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
@@ -277,11 +261,11 @@ def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
 
 
 def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
-    if status_of(fetched) != status_of(asked):
+    if runs.status_of(fetched) != runs.status_of(asked):
         yield finding(
             "GET shows another status than the create returned",
-            status_of(asked),
-            status_of(fetched) or format_answer(fetched),
+            runs.status_of(asked),
+            runs.status_of(fetched) or format_answer(fetched),
         )
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
         yield finding(f"the stored steps differ: {difference}")
@@ -299,7 +283,7 @@ def ends_streams_waiting(tool: Exchange) -> Iterator[Finding]:
     if end is None:
         yield finding("the stream has no interaction.completed", "one with requires_action", "none")
     else:
-        yield from judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
+        yield from agreement.judge_waiting("tool.stream-status", end.get("status"), _streamed_calls(tool))
 
 
 def streamed_call_is_whole(tool: Exchange, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -319,7 +303,7 @@ def _judge_streamed_calls(stream: Exchange, stored: Exchange | None) -> Iterator
         if not joins and not isinstance(call.get("arguments"), dict):
             yield finding("the arguments do not join", "an object", format_value(call.get("arguments")))
     if stored is not None and not joins:
-        yield from judge_streamed_calls(_streamed_calls(stream), interaction_in(stored))
+        yield from agreement.judge_streamed_calls(_streamed_calls(stream), interaction_in(stored))
 
 
 def _streamed_calls(stream: Exchange) -> list[Call]:
@@ -353,7 +337,7 @@ def a_call_among_allowed(t: RequestBuilder) -> Steps:
 def _begin_a_chain(t: RequestBuilder) -> Part[str]:
     """An interaction that can be continued, as one that waits for its client cannot; `""` if there is none."""
     begun = (yield Send(t.create(input=HELLO))) if "chain" in t.capabilities else None
-    return id_of(begun) if begun is not None and status_of(begun) == "completed" else ""
+    return runs.id_of(begun) if begun is not None and runs.status_of(begun) == "completed" else ""
 
 
 TRAINS: Mapping[str, Any] = {
@@ -387,7 +371,7 @@ def a_needless_call(t: RequestBuilder) -> Steps:
         answer = yield Send(t.create(body))
     parent = (yield from _begin_a_chain(t)) if calls_in(answer) else ""
     modes = yield from repeat_in_each_mode(t, body, answer, UNPOLLED, parent=parent)
-    yield from look_at_all(t, modes.get(STREAMED), modes.get(IN_ALL_AT_ONCE))  # every run compares arguments
+    yield from runs.look_at_all(t, modes.get(STREAMED), modes.get(IN_ALL_AT_ONCE))  # every run compares arguments
     silent = [mode for mode, one in read_ends(modes) if calls_in(answer) and _has_no_call(one)]
     again = yield from create_in_each_mode(t, body, silent, parent=parent)
     return {"answer": answer, "modes": modes, "again": again}
@@ -395,13 +379,13 @@ def a_needless_call(t: RequestBuilder) -> Steps:
 
 def _has_no_call(body: Mapping[str, Any]) -> bool:
     """Whether a run that ended in order called no function."""
-    return body.get("status") == "completed" and not pending_calls(output_steps(body))
+    return body.get("status") == "completed" and not agreement.pending_calls(output_steps(body))
 
 
 def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
-    if status_of(answer) in CUT_SHORT:
-        raise Unmet(f"the run ended as {status_of(answer)}")
-    yield from at("answer", judge_forced(interaction_in(answer)))
+    if runs.status_of(answer) in agreement.CUT_SHORT:
+        raise Unmet(f"the run ended as {runs.status_of(answer)}")
+    yield from at("answer", agreement.judge_forced(interaction_in(answer)))
     if not calls_in(answer):
         return
     for mode in (mode for mode, body in read_ends(again) if _has_no_call(body) and mode in modes):
@@ -412,14 +396,14 @@ def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[st
 
 def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     for place, mode, body in list_ends(answer, modes):
-        for call in pending_calls(output_steps(body)):
+        for call in agreement.pending_calls(output_steps(body)):
             yield finding(f"a function was called{mode}", "no call", format_value(call), exchange=place)
 
 
 def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     need_calls(answer)
     for place, mode, body in list_ends(answer, modes):
-        for call in pending_calls(output_steps(body)):
+        for call in agreement.pending_calls(output_steps(body)):
             if call.get("name") != WEATHER["name"]:
                 expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
                 yield finding(f"the call names another function{mode}", expected, actual, exchange=place)
@@ -448,8 +432,8 @@ def _miss_several(made: str) -> Unmet:
 @exercise(requests=14, interactions=8, uses=MODES)
 def parallel_calls(t: RequestBuilder) -> Steps:
     """An answer with two calls, turns with both results, and the same calls in each stream, read again by GET."""
-    yield from script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
-    yield from script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action", times=len(STREAMS))
+    yield from runs.script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
+    yield from runs.script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action", times=len(STREAMS))
     text = "How is the weather in Paris, and how in Rome? Ask for both at once, and quote all reports. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     made = calls_in(asked)
@@ -461,7 +445,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     results = [result_of(call, f"Sunny. Report {number}.") for call, number in zip(calls, _REPORTS, strict=False)]
     results += [result_of(call) for call in calls[len(_REPORTS) :]]
     again = {"input": text.replace("two", "streamed"), "tools": [WEATHER], **FORCED}
-    parent = id_of(asked)
+    parent = runs.id_of(asked)
     if not parent:
         seen = yield from _stream_calls(t, again, "")
         return stop_exercise({"asked": asked, **seen}, "the interaction with the calls has no id")
@@ -469,7 +453,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     answered: Exchange = yield Send(t.create(body, input=results[::-1]))  # each names its call
     refused = answered.status in CLIENT_ERROR
     in_order = (yield Send(t.create(body, input=results))) if refused else None
-    before = id_of(answered) if status_of(answered) == "completed" else ""
+    before = runs.id_of(answered) if runs.status_of(answered) == "completed" else ""
     later = repeat_in_each_mode(t, {**body, "input": results[::-1]}, answered, _OF_A_TURN)
     modes, seen = yield from play_each((later, _stream_calls(t, again, before)))
     return {"asked": asked, **seen, "answered": answered, "in_order": in_order, "later": modes}
@@ -480,7 +464,7 @@ def _stream_calls(t: RequestBuilder, body: Mapping[str, Any], parent: str) -> Pa
     streams = yield from create_in_each_mode(t, body, STREAMS, parent=parent)
     ids = {mode: stream_id(events_in(one)) for mode, one in streams.items() if is_stream(one)}
     kept = {found: streams[mode] for mode, found in ids.items() if found and t.keeps}
-    shown = dict(zip(kept, (yield from poll_after_streams(t, kept)), strict=True))
+    shown = dict(zip(kept, (yield from runs.poll_after_streams(t, kept)), strict=True))
     return {"streams": streams, "fetched": {mode: shown[found] for mode, found in ids.items() if found in shown}}
 
 
@@ -494,7 +478,7 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
     body = {"input": [question, *steps, result_of(call)], "tools": [WEATHER], "store": False}
     seen: Exchanges = {"asked": asked, "answered": (yield Send(t.create(body))), "streamed": None}
     if "stream" in t.capabilities and seen["answered"].status in SUCCESS:
-        seen["streamed"] = yield from read_whole_stream(t.create(body, stream=True))
+        seen["streamed"] = yield from runs.read_whole_stream(t.create(body, stream=True))
     bare = [{name: value for name, value in step.items() if name != "signature"} for step in steps]
     signed = [step for step in steps if step.get("type") == "thought" and step.get("signature")]
     if not signed:
@@ -630,7 +614,7 @@ def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exc
         place, calls = f"streams[{mode}]", _streamed_calls(streamed)
         yield from at(place, _judge_streamed_calls(streamed, fetched.get(mode)))
         if mode in fetched:
-            stored = pending_calls(output_steps(interaction_in(fetched[mode])))
+            stored = agreement.pending_calls(output_steps(interaction_in(fetched[mode])))
             if len(calls) < len(stored):
                 counts = f"{format_count(len(stored), 'call')}, as GET returns", str(len(calls))
                 yield finding(f"a call that GET returns is not streamed {mode}", *counts, exchange=place)
@@ -646,7 +630,7 @@ def _accepted_result(asked: Exchange, answer: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(answer)
     if answer.status not in SUCCESS:
         return
-    yield from judge_own_id("", id_of(answer), id_of(asked))
+    yield from agreement.judge_own_id("", runs.id_of(answer), runs.id_of(asked))
     if calls_in(answer):
         yield note("the model called again")
 
@@ -662,12 +646,12 @@ def a_tool_search(t: RequestBuilder) -> Steps:
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, **FORCED))
     streamed: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, stream=True, **FORCED))
     seen: Exchanges = {"asked": asked, "streamed": streamed}
-    yield from look_at_all(t, asked, streamed)
+    yield from runs.look_at_all(t, asked, streamed)
     calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)] if asked.succeeded else []
-    if not calls or not id_of(asked):
+    if not calls or not runs.id_of(asked):
         return stop_exercise(seen, "the search returned no call with an id")
     results = [result_of(call) for call in calls]
-    body = {"input": results, "tools": TOOLS, "previous_interaction_id": id_of(asked)}
+    body = {"input": results, "tools": TOOLS, "previous_interaction_id": runs.id_of(asked)}
     return {**seen, "answered": (yield Send(t.create(body)))}
 
 
@@ -714,7 +698,7 @@ def loads_what_is_declared(asked: Exchange, streamed: Exchange) -> Iterator[Find
 
 def waits_for_nobody(asked: Exchange, streamed: Exchange, answered: Exchange) -> Iterator[Finding]:
     _searches(asked, streamed)
-    if status_of(asked) == "requires_action" and not calls_in(asked):
+    if runs.status_of(asked) == "requires_action" and not calls_in(asked):
         yield finding("the search waits for the client", "a function call", "no call is pending")
     yield from at("answered", expect_interaction(answered))
 
@@ -752,13 +736,13 @@ def a_search(t: RequestBuilder) -> Steps:
     answer: Exchange = yield Send(t.create(body))
     modes = yield from repeat_in_each_mode(t, body, answer)
     streams = [one for one in modes.values() if is_stream(one)]
-    yield from look_at_all(t, *streams)
+    yield from runs.look_at_all(t, *streams)
     for streamed in streams[::2]:
         events = events_in(streamed)
         stop = next((cursor(event) for event in events if event.get("event_type") == "step.stop"), None)
         found = stream_id(events) if completion(events) is not None else ""
         if "resume" in t.capabilities and found and stop:  # after the stop of its first step
-            yield from read_whole_stream(t.get(found, stream=True, last_event_id=stop))
+            yield from runs.read_whole_stream(t.get(found, stream=True, last_event_id=stop))
     return {"answer": answer, "modes": modes}
 
 
@@ -767,7 +751,7 @@ def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator
         if body.get("status") == "requires_action":
             message = f"the search waits for the client{mode}"
             yield finding(message, "a completed search", "requires_action", exchange=place)
-        for call in pending_calls(output_steps(body)):
+        for call in agreement.pending_calls(output_steps(body)):
             message = f"the model called a function{mode}, although none was declared"
             yield finding(message, "no function_call", format_value(call.get("name")), exchange=place)
     ends = [("", interaction_in(answer)), *read_ends(modes)]

@@ -9,16 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding, text_in
-from harness.checks.vocabulary.resources import (
-    delete_and_look,
-    entries,
-    judge_lives,
-    judge_pages,
-    make_and_page,
-    pages,
-    read_and_list,
-)
 from harness.checks.vocabulary.runs import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract import read
@@ -48,13 +40,13 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     if not found:
         return stop_exercise(seen, f"the target created no trigger: {format_answer(seen['made'])}")
     path = f"triggers/{segment(found)}"
-    seen |= yield from read_and_list(t, path)
+    seen |= yield from resources.read_and_list(t, path)
     seen["paused"] = yield Send(t.request("PATCH", path, {"status": "paused"}))
     seen["ran"] = yield Send(t.request("POST", f"{path}/executions", {}))
     listed, resume = t.request("GET", f"{path}/executions"), t.request("PATCH", path, {"status": "active"})
     seen |= yield from send_each(executions=listed, resumed=resume)
     seen["looked"] = yield Send(t.request("GET", path))
-    seen |= yield from delete_and_look(t, path)
+    seen |= yield from resources.delete_and_look(t, path)
     run = text_in(seen["ran"], "interaction_id")
     seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
     if run:
@@ -65,7 +57,7 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
 @exercise(requests=6)
 def triggers_in_pages(t: RequestBuilder) -> Steps:
     """Create two triggers, read their list page by page, and delete them."""
-    return (yield from make_and_page(t, "triggers", _trigger(t), _trigger(t)))
+    return (yield from resources.make_and_page(t, "triggers", _trigger(t), _trigger(t)))
 
 
 @exercise(requests=8, interactions=0)
@@ -79,7 +71,7 @@ def runs_in_pages(t: RequestBuilder) -> Steps:
     one: Exchange = yield Send(t.request("POST", f"{path}/executions", {}))
     two: Exchange = yield Send(t.request("POST", f"{path}/executions", {}))
     ran = (one, two)
-    paged = yield from pages(t, f"{path}/executions", 1)
+    paged = yield from resources.pages(t, f"{path}/executions", 1)
     yield Send(t.request("DELETE", path))
     for answer in ran:
         if run := text_in(answer, "interaction_id"):
@@ -100,9 +92,9 @@ def _trigger(t: RequestBuilder) -> dict[str, Any]:
     }
 
 
-can_be_managed = judge_lives("triggers", {"schedule": SCHEDULE, "time_zone": "UTC"})
-pages_hold_each_once = judge_pages("triggers")
-pages_hold_each_run_once = judge_pages("trigger_executions")
+can_be_managed = resources.judge_lives("triggers", {"schedule": SCHEDULE, "time_zone": "UTC"})
+pages_hold_each_once = resources.judge_pages("triggers")
+pages_hold_each_run_once = resources.judge_pages("trigger_executions")
 
 
 def has_status(answer: Exchange, status: str) -> Iterator[Finding]:
@@ -128,7 +120,7 @@ def runs_when_paused(ran: Exchange) -> Iterator[Finding]:
 
 
 def lists_its_runs(ran: Exchange, executions: Exchange) -> Iterator[Finding]:
-    listed = entries(executions, "trigger_executions")
+    listed = resources.entries(executions, "trigger_executions")
     mine = next((entry for entry in listed if entry.get("id") == id_of(ran)), None)
     if mine is None:
         names = [entry.get("id") for entry in listed]

@@ -7,17 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding
-from harness.checks.vocabulary.resources import (
-    delete_and_look,
-    each_once,
-    entries,
-    ids,
-    judge_lives,
-    make_and_page,
-    next_token,
-    read_and_list,
-)
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -43,8 +34,8 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
     if not found:
         return stop_exercise(seen, f"the target created no voice: {format_answer(seen['made'])}")
     path = f"voices/{segment(found)}"
-    seen |= yield from read_and_list(t, path)
-    return {**seen, **(yield from delete_and_look(t, path))}
+    seen |= yield from resources.read_and_list(t, path)
+    return {**seen, **(yield from resources.delete_and_look(t, path))}
 
 
 @exercise(requests=4)
@@ -56,7 +47,7 @@ def voices_by_type(t: RequestBuilder) -> Steps:
     found = id_of(made)
     if found:
         yield Send(t.request("DELETE", f"voices/{segment(found)}"))
-    token = next_token(seen["listed"]) if seen["listed"].succeeded else ""
+    token = resources.next_token(seen["listed"]) if seen["listed"].succeeded else ""
     if not token:
         return stop_exercise(seen, "the list of voices has a single page")
     other = {"type": "prompted", "page_token": token}
@@ -67,11 +58,11 @@ def voices_by_type(t: RequestBuilder) -> Steps:
 def voices_in_pages(t: RequestBuilder) -> Steps:
     """Create two voices, read the list of such voices page by page, and delete them."""
     body = {"voice": VOICE, "store": True}
-    return (yield from make_and_page(t, "voices", body, body, type="prompted"))
+    return (yield from resources.make_and_page(t, "voices", body, body, type="prompted"))
 
 
 def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
-    kinds = [voice.get("type") for voice in entries(listed, "voices")]
+    kinds = [voice.get("type") for voice in resources.entries(listed, "voices")]
     if not kinds:
         raise Unmet("the list has no voice")
     for kind in kinds:
@@ -79,11 +70,11 @@ def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
             yield finding("the list has a voice of another type", PREBUILT, format_value(kind))
 
 
-can_be_managed = judge_lives("voices", {"type": "prompted"})
+can_be_managed = resources.judge_lives("voices", {"type": "prompted"})
 
 
 def begin_with_the_newest(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
-    yield from each_once(paged, "voices", expected)
-    shown = [one for one in ids(paged, "voices") if one in expected]
+    yield from resources.each_once(paged, "voices", expected)
+    shown = [one for one in resources.ids(paged, "voices") if one in expected]
     if shown == expected:
         yield finding("the list begins with the oldest voice", ", ".join(expected[::-1]), ", ".join(shown))

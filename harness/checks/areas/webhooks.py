@@ -7,16 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding, note, text_in
-from harness.checks.vocabulary.resources import (
-    delete_and_look,
-    entries,
-    judge_lives,
-    judge_pages,
-    judge_values,
-    make_and_page,
-    read_and_list,
-)
 from harness.checks.vocabulary.runs import id_of
 from harness.contract import read
 from harness.contract.judge.replies import SUCCESS
@@ -47,12 +39,12 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     if not found:
         return stop_exercise(seen, f"the target created no webhook: {format_answer(seen['made'])}")
     path = f"webhooks/{segment(found)}"
-    seen |= yield from read_and_list(t, path)
+    seen |= yield from resources.read_and_list(t, path)
     renamed = {"name": "harness-renamed"}
     seen["patched"] = yield Send(t.request("PATCH", path, renamed, query={"update_mask": "name"}))
     seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
     seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
-    return {**seen, **(yield from delete_and_look(t, path))}
+    return {**seen, **(yield from resources.delete_and_look(t, path))}
 
 
 @exercise(requests=6)
@@ -60,16 +52,20 @@ def webhooks_in_pages(t: RequestBuilder) -> Steps:
     """Create two webhooks, read their list page by page, and delete them."""
     body = {"uri": URI, "subscribed_events": EVENTS}
     return (
-        yield from make_and_page(t, "webhooks", *({**body, "name": name} for name in ("harness-1", "harness-2")))
+        yield from resources.make_and_page(
+            t, "webhooks", *({**body, "name": name} for name in ("harness-1", "harness-2"))
+        )
     )
 
 
-can_be_managed = judge_lives("webhooks", {"uri": URI, "subscribed_events": EVENTS})
-pages_hold_each_once = judge_pages("webhooks")
+can_be_managed = resources.judge_lives("webhooks", {"uri": URI, "subscribed_events": EVENTS})
+pages_hold_each_once = resources.judge_pages("webhooks")
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:
-    yield from judge_values(patched, {"name": "harness-renamed", "uri": URI, "subscribed_events": EVENTS})
+    yield from resources.judge_values(
+        patched, {"name": "harness-renamed", "uri": URI, "subscribed_events": EVENTS}
+    )
 
 
 def shows_its_secret_once(
@@ -80,7 +76,7 @@ def shows_its_secret_once(
     for name, answer in (("fetched", fetched), ("patched", patched)):
         if text_in(answer, SECRET):
             yield finding("a later response contains the secret", "none", "a secret", exchange=name)
-    if listed.status in SUCCESS and any(entry.get(SECRET) for entry in entries(listed, "webhooks")):
+    if listed.status in SUCCESS and any(entry.get(SECRET) for entry in resources.entries(listed, "webhooks")):
         yield finding("the list contains the secret", "none", "a secret", exchange="listed")
 
 

@@ -11,37 +11,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, TypeAlias
 
+from harness.checks.gateway import upstream_answers as upstream
 from harness.checks.gateway.client import GatewayClient, HeaderFields
-from harness.checks.gateway.upstream_answers import (
-    AGENT,
-    BARE_ERRORS,
-    CALLS,
-    CLOSING,
-    ENDS,
-    FIELDS,
-    FORMS,
-    LARGE,
-    LONG,
-    REFUSALS,
-    RESULTS,
-    REVISION_HEADER,
-    RICH,
-    SCRIPT,
-    STRANGER,
-    TRUNCATIONS,
-    Gate,
-    Held,
-    Meeting,
-    StandStill,
-    break_with_bytes,
-    compress_if_asked,
-    edit_stream,
-    join_chunks,
-    refusing,
-    suffering,
-    with_broken_frame,
-    with_strangers,
-)
 from harness.checks.vocabulary.streams import last_cursor
 from harness.contract import read
 from harness.kit.actions import Close, Finish, Read
@@ -67,10 +38,10 @@ def idle(client: GatewayClient) -> Actions:
     """A stream that stands still after its first events, while all other exercises run."""
     if not client.idle:
         raise NotWanted("excluded by --idle 0")
-    silence = StandStill(_HELD_AFTER, client.idle)
+    silence = upstream.StandStill(_HELD_AFTER, client.idle)
     limit = client.idle + _LIVE_READ * client.patience
     in_flight = yield from client.create_aside(
-        "idle.stream", stream=True, script=SCRIPT, answer=silence, timeout=limit
+        "idle.stream", stream=True, script=upstream.SCRIPT, answer=silence, timeout=limit
     )
     if not silence.begun:
         raise Unmet("no upstream stream became idle")
@@ -81,7 +52,7 @@ def idle(client: GatewayClient) -> Actions:
 def watch(client: GatewayClient) -> Actions:
     """A background run that the client never asks about again, while all other exercises run."""
     start = yield CountCalls()
-    create = yield from client.create("watch.create", background=True, script=LONG)
+    create = yield from client.create("watch.create", background=True, script=upstream.LONG)
     yield CollectStrays("watch.strays", create.client, start)
 
 
@@ -99,48 +70,51 @@ def plain(client: GatewayClient) -> Actions:
 @exercise(requests=2, interactions=1)
 def cancel(client: GatewayClient) -> Actions:
     """A background run, cancelled."""
-    create = yield from client.create("cancel.create", background=True, script=LONG)
+    create = yield from client.create("cancel.create", background=True, script=upstream.LONG)
     yield client.cancel("cancel.cancel", running_id_of(create))
 
 
-@exercise(requests=len(FIELDS | FORMS), interactions=len(FIELDS | FORMS))
+@exercise(requests=len(upstream.FIELDS | upstream.FORMS), interactions=len(upstream.FIELDS | upstream.FORMS))
 def fields(client: GatewayClient) -> Actions:
     """Each documented field in a create of its own; then several in each form of a create."""
-    for name, extra in (FIELDS | FORMS).items():
+    for name, extra in (upstream.FIELDS | upstream.FORMS).items():
         agent = client.builder.agent
-        given: dict[str, Any] = {key: agent if value == AGENT else value for key, value in extra.items()}
+        given: dict[str, Any] = {key: agent if value == upstream.AGENT else value for key, value in extra.items()}
         yield from client.create(f"fields.{name}", **given)
 
 
 @exercise(requests=1, interactions=1)
 def headers(client: GatewayClient) -> Actions:
     """A create that names its revision, and whose answer names a tier that is not the default."""
-    revision = ((REVISION_HEADER, client.builder.contract.revision),)
+    revision = ((upstream.REVISION_HEADER, client.builder.contract.revision),)
     yield from client.create("headers.create", service_tier="priority", headers=revision)
 
 
 @exercise(requests=1)
 def stranger(client: GatewayClient) -> Actions:
     """A create with an unknown field."""
-    given: dict[str, Any] = {STRANGER: 1}
+    given: dict[str, Any] = {upstream.STRANGER: 1}
     yield from client.create("stranger.create", **given)
 
 
 @exercise(requests=6, interactions=6)
 def stream(client: GatewayClient) -> Actions:
     """Streams: of large events, plain, in one chunk, in single bytes, with unknown events, with a broken one."""
-    yield from client.create("stream.large", stream=True, script=LARGE)
+    yield from client.create("stream.large", stream=True, script=upstream.LARGE)
     for name, answer in {
         "create": None,
-        "one-chunk": join_chunks,
-        "bytes": suffering("chunks:1"),
-        "strangers": edit_stream(with_strangers),
-        "broken-frame": edit_stream(with_broken_frame),
+        "one-chunk": upstream.join_chunks,
+        "bytes": upstream.suffering("chunks:1"),
+        "strangers": upstream.edit_stream(upstream.with_strangers),
+        "broken-frame": upstream.edit_stream(upstream.with_broken_frame),
     }.items():
-        yield from client.create(f"stream.{name}", stream=True, script=SCRIPT, answer=answer)
+        yield from client.create(f"stream.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
 
 
-@exercise(requests=len(TRUNCATIONS | CLOSING) + 1, interactions=len(TRUNCATIONS | CLOSING) + 1)
+@exercise(
+    requests=len(upstream.TRUNCATIONS | upstream.CLOSING) + 1,
+    interactions=len(upstream.TRUNCATIONS | upstream.CLOSING) + 1,
+)
 def truncation(client: GatewayClient) -> Actions:
     """Streams and a JSON body that end early.
 
@@ -148,24 +122,24 @@ def truncation(client: GatewayClient) -> Actions:
     upstream waits for the first event to arrive; a gateway that buffers gets the next streams without that.
     """
     passes_on = True
-    for name, plan in (TRUNCATIONS | CLOSING).items():
-        answer = Held(plan, closes=name in CLOSING)
+    for name, plan in (upstream.TRUNCATIONS | upstream.CLOSING).items():
+        answer = upstream.Held(plan, closes=name in upstream.CLOSING)
         if passes_on and name != "none":
-            in_flight = yield from client.open(f"truncation.{name}", script=SCRIPT, answer=answer)
+            in_flight = yield from client.open(f"truncation.{name}", script=upstream.SCRIPT, answer=answer)
             passes_on = bool((yield Read(in_flight, 1)))
             answer.let()
             yield Finish(in_flight)
         if not passes_on or name == "none":
             answer.let()
-            yield from client.create(f"truncation.{name}", stream=True, script=SCRIPT, answer=answer)
-    yield from client.create("truncation.json", answer=suffering("calls=byte:40,fin"))
+            yield from client.create(f"truncation.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
+    yield from client.create("truncation.json", answer=upstream.suffering("calls=byte:40,fin"))
 
 
-@exercise(requests=2 * len(REFUSALS))
+@exercise(requests=2 * len(upstream.REFUSALS))
 def refusal(client: GatewayClient) -> Actions:
     """Creates that the upstream refuses: plain, and streaming with the header of a client that takes streams."""
-    for status, code, message, headers in REFUSALS:
-        answer = refusing(status, code, message, headers)
+    for status, code, message, headers in upstream.REFUSALS:
+        answer = upstream.refusing(status, code, message, headers)
         yield from client.create(f"refusal.{status}", answer=answer)
         yield from client.create(f"refusal.stream-{status}", stream=True, answer=answer, headers=TAKES_STREAM)
 
@@ -173,35 +147,35 @@ def refusal(client: GatewayClient) -> Actions:
 @exercise(requests=2, interactions=2)
 def loss(client: GatewayClient) -> Actions:
     """Creates whose responses are lost: the upstream ran them, and the connection ended before the headers."""
-    yield from client.create("loss.json", answer=suffering("calls=before-headers,rst"))
-    yield from client.create("loss.stream", stream=True, answer=suffering("before-headers,rst"))
+    yield from client.create("loss.json", answer=upstream.suffering("calls=before-headers,rst"))
+    yield from client.create("loss.stream", stream=True, answer=upstream.suffering("before-headers,rst"))
 
 
 @exercise(requests=2, interactions=2)
 def rich(client: GatewayClient) -> Actions:
     """All contents of a response beside text, as a stream and as JSON."""
-    yield from client.create("rich.stream", stream=True, script=RICH)
-    yield from client.create("rich.create", script=RICH)
+    yield from client.create("rich.stream", stream=True, script=upstream.RICH)
+    yield from client.create("rich.create", script=upstream.RICH)
 
 
-@exercise(requests=len(ENDS) + 1, interactions=len(ENDS) + 1)
+@exercise(requests=len(upstream.ENDS) + 1, interactions=len(upstream.ENDS) + 1)
 def ends(client: GatewayClient) -> Actions:
     """Streams whose runs end in every way but well, and a failed run as JSON."""
-    for name, script in ENDS.items():
-        yield from client.create(f"ends.{name}", stream=True, script={**SCRIPT, **script})
+    for name, script in upstream.ENDS.items():
+        yield from client.create(f"ends.{name}", stream=True, script={**upstream.SCRIPT, **script})
     yield from client.create("ends.json", script={"status": "failed"})
 
 
 @exercise(requests=1, interactions=1)
 def background(client: GatewayClient) -> Actions:
     """A background run that is streamed from its create on, whose events have ids."""
-    yield from client.create("background.stream", background=True, stream=True, script=SCRIPT)
+    yield from client.create("background.stream", background=True, stream=True, script=upstream.SCRIPT)
 
 
 @exercise(requests=3, interactions=1)
 def polls(client: GatewayClient) -> Actions:
     """A background run that is asked about twice, and is over at the second time."""
-    create = yield from client.create("polls.create", background=True, script={**SCRIPT, "ticks": 1})
+    create = yield from client.create("polls.create", background=True, script={**upstream.SCRIPT, "ticks": 1})
     found = running_id_of(create)
     yield client.get("polls.get", found)
     yield client.get("polls.get-again", found)
@@ -210,20 +184,20 @@ def polls(client: GatewayClient) -> Actions:
 @exercise(requests=5, interactions=3)
 def tools(client: GatewayClient) -> Actions:
     """Parallel calls of a background run and in a stream, then their results in another order."""
-    yield from client.create("tools.stream", stream=True, script=CALLS)
-    create = yield from client.create("tools.create", background=True, script=CALLS)
+    yield from client.create("tools.stream", stream=True, script=upstream.CALLS)
+    create = yield from client.create("tools.create", background=True, script=upstream.CALLS)
     found = running_id_of(create)
     yield client.get("tools.get", found)
     yield client.get("tools.get-again", found)
-    yield from client.create("tools.results", previous_interaction_id=found, input=RESULTS)
+    yield from client.create("tools.results", previous_interaction_id=found, input=upstream.RESULTS)
 
 
-@exercise(requests=len(BARE_ERRORS), interactions=len(BARE_ERRORS))
+@exercise(requests=len(upstream.BARE_ERRORS), interactions=len(upstream.BARE_ERRORS))
 def bare(client: GatewayClient) -> Actions:
     """Streams that end in an error outside of any event."""
-    for name, data in BARE_ERRORS.items():
-        answer = break_with_bytes(_HELD_AFTER, data)
-        yield from client.create(f"bare.{name}", stream=True, script=SCRIPT, answer=answer)
+    for name, data in upstream.BARE_ERRORS.items():
+        answer = upstream.break_with_bytes(_HELD_AFTER, data)
+        yield from client.create(f"bare.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
 
 
 @exercise(requests=1, interactions=1)
@@ -235,15 +209,15 @@ def live(client: GatewayClient) -> Actions:
 @exercise(requests=2, interactions=2)
 def gzip(client: GatewayClient) -> Actions:
     """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
-    yield from client.create("gzip.create", answer=compress_if_asked, headers=TAKES_GZIP)
+    yield from client.create("gzip.create", answer=upstream.compress_if_asked, headers=TAKES_GZIP)
     yield from _pace(client, "gzip.live", headers=TAKES_GZIP)
 
 
 def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Actions:
     """Read a stream whose next event is sent only once the client has the one before."""
-    gate = Gate(AT_ONCE, ONE_BY_ONE, client.patience)
+    gate = upstream.Gate(AT_ONCE, ONE_BY_ONE, client.patience)
     in_flight = yield from client.open(
-        name, script=SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, headers=headers
+        name, script=upstream.SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, headers=headers
     )
     arrivals: list[int] = []
     while len(arrivals) < ONE_BY_ONE and (yield Read(in_flight, 1)):
@@ -259,7 +233,7 @@ def hang_up(client: GatewayClient) -> Actions:
 
     With unread data a system resets the connection instead of ending it, which more gateways notice.
     """
-    script = {**SCRIPT, "hold": {"after": _HELD_AFTER}}
+    script = {**upstream.SCRIPT, "hold": {"after": _HELD_AFTER}}
     in_flight = yield from client.open("hang_up.stream", script=script)
     yield Read(in_flight, _HELD_AFTER)
     yield Close(in_flight)
@@ -270,26 +244,26 @@ def hang_up(client: GatewayClient) -> Actions:
 def two(client: GatewayClient) -> Actions:
     """Two streams that advance event by event at the same time."""
     scripts = {f"two.{word}": _write_script(word) for word in ("alpha", "omega")}
-    yield from client.together(scripts, Meeting(len(scripts), client.patience))
+    yield from client.together(scripts, upstream.Meeting(len(scripts), client.patience))
 
 
 @exercise(requests=6, interactions=6)
 def crowd(client: GatewayClient) -> Actions:
     """Six streams at the same time, as six clients open them."""
     scripts = {f"crowd.{word}": _write_script(word) for word in ("one", "two", "three", "four", "five", "six")}
-    yield from client.together(scripts, Meeting(len(scripts), client.patience))
+    yield from client.together(scripts, upstream.Meeting(len(scripts), client.patience))
 
 
 @exercise(requests=3 + _CROWD, interactions=1 + _CROWD)
 def busy(client: GatewayClient) -> Actions:
     """A background run that is resumed beside streams that stand still until then."""
-    create = yield from client.create("busy.create", background=True, script=SCRIPT)
+    create = yield from client.create("busy.create", background=True, script=upstream.SCRIPT)
     found = running_id_of(create)
     whole = yield client.get("busy.whole", found, stream=True)
     cursor = last_cursor(read(whole.client).events)
     if cursor is None:
         raise Unmet("no event with an id arrived to resume from")
-    meeting = Meeting(_CROWD + 1, client.patience)
+    meeting = upstream.Meeting(_CROWD + 1, client.patience)
     beside = []
     for number in range(_CROWD):
         script, limit = _write_script(f"beside {number}"), _LIVE_READ * client.patience
@@ -306,7 +280,7 @@ def busy(client: GatewayClient) -> Actions:
 @exercise(requests=4, interactions=1)
 def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
-    create = yield from client.create("resume.create", background=True, script=SCRIPT)
+    create = yield from client.create("resume.create", background=True, script=upstream.SCRIPT)
     found = running_id_of(create)
     in_flight = yield client.open_get("resume.first", found, stream=True)
     yield Read(in_flight, _HELD_AFTER)

@@ -23,29 +23,12 @@ from harness.contract.judge.errors import UnframedError, status_of_code
 from harness.contract.judge.members import judge_status_word
 from harness.contract.schema.validator import UnknownPart
 from harness.contract.tables import lifecycle
+from harness.contract.tables import stream_order as order
 from harness.contract.tables.steps import DeltaEffect, StepTable
-from harness.contract.tables.stream_order import (
-    COMPLETED,
-    CREATED,
-    DELTA,
-    END,
-    ERROR,
-    EVENTS,
-    ORDER,
-    RENAMED_DELTAS,
-    RENAMED_EVENTS,
-    START,
-    STARTS,
-    STATUS,
-    STOP,
-    THRESHOLDS,
-    State,
-    row_of,
-)
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 
-_WORK = (START, DELTA, STOP)
+_WORK = (order.START, order.DELTA, order.STOP)
 """Events that a refused create does not have."""
 
 
@@ -110,20 +93,20 @@ class StreamState:
 
     def __init__(self, steps: StepTable, listed: Collection[str], start: str = "fresh") -> None:
         """`listed` are the statuses that the revision lists."""
-        if start not in STARTS:
-            raise ValueError(f"start={start!r} is not one of {', '.join(STARTS)}")
+        if start not in order.STARTS:
+            raise ValueError(f"start={start!r} is not one of {', '.join(order.STARTS)}")
         self.found: list[Finding] = []
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
-            CREATED: self._enter_created,
-            STATUS: self._take_status_update,
-            START: self._step_start,
-            DELTA: self._take_delta,
-            STOP: self._step_stop,
-            COMPLETED: self._enter_completed,
-            ERROR: self._take_error,
+            order.CREATED: self._enter_created,
+            order.STATUS: self._take_status_update,
+            order.START: self._step_start,
+            order.DELTA: self._take_delta,
+            order.STOP: self._step_stop,
+            order.COMPLETED: self._enter_completed,
+            order.ERROR: self._take_error,
         }
-        self.state = STARTS[start]
-        self.watching = self.state in THRESHOLDS
+        self.state = order.STARTS[start]
+        self.watching = self.state in order.THRESHOLDS
         self.created: dict[str, Any] | None = None
         self.completed: dict[str, Any] | None = None
         self.interaction_id: str | None = None
@@ -146,26 +129,28 @@ class StreamState:
         self._creations = 0
         self._late = False
         self._updated = ""
-        self._closed_in: State | None = None
+        self._closed_in: order.State | None = None
 
     def before(self, kind: str) -> None:
         """Note that an event of this type comes, whatever its shape."""
         state = self.state
-        if state not in THRESHOLDS:
+        if state not in order.THRESHOLDS:
             return
-        row = row_of(state, kind)
-        self._enter(State.RESUMED if self._mid_step else row.next)
-        if not row.breaks or (state is State.EXPECT_CREATED and RENAMED_EVENTS.get(kind) == CREATED):
+        row = order.row_of(state, kind)
+        self._enter(order.State.RESUMED if self._mid_step else row.next)
+        if not row.breaks or (
+            state is order.State.EXPECT_CREATED and order.RENAMED_EVENTS.get(kind) == order.CREATED
+        ):
             return
-        if state is State.EXPECT_CREATED:
-            self._report(f"{row.breaks}/other-event", f"the stream begins with {kind}", CREATED, kind)
+        if state is order.State.EXPECT_CREATED:
+            self._report(f"{row.breaks}/other-event", f"the stream begins with {kind}", order.CREATED, kind)
         elif not self._late:
             self._late = True
             self._report(row.breaks, f"{kind} follows interaction.completed", "[DONE] or the end", kind)
 
     def note_renamed(self, kind: str) -> None:
         """Note an event with the name it had before May 2026, which may have ended the interaction."""
-        self._ended = self._ended or RENAMED_EVENTS[kind] in (COMPLETED, ERROR)
+        self._ended = self._ended or order.RENAMED_EVENTS[kind] in (order.COMPLETED, order.ERROR)
 
     def end_unreadably(self) -> None:
         """Note an interaction.completed that cannot be read: it is there all the same."""
@@ -184,7 +169,7 @@ class StreamState:
     def close(self) -> None:
         """Note the sentinel: an event that follows it is not part of the stream."""
         self._closed_in = self.state
-        self.state = State.CLOSED
+        self.state = order.State.CLOSED
         self.watching = True
 
     def _take_delta(self, event: dict[str, Any]) -> None:
@@ -192,7 +177,7 @@ class StreamState:
         kind = event["delta"]["type"]
         step = self._open.get(event["index"])
         if step is None or kind not in step.plain:
-            self._advance(DELTA, event)
+            self._advance(order.DELTA, event)
 
     def finish(self, events: int) -> None:
         """Report what is missing from a stream that ended in order after `events` events.
@@ -202,10 +187,10 @@ class StreamState:
         state = self._closed_in or self.state
         if self.is_over or (self._start == "resumed" and not events):
             return
-        if "is-over" not in row_of(state, END).guards:
+        if "is-over" not in order.row_of(state, order.END).guards:
             return
-        if state is State.EXPECT_CREATED:
-            self._report("stream.first/no-event", "the stream ended without any event", CREATED, "nothing")
+        if state is order.State.EXPECT_CREATED:
+            self._report("stream.first/no-event", "the stream ended without any event", order.CREATED, "nothing")
         else:
             end = ("interaction.completed or an error event", "the end of the body")
             if self._start == "resumed":  # a server that loses events after a cursor loses the last ones, too
@@ -215,9 +200,9 @@ class StreamState:
             else:
                 self._report("stream.terminal", "the stream ended without a final event", *end)
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: order.State) -> None:
         self.state = state
-        self.watching = state in THRESHOLDS
+        self.watching = state in order.THRESHOLDS
 
     def _advance(self, kind: str, event: dict[str, Any]) -> None:
         """Take the row for this event: report what it breaks, decide its guards, enter its next state.
@@ -232,7 +217,7 @@ class StreamState:
                 break
         if row.next is not self.state:
             self.state = row.next
-            self.watching = row.next in THRESHOLDS
+            self.watching = row.next in order.THRESHOLDS
 
     def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
         self.found.append(Finding.from_code(code, message, expected, str(actual)))
@@ -241,25 +226,25 @@ class StreamState:
 
     def _enter_created(self, event: dict[str, Any]) -> None:
         self._creations += 1
-        self._advance(CREATED, event)
+        self._advance(order.CREATED, event)
         if self.created is None:
             self.created = event["interaction"]
         self._is(event["interaction"]["id"], event["interaction"]["status"])
 
     def _take_status_update(self, event: dict[str, Any]) -> None:
-        self._advance(STATUS, event)
+        self._advance(order.STATUS, event)
         self._updated = event["status"]
         self._is(event["interaction_id"], event["status"])
 
     def _enter_completed(self, event: dict[str, Any]) -> None:
-        self._advance(COMPLETED, event)
+        self._advance(order.COMPLETED, event)
         self._open.clear()
         if self.completed is None:
             self.completed = event["interaction"]
         self._is(event["interaction"]["id"], event["interaction"]["status"])
 
     def _take_error(self, event: dict[str, Any]) -> None:
-        self._advance(ERROR, event)
+        self._advance(order.ERROR, event)
         error = event.get("error")
         self.failed = self.failed or bool(error)
         self.errors.append(error if isinstance(error, dict) else {})
@@ -287,7 +272,7 @@ class StreamState:
         if self._start != "fresh" or status not in lifecycle.TERMINAL:
             return
         goes_on = event.get("status", event["event_type"])
-        if goes_on == START or goes_on in lifecycle.RUNNING:
+        if goes_on == order.START or goes_on in lifecycle.RUNNING:
             message = f"a status update has the status {status}, and {goes_on} follows"
             self._report("stream.update-status", message, "the end of the stream", goes_on)
             self._updated = ""  # each step that follows would be the same finding
@@ -322,14 +307,14 @@ class StreamState:
 
     def _step_start(self, event: dict[str, Any]) -> None:
         self._mid_step = False
-        self._advance(START, event)
+        self._advance(order.START, event)
         self._begin(event["index"], event["step"]["type"])
 
     def _step_stop(self, event: dict[str, Any]) -> None:
-        self._advance(STOP, event)
+        self._advance(order.STOP, event)
         self._open.pop(event["index"], None)
-        if self._open and self.state is State.BETWEEN_STEPS:
-            self._enter(State.IN_STEP)
+        if self._open and self.state is order.State.BETWEEN_STEPS:
+            self._enter(order.State.IN_STEP)
 
     def _begin(self, index: int, kind: str | None) -> None:
         """Note that a step is open from here on; `kind` is None if its start came before a resume."""
@@ -370,9 +355,9 @@ class StreamState:
         kind = event["delta"]["type"]
         if kind in self._table.deltas:
             return True
-        if kind in RENAMED_DELTAS:
-            message = f"{kind} is the name before May 2026 of {RENAMED_DELTAS[kind]}"
-            self._report("stream.legacy-names/delta", message, RENAMED_DELTAS[kind], kind)
+        if kind in order.RENAMED_DELTAS:
+            message = f"{kind} is the name before May 2026 of {order.RENAMED_DELTAS[kind]}"
+            self._report("stream.legacy-names/delta", message, order.RENAMED_DELTAS[kind], kind)
         else:
             self._report("stream.delta-known", "the type of the delta is not listed", "a listed type", kind)
         return False
@@ -458,8 +443,8 @@ _GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
 """The judge of each guard that the table names; `finish` decides `is-over`."""
 
 _ROWS = {
-    state: {event: (rows[event], tuple(_GUARDS[guard] for guard in rows[event].guards)) for event in EVENTS}
-    for state, rows in ORDER.items()
+    state: {event: (rows[event], tuple(_GUARDS[guard] for guard in rows[event].guards)) for event in order.EVENTS}
+    for state, rows in order.ORDER.items()
 }
 """The rows of the events, with their guards looked up."""
 
@@ -471,15 +456,15 @@ def _is_broken_off(event: dict[str, Any]) -> bool:
 
 def readable(kind: str, event: dict[str, Any]) -> bool:
     """Whether an event that does not fit its schema still has the fields that `StreamState` reads."""
-    if kind in (START, DELTA, STOP) and type(event.get("index")) is not int:
+    if kind in (order.START, order.DELTA, order.STOP) and type(event.get("index")) is not int:
         return False
     match event:
-        case {"interaction": {"id": str(), "status": str(), **rest}} if kind in (CREATED, COMPLETED):
+        case {"interaction": {"id": str(), "status": str(), **rest}} if kind in (order.CREATED, order.COMPLETED):
             return isinstance(rest.get("steps", []), list)
-        case {"interaction_id": str(), "status": str()} if kind == STATUS:
+        case {"interaction_id": str(), "status": str()} if kind == order.STATUS:
             return True
-        case {"step": {"type": str()}} if kind == START:
+        case {"step": {"type": str()}} if kind == order.START:
             return True
-        case {"delta": {"type": str()}} if kind == DELTA:
+        case {"delta": {"type": str()}} if kind == order.DELTA:
             return True
-    return kind not in (CREATED, COMPLETED, STATUS, START, DELTA)
+    return kind not in (order.CREATED, order.COMPLETED, order.STATUS, order.START, order.DELTA)
