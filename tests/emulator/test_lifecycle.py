@@ -8,6 +8,7 @@ from itertools import islice
 
 import pytest
 
+from harness.contract.data.transcript import pending_calls
 from harness.contract.tables.lifecycle import LIFECYCLE
 from tests.emulator.client import AGENT, MODEL, Api, read
 
@@ -52,6 +53,16 @@ def test_every_final_status_can_be_reached(api, goal, background):
     body = api.get(found).json
     assert ("errors" in body) == (goal == "failed")
     assert ("continuation_token" in body) == (goal == "requires_continuation")
+
+
+@pytest.mark.parametrize("background", [False, True], ids=["foreground", "background"])
+def test_a_question_is_answered_in_words(api, background):
+    """A run whose output a script fixes may wait for the client without a call."""
+    api.emulator.script({"text": "Which city?", "status": "requires_action", "ticks": 0})
+    asked = api.created(background=background)
+    assert pending_calls(api.get(asked).json["steps"]) == []
+    assert api.status(asked) == "requires_action"
+    assert api.create("Paris.", previous_interaction_id=asked).json["status"] == "completed"
 
 
 def test_pulling_does_not_move_a_run(api):

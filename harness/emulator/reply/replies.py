@@ -93,15 +93,18 @@ class ReplyBuilder:
         status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
         reply = Reply(steps, status, script.errors, script.continuation_token, {}, rest)
         if status != "completed":  # hot
-            self._give_reason(reply)
+            self._give_reason(reply, asks=script.says_output)
         if script.checkpoints:
             ends = (at for at, step in enumerate(steps[:-1]) if step["type"] == "model_output")
             reply.checkpoints = {at: forms.make_token(self._ids) for at in ends}
         return reply
 
-    def _give_reason(self, reply: Reply) -> None:
-        """Add what a status needs that a script did not write: a call to act on, an error, or a token."""
-        if reply.status == "requires_action" and not pending_calls(reply.steps):
+    def _give_reason(self, reply: Reply, *, asks: bool) -> None:
+        """Add what a status needs that a script did not write: a call to act on, an error, or a token.
+
+        An output that the script fixes may be a question, which the client answers in words (background page).
+        """
+        if reply.status == "requires_action" and not asks and not pending_calls(reply.steps):
             call = {"id": self._ids.call(), "name": "lookup", "arguments": {}, "type": "function_call"}
             reply.steps.append(call)
         elif reply.status == "failed" and not reply.errors:
