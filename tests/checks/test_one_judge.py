@@ -52,7 +52,8 @@ def asks_the_contract(function: Any, seen: set[Any]) -> bool:
         names = set(names_in(part.__code__))
         known = part.__globals__
         spaces = [known, *(vars(known[name]) for name in names if inspect.ismodule(known.get(name)))]
-        if names & _READINGS or any(asks_the_contract(space.get(name), seen) for space in spaces for name in names):
+        used = [space.get(name) for space in spaces for name in names]
+        if names & _READINGS or any(asks_the_contract(one, seen) for one in used):
             return True
     return False
 
