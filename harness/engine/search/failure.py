@@ -224,7 +224,8 @@ class Bug:
 class EngineRun:
     """The run of one engine. `counts` has the engine's own names; `vacuous` is why it proves nothing.
 
-    `answers` are the responses to each call, and `stopped`: the user ended it.
+    `late`: it is so only because it had too little of a limited time. `answers` are the responses to each call, and
+    `stopped`: the user ended it.
     """
 
     engine: str
@@ -232,6 +233,7 @@ class EngineRun:
     counts: Mapping[str, int] = field(default_factory=dict)
     failures: tuple[Failure, ...] = ()
     vacuous: tuple[str, ...] = ()
+    late: str = ""
     notes: tuple[str, ...] = ()
     answers: AnswerCounts = field(default_factory=AnswerCounts)
     stopped: bool = False
@@ -243,7 +245,7 @@ class EngineRun:
             seconds=self.seconds,
             counts=self.counts,
             findings=len(self.failures),
-            notes=self.notes,
+            notes=(*filter(None, [self.late]), *self.notes),
             vacuous=self.vacuous,
             answers=dict(self.answers.totals),
             accepted=tuple(self.answers.accepted),
@@ -253,6 +255,8 @@ class EngineRun:
     def decide(self, policy: Policy) -> Result:
         """Whether the engine proves anything; that it found something is no failure of its own."""
         observation = Observation(Outcome.MET)
+        if self.late:  # the limit of the user left it out
+            observation = Observation(Outcome.EXCLUDED, reason=self.late, because=Because.LEFT_OUT)
         if self.vacuous:
             observation = Observation.untestable(
                 "; ".join(self.vacuous), Because.NOT_TRIED, "it tested too little"

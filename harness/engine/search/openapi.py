@@ -75,14 +75,18 @@ def document(
         for collector in collected
         if _proves(collector) and (reasons := "; ".join(collector.vacuity()))
     }
-    notes: tuple[str, ...] = ()
-    late = [family.collection for family in families[len(collected) :]]
-    if timer.over() and not timer.stopped and (unproved or late):
-        parts = (("in part", list(unproved)), ("not at all", late))
+    notes, late = tuple[str, ...](), ""
+    left = [family.collection for family in families[len(collected) :]]
+    if timer.over() and not timer.stopped and (unproved or left):
+        parts = (("in part", list(unproved)), ("not at all", left))
         searched = "; ".join(f"{', '.join(names)} {how}" for how, names in parts if names)
-        notes = (f"the time limit was reached after {budget.seconds:.0f} s: searched {searched}; {MORE_TIME}",)
+        limit = f"the time limit was reached after {budget.seconds:.0f} s: searched {searched}; {MORE_TIME}"
         if any(collector.began for collector in collected):  # what the time had room for was judged
-            unproved = {}
+            notes, unproved = (limit,), {}
+        elif any(collector.refusals or collector.mute for collector in collected):
+            notes = (limit,)
+        else:
+            late, unproved = limit, {}
     return EngineRun(
         engine=ENGINE,
         seconds=timer.spent,
@@ -95,6 +99,7 @@ def document(
         },
         failures=tuple(minimal(place, failure) for failure in _list_failures(collected)),
         vacuous=tuple(f"/{collection}: {reasons}" for collection, reasons in unproved.items()),
+        late=late,
         notes=(*notes, *_notes(collected, families, described.families), *place.notes()),
         answers=answers,
         stopped=timer.stopped,

@@ -184,6 +184,9 @@ def search(
     failures = _shrink(place, tally, engine)
     shared.keep(failure.history for failure in failures)
     hung = is_hang and not tally.bugs
+    late = ""
+    if not hung and not tally.answers and timer.over() and not timer.stopped:
+        late = "the time limit was reached before a response was judged: give the search more time with --time"
     vacuous = [*(waited if hung else ())]
     if any(failure.is_suspicion for failure in failures):
         vacuous.append("a request seemed to hang, and no time was left for a second attempt")
@@ -199,7 +202,8 @@ def search(
             "kinds of operation": len(tally.played),
         },
         failures=tuple(failures),
-        vacuous=(*vacuous, *_list_vacuity(engine, place, tally)),
+        vacuous=(*vacuous, *([] if late else _list_vacuity(engine, place, tally))),
+        late=late,
         notes=(*(() if hung else waited), *([fitted] if short else []), *place.notes()),
         answers=tally.answers,
         stopped=timer.stopped,
@@ -229,9 +233,6 @@ def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
 def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[str]:
     """Reasons why the search proves nothing; none if it does."""
     if engine == LAWS and not tally.played:
-        if place.timer.left <= 0:
-            yield "the time limit was reached before a law was run: give the search more time with --time"
-            return
         yield "the target does not stream, so no law applies: leave the engine out with -e history,schema"
         return
     totals, requests = tally.answers.totals, tally.answers.total()

@@ -39,7 +39,7 @@ from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
-from harness.engine.search.openapi import document
+from harness.engine.search.openapi import LEAST_SECONDS, document
 from harness.engine.search.rounds import HISTORY, LAWS, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
@@ -141,6 +141,7 @@ class Store:
             seconds=place.timer.spent,
             counts={"replayed": played, "still failing": len(failures)},
             failures=tuple(failures),
+            late="" if played else "no stored failure was run",
             notes=(*notes, *place.notes()),
             stopped=place.timer.stopped,
         )
@@ -217,9 +218,8 @@ def fuzz(
 
     # The engines come first, in their order, then what they found, worst first.
     ordered = tuple(sorted(results, key=order))
-    code = exit_of(ordered, vacuous=any(result.unjudged for result in ordered))
-    if code is Exit.NOTHING_RAN and any(one.rule is SEARCHED and not one.unjudged for one in ordered):
-        code = Exit.INCOMPLETE  # some engines judged the target
+    proves = any(one.rule is SEARCHED and one.verdict is Verdict.PASS for one in ordered)
+    code = exit_of(ordered, vacuous=not proves)
     finished = RunFinished(ordered, time.perf_counter() - begun, code)
     yield structs.replace(finished, exit=Exit.INTERRUPTED, halted=INTERRUPTED) if timer.stopped else finished
 
@@ -231,10 +231,14 @@ def _runs(
     with _place(resolved, options, timer) as place:
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
-        waiting = [*([STORED] if store is not None else []), *options.engines]
+        shares, proves = dict(_SHARES), False
+        whole = sum(_SHARES[engine] for engine in options.engines)
+        if len(options.engines) > 1 and timer.left * _SHARES[SCHEMA] / whole < LEAST_SECONDS:
+            shares[SCHEMA] = 0  # the others can use this time
+        waiting = [*([STORED] if store is not None and store.list_stored() else []), *options.engines]
         while waiting:
             engine = waiting[0]
-            share = timer.left * _SHARES[engine] / sum(_SHARES[one] for one in waiting)
+            share = timer.left * shares[engine] / max(1, sum(shares[one] for one in waiting))
             del waiting[0]
             if store is not None and engine == STORED:
                 done = store.replay(place.within(Timer(None if share == math.inf else share)))
@@ -244,6 +248,9 @@ def _runs(
                 done = _run_engine(engine, place, options, timer, share, known, notify)
             if done.stopped:
                 timer.stop()
+            if done.late and not proves and engine != STORED:
+                done = replace(done, vacuous=(done.late,), late="")
+            proves |= not (done.vacuous or done.late)
             if store is not None:
                 done = store.keep_all(done)
             folded = fold(done, earlier, resolved.api)
@@ -266,9 +273,11 @@ def _run_engine(
     def tell(counts: Mapping[str, int], findings: int, left: float) -> None:
         notify(Progressed(engine, counts, findings, time.perf_counter() - begun, left))
 
-    if timer.over():
-        ended = "run was interrupted" if timer.stopped else "time limit was reached"
-        return EngineRun(engine=engine, seconds=0.0, vacuous=(f"the {ended} before it began",))
+    if timer.stopped:
+        return EngineRun(engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",))
+    if not share or timer.over():
+        least = f"it needs {LEAST_SECONDS:g} s of the time" if not share else "the time limit was reached before"
+        return EngineRun(engine=engine, seconds=0.0, late=f"left out: {least}; give the search more with --time")
     watched, budget = replace(place, progress=tell), replace(options.budget, seconds=share)
     if share == math.inf:
         budget = options.budget

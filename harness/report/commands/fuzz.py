@@ -126,7 +126,8 @@ class FuzzPresentation(Presentation):
     def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
         for result in failures(state.results):
             written = self.written.get(key_of_failure(result), ())
-            files = [Line(f"written: {path}") for path in written]
+            kinds = ", ".join(path.suffix for path in written)
+            files = [Line(f"written: {written[0].with_suffix('')}{kinds}")] if written else []
             if written and (why := why_no_cassette(result)):
                 files.append(Line(f"no cassette is written: {why}"))
             ran = self.ran.get(key_of_failure(result), "")
@@ -197,7 +198,7 @@ def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
     """One line for an engine, then its notes and, if it tested too little, the reasons."""
     counts = ", ".join(f"{number:,} {_name_count(word, number)}" for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
-    if counts or not phase.vacuous:
+    if counts:
         yield Line(f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}", hang=11)
     else:
         yield Line(phase.name)

@@ -141,11 +141,11 @@ def test_the_tailored_document_asks_for_what_the_target_has() -> None:
 
 
 def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search whose time was up before a create was accepted proves nothing, and its first note says why."""
+    """A search whose time was up before a create was accepted proves nothing, and names the limit."""
     monkeypatch.setattr(openapi, "_execute", lambda *arguments: None)
     done = searched(
         reference(), monkeypatch, "interactions", "agents", "files", budget=replace(FEW, seconds=0.001)
     )
     late = "searched interactions in part; agents, files not at all; give it more with --time"
-    assert done.notes[0] == f"the time limit was reached after 0 s: {late}"
+    assert (done.late, done.vacuous) == (f"the time limit was reached after 0 s: {late}", ())
     assert done.vacuous == ("/interactions: no request was sent",)

@@ -16,9 +16,11 @@ from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
 from harness.engine.results import Replays
-from harness.engine.search.failure import Failure
+from harness.engine.search import run
+from harness.engine.search.budget import Budget
+from harness.engine.search.failure import ACCEPTED, AnswerCounts, EngineRun, Failure
 from harness.engine.search.run import Store
-from harness.engine.search.search_target import play
+from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import LATE
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
@@ -83,10 +85,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".sh", ".py", ".yaml"}
     assert len(list((tmp_path / ".harness" / "fuzz").glob("*/del.gone_*.json"))) == 1
     cases = list(ET.parse(tmp_path / "x.xml").iter("testcase"))
-    assert [case.get("name") for case in cases if case.get("classname") == "interactions.fuzz"] == [
-        "stored",
-        "history",
-    ]
+    assert [case.get("name") for case in cases if case.get("classname") == "interactions.fuzz"] == ["history"]
     told = {case.get("name", "").partition(":")[0]: case.findtext("failure") for case in cases}
     assert "shortest request sequence: " in (told["del.gone"] or "")
 
@@ -100,6 +99,24 @@ def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]
     assert code == Exit.FAILED
     failures = [failure for failure in record["failures"] if failure["outcome"] == "failed"]  # type: ignore[attr-defined]
     assert {failure["rule"] for failure in failures} == {"stream.done"}
+
+
+@pytest.mark.parametrize(("late", "code"), [("", Exit.OK), ("no time", Exit.NOTHING_RAN)])
+def test_an_engine_that_the_time_has_no_room_for_is_left_out(
+    late: str, code: Exit, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others get its time; the run is incomplete only if they had none, either."""
+    budgets: list[float | None] = []
+
+    def search(place: SearchTarget, budget: Budget, *, engine: str, **_: object) -> EngineRun:
+        budgets.append(budget.seconds)
+        answers = AnswerCounts() if late else AnswerCounts({("POST interactions", ACCEPTED): 1})
+        return EngineRun(engine=engine, seconds=0.0, answers=answers, late=late)
+
+    monkeypatch.setattr(run, "search", search)
+    assert main(["fuzz", "emulator", "-e", "history,schema", "--time", "18", "--no-store"]) == code
+    assert [seconds is not None and seconds > 9.0 for seconds in budgets] == [True]  # not half of it
+    assert ("left out: it needs 10 s of the time" in capsys.readouterr().out) is True
 
 
 @pytest.mark.slow
