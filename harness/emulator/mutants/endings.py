@@ -30,8 +30,8 @@ def _say_again(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
     shown: list[Json] = []
     word = ""
     for step in steps:
-        if step["type"] == "model_output" and step["content"][0]["type"] == "text":
-            first, *rest = step["content"]
+        first, *rest = step.get("content") or [{}]  # none, if a cancel came before the first delta
+        if step["type"] == "model_output" and first.get("type") == "text":
             step = {**step, "content": [{**first, "text": word + first["text"]}, *rest]}
             word = (str(first["text"]).split() or [""])[-1]
         shown.append(step)
