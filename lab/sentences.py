@@ -1,32 +1,32 @@
 """`python -m lab sentences`: whether the first cause that a run names is the defect of a mutant.
 
-Each mutant is served on this machine, and judged by the command as a user calls it. If rows of rules name it, the
+Each mutant is judged by the whole catalog, as a server that all exercises share. If rows of rules name it, the
 first cause must be of one of these rules, or be the crash that the mutant is. Its sentence, the title of the cause
-with the message of its first finding, must share a word with the summary of the mutant.
+with its first finding, must share a word with the summary of the mutant. A mutant that only breaks a MAY is left
+out, because nothing may be said against it.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
-import json
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
-from contextlib import redirect_stdout
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
-from harness.cli import main
-from harness.emulator import Settings
 from harness.emulator.mutants import MUTANTS
+from harness.engine.run import RunOptions, check_target
+from harness.engine.targets import TargetOptions, embed_emulator
 from harness.errors import UsageFault
+from harness.interactions import INTERACTIONS
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.mutant import Mutant
-from harness.outcome import Exit
+from harness.outcome import Accounted, Exit, Level
 from harness.outcome.words import did_you_mean
+from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
-from harness.transport import ServerThread, WallClock
+from lab.kill_matrix import load_checks
 
 _WORD = re.compile(r"[a-z_]{3,}|\d{3}")
 _COMMON = frozenset({
@@ -47,31 +47,27 @@ class FirstSentence(NamedTuple):
 
 
 def read_first(mutant: Mutant[Any]) -> FirstSentence:
-    """Judge one mutant by the whole catalog, and read what the report names first."""
-    service = mutant.build(Settings(platform="any", keys={"k": "one", "l": "two"}), clock=WallClock())
-    with ServerThread(service) as server, tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        path = Path(folder, "report.json")
-        keys = ["--api-key", "k", "--other-api-key", "l", "--capability", "-webhooks"]
-        main(["check", server.url, *keys, "--report", f"json={path}"])
-        report = json.loads(path.read_text("utf-8")) if path.exists() else {"checks": [], "causes": []}
-    code, texts = _choose_first(report)
+    """Judge one mutant by the whole catalog, and read what a report names first: a cause, else a warning."""
+    state = PresentedRun(INTERACTIONS)
+    target = embed_emulator(SERVERS, TargetOptions(), partial(mutant.build, embedded_settings()))
+    for event in check_target(target, load_checks(), RunOptions(jobs=1)):
+        state.handle(event)
+    code = text = ""
+    warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
+    for cause in state.causes[:1]:
+        code, text = cause.key, f"{cause.title}: {cause.problem}"
+    for shown in () if code else warned[:1]:
+        code, text = shown.result.observation.findings[0].stable_code, shown.failure
     rule = code.partition("/")[0]
-    named = {row.rule.id for row in ROWS.values() if row.mutant == mutant.id}
+    named = _list_rules(mutant.id)
     crashes = rule == "err.no-crash" and "500" in mutant.summary
     right = bool(rule) and (not named or rule in named or crashes)
-    return FirstSentence(mutant.id, code, texts, right, bool(_stems(texts) & _stems(mutant.summary)))
+    return FirstSentence(mutant.id, code, text, right, bool(_stems(text) & _stems(mutant.summary)))
 
 
-def _choose_first(report: dict[str, Any]) -> tuple[str, str]:
-    """The code and the text of the first cause; of the first warning, where nothing fails the run."""
-    checks = {check["id"]: check for check in report["checks"] if check["outcome"] in ("failed", "warned")}
-    for cause in report["causes"]:
-        check = checks.get(cause["key"].partition("/")[0], {"findings": []})
-        return cause["key"], " ".join([cause["title"], *(found["message"] for found in check["findings"][:1])])
-    for check in checks.values():
-        found = check["findings"][0]
-        return found["code"], f"{check['title']} {found['message']}"
-    return "", ""
+def _list_rules(mutant: str) -> dict[str, Level]:
+    """The rules whose rows name a mutant, with their levels."""
+    return {row.rule.id: row.rule.level for row in ROWS.values() if row.mutant == mutant}
 
 
 def _stems(text: str) -> set[str]:
@@ -84,11 +80,13 @@ def run(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab sentences", description=__doc__)
     parser.add_argument("mutants", nargs="*", metavar="ID", help="these mutants only")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th mutant only, as a sample")
+    parser.add_argument("--start", type=int, default=0, metavar="N", help="the number of the first one")
     arguments = parser.parse_args(words)
     for name in arguments.mutants:
         if name not in MUTANTS:
             raise UsageFault(f"no mutant is called {name!r}{did_you_mean(name, MUTANTS)}")
-    chosen = arguments.mutants or [*MUTANTS][:: arguments.every]
+    named = [name for name in MUTANTS if set(_list_rules(name).values()) != {Level.MAY}]
+    chosen = arguments.mutants or named[arguments.start :: arguments.every]
     found = []
     for name in chosen:
         found.append(first := read_first(MUTANTS[name]))

@@ -1,11 +1,12 @@
 """Find the parts of a request that distinguish those that failed from those of the same call that did not.
 
 Layer 4, pure. A part is a member at any depth or a parameter, with the type of its value, or the value itself if
-it is true, false, or that of a member such as `type`.
+it is true, false, or one word.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Set
 from typing import Any
 
@@ -18,8 +19,8 @@ MOST = 3
 
 _TYPES = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
 
-_KINDS = frozenset({"type", "role"})
-"""Members whose value says what kind of thing holds them."""
+_WORD = re.compile(r"[a-z][a-z_]{2,23}")
+"""A text that chooses one of a few things, such as a type, a role or a mode."""
 
 Part = tuple[str, str]
 """The place of a value, and what it is."""
@@ -30,8 +31,9 @@ def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) 
 
     Without a request that passed, nothing distinguishes.
     """
-    known = frozenset[Part]().union(*passed)
-    strange = frozenset.intersection(*map(frozenset, failed)) - known if known else ()
+    others = list(passed)
+    known = frozenset[Part]().union(*others)
+    strange = frozenset.intersection(*map(frozenset, failed)) - known if others else ()
     places = {place for place, _ in known}
     outer = [
         part
@@ -53,8 +55,8 @@ def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     if depth > 12:
         return
     if place:
-        name = place.rpartition(".")[2]
-        kind = f'"{value}"' if name in _KINDS and isinstance(value, str) else _TYPES.get(type(value), "a number")
+        is_word = isinstance(value, str) and _WORD.fullmatch(value)
+        kind = f'"{value}"' if is_word else _TYPES.get(type(value), "a number")
         kind = str(value).lower() if isinstance(value, bool) else kind
         yield place, f"of {kind}" if kind.startswith('"') else f"as {kind}"
     if isinstance(value, dict):

@@ -131,16 +131,14 @@ class SearchDocument(Struct, frozen=True, kw_only=True):
     """The OpenAPI document of the API, and the rules of its search.
 
     `build` returns a copy that fits a target and refers to nothing outside. The first of the `families` is always
-    searched, the others if they are served. `refused` is the rule on the body of a rejection. `echoed` are rules
-    on the caller's own input in a read, judged only on creates; `shapes` are not judged once a wrong create was
-    accepted.
+    searched, the others if they are served. `echoed` are rules on the caller's own input in a read, judged only on
+    creates; `shapes` are not judged once a wrong create was accepted.
     `with_keys` are further checks for targets that check keys; `weigh_wrong_key` rates the status of a response to
     a wrong key, None if it is right. `strict` are checks that lenient services fail.
     """
 
     build: Callable[[Any], dict[str, Any]]
     families: tuple[Family, ...]
-    refused: str
     echoed: frozenset[str] = frozenset()
     shapes: frozenset[str] = frozenset()
     with_keys: Mapping[str, str] = field(default_factory=dict)

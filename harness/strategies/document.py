@@ -20,13 +20,11 @@ from harness.kit.search import Family
 _OWN_CHECKS: Mapping[str, str] = {
     "use_after_free": "del.gone",
     "ensure_resource_availability": "get.ok",
-    "response_schema_conformance": "create.schema",
 }
 
 _NEIGHBOUR_CHECKS: Mapping[str, str] = {
     "use_after_free": "fuzz.kept",
     "ensure_resource_availability": "fuzz.kept",
-    "response_schema_conformance": "fuzz.shape",
 }
 
 WITH_KEYS: Mapping[str, str] = {"ignored_auth": "auth.wrong"}
@@ -40,7 +38,7 @@ ECHOED = frozenset({"steps.base64", "steps.annotation-range", "steps.result-matc
 
 SHAPES = frozenset(
     {
-        "fuzz.shape", "agents.schema", "env.schema", "hook.schema", "cred.schema", "trigger.schema", "file.schema",
+        "agents.schema", "env.schema", "hook.schema", "cred.schema", "trigger.schema", "file.schema",
         "filesearch.schema", "voice.schema", "decision.schema",
     }
 )  # fmt: skip

@@ -244,7 +244,6 @@ _NEEDED = frozenset(
 _DOCUMENT = SearchDocument(
     build=build_document,
     families=(INTERACTIONS, *NEIGHBOURS),
-    refused="err.shape",
     echoed=ECHOED,
     shapes=SHAPES,
     with_keys=WITH_KEYS,

@@ -21,6 +21,8 @@ RESULT = {"type": "function_result", "call_id": "c", "result": "Sunny."}
         # Each is accepted elsewhere: it is the two of them, or nothing but the moment.
         ({"a": 1, "b": 2}, [{"a": 1}, {"b": 2}], ""),
         ({"a": 1, "b": 2, "c": 3, "d": 4}, [{"e": 1}], ""),
+        ({"tool_choice": "none"}, [{"tool_choice": "any"}], '`tool_choice` of "none"'),
+        ({"a": 1}, [{}], "`a`"),
         ({"a": 1}, [], ""),
         ([], [{"a": 1}], ""),
     ]

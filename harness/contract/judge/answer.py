@@ -74,6 +74,7 @@ def judge_response(exchange: Exchange, key: str, own: bool = True) -> Iterator[F
             return
         yield from judge_error_shape(exchange)
     yield from (finding for finding in read(exchange).findings if finding.rule != "err.shape")
+    yield from read(exchange).emptiness
 
 
 def judge_json_type(exchange: Exchange) -> Iterator[Finding]:

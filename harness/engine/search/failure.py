@@ -224,8 +224,8 @@ class Bug:
 class EngineRun:
     """The run of one engine. `counts` has the engine's own names; `vacuous` is why it proves nothing.
 
-    `late`: it is so only because it had too little of a limited time. `answers` are the responses to each call, and
-    `stopped`: the user ended it.
+    `late`: it is so only because it had too little of a limited time. `answers` are the responses to each call,
+    and `stopped`: the user ended it.
     """
 
     engine: str

@@ -28,6 +28,9 @@ MORE_ROUNDS = 4
 LEAST_SECONDS = 10.0
 """What a resource gets at least before the next one has its turn: with less, following links proves nothing."""
 
+LEAST_EXAMPLES = 8
+"""The examples per operation of a resource with a small weight: fewer than that leave links untried."""
+
 MORE_TIME = "give it more with --time"
 
 
@@ -63,7 +66,9 @@ def document(
                     place, family, described, links, root=root, strict=strict, passed_over=passed_over
                 )
                 collected.append(collector)
-                _search(collector, own, place, root, replace(budget, seconds=left), seed)
+                fewer = max(LEAST_EXAMPLES, budget.schema * family.weight // described.families[0].weight)
+                own_budget = replace(budget, seconds=left, schema=min(budget.schema, fewer))
+                _search(collector, own, place, root, own_budget, seed)
         except KeyboardInterrupt:
             timer.stop()
         answers = AnswerCounts()
@@ -76,9 +81,9 @@ def document(
         if _proves(collector) and (reasons := "; ".join(collector.vacuity()))
     }
     notes, late = tuple[str, ...](), ""
-    left = [family.collection for family in families[len(collected) :]]
-    if timer.over() and not timer.stopped and (unproved or left):
-        parts = (("in part", list(unproved)), ("not at all", left))
+    rest = [family.collection for family in families[len(collected) :]]
+    if timer.over() and not timer.stopped and (unproved or rest):
+        parts = (("in part", list(unproved)), ("not at all", rest))
         searched = "; ".join(f"{', '.join(names)} {how}" for how, names in parts if names)
         limit = f"the time limit was reached after {budget.seconds:.0f} s: searched {searched}; {MORE_TIME}"
         if any(collector.began for collector in collected):  # what the time had room for was judged

@@ -267,8 +267,6 @@ class ScenarioCollector:
         chain = list(recorder.iter_chain_cases(case_id=case_id, related_case_ids=failure.related_case_ids()))
         if defect is None:
             rule = self.checks.get(name)
-            if name == "response_schema_conformance":
-                rule = self._rule_of_shape(recorder, case_id)
             method = str(recorder.interactions[case_id].request.method).upper()
             # Only a GET tells that a resource is missing: it may lack a cancel, for example, and still exist.
             if rule is None or (name == "ensure_resource_availability" and method != "GET"):
@@ -288,15 +286,6 @@ class ScenarioCollector:
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
         self._keep(defect, tuple(_list_exchanges(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
-
-    def _rule_of_shape(self, recorder: Any, case_id: str) -> str | None:
-        """The rule that a body of another shape breaks; None for a front's error, and where no body is due."""
-        for exchange in _list_exchanges(recorder, [case_id], self._root):
-            if exchange.status is not None and exchange.status < 400:
-                due = self._place.resolved.api.read(exchange, None).emptiness
-                return self.checks["response_schema_conformance"] if exchange.body or due else None
-            return self._document.refused if self._place.judge.is_own(exchange) else None
-        return None
 
     def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""
