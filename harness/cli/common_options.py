@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import (
     HEADER,
@@ -51,24 +51,18 @@ def own_api() -> Api:
     return structs.replace(INTERACTIONS, load_protocol=lambda: protocol)
 
 
-class HasRevision(Protocol):
-    """Options with the revision of the API."""
-
-    revision: str | None
-
-
-def revision_of(options: HasRevision) -> str:
+def revision_of(named: str | None) -> str:
     """The revision that was named, or the current one; for a folder its path. Raises UsageFault."""
     from harness.contract.contract import find_revision
 
-    return find_revision(options.revision or CURRENT, "--revision")
+    return find_revision(named or CURRENT, "--revision")
 
 
-def contract_of(options: HasRevision) -> Contract:
+def contract_of(named: str | None) -> Contract:
     """The contract of the revision that was named. Raises UsageFault for an unknown one."""
     from harness.contract import load
 
-    return load(revision_of(options))
+    return load(revision_of(named))
 
 
 def header_option(group: str) -> Any:

@@ -22,9 +22,10 @@ from harness.cli.output import say
 from harness.cli.serving import ChildCommand, open_as_many_files_as_may_be
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.outcome import Exit
+from harness.report.screen import Line, Role
 
 if TYPE_CHECKING:
-    from harness.cassette import Provenance, Target
+    from harness.cassette import Target
     from harness.inspector import Actions, Inspector
 
 
@@ -59,6 +60,7 @@ def new_inspector(
     secure: bool = False,
 ) -> Inspector:
     """The inspector of a command; `target` is the kind of server of a saved cassette; None: none is saved."""
+    from harness.cassette import Provenance
     from harness.inspector import Inspector
     from harness.interactions import INTERACTIONS
     from harness.report.evidence.curl import Display, curl
@@ -81,25 +83,20 @@ def new_inspector(
         command=command,
         to_curl=to_curl,
         actions=actions,
-        provenance=None if target is None else lambda: _build_provenance(target(), contract.revision),
+        provenance=None
+        if target is None
+        else lambda: Provenance(
+            recorder="harness inspector",
+            target=target(),
+            recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
+            api=INTERACTIONS.name,
+            revision=contract.revision,
+        ),
         facts=facts,
         secrets=secrets,
         sees_all=sees_all,
         ahead=arguments.open,
         scheme="https" if secure else "http",
-    )
-
-
-def _build_provenance(target: Target, revision: str) -> Provenance:
-    from harness.cassette import Provenance
-    from harness.interactions import INTERACTIONS
-
-    return Provenance(
-        recorder="harness inspector",
-        target=target,
-        recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        api=INTERACTIONS.name,
-        revision=revision,
     )
 
 
@@ -147,7 +144,7 @@ def serve_with_page(
         url, page = server.url, page_of(server.url, granted)
         if arguments.json:
             line = {"base_url": url, "pid": os.getpid(), "inspector": page, **(facts or {})}
-            say(json.dumps(line), role="command")
+            say(Line(json.dumps(line), Role.COMMAND))
         else:
             say(f"{url}\n{welcome(url)}\nwatch it in a browser: {page}")
         sys.stdout.flush()

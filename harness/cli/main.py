@@ -210,7 +210,7 @@ def shadow_note(folder: Path | None = None) -> str:
 def _say(text: str, code: int) -> int:
     try:
         sys.stdout.flush()
-        write_line(text, sys.stderr)
+        write_line(text, sys.stderr, is_error=bool(code))
     except BrokenPipeError:
         return _silence_pipe()
     except OSError:  # the disk is full: the reason is lost, but the exit code is that of the command

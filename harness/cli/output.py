@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import copy
 import os
+import shlex
 import sys
 import time
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from shutil import get_terminal_size
+from typing import TYPE_CHECKING, Any
 
+from harness.child_processes import PIPE, start
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import hide_own, mask_text
-from harness.cli.printing import GuardedStream, write_line
+from harness.cli.printing import GuardedStream, having, write_line
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.outcome import Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
@@ -25,7 +28,6 @@ from harness.wire.message import escape_controls
 from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:
-    from harness.cli.common_options import HasRevision
     from harness.engine.baseline import Baseline
     from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.engine.results import Result
@@ -41,22 +43,36 @@ _INTERIM = 10.0
 """How many seconds apart a long run writes its reports as far as it is: if it is killed, these are left."""
 
 
-def say(text: str, *, to_errors: bool = False, role: str = "plain") -> None:
-    """Print lines to standard output, or to standard error if the output is machine-readable.
+def say(*texts: str, to_errors: bool = False, hide: Callable[[str], str] = hide_own) -> None:
+    """Print lines, each in its role if it has one, or to standard error if the output is machine-readable.
 
     A terminal gets them wrapped between words, unless their role is that of a command, which is copied. Control
     characters are escaped, and keys of the environment hidden: a file or a server may be named like one.
     """
-    _print(hide_own(text), to_errors=to_errors, role=role)
+    for text in texts:
+        shown = having(text, escape_controls(hide(text)))
+        write_line(shown, sys.stderr if to_errors else sys.stdout)
+
+
+def page(*lines: str) -> None:
+    """Print lines to be read: on a terminal that has no room for them through the user's pager, as `git` does."""
+    from harness.report.screen import Screen, wants_colour
+
+    screen, variables = Screen(sys.stdout, colour=wants_colour(sys.stdout, os.environ)), os.environ
+    rows = [row for line in lines for row in screen.rows(having(line, escape_controls(hide_own(line))))]
+    program = shlex.split(variables.get("PAGER", "less"))
+    direct = variables.get("NO_PAGER") or variables.get("CI") or program in ([], ["cat"]) or not screen.draws
+    if not direct and len(rows) >= get_terminal_size().lines:
+        with suppress(OSError), handle_signals(lambda _: None, INTERRUPT):  # Ctrl-C is for the pager
+            pager = start(program, {"LESS": "FRX", **variables}, stdin=PIPE)
+            pager.communicate("\n".join((*rows, "")).encode())
+            return
+    say(*lines)
 
 
 def say_masked(text: str, *, to_errors: bool = False) -> None:
     """Print one line that may quote a target or a client; the keys of the environment are hidden, too."""
-    _print(mask_text(text), to_errors=to_errors, **_style_of(text))
-
-
-def _print(text: str, *, to_errors: bool, role: str = "plain", hang: int = 0) -> None:
-    write_line(escape_controls(text), sys.stderr if to_errors else sys.stdout, role=role, hang=hang)
+    say(text, to_errors=to_errors, hide=mask_text)
 
 
 def make_once_sayer(begin: str) -> Callable[[str], None]:
@@ -74,26 +90,6 @@ def make_once_sayer(begin: str) -> Callable[[str], None]:
 def print_fault(fault: HarnessFault) -> None:
     """Print a fault of our own server when it happens: its client sees only a 500, or a connection that breaks."""
     say_masked(f"error: {fault}", to_errors=True)
-
-
-def say_command(line: str, *, to_errors: bool = False) -> None:
-    """Print a line that a runner of a CI system is to obey; every other line is kept from being one."""
-    stream = sys.stderr if to_errors else sys.stdout
-    if isinstance(stream, GuardedStream):
-        stream.write_command(escape_controls(line))
-    else:
-        stream.write(escape_controls(line) + "\n")
-
-
-def say_lines(lines: Iterable[str]) -> None:
-    """Print lines to be read, each in its role; a terminal gets them wrapped between words."""
-    for line in lines:
-        _print(hide_own(line), to_errors=False, **_style_of(line))
-
-
-def _style_of(line: str) -> dict[str, Any]:
-    """The role and the indent of a line that has them; a text for which nothing is imported has none."""
-    return {name: getattr(line, name) for name in ("role", "hang") if hasattr(line, name)}
 
 
 def write_json(value: Any) -> None:
@@ -152,8 +148,9 @@ class Listeners:
         from harness.report.terminal_report import TerminalReport
 
         # `mutants` has no revision, and `verify` takes that of each recording.
+        named = getattr(arguments, "revision", None)
         has_one = hasattr(arguments, "revision") and presentation.command != "verify"
-        revision = revision_of(cast("HasRevision", arguments)) if has_one else ""
+        revision = revision_of(named) if has_one else ""
         self.state = PresentedRun(INTERACTIONS, presentation=presentation, revision=revision)
         self.screen: TerminalReport | None = None
         self._baseline = baseline
@@ -286,8 +283,12 @@ class Listeners:
         if self._annotates:
             from harness.report.annotations import list_annotations
 
-            for line in list_annotations(self.state):
-                say_command(line, to_errors=self._json)
+            stream = sys.stderr if self._json else sys.stdout
+            for line in map(escape_controls, list_annotations(self.state)):
+                if isinstance(stream, GuardedStream):  # every other line is kept from being a command
+                    stream.write_command(line)
+                else:
+                    stream.write(line + "\n")
         return self.state.whole()[1]
 
 

@@ -22,6 +22,7 @@ _COLOR = r"(?:0?[0-4]|2[2-4]|3[1-79]|49|9[1-7])"
 _OURS = re.compile(rf"(\x1b\[(?:{_COLOR}(?:;{_COLOR})*)?m|\r\n)")
 
 _ERASED = "\r\x1b[2K"
+_OWN = "harness:"
 
 
 class GuardedStream:
@@ -53,19 +54,32 @@ class GuardedStream:
         self._out.write(break_commands(line.replace("\n", " ")) + "\n")
 
 
-def write_line(text: str, stream: TextIO, *, role: str = "plain", hang: int = 0) -> None:
-    """Write lines in a role of `Role`, which a terminal gets wrapped between words unless they are a command."""
-    from harness.report.screen import Line, Role, Screen, wants_colour  # late: `--version` does not need it
+def having(styled: str, text: str) -> str:
+    """A text in the role of a line that has one; a plain one imports nothing."""
+    made: str = getattr(styled, "having", str)(text)
+    return made
+
+
+def write_line(text: str, stream: TextIO, *, is_error: bool = False) -> None:
+    """Write lines in their role, which a terminal gets wrapped between words unless they are a command.
+
+    The label of an error, its first word, has the color of a failure.
+    """
+    from harness.report.screen import Role, Screen, wants_colour  # late: `--version` does not need it
 
     screen = Screen(stream, colour=wants_colour(stream, os.environ))
+    if is_error and text.startswith(_OWN):
+        text = screen.paint(Role.FAILED, _OWN) + text.removeprefix(_OWN)
     for line in text.split("\n"):
-        screen.line(line if role == "plain" and not hang else Line(line, Role(role), hang=hang))
+        screen.line(having(text, line))
 
 
 _HELP = re.compile(
-    r"^(?P<heading>\S[^\n:]*:)(?= |$)|^ +(?P<command>harness .*)|(?P<id>(?<![\w-])--?[a-z][\w-]*)", re.MULTILINE
+    r"^(?P<heading>\S[^\n:]*:)(?= |$)|^ +(?P<command>harness .*)|"
+    r"(?P<id>(?<![\w-])--?[a-z][\w-]*|(?<=^  )[a-z]+(?=  ))",
+    re.MULTILINE,
 )
-"""What is painted in a help text, by role: titles, examples and flags."""
+"""What is painted in a help text, by role: titles, examples, flags and commands."""
 
 
 def paint_help(text: str) -> str:

@@ -5,6 +5,7 @@ Layer 8. Must not know what is served.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import ssl
@@ -12,10 +13,11 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from harness.child_processes import Child, explain_not_started, replace_keys, start
 from harness.cli.common_options import json_option
-from harness.cli.options import HOST, PATH, PORT, Options, Trust, option
+from harness.cli.options import HOST, PATH, PORT, Options, Trust, ValueKind, option
 from harness.cli.signal_handling import INTERRUPT
 from harness.documents import explain_unread, open_file
 from harness.interactions import INTERACTIONS
@@ -52,6 +54,22 @@ class ListenOptions(Options):
     )
     host: str = option("address to listen on", HOST, "127.0.0.1", trust=Trust.BIND)
     json: bool = json_option("print machine-readable lines")
+
+
+def name_speed(example: str, metavar: str, named: Mapping[str, float] = MappingProxyType({})) -> ValueKind:
+    """The kind of an option that is a factor of time, such as `2x`, or one of these names."""
+    words = ", ".join([*named, f"{'or ' if named else ''}a factor such as {example}"])
+
+    def read(text: str) -> float:
+        try:
+            factor = named.get(text) or float(text.removesuffix("x"))
+        except ValueError:
+            factor = 0.0
+        if not factor > 0 or (factor == math.inf and text not in named):
+            raise ValueError(f"{text!r} is not a speed: write {words}")
+        return factor
+
+    return ValueKind(words, read, metavar=metavar)
 
 
 @dataclass(kw_only=True)

@@ -39,7 +39,7 @@ def show_file(path: Path, arguments: ShowOptions) -> int:
     exchanges = list(_read_report(path) if is_report else _read_cassette(path))
     granted = access("127.0.0.1")
     inspector = new_inspector(
-        arguments, granted, contract_of(arguments), command="verify", target=None,
+        arguments, granted, contract_of(arguments.revision), command="verify", target=None,
         facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},
     )  # fmt: skip
     inspector.traffic.is_open = True

@@ -122,7 +122,7 @@ def resolve(options: TargetArguments) -> ResolvedTarget:
         api_version=options.api_version or "",
         other_api_key=options.other_api_key or "",
         ca_file=options.ca_file,
-        revision=revision_of(options),
+        revision=revision_of(options.revision),
     )
 
 

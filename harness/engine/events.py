@@ -63,11 +63,15 @@ class Probed(Struct, frozen=True):
 
 
 class Planned(Struct, frozen=True):
-    """How much there is to do: results to expect, exercises to play, and the most `seconds` that they may take."""
+    """How much there is to do: results to expect, exercises to play, and the most `seconds` that they may take.
+
+    `running` of the results come from an exercise, None if all do.
+    """
 
     checks: int
     exercises: int
     seconds: float = math.inf
+    running: int | None = None
 
 
 class ExerciseStarted(Struct, frozen=True):

@@ -105,7 +105,7 @@ def check_target(
         yield Probed(found.capabilities, found.requests, found.notes)
     plan = make_plan(catalogue, options.selection, found.capabilities, profiles)
     plan = replace(plan, longest_first=jobs > 1)  # the last one is waited for
-    yield Planned(len(plan.checks), len(plan.groups), governed.timer.left)
+    yield Planned(len(plan.checks), len(plan.groups), governed.timer.left, len(plan.running))
     audit = Audit.of(plan.running, target.api)
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     workers = Workers(

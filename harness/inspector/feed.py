@@ -37,9 +37,9 @@ class TrafficJudge:
         self._sees_all = sees_all
         self._rules = api.load_rules()
         self._missing = (-1, -1)
-        self._begin()
+        self.begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """Begin a history; one that misses requests must not require anything of their absence."""
         self._missing = self._traffic.unseen, self._traffic.missed
         self._history = self._api.new_history_judge(self._contract, self._sees_all and not any(self._missing))
@@ -73,15 +73,11 @@ class TrafficJudge:
         faults = seen.suffered.fired if seen.suffered is not None else ()
         found = [] if faults else [*reading.findings]
         if (self._traffic.unseen, self._traffic.missed) != self._missing:
-            self._begin()
+            self.begin()
         is_cut = not exchange.ending.complete and all(isinstance(fault, Cut) for fault in faults)
         if exchange.succeeded and (is_cut or not faults):
             found += self._history.note(exchange).findings
         return [finding for finding in found if finding.severity is not Severity.INFORMATION]
-
-    def reset(self) -> None:
-        """Forget the history, because the target has forgotten it."""
-        self._begin()
 
     def describe(self, finding: Finding) -> Change:
         """A finding in the form of the page."""
@@ -179,8 +175,15 @@ class News:
         return batch
 
     def write(self, changes: list[Change]) -> Chunk:
-        """Return changes as an event, without secrets."""
-        return Chunk(encode(None, encode_changes(changes, self._mask)))
+        """Return changes as one JSON array without secrets. An event, of which there are many, has two texts."""
+        mask = self._mask
+        masked = [
+            {**change, "name": mask.text(change["name"]), "cursor": mask.text(change["cursor"])}
+            if change["is"] == "event"
+            else mask.tree(change)
+            for change in changes
+        ]
+        return Chunk(encode(None, json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")))
 
     def _add_changes(self) -> None:
         changes = self._traffic.take_changes()
@@ -260,14 +263,3 @@ class Feed:
         if self._is_open:
             self._is_open = False
             self._traffic.leave()
-
-
-def encode_changes(changes: list[Change], mask: Mask) -> bytes:
-    """Changes as one JSON array without secrets. An event, of which there are many, has two texts of a target."""
-    masked = [
-        {**change, "name": mask.text(change["name"]), "cursor": mask.text(change["cursor"])}
-        if change["is"] == "event"
-        else mask.tree(change)
-        for change in changes
-    ]
-    return json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")

@@ -210,7 +210,7 @@ class Inspector:
         if request.method == "POST":
             if name == "clear":
                 self.traffic.clear()
-                self._judge.reset()
+                self._judge.begin()
                 return _as_json({})
         elif request.method == "GET":
             if name == "feed":

@@ -267,7 +267,11 @@ def _list_clauses(results: Sequence[CountedResult], accounting: Accounting, code
     holes = [f"no {accounting.noun} judged the target"] if code is Exit.NOTHING_RAN else []
     holes += _list_holes(results, accounting.noun)
     others = list(list_other_failures(results))
-    sum_of_musts = _sum_musts(results, accounting)
+    name, musts = f"MUST {accounting.noun}", accounting.musts
+    sum_of_musts = [f"the run has no {name}"]
+    if sum(musts.values()):
+        baselined = accounting.baselined[Level.MUST]
+        sum_of_musts = sum_up(musts, baselined, name, lambda: _explain_failures(results))
     if code is Exit.FAILED and accounting.musts.get(Accounted.FAILED, 0):
         return [*sum_of_musts, *others, *holes]
     return [*holes, *others, *sum_of_musts]
@@ -281,14 +285,6 @@ def _list_holes(results: Sequence[CountedResult], noun: str) -> Iterator[str]:
         whys = Counter(result.words for result in unjudged)
         listed = ", ".join(f"{number} {why}" for why, number in whys.items())
         yield f"{format_count(len(unjudged), noun)} could not be tested ({listed})"
-
-
-def _sum_musts(results: Sequence[CountedResult], accounting: Accounting) -> list[str]:
-    """The sum of the MUST checks; its numbers add up to their total."""
-    name, musts = f"MUST {accounting.noun}", accounting.musts
-    if not sum(musts.values()):
-        return [f"the run has no {name}"]
-    return sum_up(musts, accounting.baselined[Level.MUST], name, lambda: _explain_failures(results))
 
 
 def sum_up(counts: Mapping[Accounted, int], baselined: int, noun: str, explain: Callable[[], str]) -> list[str]:

@@ -16,16 +16,16 @@ from harness.report.screen import ROLES, Line, Paint, Role
 from harness.wire.message import escape_controls
 
 
-def write_headline(paint: Paint, outcome: Accounted, name: str, level: str, title: str, *, word: str = "") -> str:
+def write_headline(paint: Paint, outcome: Accounted, name: str, level: str, title: str, *, word: str = "") -> Line:
     """The first line about a result in every command: the outcome, or another `word`, then id, level and title."""
     label = paint(Role.QUIET if word else ROLES[outcome], f"{word or outcome.word.upper():<11}")
-    return f"{label} {paint(Role.ID, name)} {paint(Role.LEVEL, f'[{level}]')} {title}"
+    return Line(f"{label} {paint(Role.ID, name)} {paint(Role.LEVEL, f'[{level}]')} {title}", hang=12)
 
 
 class ExplainedFailure(NamedTuple):
     """A failure as every command explains it: its headline, and the lines below it."""
 
-    headline: str
+    headline: Line
     lines: Sequence[Line]
 
 

@@ -18,6 +18,8 @@ from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.presented_run import JUDGED, LISTED, PresentedRun
 
 _NAMED = 40
+MOST_DETAILED = 50
+"""Failures that are shown with their evidence, some of each cause; the JSON report has that of the others."""
 
 _WARNED = (
     "{} warned and did not fail the run: a SHOULD rule is broken, a MUST rule is met only in a lenient reading, "
@@ -33,7 +35,9 @@ def render(state: PresentedRun) -> str:
     _, finished = state.whole()
     presentation = state.presentation
     causes = state.causes
-    failures = state.choose_detailed(causes)
+    roots = [cause.results[0].id for cause in causes]
+    chosen = [shown.id for cause in causes for shown in cause.results[:12]]
+    failures = frozenset(list(dict.fromkeys((*roots, *chosen)))[:MOST_DETAILED])
     warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
     warnings = [shown for shown in warned if shown.result.id not in failures][:30]
     detailed = failures | {shown.result.id for shown in warnings}

@@ -39,9 +39,6 @@ LISTED = tuple(outcome for outcome in Accounted if outcome is not Accounted.EXCL
 TOLD = (Accounted.FAILED, Accounted.WARNED, Accounted.NOT_TESTED)
 """The outcomes that are explained where the others are only counted."""
 
-MOST_DETAILED = 50
-"""Failures that are shown with their evidence; the others are named, and the JSON report has theirs."""
-
 _MOST_IDS = 60
 
 
@@ -190,12 +187,6 @@ class PresentedRun(CollectedRun):
             if line:
                 yield escape_controls(line)
 
-    def choose_detailed(self, causes: Sequence[Cause]) -> frozenset[str]:
-        """The failures that are shown with their evidence: of each cause some, the worst causes first."""
-        chosen = [result.id for cause in causes for result in cause.results[:12]]
-        roots = [cause.results[0].id for cause in causes]
-        return frozenset(list(dict.fromkeys((*roots, *chosen)))[:MOST_DETAILED])
-
     def list_areas(self) -> list[Area]:
         """The results that are listed, by their group, in the order of the catalog."""
         members: dict[str, list[PresentedResult]] = defaultdict(list)
@@ -252,7 +243,13 @@ class PresentedRun(CollectedRun):
     def _group_by_reason(self, results: Sequence[Result]) -> Iterator[Group]:
         alike: dict[tuple[str, str], list[str]] = defaultdict(list)
         for result in results:
-            details = ": ".join(filter(None, (result.reason_words, _find_details(result))))
+            observation = result.observation
+            why = observation.reason or result.excuse or observation.instead
+            if result.reason is Reason.HARNESS_ERROR:  # the last line of a traceback has the error
+                why = why.strip().rpartition("\n")[2]
+            elif result.reason is Reason.BLOCKED:  # the finding that blocks it explains it
+                why = ""
+            details = ": ".join(filter(None, (result.reason_words, why)))
             helped = result.reason not in (None, Reason.BLOCKED, Reason.HARNESS_ERROR)
             alike[_show_reason(details), remedy_of(result) if helped else ""].append(result.id)
         for (reason, remedy), ids in sorted(alike.items(), key=lambda item: -len(item[1])):
@@ -261,18 +258,6 @@ class PresentedRun(CollectedRun):
                 yield Group(ids=tuple(ids[:_MOST_IDS]), more=more, reason=reason, remedy=_show_reason(remedy))
             else:
                 yield Group(reason=f"{len(ids)} {reason}", remedy=_show_reason(remedy))
-
-
-def _find_details(result: Result) -> str:
-    """Further facts about why a result was not tested."""
-    observation = result.observation
-    details = observation.reason or result.excuse or observation.instead
-    match result.reason:
-        case Reason.HARNESS_ERROR:  # the last line of a traceback has the error
-            return details.strip().rpartition("\n")[2]
-        case Reason.BLOCKED:  # the finding that blocks it explains it
-            return ""
-    return details
 
 
 def _show_reason(text: str) -> str:

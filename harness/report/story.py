@@ -110,7 +110,7 @@ def request_step(
         at=None if began is None else round(1000 * began),
         lane=lane,
         quoted=shorten_path(display.mask.show(request.target)),
-        detail=say_body(request.body, request, display),
+        detail=begin_body(request.body, display.mask, _QUOTED, request),
         hot=hot,
     )
 
@@ -123,11 +123,6 @@ def shorten_path(target: str) -> str:
     return shorten(f"{short}{question}{unquote(query, errors='replace')}", 64)
 
 
-def say_body(body: bytes, request: Request, display: Display) -> str:
-    """The beginning of a body, in one line."""
-    return begin_body(body, display.mask, 90, request)
-
-
 def format_span(seconds: float) -> str:
     """A time between two moments."""
     return f"{seconds:.1f} s" if seconds >= 1 else f"{round(1000 * seconds)} ms"
@@ -137,23 +132,21 @@ def answer_step(exchange: Exchange, lane: str, display: Display, *, hot: bool = 
     """The arrow of an answer whose moment is not known; a break if none came."""
     if exchange.status is None:
         return StoryStep(kind="break", text=f"no response: {exchange.ending.words}", lane=lane, hot=hot)
-    broken = "" if exchange.ending.complete else f"; {exchange.ending.words}"
-    if exchange.is_stream:
-        return StoryStep(
-            kind="answer",
-            text=str(exchange.status),
-            lane=lane,
-            hot=hot,
-            events=say_events(read_events(exchange, display)),
-            detail=broken.strip("; "),
-        )
-    quoted = say_body(exchange.body, exchange.request, display)
+    body = b"" if exchange.is_stream else exchange.body
     return StoryStep(
-        kind="answer", text=str(exchange.status), lane=lane, quoted=quoted, hot=hot, detail=broken.strip("; ")
+        kind="answer",
+        text=str(exchange.status),
+        lane=lane,
+        quoted=begin_body(body, display.mask, _QUOTED, exchange.request),
+        events=say_events(read_events(exchange, display)) if exchange.is_stream else "",
+        detail="" if exchange.ending.complete else exchange.ending.words,
+        hot=hot,
     )
 
 
 MOST_EXCHANGES = 24
+_QUOTED = 90
+"""Most characters of a body in a step."""
 
 
 def tell_exchanges(
@@ -230,16 +223,12 @@ def _tell_exchange(
     timed = None if began is None else round(1000 * end)
     request = request_step(exchange.request, began, display, hot=hot and exchange.status is None)
     yield _Moment(start, replace(request, detail=f"{label} {request.detail}".strip()))
-    if exchange.status is None:
-        ending = f"no response: {exchange.ending.words}"
-        yield _Moment(end, StoryStep(kind="break", text=ending, at=timed, hot=hot))
-        return
     if exchange.is_stream:
         yield from _tell_stream(exchange, began, events, findings, display, label)
     else:
-        quoted = say_body(exchange.body, exchange.request, display)
-        yield _Moment(end, StoryStep(kind="answer", text=str(exchange.status), quoted=quoted, at=timed, hot=hot))
-    if not exchange.ending.complete:
+        answer = answer_step(exchange, "front", display, hot=hot)
+        yield _Moment(end, replace(answer, at=timed, detail=""))
+    if exchange.status is not None and not exchange.ending.complete:
         text = f"{label}: {exchange.ending.words}" if label else exchange.ending.words
         yield _Moment(end, StoryStep(kind="break", text=text, at=timed))
 

@@ -114,7 +114,11 @@ class TerminalReport:
                 self._screen.lines(self._presentation.opening(self._state))
                 self._screen.draw(self._presentation.begins)
             case Probed(capabilities, requests, notes):
-                self._tell_capabilities(capabilities, requests)
+                asked = f"{format_count(requests, 'request')} to find out"
+                hint = "" if self._verbose else "; -v shows the responses"
+                self._screen.line(f"capabilities ({asked}{hint}):")
+                write = list_each if self._verbose else sum_up
+                self._screen.lines(write(capabilities, self._screen.paint))
                 self._screen.lines(f"note: {escape_controls(note)}" for note in notes)
             case Planned(_, exercises, seconds):
                 self._exercises, self._seconds = exercises, seconds
@@ -139,8 +143,11 @@ class TerminalReport:
                 self._count_result(result)
             case PhaseFinished():
                 self._screen.lines(self._presentation.phase(event, self._state))
-            case RunStopped():
-                self._print_stop(event)
+            case RunStopped(reason=reason):
+                self._screen.line(f"stopped early: {escape_controls(reason)}")
+                for log in logs([event.evidence], self._state.display):
+                    self._screen.line(f"  exchange on both sides {log.name}:")
+                    self._screen.lines(Line(f"    {line}", Role.QUIET, hang=6) for line in log.lines)
             case RunFinished():
                 self.close()
                 self._summary.print_end(event)
@@ -185,19 +192,6 @@ class TerminalReport:
         where = f"[{self._begun}/{self._exercises}] " if self._exercises else ""
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
-    def _tell_capabilities(self, capabilities: Capabilities, requests: int) -> None:
-        asked = f"{format_count(requests, 'request')} to find out"
-        self._screen.line(f"capabilities ({asked}{'' if self._verbose else '; -v shows the responses'}):")
-        paint = self._screen.paint
-        self._screen.lines(list_each(capabilities, paint) if self._verbose else sum_up(capabilities, paint))
-
-    def _print_stop(self, stopped: RunStopped) -> None:
-        self._screen.line(f"stopped early: {escape_controls(stopped.reason)}")
-        for log in logs([stopped.evidence], self._state.display):
-            self._screen.line(f"  exchange on both sides {log.name}:")
-            for line in log.lines:
-                self._screen.line(Line(f"    {line}", Role.QUIET, hang=6))
-
     def _count_result(self, result: Result) -> None:
         if self._presentation.live:
             self._failed += result.verdict in FAILING
@@ -236,12 +230,13 @@ class ResultPrinter:
             self.explain(shown)
         elif verdict in EXPLAINED or self._is_told(shown.result):
             tail, more = self._presentation.brief(shown.result, shown.defect, self._fixes, verbose=verbose)
-            self._screen.line(Line(self._write_headline(shown) + tail, hang=12))
+            headline = self._write_headline(shown)
+            self._screen.line(headline.having(headline + tail))
             self._screen.lines(more)
 
     def explain(self, shown: PresentedResult, name: str = "") -> None:
         """Print a result with all that explains it; a `name` replaces the outcome that was printed before."""
-        heading = self._screen.paint(Role.HEADING, f"{name}:") + f" {shown.heading}"
+        heading = Line(self._screen.paint(Role.HEADING, f"{name}:") + f" {shown.heading}", hang=2)
         lines = list(shown.list_lines(self.detail, fixes=self._fixes))
         erred = shown.result.verdict is Verdict.ERROR  # a defect of ours is reported with its traceback
         failure = ExplainedFailure(heading if name else self._write_headline(shown), lines)
@@ -250,7 +245,7 @@ class ResultPrinter:
     def print_failure(self, failure: ExplainedFailure, *, whole: bool = False) -> None:
         """Print the explanation of a failure, as a whole or in so many rows that a screen has room for it."""
         self._screen.line("")
-        self._screen.line(Line(failure.headline, hang=2))
+        self._screen.line(failure.headline)
         most = None if whole or self.detail is not Detail.BRIEF else MOST_ROWS - 2
         self._screen.block(failure.lines, most=most)
 
@@ -261,7 +256,7 @@ class ResultPrinter:
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
         return not told_at_the_end and not self._presentation.is_quiet(result)
 
-    def _write_headline(self, shown: PresentedResult) -> str:
+    def _write_headline(self, shown: PresentedResult) -> Line:
         title = shown.heading.partition("] ")[2]
         return write_headline(self._screen.paint, shown.outcome, shown.id, shown.standing_level, title)
 
@@ -345,12 +340,10 @@ class SummaryPrinter:
     def _list_failures(self) -> None:
         """The worst failure of the target, and a line for each: the worst first. With -v all were explained."""
         causes, title = self._state.causes, "failures, the worst first"
-        if not self._presentation.live:
-            listed = [cause for cause in causes if self._presentation.lists_causes or cause.is_stale]
-            lines = [
-                Line(f"  {cause.key} ({cause.counts}): {cause.results[0].failure}", hang=4) for cause in listed
-            ]
-            self._list_lines(title, lines, at_least=1 if any(cause.is_stale for cause in listed) else 2)
+        if not self._presentation.live:  # the failures of the target were explained
+            stale = [cause for cause in causes if cause.is_stale]
+            lines = [Line(f"  {cause.key}: {cause.results[0].failure}", hang=4) for cause in stale]
+            self._list_lines("stale entries of the baseline", lines, at_least=1)
             return
         failed = [shown for cause in causes for shown in cause.results]
         worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)

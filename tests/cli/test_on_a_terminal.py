@@ -66,6 +66,21 @@ def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path, harness: Harnes
     assert max(len(line) for line in harness(*words).out.splitlines()) > 40
 
 
+@pytest.mark.parametrize(("more", "is_paged"), [
+    ({"LINES": "5"}, True),
+    ({"LINES": "50"}, False),  # a screen has room for it
+    ({"LINES": "5", "NO_PAGER": "1"}, False),
+    ({"LINES": "5", "CI": "true"}, False),
+    ({"LINES": "5", "PAGER": "no-such-program"}, False),
+])  # fmt: skip
+def test_a_long_listing_goes_through_the_pager(more: Mapping[str, str], is_paged: bool) -> None:
+    """A list that a terminal has no room for goes through `$PAGER`, in its colors; never in CI."""
+    count = f"{sys.executable} -c 'import sys; print(\"pager:\", len(sys.stdin.read()))'"
+    code, drawn = on_a_terminal("list", "http", environment={"PAGER": count, "COLUMNS": "80"} | dict(more))
+    assert code == 0
+    assert re.fullmatch(r"pager: \d{3,}\r\n", drawn) if is_paged else "\x1b[1mHTTP\x1b[0m" in drawn, drawn
+
+
 @pytest.mark.slow
 def test_a_gateway_is_judged_under_a_progress_line() -> None:
     """`gateway` counts the trials on a progress line and then prints the verdicts."""

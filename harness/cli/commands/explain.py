@@ -12,7 +12,7 @@ from typing import Any
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, json_option
 from harness.cli.options import Page, argument, flag
-from harness.cli.output import say_lines, write_json
+from harness.cli.output import page, say, write_json
 from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import (
     RuleFacts,
@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
         if arguments.json:
             raise UsageFault("a model is text only: schemas/output/models.json has the facts of all")
         texts = [describe_model(name) for name in arguments.ids[1:]] or [describe_models()]
-        say_lines("\n\n".join("\n".join(text) for text in texts).split("\n"))
+        say("\n\n".join("\n".join(text) for text in texts))
         return 0
     for name in arguments.ids:
         rule, slash, _ = name.partition("/")
@@ -86,13 +86,15 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json([_record(facts, source) for facts, source in described])
         return 0
-    for number, (facts, source) in enumerate(described):
-        say_lines([""] if number else [])
-        say_lines([Line(f"{facts.rule.id}: {facts.heading}", Role.HEADING)])
+    lines: list[str] = []
+    for facts, source in described:
+        lines += [""] if lines else []
+        lines.append(Line(f"{facts.rule.id}: {facts.heading}", Role.HEADING))
         for fact in facts.facts:
             url = f" {fact.url}" if fact.url else ""
-            say_lines([Line(f"  {fact.label}: {fact.text}{url}", _ROLES.get(fact.label, Role.PLAIN))])
-        say_lines(source.split("\n") if source else [])
+            lines.append(Line(f"  {fact.label}: {fact.text}{url}", _ROLES.get(fact.label, Role.PLAIN)))
+        lines += source.split("\n") if source else []
+    page(*lines)
     return 0
 
 

@@ -180,7 +180,7 @@ def run(words: Sequence[str]) -> int:
     product = PurePath(command[0]).name if command else ""
     client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle, product=product)
     clock = LogicalClock()
-    emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments))
+    emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments.revision))
     upstream = Upstream(emulator, clock, client.is_primable)
     # A gateway may forward the Host of its client, or be built for one upstream.
     names = (read_host(target.info.url), *SERVERS.live_hosts)
@@ -239,7 +239,8 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
         raise UsageFault("the emulator is the upstream here: name the URL of the gateway")
     if not (arguments.target or "").lower().startswith(("http://", "https://")):
         raise UsageFault(f"{arguments.target!r} is not the URL of a gateway: write it like http://127.0.0.1:4000")
-    found = resolve_named(arguments, arguments.timeout, ca_file=arguments.ca_file, revision=revision_of(arguments))
+    revision = revision_of(arguments.revision)
+    found = resolve_named(arguments, arguments.timeout, ca_file=arguments.ca_file, revision=revision)
     secrets = {_KEY_NAMES.get(name, name): value for name, value in found.info.secrets.items()}
     requests: Any = found.target
     if not (arguments.api_key or arguments.header):  # a header may be the key of the gateway

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option
 from harness.cli.options import Options, Page, argument
-from harness.cli.output import say_lines, write_json
+from harness.cli.output import page, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import WORDS, format_modes, format_origin
 from harness.interactions.servers import SERVERS
@@ -45,11 +45,8 @@ def run(words: Sequence[str]) -> int:
     if arguments.json:
         write_json([incident.to_dict() for incident in chosen or load_incidents().values()])
         return 0
-    for number, one in enumerate(chosen):
-        say_lines([""] if number else [])
-        say_lines(_explain(one))
-    if not chosen:
-        say_lines(_list())
+    explained = [line for one in chosen for line in ("", *_explain(one))]
+    page(*explained[1:] or _list())
     return 0
 
 

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, json_option, revision_option
 from harness.cli.options import Page, Trust, argument, flag
-from harness.cli.output import say, say_lines, write_json
+from harness.cli.output import page, write_json
 from harness.cli.rules import load_every_check
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.interactions.servers import SERVERS
-from harness.kit.check import Check
 from harness.outcome import Subject
 from harness.outcome.words import format_count
-from harness.report.screen import align
+from harness.report.screen import Line, Role, align
 
 
 @dataclass(kw_only=True)
@@ -60,16 +59,22 @@ def run(words: Sequence[str]) -> int:
         if arguments.json:
             write_json([sentence_record(sentence) for sentence in chosen])
         else:
-            say_lines(sentence_lines(chosen))
+            page(*sentence_lines(chosen))
         return 0
     selection = Selection(checks=tuple(arguments.globs))
     offered = everything(SERVERS.load_capabilities())
     plan = make_plan(load_every_check(), selection, offered, SERVERS.load_profiles())
     selected = [item.check for item in plan.checks if item.skip is None]
     if arguments.capabilities:
-        _print_capabilities(selected, as_json=arguments.json)
+        known = SERVERS.load_capabilities()
+        needing = {name: [check.id for check in selected if name in check.requires] for name in known}
+        if arguments.json:
+            write_json([{"capability": name, "meaning": known[name], "checks": needing[name]} for name in known])
+        else:
+            number = {name: format_count(len(needing[name]), "check") for name in known}
+            page(*align([(name, f"{meaning} ({number[name]})") for name, meaning in known.items()]))
         return 0
-    contract = contract_of(arguments)
+    contract = contract_of(arguments.revision)
     checks = [check for check in selected if contract.holds(check.rule)]
     if not checks:
         raise UsageFault("no check of this revision matches: remove GLOB or --revision")
@@ -78,20 +83,14 @@ def run(words: Sequence[str]) -> int:
 
         write_json([check_record(check) for check in checks])
         return 0
-    needs = {check.id: f" (needs {', '.join(sorted(check.requires))})" for check in checks if check.requires}
-    rows = [(c.id, str(c.rule.level), str(c.profile), f"{c.title}{needs.get(c.id, '')}") for c in checks]
-    say_lines(align(rows))
+    areas: dict[str, list[tuple[str, ...]]] = {}
+    for check in checks:
+        row = (f"  {check.id}", str(check.rule.level), check.title)
+        areas.setdefault(check.rule.area, []).append(row)
+    lines: list[str] = []
+    for area, rows in areas.items():
+        lines += [Line(SERVERS.load_areas().get(area, area), Role.HEADING), *align(rows), ""]
     rules = sum(check.rule.subject is Subject.RELAY for check in checks)
     counts = {"check": len(checks) - rules, "gateway rule": rules}
-    say(", ".join(format_count(count, what) for what, count in counts.items() if count))
+    page(*lines, ", ".join(format_count(count, what) for what, count in counts.items() if count))
     return 0
-
-
-def _print_capabilities(checks: Sequence[Check], *, as_json: bool) -> None:
-    known = SERVERS.load_capabilities()
-    needing = {name: [check.id for check in checks if name in check.requires] for name in known}
-    if as_json:
-        write_json([{"capability": name, "meaning": known[name], "checks": needing[name]} for name in known])
-        return
-    counts = {name: format_count(len(needing[name]), "check") for name in known}
-    say_lines(align([(name, f"{meaning} ({counts[name]})") for name, meaning in known.items()]))

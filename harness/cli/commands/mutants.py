@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, json_option
 from harness.cli.options import Page, argument, flag
-from harness.cli.output import say, say_lines, write_json
+from harness.cli.output import page, say, write_json
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count, list_some
@@ -55,12 +55,12 @@ def run(words: Sequence[str]) -> int:
         if arguments.json:
             write_json([{"id": name, "summary": mutants[name].summary} for name in chosen])
         else:
-            say_lines(align([(name, mutants[name].summary) for name in chosen]))
+            page(*align([(name, mutants[name].summary) for name in chosen]))
         return Exit.OK
     from harness.engine.killers import find_killers
 
     width = max(map(len, chosen)) + 2
-    rows: dict[str, Killers] = {}
+    rows, added = dict[str, "Killers"](), SERVERS.load_extensions()
     begun = time.monotonic()
     for name in chosen:
         rows[name] = find_killers(SERVERS, name)
@@ -71,7 +71,10 @@ def run(words: Sequence[str]) -> int:
                 to_errors=True,
             )
         if not arguments.json:
-            say_lines([Line(f"{name:<{width}}{_word_killers(rows[name])}", hang=width)])
+            row = rows[name]  # the checks of an extension come first: its author asks for them
+            names = sorted(row.names, key=lambda check: check.partition(".")[0] not in added)
+            word = "NOT TESTED" if row.errors else list_some(names, 8, hint="--json names all") or "SURVIVED"
+            say(Line(f"{name:<{width}}{word}", hang=width))
     survivors = [name for name, row in rows.items() if not (row.names or row.errors)]
     erred = any(row.errors for row in rows.values())
     code = Exit.HARNESS_ERROR if erred else Exit.FAILED if survivors else Exit.OK
@@ -80,7 +83,7 @@ def run(words: Sequence[str]) -> int:
         errors = {name: row.errors for name, row in rows.items() if row.errors}
         write_json({"killers": killers, "survivors": survivors, "errors": errors, "exit": code})
     else:
-        say_lines(_conclude(rows, survivors))
+        say(*_conclude(rows, survivors))
     return code
 
 
@@ -97,15 +100,6 @@ def _choose(globs: Sequence[str]) -> list[str]:
             raise UsageFault(f"no mutant has the id {glob!r}{hint}")
         hits.update(dict.fromkeys(found))
     return list(hits)
-
-
-def _word_killers(row: Killers) -> str:
-    """The checks that fail, those of an extension first: its author asks for them."""
-    if row.errors:
-        return "NOT TESTED"
-    added = SERVERS.load_extensions()
-    names = sorted(row.names, key=lambda name: name.partition(".")[0] not in added)
-    return list_some(names, 8, hint="--json names all") or "SURVIVED"
 
 
 def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,9 @@ from harness.cli.common_options import own_api
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_tree
-from harness.cli.options import PATH, Page, Trust, ValueKind, argument, flag, option
+from harness.cli.options import PATH, Page, Trust, argument, flag, option
 from harness.cli.output import print_fault, say, say_masked, write_json
-from harness.cli.serving import ListenOptions, ask_for_client, port_to_take
+from harness.cli.serving import ListenOptions, ask_for_client, name_speed, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count, list_some
@@ -28,21 +27,8 @@ if TYPE_CHECKING:
     from harness.cassette import Cassette, Player
     from harness.contract import Contract
 
-_SPEED = re.compile(r"(\d+(?:\.\d+)?)x?")
-
-
-def _read_speed(text: str) -> float:
-    """Parse the factor that recorded pauses are divided by."""
-    named = {"fast": math.inf, "as-recorded": 1.0}
-    if text in named:
-        return named[text]
-    match = _SPEED.fullmatch(text)
-    if match is None or float(match[1]) <= 0:
-        raise ValueError(f"{text!r} is not a speed: write as-recorded, fast, or a factor such as 2x")
-    return float(match[1])
-
-
-_SPEED_KIND = ValueKind("as-recorded, fast, or a factor such as 2x", _read_speed, metavar="SPEED")
+_SPEED = name_speed("2x", "SPEED", {"as-recorded": 1.0, "fast": math.inf})
+"""The factor that recorded pauses are divided by."""
 
 
 @dataclass(kw_only=True)
@@ -54,7 +40,7 @@ class ReplayArguments(ListenOptions, GuardOptions):
         "strict: only what was recorded, in order; resume: also the rest of a stream from any event",
         default="strict", choices=("strict", "resume"),
     )  # fmt: skip
-    speed: float = option("as-recorded, fast, or a factor such as 2x", _SPEED_KIND, math.inf, shown="fast")
+    speed: float = option(_SPEED.words, _SPEED, math.inf, shown="fast")
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
     hang_ups: str = option(
         "how to replay a stream after which the recorded client disconnected: stay silent, or drop it",

@@ -5,7 +5,6 @@ Layer 8.
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from harness.cli.common_options import ExtensionOptions, contract_of, revision_o
 from harness.cli.guarding import GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
-from harness.cli.options import PATH, Page, Trust, ValueKind, flag, option
+from harness.cli.options import PATH, Page, Trust, flag, option
 from harness.cli.output import print_fault, say, say_masked
 from harness.cli.serving import (
     PAGE_FIELDS,
@@ -28,6 +27,7 @@ from harness.cli.serving import (
     TlsOptions,
     ask_for_client,
     command_environment,
+    name_speed,
     port_to_take,
     tls_context,
 )
@@ -42,20 +42,6 @@ if TYPE_CHECKING:
     from harness.incidents import Incident
     from harness.transport import ServerThread
     from harness.wire import Request, Response, Service
-
-
-def _read_speed(text: str) -> float:
-    """Parse a factor such as `60x`."""
-    try:
-        factor = float(text.removesuffix("x"))
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < math.inf:
-        raise ValueError(f"{text!r} is not a speed: write a factor such as 60x")
-    return factor
-
-
-_SPEED = ValueKind("a factor such as 60x", _read_speed, metavar="N")
 
 
 @dataclass(kw_only=True)
@@ -86,7 +72,9 @@ class ServeArguments(ExtensionOptions, ListenOptions, GuardOptions, TlsOptions):
     set: Sequence[str] | None = option(
         "any other setting (repeatable, docs/emulator-reference.md)", repeats=True, metavar="NAME=VALUE"
     )
-    speed: float = option("speed of the emulator's clock, as a factor of real time, such as 60x", _SPEED, 1.0)
+    speed: float = option(
+        "speed of the emulator's clock, as a factor of real time, such as 60x", name_speed("60x", "N"), 1.0
+    )
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
     incident: str | None = option(
         "behave as in this incident (`harness incidents` lists them)", metavar="NAME", completes="incident"
@@ -235,7 +223,7 @@ def _build_emulator(arguments: ServeArguments) -> Emulator:
             hint = did_you_mean(arguments.mutant, mutants, otherwise=": `harness mutants --list` shows all")
             raise UsageFault(f"no mutant has the id {arguments.mutant!r}{hint}")
         make = mutants[arguments.mutant].build
-    emulator = make(settings, clock=clock, contract=contract_of(arguments))
+    emulator = make(settings, clock=clock, contract=contract_of(arguments.revision))
     if arguments.scenario:
         emulator.load_scenario(arguments.scenario)
     return emulator

@@ -36,6 +36,7 @@ from harness.engine.last_failed import note_failed
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
+from harness.report.screen import Line, Role
 
 if TYPE_CHECKING:
     from harness.benches.client.cases import Case
@@ -82,7 +83,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
         "events with an id: all, deltas, sparse or none; odd: ids contain + and /", default="all", metavar="LIST"
     )
     resume: str = _case_option(
-        "exclusive, or inclusive (repeats an event)",
+        "where a resumed stream begins: exclusive (after the cursor), or inclusive (repeats an event)",
         default="exclusive", choices=("exclusive", "inclusive"), metavar="HOW",
     )  # fmt: skip
     revision: str | None = revision_option(_PLAYED)
@@ -166,9 +167,8 @@ def run(words: Sequence[str]) -> int:
         for kind, same in groupby(cases, lambda case: case.kind):
             listed = list(same)
             if kind:
-                say(f"# {kind}: {len(listed)}", role="heading")
-            for case in listed:
-                say(str(case), role="command")
+                say(Line(f"# {kind}: {len(listed)}", Role.HEADING))
+            say(*(Line(str(case), Role.COMMAND) for case in listed))
         return Exit.OK
     if ready is None:
         assert command is not None
@@ -259,7 +259,7 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
         resume=arguments.resume,
         scenario=arguments.scenario,
         cassette=arguments.cassette,
-        contract=contract_of(arguments),
+        contract=contract_of(arguments.revision),
     )
     return event_ids, base
 

@@ -83,7 +83,7 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     listeners = Listeners(arguments, VerifyPresentation(), baseline)
     try:
         finished = listeners.follow(
-            judge_recordings(paths, policy, recordings, contract_of(arguments), INTERACTIONS)
+            judge_recordings(paths, policy, recordings, contract_of(arguments.revision), INTERACTIONS)
         )
     except OSError as wrong:
         if wrong.filename is None:  # what was being written

@@ -46,7 +46,6 @@ class FuzzPresentation(Presentation):
     command = "fuzz"
     noun = "result"
     live = False
-    lists_causes = True
     names_target = True
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
@@ -124,16 +123,18 @@ class FuzzPresentation(Presentation):
             yield f"in the baseline, but not found by this search (fixed?): {', '.join(unseen)}"
 
     def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        rules: set[str] = set()
         for result in failures(state.results):
             written = self.written.get(key_of_failure(result), ())
-            kinds = ", ".join(path.suffix for path in written)
-            files = [Line(f"written: {written[0].with_suffix('')}{kinds}")] if written else []
-            if written and (why := why_no_cassette(result)):
-                files.append(Line(f"no cassette is written: {why}"))
-            ran = self.ran.get(key_of_failure(result), "")
-            headline, *lines = failure_lines(result, state, paint, detail, ran=ran, stored=bool(written))
-            if lines or detail is not Detail.BRIEF or files:
-                yield ExplainedFailure(headline, [*lines, *files])
+            ran, known = self.ran.get(key_of_failure(result), ""), result.rule.id in rules
+            headline, *lines = failure_lines(result, state, paint, detail, ran, stored=bool(written), known=known)
+            rules.add(result.rule.id)
+            if written and lines:  # the others have its name, with another suffix
+                why = f" (no cassette: {why})" if (why := why_no_cassette(result)) else ""
+                others = "".join(f", {path.suffix}" for path in written[1:])
+                lines.append(Line(f"written: {written[0]}{others}{why}"))
+            if lines or detail is not Detail.BRIEF:
+                yield ExplainedFailure(headline, lines)
 
     def list_unseen(self, results: Sequence[Result]) -> list[str]:
         """The entries of the baseline that excuse nothing in this run."""
@@ -195,11 +196,13 @@ def _name_count(word: str, number: int) -> str:
 
 
 def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
-    """One line for an engine, then its notes and, if it tested too little, the reasons."""
+    """One line for an engine, then its notes and, if it tested too little, the reasons; nothing if it was idle."""
+    if not (any(phase.counts.values()) or phase.findings or phase.notes or phase.vacuous):
+        return
     counts = ", ".join(f"{number:,} {_name_count(word, number)}" for word, number in phase.counts.items())
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts:
-        yield Line(f"{phase.name:<10} {f'{counts} ' if counts else ''}in {phase.seconds:.1f} s: {found}", hang=11)
+        yield Line(f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}", hang=11)
     else:
         yield Line(phase.name)
     yield from (Line(f"  note: {escape_controls(note)}", Role.QUIET, hang=8) for note in phase.notes)
@@ -207,26 +210,27 @@ def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
 
 
 def failure_lines(
-    result: Result, state: CollectedRun, paint: Paint, detail: Detail, *, ran: str = "", stored: bool = False
+    result: Result, state: CollectedRun, paint: Paint, detail: Detail, ran: str, *, stored: bool, known: bool
 ) -> Iterator[Line]:
     """Explain one failure to a person; a broken MAY has a headline alone unless more is wanted.
 
     `ran`: see `CurlRuns`. A script that is not fully shrunk may be long: if it is `stored`, it is not printed.
+    `known`: another failure has explained the rule.
     """
     rule, finding, brief = result.rule, result.observation.findings[0], detail is Detail.BRIEF
     reproduction = result.reproduction or Reproduction()
-    known = " (known)" if reproduction.known else ""
     call = f"{reproduction.call}: " if reproduction.call else ""
-    title = f"{call}{escape_controls(finding.message)}{known}"
+    title = f"{call}{escape_controls(finding.message)}{' (known)' if reproduction.known else ''}"
     word = "NOTE" if result.verdict is Verdict.INFO else ""
-    yield Line(write_headline(paint, result.outcome, finding.stable_code, rule.level, title, word=word))
+    yield write_headline(paint, result.outcome, finding.stable_code, rule.level, title, word=word)
     if result.outcome is Accounted.PASSED and brief:  # a broken MAY is no violation
         return
     explained = result.verdict in EXPLAINED or not brief
     if explained:
-        yield Line(f"requirement ({rule.level}): {rule.statement}")
+        if not known:
+            yield Line(f"requirement ({rule.level}): {rule.statement}")
         yield from compared_lines(finding, brief=brief)
-        if rule.breaks and result.observation.outcome is Outcome.NOT_MET:
+        if not known and rule.breaks and result.observation.outcome is Outcome.NOT_MET:
             yield Line(f"what breaks: {rule.breaks}")
     if result.verdict is Verdict.XFAIL:
         yield Line(f"baseline: {escape_controls(result.excuse)}")
@@ -236,7 +240,8 @@ def failure_lines(
     if explained:
         script = "" if stored and reproduction.unshrunk else "\n".join(commands(result, state.display))
         yield from (Line(line, Role.COMMAND) for line in script.split("\n") if script)
-        yield Line(f"source: {rule.source}", Role.QUIET)
+        if not known:
+            yield Line(f"source: {rule.source}", Role.QUIET)
 
 
 def _record_engine(phase: PhaseFinished) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class Presentation:
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
     `settings` are those of a configuration file that leave something out, as text, by key.
-    `names_target`: it names the target, after `target_word`, also if it is not live. `lists_causes`: it lists the
-    causes of failures at the end. `explains_warning`: it explains the worst warning if nothing failed.
+    `names_target`: it names the target, after `target_word`, also if it is not live. `explains_warning`: it
+    explains the worst warning if nothing failed.
     `names_rules`: its output has no room for the broken rules, so that the next steps name the command that prints
     them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat`
     writes the line that runs it again for some results.
@@ -94,7 +94,6 @@ class Presentation:
     times_exercises = False
     begins = "asking the target which capabilities it has"
     repeat: Callable[..., str] | None = None
-    lists_causes = False
     settings: Mapping[str, str] = {}
     names_rules = False
     target_word = "target"
@@ -178,10 +177,10 @@ class Presentation:
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
         """How much there is to do."""
-        if not self.live:
-            return
-        what = f"{format_count(planned.checks, self.noun)}, {format_count(planned.exercises, 'exercise')}"
-        yield f"catalog: {what} to run"
+        if self.live:
+            total = format_count(planned.checks, self.noun)
+            some = "" if planned.running in (None, planned.checks) else f"{planned.running} of "
+            yield f"running {some}{total} ({format_count(planned.exercises, 'exercise')})"
 
     def progress(self, name: str, *, again: bool) -> str:
         """The exercise that runs now; `again`: it was begun earlier and comes to its end."""

@@ -49,7 +49,6 @@ class TorturePresentation(Presentation):
     actor = "the client "
     noun = "case"
     live = False
-    lists_causes = True
     names_rules = True
     begins = "running the client without a fault"
 
@@ -464,7 +463,7 @@ def group_lines(
     finding = first.observation.findings[0]
     problems = list(dict.fromkeys(map(describe_problem, group)))
     title = f"the client {problems[0]}"
-    yield Line(write_headline(paint, first.outcome, finding.stable_code, rule.level, title))
+    yield write_headline(paint, first.outcome, finding.stable_code, rule.level, title)
     if first.excuse:
         yield Line(f"baseline: {first.excuse}")
     yield Line(f"{format_count(len(group), 'case')} ({outcome_of(first)}): {_name_some(group)}")

@@ -24,7 +24,6 @@ from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished
     from harness.report.collected_run import CollectedRun
 
 _KINDS = ("streams", "bodies", "requests")
@@ -97,16 +96,18 @@ class VerifyPresentation(Presentation):
     def sections(self, state: CollectedRun) -> Iterator[Section]:
         if groups := tuple(_fold_left_out(state)):
             yield Section("Excluded", folded=groups)
-        if lines := tuple(line for phase in state.phases for line in self.phase(phase, state)):
-            yield Section("Notes on the recordings", lines)
-
-    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
-        yield from (escape_controls(f"{phase.name}: {note}") for note in phase.notes)
+        if notes := _list_notes(state):
+            yield Section("Notes on the recordings", tuple(notes))
 
     def format_result(self, result: Result, paint: Paint) -> str:
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        notes = _list_notes(state)
+        if len(notes) > 2 and not verbose:
+            yield f"{len(notes)} notes on the recordings (-v prints all), the first:"
+            del notes[1:]
+        yield from notes
         for group in _fold_left_out(state):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
@@ -162,6 +163,11 @@ def list_findings(state: CollectedRun) -> list[tuple[Result, RecordedPlace, Find
         if isinstance(place, RecordedPlace)
     ]
     return sorted(pairs, key=lambda item: item[1].number)
+
+
+def _list_notes(state: CollectedRun) -> list[str]:
+    """The facts about the files that break no rule."""
+    return [escape_controls(f"{phase.name}: {note}") for phase in state.phases for note in phase.notes]
 
 
 def _list_left_out(state: CollectedRun) -> dict[str, list[tuple[str, str]]]:

@@ -39,6 +39,7 @@ from harness.wire import (
     Headers,
     Request,
 )
+from harness.wire.json_value import object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
@@ -221,8 +222,8 @@ def _list_headers(headers: Headers, mask: Mask) -> list[str]:
     ]
 
 
-ONE_ROW, ONE_LINE, RELAYED_IN_FULL = 62, 160, 2_000
-"""Most characters of a body in one row of a terminal, in one line, and in a relayed exchange in full."""
+ONE_ROW, TWO_ROWS, ONE_LINE, RELAYED_IN_FULL = 62, 134, 160, 2_000
+"""Most characters of a body in rows of a terminal, in one line, and in a relayed exchange in full."""
 
 
 _MOST_EXCHANGES = 3
@@ -357,12 +358,13 @@ def _write_exchanges(
             head, *others = exchange_lines(exchange, display, where=where)
             yield from (Line(line, Role.QUIET) for line in (head + time, *others))
             continue
-        yield Line(f"> {_request(exchange.request, display.mask, ONE_ROW)}{time}", Role.QUIET, hang=4)
+        most = TWO_ROWS if exchange is fault else ONE_ROW
+        yield Line(f"> {_request(exchange.request, display.mask, most)}{time}", Role.QUIET, hang=4)
         if not events:  # else the picture shows what came
             text = body_text(exchange.body[:MASKED], exchange.request, display)
             place = list(quote_place(text, where.pointer)) if exchange is fault and where is not None else []
             at = f"{exchange.status}, at {where.pointer}:" if place and where is not None else ""
-            yield Line(f"< {at or _answer(exchange, display.mask, ONE_ROW)}", Role.QUIET, hang=4)
+            yield Line(f"< {at or _answer(exchange, display.mask, most)}", Role.QUIET, hang=4)
             yield from place
     yield from events
 
@@ -415,7 +417,7 @@ def _request(request: Request, mask: Mask, shown: int) -> str:
     line = f"{request.method} {shorten_target(mask.text(request.target))}"
     if not request.body:
         return escape_controls(line)
-    body = begin_body(request.body, mask, shown - len(line) if shown <= ONE_ROW else shown)
+    body = begin_body(request.body, mask, shown - len(line) if shown <= TWO_ROWS else shown)
     return escape_controls(f"{line} {body}" if body else line)
 
 
@@ -424,8 +426,10 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
         return f"no response, {ending_line(exchange, mask)}"
     end = "" if exchange.ending.complete else f", {ending_line(exchange, mask)}"
     if exchange.is_stream:
-        events = Decoder().feed(exchange.body)
-        last = f", the last {begin_body(events[-1].data, mask, shown)}" if events else ""
+        events = [frame.data for frame in Decoder().feed(exchange.body)]
+        objects = [data for data in events[-2:] if object_or_none(data) is not None]  # a sentinel says little
+        last = f", the last {begin_body((objects or events)[-1], mask, shown)}" if events else ""
+        last += f" and {begin_body(events[-1], mask, shown)}" if objects and objects[-1] is not events[-1] else ""
         return escape_controls(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
     try:
         exchange.body.decode()

@@ -15,8 +15,8 @@ from harness.outcome.words import shorten
 from harness.report.screen import Line, Role
 from harness.wire.json_value import json_or_none
 
-LONG = 40
-"""Most characters of a value that is shown whole."""
+LONG, ROW = 40, 66
+"""Most characters of a value that is shown whole, and of a row of a body in a terminal."""
 
 _TOKEN = re.compile(rf"[\w=%+~-]{{{LONG + 1},}}")
 _PART = re.compile(r"(?<=[/=])[\w%+~-]{17,}(?![\w%+~.-])")
@@ -89,6 +89,7 @@ def quote_place(text: str, pointer: str) -> Iterator[Line]:
     for number, (name, item) in enumerate(members):
         if abs(number - at) <= 1:
             label = f"{json.dumps(name, ensure_ascii=False)}: " if isinstance(name, str) else ""
-            row = f"{label}{quote(json.dumps(item, ensure_ascii=False))}"
+            most = 150 if number == at and not isinstance(item, dict | list) else ROW - len(label)
+            row = f"{label}{quote(json.dumps(item, ensure_ascii=False), most)}"
             arrow, role = ("->", Role.ACTUAL) if number == at else ("  ", Role.QUIET)
             yield Line(f"  {arrow} {row}", role, hang=5 + len(label))

@@ -39,9 +39,11 @@ def _build_environment(folder: Path | None) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["prose"] = format_prose
-    environment.filters["breakable"] = format_breakable
+    # A name may go on in the next line after a stroke or a dot before a letter.
+    environment.filters["breakable"] = lambda name: Markup(_JOINT.sub(r"\1<wbr>", str(escape(name))))
     environment.filters["mark"] = lambda outcome: mark_of(str(outcome))
-    environment.filters["web"] = link_of
+    # A link leads into the web, and to nothing that a browser would run.
+    environment.filters["web"] = lambda url: url if _WEB.match(url) else ""
     environment.filters["beside"] = compare_texts
     return environment
 
@@ -92,16 +94,6 @@ def _render(name: str, folder: Path | None, **values: Any) -> str:
 def format_prose(text: str) -> Markup:
     """The escaped text; what stands in backticks is code, and no line begins with a unit."""
     return Markup(_QUOTED.sub(r"<code>\1</code>", _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", str(escape(text)))))
-
-
-def format_breakable(name: str) -> Markup:
-    """The escaped name, which may go on in the next line after a stroke or a dot before a letter."""
-    return Markup(_JOINT.sub(r"\1<wbr>", str(escape(name))))
-
-
-def link_of(url: str) -> str:
-    """The URL if it may be a link: one that leads into the web, and nothing that a browser would run."""
-    return url if _WEB.match(url) else ""
 
 
 _SPACE = re.compile(r"\s+")
