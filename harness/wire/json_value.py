@@ -69,14 +69,19 @@ write_sorted = json.JSONEncoder(sort_keys=True).encode
 
 
 _SPACED = re.compile(rb'"[ \t\r\n]+:')
+_encode = msgspec.json.Encoder().encode
 
 
-def may_be_ambiguous(data: bytes, value: Any) -> bool:
-    """Whether an object in JSON `data`, which has this value, may have a name twice.
+def may_be_ambiguous(data: bytes, *values: Any) -> bool:
+    """Whether an object in JSON `data`, or in a stream of JSON that has these values, may have a name twice.
 
-    Where it is False, which it nearly always is, each `":` in `data` stands behind a name that `value` has.
+    Where it is False, which it nearly always is, `data` has `":` as often as the values written again.
     """
-    return data.count(b'":') != _count_names(value) or _SPACED.search(data) is not None
+    try:
+        count = sum([_encode(value).count(b'":') for value in values])
+    except (msgspec.EncodeError, ValueError, OverflowError, RecursionError):
+        return True
+    return data.count(b'":') != count or b"\\u00" in data or _SPACED.search(data) is not None
 
 
 def find_ambiguous(data: bytes, value: Any) -> str:
@@ -98,16 +103,6 @@ def find_ambiguous(data: bytes, value: Any) -> str:
     except (ValueError, RecursionError):
         return ""
     return found[0] if found else ""
-
-
-def _count_names(value: Any) -> int:
-    if not isinstance(value, (dict, list)):
-        return 0
-    count = len(value) if isinstance(value, dict) else 0
-    for item in value.values() if isinstance(value, dict) else value:
-        if isinstance(item, (dict, list)):  # here, too: most items are neither, and a call for each takes longer
-            count += _count_names(item)
-    return count
 
 
 # Values that an answer gives and later requests repeat: ids, cursors, signatures.

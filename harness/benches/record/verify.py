@@ -92,7 +92,7 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Itera
     for file in _list_named(paths, hidden, hidden=False):
         result = Verified()
         try:
-            _verify(file, read_file(file), result, contract, api)
+            _verify(file, result, contract, api)
         except CassetteError as wrong:
             result.unusable.append((str(file), str(wrong).removeprefix(str(file)).lstrip(":, ")))
         except Unreadable as wrong:
@@ -111,25 +111,27 @@ def verify(paths: Iterable[Path], contract: ApiContract, api: Api) -> Verified:
     return whole
 
 
-def _verify(path: Path, data: bytes, result: Verified, contract: ApiContract, api: Api) -> None:
+def _verify(path: Path, result: Verified, contract: ApiContract, api: Api) -> None:
     judge = api.new_file_judge(str(path), result.traffic, contract)
     suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
-        documents = parse_all(path, data)
+        documents = parse_all(path, read_file(path))
         if any(map(_claims_to_be_a_cassette, documents)):
             if len(documents) > 1:
                 raise CassetteError(f"{path}: {len(documents)} YAML documents, but a cassette is one: {_SPLIT}")
             _judge_cassette(path, documents[0], contract, result, api)
             return
         judge.documents(documents)
-    elif suffix == ".json" and _claims_to_be_a_cassette(document := json_or_none(data)):
+    elif suffix == ".json" and _claims_to_be_a_cassette(document := json_or_none(read_file(path))):
         _judge_cassette(path, document, contract, result, api)  # vcrpy's JSON serializer wrote it
         return
     else:
         is_request = path.name.lower().endswith(_REQUEST)
         beside = [path.with_name(path.name[: -len(_REQUEST)] + end) for end in ANSWERS if is_request]
         # The recorded answers that lie beside the file of a request.
-        judge.judge(data, [Answer(read_file(one), one.suffix == ".json") for one in beside if one.is_file()])
+        judge.judge(
+            read_file(path), [Answer(read_file(one), one.suffix == ".json") for one in beside if one.is_file()]
+        )
     result.revisions[contract.revision] += 1
 
 
@@ -140,7 +142,9 @@ def _claims_to_be_a_cassette(document: object) -> bool:
 def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: Api) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
-    entries = list(layout.readings(layout.check(document)))
+    written = layout.check(document)
+    entries = list(layout.readings(written))
+    written.clear()  # the bodies of a long recording are not kept twice
     provenance = None
     with suppress(CassetteError):  # reported after its entries
         provenance = layout.provenance()

@@ -8,7 +8,7 @@ order.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import loads
@@ -36,6 +36,8 @@ class Assembler:
         self._contract = contract
         self._steps: list[Step] = []
         self._at: dict[int, Step] = {}
+        self._text: tuple[int, str, Fragments] | None = None
+        """Of the last delta, if it grew a text: its step, its type and the text, which the next one may grow."""
 
     def event(self, payload: Mapping[str, Any]) -> None:
         """Add the content of one event."""
@@ -43,9 +45,16 @@ class Assembler:
         if not isinstance(index, int):
             return
         kind = payload.get("event_type")
+        if self._text is not None and kind == "step.delta":
+            at, of, text = self._text
+            delta = payload.get("delta")
+            if index == at and _is_plain(delta) and delta["type"] == of:
+                text.append(delta["text"])
+                return
+        self._text = None
         if kind == "step.start" and isinstance(payload.get("step"), Mapping):
             self._begin(index, dict(payload["step"]))
-        elif kind == "step.delta" and isinstance(payload.get("delta"), Mapping):
+        elif kind == "step.delta" and isinstance(payload.get("delta"), dict):  # hot
             self._grow(index, payload["delta"])
 
     def steps(self) -> list[Step]:
@@ -79,8 +88,16 @@ class Assembler:
                     _add(step, grows.field, piece, JsonText)
             case DeltaEffect.PARTS:
                 _add_part(step, delta, grows)
+                if grows.join == "text" and not grows.of and _is_plain(delta):
+                    text = step[grows.field][-1].get("text")
+                    self._text = (index, kind, text) if isinstance(text, Fragments) else None
             case DeltaEffect.MERGE:
                 _merge(step, delta, grows)
+
+
+def _is_plain(delta: Any) -> TypeGuard[dict[str, str]]:
+    """Whether a delta only adds to a text, as nearly all do."""
+    return isinstance(delta, dict) and len(delta) == 2 and "type" in delta and isinstance(delta.get("text"), str)
 
 
 def assemble_steps(events: Iterable[Mapping[str, Any]], contract: Contract) -> list[Step]:
@@ -106,7 +123,7 @@ def _add_part(step: Step, delta: Mapping[str, Any], grows: Growth) -> None:
     Sound and video arrive as fragments, an image or a document whole.
     """
     part = delta.get(grows.of) if grows.of else delta
-    if not isinstance(part, Mapping) or (grows.add and not isinstance(part.get(grows.add), list)):
+    if not isinstance(part, dict) or (grows.add and not isinstance(part.get(grows.add), list)):
         return
     is_text = not grows.add and grows.join == "text" and part.get("type", "text") == "text"
     if is_text and not isinstance(part.get("text"), str):

@@ -43,6 +43,7 @@ class Reading:
     def __init__(self, exchange: Exchange, contract: Contract | None = None) -> None:
         self.exchange = exchange
         self._contract = contract
+        self._judged_events: list[dict[str, Any]] = []
 
     @property
     def contract(self) -> Contract:
@@ -135,6 +136,7 @@ class Reading:
         asked = json_parse.loads(exchange.request.body).value if exchange.request.method == "POST" else None
         background = isinstance(asked, dict) and asked.get("background") is True
         judge = StreamJudge(self.contract, start=start, background=background)
+        judge.events = self._judged_events
         judge.feed(exchange.body)
         ending = exchange.ending
         if exchange.truncated:  # the record cannot say how the stream ended
@@ -150,6 +152,8 @@ class Reading:
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The payloads that are JSON objects; does not compute `frames`, which are rarely needed."""
+        if self.stream is not None:
+            return self._judged_events
         frames = Decoder().each(self.exchange.body) if self.is_stream else ()
         return json_parse.objects(frame.data for frame in frames)
 
@@ -271,7 +275,7 @@ class Reading:
         """The finding that readers of the JSON see different values; kept apart, as each check has its own."""
         body = self.exchange.body
         if self.is_stream:
-            return tuple(judge_twice(self.frames)) if may_be_ambiguous(body, self.events) else ()
+            return tuple(judge_twice(self.frames)) if may_be_ambiguous(body, *self.events) else ()
         return (
             () if self.json is None else tuple(judge_ambiguous("http.json-valid/twice", "body", body, self.json))
         )

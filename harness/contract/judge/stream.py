@@ -15,7 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.contract.contract import Contract, EventType
-from harness.contract.data.json_parse import REFUSALS, decode, loads
+from harness.contract.data.json_parse import REFUSALS, decode, loads, objects
 from harness.contract.judge.errors import UnframedError, read_bare_error
 from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, with_causes
 from harness.contract.judge.members import judge_usage, list_miscounted
@@ -118,6 +118,8 @@ class StreamJudge:
         self._unknowns: list[tuple[int, UnknownPart]] = []
         self._frames = 0
         self._done_at: int | None = None
+        self.events: list[dict[str, Any]] | None = None
+        """The list to which all payloads that are JSON objects are added, if there is one."""
 
     def feed(self, data: bytes) -> None:
         """Judge the events that these bytes complete."""
@@ -130,7 +132,7 @@ class StreamJudge:
         `_judge_unknown_frame`.
         """
         state, kinds, cursors = self._state, self._kinds, self._cursors
-        found = state.found
+        found, events = state.found, self.events
         number = self._frames
         for frame in frames:
             number += 1
@@ -141,7 +143,11 @@ class StreamJudge:
             except (*REFUSALS, LookupError, TypeError):
                 self._frames = number
                 self._judge_unknown_frame(frame)
+                if events is not None:
+                    events += objects([frame.data])
                 continue
+            if events is not None:
+                events.append(event)
             if not fit or frame[1] != known.name or state.watching:
                 self._frames = number
                 self._handle_event(frame, known, event, fit)

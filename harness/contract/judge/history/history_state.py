@@ -148,6 +148,12 @@ def take_events(timeline: Timeline, reading: PartialReading, events: Sequence[Ev
     judgement = Judgement()
     if reading.position is None:
         return judgement
+    if not timeline.events and not reading.resumed:  # the first reading of a run, with which nothing is compared
+        timeline.events.extend(filter(is_of_the_run, events))
+        timeline.whole = any(map(PROTOCOL.completes, reversed(timeline.events)))
+        reading.position, reading.fresh = len(timeline.events), reading.fresh and not timeline.events
+        reading.read += len(events)
+        return judgement
     own = [(number, event) for number, event in enumerate(events, reading.read) if is_of_the_run(event)]
     reading.read += len(events)
     if own and reading.fresh:
