@@ -114,7 +114,7 @@ def check_target(
         audit,
         target.api.new_end_counter(),
         sessions=sessions,
-        cleans=options.cleans or not target.throwaway,  # what a run creates on a server is always deleted
+        cleans=options.cleans or not (target.throwaway or sessions),  # else all goes with the session
         outages=governed.outages,
     )
     workers.take_probe(found, ledger, halted=halted)

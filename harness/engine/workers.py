@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -43,9 +43,50 @@ from harness.wire import Driver, Exchange
 if TYPE_CHECKING:
     from harness.engine.probe import Probing
 
+
+class Turns:
+    """Lets so many exercises of a run act at the same time: while one waits, another one may begin.
+
+    One that has waited goes on at once, as its next request may not come later, so for a while there may be more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+        self._change = threading.Condition()
+
+    @contextmanager
+    def taken(self, stop: threading.Event) -> Iterator[None]:
+        """Hold a turn, once there is one, or the run has to `stop`."""
+        with self._change:
+            while self._free < 1 and not stop.is_set():
+                self._change.wait(0.1)
+            self._free -= 1
+        try:
+            yield
+        finally:
+            self._give()
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let another one act meanwhile."""
+        self._give()
+        try:
+            yield
+        finally:
+            with self._change:
+                self._free -= 1
+
+    def _give(self) -> None:
+        with self._change:
+            self._free += 1
+            self._change.notify()
+
+
 JOIN_SECONDS = 2.0
 """Seconds to wait for threads that were told to end; after that, their connections are shut down."""
 
+_BESIDE = 4
+"""Exercises that may wait beside those that act: so many of the catalog wait for a second or longer."""
 
 Observed: TypeAlias = tuple[Check, Observation]
 """A check, and what it observed."""
@@ -73,6 +114,7 @@ class Workers:
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _given: GivenIds = field(init=False)
+    _looked: set[object] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
@@ -93,7 +135,7 @@ class Workers:
         requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
         """
         if min(jobs, len(groups)) == 1:
-            yield from self._work(iter(groups))
+            yield from self._work(iter(groups), Turns(1))
             return
         apart: list[Group] = []
         others: list[Group] = []
@@ -104,7 +146,8 @@ class Workers:
         for turn, most in ((apart, 1), (others, jobs), (last, 1)):
             workers = min(most, len(turn))
             if turn and not self._stop.is_set():
-                yield from self._work(iter(turn)) if workers == 1 else self._play_in_parallel(turn, workers)
+                alone = workers == 1
+                yield from self._work(iter(turn), Turns(1)) if alone else self._play_in_parallel(turn, workers)
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -150,25 +193,26 @@ class Workers:
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = iter(groups)  # an iterator of a list, which several threads may draw from
+        turns, threads_in_all = Turns(workers), min(workers + _BESIDE, len(groups))
         outbox: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
 
         def worker() -> None:
             try:
-                for event in self._work(waiting):
+                for event in self._work(waiting, turns):
                     outbox.put(event)
             except BaseException as raised:
                 outbox.put(raised)
             finally:
                 outbox.put(None)
 
-        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(threads_in_all)]
         through = False
         try:
             for thread in threads:
                 thread.start()
             # A run that ends early does not wait for hanging requests.
             events: Iterator[RunEvent | Judged] = take_until_done(
-                outbox, workers, lambda: JOIN_SECONDS if self.halted else None
+                outbox, threads_in_all, lambda: JOIN_SECONDS if self.halted else None
             )
             yield from events
             through = True
@@ -182,9 +226,9 @@ class Workers:
             if not _end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
                 self.clean(*self._ledgers)  # they are still connecting, and no thread waits for them
 
-    def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+    def _work(self, groups: Iterator[Group], turns: Turns) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own; the end of the run's time is no fault."""
-        ledger = CreatedResources(self.target.api, deletes=self.cleans)
+        ledger = CreatedResources(self.target.api, deletes=self.cleans, looked=self._looked)
         # What each worker has to itself, a session or an emulator, may give the ids of another one.
         given = GivenIds(self.target.api) if self.sessions or self.target.throwaway else self._given
         self._ledgers.append(ledger)
@@ -192,10 +236,12 @@ class Workers:
             with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
                 self._drivers.append(driver)
                 try:
-                    for group in groups:
-                        if self._stop.is_set():
-                            break
-                        yield from self._play_group(group, driver, ledger, given)
+                    group: Group | None = None
+                    while not self._stop.is_set():
+                        with turns.taken(self._stop):
+                            if self._stop.is_set() or (group := next(groups, None)) is None:
+                                break
+                            yield from self._play_group(group, driver, ledger, given, turns)
                 except KeyboardInterrupt:
                     yield self.interrupt()
                 except TimeUp as end:
@@ -216,16 +262,15 @@ class Workers:
             self.leftovers.extend(ledger.owed)
 
     def _play_group(
-        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds
+        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, turns: Turns
     ) -> Iterator[RunEvent | Judged]:
         """Play an exercise, look once more at what it left, and judge it."""
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
         since = 0 if self.outages is None else self.outages.seen
-        played = play(
-            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
-        )
+        halted = lambda: bool(self.halted)  # noqa: E731
+        played = play(target.api, exercise, target.target, driver, ledger, halted, self.outages, given, turns.lent)
         if played.outage:
             given.forget()
         whole = self._look_again(exercise, played, driver, ledger, since)

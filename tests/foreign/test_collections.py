@@ -203,9 +203,9 @@ def name_the_model(self: IgnoresAgents, usual: Any, name: str | None) -> None:
 
 
 def remove_the_next_one(self: Keeping, usual: Any, collection: dict[str, Json], kept: Json) -> None:
-    """Remove the second of several credentials in place of the first."""
-    following = self.credentials.get(f"{kept['id'][:-1]}2") if kept["id"].endswith("-1") else None
-    usual(collection, following or kept)
+    """Remove the second of several credentials together with the first."""
+    for one in filter(None, (kept, self.credentials.get(f"{kept['id']}-2"))):
+        usual(collection, one)
 
 
 def list_late(self: Keeping, usual: Any, name: str, collection: dict[str, Json]) -> Json:
@@ -242,7 +242,7 @@ ROWS = [
     row(
         f"loses-a-page: {KEPT} -> warn page.credentials",
         list=lambda self, usual, name, kept: usual(
-            name, {key: one for key, one in kept.items() if not (key.endswith("-1") and f"{key[:-1]}2" in kept)}
+            name, {key: one for key, one in kept.items() if f"{key}-2" not in kept}
         ),
     ),
     row(f"lists-late: {KEPT} -> not_applicable cred.in-allowlist, rest pass", list=list_late),

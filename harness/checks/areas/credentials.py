@@ -19,22 +19,23 @@ from harness.kit.check import exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 
-OWN = "harness-check-credential"
-"""The id to create and delete; one left over from an interrupted run is deleted first."""
+OWN, OTHER = "harness-check-credential", "harness-check-credential-2"
+"""The ids to create and delete; what is left over from an interrupted run is deleted first."""
 
 SECRETS = ("harness-first-0b1c2d3e4f", "harness-second-5a6b7c8d9e")
 """What no answer may hold: the secret of the create, and that of the change."""
 
 
-@exercise(requests=12, uses=("environments",))
+@exercise(requests=18, uses=("environments",))
 def a_credential_of_our_own(t: RequestBuilder) -> Steps:
-    """Create a credential; read, list, use, change and delete it; try what has to be refused."""
+    """Create a credential beside another; read, list, use, change and delete it; try what has to be refused."""
     path = f"credentials/{OWN}"
-    yield Send(t.request("DELETE", path))
+    yield from send_each(**{name: t.request("DELETE", f"credentials/{name}") for name in (OWN, OTHER)})
     misspelt = {"type": "bearer_token", "token": SECRETS[0], "headerName": "X-Token"}
     body: dict[str, Any] = {"id": OWN, "type": "bearer_token", "token": SECRETS[0]}
     seen: Exchanges = yield from send_each(
         misspelt=t.request("POST", "credentials", misspelt),
+        bare=t.request("POST", "credentials", {"type": "bearer_token"}),
         unknown=t.request("GET", "credentials/harness-no-such-credential"),
         made=t.request("POST", "credentials", body),
     )
@@ -42,6 +43,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the target created no credential: {format_answer(seen['made'])}")
     seen["twice"] = yield Send(t.request("POST", "credentials", body))
     seen |= yield from resources.read_and_list(t, path)
+    seen |= yield from resources.page_beside(t, "credentials", OWN, {**body, "id": OTHER})
     if "environments" in t.capabilities:
         entry = {"domain": "api.example.com", "credential": OWN}
         sandbox = {"network": {"allowlist": [entry]}}
@@ -51,16 +53,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     changed = {"type": "bearer_token", "token": SECRETS[1]}
     seen["patched"] = yield Send(t.request("PATCH", path, changed))
     seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
-    return {**seen, **(yield from resources.delete_and_look(t, path))}
-
-
-@exercise(requests=9)
-def credentials_in_pages(t: RequestBuilder) -> Steps:
-    """Ask for a credential without its token; create two, read their list page by page, and delete them."""
-    seen: Exchanges = {"bare": (yield Send(t.request("POST", "credentials", {"type": "bearer_token"})))}
-    bodies = [{"id": f"{OWN}-{number}", "type": "bearer_token", "token": SECRETS[0]} for number in (1, 2)]
-    yield from send_each(**{body["id"]: t.request("DELETE", f"credentials/{body['id']}") for body in bodies})
-    return {**seen, **(yield from resources.make_and_page(t, "credentials", *bodies))}
+    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
 
 
 pages_hold_each_once = resources.judge_pages("credentials")

@@ -29,7 +29,7 @@ from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
@@ -43,10 +43,12 @@ ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
 # --- exercises
 
 
-@exercise(requests=11)
+@exercise(requests=13)
 def environments_of_our_own(t: RequestBuilder) -> Steps:
-    """Create two environments; read, list, wrongly fork and delete them."""
-    seen: Exchanges = {"made": (yield Send(t.request("POST", "environments", {"sources": SOURCES})))}
+    """Create two environments; read, list, wrongly fork and delete them; ask for a source in place of the root."""
+    source = {"type": "inline", "content": "x", "target": "/"}
+    seen: Exchanges = {"rooted": (yield Send(t.request("POST", "environments", {"sources": [source]})))}
+    seen["made"] = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
     one = id_of(seen["made"])
     if not one:
         return stop_exercise(seen, f"the target created no environment: {format_answer(seen['made'])}")
@@ -55,6 +57,7 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     seen |= yield from send_each(
         second=t.request("POST", "environments", {"network": "disabled"}),
         forked=t.request("POST", "environments", fork),
+        varied=t.request("POST", "environments", {"from_environment": one, "env": {"MODE": "test"}}),
         unknown=t.request("GET", "environments/harness-no-such-environment"),
     )
     two = id_of(seen["second"])
@@ -63,9 +66,8 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     # A few pages: the user or other exercises may have made many.
     size = max(1, len(resources.entries(seen["listed"], "environments")) // 3) if seen["listed"].succeeded else 1
     seen["paged"] = yield from resources.pages_holding(t, "environments", seen["expected"], size=size)
-    others = [send(t.request("DELETE", f"environments/{segment(two)}"))] if two else []
-    life, *_ = yield from play_each((resources.delete_and_look(t, path), *others))
-    return {**seen, **life}
+    others = [f"environments/{segment(two)}"] if two else []
+    return {**seen, **(yield from resources.delete_and_look(t, path, *others))}
 
 
 @exercise(requests=6)
@@ -80,21 +82,6 @@ def an_environment_of_the_user(t: RequestBuilder) -> Steps:
     seen["own"] = yield from resources.pages(t, "environments", 1000, mode=SELF_HOSTED)
     seen["others"] = yield from resources.pages(t, "environments", 1000, mode=ON_DEMAND)
     yield Send(t.request("DELETE", path))
-    return seen
-
-
-@exercise(requests=4)
-def environments_that_cannot_be(t: RequestBuilder) -> Steps:
-    """Ask for a source in place of the root, and for a fork with variables of its own."""
-    source = {"type": "inline", "content": "x", "target": "/"}
-    seen: Exchanges = {"rooted": (yield Send(t.request("POST", "environments", {"sources": [source]})))}
-    made: Exchange = yield Send(t.request("POST", "environments", {"sources": SOURCES}))
-    one = id_of(made)
-    if not one:
-        return stop_exercise(seen, f"the target created no environment: {format_answer(made)}")
-    fork = {"from_environment": one, "env": {"MODE": "test"}}
-    seen["varied"] = yield Send(t.request("POST", "environments", fork))
-    yield Send(t.request("DELETE", f"environments/{segment(one)}"))
     return seen
 
 
@@ -157,24 +144,14 @@ SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
 NOTES = ["harness-1.txt", "harness-2.txt", "harness-3.txt"]
 
 
-@exercise(requests=5)
-def files_of_an_environment_in_pages(t: RequestBuilder) -> Steps:
-    """Create an environment with three files, and read the list of them page by page."""
-    sources = [{"type": "inline", "target": name, "content": NOTE} for name in NOTES]
-    found = yield from open_environment(t, {"sources": sources})
-    path = f"environments/{segment(found)}"
-    paged = yield from resources.pages(t, f"{path}/files", 1, recursive=True)
-    yield Send(t.request("DELETE", path))
-    return {"paged": paged, "expected": NOTES}
-
-
 pages_hold_each_file_once = resources.judge_pages("files", "path")
 
 
-@exercise(requests=10)
+@exercise(requests=15)
 def files_of_an_environment(t: RequestBuilder) -> Steps:
-    """Create an environment with one file; list and download it in every way, fork it, read what is missing."""
-    found = yield from open_environment(t, {"sources": SOURCES})
+    """Create an environment with files; list and download them in every way, fork it, read what is missing."""
+    notes = [{"type": "inline", "target": name, "content": NOTE} for name in NOTES]
+    found = yield from open_environment(t, {"sources": [*SOURCES, *notes]})
     path = f"environments/{segment(found)}"
     seen: Exchanges = yield from send_each(
         listing=t.request("GET", f"{path}/files", query={"recursive": True}),
@@ -184,6 +161,7 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
         missing=t.request("GET", f"{path}/files/harness-no-such-file"),
         forked=t.request("POST", "environments", {"from_environment": found}),
     )
+    seen |= {"expected": NOTES, "paged": (yield from resources.pages(t, f"{path}/files", 1, recursive=True))}
     fork = id_of(seen["forked"])
     seen["copied"] = seen["forked"]
     if fork:

@@ -1,6 +1,6 @@
 """Checks of uploaded files: the resumable upload of the SDKs, the life of a file, and its use in a create.
 
-Layer 2. Uploads one image of a pixel and deletes it. A target that serves no files gets no request.
+Layer 2. Uploads an image of a pixel twice and deletes it. A target that serves no files gets no request.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise, take
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.message import segment
 
@@ -29,9 +29,9 @@ METADATA = {"file": {"displayName": "harness-check", "mimeType": TYPE}}
 QUESTION = {"type": "text", "text": "What is in the image?"}
 
 
-@exercise(requests=9, interactions=1)
+@exercise(requests=14, interactions=1)
 def an_uploaded_file(t: RequestBuilder) -> Steps:
-    """Upload a file, read and list it, use it in a create, delete it, and look for it and use it again."""
+    """Upload a file, read and list it beside another, use it in a create; delete it, and use it again."""
     started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
     seen: Exchanges = {"started": started}
     if started.status not in SUCCESS or not resources.find_upload_url(started):
@@ -46,27 +46,22 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     looks = yield from repeat(t, t.request("GET", path), resources.is_processed, within=t.wait)
     seen["fetched"] = looks[-1]
     seen["listed"] = yield from resources.list_with(t, "files", segment(name), pageSize=100)
+    seen |= yield from _page_beside(t, path)
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
-    seen |= yield from resources.delete_and_look(t, path)
+    seen |= yield from resources.delete_and_look(t, path, *seen["beside"])
     return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
 
 
-@exercise(requests=8)
-def files_in_pages(t: RequestBuilder) -> Steps:
-    """Upload two files, read their list page by page, and delete them."""
-    made: list[str] = []
-    for _ in range(2):
-        started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
-        finished: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", PIXEL))
-        made.append(_name_of(finished))
-    paths = [f"files/{name}" for name in made]
-    paged = yield from resources.pages_holding(t, "files", paths, identity="name", names=resources.CAMEL)
-    for name in filter(None, made):
-        yield Send(t.request("DELETE", f"files/{segment(name)}"))
-    if not all(made):
-        raise Unmet(f"an upload returned no file: {format_answer(finished)}")
-    return {"paged": paged, "expected": paths}
+def _page_beside(t: RequestBuilder, path: str) -> Part[Exchanges]:
+    """Upload another file, and read the list of both page by page."""
+    started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
+    finished: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", PIXEL))
+    if not (name := _name_of(finished)):
+        return stop_exercise({"beside": []}, f"an upload returned no file: {format_answer(finished)}")
+    expected = [path, f"files/{segment(name)}"]
+    paged = yield from resources.pages_holding(t, "files", expected, identity="name", names=resources.CAMEL)
+    return {"paged": paged, "expected": expected, "beside": expected[1:]}
 
 
 pages_hold_each_once = resources.judge_pages("files", "name")

@@ -27,9 +27,9 @@ SCHEDULE = "30 9 * * 1-5"
 """Half past nine on weekdays, in UTC."""
 
 
-@exercise(requests=14, interactions=0)
+@exercise(requests=18, interactions=0)
 def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
-    """Create a trigger; read, list, pause, run, resume and delete it."""
+    """Create a trigger beside another; read, list, pause, run, resume and delete it."""
     body = _trigger(t)
     seen: Exchanges = yield from send_each(
         bad=t.request("POST", "triggers", {**body, "schedule": "every morning"}),
@@ -41,23 +41,18 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the target created no trigger: {format_answer(seen['made'])}")
     path = f"triggers/{segment(found)}"
     seen |= yield from resources.read_and_list(t, path)
+    seen |= yield from resources.page_beside(t, "triggers", found, body)
     seen["paused"] = yield Send(t.request("PATCH", path, {"status": "paused"}))
     seen["ran"] = yield Send(t.request("POST", f"{path}/executions", {}))
     listed, resume = t.request("GET", f"{path}/executions"), t.request("PATCH", path, {"status": "active"})
     seen |= yield from send_each(executions=listed, resumed=resume)
     seen["looked"] = yield Send(t.request("GET", path))
-    seen |= yield from resources.delete_and_look(t, path)
+    seen |= yield from resources.delete_and_look(t, path, *seen["beside"])
     run = text_in(seen["ran"], "interaction_id")
     seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
     if run:
         yield Send(t.delete(run))
     return seen
-
-
-@exercise(requests=6)
-def triggers_in_pages(t: RequestBuilder) -> Steps:
-    """Create two triggers, read their list page by page, and delete them."""
-    return (yield from resources.make_and_page(t, "triggers", _trigger(t), _trigger(t)))
 
 
 @exercise(requests=8, interactions=0)

@@ -1,6 +1,6 @@
 """Checks of voices: the life of a prompted voice, and lists by type. Nothing is spoken.
 
-Layer 2. Creates one voice and deletes it.
+Layer 2. Creates two voices and deletes them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from harness.checks.vocabulary.expect import finding
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -22,11 +22,12 @@ PREBUILT = "prebuilt"
 VOICE = {"type": "prompted", "prompted": {"input": "A calm voice, slightly rough."}}
 
 
-@exercise(requests=6)
+@exercise(requests=12)
 def a_prompted_voice(t: RequestBuilder) -> Steps:
-    """Ask for a voice that is not stored, then for one that is; read, list and delete it."""
+    """Ask for a voice that is not stored, then for one that is; read and list it, beside others, and delete it."""
     seen: Exchanges = {"unstored": (yield Send(t.request("POST", "voices", {"voice": VOICE, "store": False})))}
-    seen["made"] = yield Send(t.request("POST", "voices", {"voice": VOICE, "store": True}))
+    body = {"voice": VOICE, "store": True}
+    seen["made"] = yield Send(t.request("POST", "voices", body))
     stray = id_of(seen["unstored"])
     if stray:
         yield Send(t.request("DELETE", f"voices/{segment(stray)}"))
@@ -35,34 +36,23 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the target created no voice: {format_answer(seen['made'])}")
     path = f"voices/{segment(found)}"
     seen |= yield from resources.read_and_list(t, path)
-    return {**seen, **(yield from resources.delete_and_look(t, path))}
+    seen |= yield from resources.page_beside(t, "voices", found, body, type="prompted")
+    seen |= yield from _list_by_type(t)
+    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
 
 
-@exercise(requests=4)
-def voices_by_type(t: RequestBuilder) -> Steps:
-    """Beside an own voice, list those of another type, two a page; go on with the token in a list of its type."""
-    made: Exchange = yield Send(t.request("POST", "voices", {"voice": VOICE, "store": True}))
-    query = {"type": PREBUILT, "page_size": 2}
-    seen: Exchanges = {"listed": (yield Send(t.request("GET", "voices", query=query)))}
-    found = id_of(made)
-    if found:
-        yield Send(t.request("DELETE", f"voices/{segment(found)}"))
-    token = resources.next_token(seen["listed"]) if seen["listed"].succeeded else ""
+def _list_by_type(t: RequestBuilder) -> Part[Exchanges]:
+    """List voices of another type, two a page, and go on with the token in a list of the own type."""
+    typed: Exchange = yield Send(t.request("GET", "voices", query={"type": PREBUILT, "page_size": 2}))
+    token = resources.next_token(typed) if typed.succeeded else ""
     if not token:
-        return stop_exercise(seen, "the list of voices has a single page")
+        return stop_exercise({"typed": typed}, "the list of voices has a single page")
     other = {"type": "prompted", "page_token": token}
-    return {**seen, "crossed": (yield Send(t.request("GET", "voices", query=other)))}
+    return {"typed": typed, "crossed": (yield Send(t.request("GET", "voices", query=other)))}
 
 
-@exercise(requests=6)
-def voices_in_pages(t: RequestBuilder) -> Steps:
-    """Create two voices, read the list of such voices page by page, and delete them."""
-    body = {"voice": VOICE, "store": True}
-    return (yield from resources.make_and_page(t, "voices", body, body, type="prompted"))
-
-
-def are_of_the_type(listed: Exchange) -> Iterator[Finding]:
-    kinds = [voice.get("type") for voice in resources.entries(listed, "voices")]
+def are_of_the_type(typed: Exchange) -> Iterator[Finding]:
+    kinds = [voice.get("type") for voice in resources.entries(typed, "voices")]
     if not kinds:
         raise Unmet("the list has no voice")
     for kind in kinds:

@@ -27,9 +27,9 @@ EVENTS = ["interaction.completed", "interaction.failed"]
 SECRET = "new_signing_secret"
 
 
-@exercise(requests=10)
+@exercise(requests=14)
 def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
-    """Create a webhook; read, list, rename and ping it, rotate its secret, and delete it."""
+    """Create a webhook beside another; read, list, rename and ping it, rotate its secret, and delete it."""
     wrong = {"uri": URI, "subscribed_events": ["interaction.harness"]}
     seen: Exchanges = {"wrong": (yield Send(t.request("POST", "webhooks", wrong)))}
     seen["unknown"] = yield Send(t.request("GET", "webhooks/harness-no-such-webhook"))
@@ -40,22 +40,12 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the target created no webhook: {format_answer(seen['made'])}")
     path = f"webhooks/{segment(found)}"
     seen |= yield from resources.read_and_list(t, path)
+    seen |= yield from resources.page_beside(t, "webhooks", found, {**body, "name": "harness-other"})
     renamed = {"name": "harness-renamed"}
     seen["patched"] = yield Send(t.request("PATCH", path, renamed, query={"update_mask": "name"}))
     seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
     seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
-    return {**seen, **(yield from resources.delete_and_look(t, path))}
-
-
-@exercise(requests=6)
-def webhooks_in_pages(t: RequestBuilder) -> Steps:
-    """Create two webhooks, read their list page by page, and delete them."""
-    body = {"uri": URI, "subscribed_events": EVENTS}
-    return (
-        yield from resources.make_and_page(
-            t, "webhooks", *({**body, "name": name} for name in ("harness-1", "harness-2"))
-        )
-    )
+    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
 
 
 can_be_managed = resources.judge_lives("webhooks", {"uri": URI, "subscribed_events": EVENTS})

@@ -30,7 +30,7 @@ from harness.contract.judge.history.resources import identify, is_alike, judge_r
 from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Wait
+from harness.kit.actions import Exchanges, Part, Send, Wait, stop_exercise
 from harness.kit.check import Judge, take
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
@@ -63,10 +63,12 @@ def list_with(t: RequestBuilder, collection: str, own: str, **query: Any) -> Par
     return (yield from repeat(t, request, is_enough, within=t.gone_within))[-1]
 
 
-def delete_and_look(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
-    """DELETE a resource, then look for it → `deleted`, `gone`."""
+def delete_and_look(t: RequestBuilder, path: str, *beside: str, **query: Any) -> Part[Exchanges]:
+    """DELETE a resource, look for it, and delete those `beside` it, which are still there → `deleted`, `gone`."""
     deleted: Exchange = yield Send(t.request("DELETE", path, query=query))
     gone: Exchange = yield Send(t.request("GET", path))
+    for other in beside:
+        yield Send(t.request("DELETE", other))
     return {"deleted": deleted, "gone": gone}
 
 
@@ -225,25 +227,15 @@ def _held(page: Exchange, collection: str) -> list[dict[str, Any]]:
     return objects_in(object_in(page).get(LISTED if collection == "interactions" else collection))
 
 
-def make_and_page(t: RequestBuilder, collection: str, *bodies: Any, **filters: Any) -> Part[Exchanges]:
-    """Create resources, read their list page by page, and delete them → `expected`, their ids, and `paged`.
-
-    Raises `Unmet` if one of them cannot be created.
-    """
-    made: list[str] = []
-    refused: Exchange | None = None
-    for body in bodies:
-        answer: Exchange = yield Send(t.request("POST", collection, body))
-        if not id_of(answer):
-            refused = answer
-            break
-        made.append(id_of(answer))
-    paged = [] if refused else (yield from pages_holding(t, collection, made, **filters))
-    for one in made:
-        yield Send(t.request("DELETE", f"{collection}/{segment(one)}"))
-    if refused is not None:
-        raise Unmet(f"the target did not create all {collection}: {format_answer(refused)}")
-    return {"expected": made, "paged": paged}
+def page_beside(t: RequestBuilder, collection: str, one: str, body: Any, **filters: Any) -> Part[Exchanges]:
+    """Create a resource beside `one`, and read their list page by page → `expected`, `paged`, its path."""
+    answer: Exchange = yield Send(t.request("POST", collection, body))
+    other = id_of(answer)
+    if not other:
+        why = f"the target did not create all {collection}: {format_answer(answer)}"
+        return stop_exercise({"beside": []}, why)
+    paged = yield from pages_holding(t, collection, [one, other], **filters)
+    return {"expected": [one, other], "paged": paged, "beside": [f"{collection}/{segment(other)}"]}
 
 
 def next_token(page: Exchange) -> str:

@@ -39,7 +39,7 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 WRONG_KEY = "harness-wrong-key"
 
 
-@exercise(requests=22, interactions=2, uses=("background", "functions", "stream"))
+@exercise(requests=22, interactions=2, pauses=0.8, uses=("background", "functions", "stream"))
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
 
