@@ -43,6 +43,7 @@ def _build_client_model(extensions: tuple[ExtensionParts, ...]) -> ClientModel:
     from harness.checks.clients import result_comparison
     from harness.checks.clients.sets import MODES, SETS
     from harness.contract import is_settled
+    from harness.contract.data.assembly import assemble_steps
     from harness.emulator import Emulator
     from harness.emulator.service import prepare_run, stream_request
     from harness.kit.client_model import ClientModel, ClientWords, ScriptedService
@@ -73,6 +74,7 @@ def _build_client_model(extensions: tuple[ExtensionParts, ...]) -> ClientModel:
         find_error=result_comparison.find_error,
         join=result_comparison.join_streams,
         text_of=result_comparison.text_of,
+        steps_of=assemble_steps,
         mark=result_comparison.mark_of,
         compare=result_comparison.compare_result,
         answer_events=result_comparison.answer_events,

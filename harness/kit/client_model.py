@@ -147,6 +147,8 @@ class ClientModel:
     """The events of several runs that are one result, as one stream."""
     text_of: Callable[[Sequence[Event], Any], str]
     """The text that a client of a stream must end up with, by a contract."""
+    steps_of: Callable[[Sequence[Event], Any], Sequence[Any]]
+    """The steps that a client of a stream must end up with, by a contract."""
     mark: Callable[[Event], str | None]
     """What an event adds to the result, without its id; None if it adds nothing."""
     compare: Callable[[Sequence[Event], Any, Any, Sequence[Request]], Defect | None]

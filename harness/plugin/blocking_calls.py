@@ -87,8 +87,10 @@ class LeftTasks:
 
                 self._note(loop)
                 cancel_all(loop)
-                for _ in range(5):  # what was let go of is closed by the loop itself, a few turns later
+                while True:  # what was let go of is closed by the loop itself, in turns of its own
                     loop.run_until_complete(asyncio.sleep(0))
+                    if not getattr(loop, "_ready", ()) and all(map(_is_waiting, asyncio.all_tasks(loop))):
+                        break
                 self._note_end(loop)
 
             yield runners, "_cancel_all_tasks", cancel_noted
@@ -111,6 +113,11 @@ class LeftTasks:
             if not loop.is_closed():
                 self._note(loop)
         yield from self._left
+
+
+def _is_waiting(task: Any) -> bool:
+    """Whether a task awaits something: uvloop does not show the list of what is ready."""
+    return getattr(task, "_fut_waiter", task) is not None
 
 
 def find_asyncio_loop() -> Any:

@@ -365,6 +365,7 @@ CLIENTS = ClientModel(
     find_error=lambda answer: answer.get("problem", ""),
     join=lambda streams: [dict(event) for events in streams for event in events],
     text_of=lambda events, contract: _words_in(events),
+    steps_of=lambda events, contract: list(events),
     mark=lambda event: event.get("word"),
     compare=_compare,
 )

@@ -149,7 +149,7 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
             f"  rejected:           {one.request.method} {one.request.raw_path}: {one.status}, {one.error}"
             for one in refused[:1]
         ),
-        f"  expected result:    {drop.text!r}",
+        f"  expected result:    {shorten(repr(drop.expected_like(ended.collected)), _SHOWN)}",
         f"  actual result:      {shorten(repr(ended.collected), _SHOWN)}",
         *(f"  on the wire:        {line}" for line in wire),
         *(

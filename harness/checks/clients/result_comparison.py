@@ -198,17 +198,18 @@ def _compare_texts(
     ]
     if any(isinstance(one, str) and one and one in text and one not in expected for one in thoughts):
         return Defect(OTHER, "took the summaries of thoughts for text: they are mixed into its text")
-    before = text.removesuffix(expected)
-    if expected and before != text and not expected.startswith(before):
-        return Defect(OTHER, f"has {_cut(before)} before its text, which is not output: the user's input, say")
     if (wrong := _find_piece(pieces, expected, text)) is not None:
         return wrong
-    results = ((step.get("type"), step.get("result")) for step in (*steps, *_list_given(creates, contract)))
+    given = _list_given(creates, contract)
+    results = ((step.get("type"), step.get("result")) for step in (*steps, *given))
     foreign = [(f"a `{kind}`", content_text(one)) for kind, one in results if isinstance(one, str | list)]
-    foreign += [("the user's prompt", given_text(_list_given(creates, contract)))]
+    foreign += [("the user's prompt", given_text([step])) for step in given]
     for what, words in foreign:
         if len(words) > 2 and text.count(words) > expected.count(words):
             return Defect(OTHER, f"has {what} in its text, which is not output: {_cut(words)}")
+    before = text.removesuffix(expected)
+    if expected and before != text and not expected.startswith(before):
+        return Defect(OTHER, f"has {_cut(before)} before its text, which is not output")
     return _find_character([piece for _, piece in pieces], expected, text)
 
 
@@ -365,28 +366,20 @@ def find_error(answer: Mapping[str, Any]) -> str:
 def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defect | None:
     """The defect of the results that a client returned for the calls of the model; None if there is none.
 
-    A result that holds the arguments of another call, and not those of its own, is a swapped one. The function
-    `look` returns its `place`: one with another has not received it.
+    The function `look` returns its `place`: a result with another has not received it, or is that of another call.
     """
-    places: dict[str, set[str]] = {}
     made: list[Mapping[str, Any]] = []
     last = ""
     for request, events, answer in exchanges:
         if request.method == "POST":
-            if taken := find_server_call(given := _read_input(request), made, contract):
+            given = _read_input(request)
+            if taken := find_server_call(given, made, contract):
                 return Defect(SERVER_CALL, taken)
-            if wrong := _find_swapped(_read_results(given), places):
+            if wrong := find_exchanged(given, made) or find_misnamed(given, made):
                 return Defect(SWAPPED, wrong)
-            if lost := _find_lost_arguments(given, made):
-                return Defect(LOST_ARGUMENTS, lost)
-        steps = assemble_steps(events, contract) if events else answer.get("steps")
-        for step in objects_in(steps):
-            made.append(step)
-            if step.get("type") == "function_call":
-                # those that are long enough to be recognized in a result
-                values = as_object(step.get("arguments")).values()
-                texts = {value for value in values if isinstance(value, str) and len(value) >= 6}
-                places[str(step.get("id"))] = texts
+            if misplaced := _judge_places(given, made):
+                return misplaced
+        made += objects_in(assemble_steps(events, contract) if events else answer.get("steps"))
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
@@ -398,24 +391,30 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
     )
 
 
-def _find_lost_arguments(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
-    """How a result of `look` has another place than its call; "" if each that has a place has its own."""
-    asked = {str(call.get("id")): as_object(call.get("arguments")) for call in calls if call.get("name") == "look"}
+def _judge_places(given: Any, calls: Sequence[Mapping[str, Any]]) -> Defect | None:
+    """How a result of `look` has another place than its call; None if each that has a place has its own."""
+    places = {
+        str(call.get("id")): asked["place"]
+        for call in calls
+        if call.get("name") == "look" and "place" in (asked := as_object(call.get("arguments")))
+    }
     for step in objects_in(given):
         call, result = str(step.get("call_id")), step.get("result")
-        if step.get("type") != "function_result" or "place" not in asked.get(call, ()):
+        if step.get("type") != "function_result" or call not in places:
             continue
         if isinstance(result, list):  # contents
             result = content_text(result)
         if isinstance(result, str):
             result = object_or_none(result.encode("utf-8", "replace"))
-        place = asked[call]["place"]
-        if isinstance(result, dict) and "place" in result and result["place"] != place:
-            return (
-                f"lost the arguments of the call {call!r}: its result has the place {result['place']!r} for "
-                f"{place!r}; take the `arguments` of its step.start and of all arguments_delta events"
+        if isinstance(result, dict) and (place := result.get("place", places[call])) != places[call]:
+            if other := next((one for one, theirs in places.items() if theirs == place), ""):
+                return Defect(SWAPPED, _describe_exchange(call, other))
+            return Defect(
+                LOST_ARGUMENTS,
+                f"lost the arguments of the call {call!r}: its result has the place {place!r} for "
+                f"{places[call]!r}; take the `arguments` of its step.start and of all arguments_delta events",
             )
-    return ""
+    return None
 
 
 def find_forgotten(creates: Sequence[Request], contract: Contract) -> str:
@@ -533,15 +532,3 @@ def _read_results(given: Any) -> dict[str, str]:
         for step in objects_in(given)
         if step.get("type") == "function_result"
     }
-
-
-def _find_swapped(results: Mapping[str, str], places: Mapping[str, set[str]]) -> str:
-    """How one of the results belongs to another call; "" if none does."""
-    for call, result in results.items():
-        own = places.get(call, set())
-        if not own or any(text in result for text in own):
-            continue
-        for other in results:
-            if (theirs := places.get(other, set())) and theirs != own and all(text in result for text in theirs):
-                return _describe_exchange(call, other)
-    return ""

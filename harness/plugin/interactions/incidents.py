@@ -5,10 +5,22 @@ Layer 7. `harness.incidents` has the incidents and their reproduction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from harness.checks.clients.result_comparison import status_of, text_in
+from harness.benches.client.judgement.received_responses import describe_unread, merge_equal_lines
+from harness.checks.clients.result_comparison import (
+    answer_events,
+    compare_result,
+    judge_calls,
+    plain,
+    status_of,
+    text_in,
+)
+from harness.contract.tables.lifecycle import REQUIRES_ACTION
 from harness.incidents import SPEED, Incident, find_incident
+from harness.incidents.incident import WORDS
+from harness.kit.client_model import STOPPED
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.wire import LogicalClock
@@ -72,9 +84,10 @@ class PlayedIncident(CheckedResult):
         """
         __tracebackhide__ = True
         self._asked = True
-        problem = self._never_met() or self._judge_result(result) or self._created_twice()
+        problem = self._never_met() or self._judge_calls(result) or self._judge_result(result)
+        problem = problem or self._created_twice()
         if problem:
-            calls = ", ".join(self.emulator.requests.calls)
+            calls = ", ".join(merge_equal_lines(self.emulator.requests.calls))
             raise AssertionError(
                 f"{self.incident.name} ({self.incident.title.rstrip('.')}): {problem}.\n  a good client "
                 f"{self.incident.client.rstrip('.')}\n  its calls: {calls}"
@@ -86,8 +99,8 @@ class PlayedIncident(CheckedResult):
         if self._faulty is None or any(suffered.fired for suffered in self._faulty.log):
             return ""
         return (
-            f"it did not happen: to meet it, a client must {_NEEDS[str(self.incident.meet)]}, and have no read "
-            "timeout that is shorter than the pauses of a stream"
+            f"it did not happen: to meet it, a client must {WORDS[self.incident.meet]}, and have no read timeout "
+            "that is shorter than the pauses of a stream"
         )
 
     def _judge_result(self, result: Any) -> str:
@@ -101,11 +114,28 @@ class PlayedIncident(CheckedResult):
             if text is not None and text != answer and answer.startswith(text):
                 return f"the client lacks the end, {answer[len(text) :]!r}"
             return "" if text == answer else f"the client returned {text!r} instead of {answer!r}"
+        if wanted == REQUIRES_ACTION and (ends := [one.find_end() for one in self.emulator.list_received()]):
+            wanted = ends[-1]  # a client that returns results goes on
         status = status_of(result)
         if wanted is None or status == wanted or (wanted == "completed" and status is None):
             return ""
         reported = repr(result) if status is None else status
         return f"the run ended {wanted}, and the client reports {reported}"
+
+    def _judge_calls(self, result: Any) -> str:
+        """What it could not read, or how its results or its steps are not those of the model's calls."""
+        contract, received = self.emulator.emulator.contract, self.emulator.list_received()
+        if unread := describe_unread(received):
+            return f"the client {unread}"
+        wrong = judge_calls([one.exchange for one in received], contract)
+        if wrong is not None and wrong.word != STOPPED:
+            return f"the client {wrong.text}"
+        value, made = plain(result), self.emulator.find_created()
+        if not made or not isinstance(value, Mapping) or not isinstance(value.get("steps"), list):
+            return ""
+        steps = [step for step in made[-1]["steps"] if step.get("type") != "user_input"]
+        other = compare_result(answer_events({"steps": steps}), value, contract)
+        return f"the client {other.text}" if other is not None else ""
 
     def _created_twice(self) -> str:
         """A create that was accepted or got lost must not be sent again; one that was refused may be."""
@@ -113,14 +143,3 @@ class PlayedIncident(CheckedResult):
             return ""
         made = [one for one in self.emulator.list_requests() if one.interaction is not None]
         return "the client created it twice" if len(made) > 1 else ""
-
-
-_NEEDS = {
-    "call": "create without streaming",
-    "stream": "create with stream=True",
-    "background-stream": "create with background=True and stream it",
-    "poll": "create with background=True and poll with GET",
-    "turns": "continue an interaction",
-    "cancel": "cancel a run in the background",
-    "delete": "delete a run in the background",
-}

@@ -77,7 +77,9 @@ def test_an_incident_that_was_never_met_fails() -> None:
     headers = {"x-goog-api-key": "k"}
     with httpx.Client(transport=incident.emulator.transport, base_url="http://a.test", headers=headers) as client:
         client.post("/v1beta/interactions", json={"model": "gemini-3.8-flash", "input": "x"})
-    with pytest.raises(AssertionError, match="it did not happen: to meet it, a client must create with backgr"):
+    with pytest.raises(
+        AssertionError, match="it did not happen: to meet it, a client must create an interaction with backgr"
+    ):
         incident.assert_outcome(incident.answer)
 
 

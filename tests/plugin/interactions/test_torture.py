@@ -127,6 +127,7 @@ def count_twice(whole: dict[str, Any]) -> dict[str, Any]:
     [
         (forget_citations, "lost 1 annotation of 1, the citations of a text"),
         (forget_thoughts, "lost the `thought` step"),
+        (forget_thoughts, "  expected result:    {'steps': [{'type': 'thought'"),
         (forget_cached_tokens, "has the usage total_cached_tokens=None: the completion has 1"),
         (count_twice, "has the usage total_tokens="),
         (dict, ""),
@@ -344,7 +345,13 @@ AGENTS = ("parallel-calls", "more-calls", "server-steps", "slow-calls", "parent-
 
 
 def act(
-    client: Any, *, order: Callable[[list[Any]], list[Any]] = list, rounds: int = 9, background: bool = False
+    client: Any,
+    *,
+    order: Callable[[list[Any]], list[Any]] = list,
+    rounds: int = 9,
+    background: bool = False,
+    name: str = "",
+    previous: Any = None,
 ) -> Any:
     """An agent: it answers calls until the model stops; `order` changes the results, `rounds` is its limit."""
 
@@ -355,13 +362,13 @@ def act(
         return made
 
     options = {"background": True} if background else {}
-    found = create(input="Look.")
+    found = previous or create(input="Look.")
     while found.status == "requires_action" and rounds:
         rounds -= 1
         calls = [step for step in found.steps if step.type == "function_call"]
         seen = order([f"A cat {call.arguments['place']}." for call in calls])
         results = [
-            {"type": "function_result", "call_id": call.id, "name": call.name, "result": result}
+            {"type": "function_result", "call_id": call.id, "name": name or call.name, "result": result}
             for call, result in zip(calls, seen, strict=True)
         ]
         found = create(input=results[::-1], previous_interaction_id=found.id)
@@ -385,11 +392,47 @@ def test_an_agent_that_does_one_round(torture: Torture) -> None:
     assert "this one alone:  interactions_torture(<lambda>, mode='tools', case='pass-more-calls')" in str(e.value)
 
 
-def test_an_agent_that_swaps_results(torture: Torture) -> None:
-    """The order of results is free, but each belongs to its call."""
-    said = r"returned the result of the call 'call_1' as that of 'call_2': match results with calls by `call_id`"
-    with pytest.raises(AssertionError, match=said):
-        torture(lambda client: act(client, order=lambda seen: seen[::-1]), mode="tools", kinds=["parallel-calls"])
+def read_at_once(client: Any, interaction: str) -> str:
+    """Two streams of one run, the second begun before the first has ended, and the text of both."""
+    first = client.interactions.get(interaction, stream=True)
+    begun = next(list_text(first))
+    second = client.interactions.get(interaction, stream=True)
+    return "".join([begun, *list_text(first), *list_text(second)])
+
+
+def parse_each_piece(client: Any) -> Any:
+    """An agent that fails at the first piece of a call's arguments, tries again, and polls in the end."""
+    found = client.interactions.create(model=MODEL, input="Look.", tools=[LOOK])
+    for _ in range(2 * (found.status == "requires_action")):
+        with suppress(ValueError), client.interactions.get(found.id, stream=True) as events:
+            for event in events:
+                if event.event_type == "step.delta" and event.delta.type == "arguments_delta":
+                    json.loads(event.delta.arguments)
+    return act(client, previous=found)
+
+
+@pytest.mark.parametrize(
+    ("function", "mode", "words"),
+    [
+        (
+            lambda client: act(client, order=lambda seen: seen[::-1]), "tools",
+            r"returned the result of the call '(.*)' as that of '(?!\1).*': match results with calls by `call_id`",
+        ),
+        (lambda client: act(client, name="find"), "tools", "under the name 'find': the call names 'look'"),
+        (parse_each_piece, "tools", '2 times at one event, which it cannot read: .*"arguments_delta"'),
+        (lambda client: f"Look.{act(client).output_text}", "tools", "has the user's prompt in its text"),
+        (
+            lambda client: f"{act(client).output_text} A cat behind the door.", "tools",
+            "has a `function_result` in its text, which is not output: 'A cat behind the door.'",
+        ),
+        (lambda client: f"Well: {act(client).output_text}", "tools", "has 'Well: ' before its text"),
+        (read_at_once, "follow", "two connections read the run at once, and it kept the events of both"),
+    ],
+)  # fmt: skip
+def test_a_mistake_without_any_fault(torture: Torture, function: Any, mode: Any, words: str) -> None:
+    """Results have any order, but belong to their calls; only output is text; one reader reads a run."""
+    with pytest.raises(AssertionError, match=f"^without any fault the client .*{words}"):
+        torture(function, mode=mode)
 
 
 @pytest.mark.parametrize(("kind", "goes_on"), [("function_result", False), ("mcp_server_tool_result", True)])

@@ -110,6 +110,11 @@ class ClientAttempt:
         """The text in some of the events."""
         return self._model.text_of(events, self.contract)
 
+    def expected_like(self, collected: object) -> object:
+        """What the client must have at the end, in the form of what it has: steps or text."""
+        has_steps = "steps" in collected if isinstance(collected, Mapping) else hasattr(collected, "steps")
+        return {"steps": self._model.steps_of(self.events, self.contract)} if has_steps else self.text
+
     @property
     def status(self) -> str:
         """The status in which the run ended."""
@@ -168,9 +173,7 @@ class ClientAttempt:
     def find_left_stream(self) -> ReceivedResponse | None:
         """The stream that the client left at once after some bytes, in the middle, to request its run again."""
         for one, after in pairwise(self.received):
-            # later than a second after its last bytes, it may have lost its patience
-            left = one.is_stream and one.ending is None and not one.completes and one.waited < 1.0
-            if left and after.is_read and after.find_run_id() == one.find_run_id():
+            if one.was_left and after.is_read and after.find_run_id() == one.find_run_id():
                 return one
         return None
 
@@ -347,8 +350,7 @@ class ClientAttempt:
     def _explain_doubled(self) -> str:
         for before, after in pairwise(self.streams):
             events = after.events()
-            overlaps = before.ending is not None and before.took > after.at
-            if overlaps and before.find_run_id() == after.find_run_id():
+            if before.took > after.at and before.find_run_id() == after.find_run_id():
                 return "two connections read the run at once, and it kept the events of both"
             if after.is_create:
                 return "it sent another create, and kept its earlier output"

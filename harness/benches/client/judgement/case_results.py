@@ -34,7 +34,7 @@ from harness.benches.client.judgement.outcome import (
     is_allowed,
     result_id,
 )
-from harness.benches.client.judgement.received_responses import ReceivedResponse
+from harness.benches.client.judgement.received_responses import ReceivedResponse, describe_unread
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
@@ -168,6 +168,8 @@ def judge_case(
             return CaseVerdict(DropOutcome.COULD_NOT)
         return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: `{ended.status}`")
     judged = _judge_success(attempt, ended)
+    if judged.finding is None and (unread := describe_unread(attempt.received)):
+        return _blame(READS, "asked-again", unread)
     if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
         more = format_count(len(attempt.received) - usual, "more request")
         problem = f"needed {more}, although the stream was complete and legal"

@@ -5,13 +5,14 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.kit.api import ClientApi
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, shorten
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.json_value import object_or_none
@@ -66,6 +67,17 @@ class ReceivedResponse:
     def find_cursor(self) -> str | None:
         """The cursor of the last event that has one."""
         return next(filter(None, map(self._protocol.cursor, reversed(self.events()))), None)
+
+    @property
+    def was_left(self) -> bool:
+        """Whether the client left a stream in the middle: later than a second it may have lost its patience."""
+        return self.is_stream and self.ending is None and not self.completes and self.waited < 1.0
+
+    @property
+    def last_mark(self) -> str | None:
+        """What the last event adds to the result; None if it adds nothing."""
+        events = self.events()
+        return self._api.load_client_model().mark(events[-1]) if events else None
 
     @property
     def exchange(self) -> tuple[Request, Sequence[Mapping[str, Any]], Mapping[str, Any]]:
@@ -203,6 +215,20 @@ def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
         else:
             advice = "resume it by its id" + (f", after the cursor {cursor!r}" if cursor else "")
         return f"the stream was dropped {at} ({how}) and was not resumed: {advice}"
+    return ""
+
+
+def describe_unread(received: Sequence[ReceivedResponse]) -> str:
+    """How a client left streams of one run again and again, at one event, with nothing wrong; "" if it did not.
+
+    It fails at this event each time, and gets the result in another way, if at all.
+    """
+    if any(one.suffered and one.suffered.fired for one in received):
+        return ""
+    left = Counter((one.find_run_id(), mark) for one in received if one.was_left and (mark := one.last_mark))
+    for (_, mark), times in left.most_common(1):
+        if times > 1:
+            return f"left its stream {times} times at one event, which it cannot read: {shorten(mark, 120)}"
     return ""
 
 
