@@ -123,7 +123,7 @@ class PlayedIncident(CheckedResult):
         return f"the run ended {wanted}, and the client reports {reported}"
 
     def _judge_calls(self, result: Any) -> str:
-        """What it could not read, or how its results or its steps are not those of the model's calls."""
+        """An event that it could not read, or results or steps that are not those of the model's calls."""
         contract, received = self.emulator.emulator.contract, self.emulator.list_received()
         if unread := describe_unread(received):
             return f"the client {unread}"

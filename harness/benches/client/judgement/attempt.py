@@ -111,7 +111,7 @@ class ClientAttempt:
         return self._model.text_of(events, self.contract)
 
     def expected_like(self, collected: object) -> object:
-        """What the client must have at the end, in the form of what it has: steps or text."""
+        """The right result in the form of `collected`: steps or text."""
         has_steps = "steps" in collected if isinstance(collected, Mapping) else hasattr(collected, "steps")
         return {"steps": self._model.steps_of(self.events, self.contract)} if has_steps else self.text
 

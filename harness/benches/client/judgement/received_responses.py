@@ -75,7 +75,7 @@ class ReceivedResponse:
 
     @property
     def last_mark(self) -> str | None:
-        """What the last event adds to the result; None if it adds nothing."""
+        """The addition of the last event to the result; None if it adds nothing."""
         events = self.events()
         return self._api.load_client_model().mark(events[-1]) if events else None
 
