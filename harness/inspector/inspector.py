@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.benches.record.recorder import recording_of
 from harness.benches.server.fault_control import Faulty
@@ -327,19 +327,10 @@ def _as_json(value: Any) -> Response:
 # What is in force in each session of a server: its fault plan, its queue, its held runs.
 
 
-class ServedSessions(Protocol):
-    """A service with sessions: what is in force in the default one, and in each other one by name."""
-
-    @property
-    def state(self) -> dict[str, Any]: ...
-    @property
-    def session_states(self) -> Mapping[str, dict[str, Any]]: ...
-
-
-def describe_sessions(faulty: Faulty, service: ServedSessions) -> Change:
+def describe_sessions(faulty: Faulty, default: Change, others: Mapping[str, Change]) -> Change:
     """The state of the default session; `sessions` has that of the newest others, by name."""
-    newest = list(service.session_states.items())[-50:]
+    newest = list(others.items())[-50:]
     sessions = {
         name: {**faulty.describe_state(f"/__harness__/sessions/{name}"), **state} for name, state in newest
     }
-    return {**faulty.describe_state(), **service.state, "sessions": sessions}
+    return {**faulty.describe_state(), **default, "sessions": sessions}

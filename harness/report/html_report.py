@@ -73,7 +73,7 @@ def render(state: PresentedRun) -> str:
         started=state.started,
         seconds=finished.seconds,
         exit=int(finished.exit),
-        totals=state.totals,
+        totals=state.write_totals(),
         tallies=count_for_bar(counts),
         outcomes=list(state.list_outcomes()),
         total=sum(counts.values()),

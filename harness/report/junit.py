@@ -40,7 +40,7 @@ def render(state: PresentedRun) -> str:
     properties = {
         "target": state.whole()[0].name,
         "verdict": state.verdict_text,
-        "totals": state.totals,
+        "totals": state.write_totals(),
         "details": "\n".join(state.list_notes()),
     }
     cases = [

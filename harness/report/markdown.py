@@ -56,7 +56,7 @@ def render(state: PresentedRun) -> str:
         "",
     ]
     for paragraph in filter(
-        None, (state.halted_text, Markdown("{}.").format(facts) if facts else "", state.totals)
+        None, (state.halted_text, Markdown("{}.").format(facts) if facts else "", state.write_totals())
     ):
         lines += [paragraph, ""]
     lines += [Markdown("| outcome | {}s |").format(state.presentation.noun), Markdown("| --- | ---: |")]

@@ -160,13 +160,8 @@ class PresentedRun(CollectedRun):
         """The same as text."""
         return escape_controls(str(self.verdict))
 
-    @property
-    def totals(self) -> str:
+    def write_totals(self, paint: Paint = leave_unpainted) -> str:
         """The line of totals."""
-        return self.write_totals(leave_unpainted)
-
-    def write_totals(self, paint: Paint) -> str:
-        """The line of totals, in color."""
         return self.accounting.write_totals(self.whole()[1].seconds, paint)
 
     @property

@@ -223,35 +223,16 @@ def _tell_exchange(
     timed = None if began is None else round(1000 * end)
     request = request_step(exchange.request, began, display, hot=hot and exchange.status is None)
     yield _Moment(start, replace(request, detail=f"{label} {request.detail}".strip()))
-    if exchange.is_stream:
-        yield from _tell_stream(exchange, began, events, findings, display, label)
-    else:
-        answer = answer_step(exchange, "front", display, hot=hot)
-        yield _Moment(end, replace(answer, at=timed, detail=""))
-    if exchange.status is not None and not exchange.ending.complete:
-        text = f"{label}: {exchange.ending.words}" if label else exchange.ending.words
-        yield _Moment(end, StoryStep(kind="break", text=text, at=timed))
-
-
-def _tell_stream(
-    exchange: Exchange,
-    began: float | None,
-    events: Sequence[StreamEvent],
-    findings: Sequence[Finding],
-    display: Display,
-    label: str,
-) -> Iterator[_Moment]:
-    start = began or 0.0
     bursts = group_by_moment(exchange, events)
     first = bursts[0].at if bursts else exchange.seconds
-    lost = lost_by(findings)
+    lost = lost_by(findings) if exchange.is_stream else []
     for finding in lost:
         text = f"{escape_controls(finding.expected)}, event {finding.where.event}, never comes"
         yield _Moment(start + first, StoryStep(kind="missing", text=text, hot=True))
-    if not bursts:
-        empty = StoryStep(kind="answer", text=str(exchange.status), detail="a stream without an event", hot=True)
-        yield _Moment(start + first, empty)
-        return
+    if not bursts:  # no stream, or one without an event
+        answer = answer_step(exchange, "front", display, hot=hot or exchange.is_stream)
+        detail = "a stream without an event" if exchange.is_stream else ""
+        yield _Moment(end, replace(answer, at=None if exchange.is_stream else timed, detail=detail))
     places = [] if lost else [finding.where.event for finding in findings if finding.where.event is not None]
     accused = {events[place].number for place in places if place < len(events)}
     for number, burst in enumerate(bursts):
@@ -266,6 +247,9 @@ def _tell_stream(
             hot=any(event.number in accused for event in burst.events),
         )
         yield _Moment(start + burst.at, arrow)
+    if exchange.status is not None and not exchange.ending.complete:
+        text = f"{label}: {exchange.ending.words}" if label else exchange.ending.words
+        yield _Moment(end, StoryStep(kind="break", text=text, at=timed))
 
 
 def tell_story(result: Result, display: Display) -> Story | None:

@@ -70,8 +70,7 @@ class TerminalReport:
         self._presentation = state.presentation
         self._quiet = quiet
         self._verbose = bool(verbose)
-        self._results = ResultPrinter(self._screen, state, verbose)
-        self._summary = SummaryPrinter(self._screen, state, self._results, verbose=self._verbose)
+        self._printer = RunPrinter(self._screen, state, verbose)
         self._exercises = 0
         self._seconds = math.inf
         self._begun = self._failed = 0
@@ -87,8 +86,8 @@ class TerminalReport:
             if not self._quiet:
                 self._handle(shown)
             elif isinstance(shown, RunFinished):
-                self._summary.print_failed()
-                self._summary.print_verdict()
+                self._printer.print_failed()
+                self._printer.print_verdict()
 
     def close(self) -> None:
         """Write nothing more by itself, and leave no progress line; a run that finishes does this, too."""
@@ -150,7 +149,7 @@ class TerminalReport:
                     self._screen.lines(Line(f"    {line}", Role.QUIET, hang=6) for line in log.lines)
             case RunFinished():
                 self.close()
-                self._summary.print_end(event)
+                self._printer.print_end(event)
 
     def _follow_exercise(self, event: ExerciseStarted | ExerciseFinished) -> None:
         if isinstance(event, ExerciseStarted):
@@ -195,7 +194,7 @@ class TerminalReport:
     def _count_result(self, result: Result) -> None:
         if self._presentation.live:
             self._failed += result.verdict in FAILING
-            self._results.print_brief(self._state.present(result))
+            self._printer.print_brief(self._state.present(result))
         else:
             self._begun += bool(self._state.planned.checks)
             self._failed += result.verdict is Verdict.FAIL
@@ -213,19 +212,27 @@ _ARGUED = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL})
 """Verdicts that -v explains."""
 
 
-class ResultPrinter:
-    """Prints results as they come. With `verbose` it explains each failure and warning; with 2, in full."""
+_LISTED = 60
+"""Most failures that are listed at the end."""
+
+
+class RunPrinter:
+    """Prints results as they come, and the end of the run.
+
+    With `verbose` it explains each failure and warning; with 2, in full.
+    """
 
     def __init__(self, screen: Screen, state: PresentedRun, verbose: int) -> None:
         self._screen = screen
         self._state = state
         self._presentation = state.presentation
-        self.detail = (Detail.BRIEF, Detail.FULL, Detail.WHOLE)[min(verbose, 2)]
+        self._verbose = bool(verbose)
+        self._detail = (Detail.BRIEF, Detail.FULL, Detail.WHOLE)[min(verbose, 2)]
         self._fixes = SharedFixes()
 
     def print_brief(self, shown: PresentedResult) -> None:
         """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
-        verdict, verbose = shown.result.verdict, self.detail is not Detail.BRIEF
+        verdict, verbose = shown.result.verdict, self._verbose
         if verdict is Verdict.ERROR or (verbose and verdict in _ARGUED):
             self.explain(shown)
         elif verdict in EXPLAINED or self._is_told(shown.result):
@@ -237,7 +244,7 @@ class ResultPrinter:
     def explain(self, shown: PresentedResult, name: str = "") -> None:
         """Print a result with all that explains it; a `name` replaces the outcome that was printed before."""
         heading = Line(self._screen.paint(Role.HEADING, f"{name}:") + f" {shown.heading}", hang=2)
-        lines = list(shown.list_lines(self.detail, fixes=self._fixes))
+        lines = list(shown.list_lines(self._detail, fixes=self._fixes))
         erred = shown.result.verdict is Verdict.ERROR  # a defect of ours is reported with its traceback
         failure = ExplainedFailure(heading if name else self._write_headline(shown), lines)
         self.print_failure(failure, whole=erred)
@@ -246,11 +253,11 @@ class ResultPrinter:
         """Print the explanation of a failure, as a whole or in so many rows that a screen has room for it."""
         self._screen.line("")
         self._screen.line(failure.headline)
-        most = None if whole or self.detail is not Detail.BRIEF else MOST_ROWS - 2
+        most = None if whole or self._verbose else MOST_ROWS - 2
         self._screen.block(failure.lines, most=most)
 
     def _is_told(self, result: Result) -> bool:
-        if self.detail is not Detail.BRIEF:
+        if self._verbose:
             return result.outcome is not Accounted.EXCLUDED
         ours = result.observation.because in (Because.OUR_LIMIT, Because.INTERRUPTED)
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
@@ -260,27 +267,14 @@ class ResultPrinter:
         title = shown.heading.partition("] ")[2]
         return write_headline(self._screen.paint, shown.outcome, shown.id, shown.standing_level, title)
 
-
-_LISTED = 60
-"""Most failures that are listed at the end."""
-
-
-class SummaryPrinter:
-    """Prints the end of a run. `verbose`: the failures were explained as they came."""
-
-    def __init__(self, screen: Screen, state: PresentedRun, results: ResultPrinter, *, verbose: bool) -> None:
-        self._screen = screen
-        self._state = state
-        self._presentation = state.presentation
-        self._results = results
-        self._verbose = verbose
+    # the end of the run: with `verbose` the failures were explained as they came
 
     def print_end(self, finished: RunFinished) -> None:
         """Print what a finished run comes to: the failures, then totals, reasons, a next step and the verdict."""
         self._screen.erase()
         self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
-        for failure in self._presentation.failures(self._state, self._screen.paint, detail=self._results.detail):
-            self._results.print_failure(failure)
+        for failure in self._presentation.failures(self._state, self._screen.paint, detail=self._detail):
+            self.print_failure(failure)
         self._list_failures()
         self._list_holes(finished)
         if self._presentation.times_exercises:
@@ -348,11 +342,11 @@ class SummaryPrinter:
         failed = [shown for cause in causes for shown in cause.results]
         worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
         if worst is not None and not self._verbose:
-            self._results.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
+            self.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
         elif self._presentation.explains_warning and not (failed or self._verbose):
             warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
             for shown in warned[:1]:
-                self._results.explain(shown, "the worst warning" if len(warned) > 1 else "the warning")
+                self.explain(shown, "the worst warning" if len(warned) > 1 else "the warning")
         if any(shown.is_silent for shown in failed):
             title += " (* no client can detect it)"
         self._list_lines(title, [self._write_one_line(shown) for shown in failed])

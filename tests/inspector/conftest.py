@@ -63,7 +63,11 @@ class Bench:
             guard,
             command="serve",
             to_curl=lambda request, root: f"curl {root}{request.target}",
-            actions=Actions(drop=True, script=True, state=lambda: describe_sessions(self.faulty, self.emulator)),
+            actions=Actions(
+                drop=True,
+                script=True,
+                state=lambda: describe_sessions(self.faulty, self.emulator.state, self.emulator.session_states),
+            ),
             provenance=lambda: Provenance(
                 recorder="harness inspector", target=Target.EMULATOR, api="interactions", revision=CURRENT
             ),

@@ -185,13 +185,17 @@ def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...
 
 def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
-    from harness.engine.search.run import FuzzOptions, Store
+    from harness.engine.search.run import ENGINES, FuzzOptions, Store
 
+    chosen = [name.strip() for word in arguments.engine or () for name in word.split(",")]
+    for name in chosen:
+        if name not in ENGINES:
+            raise UsageFault(f"unknown engine {name!r}{did_you_mean(name, ENGINES)}")
     size, strict = _choose_size(arguments.profile)
     store = _choose_store(arguments, target)
     replays_only = arguments.last_failed and store is not None and Store(store, target).list_stored()
     return FuzzOptions(
-        engines=() if replays_only else _choose_engines(arguments),
+        engines=() if replays_only else tuple(name for name in ENGINES if name in chosen) or ENGINES,
         budget=BUDGETS[size].with_limits(arguments.max_examples, arguments.time),
         seed=arguments.seed,
         level=arguments.level,
@@ -234,16 +238,6 @@ def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | No
         failures = f"{format_count(kept, 'earlier failure')} of this target"
         say(f"harness: replaying {failures} from {store} first (--no-store excludes them)", to_errors=True)
     return store
-
-
-def _choose_engines(arguments: FuzzArguments) -> tuple[str, ...]:
-    from harness.engine.search.run import ENGINES
-
-    chosen = [name.strip() for word in arguments.engine or () for name in word.split(",")]
-    for name in chosen:
-        if name not in ENGINES:
-            raise UsageFault(f"unknown engine {name!r}{did_you_mean(name, ENGINES)}")
-    return tuple(name for name in ENGINES if name in chosen) or ENGINES
 
 
 SAME = "run, with the same responses"

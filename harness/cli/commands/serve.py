@@ -37,7 +37,6 @@ from harness.outcome.words import did_you_mean
 
 if TYPE_CHECKING:
     from harness.benches.server.fault_control import Faulty
-    from harness.benches.server.page_guard import Pages
     from harness.emulator import Emulator
     from harness.incidents import Incident
     from harness.transport import ServerThread
@@ -105,7 +104,7 @@ def run(words: Sequence[str]) -> int:
     met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
     emulator = _build_emulator(arguments)
     from harness.benches.server.fault_control import Faulty
-    from harness.benches.server.page_guard import is_of_local_page
+    from harness.benches.server.page_guard import Pages, is_of_local_page
     from harness.cassette import Target
     from harness.contract.tables.protocol import PROTOCOL
     from harness.inspector import Actions
@@ -113,7 +112,10 @@ def run(words: Sequence[str]) -> int:
     from harness.transport import ServerThread
     from harness.wire.addresses import is_for_service, is_loopback
 
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=_choose_pages(arguments))
+    if arguments.cors and arguments.no_cors:
+        raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
+    pages = Pages.NONE if arguments.no_cors else choose_pages(cors=arguments.cors)
+    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
     service = Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
     service.front = _add_judged_sessions(emulator, service)
     if incident is not None:
@@ -124,7 +126,11 @@ def run(words: Sequence[str]) -> int:
         emulator.contract,
         command="serve",
         target=lambda: Target.EMULATOR,
-        actions=Actions(drop=True, script=True, state=lambda: describe_sessions(service, emulator)),
+        actions=Actions(
+            drop=True,
+            script=True,
+            state=lambda: describe_sessions(service, emulator.state, emulator.session_states),
+        ),
         facts={"mutant": arguments.mutant or ""},
         sees_all=True,
         secure=arguments.tls_cert is not None,
@@ -159,17 +165,6 @@ def run(words: Sequence[str]) -> int:
     if arguments.fault and not service.describe_state()["counted"]:
         say(ask_for_client(server.url, arguments), to_errors=arguments.json)
     return code
-
-
-def _choose_pages(arguments: ServeArguments) -> Pages:
-    """The web pages that may call. Raises UsageFault."""
-    from harness.benches.server.page_guard import Pages
-
-    if arguments.cors and arguments.no_cors:
-        raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
-    if arguments.no_cors:
-        return Pages.NONE
-    return choose_pages(cors=arguments.cors)
 
 
 @contextmanager

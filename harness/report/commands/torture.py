@@ -82,8 +82,7 @@ class TorturePresentation(Presentation):
         return iter(())
 
     def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
-        skipped = sum(item["cases"] for item in list_untried(state))
-        if skipped:
+        if skipped := sum(count_untried(state).values()):
             yield LeftOut(
                 skipped, Accounted.EXCLUDED, "after equal failures of their kind; `--enough 0` runs them"
             )
@@ -111,7 +110,7 @@ class TorturePresentation(Presentation):
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "seconds": round(finished.seconds, 3),
             "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
-            "untried": list_untried(state),
+            "untried": [{"kind": kind, "cases": cases} for kind, cases in count_untried(state).items()],
             "cases": [_record_case(result) for result in list_cases(finished.results)],
             **({"stale": stale} if stale else {}),
             **({"halted": finished.halted} if finished.halted else {}),
@@ -184,7 +183,7 @@ class TorturePresentation(Presentation):
 
     def notes(self, state: CollectedRun) -> Iterator[str]:
         yield from self.reasons(state)
-        if skipped := sum(item["cases"] for item in list_untried(state)):
+        if skipped := sum(count_untried(state).values()):
             yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
         yield from self.next_steps(state)
 
@@ -278,14 +277,9 @@ def describe_problem(result: Result) -> str:
     return "; ".join(escape_controls(finding.message) for finding in result.observation.findings)
 
 
-def list_untried(state: CollectedRun) -> list[dict[str, Any]]:
+def count_untried(state: CollectedRun) -> Counter[str]:
     """The kinds of cases that were given up, and how many cases of each were left out."""
-    return [
-        {"kind": kind, "cases": cases}
-        for phase in state.phases[1:]
-        for kind, cases in phase.counts.items()
-        if cases
-    ]
+    return +sum((Counter(phase.counts) for phase in state.phases[1:]), Counter[str]())
 
 
 def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
@@ -293,7 +287,7 @@ def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in in_order(state.results):
         kinds[run_of(result).kind or "requested"].append(result)
-    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    skipped = count_untried(state)
     found = {_choose_column(result) for results in kinds.values() for result in results}
     columns = [column for column in _COLUMNS if column in found]
     return OutcomeMatrix(
@@ -364,7 +358,7 @@ _NAMED = 6
 
 def kind_lines(state: CollectedRun, paint: Paint = leave_unpainted) -> Iterator[str]:
     """A line for each kind of cases, if there are kinds: how they came out, and how many were left out."""
-    skipped = {item["kind"]: item["cases"] for item in list_untried(state)}
+    skipped = count_untried(state)
     kinds: dict[str, Counter[DropOutcome]] = defaultdict(Counter)
     for result in in_order(state.results):
         kinds[run_of(result).kind][outcome_of(result)] += 1
