@@ -112,16 +112,11 @@ def result_record(shown: PresentedResult, display: Display) -> dict[str, Any]:
         record["baseline"] = result.excuse
     if shown.meaning:
         record["meaning"] = shown.meaning
-    return record | _record_evidence(shown, display) if result.evidence else record
-
-
-def _record_evidence(shown: PresentedResult, display: Display) -> dict[str, Any]:
-    result = shown.result
+    if not result.evidence:
+        return record
     found = logs(result.evidence, display)
     named = list(zip(result.named or ("",) * len(found), result.evidence, found, strict=True))
-    record: dict[str, Any] = {
-        "exchanges": [{"name": name, "log": list(log.lines), "curl": log.command} for name, _, log in named]
-    }
+    record["exchanges"] = [{"name": name, "log": list(log.lines), "curl": log.command} for name, _, log in named]
     if shown.story is not None:
         record["story"] = shown.story.record()
     if result.observation.findings:

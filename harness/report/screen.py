@@ -200,20 +200,16 @@ class Screen:
         indented = [
             Line(f"  {line}" if line else "", line.role, hang=line.hang and line.hang + 2) for line in lines
         ]
-        if most is None:
-            self.lines(indented)
-            return
-        last = indented[-2:]
-        room = most - sum(len(self.rows(line)) for line in last)
-        taken = [len(self.rows(line)) for line in indented[:-2]]
-        if sum(taken) <= room:
-            self.lines(indented)
-            return
-        kept = 0
-        while sum(taken[: kept + 1]) < room:
-            kept += 1
-        self.lines(indented[:kept])
-        self.line(Line(f"  … {sum(taken[kept:])} more rows (-v prints them)", Role.QUIET))
+        kept, last, hidden = indented[:-2], indented[-2:], 0
+        while (
+            kept
+            and most is not None
+            and sum(len(self.rows(line)) for line in (*kept, *last)) > most - bool(hidden)
+        ):
+            hidden += len(self.rows(kept.pop()))
+        self.lines(kept)
+        if hidden:
+            self.line(Line(f"  … {hidden} more rows (-v prints them)", Role.QUIET))
         self.lines(last)
 
     def draw(self, text: str) -> None:

@@ -282,12 +282,20 @@ def count_untried(state: CollectedRun) -> Counter[str]:
     return +sum((Counter(phase.counts) for phase in state.phases[1:]), Counter[str]())
 
 
-def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
-    """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
+_REQUESTED = "requested"
+"""The kind of cases that no set names."""
+
+
+def _group_by_kind(state: CollectedRun) -> dict[str, list[Result]]:
     kinds: dict[str, list[Result]] = defaultdict(list)
     for result in in_order(state.results):
-        kinds[run_of(result).kind or "requested"].append(result)
-    skipped = count_untried(state)
+        kinds[run_of(result).kind or _REQUESTED].append(result)
+    return kinds
+
+
+def fault_matrix(state: CollectedRun) -> OutcomeMatrix:
+    """A row for each kind of fault: how many cases came out how; a cell opens its cases."""
+    kinds, skipped = _group_by_kind(state), count_untried(state)
     found = {_choose_column(result) for results in kinds.values() for result in results}
     columns = [column for column in _COLUMNS if column in found]
     return OutcomeMatrix(
@@ -358,17 +366,15 @@ _NAMED = 6
 
 def kind_lines(state: CollectedRun, paint: Paint = leave_unpainted) -> Iterator[str]:
     """A line for each kind of cases, if there are kinds: how they came out, and how many were left out."""
-    skipped = count_untried(state)
-    kinds: dict[str, Counter[DropOutcome]] = defaultdict(Counter)
-    for result in in_order(state.results):
-        kinds[run_of(result).kind][outcome_of(result)] += 1
-    if not any(kinds):
+    kinds, skipped = _group_by_kind(state), count_untried(state)
+    if not kinds.keys() - {_REQUESTED}:
         return
     width = max(map(len, kinds))
-    for kind, outcomes in kinds.items():
+    for kind, results in kinds.items():
+        outcomes = Counter(map(outcome_of, results))
         words = [paint(LOOKS[o].color, f"{outcomes[o]} {o}") for o in DropOutcome if outcomes[o]]
         left = [f"{skipped[kind]} excluded"] if kind in skipped else []
-        yield f"  {kind or 'requested':<{width}}  {', '.join([*words, *left])}"
+        yield f"  {kind:<{width}}  {', '.join([*words, *left])}"
     yield ""
 
 

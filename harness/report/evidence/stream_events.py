@@ -71,28 +71,15 @@ def read_events(exchange: Exchange, display: Display) -> list[StreamEvent]:
     for number, (frame, shown) in enumerate(zip(frames, masked, strict=True)):
         raw = object_or_none(frame.data)
         cursor = (protocol.cursor(raw) if raw is not None else None) or ""
-        name, summary, payload, shown_cursor = _word_event(shown.data, protocol)
-        read = ReadEvent(
-            key=keys.make(cursor, frame.data),
-            cursor=cursor,
-            name=name,
-            look=find_look(raw, frame.data, protocol, is_first=not after and not number),
-        )
-        event = StreamEvent(
-            number=number,
-            end=frame.end,
-            name=name,
-            summary=summary,
-            payload=payload,
-            size=frame.end - frame.start,
-            cursor=shown_cursor,
-            read=read,
-        )
-        events.append(event)
+        words = _word_event(shown.data, protocol)
+        look = find_look(raw, frame.data, protocol, is_first=not after and not number)
+        read = ReadEvent(key=keys.make(cursor, frame.data), cursor=cursor, name=words["name"], look=look)
+        size = frame.end - frame.start
+        events.append(StreamEvent(number=number, end=frame.end, size=size, read=read, **words))
     return events
 
 
-def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
+def _word_event(data: bytes, protocol: StreamProtocol) -> dict[str, str]:
     """The kind of an event, its content in a line and as a whole, and its cursor. Only the whole has line ends."""
     value, text = json_or_none(data), data.decode("utf-8", "replace")
     if not isinstance(value, dict):
@@ -105,8 +92,13 @@ def _word_event(data: bytes, protocol: StreamProtocol) -> tuple[str, ...]:
             for member, item in value.items()
             if not (isinstance(item, str) and len(item) > _SUMMARY // 2)
         )
-    in_line = (to_one_line(name) or "no kind", shorten(to_one_line(summary), _SUMMARY))
-    return tuple(map(escape_controls, (*in_line, shorten(payload, 4_000), to_one_line(cursor))))
+    words = {
+        "name": to_one_line(name) or "no kind",
+        "summary": shorten(to_one_line(summary), _SUMMARY),
+        "payload": shorten(payload, 4_000),
+        "cursor": to_one_line(cursor),
+    }
+    return {part: escape_controls(text) for part, text in words.items()}
 
 
 def _find_cursor(exchange: Exchange, display: Display) -> str:
