@@ -19,11 +19,11 @@ from harness.faults import cut
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.curl import Display
 from harness.report.evidence.stream_events import read_events
-from harness.report.page.rendering import render_part
 from harness.transport import Limits, ServiceDriver
 from harness.wire import Decoder, Exchange, Headers, How, LogicalClock, Request
 from harness.wire.mask import Mask
 from harness.wire.stream_picture import PictureRow, ReadStream, StreamPicture, draw_picture
+from lab.site import render_part
 
 KEY = Headers((("x-goog-api-key", "any"), ("content-type", "application/json")))
 ACCEPTS = Headers((*KEY, ("accept-encoding", "gzip, deflate")))

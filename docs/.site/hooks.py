@@ -29,7 +29,6 @@ from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
 from harness.interactions.clients import CLIENTS  # noqa: E402
-from harness.report.page.rendering import part_style  # noqa: E402
 from lab.clients.page import (  # noqa: E402
     MAP_FILE,
     TABLE_FILE,
@@ -41,6 +40,7 @@ from lab.clients.survey import ClientColumn  # noqa: E402
 from lab.clients.table import read_columns  # noqa: E402
 from lab.drift.changes import format_changes, read_changes  # noqa: E402
 from lab.modes import matrix_page, observe_matrix  # noqa: E402
+from lab.site import part_style  # noqa: E402
 
 _LINK = re.compile(r"\[(?P<text>[^\]]*)\]\((?P<target>(?!https?:|#|mailto:)[^)\s]+)\)")
 _WIDE_TABLE = re.compile(r"^\|(?:[^|\n]*\|){9}", re.MULTILINE)

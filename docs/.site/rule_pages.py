@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
-from harness.cli.rules.rule_facts import Fact, RuleFacts, describe_everything, list_codes
+from harness.cli.rules.rule_facts import Fact, RuleFacts, list_codes
 from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.interactions import INTERACTIONS
@@ -20,6 +20,7 @@ from harness.rules.ledger import Sentence, load_ledger
 from lab.defects.generation import load_excuses
 from lab.gateways import MUTANTS as GATEWAYS
 from lab.score import DATA
+from lab.site import describe_everything
 
 _TOLD_FIRST = frozenset({"what breaks", "silent", "known fix"})
 _SOURCES = frozenset({"source", "sentence"})

@@ -33,11 +33,11 @@ from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Observation, Outcome, Verdict
-from harness.report.page.rendering import render_part
 from harness.report.presented_run import PresentedRun
 from harness.transport import Limits, ServiceDriver
 from harness.wire import LogicalClock, Service
 from lab.gateways import MUTANTS as GATEWAYS
+from lab.site import render_part
 
 STYLE = "harness-parts.css"
 """The sheet that all pictures share, in the root of the site."""

@@ -19,7 +19,7 @@ from harness.report.page.matrix import (
     OutcomeMatrix,
     StripCase,
 )
-from harness.report.page.rendering import render_part, render_template
+from harness.report.page.rendering import render_template
 from harness.wire.message import escape_controls
 from lab.clients.survey import Cell, ClientColumn, TableRow
 from lab.clients.table import (
@@ -32,6 +32,7 @@ from lab.clients.table import (
     list_packages,
     name_column,
 )
+from lab.site import render_part
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

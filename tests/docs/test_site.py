@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.rules.rule_facts import describe_everything
 from harness.cli.rules.sentences import REASONS
 from harness.resources import folder
 from harness.rules.ledger import load_ledger
+from lab.site import describe_everything
 from tests.docs.site import ledger_page, rule_index, rule_pages
 
 

@@ -12,13 +12,13 @@ import pytest
 
 from harness.checks.scenarios import SCENARIOS
 from harness.cli import main
-from harness.cli.rules.rule_facts import describe_everything
 from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.outcome import Basis, Level
 from harness.resources import folder
 from harness.rules import ROWS
 from harness.rules.ledger import load_ledger, read_ledger, sentences_of
 from harness.rules.tables import load_sources
+from lab.site import describe_everything
 
 ROOT = Path(__file__).resolve().parents[2]
 UNSTATED = (Basis.INFERRED, Basis.COMPARED)

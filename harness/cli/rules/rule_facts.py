@@ -100,15 +100,6 @@ def list_rules_without_check() -> tuple[Rule, ...]:
     return tuple(dict.fromkeys((*(rule for rules in _WITHOUT_CHECK.values() for rule in rules), *recorded)))
 
 
-def describe_everything() -> Iterator[RuleFacts]:
-    """Every rule once: of servers, gateways, the fuzzer and clients."""
-    described = (*map(describe_check, load_every_check()), *map(describe_rule, list_rules_without_check()))
-    first: dict[str, RuleFacts] = {}
-    for facts in described:
-        first.setdefault(facts.rule.id, facts)
-    yield from first.values()
-
-
 def list_codes(rule_id: str) -> list[str]:
     """The codes of the findings that a rule can have, as baselines and reports name them."""
     codes = json.loads((folder("schemas") / "output" / "codes.json").read_bytes())["codes"]

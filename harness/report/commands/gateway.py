@@ -12,6 +12,7 @@ from harness import __version__
 from harness.engine.results import Evidence, Result
 from harness.outcome import Accounted
 from harness.report.accounting import accounting_record
+from harness.report.causes import list_causes
 from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
 from harness.report.json_report import (
@@ -21,13 +22,12 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
+from harness.report.presented_result import PresentedResult
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
     from harness.report.finding_text import SharedFixes
-    from harness.report.presented_result import PresentedResult
-    from harness.report.presented_run import PresentedRun
 
 _QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
@@ -50,8 +50,10 @@ class GatewayPresentation(Presentation):
     def __init__(self, upstream: str = "") -> None:
         self._upstream = upstream
 
-    def record(self, state: PresentedRun) -> dict[str, Any]:
+    def record(self, state: CollectedRun) -> dict[str, Any]:
         target, finished = state.whole()
+        shown = [PresentedResult(result, state, self) for result in finished.results]
+        causes = list_causes(sorted(shown, key=lambda one: one.result.urgency), state.api.load_rules())
         stopped = state.stopped and {
             "reason": state.stopped.reason,
             "passage": _record_passages([state.stopped.evidence], state)[0],
@@ -66,10 +68,10 @@ class GatewayPresentation(Presentation):
             "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
             "started": state.started_text,
             "seconds": round(finished.seconds, 3),
-            "causes": [cause.record() for cause in state.causes],
+            "causes": [cause.record() for cause in causes],
             "stopped": stopped,
             "not_judged": [result.id for result in finished.unjudged],
-            "rules": [_record_result(one, state) for one in state.presented],
+            "rules": [_record_result(one, state) for one in shown],
         }
 
     def sections(self, state: CollectedRun) -> Iterator[Section]:

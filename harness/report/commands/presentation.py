@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
     from harness.report.finding_text import SharedFixes
     from harness.report.page.matrix import OutcomeMatrix
-    from harness.report.presented_run import PresentedRun
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
 """Verdicts that a terminal explains at once; the others are one line each, or explained with -v."""
@@ -118,7 +117,7 @@ class Presentation:
         """Facts that the numbers need: the MUST checks that were not tested, and why."""
         return detail_lines(state.results)
 
-    def record(self, state: PresentedRun) -> dict[str, Any] | None:
+    def record(self, state: CollectedRun) -> dict[str, Any] | None:
         """The whole run as the command's schema in `schemas/output` describes it; None for a run of checks."""
         return None
 

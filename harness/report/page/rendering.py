@@ -20,7 +20,7 @@ from harness import __version__
 from harness.look import content_hash, mark_of, read_icons, read_script, read_style
 from harness.outcome.words import escape_unseen
 
-_FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _JOINT = re.compile(r"([/.])(?=[A-Za-z])")
@@ -31,7 +31,7 @@ _BEFORE_UNIT = re.compile(r"(?<=\d) (?=%|(?:s|ms|min|B|kB|MiB)\b)")
 @cache
 def _build_environment(folder: Path | None) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([*([folder] if folder is not None else []), _FOLDER / "templates"]),
+        loader=FileSystemLoader([*([folder] if folder is not None else []), FOLDER / "templates"]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -54,14 +54,14 @@ def render_template(name: str, *, title: str, command: str, folder: Path | None 
     `folder` may have the template; the templates here are the parts of all.
     """
     head = read_script("theme")
-    body = "\n".join((read_script("copy", "matrix"), (_FOLDER / "page.js").read_text("utf-8")))
-    return _render(
+    body = "\n".join((read_script("copy", "matrix"), (FOLDER / "page.js").read_text("utf-8")))
+    return render_values(
         name,
         folder,
         title=title,
         command=command,
         version=__version__,
-        style="\n".join((read_style("matrix", "picture"), (_FOLDER / "page.css").read_text("utf-8"))),
+        style="\n".join((read_style("matrix", "picture"), (FOLDER / "page.css").read_text("utf-8"))),
         icons=read_icons(),
         head_script=head,
         head_hash=content_hash(head),
@@ -71,22 +71,8 @@ def render_template(name: str, *, title: str, command: str, folder: Path | None 
     )
 
 
-def render_part(name: str, *, folder: Path | None = None, **values: Any) -> str:
-    """A part for another project's page: a shadow tree, so that neither has the other's styles."""
-    style = _for_shadow(read_style("matrix", "picture"))
-    return _render(name, folder, style=style, icons=read_icons(), script=read_script("copy", "matrix"), **values)
-
-
-def part_style() -> str:
-    """The style sheet of parts that show evidence; one file, because there are hundreds of such parts."""
-    return _for_shadow("\n".join((read_style("picture"), (_FOLDER / "page.css").read_text("utf-8"))))
-
-
-def _for_shadow(style: str) -> str:
-    return style.replace(":root", ":host").replace("body {", ".part {")
-
-
-def _render(name: str, folder: Path | None, **values: Any) -> str:
+def render_values(name: str, folder: Path | None, **values: Any) -> str:
+    """What a template makes of values, without a character that a browser or an editor would obey."""
     text = _build_environment(folder).get_template(f"{name}.html.jinja").render(**values)
     return escape_unseen(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
