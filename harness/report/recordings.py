@@ -278,8 +278,8 @@ def describe_cassette(recordings: Iterable[Recording], protocol: StreamProtocol)
 
 
 def _describe_headers(headers: Headers) -> Iterator[str]:
-    for name, value in headers:
-        plain = name.lower()  # recorders spell it in their own way
+    # Recorders spell names in their own way; vcrpy sorts them.
+    for plain, value in sorted(((name.lower(), value) for name, value in headers), key=lambda pair: pair[0]):
         if not (plain in _CHANGING or plain.endswith("-api-client")):
             yield f"   {plain}: {value}"
 
