@@ -232,7 +232,7 @@ ROWS = [
     growing("cancels: cancel.state -> pass cancel.state/-"),
     growing("goes-on: cancel.state -> fail cancel.state, exit 1", cancel=go_on),
     instructed("instructs: chain.no-instruction -> rest pass"),
-    instructed("inherits: chain.no-instruction -> warn chain.no-instruction, exit 0", instruction_of=inherit),
+    instructed("inherits: chain.no-instruction -> fail chain.no-instruction, exit 1", instruction_of=inherit),
     lasting("cuts-letters: stream.letters stream.text -> warn stream.letters", prepare=cut_letters),
     # Headers and fields as official SDKs send them.
     lasting("chooses: http.accept create.no-stream-json -> rest pass", handler=Choosy),
@@ -245,7 +245,7 @@ ROWS = [
     ),
     lasting("deletes: del.cancel-after -> rest pass"),
     lasting(
-        "keeps-for-cancels: del.cancel-after -> warn del.cancel-after, exit 0",
+        "keeps-for-cancels: del.cancel-after -> fail del.cancel-after, exit 1",
         delete=find_for_cancels,
         handler=KeepsForCancels,
     ),

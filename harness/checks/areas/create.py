@@ -9,6 +9,7 @@ import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 from unicodedata import normalize
 
@@ -21,6 +22,7 @@ from harness.checks.vocabulary.expect import (
     expect_interaction,
     expect_offered,
     expect_refusal,
+    expect_status,
     finding,
     input_text,
     interaction_in,
@@ -269,6 +271,13 @@ def keeps_long_text(got: Exchange) -> Iterator[Finding]:
 def a_large_create(t: RequestBuilder) -> Steps:
     """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
     return {"large": (yield Send(t.create(input="hi " * (1_000_000 // 3), previous_interaction_id=UNKNOWN_ID)))}
+
+
+def takes_a_megabyte(large: Exchange) -> Iterator[Finding]:
+    yield from expect_status(large, accepts={*SUCCESS, *CLIENT_ERROR})
+    if large.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        message = "the body of a create has a limit below one megabyte, which an image exceeds"
+        yield finding(message, "404: its parent is unknown", format_answer(large), code="create.large/limit")
 
 
 # --- what a create asks of its answer: a format, thoughts without summaries, a tier, a limit of tokens

@@ -16,6 +16,7 @@ from harness.contract import PROTOCOL, read
 from harness.contract.data.diffs import compare, is_of_the_run, shape_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
@@ -145,8 +146,10 @@ def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchan
     polled = yield from runs.poll_for(t, found, t.wait * 0.25)
     if _ends_well(polled[-1]):
         return {"polled": polled, "twin": None}
-    twin = runs.need_id((yield Send(t.create(input=text, background=True))))
-    seen = yield from runs.poll_until_settled(t, twin)
+    stayed = yield from runs.read_whole_stream(t.create(input=text, background=True, stream=True), t.wait)
+    twin = streams.stream_id(streams.events_in(stayed))
+    ended = streams.completion(streams.events_in(stayed)) is not None
+    seen = yield from (runs.poll_after_stream(t, twin, stayed) if ended else runs.poll_until_settled(t, twin))
     polled += yield from runs.poll_for(t, found, t.gone_within, to_the_end=True)
     return {"polled": polled, "twin": seen[-1]}
 
@@ -257,10 +260,15 @@ def _place_of(had: list[streams.Event], due: list[streams.Event]) -> int | None:
 
 def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Finding]:
     last = polled[-1]
-    if _ends_well(last):
+    if twin is None or _ends_well(last):
         return
-    if twin is None or not _ends_well(twin):
-        raise Unmet(f"an undisturbed run also ends as {runs.status_of(twin) if twin else 'nothing'!r}, too")
+    if runs.status_of(twin) in RUNNING:  # the whole stream of its create has come
+        message = "GET shows a run in progress long after the stream of its create completed"
+        stuck = finding(message, "completed", runs.status_of(twin), code="bg.survives-hangup/outlived")
+        yield stuck.at(exchange="twin", pointer="$.status")
+        return
+    if not _ends_well(twin):
+        raise Unmet(f"an undisturbed run also ends as {runs.status_of(twin)!r}, too")
     yield finding(
         "the run was lost with the stream of its create",
         f"{runs.status_of(twin)}, as an undisturbed run",

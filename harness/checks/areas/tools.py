@@ -433,7 +433,8 @@ def _miss_several(made: str) -> Unmet:
 def parallel_calls(t: RequestBuilder) -> Steps:
     """An answer with two calls, turns with both results, and the same calls in each stream, read again by GET."""
     yield from runs.script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
-    yield from runs.script(t, "streamed-calls", steps=_TWO_CALLS, status="requires_action", times=len(STREAMS))
+    others = [{**call, "id": f"{call['id']}_again"} for call in _TWO_CALLS]
+    yield from runs.script(t, "streamed-calls", steps=others, status="requires_action", times=len(STREAMS))
     text = "How is the weather in Paris, and how in Rome? Ask for both at once, and quote all reports. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
     made = calls_in(asked)
@@ -589,13 +590,9 @@ def takes_them_together(
 
 
 def have_their_own_ids(asked: Exchange, streams: Mapping[str, Exchange]) -> Iterator[Finding]:
-    answers: dict[str, tuple[str, Sequence[Call]]] = {"asked": ("", calls_in(asked))}
-    answers |= {f"streams[{mode}]": (f" {mode}", _streamed_calls(one)) for mode, one in _list_streams(streams)}
-    for place, (mode, calls) in answers.items():
-        ids = [str(call.get("id")) for call in calls]
-        if len(set(ids)) < len(ids):
-            shared = format_count(len(ids), "id"), ", ".join(ids)
-            yield finding(f"two calls share an id{mode}", *shared, exchange=place)
+    yield from at("asked", agreement.judge_call_ids(calls_in(asked)))
+    for mode, streamed in _list_streams(streams):
+        yield from at(f"streams[{mode}]", agreement.judge_call_ids(_streamed_calls(streamed), mode=f" {mode}"))
 
 
 def _list_streams(streams: Mapping[str, Exchange]) -> list[tuple[str, Exchange]]:

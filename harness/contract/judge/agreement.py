@@ -271,9 +271,19 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             if differences
             else (format_value(one), format_value(other))
         )
-        yield place_finding(
-            code, f"two views of the interaction differ in their output{at}", expected, actual, "$.steps"
-        )
+        is_whole = code == "get.matches-post" and _list_content(one) == _list_content(other)
+        severity = Severity.NON_STRICT if is_whole else Severity.BROKEN
+        message = f"two views of the interaction differ in their output{at}"
+        yield place_finding(code, message, expected, actual, "$.steps", severity)
+
+
+def _list_content(steps: Sequence[Body]) -> list[object]:
+    """What a client needs of output: its text, its data and its calls."""
+    steps = objects_in([*steps])
+    shown = [step.get("content") for step in steps if step.get("type") == "model_output"]
+    media = [(part.get("data"), part.get("uri")) for content in shown for part in objects_in(content)]
+    calls = [(call.get("id"), call.get("name"), call.get("arguments")) for call in pending_calls(steps)]
+    return [steps_text(steps), [one for one in media if any(one)], calls]
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
@@ -429,6 +439,19 @@ _TOOL_DATA = re.compile(r"\$\.steps\[\d+\]\.(arguments|result)\b")
 
 _ENDS_OF_TOOLS = ("_call", "_result")
 """How the types of steps end that a tool brings."""
+
+
+def judge_call_ids(calls: Sequence[Body], earlier: Iterable[Body] = (), mode: str = "") -> Iterator[Finding]:
+    """The calls of one answer have different ids, and `earlier` steps of the conversation have others."""
+    ids = [str(call.get("id")) for call in calls]
+    if len(set(ids)) < len(ids):
+        yield Finding(
+            "tool.ids-unique", f"two calls share an id{mode}", format_count(len(ids), "id"), ", ".join(ids)
+        )
+    known = {str(call["id"]) for call in earlier if call.get("type") == "function_call" and call.get("id")}
+    if again := next((one for one in ids if one in known), ""):
+        message = "a call has the id of a call of an earlier turn"
+        yield Finding.from_code("tool.ids-unique/turns", message, "an id of its own", format_value(again))
 
 
 def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:

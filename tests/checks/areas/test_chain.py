@@ -241,7 +241,7 @@ CASES = [
     case("chain.running", "not_met", "in a stream", **EARLY, early=stray(REFUSED, ended(9)), look=RUNNING),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
     case("chain.after-settled", "not_met", "no id", late=turn("")),
-    case("chain.running", "non_strict", "it waits", **{**EARLY, "again": late(CHILD)}, early=stray(late(CHILD)),
+    case("chain.running", "not_met", "it waits", **{**EARLY, "again": late(CHILD)}, early=stray(late(CHILD)),
          look=DONE),
     case("chain.running", "untestable", "late once", **{**EARLY, "again": REFUSED}, early=stray(late(CHILD)),
          look=DONE),

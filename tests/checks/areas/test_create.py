@@ -147,6 +147,7 @@ CASES += [
     case("create.long-input", "untestable", "not shown", created=PLAIN, got=[PLAIN]),
     case("create.long-input", "untestable", "refused", created=REFUSED, got=[]),
     case("create.long-input", "not_met", "crash", created=CRASH, got=[]),
+    case("create.large", "not_met", "above a limit", large=refusal(413)),
     case("create.unicode", "met", "kept", created=PLAIN, got=[holding(UNUSUAL_TEXT)]),
     case("create.unicode", "met", "kept, shown as input", created=PLAIN, got=[
         answer(body=interaction(input=UNUSUAL_TEXT))

@@ -44,6 +44,8 @@ CASES = [
     case("bg.survives-hangup", "met", "it waits for a tool", polled=polled("requires_action"), twin=DONE),
     case("bg.survives-hangup", "not_met", "it stands still", polled=polled("in_progress"), twin=DONE),
     case("bg.survives-hangup", "not_met", "gone", polled=[MISSING], twin=DONE),
+    case("bg.survives-hangup", "not_met", "so does one that is read", polled=polled("in_progress"),
+         twin=polled("in_progress")[-1]),
     case("bg.survives-hangup", "untestable", "all fail", polled=polled("failed"), twin=polled("failed")[-1]),
     case("resume.live", "not_met", "shared out", **NEVER, readers=[streamed(FIRST_PART), streamed(EVENTS[:5])],
          rest=streamed([EVENTS[6], *EVENTS[8:]]), **BACK),

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from harness.contract.data import json_parse
 from harness.contract.data.assembly import assemble_steps
+from harness.contract.data.transcript import output_of
 from harness.contract.judge import agreement
 from harness.contract.judge.agreement import judge_cancelled, judge_identity, judge_own_output
 from harness.contract.judge.answer import is_refusal, is_success, judge_json_object, judge_stream_label
@@ -168,6 +169,12 @@ def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *
         if model.background and not streamed:  # one that did not wait for the run has no other fault
             found = [replace(one, cause="bg.at-once") for one in found]
         state.decide(rule, found)
+    earlier, turn = json_parse.objects_in(request.get("input")), model.parent
+    while turn is not None:
+        earlier, turn = [*earlier, *(turn.steps or ())], turn.parent
+    own = [step for step in output_of(json_parse.objects_in(steps)) if step.get("type") == "function_call"]
+    if earlier and own:
+        state.decide("tool.ids-unique", agreement.judge_call_ids(own, earlier))
     if model.settled:
         judge_calls(state, model, {"status": model.status, "steps": steps}, whole=whole)
     if model.settled and agreement.pending_calls(steps):

@@ -227,6 +227,7 @@ HEARD = frozenset(
         "tool.call-fields",
         "tool.choice-any",
         "tool.declared",
+        "tool.ids-unique",
         "tool.requires-action",
         "tool.stream-call",
         "tool.stream-status",

@@ -92,7 +92,8 @@ class Known(Struct):
 
     `owner` is the caller that created it: that another one is shown it is the defect, and no promise. `lost_child`
     is the DELETE of one that continued it, which may have taken it along. `lost_parent` is that of the one which
-    it continues. `creates` counts the creates that brought its id: an id of several names no output.
+    it continues, and `canceled` is its cancel. `creates` counts the creates that brought its id: an id of several
+    names no output.
 
     `text` is that of its output as last shown outside a stream. `output` is what a GET of the settled run shows,
     with the ids of its calls. `streamed` and `posted` are responses to its create that are still to be compared.
@@ -103,6 +104,7 @@ class Known(Struct):
     deleted: bool = False
     lost_child: str = ""
     lost_parent: str = ""
+    canceled: str = ""
     shown: dict[Caller, _Shown] = field(default_factory=dict)
     creates: int = 0
     text: str = ""
@@ -221,6 +223,7 @@ class Denials(Struct):
         if call == DELETE:  # a client that received the deletion did delete it
             self._note_delete(name, exchange)
         elif known.owner in (None, caller) and (shown is not None or call == GET):
+            known.canceled = format_request(exchange) if call == CANCEL else known.canceled
             self._show(caller, name, exchange, shown is not None and shown.background)
 
     def _judge_denial(self, key: tuple[str, ...], kind: _Kind, shown: _Shown, exchange: Exchange) -> Judged:
@@ -250,8 +253,10 @@ class Denials(Struct):
         if not denied:
             return
         how = "with `stream=true` " if shown.streamed else ""
-        made = ", which was created with `stream=true`" if shown.streamed else ""
-        after = f", after {deleted}" if (deleted := since or known.lost_parent) else ""
+        made = f", which was created {how.strip()}" if shown.streamed else ""
+        if known.parent and not shown.looked_at:  # nothing but its create has shown it
+            made = f"{made or ', which was created'} in a chain"
+        after = f", after {lost_by}" if (lost_by := since or known.lost_parent or known.canceled) else ""
         message = f"{format_request(seen)} denies an existing interaction{made}{after}"
         expected = f"success, as {describe_request(shown.request)} {how}shows it"
         denial = Finding.from_code(f"{rule}/denied", message, expected, format_answer(seen))
@@ -405,7 +410,8 @@ class Outputs(Struct):
             start = common_length(shown, known.text)
             end = common_length(shown[start:][::-1], known.text[start:][::-1])
             rest = shown[start : len(shown) - end].strip()
-            is_cut = start == len(known.text) or len(known.text) == _LONGEST  # the stored text
+            # The stored text, which may be a part of the response: its begin, or its last delta.
+            is_cut = len(known.text) in (start, end, _LONGEST)
             is_own = is_cut or lost_characters(shown, known.text) or rest in known.text
             if len(rest) >= _TELLING and not is_own:
                 yield _Strange(streamed, name, rest, is_mixed=True)

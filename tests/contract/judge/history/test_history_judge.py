@@ -63,6 +63,7 @@ CALLS = [
 ]
 WITH_TOOLS = {"model": "m", "input": "hi", "tools": [{"type": "function", "name": "f"}]}
 FORCED = {**WITH_TOOLS, "generation_config": {"tool_choice": "any"}}
+ASKED = made("requires_action", steps=CALL)
 UNSTORED = made(sent={"input": "hi", "store": False})
 
 
@@ -145,6 +146,11 @@ RULES: dict[str, Row] = {
     ),
     "tool.call-fields": Row(
         [made("requires_action", steps=[{**CALL[0], "name": ""}])], [made("requires_action", steps=CALL)], [made()]
+    ),
+    "tool.ids-unique": Row(
+        [ASKED, made("requires_action", "b", steps=CALL, sent=RESULT)],
+        [ASKED, made("requires_action", "b", steps=[{**CALL[0], "id": "c2"}], sent=RESULT)],
+        [ASKED, made("requires_action", "b", steps=CALL)],
     ),
     "tool.declared": Row(
         [made("requires_action", sent={**WITH_TOOLS, "tools": []}, steps=CALL)],
