@@ -278,7 +278,7 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
 
 
 def _list_content(steps: Sequence[Body]) -> list[object]:
-    """What a client needs of output: its text, its data and its calls."""
+    """The parts of output that a client needs: text, data and calls."""
     steps = objects_in([*steps])
     shown = [step.get("content") for step in steps if step.get("type") == "model_output"]
     media = [(part.get("data"), part.get("uri")) for content in shown for part in objects_in(content)]
@@ -302,6 +302,8 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Findin
         message = f"the text of the stream differs from the stored text, from character {at}"
         if shown.startswith(stored):
             message = f"the stored text ends at character {at} of the {len(shown)} that the stream contains"
+        elif shown.endswith(stored):
+            message = f"the stored text is only the end of the {len(shown)} characters that the stream contains"
         elif stored.startswith(shown):
             message = f"the text of the stream ends at character {at} of the {len(stored)} that are stored"
             if not streamed:
@@ -316,9 +318,8 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Findin
         elif lost_characters(shown, stored):
             message = f"GET shows a replacement in place of a character of the stream, from character {at}"
             yield place_finding("stream.text/stored", message, _quote(shown, at), _quote(stored, at), "$.steps")
-        elif (is_half := _join_halves(shown) == stored) or ("\ufffd" in shown and lost_characters(stored, shown)):
-            part = "halves of a surrogate pair" if is_half else "a replacement"
-            message = f"the stream cuts characters: it shows {part} in place of one, from character {at}"
+        elif "\ufffd" in shown and lost_characters(stored, shown):
+            message = f"the stream cuts characters: it shows a replacement in place of one, from character {at}"
             yield place_finding("stream.text/cut", message, _quote(stored, at), _quote(shown, at), "$.steps")
         else:
             rest, words = iter(stored), iter(stored.split())
@@ -328,11 +329,6 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Findin
             message = f"the stream lacks a part of the stored text, from character {at}" if lacks else message
             code = "stream.text/lost" if lacks or stored.startswith(shown) else "stream.text"
             yield place_finding(code, message, _quote(stored, at), _quote(shown, at), "$.steps")
-
-
-def _join_halves(text: str) -> str:
-    """The text with the two halves of a surrogate pair as one character, as if it were in UTF-16."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 _REPLACED = re.compile("[?\ufffd]+")
