@@ -90,7 +90,7 @@ class _Shown(Struct):
 class Known(Struct):
     """One interaction, as the exchanges of a run showed it; keeps no exchange but those that may be proven wrong.
 
-    `owner` is the caller that created it: that another one is shown it is the defect, and no promise. `lost_child`
+    `owner` is the caller that created it: that another one is shown it is the defect. `lost_child`
     is the DELETE of one that continued it, which may have taken it along. `lost_parent` is that of the one which
     it continues, and `canceled` is its cancel. `creates` counts the creates that brought its id: an id of several
     names no output.
