@@ -6,7 +6,7 @@ so that no job loads the parts of another. Importing it costs nothing: each func
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from harness.kit.extension import load_named_extensions
 from harness.wire import Exchange, StreamProtocol
 
 if TYPE_CHECKING:
-    from harness.contract import Contract, Reading
+    from harness.contract import Contract
     from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.outcome import Rule
 
@@ -31,17 +31,6 @@ def _load_protocol() -> StreamProtocol:  # asked for with each response
     from harness.contract import PROTOCOL
 
     return PROTOCOL
-
-
-def _read(exchange: Exchange, contract: Contract | None) -> Reading:
-    return load_reader()(exchange, contract)
-
-
-@cache
-def load_reader() -> Callable[[Exchange, Contract | None], Reading]:
-    from harness.contract import read
-
-    return read
 
 
 def _load_rules() -> Mapping[str, Rule]:
@@ -70,10 +59,13 @@ def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
 
 
 def _read_new_id(exchange: Exchange) -> str:
-    return load_reader()(exchange, None).new_id
+    new_id: str = _READ(exchange, None).new_id
+    return new_id
 
 
 __all__ = ["INTERACTIONS"]
+
+_READ = LateCall("harness.contract", "read")
 
 _COLLECTIONS = frozenset(
     ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
@@ -100,7 +92,7 @@ INTERACTIONS = Api(
     key_aliases=("GOOGLE_API_KEY",),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
-    read=_read,
+    read=_READ,
     load_rules=_load_rules,
     load_areas=_load_areas,
     load_extensions=_load_extension_names,

@@ -12,7 +12,6 @@ from harness.emulator import Settings
 from harness.emulator.mutants import MUTANTS, hooks, parts
 from harness.emulator.mutants.changes import answer, put, skip, turn
 from harness.emulator.mutants.hooks import row
-from harness.emulator.run.interaction_body import Bodies
 from harness.kit.mutant import table
 from harness.wire import Headers
 from tests.in_one_test import in_one_test
@@ -40,10 +39,6 @@ def test_summaries_differ():
 
 def test_a_part_of_nothing_is_refused():
     """A defect in what is not a part of the emulator, or a mutant without a summary, raises ValueError."""
-    with pytest.raises(
-        ValueError, match="Odd is not a part of the emulator: derive it from one of Emulator, Engine"
-    ):
-        parts.part(type("Odd", (), {}))
     with pytest.raises(ValueError, match="is not a method of a part of the emulator"):
         parts.before(Headers.get, skip)
     with pytest.raises(
@@ -66,13 +61,12 @@ def test_a_row_that_acts_nowhere_says_what_to_do(build, message):
 
 
 def test_two_defects_of_one_part_add_up():
-    """An emulator may have several defects, also in the same method and on top of a class of one part."""
-
-    class Loud(Bodies):
-        def status(self, run):
-            return super().status(run).upper()
-
-    defects = [parts.part(Loud), hooks.status(turn(COMPLETED="x")), hooks.status(turn(x="y"))]
+    """An emulator may have several defects, also in the same method."""
+    defects = [
+        hooks.status(lambda status, run: status.upper()),
+        hooks.status(turn(COMPLETED="x")),
+        hooks.status(turn(x="y")),
+    ]
     for order in (defects, [hooks.body(put(object="z")), *defects]):
         api = Api(row("a", "A.", *order).build(SETTINGS), key="a")
         assert api.create("Hello").json["status"] == "y"

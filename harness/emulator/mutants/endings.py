@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import Json, drop, skip, turn, when
-from harness.emulator.mutants.hooks import body, row, status, steps
-from harness.emulator.mutants.parts import before, part
+from harness.emulator.mutants.changes import Json, drop, inside, skip, turn, when
+from harness.emulator.mutants.hooks import body, event, row, status, steps
+from harness.emulator.mutants.parts import before
 from harness.emulator.run.run import Run
 from harness.kit.mutant import table
-
-
-class _FailedStreamedCompleted(Run):
-    @property
-    def status(self) -> str:
-        status = super().status
-        return "completed" if status == "failed" and self.settled else status
-
-    @property
-    def visible_status(self) -> str:
-        return super().status if not self._lag else super().visible_status
 
 
 def _keep_last_output(steps: list[Json], run: Run, timeline: bool) -> list[Json]:
@@ -45,7 +34,7 @@ MUTANTS = table(
     row("failed-silently", "A failed run has no errors that say why.", body(drop("errors"))),
     row("failed-shown-completed", "Polls show a failed run as completed.", status(turn(failed="completed"))),
     row("failed-streamed-completed", "The stream of a failed run reports it as completed.",
-        part(_FailedStreamedCompleted)),
+        event("interaction.completed", inside("interaction", inside("status", turn(failed="completed"))))),
     row("cut-short-shown-completed", "A run whose output was cut by a limit is shown as completed.",
         status(turn(incomplete="completed"))),
     row("hop-replaces-hop", "A read shows only the last of several outputs.", steps(_keep_last_output)),

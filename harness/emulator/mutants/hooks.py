@@ -8,8 +8,7 @@ Every hook takes a change, a function that gets a thing and what it belongs to. 
 place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one that ends
 so), `**` for any rest: `GET interactions/*`.
 
-`parts` has the hooks for everything else: `instead`, `before` and `after` a method, `part`, a class with a
-defect in several methods, and the `memory` of a part.
+`parts` has the hooks for everything else: `instead`, `before` and `after` a method, and the `memory` of a part.
 """
 
 from __future__ import annotations

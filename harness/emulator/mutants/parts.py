@@ -100,14 +100,6 @@ class PartDefect:
         return type(emulator.__name__, (emulator,), {"engine_type": engine})
 
 
-def part(defective: type) -> Defect:
-    """Use `defective`, a subclass of one part, in place of that part: for defects in several methods."""
-    for base in PARTS:
-        if issubclass(defective, base):
-            return PartDefect(base, lambda current: _join(defective, current))
-    raise ValueError(f"{defective.__name__} is not a part of the emulator: derive it from one of {_names()}")
-
-
 def around(method: Callable[..., Any], change: Change) -> Defect:
     """Call `change(method, self, *arguments)` in place of a method, with the bound method as it was before."""
     base, name = _place(method)
@@ -162,11 +154,6 @@ def _place(method: Callable[..., Any]) -> tuple[type, str]:
         if getattr(base, method.__name__, None) is method:
             return base, method.__name__
     raise ValueError(f"{method.__qualname__} is not a method of a part of the emulator: parts are {_names()}")
-
-
-def _join(defective: type, current: type) -> type:
-    """Return the defective part on top of the defects that the current one has already."""
-    return defective if issubclass(defective, current) else type(defective.__name__, (defective, current), {})
 
 
 def _names() -> str:

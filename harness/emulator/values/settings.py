@@ -94,42 +94,7 @@ _LEAST = {
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """The settings of one emulator, or of one session of it.
-
-    platform         the surface that is imitated where the two differ: `gemini`, `vertex`, or `any`, which takes
-                     what either accepts and returns the fields of every document
-    unknown          whether a request may hold what the schemas do not list: `refuse`, as live, or `accept`
-    event_ids        which events carry an id; `auto`, as observed: none of a foreground run, and of a background
-                     run what the platform does: `some` (every other delta) or `none`; `any`: all. The streaming
-                     guide gives each event one: `every`, or `all`
-    resume           where `last_event_id=X` starts: `exclusive` after the event X, `inclusive` with it, `start`
-                     at the first event, as a gateway does that drops the parameter
-    keys             key → project; None accepts any non-empty key, for the project `default`
-    require_key      whether a call without a key is refused
-    models           `known` refuses names that belong to no family of models (404), and what a model does not take
-                     (`harness explain model`); `any` accepts all
-    lifecycle        the day, such as `2026-12-01`, of the lifecycle of models: for one that was
-                     retired by then its successor answers; without a successor it is refused. None: no model is
-                     ever retired
-    files            `known` refuses creates that name a file or a file search store that is not there, `any` takes
-                     them
-    processing       seconds of the clock during which an uploaded video, or a document in a store, is not ready
-    ticks            number of polls that show a background run in progress before it settles
-    lasts            seconds of the clock that a background run takes, unless its script has its own; None: they
-                     settle after some polls
-    chunking         `event` one chunk per event, `ready` all that is ready in one chunk, or a chunk size in bytes
-    stream_refusals  how a streaming create is refused: `http` an HTTP error, `event` a stream with one error event
-    pace             seconds of the clock between two events of a background run; None: only polls and finished
-                     pauses of its own readers move a run. `harness serve` has a real clock
-    compression      `gzip` or `deflate`: answers are compressed for clients that accept it, as live; `none`
-    delete_stops     whether DELETE stops a run that is in progress; live it was seen not to
-    max_runs, max_requests, max_queued, max_sessions   bounds on memory: the oldest entry is forgotten, except that
-                     a full queue refuses new scripts
-    max_run_bytes    bound on the memory that stored interactions take, requests and responses, about: the oldest
-                     are forgotten, but never the latest
-    max_request_bytes  the same for the log of requests, in which each body is shortened to 64 KiB
-    max_file_bytes   bound on the bytes of all uploaded files and documents: an upload beyond it is refused
-    """
+    """The settings of one emulator, or of one session of it; `docs/emulator-reference.md` explains each."""
 
     platform: str = "gemini"
     unknown: str = "refuse"
@@ -147,7 +112,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     stream_refusals: str = "http"
     pace: float | None = None
     compression: str = "none"
-    delete_stops: bool = True
+    delete_stops: bool = True  # live it was seen not to
     max_runs: int = 5_000
     max_requests: int = 1_000
     max_queued: int = 10_000
