@@ -51,13 +51,6 @@ def _show_a_draft(body: Json, run: Run) -> None:
         body["steps"] = [*body["steps"], draft]
 
 
-def _regress(response: Response, engine: Engine, call: Call, interaction_id: str) -> Response | None:
-    run = engine.require_run(interaction_id, call.project)
-    if run.settled and run.background and count(engine, run.id) % 2 == 0:
-        return edit_json(response, put(status="in_progress"))
-    return None
-
-
 def _wait_for_the_end(inner: Change, engine: Engine, call: Call, interaction_id: str) -> Response:
     run = engine.require_run(interaction_id, call.project)
     waits = run.background and not run.settled and call.query.get("stream") is None
@@ -85,7 +78,11 @@ MUTANTS = table(
     row("polls-name-another", "Every poll shows a different id.",
         _change_polls(lambda body, run, number: body.update(id=f"{run.id}-{number}"))),
     row("poll-regresses", "After a run has settled, every second poll shows it in progress again.",
-        after(Engine.get, _regress)),
+        after(Engine.get, when(
+            lambda _, engine, call, run_id: (
+                (run := engine.require_run(run_id, call.project)).settled
+                and run.background and count(engine, run_id) % 2 == 0),
+            lambda response, *_: edit_json(response, put(status="in_progress"))))),
     row("transition-impossible", "Polls after the create show a run in progress as queued.",
         status(when(lambda status, run: run.background and run.shown > 2, turn(in_progress="queued")))),
     row("background-call-completed", "Reads show a background run with a pending call as completed.",

@@ -59,12 +59,6 @@ def _wipe(engine: Engine, run: Run) -> None:
     run.steps = []
 
 
-def _accept_unknown(call: Call, engine: Engine) -> Response | None:
-    if not is_unknown(call, engine):
-        return None
-    return json_response({"id": call.segments[1], "status": "cancelled", "object": "interaction"})
-
-
 def _bill_on(response: Response, engine: Engine, call: Call, interaction_id: str) -> Response | None:
     """Count more output tokens with each read of a cancelled run."""
     run = engine.require_run(interaction_id, call.project)
@@ -132,7 +126,8 @@ MUTANTS = table(
     row("cancel-late-crashes", "A cancel of a settled run returns 500.",
         before(Engine.require_cancellable, when(_is_late, crash))),
     row("cancel-unknown-200", "A cancel of an unknown id returns 200.",
-        request("POST interactions/*/cancel", _accept_unknown)),
+        request("POST interactions/*/cancel", when(is_unknown, lambda call, _: json_response(
+            {"id": call.segments[1], "status": "cancelled", "object": "interaction"})))),
     row("cancel-colon", "`{id}:cancel` is a route too.", request("POST interactions/*:cancel",
         lambda call, engine: (
             replace(call, segments=("interactions", call.segments[1].removesuffix(":cancel"), "cancel"))))),

@@ -6,14 +6,7 @@ from harness.emulator.create.validation import CreateValidator
 from harness.emulator.mutants.changes import drop, inside, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, body, event, row
 from harness.emulator.mutants.parts import before
-from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-
-
-def _is_checkpoint(validator: CreateValidator, order: CreateRequest) -> bool:
-    issued = validator.tokens.get(order.body["continuation_token"])
-    return issued is not None and bool(issued.rest)
-
 
 MUTANTS = table(
     "continuation",
@@ -28,7 +21,10 @@ MUTANTS = table(
         "The stream of an interaction that requires continuation lacks the continuation token.",
         event("interaction.completed", inside("interaction", drop("continuation_token")))),
     row("checkpoint-refused", "The continuation token of a status update is refused.",
-        before(CreateValidator.continuation, when(_is_checkpoint, refuse("'continuation_token' is not valid.")))),
+        before(CreateValidator.continuation, when(
+            lambda validator, order: getattr(
+                validator.tokens.get(order.body["continuation_token"]), "rest", None),
+            refuse("'continuation_token' is not valid.")))),
     row("continuation-needs-parent", "A continuation token without a stored parent is refused.",
         admit("continuation", when(
             lambda order: order.previous is None,

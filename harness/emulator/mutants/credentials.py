@@ -5,9 +5,8 @@ from __future__ import annotations
 from harness.emulator.mutants.changes import answer, is_missing, not_found, put, read_json, when
 from harness.emulator.mutants.hooks import error, life_rows, request, response, row
 from harness.emulator.mutants.parts import Change
-from harness.emulator.values.call import Call, Refusal, json_response
+from harness.emulator.values.call import Refusal, json_response
 from harness.kit.mutant import table
-from harness.wire import Response
 
 
 def _accept_refused(status: int) -> Change:
@@ -17,18 +16,14 @@ def _accept_refused(status: int) -> Change:
     ))  # fmt: skip
 
 
-def _quote(refusal: Refusal, call: Call) -> Response:
-    text = f"{refusal.message} The body was {call.request.body.decode()}."
-    return Refusal(refusal.status, refusal.code, text).response()
-
-
 MUTANTS = table(
     "credentials",
     *life_rows("credentials", "credentials", "credentials"),
     row("credentials-secret-shown", "The response to a create of a credential shows its secret.",
         response("POST credentials", lambda value, call: value.update(token=read_json(call).get("token", "")))),
     row("credentials-secret-in-error", "A refusal of a credential quotes the body, and with it the secret.",
-        error("POST credentials", _quote)),
+        error("POST credentials", lambda refusal, call: Refusal(
+            refusal.status, refusal.code, f"{refusal.message} Sent: {call.request.body.decode()}.").response())),
     row("credentials-type-number", "The type of a credential is a number.",
         response("GET credentials/*", put(type=1))),
     row("credentials-untyped-change", "A change of a credential needs no type.",

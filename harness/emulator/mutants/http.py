@@ -32,11 +32,6 @@ def _promise_one_byte_more(engine: Engine, data: bytes) -> Response:
     return Response(200, Engine.json(engine, data).headers, Length(size), PieceBody((Chunk(data), end)))
 
 
-def _compress(engine: Engine, data: bytes) -> Response:
-    headers = Headers((("content-type", "application/json"), ("content-encoding", "gzip")))
-    return Response.whole(200, headers, gzip.compress(data, mtime=0))
-
-
 def _redirect_reads(request: Request, where: Route) -> Response | None:
     if request.method != "GET" or where.version != "v1beta":
         return None
@@ -108,7 +103,8 @@ MUTANTS = table(
         request("POST interactions", when(
             lambda call, _: "transfer-encoding" in call.request.headers, refuse("The body is empty.")))),
     row("gzip-unasked", "Responses are compressed although the client did not ask for it.",
-        instead(Engine.json, _compress)),
+        instead(Engine.json, lambda _, data: Response.whole(
+            200, _label_as("application/json").having("content-encoding", "gzip"), gzip.compress(data, mtime=0)))),
     row("revision-legacy",
         "A create with another Api-Revision still returns the `outputs` of the old generation of the API.",
         response("POST interactions", _show_outputs)),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import Json, assign, crash, refuse, when, with_contents, with_data, without
+from harness.emulator.mutants.changes import assign, crash, drop, inside, refuse, when, with_contents, with_data
 from harness.emulator.mutants.hooks import admit, create, request, row
 from harness.emulator.values.call import Call
 from harness.kit.mutant import table
@@ -14,11 +14,6 @@ from harness.kit.mutant import table
 
 def _replace_sent(pattern: bytes, text: bytes) -> Callable[[Call, Engine], Call]:
     return lambda call, _: with_data(call, re.sub(pattern, text, call.request.body))
-
-
-def _drop_level(body: Json) -> None:
-    if isinstance(body.get("generation_config"), dict):
-        body["generation_config"] = without(body["generation_config"], "thinking_level")
 
 
 MUTANTS = table(
@@ -51,7 +46,10 @@ MUTANTS = table(
         admit("between_fields", when(
             lambda body: "thinking_level" in (body.get("generation_config") or {}),
             refuse("'thinking_level' is not supported.")))),
-    row("levels-ignored", "A thinking level that a model lacks is accepted.", admit("shape", _drop_level)),
+    row("levels-ignored", "A thinking level that a model lacks is accepted.",
+        admit("shape", when(
+            lambda body: isinstance(body.get("generation_config"), dict),
+            inside("generation_config", drop("thinking_level"))))),
     row("pages-backwards", "A part of a document may end before it starts.",
         request("POST interactions", _replace_sent(rb', ?"end_page": ?1', b""))),
 )  # fmt: skip

@@ -40,11 +40,6 @@ def _is_resume(body: Body, run: Run, position: int) -> bool:
     return position > 0
 
 
-def _without_closing_event(body: Body, run: Run, position: int) -> Body:
-    chunks = run.frames.all()
-    return PieceBody(chain(chunks[position:-2], chunks[-1:], (COMPLETE,)))
-
-
 MUTANTS = table(
     "resume",
     row("replay-from-third", "A stream without a cursor begins at the third event.",
@@ -53,7 +48,10 @@ MUTANTS = table(
     row("resume-skips-one", "A resume leaves out the event after the cursor.",
         instead(Streams.after, lambda streams, event: event + 2)),
     row("resume-skips-last", "A resume leaves out the closing event.",
-        stream(when(lambda body, run, position: position and run.settled, _without_closing_event))),
+        stream(when(
+            lambda body, run, position: position and run.settled,
+            lambda body, run, position: PieceBody(
+                (*run.frames.all()[position:-2], run.frames.all()[-1], COMPLETE))))),
     row("resume-inclusive", "A resume repeats the event of its cursor.",
         instead(Streams.after, lambda streams, event: event)),
     row("resume-repeats-two", "A resume repeats the last two events.",

@@ -55,11 +55,6 @@ def _any_result(test: Change) -> Change:
     return lambda order: any(test(result) for result in results(order.given))
 
 
-def _owes_a_search(order: CreateRequest) -> bool:
-    parent = order.previous.steps if order.previous is not None else []
-    return any(step["type"] == "tool_search_call" for step in parent)
-
-
 MUTANTS = table(
     "tools",
     row("call-completed", "An interaction with a pending call is shown as completed.",
@@ -125,7 +120,10 @@ MUTANTS = table(
         create(when(lambda order, _: any(step.get("type") == "tool_search_call" for step in order.given),
                     refuse("Unknown step 'tool_search_call'.")))),
     row("tool-search-pending", "The client must return the result of a search that the service executed.",
-        admit("function_results", when(_owes_a_search, refuse("The tool_search_call got no result.")))),
+        admit("function_results", when(
+            lambda order: order.previous is not None and any(
+                step["type"] == "tool_search_call" for step in order.previous.steps),
+            refuse("The tool_search_call got no result.")))),
     row("format-ignored-with-tools", "A format is ignored where the request declares tools.",
         create(when(lambda order, _: {"tools", "response_format"} <= order.body.keys(), assign(
             body=lambda order, _: without(order.body, "response_format"))))),

@@ -247,10 +247,6 @@ class Environments(KeptResource[Environment]):
         made.key = self._stamps.ids("environment-key")
         return {**self.view(made), "environment_key": made.key}
 
-    def find_by_key(self, key: str) -> Environment | None:
-        """The self-hosted environment whose worker has this key."""
-        return next((item for _, _, item in self.everywhere() if key and item.key == key), None)
-
     def list_all(self, call: Call) -> dict[str, Any]:
         """GET environments. One without a mode runs on demand, which is inferred: it is what all did before."""
         mode = parameter(call.query, "mode")

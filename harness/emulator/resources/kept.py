@@ -131,7 +131,6 @@ _PLAIN = {
     "webhooks": "webhooks list_all create get update delete",
     "POST webhooks/*:ping": "webhooks.ping",
     "POST webhooks/*:rotateSigningSecret": "webhooks.rotate",
-    "POST webhooks/*": "webhooks.refuse_verb",
 }
 
 _STORAGE = {

@@ -117,7 +117,8 @@ class Resources:
 
     def find_hosted(self, key: str) -> Environment | None:
         """The self-hosted environment whose worker has this key."""
-        return self._made.environments.find_by_key(key) if self._made is not None else None
+        environments = self._made.environments.everywhere() if self._made is not None else ()
+        return next((item for _, _, item in environments if key and item.key == key), None)
 
     def create_environment(self, config: Any, project: str, *, agent: str = "") -> dict[str, Any]:
         """The new or reused environment for an interaction's `environment` value; see `Environments`.

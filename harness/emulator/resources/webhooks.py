@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from harness.emulator.resources.collection import KeptResource
 from harness.emulator.resources.schema_reader import select_by_mask
-from harness.emulator.values.call import Call, invalid, no_operation
+from harness.emulator.values.call import Call, invalid
 from harness.emulator.values.settings import PLATFORMS
 from harness.emulator.values.stamps import SECRET_PREFIX, has_come, later
 from harness.wire.addresses import read_host
@@ -113,14 +113,6 @@ class Webhooks(KeptResource[Webhook]):
         hook.secrets = [new, *(old if old.expires else replace(old, expires=tomorrow) for old in kept)]
         hook.updated = now
         return {"secret": new.text}
-
-    def refuse_verb(self, call: Call, name: str) -> Any:
-        """POST webhooks/{id}:{any other verb}."""
-        webhook_id, colon, _ = name.rpartition(":")
-        if not colon:
-            return NotImplemented
-        self.require(call.project, webhook_id)
-        raise no_operation(call, ":ping and :rotateSigningSecret")
 
     def _new_secret(self) -> SigningSecret:
         key = hashlib.sha256(self._stamps.ids("secret").encode()).digest()
