@@ -16,27 +16,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
-from harness.checks.vocabulary.expect import (
-    among,
-    at,
-    expect_alive,
-    expect_interaction,
-    expect_object,
-    expect_offered,
-    expect_own_id,
-    expect_refusal,
-    expect_reply,
-    expect_settled,
-    expect_status,
-    need_success,
-    of_interaction,
-    of_rule,
-)
-from harness.checks.vocabulary.modes import expect_refused
-from harness.checks.vocabulary.resources import expect_made
-from harness.checks.vocabulary.runs import expect_id
+from harness.checks.vocabulary import expect, modes, resources, runs, streams
+from harness.checks.vocabulary.expect import among, at
 from harness.checks.vocabulary.shared import judge_refusals
-from harness.checks.vocabulary.streams import expect_stream
 from harness.contract.judge.answer import judge_error_shape, judge_stream_label
 from harness.contract.judge.history.creates import judge_deleted, judge_late_cancel
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
@@ -48,29 +30,13 @@ from harness.outcome.words import did_you_mean
 from harness.rules import AREAS, rows_of
 from harness.rules.tables import RuleRow
 
+_EXPECTING = [found for module in (expect, modes, resources, runs, streams) for found in vars(module).values()]
 _SHARED: Mapping[str, Callable[..., Iterable[Finding]]] = {
-    function.__name__: function
-    for function in (
-        expect_alive,
-        expect_id,
-        expect_interaction,
-        expect_made,
-        expect_object,
-        expect_offered,
-        expect_own_id,
-        expect_refusal,
-        expect_refused,
-        expect_reply,
-        expect_settled,
-        expect_status,
-        expect_stream,
-        judge_deleted,
-        judge_error_shape,
-        judge_late_cancel,
-        judge_stream_label,
-        need_success,
-        of_interaction,
-        of_rule,
+    judge.__name__: judge
+    for judge in (
+        *(found for found in _EXPECTING if getattr(found, "__name__", "").startswith("expect_")),
+        *(expect.need_success, expect.of_interaction, expect.of_rule),
+        *(judge_deleted, judge_error_shape, judge_late_cancel, judge_stream_label),
     )
 }
 """Judges of a response, whose name the row gives: `judge: {expect_status: twice, accepts: [409]}`.

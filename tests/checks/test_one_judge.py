@@ -24,7 +24,7 @@ _READINGS = {"coded", "crash", "unlisted"}
 """Judgements that a reading of an answer holds apart from its findings."""
 _JUDGEMENTS = (
     *(of_rule, expect_reply, compare_views),
-    *(diffs.compare, diffs.find_start, diffs.is_same_event, diffs.is_of_the_run),
+    *(diffs.compare, diffs.is_same_event, diffs.is_of_the_run),
 )
 """What decides a rule for a check: the contract's findings, and its comparisons of two readings or two views."""
 

@@ -10,14 +10,13 @@ the cursor repeated once, and deltas that are split differently but come to the 
 connection and not to the run are ignored on both sides.
 
 `compare` has both readings whole, so it can assemble them. `PartialReading`, which has only their first events,
-calls `find_start` and `is_split_otherwise`, which decide the same from the next event alone.
+calls `is_split_otherwise`, which decides the same from the next event alone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
 from itertools import zip_longest
 from typing import Any
 
@@ -180,23 +179,6 @@ def shape_of(event: Event) -> str:
 def is_same_event(one: Event, other: Event) -> bool:
     """Whether two events are equal, apart from fields that may differ between readings."""
     return one == other or shape_of(one) == shape_of(other)
-
-
-class Start(Enum):
-    """Where a resumed reading begins: after its cursor, with the event of the cursor, or before that."""
-
-    AFTER = "after"
-    REPEATED = "repeated"
-    EARLY = "early"
-
-
-def find_start(before: Sequence[Event], first: Event) -> Start:
-    """Where a reading begins that was resumed after the events `before`."""
-    cursor = PROTOCOL.cursor(first)
-    if cursor is None or all(PROTOCOL.cursor(earlier) != cursor for earlier in before):
-        return Start.AFTER
-    once = PROTOCOL.cursor(before[-1]) == cursor and is_same_event(before[-1], first)
-    return Start.REPEATED if once else Start.EARLY
 
 
 def judge_repeat(event: Event) -> Severity:

@@ -19,15 +19,7 @@ from typing import Any, cast
 import msgspec
 
 from harness import resources
-from harness.contract.schema.openness import (
-    MARKS,
-    UNIONS,
-    Mixture,
-    Schema,
-    Union,
-    close_bundle,
-    list_members,
-)
+from harness.contract.schema import openness
 from harness.contract.schema.validator import Validator
 from harness.documents import read_file
 from harness.outcome.words import did_you_mean, nearest
@@ -38,7 +30,7 @@ REVISION_FILE = "revision.json"
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NOT_SCHEMAS = frozenset({"openapi.json", "strict", "bundled", REVISION_FILE})
-_LEFT_OUT = MARKS | {"$schema", "$comment", "$id", "examples"}
+_LEFT_OUT = openness.MARKS | {"$schema", "$comment", "$id", "examples"}
 """Keywords of files that a bundle does not repeat: they describe the file, or steps, but no value."""
 
 
@@ -50,11 +42,11 @@ class Schemas:
         self.revision = root.name
         self._root = root
         self._base = base
-        self._sources: dict[str, Schema] = {}
-        self._documents: dict[str, Schema] = {}
-        self._rebased: dict[str, tuple[Schema, list[str]]] = {}
-        self._bundles: dict[str, Schema] = {}
-        self._close = partial(close_bundle, known={})
+        self._sources: dict[str, openness.Schema] = {}
+        self._documents: dict[str, openness.Schema] = {}
+        self._rebased: dict[str, tuple[openness.Schema, list[str]]] = {}
+        self._bundles: dict[str, openness.Schema] = {}
+        self._close = partial(openness.close_bundle, known={})
         self._validators: dict[tuple[str, bool], Validator] = {}
 
     @cached_property
@@ -89,13 +81,13 @@ class Schemas:
         """The names of the schemas in one folder, sorted."""
         return sorted(name for name in self.files if name.startswith(f"{folder}/"))
 
-    def document(self, name: str) -> Schema:
+    def document(self, name: str) -> openness.Schema:
         """The schema as a document; shared, so do not change it. Raises LookupError for an unknown name."""
         if name not in self._documents:
             if name not in self.files:
                 near = ", ".join(nearest(name, self.names())) or "see Schemas.names()"
                 raise LookupError(f"no schema is named {name!r} in {self.revision}; near it: {near}")
-            union = UNIONS.get(name)
+            union = openness.UNIONS.get(name)
             self._documents[name] = self.read(name) if union is None else self._unite(name, union)
         return self._documents[name]
 
@@ -104,17 +96,17 @@ class Schemas:
         own = self._root / file
         return own if own.is_file() else self._base.path(file) if self._base is not None else None
 
-    def openapi(self) -> Schema:
+    def openapi(self) -> openness.Schema:
         """The OpenAPI document of the revision, with references to the files beside it."""
         path = self.path("openapi.json")
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
-        return cast("Schema", json.loads(read_file(path)))
+        return cast("openness.Schema", json.loads(read_file(path)))
 
-    def bundle(self, name: str) -> Schema:
+    def bundle(self, name: str) -> openness.Schema:
         """The schema as one self-contained document; shared, so do not change it."""
         if name not in self._bundles:
-            reached: dict[str, Schema] = {}
+            reached: dict[str, openness.Schema] = {}
             waiting = [name]
             while waiting:
                 current = waiting.pop()
@@ -138,7 +130,7 @@ class Schemas:
             self._validators[key] = Validator(name, self.bundle(name), closed=closed, close=self._close, kin=kin)
         return self._validators[key]
 
-    def read(self, name: str) -> Schema:
+    def read(self, name: str) -> openness.Schema:
         """The file of a schema as it is written, read once: what is looked at is what judges."""
         if name not in self._sources:
             data = read_file(self.files[name])
@@ -149,17 +141,17 @@ class Schemas:
                 self._sources[name] = json.loads(data)
         return self._sources[name]
 
-    def _unite(self, name: str, union: Union | Mixture) -> Schema:
+    def _unite(self, name: str, union: openness.Union | openness.Mixture) -> openness.Schema:
         """The union of all files in its folder: those that its own file lists in that order, then the others."""
         there = self.list_names(union.folder)
         written = self.read(name)
-        if isinstance(union, Mixture):
-            there = [*list_members(self.document(union.beside)), *there]
+        if isinstance(union, openness.Mixture):
+            there = [*openness.list_members(self.document(union.beside)), *there]
         listed = [member for member in union.members(written) if member in there]
         members = [*listed, *(member for member in there if member not in listed)]
         return union.document(written, {member: self.document(member) for member in members})
 
-    def _rebase(self, name: str) -> tuple[Schema, list[str]]:
+    def _rebase(self, name: str) -> tuple[openness.Schema, list[str]]:
         """The file as a part of any bundle, and the names of the files that it refers to: read and copied once."""
         if name not in self._rebased:
             reached: list[str] = []

@@ -19,6 +19,7 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.judge.answer import is_no_answer, is_success, judge_endless
+from harness.contract.judge.history import looks
 from harness.contract.judge.history.creates import judge_cancel, judge_cancel_look, judge_create, judge_delete
 from harness.contract.judge.history.history_state import (
     PLAIN,
@@ -26,15 +27,6 @@ from harness.contract.judge.history.history_state import (
     Intent,
     InteractionModel,
     PartialReading,
-)
-from harness.contract.judge.history.looks import (
-    judge_early_look,
-    judge_end,
-    judge_look,
-    judge_part,
-    judge_stream_look,
-    judge_unopened,
-    open_reading,
 )
 from harness.contract.judge.history.resources import judge_resources
 from harness.contract.judge.reading import read
@@ -90,12 +82,12 @@ class HistoryJudge:
 
     def open(self, model: InteractionModel, cursor: str | None) -> PartialReading:
         """A stream that was opened to be read in parts: hand its events to `take`, its exchange to `finish`."""
-        return open_reading(model, cursor)
+        return looks.open_reading(model, cursor)
 
     def take(self, model: InteractionModel, reading: PartialReading, events: list[dict[str, Any]]) -> Judgement:
         """Judge the next events of a stream that is read in parts."""
         judgement = self._begin()
-        judge_part(self._state, model, reading, events)
+        looks.judge_part(self._state, model, reading, events)
         return judgement
 
     def finish(self, model: InteractionModel, reading: PartialReading, exchange: Exchange) -> Judgement:
@@ -103,9 +95,9 @@ class HistoryJudge:
         judgement = self._begin()
         read(exchange, self._state.contract)
         if exchange.complete and not exchange.truncated and read(exchange).stream is None:
-            judge_unopened(self._state, model, exchange, reading.after, PLAIN)
+            looks.judge_unopened(self._state, model, exchange, reading.after, PLAIN)
         elif exchange.ending.complete:
-            judge_end(self._state, model, reading, exchange)
+            looks.judge_end(self._state, model, reading, exchange)
         return judgement
 
     def refuse(self, model: InteractionModel, cursor: str | None, exchange: Exchange) -> Judgement:
@@ -113,7 +105,7 @@ class HistoryJudge:
         judgement = self._begin()
         read(exchange, self._state.contract)
         if not is_no_answer(exchange):
-            judge_unopened(self._state, model, exchange, cursor, PLAIN)
+            looks.judge_unopened(self._state, model, exchange, cursor, PLAIN)
         return judgement
 
     # --- which judge
@@ -131,7 +123,7 @@ class HistoryJudge:
         judgement = self._begin()
         model = self._find(exchange)
         if model is not None and model.there:
-            judge_early_look(self._state, model, exchange)
+            looks.judge_early_look(self._state, model, exchange)
         return judgement
 
     def _judge_one(self, call: str, exchange: Exchange, intent: Intent) -> None:
@@ -140,11 +132,11 @@ class HistoryJudge:
             return
         streamed = is_resume(exchange.request)
         if call == GET and streamed is not None:
-            judge_stream_look(self._state, model, exchange, streamed[1], intent)
+            looks.judge_stream_look(self._state, model, exchange, streamed[1], intent)
         elif exchange.began is not None and exchange.began < model.seen_until:
             return  # it was asked before another answer came, and may show what was before
         elif call == GET:
-            judge_look(self._state, model, exchange, intent)
+            looks.judge_look(self._state, model, exchange, intent)
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
         if exchange.began is not None and streamed is None:

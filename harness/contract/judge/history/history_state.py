@@ -16,8 +16,6 @@ from msgspec import Struct, field
 from harness.contract.contract import Contract
 from harness.contract.data.diffs import (
     Event,
-    Start,
-    find_start,
     is_of_the_run,
     is_same_event,
     is_split_otherwise,
@@ -188,11 +186,11 @@ def _take_first(
     if not reading.resumed:
         return events
     number, first = events[0]
-    start = find_start(timeline.events[: reading.position], first)
-    if start is Start.AFTER:
+    before, cursor = timeline.events[: reading.position], PROTOCOL.cursor(first)
+    if cursor is None or all(PROTOCOL.cursor(earlier) != cursor for earlier in before):
         judgement.decide("resume.exclusive")
         return events
-    once = start is Start.REPEATED
+    once = PROTOCOL.cursor(before[-1]) == cursor and is_same_event(before[-1], first)
     message = f"a resumed stream {'repeats the event of' if once else 'starts before'} its cursor"
     severity = judge_repeat(first) if once else Severity.BROKEN
     words = (message, "what follows the cursor", _format(first))
