@@ -26,7 +26,7 @@ from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Severity
 from harness.rules import ROWS
-from harness.rules.ledger import load_ledger
+from harness.rules.sentence_rows import load_sentences
 from harness.wire.sse import events_in
 from lab.patches import format_patch
 
@@ -56,7 +56,7 @@ class RecordedCell:
 
 @dataclass(frozen=True, slots=True)
 class SettledSentence:
-    """A sentence of the ledger that a recording settles, with those of its rules that were judged or broken."""
+    """A sentence that a recording settles, with those of its rules that were judged or broken."""
 
     id: str
     scenario: str
@@ -104,7 +104,7 @@ def find_settled(judged: Mapping[str, Set[str]], broken: Mapping[str, Set[str]])
             tuple(rule for rule in line.rules if rule in broken[scenario]),
         )
         for scenario, rules in judged.items()
-        for line in load_ledger()
+        for line in load_sentences()
         if scenario in line.scenarios
     ]
 

@@ -1,4 +1,4 @@
-"""How heavy the project is: lines of each room, reach of each job, functions, helpers used once, constants.
+"""How heavy the project is: lines of each room, reach of each purpose, functions, helpers used once, constants.
 
 `python -m tests.size` prints what `size.toml` allows beside what is there, `--write` lowers each row that fell. No
 command raises a row: edit it, and write into its `why` which user needs more.
@@ -65,19 +65,19 @@ ENTRIES = {
     "verify": "harness.cli.commands.verify",
     "fixtures": "harness.pytest_plugin",
 }
-"""Where each job begins."""
+"""Where each purpose begins."""
 
 
 def measure_reach(modules: Mapping[str, tuple[int, ast.Module]]) -> dict[str, int]:
-    """Lines of all modules that a job reaches."""
+    """Lines of all modules that a purpose reaches."""
     reached = find_reached({name: tree for name, (_, tree) in modules.items()})
-    return {job: sum(modules[name][0] for name in names) for job, names in reached.items()}
+    return {purpose: sum(modules[name][0] for name in names) for purpose, names in reached.items()}
 
 
 def find_reached(modules: Mapping[str, ast.Module]) -> dict[str, set[str]]:
-    """The modules that each job reaches by imports, those inside functions included."""
+    """The modules that each purpose reaches by imports, those inside functions included."""
     asked = {name: _find_imports(name, tree) for name, tree in modules.items()}
-    return {job: _follow(asked, entry) for job, entry in ENTRIES.items() if entry in modules}
+    return {purpose: _follow(asked, entry) for purpose, entry in ENTRIES.items() if entry in modules}
 
 
 def _name(path: Path) -> str:

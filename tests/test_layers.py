@@ -209,7 +209,7 @@ _SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.pr
 _RECORDS = ("benches.record", "transport.tap")
 _SERVES = ("transport.server", "inspector")
 
-NOT_OF_JOB: dict[str, tuple[str, ...]] = {
+NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
     "check": (*_CLIENTS, *_RECORDS, *_SERVES, "engine.search"),
     "fuzz": (*_CLIENTS, *_RECORDS, *_SERVES),
     "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "emulator"),
@@ -220,25 +220,25 @@ NOT_OF_JOB: dict[str, tuple[str, ...]] = {
     "gateway": (*_CLIENTS, "engine.search"),
     "record": (*_CLIENTS, "engine.search"),
 }
-"""What a job has no use for, by the names in `tests/size.py`: the parts of the other jobs."""
+"""What a purpose has no use for, by the names in `tests/size.py`: the parts of the others."""
 
 
-@pytest.mark.parametrize("job", ENTRIES)
-def test_no_job_imports_the_parts_of_another(job: str) -> None:
+@pytest.mark.parametrize("purpose", ENTRIES)
+def test_no_purpose_imports_the_parts_of_another(purpose: str) -> None:
     """Whoever judges a server loads nothing that tortures clients, and so on; imports in functions count."""
-    reached = reach_of_jobs()[job]
+    reached = reach_of_purposes()[purpose]
     known = {name_of(path).removeprefix("harness.") for path in MODULES}
-    parts = NOT_OF_JOB[job]
+    parts = NOT_OF_PURPOSE[purpose]
     assert all(part in known for part in parts), "a row names a module that is gone"
     wrong = sorted(name for name in reached if any(name == part or name.startswith(part + ".") for part in parts))
-    assert not wrong, f"{job} reaches {', '.join(wrong)}"
+    assert not wrong, f"{purpose} reaches {', '.join(wrong)}"
 
 
 @cache
-def reach_of_jobs() -> dict[str, set[str]]:
-    """The modules that each job reaches, without the name of the package."""
+def reach_of_purposes() -> dict[str, set[str]]:
+    """The modules that each purpose reaches, without the name of the package."""
     found = find_reached({name_of(path): tree for path, tree in parse_package().items()})
-    return {job: {name.removeprefix("harness.") for name in names} for job, names in found.items()}
+    return {purpose: {name.removeprefix("harness.") for name in names} for purpose, names in found.items()}
 
 
 OUTSIDE = frozenset({"lab", "tests", "benchmarks"})

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from drawings import drawings_page, put_drawings  # noqa: E402
 from incident_pages import format_library  # noqa: E402
-from rule_pages import ledger_page, mutation_page, rule_index, rule_pages  # noqa: E402
+from rule_pages import mutation_page, rule_index, rule_pages, sentences_page  # noqa: E402
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
@@ -131,7 +131,7 @@ def _generate() -> Iterator[tuple[str, str]]:
         yield page, _move_links(text, (ROOT / source).parent, Path())
     yield "rules/index.md", rule_index()
     yield from ((f"rules/{name}.md", text) for name, text in rule_pages())
-    yield "sentences.md", ledger_page()
+    yield "sentences.md", sentences_page()
     yield MAP_FILE, write_pages(_read_clients())[MAP_FILE]
     yield "matrix.md", matrix_page(observe_matrix())
     yield "fault-drawings.md", drawings_page(ROOT / "docs" / "faults.md")

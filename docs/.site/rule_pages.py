@@ -16,7 +16,7 @@ from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.interactions import INTERACTIONS
 from harness.report.accounting import to_sentence
 from harness.rules import ROWS
-from harness.rules.ledger import Sentence, load_ledger
+from harness.rules.sentence_rows import Sentence, load_sentences
 from lab.defects.generation import load_excuses
 from lab.gateways import MUTANTS as GATEWAYS
 from lab.score import DATA
@@ -133,9 +133,9 @@ def _quote(text: str) -> str:
 # The sentences of the documents, with the rules that judge them.
 
 
-def ledger_page() -> str:
+def sentences_page() -> str:
     """The page of the site: a table for each document."""
-    sentences = load_ledger()
+    sentences = load_sentences()
     lines = [
         "# Sentences of the documents",
         "",

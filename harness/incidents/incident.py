@@ -127,9 +127,9 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     @property
     def fields(self) -> dict[str, Any]:
         """The fields of the create that meets it."""
-        author = {} if "agent" in self.request else {"model": MODEL}
+        model = {} if "agent" in self.request else {"model": MODEL}
         asked = {"background": self.meet in _BACKGROUND, "stream": self.meet in _STREAMS}
-        return {**author, "input": "Go.", **{name: True for name, is_on in asked.items() if is_on}, **self.request}
+        return {**model, "input": "Go.", **{name: True for name, is_on in asked.items() if is_on}, **self.request}
 
     @property
     def how_to_meet(self) -> str:

@@ -1,7 +1,7 @@
 """`INTERACTIONS`: the value that describes this API to everything that reads or shows its traffic.
 
 Layer 4. `servers.SERVERS` has what judging a server takes, too, and `clients.CLIENTS` what judging a client takes,
-so that no job loads the parts of another. Importing it costs nothing: each function imports what it needs.
+so that no purpose loads the parts of another. Importing it costs nothing: each function imports what it needs.
 """
 
 from __future__ import annotations

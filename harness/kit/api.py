@@ -316,7 +316,7 @@ class Probes(Struct, frozen=True, kw_only=True):
 
 
 class Api(Struct, frozen=True, kw_only=True):
-    """One API: its names, its contract, and the judges of its traffic. Jobs that need more have a type below."""
+    """One API: its names, its contract, the judges of its traffic. Purposes that need more have a type below."""
 
     name: str
     """One word, for names of test cases and for recordings."""
@@ -381,7 +381,7 @@ class Api(Struct, frozen=True, kw_only=True):
     """An answer in a few words, for messages."""
 
     def fields(self) -> dict[str, Any]:
-        """All of it by name, for the value of a job that has more."""
+        """All of it by name, for the value of a purpose that has more."""
         return structs.asdict(self)
 
     def is_live_host(self, host: str) -> bool:

@@ -71,8 +71,8 @@ NEEDS: Mapping[str, frozenset[str]] = {
 
 ILLEGAL: Mapping[str, tuple[str, str]] = {
     "unstored-background": ("store.false-bg", "refused"),
-    "no-author": ("create.model-xor-agent", "neither"),
-    "two-authors": ("create.both", "both"),
+    "no-model": ("create.model-xor-agent", "neither"),
+    "model-and-agent": ("create.both", "both"),
     "no-input": ("create.input-missing", "no_input"),
     "unknown-field": ("err.unknown-field", "unknown_field"),
     "wrong-type": ("err.wrong-type", "number_input"),

@@ -22,7 +22,8 @@ CREATE_MODES = (
 """Ways to create that a target must accept if it has the required capability."""
 
 ILLEGAL_MODES = (
-    "unstored-background", "no-author", "two-authors", "no-input", "unknown-field", "wrong-type", "unknown-model",
+    "unstored-background", "no-model", "model-and-agent", "no-input", "unknown-field", "wrong-type",
+    "unknown-model",
 )  # fmt: skip
 """Creates that must be rejected, or that most services reject."""
 

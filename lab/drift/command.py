@@ -144,9 +144,9 @@ def _write_proposal(proposal: Proposal, schemas: Schemas, sdk: str, options: arg
 def _format_patch(proposal: Proposal, schemas: Schemas, sdk: str) -> tuple[str, tuple[str, ...]]:
     """A patch of schemas, rules and sentences, for `git apply` at the root of a checkout; and the new rules."""
     tables = {path.stem: path.read_text("utf-8") for path in RULES.glob("*.yaml")}
-    ledger = (RULES / "sentences" / "types.yaml").read_text("utf-8")
-    rules = propose_rules(tables, ledger, proposal.settled, sdk)
-    changes = [("harness/rules/sentences/types.yaml", ledger, rules.sentences)]
+    sentences = (RULES / "sentences" / "types.yaml").read_text("utf-8")
+    rules = propose_rules(tables, sentences, proposal.settled, sdk)
+    changes = [("harness/rules/sentences/types.yaml", sentences, rules.sentences)]
     changes.append(("harness/rules/sources.yaml", tables["sources"], name_newest(tables["sources"], sdk)))
     changes += [(f"harness/rules/{area}.yaml", tables[area], text) for area, text in sorted(rules.tables.items())]
     for name, document in name_files(proposal.documents, schemas.revision).items():

@@ -62,9 +62,9 @@ class ProposedRules:
 
 
 def propose_rules(
-    tables: Mapping[str, str], ledger: str, settled: Iterable[TypeDifference], sdk: str
+    tables: Mapping[str, str], known: str, settled: Iterable[TypeDifference], sdk: str
 ) -> ProposedRules:
-    """Return tables and the ledger of types with a line for each thing that is new in `sdk`.
+    """Return tables and the sentences about types with a line for each thing that is new in `sdk`.
 
     What a response holds is judged by the rules of its schema. What a request may hold gets a row, for which a
     person writes the judge and the mutant: one row for what is new under one name, at however many places.
@@ -74,7 +74,7 @@ def propose_rules(
     lines: dict[str, str] = {}
     for each in settled:
         slug = re.sub(r"[^a-z0-9]+", "-", f"{each.where} {each.name}".lower()).strip("-")
-        if each.kind not in _NEW or f"\n    {slug}: " in ledger or slug in lines:
+        if each.kind not in _NEW or f"\n    {slug}: " in known or slug in lines:
             continue
         says = f"{describe(each)[: _LONGEST - 1]}."
         place = _find_place(each)
@@ -88,7 +88,7 @@ def propose_rules(
         sentence = f"section: {json.dumps(each.where)}, says: {json.dumps(says[:1].upper() + says[1:])}"
         lines[slug] = f"    {slug}: {{{sentence}, rules: [{', '.join(named)}]}}\n"
     written = {area: tables[area].rstrip("\n") + "\n" + "".join(texts) for area, texts in rows.items()}
-    sentences = _SDK.sub(lambda found: found[0] + "".join(lines.values()), ledger, count=1)
+    sentences = _SDK.sub(lambda found: found[0] + "".join(lines.values()), known, count=1)
     return ProposedRules(written, sentences, tuple(ids.values()))
 
 

@@ -14,7 +14,7 @@ from harness.cassette import Recording
 from harness.contract.models.profiles import FOLDER, find_profile
 from harness.documents import load_yaml
 from harness.emulator import Emulator, Settings
-from harness.rules.ledger import load_ledger
+from harness.rules.sentence_rows import load_sentences
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request, Response
 from lab.__main__ import main
@@ -131,7 +131,7 @@ def test_sentences_are_settled() -> None:
     broken = "limits.yaml breaks create.level-refused (SHOULD): lower the level, or mend the judge"
     assert lines["thinking-levels.minimal"] == f"thinking-levels.minimal: {broken}"
     assert lines["probes.top-k"].startswith("probes.top-k: no rule judges it; limits.yaml shows the behavior")
-    rules = next(line.rules for line in load_ledger() if line.id == "probes.chain-environment")
+    rules = next(line.rules for line in load_sentences() if line.id == "probes.chain-environment")
     held = {line.id: str(line) for line in find_settled({"agent": frozenset(rules)}, {"agent": frozenset()})}
     assert held["probes.chain-environment"].startswith("probes.chain-environment: true in agent.yaml")
     unseen = {line.id: str(line) for line in find_settled({"agent": frozenset()}, {"agent": frozenset()})}

@@ -9,10 +9,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs" / ".site"))
 
 from incident_pages import format_library  # type: ignore[import-not-found]
 from rule_pages import (  # type: ignore[import-not-found]
-    ledger_page,
     mutation_page,
     rule_index,
     rule_pages,
+    sentences_page,
 )
 
-__all__ = ["format_library", "ledger_page", "mutation_page", "rule_index", "rule_pages"]
+__all__ = ["format_library", "sentences_page", "mutation_page", "rule_index", "rule_pages"]

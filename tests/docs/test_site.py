@@ -10,9 +10,9 @@ import pytest
 
 from harness.cli.rules.sentences import REASONS
 from harness.resources import folder
-from harness.rules.ledger import load_ledger
+from harness.rules.sentence_rows import load_sentences
 from lab.site import describe_everything
-from tests.docs.site import ledger_page, rule_index, rule_pages
+from tests.docs.site import rule_index, rule_pages, sentences_page
 
 
 def test_each_rule_has_a_page_and_a_row() -> None:
@@ -88,11 +88,11 @@ def test_the_site_is_built_without_a_warning(site: Path) -> None:
 
 
 def test_the_page_has_every_sentence_and_its_rules() -> None:
-    page = ledger_page()
-    assert page.count("](rules/") == sum(len(sentence.rules) for sentence in load_ledger())
+    page = sentences_page()
+    assert page.count("](rules/") == sum(len(sentence.rules) for sentence in load_sentences())
     assert sum(line.startswith("| ") for line in page.splitlines()) - 1 - len(REASONS) - page.count(
         "| Section | Sentence |"
-    ) == len(load_ledger())
+    ) == len(load_sentences())
 
 
 def test_the_page_of_a_rule_begins_with_its_effect() -> None:

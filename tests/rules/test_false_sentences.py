@@ -10,12 +10,12 @@ import pytest
 
 from harness.contract.tables.operations import operation_of
 from harness.interactions.servers import SERVERS
-from harness.rules.ledger import Sentence, load_ledger
+from harness.rules.sentence_rows import Sentence, load_sentences
 from harness.wire import Chunk, Piece, PieceBody, Request, Response
 from lab.kill_matrix import Bench
 
 CHECKS = {check.id: check for check in SERVERS.load_catalogue()}
-FALSE = [sentence for sentence in load_ledger() if sentence.false_on]
+FALSE = [sentence for sentence in load_sentences() if sentence.false_on]
 GONE = object()
 
 

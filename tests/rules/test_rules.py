@@ -12,7 +12,7 @@ from harness import contract
 from harness.cli.rules import load_every_check
 from harness.outcome import Basis, Level, Rule
 from harness.rules import BY_ID, ROWS, SUBJECTS
-from harness.rules.ledger import load_ledger
+from harness.rules.sentence_rows import load_sentences
 from harness.rules.tables import load_sources
 from tests.in_one_test import in_one_test
 
@@ -41,7 +41,7 @@ def test_a_rule_is_no_stricter_than_its_source(rule: Rule) -> None:
 
 def test_every_document_is_cited_and_has_one_address() -> None:
     pages = load_sources().values()
-    cited = {row.rule.source.page for row in ROWS.values()} | {sentence.page for sentence in load_ledger()}
+    cited = {row.rule.source.page for row in ROWS.values()} | {sentence.page for sentence in load_sentences()}
     assert cited == {page["title"] for page in pages}
     assert len({page["title"] for page in pages}) == len(pages)
     addresses = [page["url"] for page in pages if "url" in page]

@@ -26,7 +26,7 @@ from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
 from harness.resources import folder
 from harness.rules import BY_ID, rows_of
-from harness.rules.ledger import sentences_of
+from harness.rules.sentence_rows import sentences_of
 
 _WITHOUT_CHECK: dict[str, tuple[Rule, ...]] = {
     "fuzz": (*SEARCH_RULES, *(row.rule for row in rows_of("search")), SEARCHED),

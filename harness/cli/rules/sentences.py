@@ -1,4 +1,4 @@
-"""The ledger of sentences as lines and as records. Layer 8."""
+"""The sentences of documents as lines and as records. Layer 8."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.report.screen import align
-from harness.rules.ledger import Sentence, load_ledger
+from harness.rules.sentence_rows import Sentence, load_sentences
 
 REASONS = {
     "client": "it obliges the client, and no response shows whether it was kept",
@@ -30,7 +30,7 @@ def choose_sentences(globs: Sequence[str]) -> list[Sentence]:
     """The sentences whose id, or one of whose rules, matches; all without globs. Raises UsageFault for none."""
     chosen = [
         sentence
-        for sentence in load_ledger()
+        for sentence in load_sentences()
         if not globs or any(fnmatchcase(name, glob) for glob in globs for name in (sentence.id, *sentence.rules))
     ]
     if not chosen:

@@ -50,7 +50,7 @@ RESEARCHER = "deep-research-preview-04-2026"
 _HOOK = {"uris": ["https://harness.invalid/hook"]}
 
 _ROWS = (
-    # One author, an input
+    # One model or agent, an input
     InvalidCreates("create.model-xor-agent",
             {"neither": {"model": None}, "neither_streamed": {"model": None, "stream": True}},
             {400}, _CLIENT_ERROR),

@@ -18,7 +18,7 @@ from harness.contract import load
 from harness.contract.schema.schemas import schemas_in
 from harness.outcome import UsageFault
 from harness.rules import ROWS
-from harness.rules.ledger import read_ledger
+from harness.rules.sentence_rows import read_sentences
 from harness.rules.tables import FOLDER, expand_tables, read_record
 from lab.__main__ import main
 from lab.drift import packages
@@ -210,7 +210,7 @@ def test_a_proposed_patch_applies(package, tmp_path):
     added = (tmp_path / "harness" / "rules" / "sentences" / "types.yaml").read_bytes()
     texts = {path.stem: path.read_bytes() for path in (tmp_path / "harness" / "rules").glob("*.yaml")}
     rows = {record["id"]: read_record(record) for record in expand_tables(texts)["rules"]}
-    lines = {line.id: line for line in read_ledger({"sentences/types": added}, rows)}
+    lines = {line.id: line for line in read_sentences({"sentences/types": added}, rows)}
     assert lines["sdk.tools-file-search-depth"].words == "New field depth (integer, required)."
     assert lines["sdk.tools-file-search-depth"].rules == ("tool.new-tools-file-search-depth",)
     assert lines["sdk.file-search-stores-store-shelfmark"].rules == ("filesearch.schema",)

@@ -21,9 +21,9 @@ CASES = [
     case("voice.crud", "not_met", "another type", **{**LIFE, "fetched": shown(type="prebuilt")}),
     case("voice.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
     case("voice.crud", "not_met", "still there", **{**LIFE, "gone": MADE}),
-    case("voice.filter", "met", "of the type", listed=answer(body={"voices": [{"id": "v", "type": "prebuilt"}]})),
-    case("voice.filter", "not_met", "another type", listed=LISTED),
-    case("voice.filter", "untestable", "none", listed=EMPTY),
+    case("voice.filter", "met", "of the type", typed=answer(body={"voices": [{"id": "v", "type": "prebuilt"}]})),
+    case("voice.filter", "not_met", "another type", typed=LISTED),
+    case("voice.filter", "untestable", "none", typed=EMPTY),
     case("voice.prompted-needs-store", "non_strict", "422", unstored=refusal(422)),
     *page_cases("page.voices", "voices", backwards=True),
 ]

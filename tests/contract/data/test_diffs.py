@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.contract import compare_steps, load
-from harness.contract.data.diffs import Start, compare, find_start, judge_repeat, shape_of
+from harness.contract.data.diffs import compare, judge_repeat, shape_of
 from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 
@@ -98,18 +98,20 @@ def test_findings_name_their_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("first", "start"),
+    ("first", "severity"),
     [
-        (REST[0], Start.AFTER),
-        (PING, Start.AFTER),
-        (WHOLE[AT], Start.REPEATED),
-        (delta(AT, "other"), Start.EARLY),
-        (WHOLE[0], Start.EARLY),
+        (REST[0], None),
+        (PING, None),
+        (WHOLE[AT], Severity.BROKEN),
+        (delta(AT, "other"), Severity.BROKEN),
+        (WHOLE[0], Severity.BROKEN),
     ],
 )
-def test_where_a_reading_begins(first: Event, start: Start) -> None:
+def test_where_a_reading_begins(first: Event, severity: Severity | None) -> None:
     """A resumed reading begins after its cursor, with the event of the cursor, or before."""
-    assert find_start(WHOLE[: AT + 1], first) is start
+    judgement = take_events(Timeline([*WHOLE], whole=True), PartialReading(AT + 1, "ev_2"), [first])
+    found = [one.severity for one in judgement.findings if one.rule == "resume.exclusive"]
+    assert found == [severity] * (severity is not None)
 
 
 # --- two answers are equal if they mean the same, and otherwise the place of each difference is reported

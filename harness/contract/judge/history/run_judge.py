@@ -90,10 +90,9 @@ class _Shown(Struct):
 class Known(Struct):
     """One interaction, as the exchanges of a run showed it; keeps no exchange but those that may be proven wrong.
 
-    `owner` is the caller that created it: that another one is shown it is the defect. `lost_child`
-    is the DELETE of one that continued it, which may have taken it along. `lost_parent` is that of the one which
-    it continues, and `canceled` is its cancel. `creates` counts the creates that brought its id: an id of several
-    names no output.
+    `owner` is the caller that created it; another one that sees it shows a defect. `lost_child` is the DELETE of
+    one that continued it, which may have taken it along. `lost_parent` is that of the one which it continues, and
+    `canceled` is its cancel. `creates` counts the creates that brought its id: an id of several names no output.
 
     `text` is that of its output as last shown outside a stream. `output` is what a GET of the settled run shows,
     with the ids of its calls. `streamed` and `posted` are responses to its create that are still to be compared.

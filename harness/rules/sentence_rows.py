@@ -1,4 +1,4 @@
-"""The ledger of sentences: what documents say, one line each, and the rules that judge it. Layer 0.
+"""The sentences of documents: what they state, one line each, and the rules that judge it. Layer 0.
 
 `sentences/*.yaml` has the lines, by document. A sentence names its rules; what a rule is based on follows from
 that (`sentences_of`). The mutant that proves a judge stands in the row of its rule.
@@ -50,18 +50,18 @@ class Sentence:
 
 
 @cache
-def load_ledger() -> tuple[Sentence, ...]:
+def load_sentences() -> tuple[Sentence, ...]:
     """Return all sentences. Raises ValueError for a line that is wrong, with its file and line."""
     texts = {f"sentences/{path.stem}": path.read_bytes() for path in sorted((FOLDER / "sentences").glob("*.yaml"))}
-    return tuple(read_ledger(texts))
+    return tuple(read_sentences(texts))
 
 
-def read_ledger(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROWS) -> Iterator[Sentence]:
-    """Yield the sentences of some files; their rules are among `rows`. Raises ValueError as `load_ledger` does."""
+def read_sentences(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROWS) -> Iterator[Sentence]:
+    """Yield the sentences of some files; their rules are among `rows`. Raises ValueError for a wrong one."""
     sources = load_sources()
     seen: dict[str, str] = {}
     for name, text in texts.items():
-        for source, document in parse_table(name, text, "ledger").items():
+        for source, document in parse_table(name, text, "documents").items():
             if source in seen:
                 raise make_table_error(
                     name, text, [source], f"{seen[source]}.yaml has this document, too: keep one of them"
@@ -95,4 +95,4 @@ def read_ledger(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROWS) 
 
 def sentences_of(rule: str) -> tuple[Sentence, ...]:
     """The sentences that a rule judges."""
-    return tuple(sentence for sentence in load_ledger() if rule in sentence.rules)
+    return tuple(sentence for sentence in load_sentences() if rule in sentence.rules)

@@ -1,4 +1,4 @@
-"""The ledger of sentences: each has rules or a reason, each MUST has a sentence that carries it."""
+"""The sentences of documents: each has rules or a reason, each MUST has a sentence that carries it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.outcome import Basis, Level
 from harness.resources import folder
 from harness.rules import ROWS
-from harness.rules.ledger import load_ledger, read_ledger, sentences_of
+from harness.rules.sentence_rows import load_sentences, read_sentences, sentences_of
 from harness.rules.tables import load_sources
 from lab.site import describe_everything
 
@@ -37,8 +37,8 @@ def test_every_must_has_a_sentence_of_its_source() -> None:
 
 
 def test_every_stated_rule_has_a_sentence() -> None:
-    """A rule that a document states, a type shows or somebody saw is judged for a sentence of the ledger."""
-    judged = {rule for sentence in load_ledger() for rule in sentence.rules}
+    """A rule that a document states, a type shows or somebody saw is judged for a sentence."""
+    judged = {rule for sentence in load_sentences() for rule in sentence.rules}
     stated = {row.rule.id for row in ROWS.values() if row.rule.source.basis not in UNSTATED}
     missing = sorted(stated - judged)
     assert not missing, f"name these rules at a sentence in harness/rules/sentences/, or write one: {missing}"
@@ -46,19 +46,19 @@ def test_every_stated_rule_has_a_sentence() -> None:
 
 def test_a_sentence_has_rules_or_a_reason() -> None:
     """Each sentence is judged, or says why it is not; a judge of it has a mutant, unless others judge the rule."""
-    for sentence in load_ledger():
+    for sentence in load_sentences():
         assert bool(sentence.rules) != bool(sentence.because), sentence.id
         assert (sentence.reason in REASONS) == bool(sentence.because), sentence.id
         assert bool(sentence.mutants) == any(ROWS[rule].mutant for rule in sentence.rules), sentence.id
 
 
 def test_a_test_of_the_emulator_exists() -> None:
-    named = [(sentence.id, *sentence.test.partition("::")[::2]) for sentence in load_ledger() if sentence.test]
+    named = [(sentence.id, *sentence.test.partition("::")[::2]) for sentence in load_sentences() if sentence.test]
     assert [(line, path, name) for line, path, name in named if name not in _tests_of(path)] == []
 
 
 def test_a_scenario_that_settles_a_sentence_exists() -> None:
-    named = {scenario for sentence in load_ledger() for scenario in sentence.scenarios}
+    named = {scenario for sentence in load_sentences() for scenario in sentence.scenarios}
     assert named <= SCENARIOS.keys()
     assert SCENARIOS.keys() - named == {"background"}  # all that it shows was recorded live
 
@@ -69,16 +69,16 @@ def _tests_of(path: str) -> frozenset[str]:
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
-def test_every_document_of_a_rule_is_in_the_ledger() -> None:
-    """Each document that says something of the API is read for the ledger, and its sentences stand together."""
+def test_every_document_of_a_rule_has_sentences() -> None:
+    """Each document that says something of the API is read, and its sentences stand together."""
     pages = {page["title"] for page in load_sources().values() if page["says"] != ["compared"]}
-    read = [sentence.page for sentence in load_ledger()]
+    read = [sentence.page for sentence in load_sentences()]
     assert pages == set(read)
     assert len(dict.fromkeys(read)) == sum(one != other for one, other in zip(read, ["", *read], strict=False))
 
 
 def test_no_two_lines_of_a_document_are_the_same() -> None:
-    lines = [(sentence.page, sentence.section, sentence.words) for sentence in load_ledger()]
+    lines = [(sentence.page, sentence.section, sentence.words) for sentence in load_sentences()]
     assert len(set(lines)) == len(lines)
 
 
@@ -107,13 +107,13 @@ reference:
 ])  # fmt: skip
 def test_a_wrong_line_is_named(text: str, line: int, says: str) -> None:
     with pytest.raises(ValueError, match=says) as wrong:
-        tuple(read_ledger({"sentences/x": text.encode()}))
+        tuple(read_sentences({"sentences/x": text.encode()}))
     assert str(wrong.value).startswith(f"sentences/x.yaml:{line}: ")
 
 
 def test_a_document_stands_in_one_file() -> None:
     with pytest.raises(ValueError, match=r"sentences/y\.yaml:1: reference: sentences/x\.yaml has this document"):
-        tuple(read_ledger({"sentences/x": LINE.encode(), "sentences/y": LINE.encode()}))
+        tuple(read_sentences({"sentences/x": LINE.encode(), "sentences/y": LINE.encode()}))
 
 
 def test_explain_shows_the_sentences_of_a_rule() -> None:
@@ -123,12 +123,12 @@ def test_explain_shows_the_sentences_of_a_rule() -> None:
     assert all(sentence.words in "\n".join(shown) for sentence in sentences_of("resume.exclusive"))
 
 
-def test_the_ledger_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sentences_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     """`harness list --sentences` prints a line each and the counts; globs choose by sentence or by rule."""
     assert main(["list", "--sentences"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == [sentence.id for sentence in load_ledger()]
-    assert lines[-1] == count_sentences(load_ledger())
+    assert [line.split()[0] for line in lines[:-1]] == [sentence.id for sentence in load_sentences()]
+    assert lines[-1] == count_sentences(load_sentences())
     assert main(["list", "--sentences", "--json", "resume.exclusive", "long-decode.*"]) == 0
     chosen = json.loads(capsys.readouterr().out)
     schema = json.loads((folder("schemas") / "output" / "sentences.schema.json").read_bytes())
