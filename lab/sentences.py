@@ -1,9 +1,9 @@
 """`python -m lab sentences`: whether the first cause that a run names is the defect of a mutant.
 
-Each mutant is judged by the whole catalog, as a server that all exercises share. If rows of rules name it, the
-first cause must be of one of these rules, or be the crash that the mutant is. Its sentence, the title of the cause
-with its first finding, must share a word with the summary of the mutant. A mutant that only breaks a MAY is left
-out, because nothing may be said against it.
+Each mutant is judged by the whole catalog, as a server that all exercises share. If rows of rules name it and one
+of these rules is broken, the first cause must be of one of them, or explain one, or be the crash that the mutant
+is. Its sentence, the title of the cause with its first finding, must share a word with the summary of the mutant.
+A mutant that only breaks a MAY is left out, because nothing may be said against it.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
 from lab.kill_matrix import load_checks
 
-_WORD = re.compile(r"[a-z_]{3,}|\d{3}")
+_WORD = re.compile(r"[a-z_]{2,}|\d{3}")
 _COMMON = frozenset({
-    "the", "and", "not", "for", "are", "its", "has", "that", "this", "with", "from", "each", "they", "have",
-    "which", "response", "interaction",
+    "of", "is", "in", "an", "it", "by", "as", "to", "at", "or", "be", "no", "on", "if", "the", "and", "not", "for",
+    "are", "its", "has", "that", "this", "with", "from", "each", "they", "have", "which", "response",
+    "interaction",
 })  # fmt: skip
 """Words that say nothing of a defect."""
 
@@ -57,11 +58,13 @@ def read_first(mutant: Mutant[Any]) -> FirstSentence:
     for cause in state.causes[:1]:
         code, text = cause.key, f"{cause.title}: {cause.problem}"
     for shown in () if code else warned[:1]:
-        code, text = shown.result.observation.findings[0].stable_code, shown.failure
+        code, text = shown.result.observation.findings[0].stable_code, f"{shown.title}: {shown.failure}"
     rule = code.partition("/")[0]
     named = _list_rules(mutant.id)
     crashes = rule == "err.no-crash" and "500" in mutant.summary
-    right = bool(rule) and (not named or rule in named or crashes)
+    broken = [one for one in state.presented if one.id in named and one.result.observation.findings]
+    explains = not broken or any(one.result.explained_by == code for one in broken)
+    right = bool(rule) and (rule in named or crashes or explains)
     return FirstSentence(mutant.id, code, text, right, bool(_stems(text) & _stems(mutant.summary)))
 
 
@@ -72,7 +75,7 @@ def _list_rules(mutant: str) -> dict[str, Level]:
 
 def _stems(text: str) -> set[str]:
     """The beginnings of the words of a text, so that `settles` and `settled` are one."""
-    return {word[:5] for word in _WORD.findall(text.casefold()) if word not in _COMMON}
+    return {word.removesuffix("s")[:5] for word in _WORD.findall(text.casefold()) if word not in _COMMON}
 
 
 def run(words: Sequence[str]) -> int:

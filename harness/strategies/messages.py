@@ -43,16 +43,13 @@ def damaged_values(
 ) -> SearchStrategy[Any]:
     """Values of `legal`, each changed in one place so that the schema `name` rejects it."""
     validator = contract.schemas.validator(name, closed=closed)
+    return legal.flatmap(lambda value: damages(value).filter(lambda damaged: not validator.is_valid(damaged)))
+
+
+def damages(value: Any) -> SearchStrategy[Any]:
+    """The value with something else in one place, or nothing."""
     wrong: SearchStrategy[Any] = st.sampled_from((None, True, "wrong", 7, 0.5, [], [1], {}, {"a": 1}, _GONE))
-
-    @st.composite
-    def damage(draw: st.DrawFn) -> Any:
-        value = draw(legal)
-        places = st.sampled_from([*_list_places(value, ())])
-        changed = st.builds(_change, st.just(value), places, wrong)
-        return draw(changed.filter(lambda value: not validator.is_valid(value)))
-
-    return damage()
+    return st.builds(_change, st.just(value), st.sampled_from([*_list_places(value, ())]), wrong)
 
 
 def _list_places(value: Any, path: Path) -> Iterator[Path]:

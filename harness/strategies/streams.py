@@ -1,4 +1,4 @@
-"""Streams of events: legal ones by construction, illegal ones by breaking one rule of a legal one.
+"""Streams of events: legal ones by construction, illegal ones by a change of a legal one.
 
 Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's table
 but without it. The stream judge judges what this module generates, and the tests compare the two. A generated
@@ -8,7 +8,7 @@ stream is a value: its events, how it was requested, and the rule that it breaks
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
-from harness.contract.tables.lifecycle import CANCELLED, FAILED, TERMINAL
+from harness.contract.judge.stream import StreamJudge
+from harness.contract.tables.lifecycle import CANCELLED, FAILED
 from harness.contract.tables.steps import DeltaEffect, Shown, StepType
+from harness.outcome import Severity
 from harness.strategies.from_schema import BASE64, IDS, OBJECTS, TEXTS, contract_or_current, objects
-from harness.strategies.messages import pointer_to, shapes, usages
+from harness.strategies.messages import damages, pointer_to, shapes, usages
 from harness.wire import Decoder, encode
 
 DONE = b"[DONE]"
@@ -32,7 +34,7 @@ class EventStream:
     """Events in order; a `bytes` item is a payload that is not a JSON object, or a misplaced sentinel.
 
     `start` and `background` are the arguments a `StreamJudge` needs for it. `breaks` is the id of the rule that an
-    illegal stream breaks, "" for a legal one. `done`: a [DONE] frame ends the stream.
+    illegal stream breaks first, "" for a legal one. `done`: a [DONE] frame ends the stream.
     """
 
     events: tuple[Event | bytes, ...]
@@ -133,187 +135,8 @@ def _write_field(name: bytes, value: bytes, spaced: bool) -> bytes:
     return name + (b": " if spaced or value.startswith(b" ") else b":") + value
 
 
-# One way to break each rule about the order and shape of a stream.
-# Each function takes the events of a legal stream (creation, a first step of two text deltas with index 0, a
-# completion) and returns events that break the rule it is registered for; they may break others as well.
-
-
 Json = dict[str, Any]
 Events = list[Any]
-Change = Callable[[st.DrawFn, Events], Events]
-
-
-def _find_event(events: Events, kind: str) -> int:
-    return next(i for i, event in enumerate(events) if event["event_type"] == kind)
-
-
-def _copy_as_stranger(event: Json) -> Json:
-    """A copy without an event_id, so that no cursor is repeated."""
-    return {name: value for name, value in event.items() if name != "event_id"}
-
-
-def _put_into(event: Json, **fields: Any) -> Json:
-    """The event with other fields in its interaction."""
-    return {**event, "interaction": {**event["interaction"], **fields}}
-
-
-def _edit_first(kind: str, change: Callable[[Json], Json]) -> Change:
-    """Change the first event of one type."""
-
-    def edit(draw: st.DrawFn, events: Events) -> Events:
-        at = _find_event(events, kind)
-        return [*events[:at], change(events[at]), *events[at + 1 :]]
-
-    return edit
-
-
-def _edit_last(change: Callable[[st.DrawFn, Json], Json]) -> Change:
-    return lambda draw, events: [*events[:-1], change(draw, events[-1])]
-
-
-def _insert(draw: st.DrawFn, events: Events, event: Any) -> Events:
-    """Put one more event anywhere after the first one."""
-    at = draw(st.integers(1, len(events) - 1))
-    return [*events[:at], event, *events[at:]]
-
-
-def _update_to_settled(draw: st.DrawFn, events: Events) -> Events:
-    update = {"event_type": "interaction.status_update", "interaction_id": events[0]["interaction"]["id"]}
-    return [events[0], {**update, "status": draw(st.sampled_from(sorted(TERMINAL)))}, *events[1:]]
-
-
-def _leave_out_start(draw: st.DrawFn, events: Events) -> Events:
-    at = _find_event(events, "step.start")
-    return [*events[:at], *events[at + 1 :]]
-
-
-def _stop_twice_or_never(draw: st.DrawFn, events: Events) -> Events:
-    at = _find_event(events, "step.stop")
-    stops = [] if draw(st.booleans()) else [events[at], _copy_as_stranger(events[at])]
-    return [*events[:at], *stops, *events[at + 1 :]]
-
-
-def _leave_out_indices(draw: st.DrawFn, events: Events) -> Events:
-    gap = draw(st.integers(1, 3))
-    return [{**event, "index": event["index"] + gap} if "index" in event else event for event in events]
-
-
-def _index_again(draw: st.DrawFn, events: Events) -> Events:
-    start, stop = _find_event(events, "step.start"), _find_event(events, "step.stop")
-    again = [_copy_as_stranger(event) for event in events[start : stop + 1]]
-    return [*events[: stop + 1], *again, *events[stop + 1 :]]
-
-
-def _interleave(draw: st.DrawFn, events: Events) -> Events:
-    stop = _find_event(events, "step.stop")
-    number = max(event["index"] for event in events if "index" in event) + 1
-    other = {"index": number, "step": {"type": "thought"}, "event_type": "step.start"}
-    return [*events[:stop], other, *events[stop:]]
-
-
-def _usage_of_each_step(draw: st.DrawFn, events: Events) -> Events:
-    stop = _find_event(events, "step.stop")
-    start, most = _find_event(events, "step.start"), draw(st.integers(1, 1000))
-    number = max(event["index"] for event in events if "index" in event) + 1
-    other = [{**event, "index": number} for event in (events[start], events[stop])]
-    other[1] = {**other[1], "usage": {"total_tokens": draw(st.integers(0, most - 1))}}
-    events[stop] = {**events[stop], "usage": {"total_tokens": most}}
-    last = max(place for place, event in enumerate(events) if event["event_type"] == "step.stop")
-    return [*events[: last + 1], *other, *events[last + 1 :]]
-
-
-def _insert_misfit(draw: st.DrawFn, events: Events) -> Events:
-    signature = {"type": "thought_signature", "signature": "c2ln"}
-    wrong: Json = draw(st.sampled_from((signature, {"type": "arguments_delta", "arguments": "{}"})))
-    events[_find_event(events, "step.delta")]["delta"] = wrong
-    return events
-
-
-def _step_of(step: Json, *deltas: Json) -> Change:
-    """Put another step with two deltas in the place of the first one."""
-
-    def edit(draw: st.DrawFn, events: Events) -> Events:
-        start = _find_event(events, "step.start")
-        events[start]["step"] = step
-        for at, delta in enumerate(deltas, start + 1):
-            events[at]["delta"] = delta
-        return events
-
-    return edit
-
-
-def _repeat_cursor(draw: st.DrawFn, events: Events) -> Events:
-    first = _find_event(events, "step.delta")
-    events[first + 1]["event_id"] = events[first]["event_id"]
-    return events
-
-
-def _drop_type(draw: st.DrawFn, events: Events) -> Events:
-    del events[draw(st.integers(1, len(events) - 2))]["event_type"]
-    return events
-
-
-def _misshape(draw: st.DrawFn, events: Events) -> Events:
-    at, name, wrong = draw(
-        st.sampled_from((("step.delta", "index", "0"), ("step.delta", "delta", "text"), ("step.start", "step", []),
-                         ("interaction.created", "interaction", None), ("step.stop", "index", None)))
-    )  # fmt: skip
-    event = events[_find_event(events, at)]
-    if wrong is None:
-        del event[name]
-    else:
-        event[name] = wrong
-    return events
-
-
-_ERRORS = ("too late", {"code": 504, "message": "too late"}, {"message": ["too late"]})
-_STEPS = [{"type": "model_output", "content": [{"type": "text", "text": "one two"}]}]
-
-BREAKAGES: dict[str, Change] = {
-    "stream.first": lambda draw, events: events[1:],
-    "stream.created-once": lambda draw, events: _insert(draw, events, _copy_as_stranger(events[0])),
-    "stream.created-status": _edit_first(
-        "interaction.created", lambda event: _put_into(event, status="completed")),
-    "stream.update-status": _update_to_settled,
-    "stream.id-constant": lambda draw, events: [
-        _put_into(events[0], id="v1_one"), *events[1:-1], _put_into(events[-1], id="v1_other"),
-    ],
-    "stream.start-before": _leave_out_start,
-    "stream.stop-once": _stop_twice_or_never,
-    "stream.index-contiguous": _leave_out_indices,
-    "stream.index-reuse": _index_again,
-    "stream.no-interleave": _interleave,
-    "stream.stop-usage": _usage_of_each_step,
-    "stream.delta-fits": _insert_misfit,
-    "stream.args-join": _step_of(
-        {"type": "function_call", "id": "c1", "name": "f", "arguments": {}},
-        {"type": "arguments_delta", "arguments": '{"a":'},
-        {"type": "arguments_delta", "arguments": "1"},
-    ),
-    "stream.sig-last": _step_of(
-        {"type": "thought"},
-        {"type": "thought_signature", "signature": "c2ln"},
-        {"type": "thought_summary", "content": {"type": "text", "text": "late"}},
-    ),
-    "stream.completed-last": lambda draw, events: [*events, _copy_as_stranger(draw(st.sampled_from(events)))],
-    "stream.terminal": lambda draw, events: events[:-1],
-    "stream.completed-status": _edit_last(
-        lambda draw, event: _put_into(event, status=draw(st.sampled_from(("in_progress", "queued"))))),
-    "stream.completed-usage": _edit_last(lambda draw, event: {
-        **event, "interaction": {name: v for name, v in event["interaction"].items() if name != "usage"}}),
-    "stream.completed-no-steps": _edit_last(lambda draw, event: _put_into(event, steps=_STEPS)),
-    "stream.done": lambda draw, events: events,
-    "stream.done-final": lambda draw, events: [
-        *events, DONE, _copy_as_stranger(draw(st.sampled_from(events)))],
-    "stream.evid-unique": _repeat_cursor,
-    "stream.evid-delta": _edit_first("step.delta", _copy_as_stranger),
-    "stream.json": lambda draw, events: _insert(
-        draw, events, draw(st.sampled_from((b"{", b"[]", b'{"a":}', b"\xf0\x9f nonsense"[2:])))),
-    "stream.event-type": _drop_type,
-    "stream.schema": _misshape,
-    "stream.error-shape": lambda draw, events: [
-        *events[:-1], {"error": draw(st.sampled_from(_ERRORS)), "event_type": "error"}, events[-1]],
-}  # fmt: skip
 POLICIES = ("none", "all", "deltas", "sparse")
 """Which events carry an event_id."""
 
@@ -323,27 +146,58 @@ def event_streams(
 ) -> SearchStrategy[EventStream]:
     """A whole stream, from its creation to [DONE].
 
-    The judge finds nothing wrong with a legal one. `legal=False`: one rule is broken, and `breaks` names it.
-    `background` selects background or foreground runs, None both; rules about event ids are only ever broken in
-    background runs, even with `legal=False, background=False`.
+    The judge finds nothing wrong with a legal one. `legal=False`: one place of it is changed, and `breaks` names
+    the first rule that is broken by that. `background` selects background or foreground runs, None both.
     """
     choice = st.booleans() if background is None else st.just(background)
     contract = contract_or_current(contract)
     streams = choice.flatmap(lambda in_background: _legal(contract, in_background))
-    return streams if legal else _broken_stream(contract, background, sorted(BREAKAGES))
+    return streams if legal else _broken_stream(contract, background)
 
 
 @st.composite
-def _broken_stream(
-    draw: st.DrawFn, contract: Contract, background: bool | None, rules: Sequence[str]
-) -> EventStream:
-    """A stream that breaks one of these rules."""
-    rule = draw(st.sampled_from(rules))
+def _broken_stream(draw: st.DrawFn, contract: Contract, background: bool | None) -> EventStream:
+    """A legal stream, changed in one place so that the judge of streams finds a rule broken."""
     in_background = draw(st.booleans()) if background is None else background
-    in_background |= rule.startswith("stream.evid")  # only there do deltas have to carry an event_id
     stream = draw(_legal(contract, in_background, least=1, plain=True, most=2))
-    events = BREAKAGES[rule](draw, [dict(event) for event in stream.events if not isinstance(event, bytes)])
-    return replace(stream, events=tuple(events), breaks=rule, done=rule != "stream.done")
+
+    def judge(changed: EventStream) -> EventStream:
+        judge = StreamJudge(contract, start=changed.start, background=changed.background)
+        judge.feed(changed.data())
+        broken = (one.rule for one in judge.finish().findings if one.severity is Severity.BROKEN)
+        return replace(changed, breaks=next(broken, ""))
+
+    return draw(_changed(stream).map(judge).filter(lambda changed: changed.breaks))
+
+
+def _changed(stream: EventStream) -> SearchStrategy[EventStream]:
+    """The stream with an event less or more, with two exchanged, with one that is damaged, or without an end."""
+    events = [*stream.events]
+    places = st.sampled_from(range(len(events)))
+    strangers = st.sampled_from((b"{", b"[]", b'{"a":}', DONE, {"event_type": "error", "error": "too late"}))
+
+    def insert(at: int, event: Any) -> Events:
+        return [*events[: at + 1], event, *events[at + 1 :]]
+
+    def exchange(one: int, other: int) -> Events:
+        moved = [*events]
+        moved[one], moved[other] = moved[other], moved[one]
+        return moved
+
+    def damage(at: int) -> SearchStrategy[Events]:
+        return damages(events[at]).map(lambda event: [*events[:at], event, *events[at + 1 :]])
+
+    changes = st.one_of(
+        places.map(lambda at: [*events[:at], *events[at + 1 :]]),
+        st.builds(insert, places, st.one_of(strangers, places.map(events.__getitem__))),
+        st.builds(exchange, places, places),
+        places.flatmap(damage).filter(lambda changed: all(isinstance(one, dict | bytes) for one in changed)),
+    )
+    return st.builds(lambda found, done: replace(stream, events=tuple(found), done=done), changes, _MOSTLY)
+
+
+_MOSTLY = st.integers(0, 7).map(lambda number: number < 7)
+"""Whether to leave the end as it is; shrinks to True."""
 
 
 @st.composite

@@ -158,12 +158,14 @@ def is_one_interaction(asked: str, polled: list[Exchange], streamed: Exchange) -
     for number, (before, after) in enumerate(pairwise(texts), 1):
         if not after.startswith(before):
             shown = format_value(before[:_SHOWN]), format_value(after[:_SHOWN])
-            wrong.append(finding("a later GET lacks an earlier output", *shown, exchange=f"polled[{number}]"))
+            message = "a later GET lacks an earlier output"
+            wrong.append(finding(message, *shown, code="long.same-id/lost", exchange=f"polled[{number}]"))
     stored = count_outputs(output_steps(interaction_in(polled[-1])))
     streamed_outputs = count_outputs(_steps_of(streamed))
     if streamed_outputs > stored:
         expected, actual = format_count(streamed_outputs, "output"), format_count(stored, "output")
-        wrong.append(finding("GET shows fewer outputs than the stream", expected=expected, actual=actual))
+        message = "GET shows fewer outputs than the stream"
+        wrong.append(finding(message, expected=expected, actual=actual, code="long.same-id/lost"))
     if not wrong and stored < 2:
         raise Unmet(_ONE_OUTPUT)
     yield from wrong
