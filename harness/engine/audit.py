@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -55,17 +55,23 @@ def is_settled(own: Observation) -> bool:
 
 
 def add_sightings(
-    own: Observation, seen: Iterable[Finding], *, compared: bool, explained: Set[str]
+    own: Observation, seen: Iterable[Finding], *, compared: bool, explained: Mapping[str, str]
 ) -> Observation:
     """The observation of a check, with what is `seen` in other responses; `own` itself if that adds nothing.
 
-    `compared`: responses contradict each other in it. That adds nothing if it is `explained`, by its rule or its
-    code: a check that rests on it is broken, reports it with its cause, and this check's own exercise is clean.
+    `compared`: responses contradict each other in it. That is blocked if it is `explained`, by its rule or its
+    code: the check named there rests on it, is broken, and reports it with its cause; this check's own exercise is
+    clean.
     """
     if is_settled(own):
         return own
     if compared and own.outcome is Outcome.MET:
-        seen = [one for one in seen if explained.isdisjoint({one.rule, one.stable_code})]
+        found = list(seen)
+        causes = [explained.get(one.rule) or explained.get(one.stable_code, "") for one in found]
+        seen = [one for one, cause in zip(found, causes, strict=True) if not cause]
+        if found and not seen:
+            reason = found[0].message
+            return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=causes[0])
     shown = sorted(seen, key=lambda one: one.severity is not Severity.BROKEN)
     shown = shown[: most_of(shown[0])] if shown else []
     if own.outcome is Outcome.NON_STRICT:  # a lenient reading, once shown, needs no more examples
@@ -241,12 +247,12 @@ class Audit:
             if finding.rule in self.rules and not (death.lives and reading.crash):
                 self._add(finding.kind(reading.call), _Sighted(finding, death.first, None, story=death.story))
 
-    def observe(self, check: Check, own: Observation, *, explained: Set[str] = frozenset()) -> Observation:
+    def observe(self, check: Check, own: Observation, explained: Mapping[str, str] | None = None) -> Observation:
         """The observation of a check after the whole run, as `add_sightings` makes it."""
         if check.id not in self._found and check.id not in self._doubted:  # nothing to add: nearly always
             return own
         seen, compared = self.list_sightings(check.id), check.id in self.compared
-        observation = add_sightings(own, seen, compared=compared, explained=explained)
+        observation = add_sightings(own, seen, compared=compared, explained=explained or {})
         if observation.outcome is Outcome.MET and check.id in self._doubted:
             return Observation.untestable(self._doubted[check.id], Because.NO_ANSWER, "no response")
         return observation

@@ -116,7 +116,7 @@ def link(
     first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     linked = [
         _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
-        for result in _name_present_causes(_name_mechanisms(checks, list(map(name_root, results))))
+        for result in _name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
     ]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     weighed = []

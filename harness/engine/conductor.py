@@ -136,11 +136,11 @@ class Conductor:
         """A check that applies to every answer, with what those of other exercises showed."""
         check = judged.planned.check
         explained = {
-            named
+            named: name
             for name, named in self._resting.get(check.id, ())
             if (broken := self.observations.get(name)) is not None and broken.outcome is Outcome.NOT_MET
         }
-        observation = self.audit.observe(check, judged.observation, explained=explained)
+        observation = self.audit.observe(check, judged.observation, explained)
         return structs.replace(judged, observation=observation, audited=observation is not judged.observation)
 
     def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:

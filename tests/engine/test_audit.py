@@ -151,12 +151,14 @@ def test_a_denial_of_an_id_that_is_given_again_proves_nothing(later: str, told: 
     assert len(audit.list_sightings("del.ok")) == (told if one_service else 1)
 
 
-def test_a_contradiction_that_is_explained_adds_nothing() -> None:
+def test_a_contradiction_that_is_explained_is_blocked() -> None:
     """What answers contradict each other in is left to the check that knows why; what one answer shows is not."""
     own = Observation(Outcome.MET)
     seen = Finding.from_code("get.same/usage", "changed")
-    for explained in ({"get.same"}, {"get.same/usage"}):
-        assert add_sightings(own, [seen], compared=True, explained=explained) is own
-    for compared, explained in ((True, set()), (True, {"get.same/steps"}), (False, {"get.same"})):
+    for code in ("get.same", "get.same/usage"):
+        blocked = add_sightings(own, [seen], compared=True, explained={code: "get.usage"})
+        assert (blocked.outcome, blocked.cause, blocked.findings) == (Outcome.BLOCKED, "get.usage", ())
+    for compared, code in ((True, ""), (True, "get.same/steps"), (False, "get.same")):
+        explained = {code: "get.usage"}
         said = add_sightings(own, [seen], compared=compared, explained=explained)
         assert said.findings == (seen,)

@@ -188,6 +188,9 @@ def judge_mixture(rule: str, streams: Sequence[Exchange], alone: Exchange) -> It
     """A stream must bring no event of another one; `alone` is one that nothing ran beside."""
     ids = {number: stream_id(events_in(stream)) for number, stream in enumerate(streams) if is_stream(stream)}
     ordered = is_stream(alone) and is_whole(alone) and not _find_disorder(alone)
+    own_alone = stream_id(events_in(alone)) if is_stream(alone) else ""
+    if own_alone and {PROTOCOL.stream_id(event) for event in events_in(alone)} - {None, "", own_alone}:
+        return  # it names another interaction without any beside it: `stream.id-constant` reports that
     # A run that neither stream is of, say of another exercise, may be in both of them.
     named = {number: {PROTOCOL.stream_id(event) for event in events_in(streams[number])} for number in ids}
     foreign = {}

@@ -26,6 +26,10 @@ LEFT_OPEN, ALONE_OPEN = (
     streamed([event for event in text_events(text, found=f"v1_{text}") if event["event_type"] != "step.stop"])
     for text in ("One.", "Alone.")
 )
+STRANGE, ALSO_STRANGE, ALONE_STRANGE = (
+    streamed([*text_events(text, found=f"v1_{text}")[:-1], text_events("", found="v1_Else.")[-1]])
+    for text in TEXTS
+)
 STRAYED = streamed([*text_events("One.", found="v1_One.")[:-1], text_events("", found="v1_Two.")[-1]])
 KEEPS, ALSO_KEEPS, ALONE_KEEPS = (
     answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": text}]}]))
@@ -63,6 +67,8 @@ CASES = [
             ("not_met", "open only in parallel", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE),
             ("met", "open alone, too", [LEFT_OPEN, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
             ("not_met", "names another", [STRAYED, ALSO_SAID], [KEEPS, ALSO_KEEPS], ALONE_OPEN),
+            ("not_met", "names a third", [STRANGE, ALSO_STRANGE], [KEEPS, ALSO_KEEPS], ALONE),
+            ("met", "names a third alone, too", [STRANGE, ALSO_STRANGE], [KEEPS, ALSO_KEEPS], ALONE_STRANGE),
         ]
     ),
     case("rob.deep-json", "not_met", "crash", deep=CRASH, after=MISSING),
