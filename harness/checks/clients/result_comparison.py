@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from harness.contract import Contract, compare_steps, runs
+from harness.contract import PROTOCOL, Contract, compare_steps, runs
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_list, as_object, objects_in
 from harness.contract.data.transcript import as_steps, count_transcript, given_text, items, output_text, steps_text
@@ -368,10 +368,11 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
 
     The function `look` returns its `place`: a result with another has not received it, or is that of another call.
     """
-    made: list[Mapping[str, Any]] = []
+    runs_read: list[list[Event]] = [[]]
     last = ""
     for request, events, answer in exchanges:
         if request.method == "POST":
+            made = [step for run in runs_read for step in assemble_steps(run, contract)]
             given = _read_input(request)
             if taken := find_server_call(given, made, contract):
                 return Defect(SERVER_CALL, taken)
@@ -379,7 +380,14 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
                 return Defect(SWAPPED, wrong)
             if misplaced := _judge_places(given, made):
                 return misplaced
-        made += objects_in(assemble_steps(events, contract) if events else answer.get("steps"))
+            runs_read.append([])
+        if answer.get("steps"):
+            runs_read[-1] = [*answer_events(answer)]
+        elif events and PROTOCOL.stream_id(events[0]) is not None:  # from the start
+            runs_read[-1] = [*events]
+        else:  # one call may arrive over several connections
+            known = set(map(PROTOCOL.cursor, runs_read[-1])) - {None}
+            runs_read[-1] += [event for event in events if PROTOCOL.cursor(event) not in known]
         reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":

@@ -411,9 +411,30 @@ def parse_each_piece(client: Any) -> Any:
     return act(client, previous=found)
 
 
+def resume_in_a_call(client: Any) -> Any:
+    """An agent that resumes a stream in the arguments of a call, and keeps those of the start."""
+    calls, seen, options = {}, "", {"tools": [LOOK], "stream": True, "background": True}
+    for event in client.interactions.create(model=MODEL, input="Look.", **options):
+        made = event.interaction.id if event.event_type == "interaction.created" else made  # noqa: F821
+        if event.event_type == "step.start" and event.step.type == "function_call":
+            calls[event.step.id] = event.step.arguments or {}
+        seen = event.event_id or seen
+        if event.event_type == "step.delta" and event.delta.type == "arguments_delta":
+            break
+    for event in client.interactions.get(made, stream=True, last_event_id=seen):
+        if event.event_type == "step.start" and event.step.type == "function_call":
+            calls[event.step.id] = event.step.arguments or {}
+    results = [
+        {"type": "function_result", "call_id": call, "name": "look", "result": {"place": asked.get("place")}}
+        for call, asked in calls.items()
+    ]
+    return client.interactions.create(model=MODEL, input=results, previous_interaction_id=made, tools=[LOOK])
+
+
 @pytest.mark.parametrize(
     ("function", "mode", "words"),
     [
+        (resume_in_a_call, "tools", "lost the arguments of the call 'call_1': its result has the place None"),
         (
             lambda client: act(client, order=lambda seen: seen[::-1]), "tools",
             r"returned the result of the call '(.*)' as that of '(?!\1).*': match results with calls by `call_id`",

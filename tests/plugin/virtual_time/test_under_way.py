@@ -6,7 +6,8 @@ import asyncio
 import json
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import httpx
@@ -24,10 +25,18 @@ Program = Callable[[Ask, float], Awaitable[str]]
 
 
 @contextmanager
-def drawn() -> Iterator[None]:
+def drawn(seed: int) -> Iterator[None]:
     """Skipped sleeps, with a drawn order of tasks."""
-    with no_sleep(), TaskSchedule(1).draw():
+    with no_sleep(), TaskSchedule(seed).draw():
         yield
+
+
+CLOCKS: dict[str, tuple[float, Callable[[], Any]]] = {
+    "plain": (0.05, nullcontext),
+    "no_sleep": (5.0, no_sleep),
+    **{f"seed={seed}": (5.0, partial(drawn, seed)) for seed in range(1, 21)},
+}
+"""By name, the pause between two polls, and the clock."""
 
 
 async def poll(ask: Ask, pause: float) -> str:
@@ -108,13 +117,16 @@ def _ask_httpx(client: httpx.AsyncClient) -> Ask:
     return ask
 
 
-@pytest.mark.parametrize("clock", [no_sleep, drawn], ids=lambda clock: clock.__name__)
+@pytest.mark.parametrize(
+    "clock", [name if at < 3 else pytest.param(name, marks=pytest.mark.slow) for at, name in enumerate(CLOCKS)]
+)
 @pytest.mark.parametrize(
     "route", [in_process, over_a_socket, by_aiohttp, in_threads, by_the_sdk], ids=lambda route: route.__name__
 )
-def test_a_correct_program_is_never_accused(route: Any, clock: Callable[[], Any]) -> None:
+def test_a_correct_program_is_never_accused(route: Any, clock: str) -> None:
     """Whatever the client, its requests take none of the time that skipped sleeps move."""
-    with harness.Emulator() as emulator, clock():
+    pause, clocked = CLOCKS[clock]
+    with harness.Emulator() as emulator, clocked():
         for program in (poll_beside_a_watchdog, poll_in_time):
             emulator.script({"text": "Done.", "ticks": 4})
-            assert asyncio.run(route(program, emulator, 5.0)) == "completed"
+            assert asyncio.run(route(program, emulator, pause)) == "completed"
