@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec import convert
 
@@ -22,13 +22,7 @@ if TYPE_CHECKING:
     from harness.wire import Exchange, Request, Response
 
 
-class ShowOptions(ShowsPage, Protocol):
-    """The options of the command that shows a file."""
-
-    revision: str | None
-
-
-def show_file(path: Path, arguments: ShowOptions) -> int:
+def show_file(path: Path, arguments: ShowsPage, revision: str | None) -> int:
     """Serve the inspector with the exchanges of a file on a free port of this machine, until the user stops it."""
     from harness.contract import PROTOCOL
     from harness.report.formats import FORMATS
@@ -39,7 +33,7 @@ def show_file(path: Path, arguments: ShowOptions) -> int:
     exchanges = list(_read_report(path) if is_report else _read_cassette(path))
     granted = access("127.0.0.1")
     inspector = new_inspector(
-        arguments, granted, contract_of(arguments.revision), command="verify", target=None,
+        arguments, granted, contract_of(revision), command="verify", target=None,
         facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},
     )  # fmt: skip
     inspector.traffic.is_open = True

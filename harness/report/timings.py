@@ -39,11 +39,9 @@ def list_timings(exercises: Iterable[ExerciseFinished]) -> Iterator[str]:
 
 def timing_records(exercises: Iterable[ExerciseFinished]) -> list[dict[str, Any]]:
     """Return what each exercise waited for, in seconds, in the order in which they ended."""
+    names = ("seconds", *(kind[0] for kind in _KINDS))
     return [
-        {
-            "exercise": one.name,
-            "requests": one.times.requests,
-            **{name: round(getattr(one.times, name), 6) for name in ("seconds", *(kind[0] for kind in _KINDS))},
-        }
+        {"exercise": one.name, "requests": one.times.requests}
+        | {name: round(getattr(one.times, name), 6) for name in names}
         for one in exercises
     ]

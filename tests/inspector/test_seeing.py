@@ -96,16 +96,21 @@ def test_a_finding_stands_at_its_event(new_bench: Callable[..., Bench]) -> None:
     assert finding["source"]
 
 
+def read_with_a_drop(bench: Bench, page: Any) -> str:
+    """Read a stream that drops and its resume; return the path of the interaction."""
+    path = f"/v1beta/interactions/{json.loads(bench.create(background=True).body)['id']}"
+    bench.control("POST", "faults", {"plan": "event:8,rst"})
+    bench.send("GET", f"{path}?stream=true")
+    cursor = quote(page.all("event")[-1]["cursor"], safe="")
+    bench.send("GET", f"{path}?stream=true&last_event_id={cursor}")
+    return path
+
+
 def test_what_several_answers_show_is_found(new_bench: Callable[..., Bench]) -> None:
     """A resume that lacks an event is found when the result is read: the streamed text is not the stored one."""
     bench = new_bench("resume-skips-one")
     page = bench.open()
-    name = json.loads(bench.create(background=True).body)["id"]
-    bench.control("POST", "faults", {"plan": "event:8,rst"})
-    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
-    cursor = quote(page.all("event")[-1]["cursor"], safe="")
-    bench.send("GET", f"/v1beta/interactions/{name}?stream=true&last_event_id={cursor}")
-    bench.send("GET", f"/v1beta/interactions/{name}")
+    bench.send("GET", read_with_a_drop(bench, page))
     (told,) = page.all("findings")
     (finding,) = told["findings"]
     assert (finding["rule"], told["n"], finding["shown_by"]) == ("stream.text", 3, 4)
@@ -115,13 +120,9 @@ def test_a_missing_event_has_its_place_when_the_stream_is_read_again(new_bench: 
     """A whole stream that comes later moves the events of the resume, and the finding stands at the resume."""
     bench = new_bench("resume-skips-one")
     page = bench.open()
-    name = json.loads(bench.create(background=True).body)["id"]
-    bench.control("POST", "faults", {"plan": "event:8,rst"})
-    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
-    cursor = quote(page.all("event")[-1]["cursor"], safe="")
-    bench.send("GET", f"/v1beta/interactions/{name}?stream=true&last_event_id={cursor}")
+    path = read_with_a_drop(bench, page)
     assert [event["c"] for event in page.all("event") if event["n"] == 3][:2] == [8, 9], "nobody knows better"
-    bench.send("GET", f"/v1beta/interactions/{name}?stream=true")
+    bench.send("GET", f"{path}?stream=true")
     (moved,) = page.all("columns")
     assert (moved["n"], moved["columns"]) == (3, [9, 10, 11, 12, 13])
     (told,) = page.all("findings")

@@ -170,12 +170,10 @@ def run(words: Sequence[str]) -> int:
                 say(Line(f"# {kind}: {len(listed)}", Role.HEADING))
             say(*(Line(str(case), Role.COMMAND) for case in listed))
         return Exit.OK
-    if ready is None:
-        assert command is not None
-        return _play(cases, base, command, arguments)
-    arguments.loop = ready.loops
-    installed = install(ready, tell=lambda text: say(f"harness: {text}", to_errors=True))
-    return _play(cases, base, installed, arguments, spec=ready.spec)
+    if ready is not None:
+        arguments.loop = ready.loops
+        command = install(ready, tell=lambda text: say(f"harness: {text}", to_errors=True))
+    return _play(cases, base, command or (), arguments, ready)
 
 
 def _settle_mode(arguments: TortureArguments, ready: ReadyClient | None) -> None:
@@ -197,10 +195,8 @@ def _play(
     base: Case,
     command: Sequence[str],
     arguments: TortureArguments,
-    *,
-    spec: str | None = None,
+    ready: ReadyClient | None,
 ) -> int:
-    """Play the cases; `spec` is what names a client with a driver."""
     from harness.benches.client.bench import ENOUGH, torture
     from harness.benches.client.bench import TortureOptions as BenchOptions
     from harness.benches.client.judgement.outcome import is_result_id, read_allowed, result_id
@@ -212,11 +208,11 @@ def _play(
     if enough is None:  # a baseline names cases
         enough = 0 if arguments.baseline else ENOUGH
     baseline = baseline_of(arguments, [result_id(case) for case in cases], is_known=is_result_id)
-    run = f"torture {spec or shlex.join(map(mask_text, command))} {arguments.mode}"
+    shown = shlex.join(map(mask_text, command)) if ready is None else ready.spec
+    run = f"torture {shown} {arguments.mode}"
     if arguments.last_failed and (failed := read_again(arguments, run, "case")):
         cases = [case for case in cases if result_id(case) in failed] or cases
     listeners = Listeners(arguments, TorturePresentation(), baseline)
-    shown, is_ready = tuple(map(mask_text, command)), spec is not None
     options = BenchOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,
@@ -225,11 +221,12 @@ def _play(
         fail_fast=arguments.fail_fast,
         deadline=arguments.deadline,
         policy=Policy(strict=arguments.strict, baseline=baseline),
-        repeat=lambda *words: arguments.repeat(*words, *(() if spec is None else ("--client", spec))),
+        repeat=lambda *words: arguments.repeat(*words, *(() if ready is None else ("--client", ready.spec))),
         allowed=read_allowed(arguments.allow, "--allow"),
-        client=TargetInfo(name=spec or shlex.join(shown), secrets=own_secrets()),
+        client=TargetInfo(name=shown, secrets=own_secrets()),
     )
-    new = new_client(command, loop=arguments.loop, starting=STARTING if is_ready else 0.0, is_ready=is_ready)
+    starting = 0.0 if ready is None else STARTING
+    new = new_client(command, loop=arguments.loop, starting=starting, is_ready=ready is not None)
     finished = listeners.follow(torture(CLIENTS, cases, new, options))
     note_failed(run, finished.results)
     return finish(arguments, baseline, finished)

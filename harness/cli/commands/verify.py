@@ -60,7 +60,7 @@ def run(words: Sequence[str]) -> int:
             raise UsageFault(f"--open shows one file: leave {str(paths[1])!r} out")
         from harness.cli.showing import show_file
 
-        return show_file(paths[0], arguments)
+        return show_file(paths[0], arguments, arguments.revision)
     if arguments.secrets:
         arguments.refuse((*_JUDGING, "revision"), "applies to judged recordings: remove it or --secrets")
         return _look_for_secrets(paths, arguments)
