@@ -14,32 +14,9 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
+from harness.faults import values
 from harness.faults.cut_faults import Stage, ending_of
 from harness.faults.splitting import CR, Event, Splitter
-from harness.faults.values import (
-    BareError,
-    Chunks,
-    Comment,
-    Crlf,
-    Cut,
-    Edit,
-    ErrorEvent,
-    Garble,
-    Glue,
-    Ids,
-    Late,
-    Members,
-    Omit,
-    Part,
-    Ping,
-    Raw,
-    Replay,
-    Reshape,
-    Silence,
-    Spot,
-    Trickle,
-    Unknown,
-)
 from harness.wire import COMPLETE, At, Chunk, Ending, How, Pause, Piece, StreamProtocol, encode
 from harness.wire.json_value import encode_json
 
@@ -167,7 +144,7 @@ def real_id(cursor: str) -> str | None:
 # The faults that add, repeat, delay or leave out events.
 
 
-def replay(fault: Replay, protocol: StreamProtocol) -> EventStage:
+def replay(fault: values.Replay, protocol: StreamProtocol) -> EventStage:
     """`replay:K+N`, `dup:K`: after the K-th event, the last N events again."""
     last: deque[bytes] = deque(maxlen=fault.count)
 
@@ -183,7 +160,7 @@ def replay(fault: Replay, protocol: StreamProtocol) -> EventStage:
 _UNKNOWN_TYPE = "harness.unknown"
 
 
-def add_unknown(fault: Unknown, protocol: StreamProtocol) -> EventStage:
+def add_unknown(fault: values.Unknown, protocol: StreamProtocol) -> EventStage:
     """`unknown:K`, `unknown:all`; the latter stops at the completion, after which no event is legal.
 
     The event names its type wherever the one beside it does, which alone shows how this API names types. So
@@ -209,7 +186,7 @@ def add_unknown(fault: Unknown, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit)
 
 
-def add_error(fault: ErrorEvent, protocol: StreamProtocol) -> EventStage:
+def add_error(fault: values.ErrorEvent, protocol: StreamProtocol) -> EventStage:
     """`error:K`, `error:K+id`. A resume after the error's own id continues after the real id before it."""
     cursor: str | None = None
 
@@ -229,7 +206,7 @@ def add_error(fault: ErrorEvent, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit, added.first)
 
 
-def remove_ids(fault: Ids, protocol: StreamProtocol) -> EventStage:
+def remove_ids(fault: values.Ids, protocol: StreamProtocol) -> EventStage:
     """`ids:none`, `ids:N`: the cursor of an event is removed unless it is one of those that keep theirs."""
     with_cursor = 0
 
@@ -244,11 +221,11 @@ def remove_ids(fault: Ids, protocol: StreamProtocol) -> EventStage:
     return edit_payloads(change)
 
 
-def cut_completion(fault: Cut, protocol: StreamProtocol) -> EventStage:
+def cut_completion(fault: values.Cut, protocol: StreamProtocol) -> EventStage:
     """A cut at `completion`, where all events but the completing one arrive, or at `after-completion`."""
 
     def edit(event: Event) -> Sequence[Piece]:
-        kept = event.raw if fault.place.spot is Spot.AFTER_COMPLETION else event.raw[: event.lead]
+        kept = event.raw if fault.place.spot is values.Spot.AFTER_COMPLETION else event.raw[: event.lead]
         return [*([Chunk(kept)] if kept else []), ending_of(fault)]
 
     return edit_completion(protocol, edit)
@@ -281,11 +258,11 @@ class NewlineOmitter(EventStage):
         return [*out[:-1], Chunk(last), out[-1]]
 
 
-def omit(fault: Omit, protocol: StreamProtocol) -> EventStage:
+def omit(fault: values.Omit, protocol: StreamProtocol) -> EventStage:
     """`no-done`, `no-completion`, `no-newline`."""
-    if fault.part is Part.NEWLINE:
+    if fault.part is values.Part.NEWLINE:
         return NewlineOmitter(protocol)
-    if fault.part is Part.COMPLETION:
+    if fault.part is values.Part.COMPLETION:
         return edit_completion(protocol, lambda event: [])
     return EventStage(lambda event, number: [] if event.frame.data == protocol.sentinel else None)
 
@@ -293,7 +270,7 @@ def omit(fault: Omit, protocol: StreamProtocol) -> EventStage:
 # The faults that change an event itself.
 
 
-def garble(fault: Garble, protocol: StreamProtocol) -> EventStage:
+def garble(fault: values.Garble, protocol: StreamProtocol) -> EventStage:
     """`garble:K`: the first half of the data only."""
 
     def edit(event: Event, number: int) -> Sequence[Piece] | None:
@@ -304,7 +281,7 @@ def garble(fault: Garble, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit)
 
 
-def glue(fault: Glue, protocol: StreamProtocol) -> EventStage:
+def glue(fault: values.Glue, protocol: StreamProtocol) -> EventStage:
     """`glue`: the same event in other words: its data first and without a space, among lines that mean nothing."""
 
     def edit(event: Event, number: int) -> Sequence[Piece]:
@@ -317,7 +294,7 @@ def glue(fault: Glue, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit)
 
 
-def add_comment(fault: Comment, protocol: StreamProtocol) -> EventStage:
+def add_comment(fault: values.Comment, protocol: StreamProtocol) -> EventStage:
     """`comment:K`, `comment:all`: a heartbeat that a proxy puts into a frame that it did not write."""
 
     def edit(event: Event, number: int) -> Sequence[Piece] | None:
@@ -328,13 +305,13 @@ def add_comment(fault: Comment, protocol: StreamProtocol) -> EventStage:
     return EventStage(edit)
 
 
-def reshape(value: Any, fault: Reshape) -> Any:
+def reshape(value: Any, fault: values.Reshape) -> Any:
     """A value without the members that `strip:NAME` names, or with empty ones for `empty:NAME`."""
     if isinstance(value, list):
         return [reshape(item, fault) for item in value]
     if not isinstance(value, dict):
         return value
-    if fault.edit is Edit.STRIP:
+    if fault.edit is values.Edit.STRIP:
         return {key: reshape(item, fault) for key, item in value.items() if key != fault.member}
     return {key: _empty(item) if key == fault.member else reshape(item, fault) for key, item in value.items()}
 
@@ -391,7 +368,7 @@ class Rechunker(Stage):
     otherwise read them together, and never see one that is split.
     """
 
-    def __init__(self, fault: Chunks | Trickle) -> None:
+    def __init__(self, fault: values.Chunks | values.Trickle) -> None:
         self._size = fault.size
         self._split = 0
 
@@ -465,31 +442,31 @@ class ShortPromise(Stage):
 
 
 STAGES: dict[type, Callable[[Any, StreamProtocol], Stage]] = {
-    Replay: replay,
-    Ping: lambda fault, protocol: add_after(fault.after, lambda event: [write_like(event, b": ping\n\n")]),
-    Unknown: add_unknown,
-    ErrorEvent: add_error,
-    BareError: lambda fault, protocol: add_after(
+    values.Replay: replay,
+    values.Ping: lambda fault, protocol: add_after(fault.after, lambda event: [write_like(event, b": ping\n\n")]),
+    values.Unknown: add_unknown,
+    values.ErrorEvent: add_error,
+    values.BareError: lambda fault, protocol: add_after(
         fault.after, lambda event: [write_like(event, protocol.bare_error(fault.refused)), COMPLETE]
     ),
-    Raw: lambda fault, protocol: add_after(
+    values.Raw: lambda fault, protocol: add_after(
         fault.after, lambda event: [Chunk(fault.text.encode("utf-8", "surrogatepass")), COMPLETE]
     ),
-    Ids: remove_ids,
-    Late: lambda fault, protocol: edit_completion(
+    values.Ids: remove_ids,
+    values.Late: lambda fault, protocol: edit_completion(
         protocol, lambda event: [Pause(fault.millis / 1000), Chunk(event.raw)]
     ),
-    Silence: lambda fault, protocol: add_after(fault.after, lambda event: [Pause(fault.millis / 1000)]),
-    Omit: omit,
-    Garble: garble,
-    Glue: glue,
-    Members: lambda fault, protocol: edit_payloads(
+    values.Silence: lambda fault, protocol: add_after(fault.after, lambda event: [Pause(fault.millis / 1000)]),
+    values.Omit: omit,
+    values.Garble: garble,
+    values.Glue: glue,
+    values.Members: lambda fault, protocol: edit_payloads(
         lambda payload: {**payload, "harness_unknown": {"nested": [1, None, "text"]}}
     ),
-    Comment: add_comment,
-    Reshape: lambda fault, protocol: edit_payloads(lambda payload: reshape(payload, fault)),
-    Crlf: lambda fault, protocol: LineEnds(),
-    Chunks: lambda fault, protocol: Rechunker(fault),
-    Trickle: lambda fault, protocol: Dripper(fault),
+    values.Comment: add_comment,
+    values.Reshape: lambda fault, protocol: edit_payloads(lambda payload: reshape(payload, fault)),
+    values.Crlf: lambda fault, protocol: LineEnds(),
+    values.Chunks: lambda fault, protocol: Rechunker(fault),
+    values.Trickle: lambda fault, protocol: Dripper(fault),
 }
 """The stage of each fault of events and of bytes."""

@@ -11,24 +11,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from harness.faults import values
 from harness.faults.cut_faults import Stage, ending_of
 from harness.faults.event_faults import real_id
 from harness.faults.grammar import parse
 from harness.faults.plan import Plan, Scope, choose_scope
 from harness.faults.splitting import Splitter
 from harness.faults.transducer import Transducer, build_refusal, framing_for, transducer
-from harness.faults.values import (
-    HEAD_SPOTS,
-    Chunks,
-    Compress,
-    Cut,
-    Fault,
-    Inclusive,
-    Reshape,
-    Spot,
-    Status,
-    Trickle,
-)
 from harness.outcome.words import format_count
 from harness.wire import (
     Body,
@@ -130,10 +119,10 @@ class Suffered:
     number: int
     method: str
     path: str
-    faults: tuple[Fault, ...]
-    stages: tuple[tuple[Fault, Stage], ...] = ()
-    at_once: tuple[Fault, ...] = ()
-    settled: tuple[Fault, ...] | None = None
+    faults: tuple[values.Fault, ...]
+    stages: tuple[tuple[values.Fault, Stage], ...] = ()
+    at_once: tuple[values.Fault, ...] = ()
+    settled: tuple[values.Fault, ...] | None = None
     scope: Scope = Scope.STREAMS
 
     def settle(self) -> None:
@@ -142,7 +131,7 @@ class Suffered:
         self.stages = ()
 
     @property
-    def fired(self) -> tuple[Fault, ...]:
+    def fired(self) -> tuple[values.Fault, ...]:
         """The faults that took effect; the others had nothing to act on, or the client left first."""
         stages, settled = self.stages, self.settled  # in this order: another thread may settle in between
         if settled is not None:
@@ -183,7 +172,7 @@ class _Part:
     """A part of a plan, and how many connections it has counted."""
 
     plan: Plan
-    sequence: Iterator[tuple[Fault, ...]]
+    sequence: Iterator[tuple[values.Fault, ...]]
     count: int = 0
 
 
@@ -219,10 +208,6 @@ class FaultyService:
         """The number of connections that the plan counted."""
         return sum(part.count for part in self._parts.values())
 
-    def count_of(self, scope: Scope) -> int:
-        """The number of connections that the part of the plan with this scope counted."""
-        return self._parts[scope].count if scope in self._parts else 0
-
     def __call__(self, request: Request) -> Response:
         return self.answer(request)[0]
 
@@ -235,55 +220,48 @@ class FaultyService:
         part = self._parts[scope]
         with self._lock:
             part.count += 1
-            number, faults = part.count, next(part.sequence)
-        suffered = Suffered(number, request.method, request.raw_path, faults, scope=scope)
-        if faults and isinstance(faults[0], Status):
+            faults = next(part.sequence)
+            suffered = Suffered(part.count, request.method, request.raw_path, faults, scope=scope)
+            self._log.append(suffered)
+        if faults and isinstance(faults[0], values.Status):
             suffered.at_once = faults
             fault = faults[0]
             reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
             media_type, body = build_refusal(fault, f"{reason}: refused by a fault plan.", self._protocol)
             waits = {"retry-after": fault.retry_after, "retry-after-ms": fault.retry_after_ms}
             fields = [(name, str(value)) for name, value in waits.items() if value is not None]
-            refusal = Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body)
-            return refusal, self._keep(suffered)
+            return Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body), suffered
         return self._apply_faults(suffered, request, self._service(request)), suffered
-
-    def _keep(self, suffered: Suffered) -> Suffered:
-        with self._lock:
-            self._log.append(suffered)
-        return suffered
 
     def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:
         faults = suffered.faults
         last = faults[-1] if faults else None
-        if isinstance(last, Cut) and last.place.spot in HEAD_SPOTS:
+        if isinstance(last, values.Cut) and last.place.spot in values.HEAD_SPOTS:
             response.body = PieceBody((ending_of(last),), response.body.close)
             suffered.at_once = (last,)
-            self._keep(suffered)
             return response
         streams = response.headers.media_type() == EVENT_STREAM
         usable = [  # some faults also work on a response that is not an event stream
             fault
             for fault in faults
             if streams
-            or isinstance(fault, Compress | Reshape)
-            or (isinstance(fault, Cut) and fault.place.spot is Spot.TIME)
+            or isinstance(fault, values.Compress | values.Reshape)
+            or (isinstance(fault, values.Cut) and fault.place.spot is values.Spot.TIME)
             or _works_on_bytes(fault)
         ]
-        is_led = streams and Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
+        is_led = streams and values.Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
         lead = boundary_event(self._service, request, self._protocol) if is_led else b""
-        suffered.at_once = (Inclusive(),) if lead else ()
+        suffered.at_once = (values.Inclusive(),) if lead else ()
         if usable:
             self._apply(suffered, usable, request, response, lead)
-        self._keep(suffered)
         return response
 
     def _apply(
-        self, suffered: Suffered, faults: list[Fault], request: Request, response: Response, lead: bytes
+        self, suffered: Suffered, faults: list[values.Fault], request: Request, response: Response, lead: bytes
     ) -> None:
         """Put the faults around the body: those of events inside its content coding, those of bytes outside."""
         streams = response.headers.media_type() == EVENT_STREAM
-        coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
+        coding = next((fault for fault in faults if isinstance(fault, values.Compress)), None)
         if coding is not None:
             asked = accepts(request.headers.get("accept-encoding"), coding.coding)
             if not asked or "content-encoding" in response.headers:
@@ -304,8 +282,10 @@ class FaultyService:
         response.framing = framing
 
 
-def _works_on_bytes(fault: Fault) -> bool:
-    return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
+def _works_on_bytes(fault: values.Fault) -> bool:
+    return isinstance(fault, values.Chunks | values.Trickle) or (
+        isinstance(fault, values.Cut) and fault.place.spot is values.Spot.BYTE
+    )
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:
@@ -332,7 +312,7 @@ def find_unmet(faulty: FaultyService, excused: Collection[str] = ()) -> str:
         if plan.scope in excused or is_drawn:
             continue
         called = _CALLED.get(plan.scope, plan.scope.removesuffix("s"))
-        first, came = 1, faulty.count_of(plan.scope)
+        first, came = 1, max((suffered.number for suffered in log), default=0)
         for connection in plan.connections:
             last = first + connection.times - 1 if connection.times is not None else came
             met = [suffered for suffered in log if first <= suffered.number <= max(first, last)]

@@ -161,7 +161,7 @@ ROWS = [
         f"doubles-once: {TEXTS} -> fail stream.text/twice", said=["the stream sends text twice"], words="-j 1"
     ),
     rows_of(LosesCharacters)(
-        f"loses-characters: {TEXTS} -> fail stream.text/stored, warn get.matches-post",
+        f"loses-characters: {TEXTS} -> fail stream.text/stored get.matches-post",
         said=["GET shows a replacement in place of a character of the stream, from character 8"],
     ),
     rows_of(Asks)(f"asks: {TEXTS} -> rest pass"),

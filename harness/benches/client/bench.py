@@ -15,16 +15,8 @@ from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorke
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import Client
 from harness.benches.client.judgement.case_results import CaseResults, judge_case
+from harness.engine import events
 from harness.engine.decide import Policy, exit_of_cases
-from harness.engine.events import (
-    CheckFinished,
-    PhaseFinished,
-    Planned,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    TargetInfo,
-)
 from harness.engine.results import Result
 from harness.engine.traffic.deadline import Timer
 from harness.kit.api import ClientApi
@@ -66,12 +58,12 @@ class TortureOptions:
     policy: Policy = field(default_factory=Policy)
     repeat: Callable[..., str] = lambda *narrowed: shlex.join(("harness", "torture", *narrowed, "--", "CMD"))
     allowed: Collection[str] = ()
-    client: TargetInfo = field(default_factory=lambda: TargetInfo(name="client"))
+    client: events.TargetInfo = field(default_factory=lambda: events.TargetInfo(name="client"))
 
 
 def torture(
     api: ClientApi, cases: Sequence[Case], new_client: Callable[[], Client], options: TortureOptions | None = None
-) -> Generator[RunEvent, None, None]:
+) -> Generator[events.RunEvent, None, None]:
     """Play `cases`, at least one.
 
     Results come in the order in which the cases end. The stream without a fault is run first; raises UsageFault
@@ -79,8 +71,8 @@ def torture(
     """
     options = options or TortureOptions()
     begun, timer = time.monotonic(), Timer(options.deadline)
-    yield RunStarted(options.client)
-    yield Planned(len(cases), len(cases), timer.left)
+    yield events.RunStarted(options.client)
+    yield events.Planned(len(cases), len(cases), timer.left)
     quiet = options.undisturbed or replace(cases[0], plan="pass")
     with closing(new_client()) as client, CaseServer(api) as server:
         undisturbed = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
@@ -94,7 +86,9 @@ def torture(
         notes.append(f"mode {quiet.mode.name} needs a create, but the client sent none")
     notes += [f"this line on its standard output is not a result: {line}" for line in undisturbed.ended.stray]
     counts = {"events": len(drop.events), "characters": len(drop.text)}
-    yield PhaseFinished(name=UNDISTURBED, seconds=undisturbed.ended.seconds, counts=counts, notes=tuple(notes))
+    yield events.PhaseFinished(
+        name=UNDISTURBED, seconds=undisturbed.ended.seconds, counts=counts, notes=tuple(notes)
+    )
     results: dict[int, Result] = {}
     waiting = CaseQueue(list(enumerate(cases)), options.enough)
     workers = CaseWorkers(
@@ -118,18 +112,18 @@ def torture(
             result = results[played.number] = judge.decide(played)
             if result.observation.findings:
                 waiting.note_failure(played.case.kind, result.observation.findings[0].stable_code)
-            yield CheckFinished(result)
+            yield events.CheckFinished(result)
             if options.fail_fast and result.verdict is Verdict.FAIL:
                 break
     if waiting.skipped:
-        yield PhaseFinished(name=UNTRIED, counts=dict(waiting.skipped))
+        yield events.PhaseFinished(name=UNTRIED, counts=dict(waiting.skipped))
     ordered = tuple(results[number] for number in sorted(results))
     left = len(cases) - len(results) - sum(waiting.skipped.values())
     halted = ""
     if left and timer.over() and options.deadline:
         limit = f"the time limit of {options.deadline:g} s was reached (--deadline)"
         halted = f"{limit}, and {format_count(left, 'case')} had not been run"
-    yield RunFinished(
+    yield events.RunFinished(
         ordered, time.monotonic() - begun, exit_of_cases(ordered, halted=bool(halted)), halted=halted
     )
 

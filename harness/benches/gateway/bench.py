@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from harness import wire
 from harness.kit.actions import Close, Finish, Read
 from harness.kit.relay import (
     Answer,
@@ -32,22 +33,6 @@ from harness.kit.relay import (
     Release,
 )
 from harness.outcome import HarnessFault
-from harness.wire import (
-    By,
-    Chunk,
-    Driver,
-    Ending,
-    Exchange,
-    ExchangeBuilder,
-    Frame,
-    Framing,
-    Headers,
-    How,
-    LiveStream,
-    LogicalClock,
-    Request,
-    Response,
-)
 from harness.wire.message import observe
 
 # The gateway's upstream: a reference service, and a record of each request and how far its answer was read.
@@ -57,7 +42,7 @@ from harness.wire.message import observe
 class ReferenceService(Protocol):
     """A service that does what it should, and can be given responses."""
 
-    def __call__(self, request: Request) -> Response: ...
+    def __call__(self, request: wire.Request) -> wire.Response: ...
 
     def script(self, script: Mapping[str, Any]) -> object:
         """Queue the response to a later request."""
@@ -71,28 +56,28 @@ class ReferenceService(Protocol):
 class UpstreamCall:
     """One request that arrived; observes how the gateway reads its answer, and wakes all that wait for it."""
 
-    def __init__(self, request: Request, clock: LogicalClock, changed: threading.Condition) -> None:
+    def __init__(self, request: wire.Request, clock: wire.LogicalClock, changed: threading.Condition) -> None:
         self.request = request
-        self.ended: Ending | None = None
+        self.ended: wire.Ending | None = None
         self._clock = clock
         self._changed = changed
         self._began = clock.now
-        self._recorder = ExchangeBuilder(request, began=clock.now)
+        self._recorder = wire.ExchangeBuilder(request, began=clock.now)
 
-    def record(self) -> Exchange:
+    def record(self) -> wire.Exchange:
         """The call as an exchange; if its answer is still being read, with what has been read so far."""
-        still = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="still being read")
+        still = wire.Ending(by=wire.By.LIMIT, how=wire.How.TIMEOUT, detail="still being read")
         return self._recorder.finish(self.ended or still, self._clock.now - self._began)
 
-    def note_head(self, status: int, headers: Headers, framing: Framing) -> None:
+    def note_head(self, status: int, headers: wire.Headers, framing: wire.Framing) -> None:
         with self._changed:
             self._recorder.head(status, headers, framing)
 
-    def note_chunks(self, chunks: Sequence[Chunk], start: int = 0, end: int = 1) -> None:
+    def note_chunks(self, chunks: Sequence[wire.Chunk], start: int = 0, end: int = 1) -> None:
         with self._changed:
             self._recorder.chunks(chunks[start:end], self._clock.now - self._began)
 
-    def note_end(self, ending: Ending) -> None:
+    def note_end(self, ending: wire.Ending) -> None:
         with self._changed:
             self.ended = ending
             self._changed.notify_all()
@@ -105,7 +90,7 @@ class Upstream:
     """
 
     def __init__(
-        self, reference: ReferenceService, clock: LogicalClock, is_primable: Callable[[Request], bool]
+        self, reference: ReferenceService, clock: wire.LogicalClock, is_primable: Callable[[wire.Request], bool]
     ) -> None:
         self.clock = clock
         self.reference = reference
@@ -114,7 +99,7 @@ class Upstream:
         self._changed = threading.Condition()
         self._primed: list[Answer] = []
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: wire.Request) -> wire.Response:
         with self._changed:
             call = UpstreamCall(request, self.clock, self._changed)
             answer = self._primed.pop() if self._primed and self._is_primable(call.request) else None
@@ -133,7 +118,7 @@ class Upstream:
         with self._changed:
             return self._changed.wait_for(holds, seconds)
 
-    def records(self, calls: Sequence[UpstreamCall]) -> tuple[Exchange, ...]:
+    def records(self, calls: Sequence[UpstreamCall]) -> tuple[wire.Exchange, ...]:
         """These calls as exchanges."""
         with self._changed:
             return tuple(call.record() for call in calls)
@@ -148,7 +133,7 @@ class GatewayBench:
 
     def __init__(
         self,
-        driver: Driver,
+        driver: wire.Driver,
         upstream: Upstream,
         client: RelayClient,
         *,
@@ -221,7 +206,7 @@ class GatewayBench:
         return [self.pair(relay, exchange, start) for relay, exchange in zip(relays, exchanges, strict=True)]
 
     def pair(
-        self, relay: Relay | RelayOpen, client: Exchange, start: int, arrivals: tuple[int, ...] | None = None
+        self, relay: Relay | RelayOpen, client: wire.Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
         self.wait_until_ended(start, 1.0)  # the upstream's side may end a moment after the client's
@@ -286,9 +271,9 @@ class InFlightStream:
         self._bench = bench
         self._relay = relay
         timeout = bench.client.patience if relay.timeout is None else relay.timeout
-        self._stream: LiveStream = bench.driver.open(relay.request, timeout=timeout)
+        self._stream: wire.LiveStream = bench.driver.open(relay.request, timeout=timeout)
 
-    def read(self, events: int) -> list[Frame]:
+    def read(self, events: int) -> list[wire.Frame]:
         """Read the next events; fewer if they do not arrive in time."""
         return self._stream.read(events)
 
@@ -302,7 +287,7 @@ class InFlightStream:
         self._bench.wait_until_ended(self.start, self._bench.client.patience)
         return self._pair(client)
 
-    def _pair(self, client: Exchange) -> RelayedExchange:
+    def _pair(self, client: wire.Exchange) -> RelayedExchange:
         return self._bench.pair(self._relay, client, self.start, self.arrivals)
 
 
@@ -314,7 +299,7 @@ class AsideRequest:
         self.start = bench.begin(aside.relay)
         self._bench = bench
         self._timeout = aside.timeout
-        self._exchange: Exchange | None = None
+        self._exchange: wire.Exchange | None = None
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._send, name="harness-aside", daemon=True)
         self._thread.start()

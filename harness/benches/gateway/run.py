@@ -20,20 +20,10 @@ from typing import IO, Any, NamedTuple
 
 from harness.benches.gateway.bench import GatewayBench
 from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
+from harness.engine import events
 from harness.engine.baseline import Baseline
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide, exit_of
-from harness.engine.events import (
-    INTERRUPTED,
-    CheckFinished,
-    ExerciseStarted,
-    Planned,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    RunStopped,
-    TargetInfo,
-)
 from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
 from harness.engine.traffic.deadline import TimeUp, hold_all
@@ -128,7 +118,7 @@ class GatewayOptions:
 
     only: tuple[str, ...] = ()
     strict: bool = False
-    gateway: TargetInfo = field(default_factory=lambda: TargetInfo(name="gateway"))
+    gateway: events.TargetInfo = field(default_factory=lambda: events.TargetInfo(name="gateway"))
     baseline: Baseline = field(default_factory=Baseline)
     declared: tuple[str, ...] = ()
     repeat: Callable[..., str] = lambda *narrowed: shlex.join(("harness", "gateway", *narrowed))
@@ -136,7 +126,7 @@ class GatewayOptions:
 
 def judge_gateway(
     bench: GatewayBench, catalogue: RelayCatalogue, options: GatewayOptions
-) -> Generator[RunEvent, None, None]:
+) -> Generator[events.RunEvent, None, None]:
     """Judge the gateway that the bench's requests go through.
 
     Raises UsageFault for a glob that selects nothing, TargetFault when no request comes through at all.
@@ -145,20 +135,20 @@ def judge_gateway(
     needed = {exercise.name for check in checks for exercise in parts_of(check)}
     exercises = [exercise for exercise in catalogue.exercises if exercise.name in needed]
     begun = time.monotonic()
-    yield RunStarted(options.gateway)
+    yield events.RunStarted(options.gateway)
     try:
         reach(bench)
     except TimeUp as up:
         raise TargetFault(f"{describe_end(up)}: nothing was judged; give the run more time") from None
-    yield Planned(len(checks), len(exercises))
+    yield events.Planned(len(checks), len(exercises))
     runner = ExerciseRunner(bench)
     yield from runner.play(exercises)
     results: list[Result] = []
     for check in checks:
         results.append(_judge_rule(check, runner, options, results))
-        yield CheckFinished(results[-1])
-    code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
-    yield RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
+        yield events.CheckFinished(results[-1])
+    code = Exit.INTERRUPTED if runner.halted == events.INTERRUPTED else exit_of(results)
+    yield events.RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
 
 
 _ALL_RULES = ": `harness list 'gw.*'` shows all ids"
@@ -291,7 +281,7 @@ class ExerciseRunner:
         self._silence: _Silence | None = None
         self._trail: list[RelayedExchange] = []
         self._unfinished: tuple[str, ...] = ()
-        self.stopped: RunStopped | None = None
+        self.stopped: events.RunStopped | None = None
         self.halted = ""
 
     @property
@@ -299,7 +289,7 @@ class ExerciseRunner:
         """The exchanges so far, by name, in order."""
         return {relayed.name: relayed for relayed in self._trail}
 
-    def play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
+    def play(self, exercises: Sequence[Exercise]) -> Iterator[events.ExerciseStarted | events.RunStopped]:
         """Play them; those that span the others begin first and end last. It ends early where time is up."""
         self._names = tuple(exercise.name for exercise in exercises)
         try:
@@ -307,18 +297,18 @@ class ExerciseRunner:
         except TimeUp as up:
             self.halted = describe_end(up)
         except KeyboardInterrupt:
-            self.halted = INTERRUPTED
+            self.halted = events.INTERRUPTED
         if self.halted:
             self._unfinished = tuple(name for name in self._names if name not in self._finished)
 
-    def _play(self, exercises: Sequence[Exercise]) -> Iterator[ExerciseStarted | RunStopped]:
+    def _play(self, exercises: Sequence[Exercise]) -> Iterator[events.ExerciseStarted | events.RunStopped]:
         spanning = [_Running(exercise, self._bench.client) for exercise in exercises if exercise.spans]
         for running in spanning:
-            yield ExerciseStarted(running.name)
+            yield events.ExerciseStarted(running.name)
             self._advance(running)
         for exercise in exercises:
             if not exercise.spans and self.stopped is None:
-                yield ExerciseStarted(exercise.name)
+                yield events.ExerciseStarted(exercise.name)
                 self._exhaust(_Running(exercise, self._bench.client))
         if self._silence is not None:  # too few to ask until now: did the gateway skip these, or stop answering?
             self._ask(self._silence)
@@ -326,7 +316,7 @@ class ExerciseRunner:
             yield self.stopped
             return
         for running in spanning:
-            yield ExerciseStarted(running.name)
+            yield events.ExerciseStarted(running.name)
             self._exhaust(running)
 
     def _exhaust(self, running: _Running) -> None:
@@ -391,7 +381,7 @@ class ExerciseRunner:
             f"the exchange {first.name} had {came} ({how}){also}, nor had a plain create, which the gateway "
             f"accepted before; {left}. Read the log of the gateway; if it is only slow, raise --timeout"
         )
-        self.stopped = RunStopped(
+        self.stopped = events.RunStopped(
             reason=f"{ended}: the exchange {first.name} was its last ({how}); {left}" if ended else why,
             unfinished=self._unfinished,
             silent=len(silent),

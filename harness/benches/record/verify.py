@@ -24,16 +24,8 @@ from harness.cassette.har import decode_body, name_entry
 from harness.cassette.layout import RESTORE, Layout, parse_all
 from harness.cassette.redactor import SHORTEST_LEARNED
 from harness.documents import list_files, read_file
+from harness.engine import events
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
-from harness.engine.events import (
-    CheckFinished,
-    PhaseFinished,
-    Planned,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    TargetInfo,
-)
 from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
 from harness.kit.api import ANSWERS, Answer, Api, ApiContract, UnjudgedEntry, Verification
@@ -234,18 +226,18 @@ REVISION = "revision "
 
 
 def judge_recordings(
-    paths: Sequence[Path], policy: Policy, recordings: TargetInfo, contract: ApiContract, api: Api
-) -> Generator[RunEvent, None, None]:
+    paths: Sequence[Path], policy: Policy, recordings: events.TargetInfo, contract: ApiContract, api: Api
+) -> Generator[events.RunEvent, None, None]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
     begun = time.perf_counter()
-    yield RunStarted(recordings)
+    yield events.RunStarted(recordings)
     whole = Verified()
     for path, part in verify_each(paths, contract, api):
         whole.add(part)
         yield _finish_phase(path, part)
     results = _decide_rules(whole.traffic, policy, api.load_rules())
-    yield Planned(len(results), 0)
-    yield from map(CheckFinished, results)
+    yield events.Planned(len(results), 0)
+    yield from map(events.CheckFinished, results)
     code = exit_of(results)
     if whole.unusable and code in (Exit.OK, Exit.NOTHING_RAN):
         code = Exit.USAGE  # such a file is no broken rule, but its name claims a recording
@@ -255,15 +247,15 @@ def judge_recordings(
     ]
     if (more := len(whole.unusable) - len(holes)) > 0:
         holes.append(f"{format_count(more, 'more file')} cannot be read (the JSON report names all)")
-    yield RunFinished(tuple(results), time.perf_counter() - begun, code, holes=tuple(holes))
+    yield events.RunFinished(tuple(results), time.perf_counter() - begun, code, holes=tuple(holes))
 
 
-def _finish_phase(path: Path, part: Verified) -> PhaseFinished:
+def _finish_phase(path: Path, part: Verified) -> events.PhaseFinished:
     traffic = part.traffic
     left_out: dict[str, list[str]] = {}
     for _, entry, reason in traffic.left_out:
         left_out.setdefault(reason, []).append(entry)
-    return PhaseFinished(
+    return events.PhaseFinished(
         name=str(path),
         counts={
             "entries": traffic.entries,

@@ -28,7 +28,6 @@ from harness.checks.gateway.relay_diff import (
     completes,
     difference,
     differences,
-    frames_of,
     has,
     held_back,
     no_stream,
@@ -124,7 +123,7 @@ def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     if client.status is not None and not arrived(relayed):
         yield no_stream("gw.idle", relayed)
         return
-    events = format_count(len(frames_of(client)), "event")
+    events = format_count(len(read(client).frames), "event")
     actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
     if client.ending.complete and not tells_error(client):
         message = "an idle stream ended as if it were complete"
@@ -258,9 +257,9 @@ def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     if not arrived(rest):
         yield no_stream("gw.resume-through", rest)
         return
-    before = [frame for frame in frames_of(first.client) if frame.data != PROTOCOL.sentinel]
-    after = frames_of(rest.client)
-    found = compare_streams(frames_of(whole.client), [*before, *after])
+    before = [frame for frame in read(first.client).frames if frame.data != PROTOCOL.sentinel]
+    after = read(rest.client).frames
+    found = compare_streams(read(whole.client).frames, [*before, *after])
     if [event.number for event in found.doubled] == [len(before)]:
         message = "the event of the cursor arrived again"
         actual = str(found.doubled.pop())

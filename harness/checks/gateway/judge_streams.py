@@ -26,7 +26,6 @@ from harness.checks.gateway.relay_diff import (
     completes,
     difference,
     differences,
-    frames_of,
     held_back,
     is_unfinished,
     lacks_time,
@@ -236,7 +235,7 @@ def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if relayed is other:
             raise Unmet("only one of two streams reached the client")
         word = other.name.rpartition(".")[2].encode()
-        strange = [frame for frame in frames_of(relayed.client) if word in frame.data]
+        strange = [frame for frame in read(relayed.client).frames if word in frame.data]
         if strange:
             actual = strange[0].data.decode("utf-8", "replace")
             yield notice("gw.isolated", relayed, f"events of another stream arrived ({len(strange)})", "", actual)

@@ -275,14 +275,9 @@ def difference(relayed: RelayedExchange) -> StreamDifference:
     """The differences between the events of both sides of a stream; computed once per exchange."""
     found = relayed.client.notes.get(__name__)
     if not isinstance(found, StreamDifference):
-        found = compare_streams(frames_of(answer_of(relayed)), frames_of(relayed.client))
+        found = compare_streams(read(answer_of(relayed)).frames, read(relayed.client).frames)
         relayed.client.notes[__name__] = found
     return found
-
-
-def frames_of(exchange: Exchange) -> list[Frame]:
-    """The complete events that came."""
-    return read(exchange).frames
 
 
 def tells(relayed: RelayedExchange) -> bool:
@@ -336,7 +331,7 @@ def completes(exchange: Exchange) -> bool:
 
 def has(exchange: Exchange, data: bytes) -> bool:
     """Whether a stream has an event with this payload."""
-    return any(frame.data == data for frame in frames_of(exchange))
+    return any(frame.data == data for frame in read(exchange).frames)
 
 
 def tells_error(exchange: Exchange) -> bool:

@@ -401,9 +401,6 @@ class Meeting:
 
     def _meet(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         self.note_arrival()
-        return self._send_in_step(frames)
-
-    def _send_in_step(self, frames: Sequence[Frame]) -> Iterator[Piece]:
         for _ in range(self._looks):
             if self._missing <= 0:
                 break
