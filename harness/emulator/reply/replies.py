@@ -223,14 +223,16 @@ class ReplyBuilder:
         """Return an agent's own work, without the client, in the order of recordings.
 
         Deep research searches; others write and run a file (Gemini API) or run a command (Vertex). Where earlier
-        turns left files, they first list them, and write only a file that the input names; both are inferred.
+        turns left files, they first list them, and write only a file that the input names; both are inferred. The
+        names of a listing on Vertex are those of a saved answer, which lists no file.
         """
         if (order.agent or "").startswith("deep-research"):
             return server_pair({"type": "google_search"}, order.text, self._ids)
         listed: list[Json] = []
-        if order.files:
-            name = "list_dir" if order.platform.vertex else "list_files"
-            listed = own_call(name, {"path": "."}, {"files": order.files}, self._ids)
+        if order.files and order.platform.vertex:
+            listed = own_call("list_dir", {"DirectoryPath": "/workspace"}, {"results": order.files}, self._ids)
+        elif order.files:
+            listed = own_call("list_files", {"path": "."}, {"files": order.files}, self._ids)
         if order.platform.vertex:
             steps = [*listed, *own_call("run_command", _COMMAND, _PRINTED, self._ids)]
             return [{**step, "signature": ""} if step["type"] == "function_result" else step for step in steps]
