@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive, send_closing_looks
+from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
@@ -82,7 +82,6 @@ class Prober:
                     question.ask(self)
                     self.hand.hang_up()
             requests = len(self.hand.trail)
-            send_closing_looks(self.hand, self.ledger, self.hand.trail, self.target)
             outage = "" if self._outages is None else self._outages.describe(0, self.hand.trail, self._driver)
         finally:
             self.hand.hang_up()

@@ -34,11 +34,11 @@ from harness.engine.sessions import session_of
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
 from harness.engine.traffic.outages import Death, Outages, find_deaths
-from harness.engine.traffic.perform import ActionRunner, GivenIds, send_closing_looks
+from harness.engine.traffic.perform import ActionRunner, GivenIds
 from harness.kit.api import SCRIPTABLE, CountsEnds
 from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome
-from harness.wire import Driver, Exchange
+from harness.wire import Driver, Exchange, Send
 
 if TYPE_CHECKING:
     from harness.engine.probe import Probing
@@ -54,32 +54,26 @@ class Turns:
         self._free = most
         self._change = threading.Condition()
 
-    @contextmanager
-    def taken(self, stop: threading.Event) -> Iterator[None]:
-        """Hold a turn, once there is one, or the run has to `stop`."""
+    def take(self, *, at_once: bool = False) -> None:
+        """Take a turn, once there is one."""
         with self._change:
-            while self._free < 1 and not stop.is_set():
-                self._change.wait(0.1)
+            self._change.wait_for(lambda: at_once or self._free > 0)
             self._free -= 1
-        try:
-            yield
-        finally:
-            self._give()
+
+    def give(self) -> None:
+        """Let another exercise begin."""
+        with self._change:
+            self._free += 1
+            self._change.notify()
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Let another one act meanwhile."""
-        self._give()
+        self.give()
         try:
             yield
         finally:
-            with self._change:
-                self._free -= 1
-
-    def _give(self) -> None:
-        with self._change:
-            self._free += 1
-            self._change.notify()
+            self.take(at_once=True)
 
 
 JOIN_SECONDS = 2.0
@@ -236,17 +230,17 @@ class Workers:
             with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
                 self._drivers.append(driver)
                 try:
-                    group: Group | None = None
-                    while not self._stop.is_set():
-                        with turns.taken(self._stop):
-                            if self._stop.is_set() or (group := next(groups, None)) is None:
-                                break
-                            yield from self._play_group(group, driver, ledger, given, turns)
+                    turns.take()
+                    while not self._stop.is_set() and (group := next(groups, None)) is not None:
+                        yield from self._play_group(group, driver, ledger, given, turns)
+                        turns.give()
+                        turns.take()
                 except KeyboardInterrupt:
                     yield self.interrupt()
                 except TimeUp as end:
                     self.halt(describe_end(end))
                 finally:
+                    turns.give()
                     if self.cleans:
                         self._clean(ledger, driver)
         except (TimeUp, KeyboardInterrupt) as end:
@@ -292,20 +286,22 @@ class Workers:
     def _look_again(
         self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources, since: int
     ) -> PlayedExercise:
-        """The exercise, with a closing look at each run that it left: a state seen once is compared, too.
+        """The exercise, with a closing look at what it left: a state seen once is compared, too.
 
+        Most defects of an answer show when its run is read again: another status, text, cost or instant.
         What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
         After an outage nothing is compared, as the target may have lost what it had. `since` is `Outages.seen` as
         it was before the exercise.
         """
-        if exercise.front_end or played.outage or self._stop.is_set():
+        if exercise.front_end or played.outage or self._stop.is_set() or not self.target.target.keeps:
             return played
         api, begun, contract = self.target.api, time.perf_counter(), self.target.target.contract
         hand = ActionRunner(
             api, driver, ledger, contract, is_halted=lambda: bool(self.halted), outages=self.outages
         )
         with suppress(TimeUp):
-            send_closing_looks(hand, ledger, played.trail, self.target.target)
+            for look in ledger.list_closing_looks(played.trail):
+                hand.perform(Send(look))
             if self.outages is not None and self.outages.describe(since, hand.trail, driver):
                 return played
         seconds = played.seconds + time.perf_counter() - begun

@@ -218,8 +218,15 @@ def case(check_id: str, outcome: str, why: str, **exchanges: Any) -> Case:
     return Case(check_id, Outcome(outcome), why, exchanges)
 
 
-def page_cases(rule: str, field: str, identity: str = "id", *, backwards: bool = False) -> list[Any]:
-    """The cases of a rule of paged lists; the list holds the newer one first if it goes `backwards`."""
+def page_cases(
+    rule: str,
+    field: str,
+    identity: str = "id",
+    *,
+    backwards: bool = False,
+    names: tuple[str, str] = ("paged", "expected"),
+) -> list[Any]:
+    """The cases of a rule of paged lists with answers of these `names`; if `backwards`, the newest is first."""
     one, two = [{identity: name} for name in (["b", "a"] if backwards else ["a", "b"])]
 
     def page(*entries: Any, token: str = "") -> Exchange:
@@ -236,4 +243,4 @@ def page_cases(rule: str, field: str, identity: str = "id", *, backwards: bool =
         ("not_met", "a bare list", [answer(body=[one, two])]),
         *([("not_met", "the oldest first", [page(two, token="p2"), page(one)])] if backwards else []),
     ]
-    return [case(rule, outcome, why, paged=paged, expected=["a", "b"]) for outcome, why, paged in rows]
+    return [case(rule, outcome, why, **{names[0]: paged, names[1]: ["a", "b"]}) for outcome, why, paged in rows]

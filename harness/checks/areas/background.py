@@ -19,7 +19,7 @@ from harness.checks.vocabulary.expect import (
     interaction_in,
     object_in,
 )
-from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
+from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER, cancel_too_late
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
 from harness.contract.data.transcript import output_steps
@@ -28,7 +28,7 @@ from harness.contract.judge.replies import SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, send, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
@@ -40,9 +40,9 @@ _STREAM_LOOK = 3.0
 # --- exercises
 
 
-@exercise(requests=6, interactions=1)
+@exercise(requests=8, interactions=1, uses=("cancel",))
 def a_background_run(t: RequestBuilder) -> Steps:
-    """A background run, polled until it has settled and then read twice more.
+    """A background run, polled until it has settled, then read twice more, and cancelled too late.
 
     If it does not settle, its stream is read: if that reports an end, `outlived` are the GETs after it.
     """
@@ -55,7 +55,9 @@ def a_background_run(t: RequestBuilder) -> Steps:
         seen["outlived"] = yield from _ask_after_its_stream(t, found)
         return stop_exercise(seen, f"the run did not settle within {t.wait:.3g} s")
     seen["polled"] += yield from runs.poll_for_output(t, found, seen["polled"][-1])
-    return {**seen, "later": [(yield Send(t.get(found))), (yield Send(t.get(found)))]}
+    seen["later"] = yield from play_each([send(t.get(found)), send(t.get(found))])
+    late = yield from cancel_too_late(t, settled=t.cancel(found), settled_after=t.get(found))
+    return {**seen, "settled_before": seen["later"][-1], **late}
 
 
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:

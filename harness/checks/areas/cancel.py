@@ -347,27 +347,7 @@ def _find_last_running(polled: list[Exchange]) -> float | None:
     return running[-1] if running else None
 
 
-# --- cancels that come too late, or that name nothing
-
-
-@exercise(requests=10, interactions=2)
-def late_cancels(t: RequestBuilder) -> Steps:
-    """Cancels of a foreground interaction and a background run, both of them finished."""
-    found = runs.need_id((yield Send(t.create(input=HELLO))))
-    seen: Exchanges = {
-        "before": (yield from runs.poll_until_found(t, found))[-1],
-        "foreground": (yield Send(t.cancel(found))),
-        "after": (yield Send(t.get(found))),
-    }
-    run = runs.id_of((yield Send(t.create(input=HELLO, background=True))))
-    if not run:
-        return stop_exercise(seen, "the target started no background run")
-    return {
-        **seen,
-        "settled_before": (yield from runs.poll_until_settled(t, run))[-1],
-        "settled": (yield Send(t.cancel(run))),
-        "settled_after": (yield Send(t.get(run))),
-    }
+# --- cancels that come too late
 
 
 def leaves_the_result(rule: str, before: Exchange, after: Exchange) -> Iterator[Finding]:

@@ -86,9 +86,9 @@ def has_an_id(created: Exchange) -> Iterator[Finding]:
     yield from judge_id("create.id", interaction_in(created).get("id"))
 
 
-def has_its_own_id(first: Exchange, second: Exchange, third: Exchange) -> Iterator[Finding]:
+def has_its_own_id(created: Exchange, second: Exchange, third: Exchange) -> Iterator[Finding]:
     given: list[object] = []
-    for name, answer in {"first": first, "second": second, "third": third}.items():
+    for name, answer in {"created": created, "second": second, "third": third}.items():
         found = interaction_in(answer).get("id")
         yield from at(name, judge_new_id(given, found))
         given.append(found)

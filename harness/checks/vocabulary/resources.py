@@ -267,14 +267,14 @@ def judge_pages(field: str, identity: str = "id") -> Judge:
 
 
 def each_once(
-    listed: Sequence[Exchange], field: str, expected: Sequence[str], identity: str = "id"
+    listed: Sequence[Exchange], field: str, expected: Sequence[str], identity: str = "id", name: str = "paged"
 ) -> Iterator[Finding]:
     """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
 
-    In findings the pages are named `paged[n]`, after the result of their exercise. Raises `Unmet` if there are
+    In findings the pages have the `name` of a result, and their number. Raises `Unmet` if there are
     more than `MOST` pages.
     """
-    flaws = list(among("paged", listed, expect_object))
+    flaws = list(among(name, listed, expect_object))
     yield from flaws
     if flaws:
         return

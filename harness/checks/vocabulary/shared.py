@@ -29,7 +29,7 @@ from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send_each, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding
-from harness.wire import By, Exchange
+from harness.wire import By, Exchange, Request
 from harness.wire.message import segment
 
 HELLO = "Say hi."
@@ -39,15 +39,17 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 WRONG_KEY = "harness-wrong-key"
 
 
-@exercise(requests=22, interactions=2, pauses=0.8, uses=("background", "functions", "stream"))
+@exercise(requests=27, interactions=4, pauses=0.8, uses=("background", "cancel", "functions", "stream"))
 def a_stored_interaction(t: RequestBuilder) -> Steps:
-    """Create, read in every way, delete, and request it again; `answers` holds all exchanges in order.
+    """Create, read in every way, cancel too late, delete, and request it again.
 
-    `reads` are the first reads, repeated while they return 404; `got` is the last of them. A streamed one is
-    deleted, too, and one that waits for the result of a call.
+    `reads` are the first reads, repeated while they return 404; `got` is the last of them. A `second` one is
+    created before the delete, a `third` one after it; `other` is a read of the second. A streamed one is deleted,
+    too, and one that waits for the result of a call. `answers` has all exchanges in order.
     """
-    seen: Exchanges = {"created": (yield Send(t.create(input=HELLO)))}
-    found = id_of(seen["created"])
+    seen: Exchanges = yield from send_each(created=t.create(input=HELLO), second=t.create(input=HELLO))
+    seen["creates"] = [seen["created"], seen["second"]]
+    found, another = id_of(seen["created"]), id_of(seen["second"])
     if not found:
         reason = f"{format_request(seen['created'])} returned no id: {format_answer(seen['created'])}"
         return stop_exercise({**seen, "answers": all_of(seen)}, reason)
@@ -66,7 +68,11 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         with_cursor=t.get(found, last_event_id="harness-cursor"),
         odd_query=t.get(found, harness_unknown="1"),
     )
+    seen |= yield from cancel_too_late(t, foreground=t.cancel(found), after=t.get(found))
     seen["deleted"] = yield Send(t.delete(found))
+    seen["third"] = yield Send(t.create(input=HELLO))
+    seen["creates"].append(seen["third"])
+    seen["other"] = (yield from poll_until_found(t, another))[-1] if another else seen["second"]
     seen["gone"] = yield from poll_until_gone(t, found)
     asked_again = send_each(
         gone_stream=t.get(found, stream=True),
@@ -102,19 +108,11 @@ def _delete_a_streamed_one(t: RequestBuilder) -> Part[Exchanges]:
     return seen
 
 
-@exercise(requests=5, interactions=3)
-def several_interactions(t: RequestBuilder) -> Steps:
-    """Create two, delete the first, create a third, read the second; `creates` holds all answers to creates."""
-    seen: Exchanges = {"first": (yield Send(t.create(input=HELLO))), "second": (yield Send(t.create(input=HELLO)))}
-    seen["creates"] = [seen["first"], seen["second"]]
-    one, other = id_of(seen["first"]), id_of(seen["second"])
-    if not one or not other:
-        return stop_exercise(seen, "a create returned no id to delete or read")
-    seen["deleted"] = yield Send(t.delete(one))
-    seen["third"] = yield Send(t.create(input=HELLO))
-    seen["creates"].append(seen["third"])
-    seen["other"] = (yield from poll_until_found(t, other))[-1]
-    return seen
+def cancel_too_late(t: RequestBuilder, **requests: Request) -> Part[Exchanges]:
+    """Send a cancel of what is over, and a GET of it, if the target has cancels."""
+    if "cancel" not in t.capabilities:
+        return stop_exercise({}, "the target has no cancel")
+    return (yield from send_each(**requests))
 
 
 def all_of(seen: Mapping[str, Any]) -> list[Exchange]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
 
@@ -32,7 +32,7 @@ from harness.kit.actions import (
     Together,
     Wait,
 )
-from harness.kit.api import ApiContract, ApiRequests, ServerApi
+from harness.kit.api import ApiContract, ServerApi
 from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
@@ -130,17 +130,6 @@ def drive(steps: Part[T], hand: ActionRunner) -> T:
     finally:
         steps.close()
     raise HarnessFault(f"an exercise requested more than {MAX_ACTIONS} actions")
-
-
-def send_closing_looks(
-    hand: ActionRunner, ledger: CreatedResources, trail: Sequence[Exchange], target: ApiRequests
-) -> None:
-    """Read once more what a part of a run created and left, so that what was seen once is compared with something.
-
-    Most defects of a single answer show when its run is read again: another status, text, cost or instant.
-    """
-    for look in ledger.list_closing_looks(trail) if target.keeps else ():
-        hand.perform(Send(look))
 
 
 class ActionRunner:
