@@ -221,12 +221,9 @@ def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
 def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
     """Every exchange of the results with the name that a finding gives it."""
     for name, value in results.items():
-        if isinstance(value, Exchange):
-            yield name, value
-        elif isinstance(value, Mapping):
-            yield from ((f"{name}[{key}]", found) for key, item in value.items() for found in _exchanges_in(item))
-        elif isinstance(value, list | tuple):
-            yield from ((f"{name}[{n}]", found) for n, item in enumerate(value) for found in _exchanges_in(item))
+        if isinstance(value, dict | list | tuple):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from ((f"{name}[{key}]", found) for key, item in items for found in _exchanges_in(item))
         else:
             yield from ((name, found) for found in _exchanges_in(value))
 
@@ -235,8 +232,8 @@ def _exchanges_in(value: Any) -> list[Exchange]:
     """All exchanges of one result: itself, those it contains, or the `exchange` of a check's own object."""
     if isinstance(value, Exchange):
         return [value]
-    if isinstance(value, Mapping | list | tuple):
-        items = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
         return [exchange for item in items for exchange in _exchanges_in(item)]
     carried = getattr(value, "exchange", None)
     return [carried] if isinstance(carried, Exchange) else []

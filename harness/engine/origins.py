@@ -41,26 +41,14 @@ def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
     return exchange.succeeded and any(shown)
 
 
-def resumed_from(exchange: Exchange, api: Api) -> set[str]:
-    """The cursor that a request resumes a stream from; empty if it resumes none."""
-    resumed = api.load_protocol().is_resume(exchange.request)
-    return {resumed[1]} if resumed is not None and resumed[1] else set()
-
-
-def gave_cursors(exchange: Exchange, cursors: Set[str]) -> set[str]:
-    """Those of the cursors that a reader has from this stream."""
-    if not exchange.is_stream:
-        return set()
-    return {cursor for cursor in cursors if cursor.encode("utf-8", "surrogatepass") in exchange.body}
-
-
 def find_giver(resumed: Exchange, before: Sequence[Exchange], api: Api) -> Exchange | None:
     """The stream whose cursor a request resumes from: the last that was read before it, None if none gave it.
 
     The connection that was lost ended before the request; a reader beside it that stays has the cursor, too.
     """
-    cursors = resumed_from(resumed, api)
-    givers = [seen for seen in before if cursors and gave_cursors(seen, cursors)]
+    found = api.load_protocol().is_resume(resumed.request)
+    cursor = (found[1] or "").encode("utf-8", "surrogatepass") if found is not None else b""
+    givers = [seen for seen in before if cursor and seen.is_stream and cursor in seen.body]
     began = resumed.began
     ended = [seen for seen in givers if began and seen.began is not None and seen.began + seen.seconds <= began]
     return next(reversed(ended or givers), None)

@@ -247,9 +247,17 @@ X_UPLOAD = (("x-upload-content-type", "text/plain"), ("x-upload-content-length",
 X_GOOG = resources.start_headers(SECOND, "text/plain")
 
 
-@exercise(requests=10)
+def _put(t: RequestBuilder, path: str, data: bytes | None, *headers: tuple[str, str], **query: Any) -> Request:
+    return t.request("PUT", path, data, query=query, headers=headers, version=f"upload/{t.version}")
+
+
+@exercise(requests=22)
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
-    """Write a file, again without and with `overwrite`, and one in directories that are not there; read each."""
+    """Write a file, again without and with `overwrite`, and one in directories that are not there; read each.
+
+    Then upload one in each resumable form, and an archive to be unpacked. Another archive may replace nothing, and
+    one more may.
+    """
     path = f"environments/{segment((yield from open_environment(t, {})))}"
     file, read, text = f"{path}/files/{PATH}", _download(t, path, PATH), ("content-type", "text/plain")
     seen: Exchanges = yield from send_each(
@@ -261,25 +269,10 @@ def uploads_to_an_environment(t: RequestBuilder) -> Steps:
         new_content=read,
         written_below=_put(t, f"{path}/files/{BELOW}", FIRST, text),
         below=_download(t, path, BELOW),
+        started=_put(t, f"{path}/files/{RESUMED}", None, *X_UPLOAD, uploadType="resumable"),
     )
-    yield Send(t.request("DELETE", path))
-    return seen
-
-
-def _put(t: RequestBuilder, path: str, data: bytes | None, *headers: tuple[str, str], **query: Any) -> Request:
-    return t.request("PUT", path, data, query=query, headers=headers, version=f"upload/{t.version}")
-
-
-@exercise(requests=14)
-def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
-    """Upload a file in each resumable form, and an archive to be unpacked; read what is there afterwards.
-
-    Another archive may replace nothing, and one more may.
-    """
-    path = f"environments/{segment((yield from open_environment(t, {})))}"
-    started: Exchange = yield Send(_put(t, f"{path}/files/{RESUMED}", None, *X_UPLOAD, uploadType="resumable"))
-    seen: Exchanges = {"started": started, "finished": started}
-    if address := resources.find_upload_url(started, "location"):
+    seen["finished"] = seen["started"]
+    if address := resources.find_upload_url(seen["started"], "location"):
         seen["finished"] = yield Send(resources.continue_by_range(t, address, SECOND))
     seen["resumed"] = yield Send(_download(t, path, RESUMED))
     commanded: Exchange = yield Send(_put(t, f"{path}/files/{COMMANDED}", None, *X_GOOG))
@@ -293,9 +286,9 @@ def larger_uploads_to_an_environment(t: RequestBuilder) -> Steps:
         extracted=_put(t, folder, pack(BELOW, FIRST), tar, extract=True),
         unpacked=read,
         over=_put(t, folder, pack(BELOW, SECOND), tar, extract=True),
-        kept=read,
-        replaced=_put(t, folder, pack(BELOW, THIRD), tar, extract=True, overwrite=True),
-        renewed=read,
+        kept_below=read,
+        renewed=_put(t, folder, pack(BELOW, THIRD), tar, extract=True, overwrite=True),
+        new_below=read,
     )
     yield Send(t.request("DELETE", path))
     return seen

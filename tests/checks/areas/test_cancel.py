@@ -105,9 +105,9 @@ CASES = [
     case("cancel.foreground", "not_met", "crash", foreground=CRASH),
     case("cancel.settled", "met", "refused", settled=REFUSED),
     case("cancel.settled", "not_met", "dead", settled=DEAD),
-    case("cancel.keeps-result", "untestable", "never read", before=REFUSED, after=DONE),
-    case("cancel.keeps-result", "not_met", "another status", before=DONE, after=shows("cancelled")),
-    case("cancel.keeps-result", "not_met", "gone", before=DONE, after=refusal(404)),
+    case("cancel.keeps-result", "untestable", "never read", got=REFUSED, after=DONE),
+    case("cancel.keeps-result", "not_met", "another status", got=DONE, after=shows("cancelled")),
+    case("cancel.keeps-result", "not_met", "gone", got=DONE, after=refusal(404)),
     case("cancel.keeps-background-result", "not_met", "emptied", settled_before=DONE, settled_after=CANCELLED),
     case("cancel.unknown", "non_strict", "403", cancelled=refusal(403)),
 ]  # fmt: skip

@@ -105,8 +105,8 @@ CASES += [
     case("env.upload-x-goog", "not_met", "lost", commanded=NAMED, sent=WRITTEN, by_command=MISSING),
     case("env.upload-extract", "not_met", "kept as it is", extracted=WRITTEN, unpacked=MISSING),
     case("env.upload-extract", "not_met", "refused", extracted=refusal(400), unpacked=MISSING),
-    case("env.extract-overwrite", "not_met", "refused", unpacked=OLD, replaced=TAKEN, renewed=OLD),
-    case("env.extract-exists", "not_met", "replaced", unpacked=OLD, over=WRITTEN, kept=NEW),
+    case("env.extract-overwrite", "not_met", "refused", unpacked=OLD, renewed=TAKEN, new_below=OLD),
+    case("env.extract-exists", "not_met", "replaced", unpacked=OLD, over=WRITTEN, kept_below=NEW),
 ]
 
 
