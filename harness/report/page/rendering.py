@@ -72,7 +72,7 @@ def render_template(name: str, *, title: str, command: str, folder: Path | None 
 
 
 def render_values(name: str, folder: Path | None, **values: Any) -> str:
-    """What a template makes of values, without a character that a browser or an editor would obey."""
+    """Put values into a template; no character is left that a browser or an editor would obey."""
     text = _build_environment(folder).get_template(f"{name}.html.jinja").render(**values)
     return escape_unseen(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
 
