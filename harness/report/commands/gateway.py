@@ -23,6 +23,7 @@ from harness.report.json_report import (
     unanswered_record,
 )
 from harness.report.presented_result import PresentedResult
+from harness.report.screen import Line
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -102,10 +103,9 @@ class GatewayPresentation(Presentation):
             words.append(f"{finding.message}{f': {actual}' if actual else ''}")
             if finding.cure and result.outcome is Accounted.WARNED:
                 words.append(f"known fix: {fixes.write(finding.cure, finding.rule)}")
-        lines = [f"             {escape_controls(' '.join(text.split()))}" for text in dict.fromkeys(words)]
-        if len(findings) > most:
-            lines.append(f"             … and {len(findings) - most} more (-v)")
-        return "", lines
+        lines = [escape_controls(" ".join(text.split())) for text in dict.fromkeys(words)]
+        lines += [f"… and {len(findings) - most} more (-v)"] if len(findings) > most else []
+        return "", [Line(f"{'':12}{line}", hang=14) for line in lines]
 
 
 def _record_result(shown: PresentedResult, state: CollectedRun) -> dict[str, Any]:

@@ -323,7 +323,7 @@ def shown_lines(
         most = ONE_ROW - len("client → gateway    ") if brief else RELAYED_IN_FULL
         for item in relayed[:1] if brief else relayed:
             yield f"exchange {item.name}:"
-            yield from (Line(f"  {line}", Role.QUIET) for line in relayed_lines(item, display.mask, most))
+            yield from (Line(f"  {line}", Role.QUIET, hang=22) for line in relayed_lines(item, display.mask, most))
         if not brief:
             yield "the request of the client (the harness is the upstream):"
             command = curl(relayed[0].client.request, display)
