@@ -18,18 +18,9 @@ from typing import Any, Protocol
 from msgspec import Struct, field
 
 from harness.checks.capabilities import REMEDIES
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.resources import LISTED
 from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
-from harness.checks.vocabulary.runs import (
-    NOBODY,
-    find_model,
-    find_stand_in,
-    id_of,
-    open_stream,
-    poll_until_found,
-    read_whole_stream,
-    status_of,
-)
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.contract import read
 from harness.contract.judge.errors import rejects_key
@@ -233,9 +224,9 @@ def _probe_storage(ask: Probe) -> None:
     if not found:
         wrong = next(judge_output_types(ask.greeting), None)
         if wrong is None:
-            streamed = ask.perform(read_whole_stream(ask.target.create(input=HELLO, stream=True)))
+            streamed = ask.perform(runs.read_whole_stream(ask.target.create(input=HELLO, stream=True)))
             told = read(streamed).id if streamed.status in SUCCESS else None
-            looks = ask.perform(poll_until_found(ask.target, told, patient=False)) if told else []
+            looks = ask.perform(runs.poll_until_found(ask.target, told, patient=False)) if told else []
             if looks and looks[-1].status in SUCCESS:
                 ask.settle(
                     "store", True, "GET finds what a streamed create made, though a plain one returns no id"
@@ -245,7 +236,7 @@ def _probe_storage(ask: Probe) -> None:
         detail = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
         ask.settle("store", False, f"the create returned no id{detail}", lack)
         return
-    looks = ask.perform(poll_until_found(ask.target, found))
+    looks = ask.perform(runs.poll_until_found(ask.target, found))
     note = f"GET of a new interaction returned {looks[-1].status}"
     if len(looks) > 1:
         note += f" after {len(looks)} looks"
@@ -336,7 +327,7 @@ def _probe_streaming(ask: Probe) -> None:
         ask.settle("stream", streams, f"stream=true returned {answer.status} {brought}", lack)
         found = read(answer).id
         if streams and found and ask.why_lacking("store") is None:
-            ask.perform(poll_until_found(ask.target, found))  # shows whether the stream brought what is stored
+            ask.perform(runs.poll_until_found(ask.target, found))  # whether the stream brought what is stored
 
 
 def _ask_twice(ask: Probe, request: Request, is_done: Callable[[Exchange], bool], *names: str) -> Exchange | None:
@@ -350,13 +341,13 @@ _OF_BACKGROUND = ("background-slow", "event-ids", "resume", "cancel")
 
 def _probe_background(ask: Probe) -> None:
     request = ask.target.create(input=SLOW_INPUT, background=True)
-    answer = _ask_twice(ask, request, lambda answer: bool(id_of(answer)), "background", *_OF_BACKGROUND)
+    answer = _ask_twice(ask, request, lambda answer: bool(runs.id_of(answer)), "background", *_OF_BACKGROUND)
     if answer is None:
         return
-    found, status = id_of(answer), status_of(answer)
-    runs = bool(found) and status in _UNSETTLED
+    found, status = runs.id_of(answer), runs.status_of(answer)
+    begins = bool(found) and status in _UNSETTLED
     store = ask.why_lacking("store")
-    if runs and store is not None:
+    if begins and store is not None:
         ask.notes.append(
             f"background=true starts runs ({status}), but GET does not find them: "
             "checks of background runs are not tested"
@@ -364,18 +355,18 @@ def _probe_background(ask: Probe) -> None:
         ask.settle("background", False, "runs start, and GET finds none of them", store, owing_to="store")
     else:
         lack = Lack.NOT_DONE if answer.status in SUCCESS else Lack.REFUSED
-        ask.settle("background", runs, f"background=true returned {status or format_answer(answer)}", lack)
+        ask.settle("background", begins, f"background=true returned {status or format_answer(answer)}", lack)
     if not _inherits(ask, "background", *_OF_BACKGROUND):
         _look_at_a_run(ask, found)
 
 
 def _look_at_a_run(ask: Probe, found: str) -> None:
     """See whether a background run that has just begun still runs, stream it, and cancel it."""
-    parts: list[Part[Any]] = [poll_until_found(ask.target, found)]
+    parts: list[Part[Any]] = [runs.poll_until_found(ask.target, found)]
     if not _inherits(ask, "stream", "resume", "event-ids"):
         parts.append(_read_first_events(ask.target, found, ask.greeting.seconds))
     (*denied, look), *streams = ask.perform(play_each(parts))
-    over = status_of(look) not in (*_UNSETTLED, "")
+    over = runs.status_of(look) not in (*_UNSETTLED, "")
     when = "the first GET"
     if denied:
         when = f"GET {len(denied) + 1}, the first that found the run"
@@ -404,7 +395,7 @@ def _look_at_a_run(ask: Probe, found: str) -> None:
 def _read_first_events(t: RequestBuilder, found: str, pace: float) -> Part[Exchange]:
     """The first events of a stream; those after the first one are waited for as fits the pace of the target."""
     # Seconds for the first events of a stream, which may never end; none within that is no answer.
-    stream = yield from open_stream(t, found, timeout=min(t.wait, 10.0))
+    stream = yield from runs.open_stream(t, found, timeout=min(t.wait, 10.0))
     yield Read(stream, 1)
     stream.hurry(max(_MORE_SECONDS, _PACE * pace))
     yield Read(stream, 5)
@@ -442,16 +433,16 @@ def _probe_agents(ask: Probe) -> None:
         if answer is None:
             return
         first = first or answer
-        if status_of(answer):
+        if runs.status_of(answer):
             break
     else:
         ask.settle("agents", False, f"agent {agent!r} did not run{_describe_refusal(first)}")
         return
-    if find_model(answer):
-        control = ask.ask(ask.target.create({**fields, "agent": NOBODY}), "agents")
+    if runs.find_model(answer):
+        control = ask.ask(ask.target.create({**fields, "agent": runs.NOBODY}), "agents")
         if control is None:
             return
-        if model := find_stand_in(answer, control):
+        if model := runs.find_stand_in(answer, control):
             note = f"the model {model!r} ran agent {agent!r}, as it runs an agent that does not exist"
             ask.settle("agents", False, note, Lack.NOT_DONE)
             return

@@ -13,14 +13,7 @@ from typing import Any
 from harness.checks.areas.agents import environment_of
 from harness.checks.areas.inputs import MEDIA
 from harness.checks.areas.tools import QUESTION, first_call, result_of
-from harness.checks.vocabulary.runs import (
-    LONG,
-    need_id,
-    poll_until_found,
-    poll_until_settled,
-    read_to_a_cursor,
-    read_whole_stream,
-)
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.shared import FORCED, UNKNOWN_ID, WEATHER
 from harness.checks.vocabulary.streams import last_cursor, stream_id
 from harness.contract.requests import RequestBuilder
@@ -35,8 +28,8 @@ from harness.wire import Exchange, LiveStream
 def lifecycle(t: RequestBuilder) -> Steps:
     """Create, read, delete, and read again what is deleted."""
     created: Exchange = yield Send(t.create(input="Say hi."))
-    found = need_id(created)
-    read = yield from poll_until_found(t, found)
+    found = runs.need_id(created)
+    read = yield from runs.poll_until_found(t, found)
     deleted = yield Send(t.delete(found))
     return {"created": created, "read": read, "deleted": deleted, "gone": (yield Send(t.get(found)))}
 
@@ -45,43 +38,43 @@ def lifecycle(t: RequestBuilder) -> Steps:
 def background(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled."""
     created: Exchange = yield Send(t.create(input="Say hi.", background=True))
-    return {"created": created, "polled": (yield from poll_until_settled(t, need_id(created)))}
+    return {"created": created, "polled": (yield from runs.poll_until_settled(t, runs.need_id(created)))}
 
 
 @exercise(requests=4, interactions=1)
 def cancel(t: RequestBuilder) -> Steps:
     """A background run that is cancelled while it works."""
-    created: Exchange = yield Send(t.create(input=LONG, background=True))
-    found = need_id(created)
+    created: Exchange = yield Send(t.create(input=runs.LONG, background=True))
+    found = runs.need_id(created)
     cancelled = yield Send(t.cancel(found))
-    return {"created": created, "cancelled": cancelled, "polled": (yield from poll_until_settled(t, found))}
+    return {"created": created, "cancelled": cancelled, "polled": (yield from runs.poll_until_settled(t, found))}
 
 
 @exercise(requests=2, interactions=2)
 def streaming(t: RequestBuilder) -> Steps:
     """A stream of text, and one with a summary of its thoughts."""
-    plain = yield from read_whole_stream(t.create(input="Count to twenty in words.", stream=True))
+    plain = yield from runs.read_whole_stream(t.create(input="Count to twenty in words.", stream=True))
     thinking = {"thinking_level": "low", "thinking_summaries": "auto"}
     body = {"input": "What is 17 times 23?", "generation_config": thinking, "stream": True}
-    return {"plain": plain, "thought": (yield from read_whole_stream(t.create(body)))}
+    return {"plain": plain, "thought": (yield from runs.read_whole_stream(t.create(body)))}
 
 
 @exercise(requests=4, interactions=1)
 def resume(t: RequestBuilder) -> Steps:
     """A background stream that is left after some events, resumed there, and read again from its start."""
     stream: LiveStream = yield Open(t.create(input="Count to twenty in words.", background=True, stream=True))
-    had = yield from read_to_a_cursor(stream, 3, most=40)  # it reads on until one of the events has a cursor
+    had = yield from runs.read_to_a_cursor(stream, 3, most=40)  # until one of the events has a cursor
     left: Exchange = yield Close(stream)
     found, cursor = stream_id(had), last_cursor(had)
     if not found or cursor is None:
         return {"left": left}
-    rest = yield from read_whole_stream(t.get(found, stream=True, last_event_id=cursor))
-    polled = yield from poll_until_settled(t, found)
+    rest = yield from runs.read_whole_stream(t.get(found, stream=True, last_event_id=cursor))
+    polled = yield from runs.poll_until_settled(t, found)
     return {
         "left": left,
         "rest": rest,
         "polled": polled,
-        "all": (yield from read_whole_stream(t.get(found, stream=True))),
+        "all": (yield from runs.read_whole_stream(t.get(found, stream=True))),
     }
 
 
@@ -89,9 +82,9 @@ def resume(t: RequestBuilder) -> Steps:
 def chaining(t: RequestBuilder) -> Steps:
     """A conversation of three turns, the last of them streamed."""
     first: Exchange = yield Send(t.create(input="My name is Ada."))
-    second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=need_id(first)))
-    third = yield from read_whole_stream(
-        t.create(input="Spell it.", previous_interaction_id=need_id(second), stream=True)
+    second: Exchange = yield Send(t.create(input="What is my name?", previous_interaction_id=runs.need_id(first)))
+    third = yield from runs.read_whole_stream(
+        t.create(input="Spell it.", previous_interaction_id=runs.need_id(second), stream=True)
     )
     return {"first": first, "second": second, "third": third}
 
@@ -100,9 +93,13 @@ def chaining(t: RequestBuilder) -> Steps:
 def tools(t: RequestBuilder) -> Steps:
     """A forced function call, the turn with its result, and a call that is streamed."""
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
-    turn = {"input": [result_of(first_call(asked))], "tools": [WEATHER], "previous_interaction_id": need_id(asked)}
+    turn = {
+        "input": [result_of(first_call(asked))],
+        "tools": [WEATHER],
+        "previous_interaction_id": runs.need_id(asked),
+    }
     answered = yield Send(t.create(turn))
-    streamed = yield from read_whole_stream(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
+    streamed = yield from runs.read_whole_stream(t.create(input=QUESTION, tools=[WEATHER], stream=True, **FORCED))
     return {"asked": asked, "answered": answered, "streamed": streamed}
 
 
@@ -111,11 +108,11 @@ def agent(t: RequestBuilder) -> Steps:
     """An agent's run in a fresh environment, and a second turn in the same one."""
     body = {"agent": t.agent, "input": "Say hi.", "environment": "remote", "background": True}
     created: Exchange = yield Send(t.create(body))
-    found = need_id(created)
-    polled = yield from poll_until_settled(t, found)
+    found = runs.need_id(created)
+    polled = yield from runs.poll_until_settled(t, found)
     turn = {**body, "previous_interaction_id": found, "environment": environment_of(polled[-1]) or "remote"}
     chained: Exchange = yield Send(t.create(turn))
-    again = yield from poll_until_settled(t, need_id(chained))
+    again = yield from runs.poll_until_settled(t, runs.need_id(chained))
     return {"created": created, "polled": polled, "chained": chained, "again": again}
 
 
@@ -134,9 +131,9 @@ def errors(t: RequestBuilder) -> Steps:
 def waiting(t: RequestBuilder) -> Steps:
     """A background run that calls a function: polled, streamed, and given the result."""
     created: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], background=True, **FORCED))
-    found = need_id(created)
-    polled = yield from poll_until_settled(t, found)
-    streamed = yield from read_whole_stream(t.get(found, stream=True))
+    found = runs.need_id(created)
+    polled = yield from runs.poll_until_settled(t, found)
+    streamed = yield from runs.read_whole_stream(t.get(found, stream=True))
     turn = {"input": [result_of(first_call(polled[-1]))], "tools": [WEATHER], "previous_interaction_id": found}
     return {"created": created, "polled": polled, "streamed": streamed, "answered": (yield Send(t.create(turn)))}
 
@@ -167,7 +164,7 @@ def limits(t: RequestBuilder) -> Steps:
 def inputs(t: RequestBuilder) -> Steps:
     """One create with a text, an image, audio, a video and a document, and a GET of it."""
     created: Exchange = yield Send(t.create(input=[{"type": "user_input", "content": [_SAY_HI, *MEDIA.values()]}]))
-    return {"created": created, "read": (yield from poll_until_found(t, need_id(created)))}
+    return {"created": created, "read": (yield from runs.poll_until_found(t, runs.need_id(created)))}
 
 
 _SAY_HI = {"type": "text", "text": "Say hi."}

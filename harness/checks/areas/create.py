@@ -292,18 +292,14 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=10, interactions=7, uses=MODES)
+@exercise(requests=11, interactions=8, uses=MODES)
 def a_json_answer(t: RequestBuilder) -> Steps:
-    """A create that requests JSON by a schema, in each mode."""
+    """A create that requests JSON by a schema, in each mode, and by the only schema of a `listed` format."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
-    return {"formatted": formatted, "modes": (yield from repeat_in_each_mode(t, body, formatted))}
-
-
-@exercise(requests=1, interactions=1)
-def a_json_answer_by_a_list(t: RequestBuilder) -> Steps:
-    """The same format, as the only one of a list."""
-    return {"formatted": (yield Send(t.create(input="Any word.", response_format=[JSON_FORMAT])))}
+    modes = yield from repeat_in_each_mode(t, body, formatted)
+    listed = yield Send(t.create({**body, "response_format": [JSON_FORMAT]}))
+    return {"formatted": formatted, "modes": modes, "listed": listed}
 
 
 def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from harness.checks.vocabulary.expect import finding, interaction_in
 from harness.contract.data.json_parse import as_object
 from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps
+from harness.kit.actions import Steps, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
@@ -37,22 +37,13 @@ QUESTIONS: dict[str, dict[str, Any]] = {
 _LEVEL = re.compile(r"[0-9]{1,9}")
 
 
-@exercise(requests=1)
+@exercise(requests=3)
 def a_decision(t: RequestBuilder) -> Steps:
-    """One question of every kind about one text."""
-    body = {"model": MODEL, "input": INPUT, "questions": QUESTIONS}
-    return {"decided": (yield Send(t.request("POST", "decisions", body)))}
-
-
-@exercise(requests=2)
-def decisions_that_cannot_be(t: RequestBuilder) -> Steps:
-    """A choice of one option, and no question at all."""
+    """One question of every kind about one text; then a choice of one option, and no question at all."""
     alone = {**QUESTIONS["topic"], "criteria": {"shop": "A purchase."}}
-    seen: Exchanges = {}
-    for name, questions in (("alone", {"topic": alone}), ("empty", {})):
-        body = {"model": MODEL, "input": INPUT, "questions": questions}
-        seen[name] = yield Send(t.request("POST", "decisions", body))
-    return seen
+    several: dict[str, Any] = {"decided": QUESTIONS, "alone": {"topic": alone}, "empty": {}}
+    bodies = {name: {"model": MODEL, "input": INPUT, "questions": asked} for name, asked in several.items()}
+    return (yield from send_each(**{name: t.request("POST", "decisions", body) for name, body in bodies.items()}))
 
 
 def are_answered(decided: Exchange) -> Iterator[Finding]:

@@ -10,16 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.modes import send_refused
-from harness.checks.vocabulary.runs import (
-    id_of,
-    look_later,
-    poll_after_streams,
-    poll_until_found,
-    poll_until_gone,
-    read_whole_stream,
-)
 from harness.checks.vocabulary.streams import events_in, is_stream, last_cursor, stream_id
 from harness.contract import PROTOCOL
 from harness.contract.judge.replies import is_refused_in_stream
@@ -49,11 +42,11 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     """
     seen: Exchanges = yield from send_each(created=t.create(input=HELLO), second=t.create(input=HELLO))
     seen["creates"] = [seen["created"], seen["second"]]
-    found, another = id_of(seen["created"]), id_of(seen["second"])
+    found, another = runs.id_of(seen["created"]), runs.id_of(seen["second"])
     if not found:
         reason = f"{format_request(seen['created'])} returned no id: {format_answer(seen['created'])}"
         return stop_exercise({**seen, "answers": all_of(seen)}, reason)
-    seen["reads"] = yield from poll_until_found(t, found)
+    seen["reads"] = yield from runs.poll_until_found(t, found)
     # as the SDK reads
     asked = t.request(
         "GET",
@@ -72,8 +65,8 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen["deleted"] = yield Send(t.delete(found))
     seen["third"] = yield Send(t.create(input=HELLO))
     seen["creates"].append(seen["third"])
-    seen["other"] = (yield from poll_until_found(t, another))[-1] if another else seen["second"]
-    seen["gone"] = yield from poll_until_gone(t, found)
+    seen["other"] = (yield from runs.poll_until_found(t, another))[-1] if another else seen["second"]
+    seen["gone"] = yield from runs.poll_until_gone(t, found)
     asked_again = send_each(
         gone_stream=t.get(found, stream=True),
         gone_input=t.get(found, include_input=True),
@@ -81,7 +74,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         gone_cancel=t.cancel(found),
     )
     # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back.
-    later = look_later(t, found, 0.8)
+    later = runs.look_later(t, found, 0.8)
     chained = send_refused(t, {"input": HELLO, "previous_interaction_id": found})
     parts = (asked_again, chained, later, _delete_a_streamed_one(t))
     answers, seen["chained"], seen["later"], streamed = yield from play_each(parts)
@@ -97,12 +90,12 @@ def _delete_a_streamed_one(t: RequestBuilder) -> Part[Exchanges]:
     seen: Exchanges = {"streamed_deleted": None, "streamed_gone": [], "streamed_gone_stream": None}
     called = {"tools": [WEATHER], **FORCED} if "functions" in t.capabilities else {}
     create = t.create(input=HELLO, stream=True, **called)
-    streamed = (yield from read_whole_stream(create)) if "stream" in t.capabilities else None
+    streamed = (yield from runs.read_whole_stream(create)) if "stream" in t.capabilities else None
     found = _told_id(streamed) if streamed is not None else ""
     if found:
-        yield from poll_until_found(t, found)
+        yield from runs.poll_until_found(t, found)
         seen["streamed_deleted"] = yield Send(t.delete(found))
-        seen["streamed_gone"] = yield from poll_until_gone(t, found)
+        seen["streamed_gone"] = yield from runs.poll_until_gone(t, found)
         token = last_cursor(events_in(streamed)[:1]) if streamed is not None else None
         seen["streamed_gone_stream"] = yield Send(t.get(found, stream=True, last_event_id=token))
     return seen
@@ -162,21 +155,21 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 def streams_of_all_kinds(t: RequestBuilder) -> Steps:
     """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
     for words in (SPELLED, SPELLED, HELLO):  # two refusals may be about the letters, which streams have no part in
-        text = yield from read_whole_stream(t.create(input=words, stream=True))
+        text = yield from runs.read_whole_stream(t.create(input=words, stream=True))
         if text.status not in range(400, 500):
             break
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
         body = {**body, "input": words} if name == "background" else body
-        answers[name] = yield from read_whole_stream(t.create(body, stream=True))
+        answers[name] = yield from runs.read_whole_stream(t.create(body, stream=True))
     ids = {name: told for name, answer in answers.items() if (told := _told_id(answer))}
     by_id = {told: answers[name] for name, told in ids.items()}
-    shown = dict(zip(by_id, (yield from poll_after_streams(t, by_id)), strict=True))
+    shown = dict(zip(by_id, (yield from runs.poll_after_streams(t, by_id)), strict=True))
     stored = {name: shown[told] for name, told in ids.items()}
     found = _told_id(text)
-    replay = (yield from read_whole_stream(t.get(found, stream=True))) if found else None
+    replay = (yield from runs.read_whole_stream(t.get(found, stream=True))) if found else None
     if replay is not None and is_stream(replay) and (thoughtful := _told_id(answers["thought"])):
-        yield from read_whole_stream(t.get(thoughtful, stream=True))  # every run compares it with the first
+        yield from runs.read_whole_stream(t.get(thoughtful, stream=True))  # every run compares it with the first
     streams = {name: answer for name, answer in answers.items() if is_stream(answer)}
     begun = answers["background"]
     is_left = begun.ending.by is By.LIMIT and is_stream(begun)
