@@ -11,8 +11,9 @@ import hashlib
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, ValidationError, convert
 
 from harness.cassette.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
@@ -29,12 +30,37 @@ NO_ANSWER = 0
 
 _STATUSES = range(200, 1000)
 """What a status line may say; above 599 it is invalid, but servers send it, and a recording keeps it."""
-_EXTENSION_KEYS = (
-    "v", "framing", "length", "pieces", "unit", "approximate", "coding", "size", "sha256", "end",
-)  # fmt: skip
 _NO_ADDRESS = re.compile(r"[\x00-\x20\x7f]")
 """Characters that end an address on its way (RFC 9112, 3)."""
 _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
+_Count = Annotated[int, Meta(ge=0)]
+
+
+class _End(Struct):
+    """How a response ended; a reader that knows only `how` can still tell whether the body was complete."""
+
+    how: How
+    by: By = By.SERVER
+    at: At = At.IN_BODY
+    declared: _Count | None = None
+    sent: _Count | None = None
+    detail: str = ""
+    after_us: _Count = 0
+
+
+class _Extension(Struct):
+    """The fields of `x-stream`."""
+
+    v: int
+    framing: Literal["length", "chunked", "close"]
+    size: int
+    end: _End
+    length: _Count | None = None
+    pieces: str | int = ""
+    unit: Unit = Unit.PIECE
+    approximate: bool = False
+    coding: str = ""
+    sha256: str = ""
 
 
 def as_entry(recording: Recording) -> dict[str, Any]:
@@ -104,7 +130,7 @@ def replace_halves(entry: Mapping[str, Any], recording: Recording) -> dict[str, 
 def from_entry(entry: Mapping[str, Any]) -> Recording:
     """Read the recording of one entry. Raises FieldError saying what is wrong and what belongs there."""
     asked, came = _read_mapping(entry, "request"), _read_mapping(entry, "response")
-    refuse_unknown(asked, _REQUEST_KEYS, "request", "request")
+    _refuse_unknown(asked, _REQUEST_KEYS, "request", "request")
     if missing := [name for name in _REQUEST_KEYS if name not in asked]:
         raise FieldError(f"request lacks {', '.join(missing)}: write it, or vcrpy cannot load the file", "request")
     uri = asked.get("uri")
@@ -161,37 +187,37 @@ def _check_head(recording: Recording) -> None:
         raise FieldError(message, "response", "status", "message")
 
 
-def _as_recorded(plain: Recording, extension: object) -> Recording:
+def _as_recorded(plain: Recording, written: Any) -> Recording:
     """Add the extension's pieces, framing and ending; if the body was edited since, the pieces are a guess."""
-    if not isinstance(extension, Mapping):
-        raise FieldError(f"response.{KEY}={extension!r} is not a mapping: delete it or record again")
-    if extension.get("v") != VERSION:
-        message = f"response.{KEY}.v={extension.get('v')!r}: this release reads version {VERSION}"
-        raise FieldError(message, "v")
-    refuse_unknown(extension, _EXTENSION_KEYS, f"response.{KEY}")
-    unit = extension.get("unit", Unit.PIECE)
-    if unit not in list(Unit):
-        raise FieldError(f"unit={unit!r} is not one of {', '.join(Unit)}", "unit")
+    if isinstance(written, Mapping):
+        _refuse_unknown(written, _Extension.__struct_fields__, f"response.{KEY}")
+    if isinstance(written, Mapping) and isinstance(written.get("end"), Mapping):
+        _refuse_unknown(written["end"], _End.__struct_fields__, "end", "end")
     try:
-        pieces = unpack(str(extension.get("pieces", "")))
+        extension = convert(written, _Extension)
+    except ValidationError as wrong:
+        why, _, where = str(wrong).partition(" - at `$")
+        place = [name for name in where.rstrip("`").split(".") if name]
+        raise FieldError(f"{'.'.join(place) or KEY}: {why[0].lower()}{why[1:]}", *place) from None
+    if extension.v != VERSION:
+        raise FieldError(f"response.{KEY}.v={extension.v}: this release reads version {VERSION}", "v")
+    try:
+        pieces = unpack(str(extension.pieces))
     except ValueError as wrong:
         raise FieldError(str(wrong), "pieces") from None
-    size = extension.get("size")
+    size, end, length = extension.size, extension.end, extension.length
     if size != pieces.total:
         raise FieldError(f"size={size!r} but the pieces add up to {pieces.total} bytes: record it again", "size")
-    ending, wait = ending_from_data(extension.get("end"))
-    framing = framing_from_data(extension)
-    if isinstance(framing, Length) and framing.size < pieces.total:
-        message = f"length={framing.size} but the body has {pieces.total} bytes: a longer one is never sent"
-        raise FieldError(message, "length")
-    coding = str(extension.get("coding", ""))
-    if hashlib.sha256(plain.body).hexdigest() == extension.get("sha256") and pieces.total == len(plain.body):
-        approximate = extension.get("approximate") is True
-        return replace(
-            plain, pieces=pieces, framing=framing, ending=ending, wait=wait, unit=Unit(unit),
-            approximate=approximate, coding=coding,
-        )  # fmt: skip
-    known = replace(plain, framing=framing, ending=ending, wait=wait, coding=coding)
+    framing: Framing = Chunked() if extension.framing == "chunked" else UntilClose()
+    if extension.framing == "length":
+        if length is None or length < pieces.total:
+            message = f"length={length} but the body has {pieces.total} bytes: write what Content-Length promised"
+            raise FieldError(message, "length")
+        framing = Length(length)
+    ending = Ending(by=end.by, how=end.how, at=end.at, declared=end.declared, sent=end.sent, detail=end.detail)
+    known = replace(plain, framing=framing, ending=ending, wait=end.after_us, coding=extension.coding)
+    if hashlib.sha256(plain.body).hexdigest() == extension.sha256 and pieces.total == len(plain.body):
+        return replace(known, pieces=pieces, unit=extension.unit, approximate=extension.approximate)
     return known.with_body(plain.body, _guess(plain, pieces.waits), before=pieces.total)
 
 
@@ -271,60 +297,7 @@ def _read_bytes(value: object, *place: str) -> bytes:
     raise FieldError(f"{'.'.join(place)} is {kind}: a body is text or !!binary", *place)
 
 
-# Read endings and framings. A reader that knows only `how` can still tell whether the body was complete.
-
-
-_Member = TypeVar("_Member", bound=StrEnum)
-_FIELDS = ("how", "by", "at", "declared", "sent", "detail", "after_us")
-
-
-def ending_from_data(data: object) -> tuple[Ending, int]:
-    """The ending and its wait in microseconds. Raises FieldError."""
-    if not isinstance(data, Mapping):
-        raise FieldError(f"end={data!r} is not a mapping: write at least `end: {{how: complete}}`", "end")
-    refuse_unknown(data, _FIELDS, "end", "end")
-    ending = Ending(
-        by=_read_member(By, data, "by", By.SERVER),
-        how=_read_member(How, data, "how", None),
-        at=_read_member(At, data, "at", At.IN_BODY),
-        declared=_count(data, "declared", "end"),
-        sent=_count(data, "sent", "end"),
-        detail=str(data.get("detail", "")),
-    )
-    return ending, _count(data, "after_us", "end") or 0
-
-
-def framing_from_data(data: Mapping[str, Any]) -> Framing:
-    """The framing of an `x-stream` mapping. Raises FieldError."""
-    kind = data.get("framing")
-    if kind == "length":
-        size = _count(data, "length")
-        if size is None:
-            raise FieldError(
-                "framing is 'length' but no length is given: write what Content-Length promised", "framing"
-            )
-        return Length(size)
-    if kind not in ("chunked", "close"):
-        raise FieldError(f"framing={kind!r} is not one of chunked, length, close", "framing")
-    return Chunked() if kind == "chunked" else UntilClose()
-
-
-def _read_member(kind: type[_Member], data: Mapping[str, Any], name: str, default: _Member | None) -> _Member:
-    value = data.get(name, default)
-    if value not in list(kind):
-        raise FieldError(f"end.{name}={value!r} is not one of {', '.join(kind)}", "end", name)
-    return kind(value)
-
-
-def _count(data: Mapping[str, Any], name: str, *place: str) -> int | None:
-    value = data.get(name)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-        message = f"{name}={value!r} is not a number of bytes or microseconds: write 0 or more"
-        raise FieldError(message, *place, name)
-    return value
-
-
-def refuse_unknown(data: Mapping[str, Any], known: Collection[str], name: str, *place: str) -> None:
+def _refuse_unknown(data: Mapping[str, Any], known: Collection[str], name: str, *place: str) -> None:
     """Raise FieldError for a field of `data`, called `name` and found at `place`, that is not among the known."""
     for field in data:
         if field not in known:
