@@ -11,7 +11,7 @@ import base64
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -43,13 +43,17 @@ class Journal:
 
     def append(self, recording: Recording) -> None:
         """Append a recording; when this returns, it is on disk."""
-        line = _line_of(recording)
+        line = f"- {flow(as_entry(recording))}\n".encode("ascii")
         if self._file is None:
             if os.path.lexists(self.path):
                 raise CassetteError(
                     f"{self.path} exists: another recorder is at work, or one was killed; move it away"
                 )
-            self._file = self._replace([line])  # with its first entry: a cassette without one is not valid
+            metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
+            head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
+            # With its first entry: a cassette without one is not valid.
+            replace_file(self.path, head + _SHOWN + line, like=self._of)
+            self._file = self._open()
             return
         file = self._file
         at = file.seek(0, os.SEEK_END)
@@ -64,19 +68,6 @@ class Journal:
             raise
         file.seek(at)
         self._write(file, _SHOWN)
-
-    def rewrite(self, recordings: Sequence[Recording]) -> None:
-        """Replace all entries, of which there is at least one; readers see either the old ones or the new ones."""
-        new = self._replace(map(_line_of, recordings))
-        if self._file is not None:
-            self._file.close()
-        self._file = new
-
-    def _replace(self, lines: Iterable[bytes]) -> IO[bytes]:
-        metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
-        head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
-        replace_file(self.path, [head, *(_SHOWN + line for line in lines)], like=self._of)
-        return self._open()
 
     def _open(self) -> IO[bytes]:
         file = open_lock(self.path)
@@ -94,10 +85,6 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
-
-
-def _line_of(recording: Recording) -> bytes:
-    return f"- {flow(as_entry(recording))}\n".encode("ascii")
 
 
 def lock(file: IO[bytes], path: Path) -> None:

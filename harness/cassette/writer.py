@@ -165,11 +165,11 @@ class CassetteFile:
                 journal.close()
                 self._part.unlink(missing_ok=True)
                 return
+            has_secrets = self._hide_late()
             try:
-                self._hide_late(journal)
                 self._save()
             except OSError as wrong:
-                if not self._entries:  # what was written while recording is a cassette, and takes no more room
+                if not (self._entries or has_secrets):  # the part file is a cassette, and takes no more room
                     self._part.replace(self.path)
                     self.remarks.append(
                         f"{self.path} has the layout of a part file; it cannot be rewritten: {wrong.strerror}"
@@ -178,6 +178,7 @@ class CassetteFile:
                 raise CassetteError(
                     f"{self.path} cannot be written: {wrong.strerror}. What was recorded is in {self._part}, "
                     "a cassette, too: make room and move it there"
+                    + (f"; `harness redact {self._part}` hides secrets in it" if has_secrets else "")
                 ) from None
             finally:
                 journal.close()
@@ -300,23 +301,14 @@ class CassetteFile:
             raise CassetteError(f"{what} cannot be written to {self._part}: {wrong.strerror}") from None
         self._bytes += size
 
-    def _hide_late(self, journal: Journal) -> None:
-        """Remove secrets that a later exchange named from earlier recordings, and from the journal."""
+    def _hide_late(self) -> bool:
+        """Remove secrets that a later exchange named from earlier recordings; return whether there were any."""
         old = self._recordings[len(self._entries) :]
         if self.redactor is None or self.redactor.learned == self._known or len(old) == 1:
-            return
+            return False
         new = [self.redactor.redact(recording) for recording in old]
-        if new == old:
-            return
         self._recordings[len(self._entries) :] = new
-        try:
-            journal.rewrite(new)
-        except (OSError, CassetteError) as wrong:
-            reason = wrong.strerror if isinstance(wrong, OSError) else wrong
-            self.remarks.append(
-                f"{self._part} may hold secrets that were recognized too late to rewrite it ({reason}): "
-                f"look into it with `harness verify --secrets {self._part}`"
-            )
+        return new != old
 
 
 def _put_aside(part: Path) -> Path | None:

@@ -101,10 +101,6 @@ class FileUse:
     """By test, the fingerprints of the recordings that it recorded or replayed."""
     passed: set[str] = field(default_factory=set)
 
-    def list_others(self, test: str) -> list[str]:
-        """The other tests that use it."""
-        return [other for other in dict.fromkeys([*self.collected, *self.used]) if other != test]
-
 
 class MarkerOptions(TypedDict, total=False):
     """The options of the marker; the path may also be its only argument without a name."""
@@ -265,7 +261,7 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         folder = Path(request.getfixturevalue("vcr_cassette_dir"))
     path, is_own = _choose_path(request.node, named, Path(str(config.get("cassette_library_dir") or folder)))
     use = find_uses(request.config)[path.resolve()]
-    others = use.list_others(test)
+    others = [other for other in dict.fromkeys([*use.collected, *use.used]) if other != test]
     if others and named is None and mode in _RECORDING:
         raise UsageFault(
             f"{path} would be the recording of {others[0]}, too: name another file for one of them with "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -138,18 +138,14 @@ class _Aside:
     def deserialize(self, text: str) -> Any:
         data = self._serializer.deserialize(text)
         if isinstance(data, dict):
-            self.drops += _find_drops(data)
             self.found.append(data.pop("metadata", None))
+            for entry in data.get("interactions") or ():
+                came = entry.get("response") if isinstance(entry, dict) else None
+                # An entry without `x-stream` has no dropped stream.
+                if isinstance(came, dict) and KEY in came and not (recording := from_entry(entry)).complete:
+                    asked = f"{recording.request.method} {recording.request.target}"
+                    drop = f"{asked} was dropped when it was recorded ({recording.ending.words})"
+                    self.drops.append(drop)
         else:
             self.found.append(None)
         return data
-
-
-def _find_drops(data: Any) -> Iterator[str]:
-    """Yield a sentence for each dropped stream of a parsed file. An entry without `x-stream` has none."""
-    entries = data.get("interactions") if isinstance(data, dict) else None
-    for entry in entries if isinstance(entries, list) else ():
-        came = entry.get("response") if isinstance(entry, dict) else None
-        if isinstance(came, dict) and KEY in came and not (recording := from_entry(entry)).complete:
-            asked = f"{recording.request.method} {recording.request.target}"
-            yield f"{asked} was dropped when it was recorded ({recording.ending.words})"

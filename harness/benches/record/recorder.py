@@ -133,8 +133,9 @@ class Recorder:
             "hear": hear,
         }
         self._window = window
-        self._adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
-        made = provenance or (provenance_of(target, api, ca_file=ca_file) if self._adds else None)
+        self.adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
+        """Whether anything can be recorded, given the mode and the existing file."""
+        made = provenance or (provenance_of(target, api, ca_file=ca_file) if self.adds else None)
         self._file = CassetteFile(
             path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, like=like
         )
@@ -149,7 +150,7 @@ class Recorder:
         self.summary = Summary(str(path), mode)
 
     def __enter__(self) -> Recorder:
-        if self._adds:
+        if self.adds:
             prepare_folder(self._path.parent)
         with ExitStack() as stack:
             window, waiting = self._window, dict[str, Any]()
@@ -157,7 +158,7 @@ class Recorder:
             stack.enter_context(self._file)
             stack.callback(self._discard_unless_answered)
             stack.callback(self._writer.shutdown)
-            if not self._adds:
+            if not self.adds:
                 self._player = Player(load(self._path).recordings, self._protocol)
                 player = self._player if window is None else _behind(window, self._player)
                 self.url = stack.enter_context(ServerThread(player, **self._address, hear=self._hear)).url
@@ -176,11 +177,6 @@ class Recorder:
             self.summary.interrupted = str(self._file.interrupted or "")
             self._stack = stack.pop_all()
         return self
-
-    @property
-    def only_plays(self) -> bool:
-        """Whether nothing can be recorded, given the mode and the existing file."""
-        return not self._adds
 
     def _listen(self, stack: ExitStack, address: dict[str, Any]) -> str:
         """Start the tap and return its URL."""

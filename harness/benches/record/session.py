@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -264,11 +264,15 @@ class RecordingSession:
                 yield Recorded(scenario.name, ScenarioState.STOPPED, NOT_BEGUN)
                 continue
             self.hear(Begun(scenario.name, ahead.index(scenario.name) + 1, len(ahead)))
-            with self._open_fresh(scenario.name) as fresh:
+            fresh = self.folder / f".{scenario.name}.new.yaml"
+            try:
                 result = self._record(scenario, fresh)
                 yield result
                 if result.state is ScenarioState.RECORDED:
                     replace_file(self._locate(scenario.name), fresh.read_bytes())
+            finally:
+                for left in self.folder.glob(f".{scenario.name}.new.*"):  # of a killed session, too
+                    left.unlink()
             if result.state is ScenarioState.STOPPED:
                 stopped = True
             elif result.state in _DONE:
@@ -279,15 +283,6 @@ class RecordingSession:
 
     def _locate(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"
-
-    @contextmanager
-    def _open_fresh(self, name: str) -> Iterator[Path]:
-        """The path for a new recording; afterwards its files are deleted, and those that a killed session left."""
-        try:
-            yield self.folder / f".{name}.new.yaml"
-        finally:
-            for left in self.folder.glob(f".{name}.new.*"):
-                left.unlink()
 
     # One scenario.
 

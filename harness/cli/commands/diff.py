@@ -86,7 +86,19 @@ def run(words: Sequence[str]) -> int:
             as_json=arguments.json,
         )
     arguments.refuse(("same_target",), "applies to reports: remove it")
-    before, newer, embedded = _choose_sides(arguments)
+    if len(arguments.paths) != 2:
+        raise UsageFault(
+            f"one recording too many: {arguments.paths[2]!r} (only reports can be more than two)"
+            if len(arguments.paths) > 2
+            else "name the newer recording, too: harness diff A B"
+        )
+    before, newer = Path(arguments.paths[0]), arguments.paths[1]
+    embedded = newer == _EMBEDDED  # whatever a folder holds: a file of this name is `./emulator`
+    for path in (before,) if embedded else (before, Path(newer)):
+        if not path.exists():
+            raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")
+    if arguments.platform and not embedded:
+        raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
     from harness.benches.record.diff import diff_paths
     from harness.report.recordings import (
         drift_lines,
@@ -111,23 +123,6 @@ def run(words: Sequence[str]) -> int:
             say_masked(line)
     files.write(lambda _: render_drifts(drifts, before=older, after=newer))
     return exit_of_drifts(drifts)
-
-
-def _choose_sides(arguments: DiffArguments) -> tuple[Path, str, bool]:
-    """The older recording, the newer one, and whether that is what the emulator answers. Raises UsageFault."""
-    if len(arguments.paths) == 1:
-        raise UsageFault("name the newer recording, too: harness diff A B")
-    if len(arguments.paths) > 2:
-        raise UsageFault(f"one recording too many: {arguments.paths[2]!r} (only reports can be more than two)")
-    older, newer = arguments.paths
-    before, after = Path(older), Path(newer)
-    embedded = newer == _EMBEDDED  # whatever a folder holds: a file of this name is `./emulator`
-    for path in (before,) if embedded else (before, after):
-        if not path.exists():
-            raise UsageFault(f"no file or folder {str(path)!r}: {MISSING}")
-    if arguments.platform and not embedded:
-        raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
-    return before, newer, embedded
 
 
 def _print_as_text(arguments: DiffArguments) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,22 +151,6 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
     return structs.replace(resolved, api=api)
 
 
-def _describe_cost(session: RecordingSession, ahead: Sequence[Scenario]) -> Iterator[str]:
-    """The content of the recording, and the largest number of requests that it takes."""
-    for scenario in ahead:
-        yield f"  {scenario.name:<10} {scenario.shows}"
-    estimate = sum(scenario.exercise.requests for scenario in ahead)
-    creates = sum(scenario.exercise.interactions for scenario in ahead)
-    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
-    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
-    cost += f", at most {format_count(session.budget, 'request')}"
-    yield f"{cost}; target {session.target.info.url} ({session.provenance.target})"
-    if not session.target.info.secrets:
-        yield "no key is sent: GEMINI_API_KEY is not set and --api-key is missing"
-    if session.budget < estimate:
-        yield "this limit is too low: the session will stop early"
-
-
 def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
     """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
     if session.provenance.target == "live" and not session.target.info.secrets:
@@ -174,8 +158,19 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
             f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
         )
     ahead = session.waiting(scenarios)
-    session.budget = session.budget or sum(scenario.exercise.requests for scenario in ahead) * _AMPLE
-    for line in _describe_cost(session, ahead):
+    estimate = sum(scenario.exercise.requests for scenario in ahead)
+    session.budget = session.budget or estimate * _AMPLE
+    creates = sum(scenario.exercise.interactions for scenario in ahead)
+    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
+    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
+    cost += f", at most {format_count(session.budget, 'request')}"
+    lines = [f"  {scenario.name:<10} {scenario.shows}" for scenario in ahead]
+    lines.append(f"{cost}; target {session.target.info.url} ({session.provenance.target})")
+    if not session.target.info.secrets:
+        lines.append("no key is sent: GEMINI_API_KEY is not set and --api-key is missing")
+    if session.budget < estimate:
+        lines.append("this limit is too low: the session will stop early")
+    for line in lines:
         say(line, to_errors=arguments.json)
     if arguments.max_requests:
         return
@@ -252,6 +247,11 @@ def run(words: Sequence[str]) -> int:
     granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))
     if not arguments.target:
         raise UsageFault(f"name the server to record: --target {_LIVE}")
+    if not arguments.cassette:
+        raise UsageFault("name the file to record into: --cassette FILE")
+    path = Path(arguments.cassette)
+    if path.suffix not in (".yaml", ".yml"):
+        raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.stem or 'chat'}.yaml")
     target = arguments.target
     inspector = new_inspector(
         arguments,
@@ -263,7 +263,7 @@ def run(words: Sequence[str]) -> int:
     )
     recorder = Recorder(
         target,
-        _require_cassette(arguments),
+        path,
         own_api(),
         mode=arguments.record_mode,
         host=arguments.host,
@@ -283,9 +283,9 @@ def run(words: Sequence[str]) -> int:
         arguments,
         granted,
         welcome=lambda url: (
-            f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
-            if recorder.only_plays
-            else f"recording {target} into {arguments.cassette}; Ctrl-C ends it"
+            f"recording {target} into {arguments.cassette}; Ctrl-C ends it"
+            if recorder.adds
+            else f"replaying {arguments.cassette} only ({_ONLY_PLAYS}); Ctrl-C ends it"
         ),
         environment=lambda url: local_environment(url, os.environ),
     )
@@ -302,15 +302,6 @@ def run(words: Sequence[str]) -> int:
     if summary.passed and len(summary.unanswered) == summary.passed:
         return Exit.INCOMPLETE
     return Exit.OK if summary.passed else Exit.NOTHING_RAN
-
-
-def _require_cassette(arguments: RecordArguments) -> Path:
-    if not arguments.cassette:
-        raise UsageFault("name the file to record into: --cassette FILE")
-    path = Path(arguments.cassette)
-    if path.suffix not in (".yaml", ".yml"):
-        raise UsageFault(f"--cassette {str(path)!r}: a cassette is YAML, name it {path.stem or 'chat'}.yaml")
-    return path
 
 
 def summary_record(summary: Summary) -> dict[str, Any]:
