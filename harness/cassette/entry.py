@@ -190,6 +190,8 @@ def _check_head(recording: Recording) -> None:
 def _as_recorded(plain: Recording, written: Any) -> Recording:
     """Add the extension's pieces, framing and ending; if the body was edited since, the pieces are a guess."""
     if isinstance(written, Mapping):
+        if (version := written.get("v")) != VERSION:
+            raise FieldError(f"response.{KEY}.v={version!r}: this release reads version {VERSION}", "v")
         _refuse_unknown(written, _Extension.__struct_fields__, f"response.{KEY}")
     if isinstance(written, Mapping) and isinstance(written.get("end"), Mapping):
         _refuse_unknown(written["end"], _End.__struct_fields__, "end", "end")
@@ -199,8 +201,6 @@ def _as_recorded(plain: Recording, written: Any) -> Recording:
         why, _, where = str(wrong).partition(" - at `$")
         place = [name for name in where.rstrip("`").split(".") if name]
         raise FieldError(f"{'.'.join(place) or KEY}: {why[0].lower()}{why[1:]}", *place) from None
-    if extension.v != VERSION:
-        raise FieldError(f"response.{KEY}.v={extension.v}: this release reads version {VERSION}", "v")
     try:
         pieces = unpack(str(extension.pieces))
     except ValueError as wrong:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.report.screen import Line, Role
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
@@ -237,17 +237,23 @@ def _see(entry: RunEntry | None) -> str:
 
 
 def list_lines(compared: ComparedRuns) -> Iterator[str]:
-    """The comparison for a terminal: the runs, then a line for each row with a difference."""
+    """The comparison for a terminal: the runs, then a line for each failure, and for each other difference."""
     for number, run in enumerate(compared.runs):
         target = "" if run.target == run.name else f" ({run.target})"
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
     yield ""
+    alike: dict[tuple[str, ...], list[ComparedRow]] = {}
     for row in compared.telling:
-        label = f"{CHANGES[row.change].upper():<13}" if compared.same_target else ""
-        role = Role.FAILED if row.change == "new" or (row.broken and not compared.same_target) else Role.PLAIN
-        level = f" [{row.chosen.level}]" if row.chosen.level else ""
-        outcomes = (" → " if compared.same_target else " | ").join(row.list_outcomes(with_finding=True))
-        yield Line(f"{label}{row.id}{level} {outcomes}", role, hang=13)
+        apart = row.id if row.broken else ""
+        alike.setdefault((row.change, apart, *row.list_outcomes(with_finding=True)), []).append(row)
+    for (change, _, *outcomes), (row, *more) in alike.items():
+        label = f"{CHANGES[change].upper():<13}" if compared.same_target else ""
+        role = Role.FAILED if change == "new" or (row.broken and not compared.same_target) else Role.PLAIN
+        name = f"{row.id} [{row.chosen.level}]" if row.chosen.level else row.id
+        if more:
+            name = list_some([row.id, *(other.id for other in more)], 3, hint="--json lists all")
+            name = f"{format_count(len(more) + 1, compared.noun)} ({name})"
+        yield Line(f"{label}{name} {(' → ' if compared.same_target else ' | ').join(outcomes)}", role, hang=13)
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"

@@ -45,13 +45,15 @@ def write(tmp_path: Path) -> Write:
 
 
 def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    """New failures come first, the silent ones before the others; a new one fails the command."""
+    """New failures come first, the silent ones before the others; what is no failure has a line for each reason."""
+    quiet = [f"y.{number}" for number in range(5)]
     before = write(
-        "a.json", check("x.one", "passed"), check("x.two", "failed", "was so"), check("x.three", "failed", "ever")
-    )
+        "a.json", check("x.one", "passed"), check("x.two", "failed", "was so"), check("x.three", "failed", "ever"),
+        *(check(name, "passed") for name in quiet),
+    )  # fmt: skip
     after = write(
         "b.json", check("x.one", "failed", "loud"), check("x.two", "passed"), check("x.three", "failed", "ever"),
-        check("x.four", "failed", "unheard", silent=True),
+        check("x.four", "failed", "unheard", silent=True), *(check(name, "not_tested", "no") for name in quiet),
     )  # fmt: skip
     assert main(["diff", before, after]) == 1
     lines = capsys.readouterr().out.splitlines()
@@ -60,8 +62,9 @@ def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str
         "NEW FAILURE  x.one [MUST] passed → failed (loud)",
         "STILL FAILED x.three [MUST] failed → failed (ever)",
         "FIXED        x.two [MUST] failed (was so) → passed",
-        "4 checks: 4 failed or changed.",
-        "FAILED: 2 new failures, 1 still failed, 1 fixed.",
+        "CHANGED      5 checks (y.0, y.1, y.2 and 2 more (--json lists all)) passed → not tested (no)",
+        "9 checks: 9 failed or changed.",
+        "FAILED: 2 new failures, 1 still failed, 1 fixed, 5 changed.",
     ]
     assert main(["diff", after, after]) == 0
 
