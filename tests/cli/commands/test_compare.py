@@ -45,7 +45,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
-    """New failures come first, the silent ones before the others; what is no failure has a line for each reason."""
+    """New failures come first, silent ones before others; what is no failure has a line for each reason."""
     quiet = [f"y.{number}" for number in range(5)]
     before = write(
         "a.json", check("x.one", "passed"), check("x.two", "failed", "was so"), check("x.three", "failed", "ever"),
