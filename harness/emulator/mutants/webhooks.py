@@ -21,10 +21,11 @@ def _keep_secret(response: Response | None, resources: Resources, call: Call) ->
         return None
 
     def keep(value: Json) -> None:
-        kept = memory(resources)
-        kept["secret"] = value.get("new_signing_secret", kept.get("secret"))
-        if "secret" in value:
-            value["secret"] = kept["secret"]
+        secrets = memory(resources).setdefault("secrets", {})
+        if "new_signing_secret" in value:
+            secrets[value["id"]] = value["new_signing_secret"]
+        elif "secret" in value:
+            value["secret"] = secrets[call.segments[1].partition(":")[0]]
 
     return edit_json(response, keep)
 
