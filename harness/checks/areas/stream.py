@@ -19,7 +19,6 @@ from harness.checks.vocabulary.expect import (
     expect_reply,
     finding,
     interaction_in,
-    lenient_finding,
     of_rule,
 )
 from harness.checks.vocabulary.shared import HELLO, Streams
@@ -268,7 +267,7 @@ def arrives_bit_by_bit(
             first, _ = _time_first_and_last(fetched)
             message = "GET with `stream=true` returns no event of a run in progress until the run has settled"
             actual = f"the first event after {first:.2f} s, when the run had settled"
-            held = lenient_finding(message, expected="events while the run is in progress", actual=actual)
+            held = finding(message, expected="events while the run is in progress", actual=actual)
             yield replace(held, code="stream.incremental/get").at(exchange="fetched")
         return
     if not read(slow).frames:
@@ -279,8 +278,7 @@ def arrives_bit_by_bit(
     if _is_held_back(slow, looked):
         coding = slow.headers.get("content-encoding")
         by = f" by the compression ({coding})" if coding else ""
-        in_background = b'"background"' in slow.request.body
-        yield (finding if in_background else lenient_finding)(
+        yield finding(
             f"the events were buffered until the run settled{by}",
             "the first event well before the last",
             f"the first after {first:.2f} s, the last after {last:.2f} s",

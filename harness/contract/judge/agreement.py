@@ -278,12 +278,12 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
 
 
 def _list_content(steps: Sequence[Body]) -> list[object]:
-    """The parts of output that a client needs: text, data and calls."""
+    """The parts of output that a client needs: text, calls, and that there is a medium, as data or as a URI."""
     steps = objects_in([*steps])
     shown = [step.get("content") for step in steps if step.get("type") == "model_output"]
-    media = [(part.get("data"), part.get("uri")) for content in shown for part in objects_in(content)]
+    media = [bool(part.get("data") or part.get("uri")) for content in shown for part in objects_in(content)]
     calls = [(call.get("id"), call.get("name"), call.get("arguments")) for call in pending_calls(steps)]
-    return [steps_text(steps), [one for one in media if any(one)], calls]
+    return [steps_text(steps), sum(media), calls]
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
@@ -446,8 +446,8 @@ def judge_call_ids(calls: Sequence[Body], earlier: Iterable[Body] = (), mode: st
         )
     known = {str(call["id"]) for call in earlier if call.get("type") == "function_call" and call.get("id")}
     if again := next((one for one in ids if one in known), ""):
-        message = "a call has the id of a call of an earlier turn"
-        yield Finding.from_code("tool.ids-unique/turns", message, "an id of its own", format_value(again))
+        words = ("a call has the id of a call of an earlier turn", "an id of its own", format_value(again))
+        yield Finding.from_code("tool.ids-unique/turns", *words, severity=Severity.NON_STRICT)
 
 
 def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:

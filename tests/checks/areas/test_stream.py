@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from harness.checks.catalogue import CATALOGUE
 from harness.outcome import Outcome
 from harness.rules import BY_ID
-from harness.wire import Arrivals, Exchange, Headers, Request
+from harness.wire import Arrivals, Exchange
 from tests.checks._play import DEAD, DONE, REFUSED, answer, case, interaction, judge, refusal, shows
 from tests.checks._streams import (
     begun,
@@ -185,22 +185,19 @@ def came(*moments: float) -> Exchange:
 
 
 ONCE = {"fetched": None, "looked_again": None}
-BEGUN = Request("POST", "/v1beta/interactions", Headers(), b'{"background": true, "stream": true}')
 POSTED = {"slow": came(0.1), "looked": RUNNING}
 
 CASES += [
     case("stream.incremental", "met", "by GET, too", **POSTED, fetched=came(0.1), looked_again=RUNNING),
     case("stream.incremental", "met", "over at once by GET", **POSTED, fetched=came(0.1, 0.2), looked_again=DONE),
     case("stream.incremental", "met", "refused by GET", **POSTED, fetched=refusal(400), looked_again=DONE),
-    case("stream.incremental", "non_strict", "at the end by GET", **POSTED, fetched=came(3.0, 3.1),
+    case("stream.incremental", "not_met", "at the end by GET", **POSTED, fetched=came(3.0, 3.1),
          looked_again=DONE),
     case("stream.incremental", "met", "one after the other", **ONCE, slow=came(0.1, 2.0), looked=None),
     case("stream.incremental", "untestable", "over at once", **ONCE, slow=came(0.1, 0.11), looked=DONE),
     case("stream.incremental", "untestable", "no stream", **ONCE, slow=DONE, looked=None),
     case("stream.incremental", "untestable", "all is slow", **ONCE, slow=came(2.0, 2.1), looked=SLOW),
-    case("stream.incremental", "non_strict", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=DONE),
-    case("stream.incremental", "not_met", "all of a background run at the end", **ONCE, looked=DONE,
-         slow=replace(came(2.0, 2.1), request=BEGUN)),
+    case("stream.incremental", "not_met", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=DONE),
     case("stream.error-shape", "met", "reported", failing=streamed([*GOOD[:3], ERROR])),
     case("stream.error-shape", "met", "no details", failing=streamed([*GOOD[:3], event("error")])),
     case("stream.error-shape", "not_met", "silence", failing=streamed(GOOD[:3])),
