@@ -101,7 +101,7 @@ def _weigh(page: Any) -> float:
     if name.startswith(("rules/", "reference/")) or name in ("sentences.md", "changelog.md", "reference.md"):
         return 0.2
     sections = [section.title for section in page.ancestors]
-    return 1 if name in _COMPLETED or any(title in _REFERENCE for title in sections) else 4  # those have long lists
+    return 1 if name in _COMPLETED or any(title in _REFERENCE for title in sections) else 4  # long lists
 
 
 _MAP = "<!-- the map of clients -->"
