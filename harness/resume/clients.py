@@ -3,13 +3,14 @@
 Layer 3. Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why
 it is called. Streams are always read as bytes, because google-genai's own events turn a broken frame into a
 string. Every call may raise the library's own exceptions, `ErrorResponse` or `NotAStream`. `open` returns the
-streamed response of httpx or httpx2, which is also beneath a stream of google-genai.
+streamed response of httpx or httpx2, which is also beneath a stream of google-genai. With a sync client, no
+coroutine here ever suspends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import iscoroutinefunction
+from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -20,38 +21,66 @@ from harness.resume.state_machine import Create, OpenStream
 _EVENTS = {"accept": "text/event-stream"}
 
 
-def client_of(client: Any, path: str) -> _Genai | _Httpx:
-    """Return the adapter for a sync client. Raises UsageFault for anything else."""
-    if hasattr(client, "interactions") and not iscoroutinefunction(client.interactions.get):
-        return _Genai(client)
-    if hasattr(client, "build_request") and hasattr(client, "close"):
+def client_of(client: Any, path: str, *, is_async: bool) -> _Genai | _Httpx:
+    """Return the adapter; for an async `genai.Client`, its `aio` is used. Raises UsageFault for another client."""
+    genai = getattr(client, "aio", client) if is_async else client
+    if hasattr(client, "interactions") and iscoroutinefunction(genai.interactions.get) is is_async:
+        return _Genai(client, genai.interactions)
+    if hasattr(client, "build_request") and hasattr(client, "aclose" if is_async else "close"):
         return _Httpx(client, path)
-    raise _fault_for(client, "google.genai.Client or httpx.Client", "follow_async")
-
-
-def async_client_of(client: Any, path: str) -> _AsyncGenai | _AsyncHttpx:
-    """Return the adapter for an async client; for a `genai.Client`, its `aio` is used. Raises UsageFault."""
-    if hasattr(client, "interactions") and iscoroutinefunction(getattr(client, "aio", client).interactions.get):
-        return _AsyncGenai(client)
-    if hasattr(client, "build_request") and hasattr(client, "aclose"):
-        return _AsyncHttpx(client, path)
-    raise _fault_for(client, "google.genai.Client or httpx.AsyncClient", "follow")
-
-
-def _fault_for(client: Any, wanted: str, other: str) -> UsageFault:
     kind = f"{type(client).__module__}.{type(client).__qualname__}"
-    return UsageFault(f"a {kind} cannot be followed with: pass a {wanted}, or use `{other}` for the other kind")
+    wanted, other = ("AsyncClient", "follow") if is_async else ("Client", "follow_async")
+    raise UsageFault(
+        f"a {kind} cannot be followed with: pass a google.genai.Client or httpx.{wanted}, or use `{other}` for "
+        "the other kind"
+    )
+
+
+async def settle(value: Any) -> Any:
+    """The value, which an async client returns later."""
+    return await value if isawaitable(value) else value
+
+
+class OpenedStream:
+    """A stream of bytes that a client has opened."""
+
+    def __init__(self, response: Any, *, is_async: bool) -> None:
+        self._response = response
+        self._is_async = is_async
+        self._chunks = response.aiter_bytes() if is_async else response.iter_bytes()
+
+    async def read(self) -> bytes | None:
+        """The next bytes; None at the end."""
+        found: bytes | None = await anext(self._chunks, None) if self._is_async else next(self._chunks, None)
+        return found
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await settle(self._response.aclose() if self._is_async else self._response.close())
 
 
 # httpx and httpx2
 
 
-class _Requests:
-    """Builds the requests; shared by the sync and the async adapter."""
-
+class _Httpx:
     def __init__(self, client: Any, path: str) -> None:
         self._client = client
+        self._is_async = not hasattr(client, "close")
         self._path = path.rstrip("/")
+
+    async def open(self, move: Create | OpenStream) -> OpenedStream:
+        response = await settle(self._client.send(self.request(move), stream=True))
+        opened = OpenedStream(response, is_async=self._is_async)
+        if response.status_code < 400 and _is_stream(response):
+            return opened
+        try:
+            await settle(response.aread() if self._is_async else response.read())
+        finally:
+            await opened.close()
+        raise _read_refusal(response)
+
+    async def get(self, interaction_id: str) -> dict[str, Any]:
+        return _read_interaction(await settle(self._client.send(self.poll(interaction_id))))
 
     def request(self, move: Create | OpenStream) -> Any:
         if isinstance(move, Create):
@@ -101,36 +130,6 @@ def _is_stream(response: Any) -> bool:
     return str(response.headers.get("content-type", "")).lower().startswith("text/event-stream")
 
 
-class _Httpx(_Requests):
-    def open(self, move: Create | OpenStream) -> Any:
-        response = self._client.send(self.request(move), stream=True)
-        if response.status_code < 400 and _is_stream(response):
-            return response
-        try:
-            response.read()
-        finally:
-            response.close()
-        raise _read_refusal(response)
-
-    def get(self, interaction_id: str) -> dict[str, Any]:
-        return _read_interaction(self._client.send(self.poll(interaction_id)))
-
-
-class _AsyncHttpx(_Requests):
-    async def open(self, move: Create | OpenStream) -> Any:
-        response = await self._client.send(self.request(move), stream=True)
-        if response.status_code < 400 and _is_stream(response):
-            return response
-        try:
-            await response.aread()
-        finally:
-            await response.aclose()
-        raise _read_refusal(response)
-
-    async def get(self, interaction_id: str) -> dict[str, Any]:
-        return _read_interaction(await self._client.send(self.poll(interaction_id)))
-
-
 # google-genai
 
 
@@ -142,39 +141,22 @@ def _build_arguments(move: Create | OpenStream) -> dict[str, Any]:
     return {**move.body, "stream": True, **({"automatic_continuation": False} if plain else {})}
 
 
-def _require_stream(answer: Any) -> Any:
-    response = getattr(answer, "response", None)
-    if response is None:
-        raise NotAStream("the response is not an event stream")
-    return response
-
-
 class _Genai:
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, interactions: Any) -> None:
         self._client = client  # google-genai closes its connections once the client is unreferenced
-        self._interactions = client.interactions
+        self._interactions = interactions
 
-    def open(self, move: Create | OpenStream) -> Any:
+    async def open(self, move: Create | OpenStream) -> OpenedStream:
         words = (move.id,) if isinstance(move, OpenStream) else ()
         call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
-        return _require_stream(call(*words, **_build_arguments(move)))
-
-    def get(self, interaction_id: str) -> dict[str, Any]:
-        return _to_plain(self._interactions.get(interaction_id))
-
-
-class _AsyncGenai:
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self._interactions = getattr(client, "aio", client).interactions
-
-    async def open(self, move: Create | OpenStream) -> Any:
-        words = (move.id,) if isinstance(move, OpenStream) else ()
-        call = self._interactions.get if isinstance(move, OpenStream) else self._interactions.create
-        return _require_stream(await call(*words, **_build_arguments(move)))
+        answer = await settle(call(*words, **_build_arguments(move)))
+        response = getattr(answer, "response", None)
+        if response is None:
+            raise NotAStream("the response is not an event stream")
+        return OpenedStream(response, is_async=iscoroutinefunction(self._interactions.get))
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
-        return _to_plain(await self._interactions.get(interaction_id))
+        return _to_plain(await settle(self._interactions.get(interaction_id)))
 
 
 def _to_plain(interaction: Any) -> dict[str, Any]:

@@ -1,18 +1,19 @@
-"""`follow` and `follow_async`: the loops that carry out the actions of a `ResumeMachine` with a real client.
+"""`follow` and `follow_async`: the loop that carries out the actions of a `ResumeMachine` with a real client.
 
-Layer 3. The two loops differ only in `await`; `state_machine` makes every decision.
+Layer 3. The loop is async; with a sync client it never suspends, so that `Followed` runs it without an event loop.
+`state_machine` makes every decision.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from types import TracebackType
 from typing import Any
 
 from harness.outcome import UsageFault
-from harness.resume.clients import as_drop, async_client_of, client_of
+from harness.resume.clients import as_drop, client_of, settle
 from harness.resume.state_machine import Create, OpenStream, Poll, ResumeMachine, RetryLimits, Sleep
 
 PATH = "/v1beta/interactions"
@@ -37,7 +38,9 @@ def follow(
     only. Iterating raises `GaveUp` when patience runs out and `Refused` when the service rejects the request
     permanently.
     """
-    return Followed(client_of(client, path), _build_machine(interaction_id, create, patience), sleep)
+    machine = _build_machine(interaction_id, create, patience)
+    found = client_of(client, path, is_async=False)
+    return Followed(found, machine, sleep or (lambda seconds: time.sleep(seconds)))  # which tests replace
 
 
 def follow_async(
@@ -54,7 +57,8 @@ def follow_async(
     `client` is a `google.genai.Client` or its `aio`, or an async client of httpx or httpx2. Sleeps with asyncio or
     trio, whichever is running.
     """
-    return AsyncFollowed(async_client_of(client, path), _build_machine(interaction_id, create, patience), sleep)
+    machine = _build_machine(interaction_id, create, patience)
+    return AsyncFollowed(client_of(client, path, is_async=True), machine, sleep or _sleep)
 
 
 def _build_machine(
@@ -70,8 +74,11 @@ def _build_machine(
 class _State:
     """The state of the interaction so far; complete once the iteration has ended."""
 
-    def __init__(self, machine: ResumeMachine) -> None:
+    def __init__(self, client: Any, machine: ResumeMachine, sleep: Callable[[float], object]) -> None:
         self._machine = machine
+        self._client = client
+        self._sleep = sleep
+        self._events = self._run()
 
     @property
     def id(self) -> str | None:
@@ -103,110 +110,14 @@ class _State:
         """How many streams were requested; 1 if nothing was dropped."""
         return self._machine.connections
 
-
-class Followed(_State):
-    """An iterator of events (decoded JSON objects). To stop early, call `close` or use it in a `with` block."""
-
-    def __init__(self, client: Any, machine: ResumeMachine, sleep: Callable[[float], object] | None) -> None:
-        super().__init__(machine)
-        self._client = client
-        self._sleep = sleep
-        self._events = self._run()
-
-    def __iter__(self) -> Followed:
-        return self
-
-    def __next__(self) -> Event:
-        return next(self._events)
-
-    def close(self) -> None:
-        """Close the connection; the interaction continues on the service."""
-        self._events.close()
-
-    def __enter__(self) -> Followed:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _run(self) -> Any:
-        machine = self._machine
-        while not machine.over:
-            move = machine.move()
-            if isinstance(move, Sleep):
-                (self._sleep or time.sleep)(move.seconds)
-            elif isinstance(move, Poll):
-                yield from self._poll(move)
-            else:
-                yield from self._open_stream(move)
-
-    def _poll(self, move: Poll) -> Iterator[Event]:
-        try:
-            interaction = self._client.get(move.id)
-        except Exception as error:
-            return self._machine.note_failure(as_drop(error))
-        yield from self._machine.take_poll(interaction)
-        return None
-
-    def _open_stream(self, move: Create | OpenStream) -> Iterator[Event]:
-        machine = self._machine
-        try:
-            opened = self._client.open(move)
-        except Exception as error:
-            return machine.note_failure(as_drop(error))
-        try:
-            chunks = opened.iter_bytes()
-            while not machine.hung_up:
-                try:
-                    data = next(chunks)
-                except StopIteration:
-                    break
-                except Exception as error:
-                    return machine.note_failure(as_drop(error))
-                yield from machine.feed(data)
-        finally:
-            opened.close()
-        return machine.note_end()
-
-
-class AsyncFollowed(_State):
-    """An async iterator of events. To stop early, call `aclose` or use it in an `async with` block."""
-
-    def __init__(
-        self, client: Any, machine: ResumeMachine, sleep: Callable[[float], Awaitable[object]] | None
-    ) -> None:
-        super().__init__(machine)
-        self._client = client
-        self._sleep = sleep
-        self._events = self._run()
-
-    def __aiter__(self) -> AsyncFollowed:
-        return self
-
-    async def __anext__(self) -> Event:
-        event: Event = await anext(self._events)
-        return event
-
-    async def aclose(self) -> None:
-        """Close the connection; the interaction continues on the service."""
-        await self._events.aclose()
-
-    async def __aenter__(self) -> AsyncFollowed:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    # Inside
 
     async def _run(self) -> Any:
         machine = self._machine
         while not machine.over:
             move = machine.move()
             if isinstance(move, Sleep):
-                await (self._sleep or _sleep)(move.seconds)
+                await settle(self._sleep(move.seconds))
                 continue
             events = self._poll(move) if isinstance(move, Poll) else self._open_stream(move)
             async with aclosing(events):
@@ -230,20 +141,72 @@ class AsyncFollowed(_State):
             machine.note_failure(as_drop(error))
             return
         try:
-            chunks = opened.aiter_bytes()
             while not machine.hung_up:
                 try:
-                    data = await anext(chunks)
-                except StopAsyncIteration:
-                    break
+                    data = await opened.read()
                 except Exception as error:
                     machine.note_failure(as_drop(error))
                     return
+                if data is None:
+                    break
                 for event in machine.feed(data):
                     yield event
         finally:
-            await opened.aclose()
+            await opened.close()
         machine.note_end()
+
+
+class Followed(_State):
+    """An iterator of events (decoded JSON objects). To stop early, call `close` or use it in a `with` block."""
+
+    def __iter__(self) -> Followed:
+        return self
+
+    def __next__(self) -> Event:
+        try:
+            self._events.__anext__().send(None)
+        except StopIteration as found:
+            event: Event = found.value
+            return event
+        except StopAsyncIteration:
+            pass
+        raise StopIteration
+
+    def close(self) -> None:
+        """Close the connection; the interaction continues on the service."""
+        with suppress(StopIteration):
+            self._events.aclose().send(None)
+
+    def __enter__(self) -> Followed:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncFollowed(_State):
+    """An async iterator of events. To stop early, call `aclose` or use it in an `async with` block."""
+
+    def __aiter__(self) -> AsyncFollowed:
+        return self
+
+    async def __anext__(self) -> Event:
+        event: Event = await anext(self._events)
+        return event
+
+    async def aclose(self) -> None:
+        """Close the connection; the interaction continues on the service."""
+        await self._events.aclose()
+
+    async def __aenter__(self) -> AsyncFollowed:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
 
 
 async def _sleep(seconds: float) -> None:
