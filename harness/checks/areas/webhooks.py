@@ -40,11 +40,11 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, f"the target created no webhook: {format_answer(seen['made'])}")
     path = f"webhooks/{segment(found)}"
     seen |= yield from resources.read_and_list(t, path)
-    seen |= yield from resources.page_beside(t, "webhooks", found, {**body, "name": "harness-other"})
     renamed = {"name": "harness-renamed"}
     seen["patched"] = yield Send(t.request("PATCH", path, renamed, query={"update_mask": "name"}))
     seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
     seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
+    seen |= yield from resources.page_beside(t, "webhooks", found, {**body, "name": "harness-other"})
     return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
 
 
