@@ -129,7 +129,7 @@ MUTANTS = table(
     row("chain-background-refused", "A background run cannot be continued, even when it has settled.",
         admit("parent_settled", when(
             lambda run: run.background, refuse("It ran in the background.", 400, "failed_precondition")))),
-    row("chain-unknown-allowed", "A parent that does not exist is ignored.",
+    row("chain-unknown-allowed", "An unknown `previous_interaction_id` is ignored.",
         before(CreateValidator.resolve, when(_has_unknown_parent, _drop_parent))),
     row("tools-inherited", "The tools of a parent are inherited.", _inherit("tools")),
     row("instruction-inherited", "A chained turn answers by the system_instruction of its parent.",

@@ -91,7 +91,7 @@ MUTANTS = table(
         _change_shown(put(size_bytes="2 KB", file_count="two"))),
     row("environments-fork-with-sources", "A fork may have sources of its own.",
         request_body("POST environments", when(_is_fork, drop("sources", "env")))),
-    row("environments-fork-with-variables", "A fork may have variables of its own.",
+    row("environments-fork-with-variables", "A fork may have an `env` of its own.",
         request_body("POST environments", when(_is_fork, drop("env")))),
     row("environments-any-target", "A source may take the place of the root directory.",
         request_body("POST environments", _away_from_root)),

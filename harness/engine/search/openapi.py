@@ -203,7 +203,7 @@ def _notes(
     for collector in collected:
         if _proves(collector):
             yield from collector.notes()
-        else:
+        elif collector.calls:
             yield f"no create below /{collector.family.collection} was accepted; all were rejected"
 
 

@@ -172,6 +172,7 @@ CASES = [
     case("store.isolation", "not_met", "another", **apart({"looked": answer(body=interaction(id="v1_two"))})),
     case("store.isolation", "met", "a run goes on", **apart(stopped=MISSING, run=RUNNING)),
     case("store.isolation", "not_met", "the cancel of a run is taken", **apart(stopped=OK, run=RUNNING)),
+    case("store.isolation", "non_strict", "cannot delete", **apart({"deleted": answer(501)})),
     case("store.isolation", "not_met", "deletable", **apart({"deleted": answer(body={})})),
     case("store.isolation", "not_met", "listed", **apart(listed=listing({"id": "v1_one"}))),
     case("store.isolation", "met", "others are listed", **apart(listed=listing({"id": "v1_two"}))),
