@@ -294,7 +294,7 @@ class PresentedResult:
             yield f"requirement ({self.level}): {self.requirement}"
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
         most = _MOST_FINDINGS[detail]
-        roots = [finding for finding in findings if not finding.cause]
+        roots = [finding for finding in findings if not finding.cause] or findings
         for finding in roots[:most]:
             headline, *details = finding_lines(finding, fixes, brief=brief)
             yield f"finding: {headline}"
@@ -302,7 +302,7 @@ class PresentedResult:
         if len(roots) > most:
             hint = " (-v prints more)" if brief else ""
             yield Line(f"… and {format_count(len(roots) - most, 'more finding')}{hint}", Role.QUIET)
-        for finding in (finding for finding in findings if finding.cause and not brief):
+        for finding in (finding for finding in findings if finding not in roots and not brief):
             yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"
         if observation.reason:
             yield escape_controls(observation.reason).rstrip()

@@ -9,6 +9,7 @@ from harness.engine.decide import Policy, decide
 from harness.engine.results import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Outcome, Source, Verdict, Where
+from harness.report.evidence.evidence_text import Detail
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
@@ -81,3 +82,10 @@ def test_a_warning_names_why_strict_does_not_fail_it(
     assert heading in shown.heading
     assert ("what breaks: " in text) is breaks
     assert means in text.partition("what it means: ")[2].partition("\n")[0]
+
+
+def test_a_failure_shows_a_finding_that_another_one_explains() -> None:
+    """Where each finding has a cause elsewhere, the explanation on a screen has them all the same."""
+    finding = Finding("get.odd", "it is odd", cause="get.other")
+    shown = PresentedRun(INTERACTIONS).present(failed(Observation(Outcome.NOT_MET, (finding,))))
+    assert "finding: it is odd" in [*shown.list_lines(Detail.BRIEF)]

@@ -306,6 +306,8 @@ def shown_lines(
     brief = detail is Detail.BRIEF
     if exchanges := of_kind(Exchange, evidence):
         shown, fault = _choose(exchanges, display.api, accused, named=named)
+        if brief and len(shown) > _MOST_EXCHANGES + 1:  # the others led to them
+            shown = [each for each in shown if each in (shown[0], fault, shown[-1])]
         if detail is Detail.WHOLE:
             yield f"the wire, {format_count(len(exchanges), 'exchange')}:"
             for exchange in exchanges:
