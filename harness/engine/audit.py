@@ -170,8 +170,10 @@ class Audit:
         """
         if played.front_end:
             return
-        if played.outage:
-            self._doubt_target(played)
+        if played.outage:  # a crash may have stopped the target: the cause is unknown
+            found = {finding.rule for exchange in played.trail for finding in self.api.read(exchange, None).crash}
+            with self._lock:
+                self._doubted |= dict.fromkeys(found, played.outage)
             return
         self.note_denials(played.trail)
         for exchange in played.trail:
@@ -306,12 +308,6 @@ class Audit:
         with self._lock:
             found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
-
-    def _doubt_target(self, played: PlayedExercise) -> None:
-        """Note that a crash may have stopped the target: the cause is unknown."""
-        found = {finding.rule for exchange in played.trail for finding in self.api.read(exchange, None).crash}
-        with self._lock:
-            self._doubted |= dict.fromkeys(found, played.outage)
 
     def _judge(self, exchange: Exchange, played: PlayedExercise) -> None:
         reading = self.api.read(exchange, None)

@@ -179,21 +179,14 @@ def _select(results: Mapping[str, Any], globs: Sequence[str]) -> list[Any]:
 
 
 def exercise(
-    *,
-    requests: int,
-    interactions: int = 0,
-    front_end: bool = False,
-    odd: bool = False,
-    spans: bool = False,
-    alone: bool = False,
-    pauses: float = 0.0,
-    uses: Iterable[str] = (),
+    *, interactions: int = 0, front_end: bool = False, odd: bool = False, uses: Iterable[str] = (), **costs: Any
 ) -> Callable[[Callable[[T], Generator[Any, Any, Any]]], Exercise]:
     """Declare an exercise and its cost on the reference; see `Exercise`. Any odd one may meet a front end."""
 
     def declare(function: Callable[[T], Generator[Any, Any, Any]]) -> Exercise:
+        front = front_end or odd
         return Exercise(
-            function, requests, interactions, front_end or odd, odd, spans, alone, pauses, frozenset(uses)
+            function, interactions=interactions, front_end=front, odd=odd, uses=frozenset(uses), **costs
         )
 
     return declare

@@ -90,13 +90,19 @@ _INPUTS: Mapping[str, list[Mapping[str, str]]] = {
 """The contents of each create."""
 
 
-@exercise(requests=2, interactions=1)
-def a_part_of_a_video(t: RequestBuilder) -> Steps:
-    """A create with the first second of a video, and one with a part that ends before it starts."""
+@exercise(requests=5, interactions=2)
+def parts_of_files(t: RequestBuilder) -> Steps:
+    """Creates with the first second of a video and the first page of a document; then parts that cannot be.
+
+    Those end before they start, or begin with page 0.
+    """
     return (
         yield from send_each(
             forwards=_ask_of_a_part(t, "video", start_offset="0s", end_offset="1s"),
             backwards=_ask_of_a_part(t, "video", start_offset="2s", end_offset="1s"),
+            first_page=_ask_of_a_part(t, "document", page_options={"start_page": 1, "end_page": 1}),
+            last_page_first=_ask_of_a_part(t, "document", page_options={"start_page": 2, "end_page": 1}),
+            zeroth=_ask_of_a_part(t, "document", page_options={"start_page": 0}),
         )
     )
 
@@ -104,18 +110,6 @@ def a_part_of_a_video(t: RequestBuilder) -> Steps:
 def _ask_of_a_part(t: RequestBuilder, kind: str, **part: Any) -> Request:
     content = {**MEDIA[kind], "processing": {"type": "static", **part}}
     return t.create(input=[{"type": "user_input", "content": [QUESTION, content]}])
-
-
-@exercise(requests=3, interactions=1)
-def a_part_of_a_document(t: RequestBuilder) -> Steps:
-    """A create with the first page of a document, with a part that ends before it starts, and with page 0."""
-    return (
-        yield from send_each(
-            forwards=_ask_of_a_part(t, "document", page_options={"start_page": 1, "end_page": 1}),
-            backwards=_ask_of_a_part(t, "document", page_options={"start_page": 2, "end_page": 1}),
-            zeroth=_ask_of_a_part(t, "document", page_options={"start_page": 0}),
-        )
-    )
 
 
 @exercise(requests=2, interactions=1)

@@ -60,9 +60,18 @@ CASES += [
     case("create.part-backwards", "not_met", "taken", forwards=DONE, backwards=DONE),
     case("create.part-backwards", "not_met", "crash", forwards=DONE, backwards=refusal(500)),
     case("create.part-backwards", "untestable", "no parts", forwards=refusal(400), backwards=refusal(400)),
-    case("create.page-range", "non_strict", "422", forwards=DONE, backwards=refusal(422), zeroth=refusal(400)),
-    case("create.page-range", "not_met", "backwards", forwards=DONE, backwards=DONE, zeroth=refusal(400)),
-    case("create.page-range", "untestable", "no parts", forwards=refusal(400), backwards=DONE, zeroth=DONE),
+    case(
+        "create.page-range",
+        "non_strict",
+        "422",
+        first_page=DONE,
+        last_page_first=refusal(422),
+        zeroth=refusal(400),
+    ),
+    case("create.page-range", "not_met", "backwards", first_page=DONE, last_page_first=DONE, zeroth=refusal(400)),
+    case(
+        "create.page-range", "untestable", "no parts", first_page=refusal(400), last_page_first=DONE, zeroth=DONE
+    ),
     case("model.fields", "met", "all at once", whole=DONE, alone={}, plain=None),
     case("model.fields", "met", "each alone", whole=refusal(400), alone={"seed": DONE}, plain=DONE),
     case("model.fields", "not_met", "one is not", whole=refusal(400), alone={"seed": refusal(400)}, plain=DONE),
