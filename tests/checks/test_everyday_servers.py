@@ -50,13 +50,6 @@ class Instructed(ForeignService):
         run.steps = [say(f"It is {secret}." if is_asked and secret else "".join(WORDS))]
 
 
-def begin_again(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Answer a cursor that has no successor yet with the whole stream."""
-    due = [event for moment, event in self.events(run) if moment <= run.age]
-    at_the_newest = run.status == "in_progress" and due and query.get("last_event_id") == due[-1]["event_id"]
-    return list(self.events(run)) if at_the_newest else usual(run, query)
-
-
 def create_at_the_end(self: ForeignService, usual: Any, body: Json) -> Any:
     """Answer a background create when its run has settled, with the status that it had."""
     answer = usual(body)
@@ -210,9 +203,6 @@ complete = rows_of(Complete)
 KEYS = {"words": "--api-key A --other-api-key B --capability +listing"}
 lasting, growing, instructed = map(rows_of, (Lasting, Growing, Instructed))
 ROWS = [
-    # The commonest real drop: whoever reads a stream as it comes has its newest event when the connection ends.
-    lasting("resumes: resume.live resume.two-readers -> rest pass"),
-    lasting("begins-again: resume.live -> fail resume.live/newest, exit 1", get=begin_again),
     # Time is compared with that of other calls of the same server.
     growing("takes-its-time: bg.at-once bg.get-at-once bg.create -> rest pass", create=take_its_time),
     growing(

@@ -41,7 +41,7 @@ class Calling(ForeignService):
 
     def call_of(self, run: Run) -> Json:
         """The call that a run makes, of the first function that it declares."""
-        return {**CALL, "name": run.body["tools"][0]["name"]}
+        return {**CALL, "id": f"c1-{run.id}", "name": run.body["tools"][0]["name"]}
 
     def calls_of(self, run: Run) -> list[Json]:
         """The calls that a run makes."""
@@ -145,7 +145,7 @@ class CallsTwice(Calling):
 
     def calls_of(self, run: Run) -> list[Json]:
         call = self.call_of(run)
-        return [call, {**call, "id": "c2", "arguments": {"location": "Roma"}}]
+        return [call, {**call, "id": f"c2-{run.id}", "arguments": {"location": "Roma"}}]
 
 
 def name_no_plain_ones(self: ForeignService, usual: Any, body: Json) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import encode_event
-from tests.foreign.rows import hold_each, rows_of, vary
-from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, say
+from tests.foreign.rows import hold_each, refuse, rows_of, vary
+from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -161,6 +161,35 @@ def call_it_a_success(self: ForeignService, usual: Any, run: Run) -> Json:
     return {**body, "status": "succeeded"} if background else body
 
 
+def keep_the_last_piece(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Store the last delta of a stream in place of its text."""
+    body = usual(run)
+    return {**body, "steps": [say(WORDS[-1])]} if run.body.get("stream") and "steps" in body else body
+
+
+def hide_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show a background run as in progress if its create was streamed."""
+    answer = usual(run, query)
+    is_hidden = isinstance(answer, dict) and run.body.get("background") and run.body.get("stream")
+    return {**answer, "status": "in_progress"} if is_hidden else answer
+
+
+def remove(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Cancel a run, and forget it."""
+    return usual(self.runs.pop(run.id))
+
+
+def change_texts(change: Any) -> Any:
+    """A change of `get`: the texts that it shows are other ones."""
+
+    def get(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+        answer = usual(run, query)
+        shows = isinstance(answer, dict) and "steps" in answer
+        return {**answer, "steps": [change(say("".join(WORDS)))]} if shows else answer
+
+    return get
+
+
 row = rows_of(ForeignService)
 RESUMES = "stream.* resume.no-gap resume.exclusive resume.replay resume.finished resume.well-formed"
 ALONE = {"words": "-j 1"}
@@ -240,6 +269,34 @@ ROWS = [
         said=["a GET after the create does not find the interaction, and a later one does"],
         **ALONE,
     ),
+    row(
+        "keeps-the-last-piece: stream.text rob.*-streams -> fail stream.text, exit 1",
+        show=keep_the_last_piece,
+        said=["the stored text is only the end of the 24 characters that the stream contains"],
+        **ALONE,
+    ),
+    row(
+        "hides-the-end: bg.survives-hangup bg.settles -> fail bg.survives-hangup/outlived, exit 1",
+        get=hide_the_end,
+        lasts=1.0,
+        said=["GET shows a run in progress long after the stream of its create completed"],
+    ),
+    row(
+        "forgets-what-it-cancels: cancel.ok get.ok -> fail get.ok, exit 1",
+        cancel=remove,
+        lasts=3.0,
+        **ALONE,
+    ),
+    row("cuts-texts: get.matches-post -> fail get.matches-post, exit 1", get=change_texts(lambda _: say("Hello"))),
+    row(
+        "notes-texts: get.matches-post -> warn get.matches-post/, exit 0",
+        get=change_texts(lambda step: {**step, "note": "kept"}),
+    ),
+    row(
+        "takes-little: create.large -> warn create.large/limit, exit 0",
+        admit=refuse(413, lambda body: len(str(body["input"])) > 100_000),
+    ),
+    row("takes-much: create.large -> rest pass"),
     # Odd, and allowed: no MUST is broken, and no cause is named that no check found.
     row("continues-once: chain.* get.ok create.* tool.* -> exit 0", create=continue_once, **ALONE),
     row("deletes-late: del.gone get.ok del.ok -> exit 0", find=find_once_more, **ALONE),

@@ -157,6 +157,11 @@ def fail_after_a_search(self: Searches, usual: Any, body: Json) -> Any:
 
 
 RESULTS = "tool.result-ok tool.result-forms tool.result-error err.no-crash stream.done bg.create"
+AGAIN: dict[str, Any] = {
+    "prepare": lambda self, usual, run: Calling.prepare(self, run),
+    "waits": lambda self, usual, run: bool(run.body.get("tools")),
+}
+"""Changes of a server: it calls a function in each turn that declares one."""
 SEARCHES = "tool.search tool.search-shape stream.index-reuse err.no-crash chain.ok"
 
 service, reciting, conducts = map(rows_of, (ForeignService, Reciting, Conducts))
@@ -207,7 +212,22 @@ ROWS = [
         handler=vary(Handler, chunk=name_as_before),
     ),
     # Arguments are values of any type, and names have more than letters.
-    conducts("conducts: tool.choice-any tool.declared tool.stream-call -> exit 0"),
+    conducts("conducts: tool.choice-any tool.declared tool.stream-call tool.ids-unique -> exit 0"),
+    conducts(
+        "numbers-calls-anew: tool.ids-unique tool.result-ok -> fail tool.ids-unique/turns, exit 1",
+        call_of=lambda self, usual, run: {**usual(run), "id": "call_0"},
+    ),
+    # A model may call as often as it likes; one that makes the same call in each turn has not read its result.
+    conducts(
+        "calls-for-ever: tool.result-ok -> fail tool.result-ok, exit 1",
+        said=["makes the same call again"],
+        **AGAIN,
+    ),
+    conducts(
+        "calls-for-more: tool.result-ok -> exit 0",
+        **AGAIN,
+        call_of=lambda self, usual, run: {**usual(run), "arguments": {**PLACE, "seats": int(run.id[1:])}},
+    ),
     conducts(
         "conducts-in-words: tool.choice-any tool.stream-call -> fail tool.stream-call/arguments, exit 1",
         tell_arguments=lambda self, usual, call: usual(call).replace("2", '"2"'),
