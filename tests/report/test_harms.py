@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.engine.decide import Policy, decide
-from harness.outcome import Finding, Harm, Observation
+from harness.outcome import Finding, Observation
 from harness.rules import BY_ID
-
-
-def test_the_flags_are_on_the_rules() -> None:
-    """What harms, and what a client cannot notice, is a member of the rule."""
-    assert BY_ID["http.redirect"].harm is Harm.REST
-    assert (BY_ID["stream.opens"].silent, BY_ID["resume.no-gap"].silent) == (False, True)
 
 
 @pytest.mark.parametrize(
