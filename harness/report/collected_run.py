@@ -157,14 +157,9 @@ class CollectedRun:
         return self.started.strftime("%Y-%m-%dT%H:%M:%SZ") if self.started else ""
 
     @property
-    def root(self) -> str:
-        """The root of `curl` lines; where `harness serve --port 8000` listens if the target has no URL."""
-        return (self.target.url if self.target else "") or EMBEDDED_ROOT
-
-    @property
     def display(self) -> Display:
-        """How the evidence of this run is shown."""
-        return Display(self.api, self.root, self.mask)
+        """How the evidence of this run is shown; a target without a URL is where `harness serve` listens."""
+        return Display(self.api, (self.target.url if self.target else "") or EMBEDDED_ROOT, self.mask)
 
     @property
     def whole_stream(self) -> int:

@@ -110,7 +110,6 @@ class PresentedResult:
         self.outcome = result.outcome
         self.source = str(result.rule.source)
         self.url = result.rule.source.url
-        self.statement = result.rule.statement
 
     # in one line
 
@@ -203,7 +202,7 @@ class PresentedResult:
     @property
     def requirement(self) -> str:
         """The statement of the rule, unless it equals the title."""
-        return "" if self.result.rule.is_stated_by(self.result.title) else self.statement
+        return "" if self.result.rule.is_stated_by(self.result.title) else self.result.rule.statement
 
     @property
     def file(self) -> str:

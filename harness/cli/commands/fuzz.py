@@ -129,7 +129,11 @@ def run(words: Sequence[str]) -> int:
 
     target = resolve(arguments)
     rules = list(list_rules(target.api))
-    excluded = _list_excluded(arguments.exclude or (), rules)
+    excluded = tuple(name.strip() for word in arguments.exclude or () for name in word.split(",") if name.strip())
+    codes = [*rules, *read_published_codes()[0]]
+    if unknown := next((name for name in excluded if name not in codes), ""):
+        hint = did_you_mean(unknown, codes, otherwise=": copy one from the findings of a run")
+        raise UsageFault(f"--exclude {unknown!r}: no finding has this code{hint}")
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
@@ -170,17 +174,6 @@ def _keeping_notes_of_hypothesis() -> Iterator[None]:
         yield
     finally:
         set_hypothesis_home_dir(None)
-
-
-def _list_excluded(words: Sequence[str], rules: Sequence[str]) -> tuple[str, ...]:
-    """The rules and codes to leave out. Raises UsageFault for one that no finding has."""
-    known = [*rules, *read_published_codes()[0]]
-    names = [name.strip() for word in words for name in word.split(",") if name.strip()]
-    for name in names:
-        if name not in known:
-            hint = did_you_mean(name, known, otherwise=": copy one from the findings of a run")
-            raise UsageFault(f"--exclude {name!r}: no finding has this code{hint}")
-    return tuple(names)
 
 
 def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptions:

@@ -189,17 +189,17 @@ def _count_answers(state: CollectedRun) -> Counter[str]:
     return sum((Counter(phase.answers) for phase in state.phases), Counter())
 
 
-def _name_count(word: str, number: int) -> str:
-    """The noun of a count, which is a plural, for this number."""
-    special = {"histories": "history", "successes": "success", "kinds of operation": "kind of operation"}
-    return special.get(word, word.removesuffix("s")) if number == 1 else word
+_SINGULARS = {"histories": "history", "successes": "success", "kinds of operation": "kind of operation"}
 
 
 def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
     """One line for an engine, then its notes and, if it tested too little, the reasons; nothing if it was idle."""
     if not (any(phase.counts.values()) or phase.findings or phase.notes or phase.vacuous):
         return
-    counts = ", ".join(f"{number:,} {_name_count(word, number)}" for word, number in phase.counts.items())
+    named = [
+        (n, _SINGULARS.get(word, word.removesuffix("s")) if n == 1 else word) for word, n in phase.counts.items()
+    ]
+    counts = ", ".join(f"{number:,} {word}" for number, word in named)
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts:
         yield Line(f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}", hang=11)
