@@ -41,6 +41,9 @@ from harness.wire.addresses import (
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
+_SILENT_SECONDS = 2.0
+"""After so long without a line, people think that a program hangs."""
+
 
 @dataclass(slots=True)
 class Summary:
@@ -89,7 +92,8 @@ class Recorder:
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies that are too
     large, and what cannot be recorded; `warn` is called with these at once, and `hear` with each request before
-    any message about it. `no_answer` is called with the requests that the target does not answer.
+    any message about it. `no_answer` is called with the requests that the target does not answer, and `tell` every
+    two seconds while the end of a large recording is written.
     `encoding` replaces the clients' Accept-Encoding; without it, codings are removed that cannot be decoded here.
     `secrets` are values to hide that are known from the start. `window` sees what passes and has a page of its
     own. The summary names what cannot be written. Raises CassetteError and UsageFault.
@@ -114,12 +118,14 @@ class Recorder:
         warn: Callable[[str], object] = lambda reason: None,
         no_answer: Callable[[str], object] = lambda what: None,
         hear: Callable[[Request], object] = lambda request: None,
+        tell: Callable[[str], object] = lambda progress: None,
         window: Window | None = None,
     ) -> None:
         refuse_itself(target, host, port)
         self._wanted = wanted
         self._warn = warn
         self._no_answer = no_answer
+        self._tell = tell
         self._target = target
         self._path = path
         self._protocol = protocol = api.load_protocol()
@@ -186,11 +192,15 @@ class Recorder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        written = threading.Event()
+        threading.Thread(target=self._tell_until, args=(written,), daemon=True).start()
         try:
             self._stack.__exit__(kind, error, trace)
         except CassetteError as wrong:
             self.summary.unrecorded.append(str(wrong))
             self._warn(str(wrong))
+        finally:
+            written.set()
         summary, redactor = self.summary, self._file.redactor
         summary.remarks += self._file.remarks
         if self._named:
@@ -206,6 +216,12 @@ class Recorder:
         if self._player is not None:
             summary.misses = [str(miss) for miss in self._player.misses]
             summary.played = len(self._player.recordings) - len(self._player.unused())
+
+    def _tell_until(self, written: threading.Event) -> None:
+        seconds = 0.0
+        while not written.wait(_SILENT_SECONDS):
+            seconds += _SILENT_SECONDS
+            self._tell(f"still redacting and writing {self._path}, {seconds:.0f} s so far")
 
     def _discard_unless_answered(self) -> None:
         """Once everything is written: keep no file in which the target answers nothing."""

@@ -276,6 +276,7 @@ def run(words: Sequence[str]) -> int:
         no_answer=make_once_sayer("harness record: no response: "),
         window=inspector,
         hear=hear,
+        tell=lambda progress: say_masked(f"harness record: {progress}", to_errors=True),
     )
 
     code = serve_with_page(

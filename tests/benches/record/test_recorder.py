@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from harness.benches.record import Recorder, target_class
-from harness.cassette import Target, load
+from harness.cassette import CassetteFile, Target, load
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
@@ -221,3 +221,21 @@ def load_it(url: str, client: int, finished: list[str]) -> None:
             break
         finished.append(target)
     driver.close()
+
+
+def test_a_long_end_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Redacting and writing a large recording takes a minute: what is going on is printed meanwhile."""
+    told, save_now = threading.Event(), CassetteFile._save
+
+    def save_late(file: CassetteFile) -> None:
+        assert told.wait(30)
+        save_now(file)
+
+    monkeypatch.setattr(CassetteFile, "_save", save_late)
+    monkeypatch.setattr("harness.benches.record.recorder._SILENT_SECONDS", 0.01)
+    with (
+        ServerThread(Serving(Chunk(b"x"))) as server,
+        Recorder(server.url, tmp_path / "a.yaml", INTERACTIONS, tell=lambda progress: told.set()) as recorder,
+    ):
+        raw_exchange(port_of(recorder), get(connection="close"))
+    assert recorder.summary.recorded == 1
