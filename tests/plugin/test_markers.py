@@ -37,7 +37,7 @@ WRONG = {
         "no setting 'event_idz': did you mean 'event_ids'", "resume='maybe' is not one of", "ticks=-1 must be",
     ),
     "interactions_incident('stale-chain-idd', 5)": ("did you mean 'stale-chain-id'", "no incident is named '5'"),
-    "interactions_incident('stale-chain-id', speed=2)": "takes names, one after the other, and no speed=",
+    "interactions_incident('stale-chain-id', speed=2, pace=3)": ("one after the other, and no speed=", "no pace="),
     "interactions_incident()": "plays the incidents that a marker names",
     "interactions_lifecycle('canceled', ['x'])": ("did you mean 'cancelled'", "\"['x']\" is none"),
     "interactions_lifecycle('failed', routes='queued')": "takes names, one after the other, and no routes=",
@@ -45,8 +45,10 @@ WRONG = {
     "interactions_schedule(seeds=0)": "seeds=0 cannot be read: Expected `int` >= 1",
     "interactions_schedule(seed_=3)": "has no option 'seed_': did you mean 'seed'",
     "interactions_schedule(seed=1, seeds=2)": "takes one option: seeds=20, or seed=17 for this one alone",
-    "interactions_schedule(3)": "takes its options by name, and no 3 alone",
-    "interactions_torture(kinds=['clean-ends'])": "not a kind of the set 'application': did you mean 'clean-end'",
+    "interactions_schedule(3, 4)": ("takes its options by name, and no 3 alone", "and no 4 alone"),
+    "interactions_torture(kinds=['clean-ends'], without=['nois'])": (
+        "not a kind of the set 'application': did you mean 'clean-end'", "without: 'nois' is not a kind",
+    ),
     "interactions_torture(sets='quick')": "has no option 'sets': did you mean 'cases'",
     "interactions_torture(timeout='60')": "timeout='60' cannot be read: Expected `float | None`, got `str`",
 }  # fmt: skip

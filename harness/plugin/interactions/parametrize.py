@@ -93,14 +93,12 @@ def _find_wrong_arguments(definition: pytest.Item, name: str) -> Iterator[str]:
     for marker in definition.iter_markers(name):
         options, unnamed = dict(marker.kwargs), marker.args
         if name in _NAMED:
-            if options:
-                yield f"{name} takes names, one after the other, and no {next(iter(options))}="
+            yield from (f"{name} takes names, one after the other, and no {option}=" for option in options)
             continue
         takes = _find_module(name).MarkerOptions
         if name == CASSETTE:
             options, unnamed = {**dict(zip(["path"], unnamed, strict=False)), **options}, unnamed[1:]
-        if unnamed:
-            yield f"{name} takes its options by name, and no {unnamed[0]!r} alone"
+        yield from (f"{name} takes its options by name, and no {value!r} alone" for value in unnamed)
         if name == _EMULATOR:
             from harness.emulator.values.settings import Settings
 

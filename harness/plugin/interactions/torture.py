@@ -120,11 +120,13 @@ class Wanted:
     def list_cases(self) -> list[Case]:
         """The cases. Kinds with answers of their own keep the mode's usual text beside them."""
         names = [kind.name for kind in _MODEL.sets.get(self.set, ())]
-        for option, given in (("kinds", self.kinds), ("without", self.without)):
-            for name in given if names else ():
-                if name not in names:
-                    hint = did_you_mean(name, names)
-                    raise UsageFault(f"{option}: {name!r} is not a kind of the set {self.set!r}{hint}")
+        if mistakes := [
+            f"{option}: {name!r} is not a kind of the set {self.set!r}{did_you_mean(name, names)}"
+            for option, given in (("kinds", self.kinds), ("without", self.without))
+            for name in given
+            if names and name not in names
+        ]:
+            raise UsageFault("; ".join(mistakes))
         only = [name for name in self.kinds or names if name not in self.without]
         if names and not only:
             raise UsageFault(f"without={list(self.without)!r} leaves no kind of the set {self.set!r} to play")
