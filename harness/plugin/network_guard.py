@@ -35,7 +35,8 @@ def loopback_only(
     `before` is called first, at each connection, and may raise.
     """
     watch = _Watch(allow, tell, before)
-    found = {} if proxies else {name: value for name, value in os.environ.items() if name.lower() in _PROXIES}
+    names = () if proxies else [name for name in os.environ if name.lower() in _PROXIES]
+    found = {name: os.environ[name] for name in names}
     for name in found:
         del os.environ[name]
     try:

@@ -11,15 +11,16 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.cassette import Recording
-from harness.cassette.entry import KEY, as_entry, from_entry
 from harness.plugin.network_guard import loopback_only
 from harness.plugin.observed_service import ObservedService
 from harness.wire import Headers, Request
+
+if TYPE_CHECKING:
+    from harness.cassette import Recording  # late, as below: few tests have a recording
 
 SUFFIX = ".interactions"
 """Added to the test's name to name our recording, if vcrpy's cassette already has that name."""
@@ -84,6 +85,8 @@ def edit_request(request: Request, origin: str, edit: Callable[[Any], Any]) -> R
 
 def edit_response(recording: Recording, edit: Callable[[Any], Any]) -> Recording | None:
     """The recording as a `before_record_response` makes it; None if it leaves the exchange out."""
+    from harness.cassette.entry import KEY, as_entry, from_entry
+
     entry = as_entry(recording)
     ours = entry["response"].pop(KEY)
     came = edit(entry["response"])
@@ -136,6 +139,8 @@ class _Aside:
         self.drops: list[str] = []
 
     def deserialize(self, text: str) -> Any:
+        from harness.cassette.entry import KEY, from_entry
+
         data = self._serializer.deserialize(text)
         if isinstance(data, dict):
             self.found.append(data.pop("metadata", None))
