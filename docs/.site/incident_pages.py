@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.incidents import load_areas, load_incidents
-from harness.incidents.incident import WORDS, format_modes, format_origin
+from harness.incidents.incident import format_modes, format_origin
 
 
 def format_library() -> str:
@@ -22,7 +22,7 @@ def format_library() -> str:
             f"- On the wire: {incident.wire}",
             f"- What goes wrong: {incident.mistake}",
             f"- A good client {incident.client}",
-            f"- To meet it: {WORDS[incident.meet]}.",
+            f"- To meet it: {incident.meet.words}.",
             f"- {format_modes(incident)}",
             f"- {format_origin(incident)}",
         ]

@@ -37,39 +37,28 @@ SPEED = 2000.0
 
 
 class Encounter(StrEnum):
-    """The action by which a client meets an incident."""
+    """The action by which a client meets an incident; in words, its modes, and what its create asks for."""
 
-    CALL = "call"
-    STREAM = "stream"
-    BACKGROUND_STREAM = "background-stream"
-    POLL = "poll"
-    TURNS = "turns"
-    CANCEL = "cancel"
-    DELETE = "delete"
+    words: str
+    modes: tuple[str, ...]
+    asks: tuple[str, ...]
 
+    def __new__(cls, name: str, words: str, modes: tuple[str, ...], *asks: str) -> Encounter:
+        made = str.__new__(cls, name)
+        made._value_, made.words, made.modes, made.asks = name, f"create an interaction{words}", modes, asks
+        return made
 
-_BACKGROUND = frozenset({Encounter.BACKGROUND_STREAM, Encounter.POLL, Encounter.CANCEL, Encounter.DELETE})
-_STREAMS = frozenset({Encounter.STREAM, Encounter.BACKGROUND_STREAM})
+    CALL = "call", " without streaming", ("create", "background", "poll")
+    STREAM = "stream", " and stream it", ("create",), "stream"
+    BACKGROUND_STREAM = (
+        *("background-stream", " with background and stream", ("follow", "background", "create")),
+        *("background", "stream"),
+    )
+    POLL = "poll", " in the background and poll it", ("follow", "poll"), "background"
+    TURNS = "turns", ", then another one that continues it", ("chain",)
+    CANCEL = "cancel", " in the background and cancel it", ("cancel",), "background"
+    DELETE = "delete", " in the background and delete it while it runs", (), "background"
 
-WORDS = {
-    Encounter.CALL: "create an interaction without streaming",
-    Encounter.STREAM: "create an interaction and stream it",
-    Encounter.BACKGROUND_STREAM: "create an interaction with background and stream",
-    Encounter.POLL: "create an interaction in the background and poll it",
-    Encounter.TURNS: "create an interaction, then another one that continues it",
-    Encounter.CANCEL: "create an interaction in the background and cancel it",
-    Encounter.DELETE: "create an interaction in the background and delete it while it runs",
-}
-
-_MODES = {
-    Encounter.CALL: ("create", "background", "poll"),
-    Encounter.STREAM: ("create",),
-    Encounter.BACKGROUND_STREAM: ("follow", "background", "create"),
-    Encounter.POLL: ("follow", "poll"),
-    Encounter.CANCEL: ("cancel",),
-    Encounter.TURNS: ("chain",),
-}
-"""The modes of a client that meets an incident."""
 
 _WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow", "tools"), Encounter.TURNS: ("tools",)}
 """The same where the create declares a function, which a client does in one mode."""
@@ -128,13 +117,12 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     def fields(self) -> dict[str, Any]:
         """The fields of the create that meets it."""
         model = {} if "agent" in self.request else {"model": MODEL}
-        asked = {"background": self.meet in _BACKGROUND, "stream": self.meet in _STREAMS}
-        return {**model, "input": "Go.", **{name: True for name, is_on in asked.items() if is_on}, **self.request}
+        return {**model, "input": "Go.", **dict.fromkeys(self.meet.asks, True), **self.request}
 
     @property
     def how_to_meet(self) -> str:
         """The action by which a client meets it, in words."""
-        return f"to meet it, {WORDS[self.meet]}"
+        return f"to meet it, {self.meet.words}"
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -144,9 +132,9 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         """
         if self.unplayed:
             return ()
-        modes = _WITH_TOOLS if "tools" in self.request else _MODES
+        modes = _WITH_TOOLS.get(self.meet, ()) if "tools" in self.request else self.meet.modes
         given = self.follow != "reports" and not any("hidden" in script for script in self.scripts)
-        return tuple(mode for mode in modes.get(self.meet, ()) if mode != "follow" or given)
+        return tuple(mode for mode in modes if mode != "follow" or given)
 
     def to_client_incident(self) -> ClientIncident:
         """The incident as a case for clients."""

@@ -13,7 +13,7 @@ from harness.cli.common_options import json_option
 from harness.cli.options import Options, Page, argument
 from harness.cli.output import page, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
-from harness.incidents.incident import WORDS, format_modes, format_origin
+from harness.incidents.incident import format_modes, format_origin
 from harness.interactions.servers import SERVERS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
@@ -68,7 +68,7 @@ def _explain(incident: Incident) -> Iterator[str]:
         ("on the wire", incident.wire),
         ("what goes wrong", incident.mistake),
         ("a correct client", incident.client),
-        ("to reproduce it", WORDS[incident.meet]),
+        ("to reproduce it", incident.meet.words),
         ("outcome", incident.follow or "no single run can show it"),
     ):
         yield Line(f"  {label:<17}{' '.join(text.split())}", hang=19)

@@ -19,7 +19,6 @@ from harness.checks.clients.result_comparison import (
 )
 from harness.contract.tables.lifecycle import REQUIRES_ACTION
 from harness.incidents import SPEED, Incident, find_incident
-from harness.incidents.incident import WORDS
 from harness.kit.client_model import STOPPED
 from harness.outcome import UsageFault
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
@@ -99,7 +98,7 @@ class PlayedIncident(CheckedResult):
         if self._faulty is None or any(suffered.fired for suffered in self._faulty.log):
             return ""
         return (
-            f"it did not happen: to meet it, a client must {WORDS[self.incident.meet]}, and have no read timeout "
+            f"it did not happen: to meet it, a client must {self.incident.meet.words}, and have no read timeout "
             "that is shorter than the pauses of a stream"
         )
 
