@@ -46,15 +46,6 @@ def on_a_terminal(*words: str, environment: Mapping[str, str] | None = None) -> 
 
 
 @pytest.mark.slow
-def test_check_draws_progress_and_colour() -> None:
-    """`check` draws progress while it runs, and colour in the end."""
-    code, drawn = on_a_terminal("check", "emulator", "-c", "create.*")
-    assert code == 0
-    assert "\r" in drawn.replace("\r\n", "")
-    assert GREEN in drawn
-
-
-@pytest.mark.slow
 def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path, harness: Harness) -> None:
     """No line of `diff` is wider than a narrow terminal; a log gets whole lines."""
     report = tmp_path / "one.json"

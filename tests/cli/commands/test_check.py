@@ -90,14 +90,6 @@ def test_never_green(words: list[str], code: int, told: str, harness: Harness) -
     assert "Traceback" not in done.err
 
 
-def test_unauthorised(harness: Harness, toy: Toy) -> None:
-    """If every request gets 401, the exit code is 4 and the message names --api-key."""
-    toy[0].refuse = 401
-    done = harness("check", toy[1])
-    assert done.code == 4
-    assert "--api-key" in done.err
-
-
 @pytest.mark.parametrize("defect", [{"page": True}, {"refuse": 404}, {"refuse": 500}], ids=str)
 @pytest.mark.parametrize("words", [(), ("--capability", "+stream")], ids=["plain", "declared"])
 def test_what_is_not_this_api_is_told_in_one_sentence(
