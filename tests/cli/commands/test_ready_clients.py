@@ -64,7 +64,6 @@ def test_what_is_refused(harness: Harness) -> None:
         ("torture", "--client", "curl", "--mode", "poll"): "--mode poll: curl has create, follow",
         ("torture", "--client", "curl", "--", "true"): "use one of them",
         ("torture",): "or --client NAME",
-        ("torture", "--client", "nobody"): "no client has the name 'nobody': known are google-genai",
         ("torture", "--mode", "strem", "--", "true"): "--mode 'strem' is not a mode: known are follow, create",
         ("torture", "--further", "[]", "--", "true"): "--further '[]' is not a JSON object",
     }
