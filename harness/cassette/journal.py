@@ -105,15 +105,6 @@ def alone(path: Path) -> Iterator[None]:
     """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
-    with _open_locked(guard, path):
-        try:
-            yield
-        finally:
-            guard.unlink(missing_ok=True)
-
-
-def _open_locked(guard: Path, path: Path) -> IO[bytes]:
-    """Open and lock the file `guard`. Raises CassetteError if another recorder holds it."""
     while True:
         try:
             make_folder(guard.parent)
@@ -124,8 +115,13 @@ def _open_locked(guard: Path, path: Path) -> IO[bytes]:
         lock(file, path)
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), guard.stat()):
-                return file
+                break
         file.close()  # its last owner deleted it meanwhile: the lock protects nothing
+    with file:
+        try:
+            yield
+        finally:
+            guard.unlink(missing_ok=True)
 
 
 def flow(value: Any) -> str:

@@ -151,7 +151,16 @@ class CassetteFile:
                         "another file, or move this one away"
                     )
             self._stack.enter_context(alone(self.path))
-            self.interrupted = _put_aside(self._part)
+            if self._part.is_symlink():
+                raise CassetteError(
+                    f"{self._part} is a link, and recordings in progress are written there through none: delete "
+                    "the link, or name another cassette"
+                )
+            if self._part.exists():  # of a killed recorder
+                number = 1
+                while os.path.lexists(aside := self.path.with_name(f"{self.path.stem}.interrupted-{number}.yaml")):
+                    number += 1
+                self.interrupted = self._part.replace(aside)
         return self
 
     def __exit__(
@@ -309,21 +318,6 @@ class CassetteFile:
         new = [self.redactor.redact(recording) for recording in old]
         self._recordings[len(self._entries) :] = new
         return new != old
-
-
-def _put_aside(part: Path) -> Path | None:
-    """Move the recordings of a killed recorder out of the way; return their new path, None if there are none."""
-    if part.is_symlink():
-        raise CassetteError(
-            f"{part} is a link, and recordings in progress are written there through none: delete the link, or "
-            "name another cassette"
-        )
-    if not part.exists():
-        return None
-    number = 1
-    while os.path.lexists(aside := part.with_name(part.name.replace(".part.", f".interrupted-{number}."))):
-        number += 1
-    return part.replace(aside)
 
 
 def _weigh(recordings: Iterable[Recording]) -> tuple[int, int]:

@@ -209,9 +209,7 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
 
 def find_uses(config: pytest.Config) -> defaultdict[Path, FileUse]:
     """How the tests of this session use each cassette, by its resolved path."""
-    if USES not in config.stash:
-        config.stash[USES] = defaultdict(FileUse)
-    return config.stash[USES]
+    return config.stash.setdefault(USES, defaultdict(FileUse))
 
 
 def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[str]:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -66,13 +66,6 @@ class Verified:
         self.notes += other.notes
         self.unusable += other.unusable
         self.revisions.update(other.revisions)
-
-
-class Secret(NamedTuple):
-    """Something in a file that looks like a secret."""
-
-    file: str
-    hit: Hit
 
 
 def verify_each(paths: Iterable[Path], contract: ApiContract, api: Api) -> Iterator[tuple[Path, Verified]]:
@@ -199,7 +192,7 @@ def _list_named(paths: Iterable[Path], left_out: list[Path], **which: bool) -> I
 
 def secrets_in(
     paths: Iterable[Path], protocol: StreamProtocol, *, secrets: Collection[str] = ()
-) -> tuple[int, list[Secret], list[Path]]:
+) -> tuple[int, list[tuple[str, Hit]], list[Path]]:
     """How many files were looked at, what looks like a secret in them, or is one of these, and what was left out.
 
     In folders that is every file, hidden ones too, but those that git, virtual environments and caches fill. The
@@ -207,9 +200,9 @@ def secrets_in(
     """
     left_out: list[Path] = []
     files = [*_list_named(paths, left_out, of_tools=False)]
-    hits = [Secret(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
+    hits = [(str(path), hit) for path in files for hit in scan_file(path, protocol, secrets=secrets)]
     named = [path for path in files if any(secret in str(path) for secret in secrets)]
-    hits += [Secret(str(path), Hit("known secret", "the name of the file")) for path in named]
+    hits += [(str(path), Hit("known secret", "the name of the file")) for path in named]
     return len(files), hits, sorted(left_out)
 
 
