@@ -92,18 +92,6 @@ class ClientCommand:
         return " ".join(words)
 
 
-def operations(*, interactions: int = 3, legal_only: bool = False) -> SearchStrategy[ClientCommand]:
-    """One operation on one of `interactions` interactions."""
-    subjects = st.integers(0, max(0, interactions - 1))
-    choices = []
-    for kind, modes in KINDS.items():
-        kept = [mode for mode in modes if not legal_only or mode not in _ILLEGAL]
-        counts = st.integers(1, 12) if kind in ("read", "open", "resume") else st.just(0)
-        subject = st.just(0) if kind == "create" else subjects
-        choices.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(kept), counts))
-    return st.one_of(choices)
-
-
 _ILLEGAL = frozenset({*ILLEGAL_MODES, "unknown", "foreign", "wrong-id", "orphan", "bad-cursor"})
 
 
@@ -117,6 +105,12 @@ def histories(
     """
     if steps < 1:
         raise ValueError(f"steps={steps!r} must be at least 1: a history begins with a create")
+    subjects, choices = st.integers(0, max(0, interactions - 1)), []
+    for kind, modes in KINDS.items():
+        kept = [mode for mode in modes if not legal_only or mode not in _ILLEGAL]
+        counts = st.integers(1, 12) if kind in ("read", "open", "resume") else st.just(0)
+        subject = st.just(0) if kind == "create" else subjects
+        choices.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(kept), counts))
     first = st.builds(ClientCommand, st.just("create"), st.just(0), st.sampled_from(CREATE_MODES))
-    rest = st.lists(operations(interactions=interactions, legal_only=legal_only), max_size=steps - 1)
+    rest = st.lists(st.one_of(choices), max_size=steps - 1)
     return st.builds(lambda begin, others: [begin, *others], first, rest)

@@ -23,7 +23,7 @@ from harness.contract.tables.steps import DeltaEffect, Shown, StepType
 from harness.outcome import Severity
 from harness.strategies.from_schema import BASE64, IDS, OBJECTS, TEXTS, contract_or_current, objects
 from harness.strategies.messages import damages, pointer_to, shapes, usages
-from harness.wire import Decoder, encode
+from harness.wire import encode
 
 DONE = b"[DONE]"
 Event = Mapping[str, Any]
@@ -33,13 +33,12 @@ Event = Mapping[str, Any]
 class EventStream:
     """Events in order; a `bytes` item is a payload that is not a JSON object, or a misplaced sentinel.
 
-    `start` and `background` are the arguments a `StreamJudge` needs for it. `breaks` is the id of the rule that an
+    `background` is what a `StreamJudge` has to know of it. `breaks` is the id of the rule that an
     illegal stream breaks first, "" for a legal one. `done`: a [DONE] frame ends the stream.
     """
 
     events: tuple[Event | bytes, ...]
     done: bool = True
-    start: str = "fresh"
     background: bool = False
     breaks: str = ""
 
@@ -79,23 +78,15 @@ _STRANGERS = (b"retry: 3000", b"retry: soon", b"unknown: x", b"data2", b" data: 
 
 
 @st.composite
-def wire_framings(draw: st.DrawFn, stream: EventStream | bytes | list[tuple[str, bytes]]) -> list[bytes]:
+def wire_framings(draw: st.DrawFn, stream: EventStream) -> list[bytes]:
     """Pieces of bytes that carry the same events: `event_streams().flatmap(wire_framings)`.
 
-    Takes a stream, its bytes, or (name, data) pairs. Line ends, comments, unknown fields, spaces and the pieces
-    are drawn; data with line breaks spans several lines. A decoder must return the same names and payloads.
+    Line ends, comments, unknown fields, spaces and the pieces are drawn. A decoder must return the same payloads.
     """
-    if isinstance(stream, EventStream):
-        payloads = stream.payloads()
-    elif isinstance(stream, bytes):
-        frames = Decoder().feed(stream)
-        payloads = [((frame.event or b"").decode("utf-8", "replace"), frame.data) for frame in frames]
-    else:
-        payloads = stream
     ends = draw(st.sampled_from((_ENDS[:1], _ENDS[1:2], _ENDS[2:], _ENDS)))
     noisy = draw(st.booleans())
     out = bytearray(BOM if draw(st.booleans()) else b"")
-    for name, data in payloads:
+    for name, data in stream.payloads():
         spaced = draw(st.booleans())
         lines = [_write_field(b"data", part, spaced) for part in data.split(b"\n")]
         if name:
@@ -162,7 +153,7 @@ def _broken_stream(draw: st.DrawFn, contract: Contract, background: bool | None)
     stream = draw(_legal(contract, in_background, least=1, plain=True, most=2))
 
     def judge(changed: EventStream) -> EventStream:
-        judge = StreamJudge(contract, start=changed.start, background=changed.background)
+        judge = StreamJudge(contract, background=changed.background)
         judge.feed(changed.data())
         broken = (one.rule for one in judge.finish().findings if one.severity is Severity.BROKEN)
         return replace(changed, breaks=next(broken, ""))
@@ -193,11 +184,7 @@ def _changed(stream: EventStream) -> SearchStrategy[EventStream]:
         st.builds(exchange, places, places),
         places.flatmap(damage).filter(lambda changed: all(isinstance(one, dict | bytes) for one in changed)),
     )
-    return st.builds(lambda found, done: replace(stream, events=tuple(found), done=done), changes, _MOSTLY)
-
-
-_MOSTLY = st.integers(0, 7).map(lambda number: number < 7)
-"""Whether to leave the end as it is; shrinks to True."""
+    return st.builds(lambda found, rare: replace(stream, events=tuple(found), done=not rare), changes, _RARELY)
 
 
 @st.composite
@@ -279,11 +266,6 @@ _RARELY = st.integers(0, 7).map(lambda number: number == 7)
 """Whether to add something rare; shrinks to False."""
 
 
-@cache
-def _stop_fields(contract: Contract) -> SearchStrategy[Json]:
-    return objects({"usage": usages(contract), "step_usage": usages(contract)})
-
-
 # --- one step
 
 
@@ -312,7 +294,7 @@ def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> li
     else:
         deltas = draw(st.lists(_one_of(contract, tuple(sorted(kind.deltas))), max_size=3))
     events = _frame_step(index, shell, deltas)
-    extras = draw(_stop_fields(contract)) if draw(_RARELY) else {}
+    extras = draw(objects({"usage": usages(contract), "step_usage": usages(contract)})) if draw(_RARELY) else {}
     return [*events[:-1], {**events[-1], **extras}]
 
 
