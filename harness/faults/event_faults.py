@@ -313,12 +313,9 @@ def reshape(value: Any, fault: values.Reshape) -> Any:
         return value
     if fault.edit is values.Edit.STRIP:
         return {key: reshape(item, fault) for key, item in value.items() if key != fault.member}
-    return {key: _empty(item) if key == fault.member else reshape(item, fault) for key, item in value.items()}
-
-
-def _empty(value: Any) -> Any:
-    """An empty value of the same kind; null for what has none."""
-    return type(value)() if isinstance(value, str | list | dict) else None
+    emptied = value.get(fault.member)  # of the same kind, or null for what has no empty value
+    empty = type(emptied)() if isinstance(emptied, str | list | dict) else None
+    return {key: empty if key == fault.member else reshape(item, fault) for key, item in value.items()}
 
 
 # Changes that a reader of event streams must not notice: other line ends, and other boundaries between pieces.

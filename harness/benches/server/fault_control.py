@@ -106,18 +106,13 @@ class Faulty:
             return (self._faulty.get(session) or self._service)(request)
         path = [part for part in segments[1:] if part]
         if path == ["faults"]:
-            return self._refuse_unknown_session(session) or self._dispatch(session, request)
+            known = self._passed_on(Request("GET", f"{session}/{CONTROL}/"), []) if session else None
+            if known is not None and known.status != 200:
+                return known
+            if known is not None:
+                known.body.close()
+            return self._dispatch(session, request)
         return self._passed_on(request, path)
-
-    def _refuse_unknown_session(self, session: str) -> Response | None:
-        """The refusal for a session that does not exist; None for the server itself and for existing sessions."""
-        if not session:
-            return None
-        response = self._passed_on(Request("GET", f"{session}/{CONTROL}/"), [])
-        if response.status == 200:
-            response.body.close()
-            return None
-        return response
 
     def _passed_on(self, request: Request, path: list[str]) -> Response:
         """Forward a control request that is not about faults; deleting a session also ends its plan."""

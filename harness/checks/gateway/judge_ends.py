@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from harness.checks.gateway import relay_diff as relay
 from harness.checks.gateway.exercises import AT_ONCE, ONE_BY_ONE
 from harness.checks.gateway.findings import (
     answer_line,
@@ -20,20 +21,6 @@ from harness.checks.gateway.findings import (
     notice,
     succeeded,
     told_by,
-)
-from harness.checks.gateway.relay_diff import (
-    NO_STREAM,
-    arrived,
-    compare_streams,
-    completes,
-    difference,
-    differences,
-    has,
-    held_back,
-    no_stream,
-    tells,
-    tells_error,
-    touched,
 )
 from harness.checks.gateway.upstream_answers import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
@@ -51,10 +38,10 @@ def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A stream that is late in a coding that the client offers is reported only if it is in time without one.
     """
-    found = list(_judge_pace(find_relayed(exchanges, "live.stream", NO_STREAM)))
+    found = list(_judge_pace(find_relayed(exchanges, "live.stream", relay.NO_STREAM)))
     yield from found
     for relayed in exchanges:
-        if relayed.name == "gzip.live" and tells(relayed) and not found and not is_miscoded(relayed.client):
+        if relayed.name == "gzip.live" and relay.tells(relayed) and not found and not is_miscoded(relayed.client):
             for finding in _judge_pace(relayed):
                 message, code = f"for a client that accepts gzip, {finding.message}", "gw.live/compressed"
                 yield replace(finding, code=code, message=message, cure=choose_cure(code, relayed))
@@ -76,16 +63,16 @@ def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def _judge_pace(relayed: RelayedExchange) -> Iterator[Finding]:
     arrivals = relayed.arrivals
-    if not tells(relayed) or arrivals is None:
-        raise Unmet(NO_STREAM)
-    if held_back(relayed):
+    if not relay.tells(relayed) or arrivals is None:
+        raise Unmet(relay.NO_STREAM)
+    if relay.held_back(relayed):
         yield _report_buffer(relayed, "nothing arrived in time, although the upstream continued to send")
         return
-    if not arrived(relayed):
+    if not relay.arrived(relayed):
         raise Unmet("no stream reached the client")
     paced = [
         (one, other)
-        for one, other in difference(relayed).kept
+        for one, other in relay.difference(relayed).kept
         if other.number < len(arrivals) and one.number < ONE_BY_ONE - 1  # none waits after the last
     ]
     late = [one for one, other in paced if arrivals[other.number] > max(AT_ONCE, one.number + 1)]
@@ -105,27 +92,27 @@ def _report_buffer(relayed: RelayedExchange, message: str) -> Finding:
 
 def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """A stream that paused upstream arrived to its end, and was requested once."""
-    relayed = find_relayed(exchanges, "idle.stream", NO_STREAM)
-    others = [other for other in exchanges if other is not relayed and tells(other)]
-    if not tells(relayed) or not others or not all(completes(other.client) for other in others):
+    relayed = find_relayed(exchanges, "idle.stream", relay.NO_STREAM)
+    others = [other for other in exchanges if other is not relayed and relay.tells(other)]
+    if not relay.tells(relayed) or not others or not all(relay.completes(other.client) for other in others):
         raise Unmet("a stream without pauses did not arrive complete either")
     if len(relayed.upstream) > 1:
         message = "the gateway repeated the create when its stream was idle"
         yield notice("gw.idle/repeated", relayed, message, "1 create upstream", str(len(relayed.upstream)))
     client, answer = relayed.client, answer_of(relayed)
-    if completes(client):
-        if not any(touched(difference(other)) for other in others):
-            yield from differences("gw.idle", relayed, difference(relayed))
+    if relay.completes(client):
+        if not any(relay.touched(relay.difference(other)) for other in others):
+            yield from relay.differences("gw.idle", relayed, relay.difference(relayed))
         return
     # It ended while it stood still.
     if client.ending.by is By.LIMIT and answer.ending.by is not By.CLIENT:
         raise Unmet(f"the idle stream did not end in time ({client.ending.words})")
-    if client.status is not None and not arrived(relayed):
-        yield no_stream("gw.idle", relayed)
+    if client.status is not None and not relay.arrived(relayed):
+        yield relay.no_stream("gw.idle", relayed)
         return
     events = format_count(len(read(client).frames), "event")
     actual = f"{events}, then {client.ending.words}, after {client.seconds:.1f} s"
-    if client.ending.complete and not tells_error(client):
+    if client.ending.complete and not relay.tells_error(client):
         message = "an idle stream ended as if it were complete"
         yield notice("gw.idle/clean-end", relayed, message, "the rest of the stream", actual)
     else:
@@ -144,14 +131,14 @@ def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """A response that ended early upstream did not look complete to the client."""
     for relayed in told_by(exchanges, _breaks_off, "the upstream sent no truncated response"):
         client, answer = relayed.client, answer_of(relayed)
-        if not succeeded(client) or tells_error(client):
+        if not succeeded(client) or relay.tells_error(client):
             continue
         how = answer.ending.how if _is_loud(answer) else "in order, nothing completed"
         cut = f"a response that ends after {answer.size} bytes ({how})"
         made_up = ""
-        if completes(client) and not completes(answer):
+        if relay.completes(client) and not relay.completes(answer):
             made_up = "an interaction.completed"
-        elif has(client, PROTOCOL.sentinel) and not has(answer, PROTOCOL.sentinel):
+        elif relay.has(client, PROTOCOL.sentinel) and not relay.has(answer, PROTOCOL.sentinel):
             made_up = f"data: {PROTOCOL.sentinel.decode()}"
         if made_up:
             message = "the gateway invented the end of a truncated stream"
@@ -170,9 +157,9 @@ def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An error that the upstream wrote outside of any event reached the client in some form."""
-    for relayed in told_by(exchanges, tells, NO_STREAM):
+    for relayed in told_by(exchanges, relay.tells, relay.NO_STREAM):
         client, answer = relayed.client, answer_of(relayed)
-        if not succeeded(client) or not client.ending.complete or tells_error(client):
+        if not succeeded(client) or not client.ending.complete or relay.tells_error(client):
             continue
         text = next((text for text in BARE_ERRORS.values() if text in answer.body), b"")
         _, message = error_of(loads(text).value) or ("", "")
@@ -218,7 +205,7 @@ def _breaks_off(relayed: RelayedExchange) -> bool:
     answer = relayed.answer
     if answer is None or not succeeded(answer) or relayed.client.status is None:
         return False
-    return not answer.ending.complete or (read(answer).is_stream and not completes(answer))
+    return not answer.ending.complete or (read(answer).is_stream and not relay.completes(answer))
 
 
 def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -226,7 +213,7 @@ def error_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     Each kind of mistake is reported once.
     """
-    with_error = [relayed for relayed in exchanges if tells_error(relayed.client)]
+    with_error = [relayed for relayed in exchanges if relay.tells_error(relayed.client)]
     if not with_error:
         raise NotApplicable("the gateway sent no error in a stream")
     seen: set[str] = set()
@@ -249,30 +236,30 @@ def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     first = find_relayed(exchanges, "resume.first", "no background run was streamed")
     if first.not_offered:
         raise NotApplicable("the gateway does not offer get")
-    if not arrived(first):
-        yield no_stream("gw.resume-through", first)
+    if not relay.arrived(first):
+        yield relay.no_stream("gw.resume-through", first)
         return
     rest = find_relayed(exchanges, "resume.rest", "no event with an id arrived to resume from")
     whole = find_relayed(exchanges, "resume.whole", "the complete stream did not arrive")
-    if not arrived(rest):
-        yield no_stream("gw.resume-through", rest)
+    if not relay.arrived(rest):
+        yield relay.no_stream("gw.resume-through", rest)
         return
     before = [frame for frame in read(first.client).frames if frame.data != PROTOCOL.sentinel]
     after = read(rest.client).frames
-    found = compare_streams(read(whole.client).frames, [*before, *after])
+    found = relay.compare_streams(read(whole.client).frames, [*before, *after])
     if [event.number for event in found.doubled] == [len(before)]:
         message = "the event of the cursor arrived again"
         actual = str(found.doubled.pop())
         mild = Severity.NON_STRICT
         yield notice("gw.resume-through/inclusive", rest, message, "the event after it", actual, severity=mild)
-    yield from differences("gw.resume-through", rest, found)
+    yield from relay.differences("gw.resume-through", rest, found)
 
 
 def hang_up(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The upstream noticed that the client disconnected."""
-    relayed = find_relayed(exchanges, "hang_up.stream", NO_STREAM)
-    if not tells(relayed):
-        raise Unmet(NO_STREAM)
+    relayed = find_relayed(exchanges, "hang_up.stream", relay.NO_STREAM)
+    if not relay.tells(relayed):
+        raise Unmet(relay.NO_STREAM)
     if answer_of(relayed).ending.by is not By.CLIENT:
         message = "the client disconnected, but the gateway continued to read"
         yield notice("gw.hang-up", relayed, message, "a hang-up", "the gateway still reads the stream")

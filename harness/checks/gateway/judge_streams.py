@@ -13,28 +13,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from harness.checks.gateway import relay_diff as relay
 from harness.checks.gateway.client import name_operation
 from harness.checks.gateway.findings import answer_line, answer_of, find_relayed, is_miscoded, notice, told_by
 from harness.checks.gateway.judge_requests import answer_changes, find_new_defect, request_changes
-from harness.checks.gateway.relay_diff import (
-    NO_STREAM,
-    Kind,
-    RelayedEvent,
-    StreamDifference,
-    arrived,
-    changes,
-    completes,
-    difference,
-    differences,
-    held_back,
-    is_unfinished,
-    lacks_time,
-    no_stream,
-    tells,
-    tells_error,
-    touched,
-    weighs,
-)
 from harness.checks.gateway.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.contract import read
 from harness.contract.data.assembly import assemble_steps
@@ -54,9 +36,9 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     same: dict[tuple[str, ...], list[Finding]] = {}
     unfinished: list[RelayedExchange] = []
-    comparable = told_by(exchanges, lambda one: tells(one) and not held_back(one), NO_STREAM)
+    comparable = told_by(exchanges, lambda one: relay.tells(one) and not relay.held_back(one), relay.NO_STREAM)
     for relayed in (one for one in comparable if not _is_left_to_another_rule(one)):
-        if is_unfinished(relayed):
+        if relay.is_unfinished(relayed):
             unfinished.append(relayed)
             continue
         for finding in _judge_events(relayed):
@@ -68,7 +50,7 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
         yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
     if unfinished and not same:
-        raise lacks_time(unfinished[0])
+        raise relay.lacks_time(unfinished[0])
 
 
 _IN_PART = ("truncation.", "bare.", "hang_up.", "resume.first")
@@ -82,14 +64,14 @@ def _is_left_to_another_rule(relayed: RelayedExchange) -> bool:
     if is_miscoded(relayed.client):
         return True
     if relayed.name.startswith((*_IN_PART, *_IN_PARALLEL)):
-        return not arrived(relayed) or _was_cut_on_the_way(relayed)
+        return not relay.arrived(relayed) or _was_cut_on_the_way(relayed)
     cursors = [one.request.parameter("last_event_id") for one in (relayed.client, answer_of(relayed))]
     return cursors[0] != cursors[1]
 
 
 def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
-    if not arrived(relayed):
-        yield no_stream("gw.events", relayed)
+    if not relay.arrived(relayed):
+        yield relay.no_stream("gw.events", relayed)
         return
     if relayed.name.startswith(_IN_PART):
         sent, got = _text_of(answer_of(relayed)), _text_of(relayed.client)
@@ -97,13 +79,13 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
             message = "the text of a stream is not the text that the upstream sent"
             yield notice("gw.events/changed", relayed, message, sent, got)
         return
-    found = _without_strangers(difference(relayed))
-    wrong = list(differences("gw.events", relayed, found))
+    found = _without_strangers(relay.difference(relayed))
+    wrong = list(relay.differences("gw.events", relayed, found))
     rounded = (
         (one, change)
         for one, other in found.kept
-        for change in changes(one.value, other.value, None)
-        if change.kind is Kind.ROUNDED
+        for change in relay.changes(one.value, other.value, None)
+        if change.kind is relay.Kind.ROUNDED
     )
     for one, change in islice(rounded, 1):
         message = f"the number {change.pointer.removeprefix('$.')} of {one.kind} was rounded"
@@ -116,12 +98,14 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
         yield from find_new_defect("gw.events/invalid", relayed)
 
 
-def _without_strangers(found: StreamDifference) -> StreamDifference:
+def _without_strangers(found: relay.StreamDifference) -> relay.StreamDifference:
     """The same without the events and fields that no client knows; `gw.unknown-event` and its like judge those."""
     changed = [
         (one, other)
         for one, other in found.changed
-        if any(not change.pointer.startswith(_STRANGE_FIELD) for change in changes(one.value, other.value, None))
+        if any(
+            not change.pointer.startswith(_STRANGE_FIELD) for change in relay.changes(one.value, other.value, None)
+        )
     ]
     return dataclasses.replace(found, lost=[one for one in found.lost if not _is_strange(one)], changed=changed)
 
@@ -129,7 +113,7 @@ def _without_strangers(found: StreamDifference) -> StreamDifference:
 _STRANGE_FIELD = f"$.{UNKNOWN_FIELD}"
 
 
-def _is_strange(event: RelayedEvent) -> bool:
+def _is_strange(event: relay.RelayedEvent) -> bool:
     return event.kind == UNKNOWN_TYPE
 
 
@@ -141,13 +125,13 @@ def _text_of(exchange: Exchange) -> str:
 def _list_arrived(
     exchanges: Sequence[RelayedExchange], otherwise: str = "no stream reached the client"
 ) -> Iterator[RelayedExchange]:
-    return told_by(exchanges, lambda one: tells(one) and arrived(one), otherwise)
+    return told_by(exchanges, lambda one: relay.tells(one) and relay.arrived(one), otherwise)
 
 
 def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events that had an id still have one; a different id is fine as long as it is unique."""
     for relayed in _list_arrived(exchanges, "no stream with ids reached the client"):
-        kept = [(one, other) for one, other in difference(relayed).kept if one.cursor is not None]
+        kept = [(one, other) for one, other in relay.difference(relayed).kept if one.cursor is not None]
         lost = [one for one, other in kept if other.cursor is None]
         if lost:
             message = f"{format_count(len(lost), 'event')} lost their event_id"
@@ -162,7 +146,7 @@ def event_ids(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 def event_names(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Events kept their `event:` lines."""
     for relayed in _list_arrived(exchanges):
-        found = difference(relayed)
+        found = relay.difference(relayed)
         pairs = [(one, other) for one, other in found.kept if one.frame.event is not None]
         wrong = [(one, other) for one, other in pairs if one.frame.event != other.frame.event]
         if wrong:
@@ -171,7 +155,7 @@ def event_names(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             yield notice("gw.event-names", relayed, message, _name(one), _name(other), event=one.number)
 
 
-def _name(event: RelayedEvent) -> str:
+def _name(event: relay.RelayedEvent) -> str:
     return (
         "no such line" if event.frame.event is None else f"event: {event.frame.event.decode('utf-8', 'replace')}"
     )
@@ -180,7 +164,7 @@ def _name(event: RelayedEvent) -> str:
 def unknown_event(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An event of an unknown type was passed on."""
     for relayed in _list_arrived(exchanges):
-        for event in difference(relayed).lost:
+        for event in relay.difference(relayed).lost:
             if _is_strange(event):
                 message = "the gateway dropped an event of an unknown type"
                 yield notice("gw.unknown-event", relayed, message, str(event), "no such event", event=event.number)
@@ -191,8 +175,10 @@ def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Findin
     for relayed in _list_arrived(exchanges):
         poorer = [
             one
-            for one, other in difference(relayed).changed
-            if any(change.pointer.startswith(_STRANGE_FIELD) for change in changes(one.value, other.value, None))
+            for one, other in relay.difference(relayed).changed
+            if any(
+                change.pointer.startswith(_STRANGE_FIELD) for change in relay.changes(one.value, other.value, None)
+            )
         ]
         if poorer:
             message = f"{format_count(len(poorer), 'event')} lost an unknown field"
@@ -202,11 +188,11 @@ def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Findin
 
 def broken_frame(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """A frame that cannot be parsed was passed on, or the stream failed; it was not skipped."""
-    relayed = find_relayed(exchanges, "stream.broken-frame", NO_STREAM)
-    if not tells(relayed):
-        raise Unmet(NO_STREAM)
-    skipped = [event for event in difference(relayed).lost if event.value is None and weighs(event)]
-    if skipped and completes(relayed.client) and not tells_error(relayed.client):
+    relayed = find_relayed(exchanges, "stream.broken-frame", relay.NO_STREAM)
+    if not relay.tells(relayed):
+        raise Unmet(relay.NO_STREAM)
+    skipped = [event for event in relay.difference(relayed).lost if event.value is None and relay.weighs(event)]
+    if skipped and relay.completes(relayed.client) and not relay.tells_error(relayed.client):
         message = "the gateway skipped an event that it could not parse, and the stream looks complete"
         event = skipped[0]
         yield notice("gw.broken-frame", relayed, message, str(event), "interaction.completed", event=event.number)
@@ -214,22 +200,26 @@ def broken_frame(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Characters survived chunks that end inside them."""
-    whole = find_relayed(exchanges, "stream.create", NO_STREAM)
-    relayed = find_relayed(exchanges, "stream.bytes", NO_STREAM)
-    if not tells(relayed) or not arrived(whole) or touched(difference(whole)):
+    whole = find_relayed(exchanges, "stream.create", relay.NO_STREAM)
+    relayed = find_relayed(exchanges, "stream.bytes", relay.NO_STREAM)
+    if not relay.tells(relayed) or not relay.arrived(whole) or relay.touched(relay.difference(whole)):
         raise Unmet("the gateway changes streams whose chunks end with an event, too")
-    if is_unfinished(relayed):
-        raise lacks_time(relayed)
-    if not arrived(relayed):
-        yield no_stream("gw.utf8", relayed)
-    elif touched(found := difference(relayed)):
-        yield from differences("gw.utf8", relayed, found)
+    if relay.is_unfinished(relayed):
+        raise relay.lacks_time(relayed)
+    if not relay.arrived(relayed):
+        yield relay.no_stream("gw.utf8", relayed)
+    elif relay.touched(found := relay.difference(relayed)):
+        yield from relay.differences("gw.utf8", relayed, found)
 
 
 def judge_isolation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Two streams at the same time did not mix."""
     both = list(
-        told_by(exchanges, lambda one: tells(one) and arrived(one), "fewer than two streams reached the client")
+        told_by(
+            exchanges,
+            lambda one: relay.tells(one) and relay.arrived(one),
+            "fewer than two streams reached the client",
+        )
     )
     for relayed, other in zip(both, reversed(both), strict=True):
         if relayed is other:
@@ -250,7 +240,7 @@ def judge_crowd(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     Streams that wait for another request (`busy`) may have to wait for their turn: only their ends are judged.
     """
-    through = list(told_by(exchanges, arrived, "none of the parallel streams reached the client"))
+    through = list(told_by(exchanges, relay.arrived, "none of the parallel streams reached the client"))
     for relayed in exchanges:
         client, number = relayed.client, sum(one.name.startswith(relayed.name.split(".")[0]) for one in exchanges)
         if relayed not in through and client.status not in _TOO_MANY and relayed.name.startswith("crowd."):
@@ -275,12 +265,12 @@ def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     for relayed in exchanges:
         places = [("a create", request_changes(relayed))]
         places.append((f"the response to a {name_operation(relayed.client.request)}", answer_changes(relayed)))
-        if tells(relayed) and arrived(relayed):
-            for one, other in difference(relayed).kept:
-                places.append(("an event", list(changes(one.value, other.value, None))))
+        if relay.tells(relayed) and relay.arrived(relayed):
+            for one, other in relay.difference(relayed).kept:
+                places.append(("an event", list(relay.changes(one.value, other.value, None))))
         for place, some in places:
             for change in some:
-                if change.kind is Kind.ADDED:
+                if change.kind is relay.Kind.ADDED:
                     found.setdefault(place, (relayed, set()))[1].add(change.pointer)
     for place, (relayed, pointers) in found.items():
         shown = list_some(sorted(pointers), 20)

@@ -272,6 +272,8 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             else (format_value(one), format_value(other))
         )
         is_whole = code == "get.matches-post" and _list_content(one) == _list_content(other)
+        media = zip(_list_data(one), _list_data(other), strict=False)
+        is_whole &= not any(len(cut) < len(whole) and whole.startswith(cut) for whole, cut in media)
         severity = Severity.NON_STRICT if is_whole else Severity.BROKEN
         message = f"two views of the interaction differ in their output{at}"
         yield place_finding(code, message, expected, actual, "$.steps", severity)
@@ -284,6 +286,12 @@ def _list_content(steps: Sequence[Body]) -> list[object]:
     media = [bool(part.get("data") or part.get("uri")) for content in shown for part in objects_in(content)]
     calls = [(call.get("id"), call.get("name"), call.get("arguments")) for call in pending_calls(steps)]
     return [steps_text(steps), sum(media), calls]
+
+
+def _list_data(steps: Sequence[Body]) -> list[str]:
+    """The data of media, which may have another form in another view."""
+    shown = [step.get("content") for step in objects_in([*steps]) if step.get("type") == "model_output"]
+    return [str(part["data"]) for content in shown for part in objects_in(content) if part.get("data")]
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:

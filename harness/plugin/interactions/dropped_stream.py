@@ -198,8 +198,8 @@ class DroppedStream(CheckedResult):
         """Assert that `collected` (text, events, or interaction) is the whole stream, once and in order."""
         __tracebackhide__ = True
         self._asked = self._asserted = True
-        if problem := self._turn.describe_problem(collected):
-            raise AssertionError(self._write_message(problem))
+        if defect := self._turn.find_defect(collected):
+            raise AssertionError(self._write_message(defect.text))
 
     def assert_patient(self, sleeps: Sleeps, *, least: float = 0.1) -> None:
         """Assert that the client waited between connections without new events (with `interactions_no_sleep`).

@@ -84,6 +84,12 @@ def sizes(outcome, why, unsized, sized, expected=("i0",)):
 
 TEN = listing(*ELEVEN[:10], token="p2")
 
+
+def shows_image(data: str) -> Exchange:
+    """An interaction with an image."""
+    return answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "image", "data": data}]}]))
+
+
 CASES = [
     *page_cases("page.interactions", "interaction_metadatas"),
     sizes("met", "ten of eleven", TEN, listing(*ELEVEN)),
@@ -126,6 +132,8 @@ CASES = [
          with_input=answer(body=interaction(steps=[INPUT]))),
     case("get.matches-post", "met", "a field `input` alone", created=OK, got=OK, with_input=REFUSED),
     case("get.matches-post", "not_met", "other output", created=OK, got=OTHER, with_input=OK),
+    case("get.matches-post", "not_met", "cut data", created=shows_image("QUJDREVG"), got=shows_image("QUJD"),
+         with_input=OK),
     case("get.usage", "untestable", "not in GET", created=OK, got=answer(body=interaction(usage=None))),
     case("get.usage", "not_met", "other counts", created=OK, got=answer(
         body=interaction(usage={"total_tokens": 6})

@@ -270,11 +270,6 @@ class ClientAttempt:
             return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
         return self.judge_knowledge()
 
-    def describe_problem(self, collected: Any) -> str:
-        """The defect of the client, as a phrase with the client as its subject; "" if there is none."""
-        defect = self.find_defect(collected)
-        return defect.text if defect is not None else ""
-
     @property
     def was_refused_a_cursor(self) -> bool:
         """Whether the service itself, and no fault, refused a resume: a cursor of its own it takes."""
