@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.plugin.interactions.clients import async_client, client
     from harness.plugin.interactions.dropped_stream import DroppedStream, cases_of
     from harness.plugin.interactions.emulator import InteractionsEmulator
+    from harness.plugin.interactions.incidents import PlayedIncident
     from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
     from harness.plugin.interactions.torture import Torture, TortureReport
     from harness.plugin.interactions.webhooks import WebhookDelivery, WebhooksFixture
@@ -44,6 +45,7 @@ _HOMES = {
     "interactions.chain": ("Chain", "ChainTurn"),
     "interactions.clients": ("client", "async_client"),
     "interactions.dropped_stream": ("DroppedStream", "cases_of"),
+    "interactions.incidents": ("PlayedIncident",),
     "interactions.lifecycle": ("Lifecycle", "ROUTES"),
     "interactions.torture": ("Torture", "TortureReport"),
     "interactions.webhooks": ("WebhooksFixture", "WebhookDelivery"),
@@ -59,7 +61,7 @@ __all__ = [
     "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator",
     "SentRequests", "SentRequest", "OtherCall",
     "client", "async_client",
-    "Lifecycle", "ROUTES", "Chain", "ChainTurn",
+    "Lifecycle", "ROUTES", "PlayedIncident", "Chain", "ChainTurn",
     "DroppedStream", "cases_of", "CassetteFixture",
     "WebhooksFixture", "WebhookDelivery", "Torture", "TortureReport",
     "assert_conforms",
