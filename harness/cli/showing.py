@@ -6,6 +6,7 @@ Layer 8. Sends no request.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,10 @@ def show_file(path: Path, arguments: ShowsPage, revision: str | None) -> int:
         facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},
     )  # fmt: skip
     inspector.traffic.is_open = True
-    inspector.show(exchanges)
+    # A stream of a million events takes longer than a person waits for the page, which grows meanwhile.
+    reading = threading.Thread(target=inspector.show, args=(exchanges,), daemon=True)
+    reading.start()
+    reading.join(timeout=1.0)
 
     def refuse(request: Request) -> Response:
         message = f"harness verify shows {path.name} and serves nothing else: run harness replay for that."
