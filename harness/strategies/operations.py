@@ -27,11 +27,9 @@ ILLEGAL_MODES = (
 )  # fmt: skip
 """Creates that must be rejected, or that most services reject."""
 
-CHAIN_MODES = ("plain", "background", "stream")
-
 KINDS: Mapping[str, tuple[str, ...]] = {
     "create": (*CREATE_MODES, *ILLEGAL_MODES),
-    "chain": (*CHAIN_MODES, "unknown", "foreign"),
+    "chain": ("plain", "background", "stream", "unknown", "foreign"),
     "answer": ("plain", "stream", "wrong-id", "orphan"),
     "poll": ("", "input", "unknown", "foreign"),
     "settle": ("",),

@@ -203,9 +203,6 @@ def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
 # The call that a request makes, as findings name it.
 
 
-_UPLOAD = "upload"
-"""What the paths of uploads begin with."""
-
 _WORD = re.compile(r"[A-Za-z][A-Za-z_.:]{0,39}")
 
 
@@ -218,7 +215,7 @@ def name_call(request: Request) -> str:
     if operation is not None:
         return operation.call
     segments = [segment for segment in request.segments if segment]
-    _version, *path = segments[1:] if segments[:1] == [_UPLOAD] else segments or [""]
+    _version, *path = segments[1:] if segments[:1] == ["upload"] else segments or [""]
     named = [
         segment if place in (0, 2) and _WORD.fullmatch(segment) else "{id}" if place < 3 else "{path}"
         for place, segment in enumerate(path[:4])
