@@ -214,7 +214,7 @@ ROWS = [
     # Arguments are values of any type, and names have more than letters.
     conducts("conducts: tool.choice-any tool.declared tool.stream-call tool.ids-unique -> exit 0"),
     conducts(
-        "numbers-calls-anew: tool.ids-unique tool.result-ok -> warn tool.ids-unique/turns, exit 0",
+        "numbers-calls-anew: tool.ids-unique tool.result-ok -> fail tool.ids-unique/turns, exit 1",
         call_of=lambda self, usual, run: {**usual(run), "id": "call_0"},
     ),
     # A model may call as often as it likes; one that makes the same call in each turn has not read its result.

@@ -446,7 +446,10 @@ _ENDS_OF_TOOLS = ("_call", "_result")
 
 
 def judge_call_ids(calls: Sequence[Body], earlier: Iterable[Body] = (), mode: str = "") -> Iterator[Finding]:
-    """The calls of one answer have different ids, and `earlier` steps of the conversation have others."""
+    """The calls of one answer have different ids, and `earlier` steps of the conversation have others.
+
+    The SDK documents `FunctionCallStep.id` as unique for a call, and clients drop a result whose id they know.
+    """
     ids = [str(call.get("id")) for call in calls]
     if len(set(ids)) < len(ids):
         yield Finding(
@@ -454,8 +457,8 @@ def judge_call_ids(calls: Sequence[Body], earlier: Iterable[Body] = (), mode: st
         )
     known = {str(call["id"]) for call in earlier if call.get("type") == "function_call" and call.get("id")}
     if again := next((one for one in ids if one in known), ""):
-        words = ("a call has the id of a call of an earlier turn", "an id of its own", format_value(again))
-        yield Finding.from_code("tool.ids-unique/turns", *words, severity=Severity.NON_STRICT)
+        message = "a call has the id of a call of an earlier turn"
+        yield Finding.from_code("tool.ids-unique/turns", message, "an id of its own", format_value(again))
 
 
 def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Finding]:

@@ -148,7 +148,7 @@ RULES: dict[str, Row] = {
         [made("requires_action", steps=[{**CALL[0], "name": ""}])], [made("requires_action", steps=CALL)], [made()]
     ),
     "tool.ids-unique": Row(
-        [ASKED, made("requires_action", "b", steps=CALL * 2, sent=RESULT)],
+        [ASKED, made("requires_action", "b", steps=CALL, sent=RESULT)],
         [ASKED, made("requires_action", "b", steps=[{**CALL[0], "id": "c2"}], sent=RESULT)],
         [ASKED, made("requires_action", "b", steps=CALL)],
     ),
