@@ -148,10 +148,11 @@ class Audit:
     judged: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """How many answers each rule was asked of, by call; one handler answers all errors, so they have no call."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _denials: JudgesRun = field(init=False)
+    service: JudgesRun = field(init=False)
+    """The judge of the service that all workers share. One that each has to itself has a judge of its own."""
 
     def __post_init__(self) -> None:
-        self._denials = self.api.new_run_judge()
+        self.service = self.api.new_run_judge()
 
     @classmethod
     def of(cls, checks: Iterable[Check], api: ServerApi) -> Audit:
@@ -163,8 +164,9 @@ class Audit:
         played: PlayedExercise,
         contract: ApiContract,
         observations: Iterable[tuple[Check, Observation]] = (),
+        service: JudgesRun | None = None,
     ) -> None:
-        """Judge all exchanges of one exercise, each alone and all of them together.
+        """Judge all exchanges of one exercise, each alone, all of them together, and beside those of its `service`.
 
         `observations` are those of its checks: their findings about an id are not reported again.
         """
@@ -175,7 +177,7 @@ class Audit:
             with self._lock:
                 self._doubted |= dict.fromkeys(found, played.outage)
             return
-        self.note_denials(played.trail)
+        self.note_denials(played.trail, service)
         for exchange in played.trail:
             # It is the API's own answer to one of its calls for certain.
             own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, 404}
@@ -192,18 +194,13 @@ class Audit:
                 kind = again.finding.kind(self.api.read(again.exchange, None).call)
                 self._add(kind, _Sighted(again.finding, again.exchange, played, beside=again.earlier))
 
-    def begin_service(self) -> None:
-        """Note exchanges of another service from now on, which gives the same ids again."""
-        with self._lock:
-            self._denials.begin_service()
-
-    def note_denials(self, exchanges: Sequence[Exchange]) -> None:
+    def note_denials(self, exchanges: Sequence[Exchange], service: JudgesRun | None = None) -> None:
         """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
         for number, exchange in enumerate(exchanges):
             with self._lock:
                 if exchange.status is not None and not exchange.succeeded:
                     self._refused[id(exchange)] = exchanges, number
-                proven = list(self._denials.note(exchange))
+                proven = list((service or self.service).note(exchange))
                 if new := self.api.read_new_id(exchange):
                     self._given[new] = self._given.get(new, 0) + 1
                 self._denied += [

@@ -35,7 +35,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
 from harness.engine.traffic.outages import Death, Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds
-from harness.kit.api import SCRIPTABLE, CountsEnds
+from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise
 from harness.outcome import Observation, Outcome
 from harness.wire import Driver, Exchange, Send
@@ -223,8 +223,10 @@ class Workers:
     def _work(self, groups: Iterator[Group], turns: Turns) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own; the end of the run's time is no fault."""
         ledger = CreatedResources(self.target.api, deletes=self.cleans, looked=self._looked)
-        # What each worker has to itself, a session or an emulator, may give the ids of another one.
-        given = GivenIds(self.target.api) if self.sessions or self.target.throwaway else self._given
+        # What each worker has to itself, a session or an emulator, gives the ids of another one again.
+        shared = not (self.sessions or self.target.throwaway)
+        given = self._given if shared else GivenIds(self.target.api)
+        service = self.audit.service if shared else self.audit.service.for_service()
         self._ledgers.append(ledger)
         try:
             with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
@@ -232,7 +234,7 @@ class Workers:
                 try:
                     turns.take()
                     while not self._stop.is_set() and (group := next(groups, None)) is not None:
-                        yield from self._play_group(group, driver, ledger, given, turns)
+                        yield from self._play_group(group, driver, ledger, given, service, turns)
                         turns.give()
                         turns.take()
                 except KeyboardInterrupt:
@@ -242,21 +244,27 @@ class Workers:
                 finally:
                     turns.give()
                     if self.cleans:
-                        self._clean(ledger, driver)
+                        self._clean(ledger, driver, service)
         except (TimeUp, KeyboardInterrupt) as end:
             self.halt(describe_end(end))
 
-    def _clean(self, ledger: CreatedResources, driver: Driver) -> None:
+    def _clean(self, ledger: CreatedResources, driver: Driver, service: JudgesRun | None = None) -> None:
         if self.halted:
             self.timer.end(5.0)  # seconds to delete what was created
         try:
             self.leftovers.extend(ledger.clean(driver))
-            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract))
+            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract), service)
         except TimeUp:
             self.leftovers.extend(ledger.owed)
 
     def _play_group(
-        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, turns: Turns
+        self,
+        group: Group,
+        driver: Driver,
+        ledger: CreatedResources,
+        given: GivenIds,
+        service: JudgesRun,
+        turns: Turns,
     ) -> Iterator[RunEvent | Judged]:
         """Play an exercise, look once more at what it left, and judge it."""
         exercise, members = group
@@ -270,7 +278,7 @@ class Workers:
         whole = self._look_again(exercise, played, driver, ledger, since)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
-        self._note(whole, observations)
+        self._note(whole, observations, service)
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, observations, strict=True):
             judged = self._judge(planned, observation, played, played.seconds / len(members))
@@ -278,8 +286,10 @@ class Workers:
                 self.stops[planned.check.id] = stop
             yield judged
 
-    def _note(self, played: PlayedExercise, observed: Sequence[Observed] = ()) -> None:
-        self.audit.note(played, self.target.target.contract, observed)
+    def _note(
+        self, played: PlayedExercise, observed: Sequence[Observed] = (), service: JudgesRun | None = None
+    ) -> None:
+        self.audit.note(played, self.target.target.contract, observed, service)
         for exchange in played.trail:
             self.ends.note(exchange)
 

@@ -258,13 +258,13 @@ class CountsEnds(Protocol):
 
 
 class JudgesRun(Protocol):
-    """Finds what only a whole run shows, such as denials of what is granted; called by one thread at a time."""
+    """Finds what only a whole run of a service shows, such as denials of what is granted; one thread at a time."""
 
     def note(self, exchange: Exchange, /) -> Iterable[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""
 
-    def begin_service(self) -> None:
-        """Judge exchanges of another service from now on, which gives the same ids again."""
+    def for_service(self) -> JudgesRun:
+        """A judge of another service of the run, which gives the same ids again; what one accepted, both know."""
 
 
 class RunOrder(Protocol):

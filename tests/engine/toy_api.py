@@ -47,8 +47,9 @@ class NoDenials:
         """Find nothing."""
         return ()
 
-    def begin_service(self) -> None:
+    def for_service(self) -> NoDenials:
         """Keep nothing."""
+        return self
 
 
 class NoEnds:

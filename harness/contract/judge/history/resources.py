@@ -345,12 +345,8 @@ class Precedents(Struct):
 class ResourceRun(Struct):
     """The resources of a run that were created and not deleted, and what was refused or left out."""
 
-    _made: set[Key] = field(default_factory=set)
     _precedents: Precedents = field(default_factory=Precedents)
-
-    def begin_service(self) -> None:
-        """Forget the resources, but not which calls were accepted: another service gives the same ids again."""
-        self._made.clear()
+    _made: set[Key] = field(default_factory=set)
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and the refusals before it that it shows to be wrong."""

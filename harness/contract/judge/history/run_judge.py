@@ -465,16 +465,16 @@ class EventIds(Struct):
 
 
 class RunJudge:
-    """Judges what was denied and granted elsewhere, and streams and answers that were mixed."""
+    """Judges what was denied and granted elsewhere, and streams and answers that were mixed, of one service."""
 
-    def __init__(self) -> None:
-        self._resources = ResourceRun()
-        run = Run(Known)
-        self._judges = (Denials(run), Outputs(run), EventIds(run), self._resources)
+    def __init__(self, accepted: tuple[Precedents, Precedents] | None = None) -> None:
+        self._accepted = accepted or (Precedents(), Precedents())
+        run, (of_runs, of_resources) = Run(Known), self._accepted
+        self._judges = (Denials(run, of_runs), Outputs(run), EventIds(run), ResourceRun(of_resources))
 
-    def begin_service(self) -> None:
-        """Judge exchanges of another service from now on, which gives the same ids again."""
-        self._resources.begin_service()
+    def for_service(self) -> RunJudge:
+        """A judge of another service of the run, which gives the same ids again; what one accepted, both know."""
+        return RunJudge(self._accepted)
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""

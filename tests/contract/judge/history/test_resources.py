@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.contract.judge.history.resources import ResourceRun, judge_resources
+from harness.contract.judge.history.run_judge import RunJudge
 from harness.wire import Exchange
 from tests.contract.exchanges import exchange
 
@@ -168,9 +169,7 @@ def test_what_a_run_grants_elsewhere_is_not_denied(exchanges: list[Exchange], co
 
 @pytest.mark.parametrize(("services", "codes"), [(1, ["hook.crud/another"]), (2, [])])
 def test_another_service_may_give_the_same_id(services: int, codes: list[str]) -> None:
-    judge = ResourceRun()
-    found = [*judge.note(made())]
-    if services == 2:
-        judge.begin_service()
-    found += judge.note(made())
+    judge = RunJudge()
+    other = judge if services == 1 else judge.for_service()
+    found = [*judge.note(made()), *other.note(made())]
     assert [finding.code for _, finding in found] == codes
