@@ -296,7 +296,7 @@ class PresentedResult:
         roots = [finding for finding in findings if not finding.cause] or findings
         for finding in roots[:most]:
             headline, *details = finding_lines(finding, fixes, brief=brief)
-            yield f"finding: {headline}"
+            yield f"finding: {headline}" + (f"; a consequence of {finding.cause}" if finding.cause else "")
             yield from details
         if len(roots) > most:
             hint = " (-v prints more)" if brief else ""

@@ -88,4 +88,4 @@ def test_a_failure_shows_a_finding_that_another_one_explains() -> None:
     """Where each finding has a cause elsewhere, the explanation on a screen has them all the same."""
     finding = Finding("get.odd", "it is odd", cause="get.other")
     shown = PresentedRun(INTERACTIONS).present(failed(Observation(Outcome.NOT_MET, (finding,))))
-    assert "finding: it is odd" in [*shown.list_lines(Detail.BRIEF)]
+    assert "finding: it is odd; a consequence of get.other" in [*shown.list_lines(Detail.BRIEF)]
