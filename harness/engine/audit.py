@@ -166,7 +166,7 @@ class Audit:
         observations: Iterable[tuple[Check, Observation]] = (),
         service: JudgesRun | None = None,
     ) -> None:
-        """Judge all exchanges of one exercise, each alone, all of them together, and beside those of its `service`.
+        """Judge the exchanges of one exercise, each alone, together, and beside those of its `service` so far.
 
         `observations` are those of its checks: their findings about an id are not reported again.
         """

@@ -21,13 +21,11 @@ _GONE = frozenset({404, 410})
 class CreatedResources:
     """Created resources by path; several threads may note exchanges at once.
 
-    Unless it `deletes` them at all, no interrupt has to wait for the response that names one. `looked` are the
-    forms of creates of which the run has had its closing look.
+    Unless it `deletes` them at all, no interrupt has to wait for the response that names one.
     """
 
-    def __init__(self, api: ServerApi, *, deletes: bool = True, looked: set[object] | None = None) -> None:
+    def __init__(self, api: ServerApi, *, deletes: bool = True) -> None:
         self.deletes = deletes
-        self._looked = set() if looked is None else looked
         self._api = api
         self._owed: dict[tuple[str, ...], Request] = {}
         self._open: dict[tuple[str, ...], tuple[Request, Request]] = {}
@@ -54,27 +52,28 @@ class CreatedResources:
                 self._open[look.segments] = (look, request)
 
     def list_closing_looks(self, trail: Sequence[Exchange]) -> list[Request]:
-        """The reads of what an exercise created and left: one of each form of create in a run.
+        """The reads of all that an exercise created and left, but of what several looks have shown as settled.
 
         A run that was only created, or read once, is compared with nothing else; one that should not be kept must
         not be found. Where an answer did not end in time, no other one is waited for.
         """
         if any(exchange.hung for exchange in trail):
             return []
-        looks: list[Request] = []
-        settled = Counter(seen.request.segments for seen in trail if self._shows_settled(seen))
+        looks: dict[tuple[str, ...], Request] = {}
+        settled: Counter[tuple[str, ...]] = Counter()
         for exchange in trail:
+            request = exchange.request
+            if request.method == "GET" and not request.query and self._shows_settled(exchange):
+                settled[request.segments] += 1
             for delete in self._api.list_deletes(exchange):
-                form = (exchange.request.segments, delete.segments[:-1], _form_of(exchange.request.body))
-                # After two looks at a settled run a third one would tell nothing new: these were compared.
-                if delete.segments in self._owed and form not in self._looked and settled[delete.segments] < 2:
-                    self._looked.add(form)
-                    looks.append(Request("GET", delete.target.partition("?")[0], delete.headers))
-        return looks
+                target = delete.target.partition("?")[0]
+                looks[delete.segments] = Request("GET", target, delete.headers)
+        with self._lock:
+            owed = self._owed.keys()
+            # After two looks at a settled run a third one would tell nothing new: these were compared.
+            return [look for path, look in looks.items() if path in owed and settled[path] < 2]
 
     def _shows_settled(self, exchange: Exchange) -> bool:
-        if exchange.request.method != "GET" or exchange.request.query:
-            return False
         if not self._is_run(exchange.request):  # what is no run does not go on
             return exchange.succeeded
         found = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
@@ -131,19 +130,6 @@ class CreatedResources:
             return False
         driver.send(stop)
         return _is_gone(driver.send(delete))
-
-
-def _form_of(body: bytes | None) -> object:
-    """The form of a create, without its texts: the members, types and switches of its body."""
-
-    def shape(value: object) -> object:
-        if isinstance(value, dict):
-            return tuple((name, value[name] if name == "type" else shape(value[name])) for name in sorted(value))
-        if isinstance(value, list):
-            return tuple(sorted({repr(shape(item)) for item in value}))
-        return value if isinstance(value, bool) else type(value)
-
-    return shape(object_or_none(body or b""))
 
 
 def _is_gone(deleted: Exchange) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from typing import Any
 
@@ -253,23 +252,14 @@ def play(
     is_halted: Callable[[], bool] = lambda: False,
     outages: Outages | None = None,
     given: GivenIds | None = None,
-    while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> PlayedExercise:
     """Run one exercise to its end; open streams are closed however it ends.
 
-    Raises TimeUp instead of performing an action once the run `is_halted`. It waits inside of `while_waiting`.
+    Raises TimeUp instead of performing an action once the run `is_halted`.
     """
     given = GivenIds(api) if given is None else given
     hand = ActionRunner(
-        api,
-        driver,
-        ledger,
-        target.contract,
-        judged=True,
-        is_halted=is_halted,
-        given=given,
-        outages=outages,
-        while_waiting=while_waiting,
+        api, driver, ledger, target.contract, judged=True, is_halted=is_halted, given=given, outages=outages
     )
     begin = time.perf_counter()
     seen = 0 if outages is None else outages.seen

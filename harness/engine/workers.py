@@ -10,7 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -44,43 +44,8 @@ if TYPE_CHECKING:
     from harness.engine.probe import Probing
 
 
-class Turns:
-    """Lets so many exercises of a run act at the same time: while one waits, another one may begin.
-
-    One that has waited goes on at once, as its next request may not come later, so for a while there may be more.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._free = most
-        self._change = threading.Condition()
-
-    def take(self, *, at_once: bool = False) -> None:
-        """Take a turn, once there is one."""
-        with self._change:
-            self._change.wait_for(lambda: at_once or self._free > 0)
-            self._free -= 1
-
-    def give(self) -> None:
-        """Let another exercise begin."""
-        with self._change:
-            self._free += 1
-            self._change.notify()
-
-    @contextmanager
-    def lent(self) -> Iterator[None]:
-        """Let another one act meanwhile."""
-        self.give()
-        try:
-            yield
-        finally:
-            self.take(at_once=True)
-
-
 JOIN_SECONDS = 2.0
 """Seconds to wait for threads that were told to end; after that, their connections are shut down."""
-
-_BESIDE = 4
-"""Exercises that may wait beside those that act: so many of the catalog wait for a second or longer."""
 
 Observed: TypeAlias = tuple[Check, Observation]
 """A check, and what it observed."""
@@ -108,7 +73,6 @@ class Workers:
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _given: GivenIds = field(init=False)
-    _looked: set[object] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._given = GivenIds(self.target.api)
@@ -129,7 +93,7 @@ class Workers:
         requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
         """
         if min(jobs, len(groups)) == 1:
-            yield from self._work(iter(groups), Turns(1))
+            yield from self._work(iter(groups))
             return
         apart: list[Group] = []
         others: list[Group] = []
@@ -140,8 +104,7 @@ class Workers:
         for turn, most in ((apart, 1), (others, jobs), (last, 1)):
             workers = min(most, len(turn))
             if turn and not self._stop.is_set():
-                alone = workers == 1
-                yield from self._work(iter(turn), Turns(1)) if alone else self._play_in_parallel(turn, workers)
+                yield from self._work(iter(turn)) if workers == 1 else self._play_in_parallel(turn, workers)
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -187,26 +150,25 @@ class Workers:
 
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = iter(groups)  # an iterator of a list, which several threads may draw from
-        turns, threads_in_all = Turns(workers), min(workers + _BESIDE, len(groups))
         outbox: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
 
         def worker() -> None:
             try:
-                for event in self._work(waiting, turns):
+                for event in self._work(waiting):
                     outbox.put(event)
             except BaseException as raised:
                 outbox.put(raised)
             finally:
                 outbox.put(None)
 
-        threads = [threading.Thread(target=worker, daemon=True) for _ in range(threads_in_all)]
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
         through = False
         try:
             for thread in threads:
                 thread.start()
             # A run that ends early does not wait for hanging requests.
             events: Iterator[RunEvent | Judged] = take_until_done(
-                outbox, threads_in_all, lambda: JOIN_SECONDS if self.halted else None
+                outbox, workers, lambda: JOIN_SECONDS if self.halted else None
             )
             yield from events
             through = True
@@ -220,9 +182,9 @@ class Workers:
             if not _end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
                 self.clean(*self._ledgers)  # they are still connecting, and no thread waits for them
 
-    def _work(self, groups: Iterator[Group], turns: Turns) -> Generator[RunEvent | Judged, None, None]:
+    def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own; the end of the run's time is no fault."""
-        ledger = CreatedResources(self.target.api, deletes=self.cleans, looked=self._looked)
+        ledger = CreatedResources(self.target.api, deletes=self.cleans)
         # What each worker has to itself, a session or an emulator, gives the ids of another one again.
         shared = not (self.sessions or self.target.throwaway)
         given = self._given if shared else GivenIds(self.target.api)
@@ -232,17 +194,15 @@ class Workers:
             with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
                 self._drivers.append(driver)
                 try:
-                    turns.take()
-                    while not self._stop.is_set() and (group := next(groups, None)) is not None:
-                        yield from self._play_group(group, driver, ledger, given, service, turns)
-                        turns.give()
-                        turns.take()
+                    for group in groups:
+                        if self._stop.is_set():
+                            break
+                        yield from self._play_group(group, driver, ledger, given, service)
                 except KeyboardInterrupt:
                     yield self.interrupt()
                 except TimeUp as end:
                     self.halt(describe_end(end))
                 finally:
-                    turns.give()
                     if self.cleans:
                         self._clean(ledger, driver, service)
         except (TimeUp, KeyboardInterrupt) as end:
@@ -258,21 +218,16 @@ class Workers:
             self.leftovers.extend(ledger.owed)
 
     def _play_group(
-        self,
-        group: Group,
-        driver: Driver,
-        ledger: CreatedResources,
-        given: GivenIds,
-        service: JudgesRun,
-        turns: Turns,
+        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, service: JudgesRun
     ) -> Iterator[RunEvent | Judged]:
         """Play an exercise, look once more at what it left, and judge it."""
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
         since = 0 if self.outages is None else self.outages.seen
-        halted = lambda: bool(self.halted)  # noqa: E731
-        played = play(target.api, exercise, target.target, driver, ledger, halted, self.outages, given, turns.lent)
+        played = play(
+            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
+        )
         if played.outage:
             given.forget()
         whole = self._look_again(exercise, played, driver, ledger, since)

@@ -127,8 +127,7 @@ LOOK = "GET /v1beta/interactions/i1"
         ([TARGET.create(input="hi"), TARGET.get("i1"), TARGET.get("i1")], []),
         ([TARGET.create(input="hi"), TARGET.delete("i1")], []),
         ([TARGET.create(input="hi", store=False)], [LOOK]),
-        ([TARGET.create(input="hi"), TARGET.create(input="ho")], [LOOK]),
-        ([TARGET.create(input="hi"), TARGET.create(input="hi", stream=True)], [LOOK, LOOK.replace("i1", "i2")]),
+        ([TARGET.create(input="hi"), TARGET.create(input="hi")], [LOOK, LOOK.replace("i1", "i2")]),
         ([TARGET.get("i1")], []),
     ],
 )

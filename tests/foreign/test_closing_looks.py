@@ -46,8 +46,8 @@ def find_later(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
 
 
 def is_one_of_several(_: Any, __: Any, body: Json) -> bool:
-    """Whether this create is the first of those sent at once; each is read once."""
-    return str(body["input"]) == "Say: cedar" and not body.get("stream")
+    """Whether this create is sent beside others; each is read once."""
+    return str(body["input"]) == "Say: maple" and not body.get("stream")
 
 
 def resolve_model(self: ForeignService, usual: Any, run: Run) -> Json:

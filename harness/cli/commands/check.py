@@ -194,7 +194,7 @@ def _dry_run(
         say(
             f"{format_count(len(selected), 'check')} in {format_count(len(plan.groups), 'exercise')}: at most "
             f"{format_count(requests, 'request')}, which create {format_count(interactions, 'interaction')}; "
-            f"in addition at most {MOST_REQUESTS} requests to probe, a GET for each form of create, and a DELETE "
-            "for each created resource. Nothing was sent."
+            f"in addition at most {MOST_REQUESTS} requests to probe, and a GET and a DELETE for each created "
+            "resource. Nothing was sent."
         )
     return Exit.OK if selected else Exit.NOTHING_RAN

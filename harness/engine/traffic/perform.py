@@ -140,10 +140,8 @@ class ActionRunner:
         is_halted: Callable[[], bool] = lambda: False,
         given: GivenIds | None = None,
         outages: Outages | None = None,
-        while_waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._outages = outages
-        self._while_waiting = while_waiting
         self._is_halted = is_halted
         self._given = GivenIds(api) if given is None else given
         self._api = api
@@ -197,14 +195,12 @@ class ActionRunner:
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in self._confirm(exchanges)]
             case actions.Wait():
-                with self._while_waiting():
-                    return self._driver.perform(action)
+                return self._driver.perform(action)
             case actions.Listen():
                 self._receivers.append(receiver := self._driver.listen())
                 return receiver
             case actions.Collect():  # deliveries are evidence, too, but nothing in them was created by us
-                with self._while_waiting():
-                    arrivals: list[Arrival] = self._driver.perform(action)
+                arrivals: list[Arrival] = self._driver.perform(action)
                 self.trail.extend(arrival.exchange for arrival in arrivals)
                 for arrival in arrivals:
                     self._api.read(arrival.exchange, self._contract)
