@@ -91,7 +91,7 @@ Steps: TypeAlias = Generator[Action, Any, Exchanges]
 # How long to pause between two looks at the same thing.
 
 
-_FIRST, _GROWTH, _LONGEST = 0.05, 2.0, 5.0
+_FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0
 """Pauses between polls: the first in seconds, the growth factor, the longest in seconds. Most things happen soon,
 on a nearby target within milliseconds; the others may take long."""
 

@@ -16,15 +16,16 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.perform import ActionRunner
 from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
 from harness.kit.actions import STOPPED
 from harness.kit.check import Check, Exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
-from harness.wire import By, Exchange, Request, Response
+from harness.wire import By, Driver, Ending, Exchange, How, Request, Response, Send
 from tests.contract.exchanges import ROOT
 from tests.contract.exchanges import exchange as made
 from tests.engine import toys
@@ -82,6 +83,27 @@ def test_a_halted_run_sends_nothing_again() -> None:
     driver = ServiceDriver(crash)
     play(SERVERS, toys.create_and_get, target, driver, ledger, lambda: bool(sent), outages=Outages())
     assert len(sent) == 1
+
+
+@pytest.mark.parametrize(("seconds", "excused"), [(0.05, False), (1.0, True)])
+def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(seconds: float, excused: bool) -> None:
+    """A process that is stopped for a moment ends no stream, and answers no other request, either."""
+    look = made("GET", f"{ROOT}/i1")
+    hung = made("GET", f"{ROOT}/i1?stream=true", ending=Ending(By.LIMIT, How.TIMEOUT), label="text/event-stream")
+    hung, control = structs.replace(hung, seconds=2.0), structs.replace(look, seconds=seconds)
+
+    class Target(Driver):
+        def perform(self, action: Any) -> Exchange:
+            return hung if action.request is hung.request else control
+
+        def close(self) -> None: ...
+
+    outages, target = Outages(), RequestBuilder(key="any")
+    outages.after(Attempt(look.request), look)  # the control
+    ledger = CreatedResources(SERVERS)
+    hand = ActionRunner(SERVERS, Target(), ledger, target.contract, outages=outages)
+    assert hand.perform(Send(hung.request)) is hung
+    assert bool(hung.excuse) is excused
 
 
 def test_evidence_is_what_the_judge_looked_at() -> None:

@@ -108,9 +108,8 @@ def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange, cancel
         once_more: Exchange = yield Send(t.cancel(found), timeout=within)
         seen["silent"] = once_more if _is_silent(once_more) else None
     seen["latest"] = seen["later"]
-    if list(
-        agreement.judge_result_stays(object_in(last), object_in(seen["later"]))
-    ):  # counts may come late, but not go on
+    # Counts may come late, but not go on.
+    if list(agreement.judge_result_stays(object_in(last), object_in(seen["later"]))):
         yield Wait(_A_MOMENT)
         seen["latest"] = yield Send(t.get(found))
     # Seconds for the stream of a run that is over: nothing keeps it open.
@@ -224,9 +223,8 @@ def is_seen(
         raise Unmet(_BLOCKED)
     last = runs.status_of(polled[-1])
     if posted is not None and posted.status in SUCCESS:
-        at_once = (
-            runs.status_of(cancelled) == "cancelled"
-        )  # no cancel of this target comes too late without a word
+        # No cancel of this target comes too late without a word.
+        at_once = runs.status_of(cancelled) == "cancelled"
         ignored = at_once and _went_on(posted, posted_polled)
         message = "a canceled run whose create is streamed does not reach the status `cancelled`"
         judged = ignored or not _is_lost(held, posted, posted_polled)

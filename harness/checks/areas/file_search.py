@@ -34,7 +34,7 @@ FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
 COLLECTION = "fileSearchStores"
 
 
-@exercise(requests=17, pauses=1.0)
+@exercise(requests=20, pauses=1.0)
 def a_file_search_store(t: RequestBuilder) -> Steps:
     """Create a store, upload a text to it, wait for its document, delete that, and the store in both ways."""
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
@@ -89,7 +89,7 @@ def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
         yield finding("GET returns another document", _document_of(ended), shown, exchange="document")
 
 
-@exercise(requests=25, interactions=2, pauses=1.5)
+@exercise(requests=31, interactions=2, pauses=1.5)
 def a_text_that_is_imported(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
     filled = yield from _make_store(t)

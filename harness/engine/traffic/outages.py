@@ -126,6 +126,14 @@ class Outages(DriverPolicy):
         control = self.ask_control(driver) if is_cut(exchange) else None
         return control is not None and is_gone(control)
 
+    def is_awake(self, driver: Driver, hung: Exchange) -> bool:
+        """Whether the target answers something else while a response has no end: else it is stopped, or too busy.
+
+        That the end is missing is seen by our limit only, so the control has a tenth of the time that it had.
+        """
+        control = self.ask_control(driver)
+        return control is None or control.seconds <= hung.seconds / 10
+
     def are_possible(self, exchange: Exchange) -> bool:
         """Whether the request of an exchange has to be sent again before it is judged."""
         return may_be_mishap(exchange) and not exchange.excuse and _kind_of(exchange) not in self._confirmed

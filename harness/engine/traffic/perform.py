@@ -292,6 +292,8 @@ class ActionRunner:
 
         A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
         """
+        if exchange.hung and exchange.is_stream and not outages.is_awake(self._driver, exchange):
+            return exchange.with_excuse("the target was silent to other requests, too")
         if not outages.are_possible(exchange):
             return exchange
         self._note(exchange)
