@@ -213,11 +213,15 @@ ROWS = [
     # A run that always takes as long shows no more than that the create is slow.
     lasting("creates-late: bg.at-once -> warn bg.at-once/late, exit 0", create=create_at_the_end),
     rows_of(ForeignService)("creates-slowly: bg.at-once -> rest pass", create=create_slowly),
-    lasting("continues-at-the-end: chain.at-once -> fail chain.at-once, exit 1", create=continue_at_the_end),
+    lasting(
+        "continues-at-the-end: chain.at-once -> fail chain.at-once, exit 1", create=continue_at_the_end, lasts=3.0
+    ),
     lasting("continues-late-once: chain.at-once -> rest pass", create=continue_late_once),
     rows_of(Leaves)("reads-slowly: bg.get-at-once bg.at-once -> rest pass"),
-    lasting("reads-at-the-end: bg.get-at-once -> warn bg.get-at-once, exit 0", get=read_at_the_end),
-    lasting("chains-at-the-end: chain.running -> fail chain.running/waits, exit 1", create=chain_at_the_end),
+    lasting("reads-at-the-end: bg.get-at-once -> warn bg.get-at-once, exit 0", get=read_at_the_end, lasts=3.0),
+    lasting(
+        "chains-at-the-end: chain.running -> fail chain.running/waits, exit 1", create=chain_at_the_end, lasts=3.0
+    ),
     # A run that is too short for a judgment is made longer.
     growing("cancels: cancel.state -> pass cancel.state/-"),
     growing("goes-on: cancel.state -> fail cancel.state, exit 1", cancel=go_on),
