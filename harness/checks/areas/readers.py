@@ -78,7 +78,7 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
         events = [*begun, *ahead]
         for further in (more,) if run.held else (more, 1, 1):
             events += streams.decode_frames((yield Read(one, further)))
-            if streams.cursor(events[-1]) and streams.completion(events) is None:
+            if events and streams.cursor(events[-1]) and streams.completion(events) is None:
                 known.append([*events])
                 newest.append((yield Open(t.get(run.id, stream=True, last_event_id=streams.cursor(events[-1])))))
     yield from runs.release_run(t, run)
@@ -148,6 +148,8 @@ def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchan
         return {"polled": polled, "twin": None}
     stayed = yield from runs.read_whole_stream(t.create(input=text, background=True, stream=True), t.wait)
     twin = streams.stream_id(streams.events_in(stayed))
+    if not twin:
+        raise Unmet(f"the create returned no stream with an id: {format_answer(stayed)}")
     ended = streams.completion(streams.events_in(stayed)) is not None
     seen = yield from (runs.poll_after_stream(t, twin, stayed) if ended else runs.poll_until_settled(t, twin))
     polled += yield from runs.poll_for(t, found, t.gone_within, to_the_end=True)

@@ -169,6 +169,7 @@ class UrlReading(ResponseReading):
         super().__init__(request, limits, ends, began, time.monotonic)
         self._sock = sock
         self._deadline = began + limits.total_seconds
+        self._is_late = False
         self._release = release
         self._free = free
         self._reader = ResponseReader(request.method, limits)
@@ -221,6 +222,8 @@ class UrlReading(ResponseReading):
         while True:
             last, limit = min((until, name), (self._deadline, "total_seconds"))
             left = last - time.monotonic()
+            if left <= 0 and not self._is_late:  # what came while nobody read is there, and may be the end
+                self._is_late, last = True, time.monotonic() + 0.001
             if left <= _LOOK_SECONDS:
                 return receive(self._sock, self._reader, until=last, limit=self._limits.name_wait(limit))
             try:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from harness.outcome import UsageFault
 from harness.transport import Limits, UrlDriver
 from harness.transport.client.driver import UrlReading
-from harness.transport.client.stream import StreamEnds
+from harness.transport.client.stream import StreamEnds, read_whole
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
 from tests.busy_machine import within
 from tests.transport.peers import (
@@ -534,3 +534,18 @@ def test_another_thread_ends_a_wait_for_bytes() -> None:
         assert not thread.is_alive()
         assert reading.ended is not None
         assert (reading.ended.by, reading.ended.how) == (By.LIMIT, How.TIMEOUT)
+
+
+def test_what_came_before_the_time_was_up_is_read_afterwards() -> None:
+    """A reader that was busy elsewhere finds the end of a response that ended in time."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
+        reading = UrlReading(
+            ours, GET, b"GET / HTTP/1.1\r\n\r\n", limits=Limits(), ends=StreamEnds(), began=time.monotonic(),
+            release=lambda *_: None,
+        )  # fmt: skip
+        reading.more()
+        theirs.sendall(b"whole")
+        reading.hurry(0.0)
+        assert read_whole(reading).ending.complete
