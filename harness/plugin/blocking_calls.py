@@ -87,7 +87,8 @@ class LeftTasks:
 
                 self._note(loop)
                 cancel_all(loop)
-                while True:  # what was let go of is closed by the loop itself, in turns of its own
+                # What was let go of is closed by the loop itself, in turns of its own; some callbacks never end.
+                for _ in range(1000):
                     loop.run_until_complete(asyncio.sleep(0))
                     if not getattr(loop, "_ready", ()) and all(map(_is_waiting, asyncio.all_tasks(loop))):
                         break

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from harness.plugin import InteractionsEmulator, TaskSchedule, no_sleep, schedule
-from harness.plugin.blocking_calls import collected_calls
+from harness.plugin.blocking_calls import LeftTasks, collected_calls
 from tests.plugin.toys import run
 
 KEY = {"x-goog-api-key": "any"}
@@ -486,3 +486,18 @@ def test_what_is_left_behind(pytester: pytest.Pytester) -> None:
     assert said.count(f"LeftBehindWarning: {task}") == 1
     assert task in said.partition("test_failure")[2].partition("warnings summary")[0]
     run(pytester, "-k", "stream or task").assert_outcomes(failed=2)  # with warnings as errors
+
+
+def test_a_callback_that_renews_itself_keeps_no_loop_from_its_end() -> None:
+    """Its loop is never idle, and ends all the same, as it does without us."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def tick() -> None:
+            loop.call_soon(tick)
+
+        tick()
+
+    with LeftTasks().watch():
+        asyncio.run(main())
