@@ -95,7 +95,7 @@ class Bench:
                 continue
             self._fingerprints.setdefault(exercise.name, fingerprint)  # the first service is the reference
             observed = [(check, played.observe(check)) for check in checks]
-            audit.note(played, self._contract, observed, audit.service.for_service())
+            audit.note(played, self._contract, observed, audit.run_judge.for_service())
             own.update((check.id, observation) for check, observation in observed)
         audit.settle_denials(one_service=False)  # each exercise had one of its own
         self._own = self._own or own

@@ -16,7 +16,6 @@ from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
-from harness.child_processes import PIPE, start
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.masking import hide_own, mask_text
 from harness.cli.printing import GuardedStream, having, write_line
@@ -64,6 +63,8 @@ def page(*lines: str) -> None:
     direct = variables.get("NO_PAGER") or variables.get("CI") or program in ([], ["cat"]) or not screen.draws
     if not direct and len(rows) >= get_terminal_size().lines:
         with suppress(OSError), handle_signals(lambda _: None, INTERRUPT):  # Ctrl-C is for the pager
+            from harness.child_processes import PIPE, start  # late: few commands fill a screen
+
             pager = start(program, {"LESS": "FRX", **variables}, stdin=PIPE)
             pager.communicate("\n".join((*rows, "")).encode())
             return

@@ -148,11 +148,11 @@ class Audit:
     judged: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     """How many answers each rule was asked of, by call; one handler answers all errors, so they have no call."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    service: JudgesRun = field(init=False)
-    """The judge of the service that all workers share. One that each has to itself has a judge of its own."""
+    run_judge: JudgesRun = field(init=False)
+    """That of the service that all workers share. One that each has to itself has a judge of its own."""
 
     def __post_init__(self) -> None:
-        self.service = self.api.new_run_judge()
+        self.run_judge = self.api.new_run_judge()
 
     @classmethod
     def of(cls, checks: Iterable[Check], api: ServerApi) -> Audit:
@@ -164,9 +164,9 @@ class Audit:
         played: PlayedExercise,
         contract: ApiContract,
         observations: Iterable[tuple[Check, Observation]] = (),
-        service: JudgesRun | None = None,
+        judge: JudgesRun | None = None,
     ) -> None:
-        """Judge the exchanges of one exercise, each alone, together, and beside those of its `service` so far.
+        """Judge the exchanges of one exercise, each alone, together, and by the `judge` of the run.
 
         `observations` are those of its checks: their findings about an id are not reported again.
         """
@@ -177,7 +177,7 @@ class Audit:
             with self._lock:
                 self._doubted |= dict.fromkeys(found, played.outage)
             return
-        self.note_denials(played.trail, service)
+        self.note_denials(played.trail, judge)
         for exchange in played.trail:
             # It is the API's own answer to one of its calls for certain.
             own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, 404}
@@ -194,13 +194,13 @@ class Audit:
                 kind = again.finding.kind(self.api.read(again.exchange, None).call)
                 self._add(kind, _Sighted(again.finding, again.exchange, played, beside=again.earlier))
 
-    def note_denials(self, exchanges: Sequence[Exchange], service: JudgesRun | None = None) -> None:
+    def note_denials(self, exchanges: Sequence[Exchange], judge: JudgesRun | None = None) -> None:
         """Judge what was denied by what was granted, be it before or later; the clean-up counts, too."""
         for number, exchange in enumerate(exchanges):
             with self._lock:
                 if exchange.status is not None and not exchange.succeeded:
                     self._refused[id(exchange)] = exchanges, number
-                proven = list((service or self.service).note(exchange))
+                proven = list((judge or self.run_judge).note(exchange))
                 if new := self.api.read_new_id(exchange):
                     self._given[new] = self._given.get(new, 0) + 1
                 self._denied += [

@@ -188,7 +188,7 @@ class Workers:
         # What each worker has to itself, a session or an emulator, gives the ids of another one again.
         shared = not (self.sessions or self.target.throwaway)
         given = self._given if shared else GivenIds(self.target.api)
-        service = self.audit.service if shared else self.audit.service.for_service()
+        judge = self.audit.run_judge if shared else self.audit.run_judge.for_service()
         self._ledgers.append(ledger)
         try:
             with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
@@ -197,28 +197,28 @@ class Workers:
                     for group in groups:
                         if self._stop.is_set():
                             break
-                        yield from self._play_group(group, driver, ledger, given, service)
+                        yield from self._play_group(group, driver, ledger, given, judge)
                 except KeyboardInterrupt:
                     yield self.interrupt()
                 except TimeUp as end:
                     self.halt(describe_end(end))
                 finally:
                     if self.cleans:
-                        self._clean(ledger, driver, service)
+                        self._clean(ledger, driver, judge)
         except (TimeUp, KeyboardInterrupt) as end:
             self.halt(describe_end(end))
 
-    def _clean(self, ledger: CreatedResources, driver: Driver, service: JudgesRun | None = None) -> None:
+    def _clean(self, ledger: CreatedResources, driver: Driver, judge: JudgesRun | None = None) -> None:
         if self.halted:
             self.timer.end(5.0)  # seconds to delete what was created
         try:
             self.leftovers.extend(ledger.clean(driver))
-            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract), service)
+            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract), judge)
         except TimeUp:
             self.leftovers.extend(ledger.owed)
 
     def _play_group(
-        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, service: JudgesRun
+        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, judge: JudgesRun
     ) -> Iterator[RunEvent | Judged]:
         """Play an exercise, look once more at what it left, and judge it."""
         exercise, members = group
@@ -233,7 +233,7 @@ class Workers:
         whole = self._look_again(exercise, played, driver, ledger, since)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
-        self._note(whole, observations, service)
+        self._note(whole, observations, judge)
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, observations, strict=True):
             judged = self._judge(planned, observation, played, played.seconds / len(members))
@@ -242,9 +242,9 @@ class Workers:
             yield judged
 
     def _note(
-        self, played: PlayedExercise, observed: Sequence[Observed] = (), service: JudgesRun | None = None
+        self, played: PlayedExercise, observed: Sequence[Observed] = (), judge: JudgesRun | None = None
     ) -> None:
-        self.audit.note(played, self.target.target.contract, observed, service)
+        self.audit.note(played, self.target.target.contract, observed, judge)
         for exchange in played.trail:
             self.ends.note(exchange)
 

@@ -51,9 +51,9 @@ class Encounter(StrEnum):
     CALL = "call", " without streaming", ("create", "background", "poll")
     STREAM = "stream", " and stream it", ("create",), "stream"
     BACKGROUND_STREAM = (
-        *("background-stream", " with background and stream", ("follow", "background", "create")),
-        *("background", "stream"),
-    )
+        "background-stream", " with background and stream", ("follow", "background", "create"),
+        "background", "stream",
+    )  # fmt: skip
     POLL = "poll", " in the background and poll it", ("follow", "poll"), "background"
     TURNS = "turns", ", then another one that continues it", ("chain",)
     CANCEL = "cancel", " in the background and cancel it", ("cancel",), "background"

@@ -179,15 +179,14 @@ def _select(results: Mapping[str, Any], globs: Sequence[str]) -> list[Any]:
 
 
 def exercise(
-    *, interactions: int = 0, front_end: bool = False, odd: bool = False, uses: Iterable[str] = (), **costs: Any
-) -> Callable[[Callable[[T], Generator[Any, Any, Any]]], Exercise]:
+    *, requests: int, interactions: int = 0, front_end: bool = False, odd: bool = False, spans: bool = False,
+    alone: bool = False, pauses: float = 0.0, uses: Iterable[str] = (),
+) -> Callable[[Callable[[T], Generator[Any, Any, Any]]], Exercise]:  # fmt: skip
     """Declare an exercise and its cost on the reference; see `Exercise`. Any odd one may meet a front end."""
 
     def declare(function: Callable[[T], Generator[Any, Any, Any]]) -> Exercise:
         front = front_end or odd
-        return Exercise(
-            function, interactions=interactions, front_end=front, odd=odd, uses=frozenset(uses), **costs
-        )
+        return Exercise(function, requests, interactions, front, odd, spans, alone, pauses, frozenset(uses))
 
     return declare
 

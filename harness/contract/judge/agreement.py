@@ -271,27 +271,22 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             if differences
             else (format_value(one), format_value(other))
         )
-        is_whole = code == "get.matches-post" and _list_content(one) == _list_content(other)
-        media = zip(_list_data(one), _list_data(other), strict=False)
-        is_whole &= not any(len(cut) < len(whole) and whole.startswith(cut) for whole, cut in media)
-        severity = Severity.NON_STRICT if is_whole else Severity.BROKEN
+        (needed, media), (shown, again) = _list_content(one), _list_content(other)
+        is_cut = any(whole != cut and whole.startswith(cut) for whole, cut in zip(media, again, strict=False))
+        is_kept = code == "get.matches-post" and needed == shown and not is_cut
+        severity = Severity.NON_STRICT if is_kept else Severity.BROKEN
         message = f"two views of the interaction differ in their output{at}"
         yield place_finding(code, message, expected, actual, "$.steps", severity)
 
 
-def _list_content(steps: Sequence[Body]) -> list[object]:
-    """The parts of output that a client needs: text, calls, and that there is a medium, as data or as a URI."""
+def _list_content(steps: Sequence[Body]) -> tuple[list[object], list[str]]:
+    """The output that a client needs: its text, its calls and the number of media; and the data or URI of each."""
     steps = objects_in([*steps])
     shown = [step.get("content") for step in steps if step.get("type") == "model_output"]
-    media = [bool(part.get("data") or part.get("uri")) for content in shown for part in objects_in(content)]
+    media = [str(part.get("data") or part.get("uri") or "") for content in shown for part in objects_in(content)]
+    media = [*filter(None, media)]
     calls = [(call.get("id"), call.get("name"), call.get("arguments")) for call in pending_calls(steps)]
-    return [steps_text(steps), sum(media), calls]
-
-
-def _list_data(steps: Sequence[Body]) -> list[str]:
-    """The data of media, which may have another form in another view."""
-    shown = [step.get("content") for step in objects_in([*steps]) if step.get("type") == "model_output"]
-    return [str(part["data"]) for content in shown for part in objects_in(content) if part.get("data")]
+    return [steps_text(steps), calls, len(media)], media
 
 
 def judge_unchanged(rule: str, before: Body, after: Body) -> Iterator[Finding]:
