@@ -174,6 +174,7 @@ def _no_thread_stays() -> Iterator[None]:
     started = [one for one in threading.enumerate() if one not in before]
     for thread in started:
         if not isinstance(thread, threading._DummyThread):  # Python did not start it, and cannot wait for it
+            thread._started.wait(PATIENCE)  # type: ignore[attr-defined]  # listed before it starts
             thread.join(PATIENCE)
             assert not thread.is_alive(), f"{thread} stays: let the test or its fixture end it"
 
