@@ -29,7 +29,7 @@ from harness.emulator.run.stream_response import HeldBody, Streams
 from harness.emulator.scripts import Script, ScriptQueue
 from harness.emulator.values.call import Call, Refusal, Route, decode_json, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.settings import PLATFORMS, Settings, find_platform
+from harness.emulator.values.settings import PLATFORMS, VERTEX, Platform, Settings
 from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, interaction_id
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Length, PieceBody, Request, Response
@@ -87,9 +87,7 @@ class Engine:
         self._build(settings)
 
     def _build(self, settings: Settings) -> None:
-        self.settings = settings
-        self.ids.vertex = settings.platform == "vertex"
-        self.auth = self.auth_type(settings)
+        self._apply(settings)
         self.events = self.events_type(self.contract)
         self.meter = self.meter_type(self.contract)
         self.bodies = self.bodies_type()
@@ -114,12 +112,17 @@ class Engine:
 
     def change(self, settings: Settings) -> None:
         """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
-        self.settings = settings
-        self.ids.vertex = settings.platform == "vertex"
-        self.auth = self.auth_type(settings)
+        self._apply(settings)
         self.validator.settings = settings
         self.validator.admitted.clear()
         self.resources.settings = settings
+
+    def _apply(self, settings: Settings) -> None:
+        self.settings = settings
+        self.auth = self.auth_type(settings)
+        own = PLATFORMS[settings.platform]
+        self.platforms: tuple[Platform, Platform] = own, VERTEX if own.gemini else own
+        """The surfaces of a call: of a path in the form of the Gemini API, and of one in Vertex's."""
 
     def reset(self) -> None:
         """Forget runs, resources, scripts and requests; the id counter goes on, so that no id is used twice.
@@ -164,7 +167,7 @@ class Engine:
         rest = segments[1:-1] if segments[-1] == "" else segments[1:]
         if not rest:
             # the Gemini API lists nothing, Vertex does (its reference)
-            lists = call.vertex or self.settings.platform != "gemini"
+            lists = not call.platform.gemini
             if method == "POST":
                 return self.create(call)
             if method == "GET" and lists:
@@ -190,10 +193,9 @@ class Engine:
 
     def create(self, call: Call) -> Response:
         try:
-            surface = find_platform(self.settings.platform, vertex=call.vertex)
             if _SENDS_LEGACY.match(call.request.headers.get("x-goog-api-client")):
                 raise invalid(_LEGACY)
-            opened = self.open(self.validator.admit(call.request.body, call.project, surface, call.version))
+            opened = self.open(self.validator.admit(call.request.body, call.project, call.platform, call.version))
             response = self.answer(opened)
         except Refusal as refusal:
             return self.refuse_create(call, refusal)
@@ -359,6 +361,5 @@ class Engine:
 
     def run_trigger(self, body: dict[str, Any], project: str) -> dict[str, Any]:
         """Create an interaction from a trigger's body. Raises Refusal."""
-        surface = PLATFORMS[self.settings.platform]
-        run, _ = self.open(self.validator.admit(msgspec.json.encode(body), project, surface))
+        run, _ = self.open(self.validator.admit(msgspec.json.encode(body), project, self.platforms[False]))
         return self.bodies.interaction(run, timeline=False)

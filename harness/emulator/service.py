@@ -99,9 +99,10 @@ class Emulator:
             project = engine.find_worker_project(request, where)
         else:
             project = engine.auth.project(request, where.query)
-        response = self.perform(
-            engine, Call(request, where.segments, where.query, None, project, where.vertex, where.version)
-        )
+        platform = engine.platforms[where.vertex]
+        engine.ids.vertex = platform.vertex
+        call = Call(request, where.segments, where.query, None, project, platform, where.version)
+        response = self.perform(engine, call)
         if response is None:
             raise self.unknown_path(request, where)
         return response

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.emulator import Emulator, Settings
-from tests.emulator.client import Api
+from tests.emulator.client import AGENT, Api
 
 ROOT = "/v1beta1/projects/p/locations/l"
 LIST = f"{ROOT}/interactions"
@@ -45,3 +47,43 @@ def test_uploads_below_the_vertex_form(api):
     made = api.call("POST", f"{ROOT}/environments", {}).json["id"]
     assert api.call("PUT", f"/upload{ROOT}/environments/{made}/files/a.txt", b"hi").status == 200
     assert api.call("GET", f"environments/{made}/files/a.txt?alt=media").data == b"hi"
+
+
+@pytest.mark.parametrize("root", ["/v1beta1", "/v1beta1/locations/global", "/v1/projects/p/locations/l"])
+def test_a_key_names_the_project_in_express_mode(root):
+    """SDKs leave project and location out, samples the project; all of them are Vertex, with its ids."""
+    api = Api(root=root)
+    made = api.created()
+    assert made.startswith("Ch")
+    assert api.get(made).status == 200
+    assert "must set background to true" in api.create(agent=AGENT, environment="remote").message
+
+
+def test_turns_with_a_role_are_steps(api):
+    """A turn of the user's is its input, one of the model's its output; other roles are none."""
+    api.root = ROOT
+    turns = [{"role": "user", "content": "One?"}, {"role": "model", "content": [{"type": "text", "text": "1."}]}]
+    made = api.created([*turns, {"role": "user", "content": [{"type": "text", "text": "Two?"}]}])
+    given = api.get(made, include_input=True).json["steps"][:3]
+    assert [step["type"] for step in given] == ["user_input", "model_output", "user_input"]
+    assert "Two?" in api.get(made).json["steps"][-1]["content"][0]["text"]
+    assert "turn_list" in api.create([{"role": "tool", "content": "x"}]).message
+
+
+def test_an_agent_has_its_full_name(api):
+    """A saved one and a built-in one run by the name that the list of agents shows."""
+    api.root = ROOT
+    assert api.call("POST", "agents", {"id": "mine", "base_agent": AGENT}).status == 200
+    for name in ("mine", AGENT):
+        full = f"projects/p/locations/l/agents/{name}"
+        assert api.create(agent=full, background=True, environment="remote").status == 200
+        assert Api().create(agent=full, environment="remote").error == (404, "not_found")
+
+
+@pytest.mark.parametrize("kind", ["object", "OBJECT"])
+def test_a_schema_may_stand_for_a_format(api, kind):
+    """The developer guide sends one as `response_format`; the response is JSON that fits it."""
+    schema = {"type": kind, "properties": {"year": {"type": "integer"}}, "required": ["year"]}
+    steps = api.create(response_format=schema).json["steps"]
+    assert steps[-1]["content"] == [{"text": '{"year":1}', "type": "text"}]
+    assert "structured output" in api.create(agent=AGENT, environment="remote", response_format=schema).message

@@ -25,7 +25,7 @@ from harness.contract.data.transcript import count_transcript, items, results
 from harness.contract.models.profiles import CELLS_OF_KINDS, ModelProfile, find_profile, list_media_types
 from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.samples import makes_media
+from harness.emulator.values.samples import makes_media, read_schema
 from harness.emulator.values.settings import Platform, Settings
 
 Json = dict[str, Any]
@@ -223,7 +223,8 @@ def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Contain
         if setting in ("temperature", "top_p", "top_k", "stop_sequences", "max_output_tokens"):
             yield f"takes no '{setting}': sampling is a setting of models, leave it out."
     for name in order.body:
-        if name in limits.fields:
+        # a sample of Google's sends an environment on Vertex
+        if name in limits.fields and (name != "environment" or order.platform.gemini):
             yield f"takes no '{name}': leave it out."
     config = order.body.get("agent_config")
     kind = (config or {}).get("type")
@@ -250,8 +251,7 @@ def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Contain
 def _wants_json(body: Json) -> bool:
     """Whether the request asks for JSON output, in the current or the deprecated form."""
     return body.get("response_mime_type") == "application/json" or any(
-        "schema" in item or item.get("mime_type") == "application/json"
-        for item in _as_list(body.get("response_format") or [])
+        read_schema(item) is not None for item in _as_list(body.get("response_format") or [])
     )
 
 
@@ -318,6 +318,8 @@ def _find_field_faults(order: CreateRequest, platform: Platform) -> Iterator[str
 def _find_turn_faults(order: CreateRequest) -> Iterator[str]:
     """A result needs its name (four witnesses and all recordings), a text its words (five witnesses).
 
+    The developer guide of Vertex sends results without one.
+
     A turn without content is empty, and a content outside of a step has no `processing` (a witness each). Only the
     client's own texts need words, those of its input and its results: history may be empty.
     """
@@ -330,7 +332,7 @@ def _find_turn_faults(order: CreateRequest) -> Iterator[str]:
                 f"Unknown parameter 'processing' at 'input[{number}]'. "
                 '(A content of a step may have it: {"type": "user_input", "content": […]}.)'
             )
-    if not all(result.get("name") for result in results(order.given)):
+    if order.platform.gemini and not all(result.get("name") for result in results(order.given)):
         yield "Missing name in content of type function_result."
     for step in order.given:
         parts = step.get("content", step.get("result"))

@@ -104,6 +104,8 @@ class CreateValidator:
     def admit(self, data: bytes, project: str, platform: Platform = GEMINI, version: str = "") -> CreateRequest:
         """Return the order in a request body that came to a surface of the API. Raises Refusal."""
         body = self.parse(data)
+        if not platform.gemini:
+            body = _read_vertex_forms(body)
         words, key = body.get("input"), None
         if isinstance(words, str) and words and _LOOKED_UP.isdisjoint(body):
             key = platform.vertex, version, msgspec.json.encode({**body, "input": ""})
@@ -481,6 +483,33 @@ class CreateValidator:
             self.tokens[token] = IssuedToken(run.project, run.steps[at + 1 :])
         while len(self.tokens) > self._most_tokens:
             del self.tokens[next(iter(self.tokens))]
+
+
+_FULL_NAME = re.compile(r"projects/[^/]+/locations/[^/]+/(agents/.+)")
+_ROLES = {"user": "user_input", "model": "model_output"}
+
+
+def _read_vertex_forms(body: Json) -> Json:
+    """Return a body with the forms that only Vertex takes as the others have them.
+
+    They are the full name of an agent (Google's notebooks) and turns with a role (its developer guide).
+    """
+    agent, given = body.get("agent"), body.get("input")
+    if isinstance(agent, str) and (full := _FULL_NAME.fullmatch(agent)) is not None:
+        body = {**body, "agent": full[1]}
+    if isinstance(given, list):
+        body = {**body, "input": [_read_turn(item) for item in given]}
+    return body
+
+
+def _read_turn(item: Any) -> Any:
+    """Return a turn with a role as a step; anything else as it is."""
+    kind = _ROLES.get(str(item.get("role"))) if isinstance(item, dict) and "type" not in item else None
+    if kind is None:
+        return item
+    words = item.get("content")
+    content = {"content": [{"type": "text", "text": words}]} if isinstance(words, str) else {}
+    return {"type": kind, **{name: value for name, value in item.items() if name != "role"}, **content}
 
 
 class SentSteps:

@@ -31,7 +31,15 @@ from harness.emulator.reply.tools import (
 from harness.emulator.scripts import Script
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.samples import MOST_CHARACTERS, SPEECH, choose_type, find_medium, makes_media, sample
+from harness.emulator.values.samples import (
+    MOST_CHARACTERS,
+    SPEECH,
+    choose_type,
+    find_medium,
+    makes_media,
+    read_schema,
+    sample,
+)
 from harness.emulator.values.stamps import IdSequence, sign
 from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
@@ -254,10 +262,10 @@ class ReplyBuilder:
         """Return the content for one response format."""
         kind = str(wanted.get("type", "text"))
         if not makes_media(kind):
-            if wanted.get("schema") is not None or wanted.get("mime_type") == "application/json":
-                value = sample(wanted.get("schema") or {"type": "object"}, budget=order.budget)
-                return self.text_content(order, msgspec.json.encode(value).decode())
-            return self.text_content(order, self.words(order))
+            schema = read_schema(wanted)
+            if schema is None:
+                return self.text_content(order, self.words(order))
+            return self.text_content(order, msgspec.json.encode(sample(schema, budget=order.budget)).decode())
         mime = choose_type(kind, wanted.get("mime_type"), order.profile)
         content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":

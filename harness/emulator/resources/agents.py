@@ -26,7 +26,6 @@ RESERVED_PREFIXES = (
 """Prefixes of ids that are reserved for the provider; compared without regard to case."""
 
 _SCHEMA = "requests/create-agent"
-_OPERATION = "type.googleapis.com/google.cloud.aiplatform.v1beta1.CreateAgentOperationMetadata"
 
 
 class Agents(KeptResource[dict[str, Any]]):
@@ -47,13 +46,9 @@ class Agents(KeptResource[dict[str, Any]]):
     def view(self, item: dict[str, Any]) -> dict[str, Any]:
         return item
 
-    def _is_vertex(self, call: Call) -> bool:
-        platform = self._settings().platform
-        return platform == "vertex" or (call.vertex and platform != "any")
-
     def update(self, call: Call, agent_id: str) -> Any:
         """PATCH agents/{id}, which only Vertex has (Google's notebook on managed agents)."""
-        if not self._is_vertex(call) and self._settings().platform != "any":
+        if call.platform.gemini:
             return NotImplemented
         agent = self.require(call.project, agent_id)
         changes = self._reader.read(_SCHEMA, call.body)
@@ -76,27 +71,40 @@ class Agents(KeptResource[dict[str, Any]]):
             if agent_id.lower().startswith(prefix):
                 raise invalid(f"The agent id {agent_id!r} begins with the reserved {prefix!r}: choose another.")
         self._judge(agent, call)
-        is_vertex = self._is_vertex(call)
-        if is_vertex:  # recorded
+        if call.platform.vertex:  # recorded
             place = re.search("projects/[^/]+/locations/[^/]+", call.request.path)
             parent = place[0] if place is not None else f"projects/{call.project}/locations/global"
             now = self._stamps.now()
             name = f"{parent}/agents/{agent_id}"
             agent = {"name": name, "created": now, "updated": now, **agent, "object": "agent"}
         self.add(call.project, agent_id, agent)
-        if not is_vertex:
+        if not call.platform.vertex:
             return agent
-        times = {"createTime": agent["created"], "updateTime": agent["created"]}
-        operation = {
-            "name": f"{agent['name']}/operations/{self._stamps.ids('operation')}",
-            "metadata": {"@type": _OPERATION, "genericMetadata": times},
-        }
-        self._operations[call.project, agent_id] = operation
+        operation = self._operations[call.project, agent_id] = self._begin_operation(agent, "CreateAgent")
         return operation
+
+    def delete(self, call: Call, agent_id: str) -> dict[str, Any]:
+        """DELETE agents/{id}; on Vertex an operation, of which Google's notebook reads `done`."""
+        agent = self.require(call.project, agent_id)
+        answer = super().delete(call, agent_id)
+        if not call.platform.vertex:
+            return answer
+        empty = {"@type": "type.googleapis.com/google.protobuf.Empty"}
+        return {**self._begin_operation(agent, "Delete"), "done": True, "response": empty}
+
+    def _begin_operation(self, agent: dict[str, Any], kind: str) -> dict[str, Any]:
+        now = self._stamps.now()
+        return {
+            "name": f"{agent.get('name', agent['id'])}/operations/{self._stamps.ids('operation')}",
+            "metadata": {
+                "@type": f"type.googleapis.com/google.cloud.aiplatform.v1beta1.{kind}OperationMetadata",
+                "genericMetadata": {"createTime": now, "updateTime": now},
+            },
+        }
 
     def get_operation(self, call: Call, agent_id: str, name: str) -> Any:
         """GET agents/{id}/operations/{name}, which only Vertex has: the create of an agent, which is done."""
-        if not self._is_vertex(call):
+        if not call.platform.vertex:
             return NotImplemented
         agent = self.require(call.project, agent_id)
         operation = self._operations.get((call.project, agent_id), {"name": ""})
@@ -118,7 +126,7 @@ class Agents(KeptResource[dict[str, Any]]):
         if int(limit) < 1:
             raise invalid(f"Invalid value at 'agent_config.max_total_tokens': {limit} must be positive.")
         for index, tool in enumerate(agent.get("tools", ())):
-            if tool.get("type") != "filesystem" or not self._is_vertex(call):  # recorded, and in no type
+            if tool.get("type") != "filesystem" or not call.platform.vertex:  # recorded, and in no type
                 self._check_tool(f"tools[{index}]", tool, project)
         if "base_environment" in agent:
             self._environments.read_config(agent["base_environment"], project, "base_environment")

@@ -17,6 +17,7 @@ import msgspec
 from msgspec import Struct, field
 
 from harness.contract.tables.protocol import FRONT_END
+from harness.emulator.values.settings import GEMINI, Platform
 from harness.wire import Headers, Request, Response
 from harness.wire.addresses import CONTROL, split_session
 
@@ -28,7 +29,8 @@ class Route(Struct, frozen=True):
 
     `session` is None for the default session. `version` is `""` for the control API and for a path without a
     version. `segments` are percent-decoded, without the session and the version; if `vertex` is set, also without
-    the project and location of the Vertex form.
+    the project and location of the Vertex form. Only Vertex has `/v1beta1`: a key of its express mode names the
+    project, and SDKs leave the location out, too.
     """
 
     session: str | None
@@ -51,9 +53,12 @@ def route(target: str) -> Route:
     upload, segments = (segments[:1], segments[1:]) if segments[:1] == ("upload",) else ((), segments)
     if not segments or segments[0] not in VERSIONS:
         return Route(session, False, "", (*upload, *segments), query)
-    vertex = len(segments) > 5 and segments[1] == "projects" and segments[3] == "locations"
-    below = segments[5:] if vertex else segments[1:]
-    return Route(session, False, segments[0], (*upload, *below), query, vertex)
+    version, below = segments[0], segments[1:]
+    vertex = version == "v1beta1"
+    for collection in ("projects", "locations"):
+        if len(below) > 2 and below[0] == collection:
+            vertex, below = True, below[2:]
+    return Route(session, False, version, (*upload, *below), query, vertex)
 
 
 def match_path(parts: Sequence[str], segments: tuple[str, ...]) -> list[str] | None:
@@ -85,8 +90,8 @@ class Call(Struct, frozen=True):
     """A routed request.
 
     `segments` are the decoded path segments below the API version, `query` the last value of each parameter,
-    `body` the parsed JSON (None if there is none), `project` the project that the key belongs to, `vertex` whether
-    the path has the Vertex form, `version` the version segment of the path.
+    `body` the parsed JSON (None if there is none), `project` the project that the key belongs to, `platform` the
+    surface that the path belongs to, `version` the version segment of the path.
     """
 
     request: Request
@@ -94,7 +99,7 @@ class Call(Struct, frozen=True):
     query: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     project: str = "default"
-    vertex: bool = False
+    platform: Platform = GEMINI
     version: str = ""
 
 

@@ -211,6 +211,20 @@ def _choose_type(schema: Mapping[str, Any]) -> str:
     return "array" if "items" in schema or "prefixItems" in schema else "string"
 
 
+_JSON_TYPES = frozenset({"object", "array", "string", "number", "integer", "boolean", "null"})
+_SHAPES = frozenset({"$ref", "anyOf", "items", "properties", "type"})
+
+
+def read_schema(form: Mapping[str, Any]) -> Any:
+    """Return the schema of the JSON that a response format asks for, None if it asks for none.
+
+    A schema may take the place of the format (developer guide of Vertex).
+    """
+    if form.get("schema") is not None or form.get("mime_type") == "application/json":
+        return form.get("schema") or {"type": "object"}
+    return form if not _SHAPES.isdisjoint(form) and _choose_type(form) in _JSON_TYPES else None
+
+
 def _resolve(schema: Any, document: _Document) -> Mapping[str, Any]:
     """Follow local references; one that cannot be followed becomes the empty schema."""
     for _ in range(_MOST_LEVELS):

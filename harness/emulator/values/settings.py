@@ -68,11 +68,6 @@ PLATFORMS: Mapping[str, Platform] = {"gemini": GEMINI, "vertex": VERTEX, "any": 
 """By the value of the setting `platform`."""
 
 
-def find_platform(name: str, *, vertex: bool) -> Platform:
-    """Return the surface of a call; a path in Vertex's form is Vertex's, unless the setting is `any`."""
-    return VERTEX if vertex and name == "gemini" else PLATFORMS[name]
-
-
 CHOICES: dict[str, tuple[str, ...]] = {
     "platform": ("gemini", "vertex", "any"),
     "unknown": ("refuse", "accept"),

@@ -40,7 +40,6 @@ DEEP = {  # from the deep research guide unless a comment says otherwise
     "computer use": ({"tools": [{"type": "computer_use"}]}, "no computer_use tool"),
     "video": ({"input": [VIDEO]}, "no video"),
     "instruction": ({"system_instruction": "Be brief."}, "'system_instruction'"),  # observed by a third party
-    "environment": ({"environment": "remote"}, "'environment'"),  # inferred: this agent has no environment
     "config": ({"agent_config": {"type": "antigravity"}}, "not 'antigravity'"),
     "foreground": ({"background": None}, "background"),
 }

@@ -21,10 +21,6 @@ EMPTY = {"type": "text", "text": ""}
 SAID_NOTHING = {"type": "model_output", "content": [EMPTY]}
 
 LIVE = {
-    "result without name": (
-        {"text": [ASKED, SIGNED, CALL, RESULT]},
-        "Missing name in content of type function_result.",
-    ),
     "empty text": (
         {"text": [{"type": "user_input", "content": [EMPTY]}]},
         "Missing text in content of type text.",
@@ -98,6 +94,18 @@ GEMINI = {
             "agent_config": {"type": "deep-research", "enable_bigquery_tool": True},
         },
         "'enable_bigquery_tool' at 'agent_config'",
+    ),
+    "result without name": (
+        {"text": [ASKED, SIGNED, CALL, RESULT]},
+        "Missing name in content of type function_result.",
+    ),
+    "turns": (
+        {"text": [{"role": "user", "content": ASKED["content"]}, {"role": "model", "content": "Hi."}, ASKED]},
+        "use step_list input format instead of turn_list",
+    ),
+    "an environment for research": (
+        {"agent": "deep-research-preview-04-2026", "background": True, "environment": "remote"},
+        "takes no 'environment'",
     ),
     "labels": ({"labels": {"team": "a"}}, "labels"),
     "safety": ({"safety_settings": [{"type": "harassment", "threshold": "off"}]}, "safety_settings"),

@@ -11,7 +11,7 @@ from harness.contract import load
 from harness.emulator.resources.router import Resources
 from harness.emulator.resources.triggers import LookUp, Run
 from harness.emulator.values.call import Call, Refusal, route
-from harness.emulator.values.settings import Settings
+from harness.emulator.values.settings import PLATFORMS, Settings
 from harness.emulator.values.stamps import Stamps
 from harness.wire import Chunk, Headers, Request
 from tests.emulator.client import Answer
@@ -49,7 +49,9 @@ class Api:
         request = Request(method, target, Headers((headers or {}).items()), data)
         way = route(target)
         parsed = None if isinstance(body, bytes) else body
-        call = Call(request, way.segments, way.query, parsed, self.project, version=way.version)
+        call = Call(
+            request, way.segments, way.query, parsed, self.project, PLATFORMS[self.settings.platform], way.version
+        )
         try:
             response = self.resources.handle(call)
         except Refusal as refusal:

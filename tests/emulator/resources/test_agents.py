@@ -128,5 +128,6 @@ def test_a_create_on_vertex_is_an_operation() -> None:
     assert api.ok("GET", f"/v1beta1/{made['name']}") == {**made, "done": True, "response": agent}
     assert api.refused("GET", f"{agents}/helper/operations/operation-0002") == (404, "not_found")
     assert api.refused("GET", f"{agents}/other/operations/operation-0001") == (404, "not_found")
-    api.ok("DELETE", f"{agents}/helper")
+    deleted = api.ok("DELETE", f"{agents}/helper")
+    assert (deleted["name"], deleted["done"]) == (f"{name}/operations/operation-0002", True)
     assert api.refused("GET", f"/v1beta1/{made['name']}") == (404, "not_found")
