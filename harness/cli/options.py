@@ -283,6 +283,10 @@ def argument(about: str, kind: ValueKind = TEXT, **more: Any) -> Any:
     return option(about, kind, flags=(), **more)
 
 
+LOOKED_UP = "exit codes: 0 printed · 2 usage, or nothing has this name"
+"""The exit codes of a command that only prints what is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """The parts of a command's help beside its options.

@@ -6,8 +6,13 @@ Secrets are hidden before, by `hide_secrets`, and nowhere else.
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from harness.outcome import Accounted, Finding, Where
 from harness.outcome.words import shorten
@@ -30,9 +35,12 @@ class ExplainedFailure(NamedTuple):
 
 
 def finding_lines(finding: Finding, fixes: SharedFixes | None = None, *, brief: bool = False) -> Iterator[Line]:
-    """The message with its place, then what was expected, what came and a cure, if known."""
-    where = place(finding.where)
-    text = finding.message + (f" ({where})" if where else "")
+    """The message with its place, then what was expected, what came and a cure, if known.
+
+    In `brief` the evidence below shows the exchange.
+    """
+    where = place(replace(finding.where, exchange="", start=None) if brief else finding.where)
+    text = finding.message.removesuffix(f"; expected {finding.expected}") + (f" ({where})" if where else "")
     yield Line(_put_on_one_line(shorten_target(shorten_tokens(text)) if brief else text))
     yield from compared_lines(finding, brief=brief)
     if finding.cure:
@@ -60,14 +68,75 @@ def summarize(message: str, pointer: str | None) -> str:
 
 
 def compared_lines(finding: Finding, *, brief: bool = False) -> Iterator[Line]:
-    """The expected and the actual value, if known, indented; in `brief` without the middle of long words."""
-    expected, actual = (
-        shorten(shorten_tokens(text), 200) if brief else text for text in (finding.expected, finding.actual)
-    )
-    if expected:
-        yield Line(_put_on_one_line(f"  expected: {expected}"), Role.EXPECTED, hang=12)
-    if actual:
-        yield Line(_put_on_one_line(f"  actual:   {actual}"), Role.ACTUAL, hang=12)
+    """The expected and the actual value, if known, indented, with a mark below each part that differs.
+
+    In `brief` long words lack their middle, unless it is there that the two differ.
+    """
+    texts = [finding.expected, finding.actual]
+    if brief:
+        texts = [shorten(shorten_tokens(text), 200) for text in texts]
+        if texts[0] == texts[1] and finding.expected != finding.actual:
+            first = max(0, _count_alike(finding.expected, finding.actual) - 20)
+            texts = [f"…{shorten(text[first:], MARKED)}" for text in (finding.expected, finding.actual)]
+    labels = ("expected: ", Role.EXPECTED), ("actual:   ", Role.ACTUAL)
+    for (label, role), parts in zip(labels, compare_texts(*map(_put_on_one_line, texts)), strict=True):
+        text = "".join(part.text for part in parts)
+        if text:
+            yield Line(f"  {label}{text}", role, hang=12)
+        if len(text) <= MARKED and any(not part.differs for part in parts):
+            marks = "".join(("^" if part.differs else " ") * len(part.text) for part in parts).rstrip()
+            yield from [Line(f"{'':12}{marks}", role)] if marks else []
+
+
+MARKED = 64
+"""Most characters of a value with marks below it, which a terminal must not wrap."""
+
+_WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+
+
+class MarkedText(NamedTuple):
+    """A piece of text, and whether it differs from the other side."""
+
+    text: str
+    differs: bool
+
+
+def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], tuple[MarkedText, ...]]:
+    """Both texts in parts, in their order; both as a whole if they are long, or have little text in common."""
+    if not expected or not actual or max(len(expected), len(actual)) > 4_000:
+        return _mark_whole(expected), _mark_whole(actual)
+    before, after = _WORDS.findall(expected), _WORDS.findall(actual)
+    matcher = SequenceMatcher(None, before, after)
+    blocks = matcher.get_matching_blocks()
+    common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
+    if common < 0.25 * max(len(expected), len(actual)):  # few words in common; an id is one word
+        first = _count_alike(expected, actual)
+        last = _count_alike(expected[first:][::-1], actual[first:][::-1])
+        if first + last < 0.5 * max(len(expected), len(actual)):
+            return _mark_whole(expected), _mark_whole(actual)
+        return _mark_middle(expected, first, last), _mark_middle(actual, first, last)
+    left: list[MarkedText] = []
+    right: list[MarkedText] = []
+    for tag, i, j, m, n in matcher.get_opcodes():
+        for parts, words in ((left, before[i:j]), (right, after[m:n])):
+            parts += [MarkedText("".join(words), tag != "equal")] if words else []
+    return tuple(left), tuple(right)
+
+
+def _count_alike(one: str, other: str) -> int:
+    """How many first characters two texts have in common."""
+    alike = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))
+    return sum(1 for _ in alike)
+
+
+def _mark_middle(text: str, first: int, last: int) -> tuple[MarkedText, ...]:
+    end = len(text) - last
+    parts = MarkedText(text[:first], False), MarkedText(text[first:end], True), MarkedText(text[end:], False)
+    return tuple(part for part in parts if part.text)
+
+
+def _mark_whole(text: str) -> tuple[MarkedText, ...]:
+    return (MarkedText(text, True),) if text else ()
 
 
 def _put_on_one_line(text: str) -> str:

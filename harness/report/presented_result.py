@@ -153,7 +153,7 @@ class PresentedResult:
     def meaning(self) -> str:
         """Why the run does not fail for a warning, even with `--strict`; `""` if it can."""
         if self.is_lenient:
-            return "the rule counts as met, but a client that needs exactly the required response can fail"
+            return "the rule counts as met, so this only warns; a client that relies on the rule can fail"
         inferred = "`--strict` does not fail the run either, because the source is only inferred"
         return inferred if self._is_inferred else ""
 

@@ -162,7 +162,7 @@ class PresentedRun(CollectedRun):
 
     def write_totals(self, paint: Paint = leave_unpainted) -> str:
         """The line of totals."""
-        return self.accounting.write_totals(self.whole()[1].seconds, paint)
+        return self.presentation.totals(self, paint)
 
     @property
     def causes(self) -> list[Cause]:

@@ -28,6 +28,7 @@ from harness.cassette.redactor import Redactor
 from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit
 from harness.outcome.words import format_count, list_some
+from harness.report.finding_text import compare_texts
 from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
 from harness.wire.json_value import json_or_none
@@ -233,7 +234,6 @@ def _part(title: str, about: str, drifts: Seen, names: FragmentNames) -> dict[st
 
 
 def _build_row(drift: Drift, seen: Sequence[SeenIn], names: FragmentNames) -> dict[str, Any]:
-    from harness.report.page.rendering import compare_texts
 
     expected, actual = compare_texts(drift.before, drift.after)
     exchanges = list(map(str, dict.fromkeys(seen)))

@@ -33,7 +33,6 @@ from harness.kit.api import Lack
 from harness.outcome import Accounted, Because, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.causes import FAILING
-from harness.report.commands.presentation import EXPLAINED
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
 from harness.report.finding_text import ExplainedFailure, SharedFixes, write_headline
@@ -74,6 +73,7 @@ class TerminalReport:
         self._exercises = 0
         self._seconds = math.inf
         self._begun = self._failed = 0
+        self._last_failed = ""
         self._names: set[str] = set()
         self._awaited: dict[str, str] = {}
         self._waits = 0
@@ -173,8 +173,8 @@ class TerminalReport:
         self._screen.draw(f"[{begun}/{self._exercises}] {text}{left}")
 
     def _describe_progress(self, done: int, total: int) -> str:
-        """The failures so far, and the estimated time of the rest."""
-        failed = f", {self._failed} failed" if self._failed else ""
+        """The failures so far with the last one, and the estimated time of the rest."""
+        failed = f", {self._failed} failed ({self._last_failed})" if self._failed else ""
         if done < 3 or total <= done:  # the time of the first ones tells little
             return failed
         spent = self._now() - self._since
@@ -192,12 +192,14 @@ class TerminalReport:
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
     def _count_result(self, result: Result) -> None:
-        if self._presentation.live:
-            self._failed += result.verdict in FAILING
+        live = self._presentation.live
+        if result.verdict is Verdict.FAIL or (live and result.verdict in FAILING):
+            self._failed += 1
+            self._last_failed = escape_controls(result.id)
+        if live:
             self._printer.print_brief(self._state.present(result))
         else:
             self._begun += bool(self._state.planned.checks)
-            self._failed += result.verdict is Verdict.FAIL
             line = self._presentation.format_result(result, self._screen.paint) if self._verbose else ""
             self._screen.lines([line] if line else [])
             if 0 < self._begun <= (total := self._state.planned.checks):
@@ -231,23 +233,21 @@ class RunPrinter:
         self._fixes = SharedFixes()
 
     def print_brief(self, shown: PresentedResult) -> None:
-        """Print a result of the run that goes on: what is wrong at once, the rest as far as it is wanted."""
+        """Print a result of the run that goes on, unless the end of the run explains it or lists it."""
         verdict, verbose = shown.result.verdict, self._verbose
         if verdict is Verdict.ERROR or (verbose and verdict in _ARGUED):
             self.explain(shown)
-        elif verdict in EXPLAINED or self._is_told(shown.result):
+        elif self._is_told(shown.result):
             tail, more = self._presentation.brief(shown.result, shown.defect, self._fixes, verbose=verbose)
             headline = self._write_headline(shown)
             self._screen.line(headline.having(headline + tail))
             self._screen.lines(more)
 
-    def explain(self, shown: PresentedResult, name: str = "") -> None:
-        """Print a result with all that explains it; a `name` replaces the outcome that was printed before."""
-        heading = Line(self._screen.paint(Role.HEADING, f"{name}:") + f" {shown.heading}", hang=2)
+    def explain(self, shown: PresentedResult) -> None:
+        """Print a result with all that explains it."""
         lines = list(shown.list_lines(self._detail, fixes=self._fixes))
         erred = shown.result.verdict is Verdict.ERROR  # a defect of ours is reported with its traceback
-        failure = ExplainedFailure(heading if name else self._write_headline(shown), lines)
-        self.print_failure(failure, whole=erred)
+        self.print_failure(ExplainedFailure(self._write_headline(shown), lines), whole=erred)
 
     def print_failure(self, failure: ExplainedFailure, *, whole: bool = False) -> None:
         """Print the explanation of a failure, as a whole or in so many rows that a screen has room for it."""
@@ -259,6 +259,8 @@ class RunPrinter:
     def _is_told(self, result: Result) -> bool:
         if self._verbose:
             return result.outcome is not Accounted.EXCLUDED
+        if result.verdict in FAILING or (result.verdict is Verdict.WARN and self._presentation.explains_warning):
+            return False
         ours = result.observation.because in (Because.OUR_LIMIT, Because.INTERRUPTED)
         told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
         return not told_at_the_end and not self._presentation.is_quiet(result)
@@ -332,27 +334,29 @@ class RunPrinter:
             self._screen.lines(Line(f"  {line}", Role.COMMAND) for line in escape_controls(command).split("\n"))
 
     def _list_failures(self) -> None:
-        """The worst failure of the target, and a line for each: the worst first. With -v all were explained."""
-        causes, title = self._state.causes, "failures, the worst first"
+        """The worst failure, and a line for each if there are several. With -v all were explained as they came."""
+        causes = self._state.causes
         if not self._presentation.live:  # the failures of the target were explained
             stale = [cause for cause in causes if cause.is_stale]
             lines = [Line(f"  {cause.key}: {cause.results[0].failure}", hang=4) for cause in stale]
             self._list_lines("stale entries of the baseline", lines, at_least=1)
             return
         failed = [shown for cause in causes for shown in cause.results]
-        worst = next((shown for shown in failed if shown.result.verdict is Verdict.FAIL), None)
+        warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
+        if not self._presentation.explains_warning:
+            warned = []
+        worst = next((shown for shown in failed or warned if shown.result.verdict in _ARGUED), None)
         if worst is not None and not self._verbose:
-            self.explain(worst, "the worst failure" if len(failed) > 1 else "the failure")
-        elif self._presentation.explains_warning and not (failed or self._verbose):
-            warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
-            for shown in warned[:1]:
-                self.explain(shown, "the worst warning" if len(warned) > 1 else "the warning")
+            self.explain(worst)
+        title = " and ".join([*["failures"][: len(failed)], *["warnings"][: len(warned)]]) + ", the worst first"
         if any(shown.is_silent for shown in failed):
             title += " (* no client can detect it)"
-        self._list_lines(title, [self._write_one_line(shown) for shown in failed])
+        is_stale = any(cause.is_stale for cause in causes)  # which is not explained
+        lines = [line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown is worst)]
+        self._list_lines(title, lines, at_least=1 if is_stale else 2)
 
-    def _list_lines(self, title: str, lines: Sequence[Line], *, at_least: int = 2) -> None:
-        """A list, unless other lines name as few: a stale entry has none."""
+    def _list_lines(self, title: str, lines: Sequence[Line], *, at_least: int) -> None:
+        """A list, unless it is so short that the lines above have all of it."""
         if len(lines) >= at_least:
             self._screen.line("")
             self._screen.line(Line(f"{title}:", Role.HEADING))
@@ -360,12 +364,14 @@ class RunPrinter:
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
-    def _write_one_line(self, shown: PresentedResult) -> Line:
+    def _write_row(self, shown: PresentedResult, *, explained: bool) -> Iterator[Line]:
         error = shown.result.reason is Reason.HARNESS_ERROR
         word = self._screen.paint(ROLES[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
         name = self._screen.paint(Role.ID, f"{shown.id}{'*' if shown.is_silent else ''}")
-        return Line(f"  {word} {name}{level}: {shown.failure}", hang=9)
+        yield Line(f"  {word} {name}{level}: {shown.failure}", hang=9)
+        if not (explained or self._verbose) and (cured := next((f for f in shown.all_findings if f.cure), None)):
+            yield Line(f"{'':9}known fix: {self._fixes.write(cured.cure, cured.rule)}", Role.HELP, hang=11)
 
 
 _OFFERED, _NOT_DONE = "offered", "accepted but not fulfilled"

@@ -30,10 +30,10 @@ SIGNS = {CellKind.HAD: ".", CellKind.CAME: "o", CellKind.TWICE: "2", CellKind.MI
 """The cells as text; one that a finding names is `!`, and `x` is a cut."""
 
 WORDS = {
-    CellKind.HAD: "had before",
-    CellKind.CAME: "came",
-    CellKind.TWICE: "came again",
-    CellKind.MISSING: "never came",
+    CellKind.HAD: "read before",
+    CellKind.CAME: "received",
+    CellKind.TWICE: "received again",
+    CellKind.MISSING: "missing",
 }
 
 
@@ -331,9 +331,9 @@ def picture_lines(picture: StreamPicture, *, most: int = 64) -> Iterator[str]:
             if row.cut is not None and not number:
                 signs.insert(min(row.cut, len(signs) - 1), "x")
             yield f"{'' if number else row.name:<{width}}  {''.join(signs).rstrip()}".rstrip()
-    each = "an event" if drawn.each == 1 else f"{drawn.each} events"
+    each = "each event" if drawn.each == 1 else f"{drawn.each} events"
     plain = {cell.kind for row in drawn.rows for cell in row.cells if not cell.accused} | {CellKind.HAD}
     legend = [f"{SIGNS[kind]} {WORDS[kind]}" for kind in CellKind if kind in drawn.kinds & plain]
     legend += ["! the finding"] if drawn.is_accused else []
     legend += ["x cut"] if "cut" in drawn.kinds else []
-    yield f"a column is {each}: {', '.join(legend)}"
+    yield f"a column for {each}: {', '.join(legend)}"

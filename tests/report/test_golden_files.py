@@ -19,7 +19,7 @@ def test_it_looks_as_agreed(name: str) -> None:
 def test_the_list_fits_the_terminal(columns: int) -> None:
     """No row of the list of failures is wider than the terminal."""
     lines = [_SGR.sub("", line) for line in (FOLDER / f"terminal-{columns}.txt").read_text("utf-8").splitlines()]
-    at = lines.index("failures, the worst first:")
+    at = lines.index("failures and warnings, the worst first:")
     assert max(len(line) for line in lines[at : at + 4]) < columns
 
 

@@ -47,7 +47,7 @@ def test_a_missing_event_has_the_name_that_another_connection_gave_it() -> None:
     whole = ReadStream(name="whole", events=events(0, 1, 2))
     picture = draw_picture([whole, ReadStream(name="rest", events=events(2), after="c0")])
     (missing,) = [cell for cell in picture.rows[1].cells if cell.kind is CellKind.MISSING]
-    assert missing.words == "event 1 event-1: never came"
+    assert missing.words == "event 1 event-1: missing"
 
 
 def test_what_came_twice_stands_twice() -> None:
@@ -98,7 +98,7 @@ def test_a_long_stream_shares_cells_and_keeps_the_worst(most: int) -> None:
     (accused,) = [cell for cell in drawn.rows[1].cells if cell.accused]
     assert accused.column <= 300 <= accused.until
     assert max(map(len, list(picture_lines(picture, most=most))[:2])) <= most + len("whole  ")
-    assert "never came 300" in picture.words
+    assert "missing 300" in picture.words
 
 
 def test_columns_are_spelled() -> None:

@@ -106,7 +106,7 @@ def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding
 
 def keeps_its_limit(polled: list[Exchange]) -> Iterator[Finding]:
     if runs.status_of(polled[-1]) != "incomplete":
-        ends = finding("the run has an unexpected status", expected="incomplete", actual=format_answer(polled[-1]))
+        ends = finding("the run has an unexpected status", "incomplete", runs.show_status(polled[-1]))
         yield ends.at(exchange=f"polled[{len(polled) - 1}]")
 
 
@@ -171,7 +171,7 @@ def completes(answer: Exchange, what: str) -> Iterator[Finding]:
     if status in ("failed", "cancelled", "incomplete"):
         raise Unmet(f"{what} was not created: {format_answer(answer)}")
     if status != "completed":
-        yield finding(f"{what} does not complete", "completed", format_answer(answer))
+        yield finding(f"{what} does not complete", "completed", status or format_answer(answer))
     elif not output_text(interaction_in(answer)):
         yield finding(f"{what} has no text", "a model_output with text", "none")
 

@@ -623,7 +623,7 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
 def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
     made = count_output(body.get("usage"))
     if body.get("status") == "completed" and made > _FEW_TOKENS:
-        expected, actual = f"at most {_FEW_TOKENS} output tokens, or incomplete", f"{made}, completed"
+        expected, actual = f"at most {_FEW_TOKENS} output tokens", f"{made} output tokens, status completed"
         yield finding(message, expected, actual, code="create.max-tokens/ignored")
 
 

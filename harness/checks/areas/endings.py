@@ -20,7 +20,7 @@ from harness.contract.data.transcript import output_steps, output_text, steps_te
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.members import count_output
 from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.wording import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise
@@ -71,10 +71,10 @@ def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Findin
     if all(runs.status_of(answer) != "queued" for answer in history):
         if not queued:
             raise Unmet("no run was queued", race_lost=True, remedy="while the server queues runs")
-        yield finding("no response showed the run as `queued`", "queued", format_answer(history[0]))
+        yield finding("no response showed the run as `queued`", "queued", runs.show_status(history[0]))
     yield from moves("bg.queued", history)
     if not runs.settled(history[-1]):
-        yield finding("a queued run never settled", "a settled status", format_answer(history[-1]))
+        yield finding("a queued run never settled", "a settled status", runs.show_status(history[-1]))
 
 
 def says_why(failed: Exchange) -> Iterator[Finding]:
@@ -108,7 +108,7 @@ def _read_stream_status(stream: Exchange) -> str:
 def shows(got: Exchange, status: str) -> Iterator[Finding]:
     """Require `status` in a GET."""
     if runs.status_of(got) != status:
-        yield finding("GET does not show the status of the run", status, format_answer(got))
+        yield finding("GET shows another status than that of the run", status, runs.show_status(got))
 
 
 def streams(stream: Exchange, status: str) -> Iterator[Finding]:

@@ -274,6 +274,6 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
     yield finding(
         "the run was lost with the stream of its create",
         f"{runs.status_of(twin)}, as an undisturbed run",
-        runs.status_of(last) or format_answer(last),
+        runs.show_status(last),
         exchange=f"polled[{len(polled) - 1}]",
     )

@@ -265,7 +265,7 @@ def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
         yield finding(
             "GET shows another status than the create returned",
             runs.status_of(asked),
-            runs.status_of(fetched) or format_answer(fetched),
+            runs.show_status(fetched),
         )
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
         yield finding(f"the stored steps differ: {difference}")
@@ -299,7 +299,8 @@ def _judge_streamed_calls(stream: Exchange, stored: Exchange | None) -> Iterator
     for call in _streamed_calls(stream):
         lacking = [name for name in ("id", "name") if not isinstance(call.get(name), str) or not call[name]]
         if lacking:
-            yield finding(f"a streamed call lacks {' and '.join(lacking)}", actual=format_value(call))
+            missing = " and no ".join(f"`{name}`" for name in lacking)
+            yield finding(f"a call in the stream has no {missing}", f"a call with {missing}", format_value(call))
         if not joins and not isinstance(call.get("arguments"), dict):
             yield finding("the arguments do not join", "an object", format_value(call.get("arguments")))
     if stored is not None and not joins:
@@ -406,7 +407,7 @@ def calls_what_is_allowed(answer: Exchange, modes: Mapping[str, Exchange]) -> It
         for call in agreement.pending_calls(output_steps(body)):
             if call.get("name") != WEATHER["name"]:
                 expected, actual = str(WEATHER["name"]), format_value(call.get("name"))
-                yield finding(f"the call names another function{mode}", expected, actual, exchange=place)
+                yield finding(f"the called function is not allowed{mode}", expected, actual, exchange=place)
 
 
 # --- results sent back for function calls: in every form, for several calls at once, without storing

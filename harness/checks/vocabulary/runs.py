@@ -58,6 +58,11 @@ def status_of(exchange: Exchange) -> str:
     return text_in(exchange, "status")
 
 
+def show_status(exchange: Exchange) -> str:
+    """The same for a finding; of a response without one, its beginning."""
+    return status_of(exchange) or format_answer(exchange)
+
+
 def describe_end(status: object) -> str:
     """How a run came to its end, or that it did not: `ended as 'failed'`, `was still 'queued' when last seen`."""
     return f"ended as {status!r}" if is_settled(status) else f"was still {status!r} at the last GET"

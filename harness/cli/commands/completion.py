@@ -30,7 +30,9 @@ class CompletionArguments(Options):
         ),
         notes="""\
 For zsh, write the script as `_harness` into a folder of $fpath. Write it again after an update of harness: it has
-the names of checks, mutants and incidents. It needs `pip install 'interactions-harness[completion]'`.""",
+the names of checks, mutants and incidents. It needs `pip install 'interactions-harness[completion]'`.
+
+exit codes: 0 printed · 2 usage, or shtab is not installed""",
     )
 
 

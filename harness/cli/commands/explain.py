@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, json_option
-from harness.cli.options import Page, argument, flag
+from harness.cli.options import LOOKED_UP, Page, argument, flag
 from harness.cli.output import page, say, write_json
 from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import (
@@ -45,7 +45,9 @@ class ExplainArguments(ExtensionOptions):
     source: bool = flag("also print the row of the rule, what its exercise sends, and what judges it")
     json: bool = json_option("print the facts as JSON")
 
-    page = Page("explain", ("harness explain resume.no-gap", "harness explain --source chain.unknown"))
+    page = Page(
+        "explain", ("harness explain resume.no-gap", "harness explain --source chain.unknown"), notes=LOOKED_UP
+    )
 
 
 OPTIONS = ExplainArguments

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option
-from harness.cli.options import Options, Page, argument
+from harness.cli.options import LOOKED_UP, Options, Page, argument
 from harness.cli.output import page, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import format_modes, format_origin
@@ -27,7 +27,7 @@ class IncidentsArguments(Options):
     names: Sequence[str] = argument("explain these", nargs="*", default=(), metavar="NAME", completes="incident")
     json: bool = json_option("print the list as JSON")
 
-    page = Page("incidents", ("harness incidents", "harness incidents resume-refused-as-too-old"))
+    page = Page("incidents", ("harness incidents", "harness incidents resume-refused-as-too-old"), notes=LOOKED_UP)
 
 
 OPTIONS = IncidentsArguments

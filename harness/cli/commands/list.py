@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, json_option, revision_option
-from harness.cli.options import Page, Trust, argument, flag
+from harness.cli.options import LOOKED_UP, Page, Trust, argument, flag
 from harness.cli.output import page, write_json
 from harness.cli.rules import load_every_check
 from harness.engine.capabilities import everything
@@ -39,7 +39,7 @@ class ListArguments(ExtensionOptions):
     )
     json: bool = json_option("print full records as JSON")
 
-    page = Page("list", ("harness list 'resume.*'", "harness list --sentences 'resume.*'"))
+    page = Page("list", ("harness list 'resume.*'", "harness list --sentences 'resume.*'"), notes=LOOKED_UP)
 
 
 OPTIONS = ListArguments

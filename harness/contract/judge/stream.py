@@ -260,7 +260,13 @@ class StreamJudge:
                 "stream.json/object", "the data is not an object", "a JSON object or [DONE]", _show(frame), frame
             )
         elif not isinstance(kind, str):
-            self._note("stream.event-type", "the event has no string event_type", "a string", _show(frame), frame)
+            self._note(
+                "stream.event-type",
+                "the event has no `event_type` that is a string",
+                "a string",
+                _show(frame),
+                frame,
+            )
             self._handle_stranger(frame, "an event without event_type")
         elif kind in self._kinds:
             self._handle_event(frame, self._kinds[kind], event, self._kinds[kind].fits(event))

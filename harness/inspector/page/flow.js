@@ -140,7 +140,7 @@ export class Flow {
     }
     const old = this.byColumn.get(column);
     if (again && this.scale.each === 1) {
-      const cell = this.place(look, column, `${this.nameOf(number)}: came again`);
+      const cell = this.place(look, column, `${this.nameOf(number)}: received again`);
       if (old) cell.style.gridRow = 2;
       if (!old) this.byColumn.set(column, { cell, look, first: number, last: number });
     } else if (old) {

@@ -15,7 +15,7 @@ from harness.engine.results import Reproduction, Result
 from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
-from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale
+from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale, list_counts
 from harness.report.commands.presentation import EXPLAINED, Presentation, Section
 from harness.report.evidence.evidence_text import Detail
 from harness.report.evidence.reproduction import (
@@ -54,6 +54,23 @@ class FuzzPresentation(Presentation):
         self._baseline = baseline or Baseline()
         self.written: dict[FailureKey, Sequence[Path]] = {}
         self.ran: dict[FailureKey, str] = {}
+
+    def totals(self, state: CollectedRun, paint: Paint) -> str:
+        """How many findings there are, and how many engines came to their end."""
+        found = failures(state.results)
+        counts = Counter(result.outcome for result in found)
+        notes = counts.pop(Accounted.PASSED, 0)  # of broken MAYs
+        flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
+        listed = [
+            list_counts(counts, sum(result.verdict is Verdict.XFAIL for result in found), paint),
+            format_count(notes, "note") if notes else "",
+            f"{flaky} of them flaky" if flaky else "",
+        ]
+        findings = format_count(len(found), "finding") if found else "no finding"
+        engines = list_counts(Counter(r.outcome for r in state.results if r.rule is SEARCHED), paint=paint)
+        about = f"{findings} in {state.whole()[1].seconds:.1f} s (seed {self._seed})"
+        about += f": {', '.join(filter(None, listed))}" if found else ""
+        return f"{about}; engines: {engines}." if engines else f"{about}."
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """How many rules are broken in how many responses."""
@@ -145,15 +162,8 @@ class FuzzPresentation(Presentation):
             if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
         )
 
-    def reasons(self, state: CollectedRun) -> Iterator[str]:
-        found = failures(state.results)
-        flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
-        yield f"{format_count(len(found), 'finding')}{f', {flaky} flaky' if flaky else ''}, seed {self._seed}"
-        yield from super().reasons(state)
-
     def notes(self, state: CollectedRun) -> Iterator[str]:
         """The scope of the run, so that no reader overrates a missing finding."""
-        yield next(self.reasons(state))
         answers = _count_answers(state)
         kinds = ", ".join(f"{number:,} {word}" for word, number in answers.items() if number)
         yield f"judged {answers.total():,} responses: {kinds}" if kinds else "judged no response"

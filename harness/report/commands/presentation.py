@@ -109,6 +109,10 @@ class Presentation:
         """How many results have which outcome."""
         return state.once("accounting", lambda: account_for(state.results, self.noun, self.left_out(state)))
 
+    def totals(self, state: CollectedRun, paint: Paint) -> str:
+        """The line of totals of every format."""
+        return self.accounting(state).write_totals(state.whole()[1].seconds, paint)
+
     def verdict(self, state: CollectedRun) -> RunVerdict:
         """The last line of every format."""
         return conclude_checks(state.whole()[1], self.accounting(state))
@@ -202,7 +206,7 @@ class Presentation:
         `fixes` are the known fixes that stand above.
         """
         if result.verdict is Verdict.STALE:
-            return f": {describe_stale(result)} (--baseline-update)", ()
+            return f": {describe_stale(result)}", ()
         if result.excuse:
             return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
         return (f": {summary}" if summary != result.title else ""), ()
@@ -271,4 +275,4 @@ def describe_stale(result: Result) -> str:
     if result.observation.outcome is Outcome.EXCLUDED:
         return f"{result.observation.reason}; remove its entry from the baseline"
     now = "now only warns" if result.observation.findings else "no longer occurs"
-    return f"the baseline excuses a failure that {now}; remove its entry"
+    return f"the baseline excuses a failure that {now}; remove its entry (--baseline-update)"

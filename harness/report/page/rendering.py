@@ -7,8 +7,6 @@ that nothing else can run even if something were not escaped.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from markupsafe import Markup, escape
 from harness import __version__
 from harness.look import content_hash, mark_of, read_icons, read_script, read_style
 from harness.outcome.words import escape_unseen
+from harness.report.finding_text import compare_texts
 
 FOLDER = Path(__file__).parent
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -102,36 +101,3 @@ class FragmentNames:
             self._used.add(name)
             self._names[text] = name
         return self._names[text]
-
-
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
-
-
-@dataclass(frozen=True, slots=True)
-class MarkedText:
-    """A piece of text, and whether it differs from the other side."""
-
-    text: str
-    differs: bool
-
-
-def compare_texts(expected: str, actual: str) -> tuple[tuple[MarkedText, ...], tuple[MarkedText, ...]]:
-    """Both texts in parts, in their order; both as a whole if they are long, or have little text in common."""
-    if not expected or not actual or max(len(expected), len(actual)) > 4_000:
-        return _mark_whole(expected), _mark_whole(actual)
-    before, after = _WORD.findall(expected), _WORD.findall(actual)
-    matcher = SequenceMatcher(None, before, after)
-    blocks = matcher.get_matching_blocks()
-    common = sum(len("".join(before[block.a : block.a + block.size]).strip()) for block in blocks)
-    if common < 0.25 * max(len(expected), len(actual)):
-        return _mark_whole(expected), _mark_whole(actual)
-    left: list[MarkedText] = []
-    right: list[MarkedText] = []
-    for tag, i, j, m, n in matcher.get_opcodes():
-        for parts, words in ((left, before[i:j]), (right, after[m:n])):
-            parts += [MarkedText("".join(words), tag != "equal")] if words else []
-    return tuple(left), tuple(right)
-
-
-def _mark_whole(text: str) -> tuple[MarkedText, ...]:
-    return (MarkedText(text, True),) if text else ()

@@ -202,7 +202,7 @@ def test_baseline_ratchet(harness: Harness, toy: Toy, monkeypatch: pytest.Monkey
     toy[0].status = "incomplete"
     stale = harness("check", toy[1], "--baseline", "b.yaml")
     assert stale.code == 1
-    assert "FAILED      get.odd" in stale.out
+    assert "  failed get.odd: the baseline excuses" in stale.out
     assert harness("check", toy[1], "--baseline", "b.yaml", "--baseline-update").code == 0
     assert Path("b.yaml").read_text(encoding="utf-8") == "[]\n"
 

@@ -111,7 +111,7 @@ def test_a_page_draws_the_stream_that_breaks_a_rule(harness: Harness) -> None:
     Path("gap.har").write_text(har_of(whole, resumed), "utf-8")
     assert harness("verify", "gap.har", "--report", "html=out.html").code == 1
     page = Path("out.html").read_text(encoding="utf-8")
-    assert "entry 2, GET /v1beta/interactions/i1: came 3-5; never came 2" in page
+    assert "entry 2, GET /v1beta/interactions/i1: received 3-5; missing 2" in page
 
 
 def test_the_corpus_is_accepted(harness: Harness, corpus: Path) -> None:

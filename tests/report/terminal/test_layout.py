@@ -71,7 +71,7 @@ MANY = [
 def test_no_explained_failure_is_longer_than_a_screen(result: Result) -> None:
     """Whatever findings quote, the explanation has 25 rows at most; the source stays, and the rest is counted."""
     text = watch(CheckFinished(result), RunFinished((result,), 1.0, Exit.FAILED))
-    block = text.partition("\nthe failure: ")[2].partition("\n\n")[0].splitlines()
+    block = text.partition("\nFAILED      ")[2].partition("\n\n")[0].splitlines()
     assert len(block) <= MOST_ROWS
     assert "source: " in block[-1] + block[-2]
     assert "-v prints" in "".join(block)
