@@ -114,9 +114,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+_KEYS = "keys come from the environment: set GEMINI_API_KEY and, for a second project, OTHER_GEMINI_API_KEY"
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Redirect clients that are built while conftest files are imported, if the configuration asks for it."""
+def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
+    """Redirect clients that are built while conftest files are imported, if the configuration asks for it.
+
+    A key as an option, as `harness check` takes it, gets a hint if pytest then refuses it: a project may have one.
+    """
+    if any(word.startswith("--") and "api-key" in word for word in args):
+        parser.extra_info["help"] = _KEYS
     if early_config.getini("interactions_early"):
         find_session(early_config).listen()
 

@@ -44,7 +44,7 @@ LEASE = ("environments:leaseInteractions",)
 _FLAGS = {"true": True, "false": False, "1": True, "0": False, "": False}
 
 
-_SENDS_LEGACY = re.compile(r"google-genai-sdk/1\.")
+_SENDS_LEGACY = re.compile(r"google-genai-sdk/(1\.[\w.]+)(.*gl-node)?")
 """The official SDKs of before 2026-06-08, which the service refuses; by what it knows them is not published."""
 _LEGACY = "The legacy Interactions API schema is no longer supported. Please upgrade your client SDK."
 
@@ -74,7 +74,7 @@ class Engine:
         contract: Contract,
         note: Callable[[str], object],
     ) -> None:
-        """`note` gets each note on a model that a create names, before the response."""
+        """`note` gets each note on a create, such as on its model or SDK, before the response."""
         self.contract = contract
         self.clock = clock
         self.lock = lock
@@ -193,7 +193,9 @@ class Engine:
 
     def create(self, call: Call) -> Response:
         try:
-            if _SENDS_LEGACY.match(call.request.headers.get("x-goog-api-client")):
+            if old := _SENDS_LEGACY.match(call.request.headers.get("x-goog-api-client")):
+                sdk = "@google/genai" if old[2] else "google-genai"
+                self._note(f"{sdk} {old[1]} sends the legacy schema: upgrade to {sdk} 2.0.0 or newer")
                 raise invalid(_LEGACY)
             opened = self.open(self.validator.admit(call.request.body, call.project, call.platform, call.version))
             response = self.answer(opened)

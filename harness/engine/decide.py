@@ -187,11 +187,11 @@ def exit_of(results: Sequence[Decided], *, vacuous: bool = False, unjudged: bool
 
 
 def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
-    """The exit code of a run of cases; one that was halted, or in which no fault came about, is never green."""
+    """The exit code of a run of cases: one that was halted, or in which no case proves anything, never passes."""
     code = exit_code((result.verdict for result in results), unjudged=halted)
     runs = [[shown for shown in result.evidence if isinstance(shown, ClientRun)] for result in results]
-    unharmed = all(any(run.unharmed for run in of_result) for of_result in runs)
-    return Exit.NOTHING_RAN if code is Exit.OK and unharmed else code
+    proves_nothing = all(any(run.unharmed or not run.is_shown for run in of_result) for of_result in runs)
+    return Exit.NOTHING_RAN if code is Exit.OK and proves_nothing else code
 
 
 def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:

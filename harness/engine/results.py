@@ -51,7 +51,8 @@ class WireMoment(Struct, frozen=True, kw_only=True):
 class ClientRun(Struct, frozen=True, kw_only=True):
     """One client under test and what happened to its stream.
 
-    `settings` are the case's, by the names that output uses. `kind` and `row` group the cases that do alike, and
+    `settings` are the case's, by the names that output uses. `is_shown` is False if the result cannot show what
+    the client received. `kind` and `row` group the cases that do alike, and
     `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
     order, `end` the client's result, `outcome` that in a word. `stray` are the lines on its standard output that
     were no answer.
@@ -68,6 +69,7 @@ class ClientRun(Struct, frozen=True, kw_only=True):
     end: str = ""
     stderr: str = ""
     stray: tuple[str, ...] = ()
+    is_shown: bool = True
 
     @property
     def unharmed(self) -> bool:

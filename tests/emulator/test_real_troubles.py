@@ -124,10 +124,20 @@ def test_compression(api, coding):
     assert "content-encoding" not in api.call("GET", "/__harness__/", **{"accept-encoding": coding}).headers
 
 
-@pytest.mark.parametrize(("version", "status"), [("1.70.0", 400), ("2.25.0", 200), ("3.6.1", 200)])
-def test_an_sdk_of_the_legacy_schema_is_refused(api, version, status):
-    """As on the live service, a version from before 2026-06-08 gets no interaction, whatever it sends."""
-    client = {"x-goog-api-client": f"google-genai-sdk/{version} gl-python/3.11.7"}
-    answer = api.call("POST", "interactions", {"model": MODEL, "input": "Say hi."}, **client)
-    assert answer.status == status
-    assert (b"legacy Interactions API schema" in answer.data) == (status == 400)
+@pytest.mark.parametrize(
+    ("client", "upgrade"),
+    [
+        ("1.70.0 gl-python/3.11.7", "google-genai 1.70.0 sends the legacy schema: upgrade to google-genai 2.0.0"),
+        ("1.30.0 gl-node/v22", "@google/genai 1.30.0 sends the legacy schema: upgrade to @google/genai 2.0.0"),
+        ("2.25.0 gl-python/3.11.7", ""),
+        ("3.6.1 gl-python/3.11.7", ""),
+    ],
+)
+def test_an_sdk_of_the_legacy_schema_is_refused(api, client, upgrade):
+    """As on the live service, a version from before 2026-06-08 gets no interaction; a note names one that does."""
+    headers = {"x-goog-api-client": f"google-genai-sdk/{client}"}
+    answer = api.call("POST", "interactions", {"model": MODEL, "input": "Say hi."}, **headers)
+    assert (answer.status, b"legacy Interactions API schema" in answer.data) == (
+        (400, True) if upgrade else (200, False)
+    )
+    assert api.emulator.notes == ([f"{upgrade} or newer"] if upgrade else [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.benches.client.judgement.outcome import run_of
 from harness.engine.decide import Policy, decide
-from harness.engine.events import PhaseFinished, RunFinished, TargetInfo
+from harness.engine.events import PhaseFinished, Planned, RunFinished, TargetInfo
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation, Severity
@@ -12,6 +12,7 @@ from harness.report.commands.torture import (
     TorturePresentation,
     drop_map,
     fault_matrix,
+    groups,
     map_lines,
 )
 from harness.report.evidence.evidence_text import client_lines
@@ -74,6 +75,24 @@ def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> N
         (f"{whole.broken} (unfinished)", "did not see the end"),
         (once.broken, "has a word twice"),
     }
+
+
+def test_the_verdict_names_the_causes_in_the_order_of_the_list() -> None:
+    """The most frequent of equal rules comes first, in the last line as above and on a page."""
+
+    def case(number: int, word: str) -> Result:
+        run = ClientRun(number=number, name=f"event:{number}", settings={}, outcome=word, row="end")
+        rule = ROWS["client.once" if word == "duplicated" else "client.whole"].rule
+        finding = Finding(rule.id, word, code=f"{rule.id}/{word}")
+        return decide(rule, Observation.of([finding]), Policy(), result_id=run.name, show=lambda _: (run,))
+
+    words = ("duplicated", "silent-loss", "silent-loss", "hole", "hole", "hole")
+    state = run_of_cases(*(case(number, word) for number, word in enumerate(words)))
+    state.planned = Planned(len(words), len(words))
+    causes = [cause.key for cause in state.causes]
+    assert causes == ["client.whole/hole", "client.whole/silent-loss", "client.once/duplicated"]
+    assert [group[0].explained_by for group in groups(state.results)] == causes
+    assert f"(3 causes: {', '.join(causes)})" in str(TorturePresentation().verdict(state))
 
 
 def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:

@@ -63,8 +63,11 @@ class TorturePresentation(Presentation):
         if not played:
             return conclude(finished, f"no case of {total} was run", stale)
         if finished.exit is Exit.NOTHING_RAN:
-            return conclude(finished, f"no fault took effect in any of {format_count(total, 'case')}", stale)
-        causes = list(dict.fromkeys(r.explained_by for r in played if r.outcome is Accounted.FAILED))
+            shown = any(run_of(result).is_shown for result in played)
+            why = "no fault took effect" if shown else "the client showed nothing of what it received"
+            return conclude(finished, f"{why} in any of {format_count(total, 'case')}", stale)
+        failed = ([one for one in group if one.outcome is Accounted.FAILED] for group in groups(played))
+        causes = list(dict.fromkeys(group[0].explained_by for group in failed if group))
         why = f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}"
         parts = sum_up(counts, sum(accounting.baselined.values()), self.noun, lambda: why)
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
@@ -482,9 +485,9 @@ def group_lines(
 
 
 def groups(results: Sequence[Result]) -> list[list[Result]]:
-    """Group the failures by code; the worst and most frequent come first."""
+    """Group the failures by code, in the order of `list_causes`: the worst and most frequent first."""
     found: dict[str, list[Result]] = defaultdict(list)
     for result in in_order(results):
         for finding in result.observation.findings:
             found[finding.stable_code].append(result)
-    return sorted(found.values(), key=lambda group: (-RANK[outcome_of(group[0])], -len(group)))
+    return sorted(found.values(), key=lambda group: (min(one.urgency[:-1] for one in group), -len(group)))

@@ -20,10 +20,11 @@ from harness.checks.clients.sets import MODES
 from harness.contract import load
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.transcript import output_steps, output_text
+from harness.engine.decide import exit_of_cases
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.interactions.clients import CLIENTS
-from harness.outcome import UsageFault, Verdict
+from harness.outcome import Exit, UsageFault, Verdict
 from harness.resources import folder
 from harness.resume import Refused, RetryLimits, follow
 from harness.wire.sse import events_in
@@ -334,10 +335,14 @@ def follows(client: httpx.Client, interaction: str) -> ClientResult:
 
 @pytest.mark.parametrize(("mode", "wanted"), [("follow", DropOutcome.COULD_NOT), ("tools", DropOutcome.EXACT)])
 def test_an_incident_that_a_text_does_not_show(mode: str, wanted: DropOutcome) -> None:
-    """A text alone says nothing of a call: that is no success."""
+    """A text alone says nothing of a call: no run passes by it, and the mode is named that shows more."""
     reads = uses_tools if mode == "tools" else follows
     (result,) = play(reads, cases_of_incidents(CLIENTS, base_of(mode), ["arguments-in-fragments"]))
     assert outcome_of(result) is wanted, run_of(result).end
+    assert exit_of_cases([result], halted=False) is (Exit.OK if mode == "tools" else Exit.NOTHING_RAN)
+    assert ["or use --mode tools" in one.message for one in result.observation.findings] == [True] * (
+        mode != "tools"
+    )
 
 
 @pytest.mark.parametrize(

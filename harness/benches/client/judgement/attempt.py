@@ -240,11 +240,17 @@ class ClientAttempt:
             "steps",
         )
 
-    def find_unshown(self) -> Defect | None:
-        """Why a client without a text shows nothing of the steps of an incident; None if it has none to show."""
+    def describe_unshown(self) -> str:
+        """Why a client without a text shows nothing of the steps of an incident; "" if it has none to show.
+
+        One that lost the arguments of a call then sends and returns what a correct one does.
+        """
         if not self.case.incident or self.text:
-            return None
-        return self._model.compare(self.events, "", self.contract, ())
+            return ""
+        unshown = self._model.compare(self.events, "", self.contract, ())
+        modes = self._model.load_incidents()[self.case.incident].modes
+        others = " or ".join(f"--mode {name}" for name in modes if self._model.modes[name].turns)
+        return unshown.text + (f", or use {others}" if others else "") if unshown is not None else ""
 
     def find_wrong_call(self) -> Defect | None:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""

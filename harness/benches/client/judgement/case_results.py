@@ -29,6 +29,7 @@ from harness.benches.client.judgement.outcome import (
     REQUIRED,
     STANDS,
     STATUS,
+    UNSHOWN,
     WHOLE,
     DropOutcome,
     is_allowed,
@@ -88,6 +89,7 @@ class CaseResults:
             end=describe_end(ended),
             stderr=ended.words,
             stray=ended.stray,
+            is_shown=verdict.finding is None or verdict.finding.stable_code != UNSHOWN,
         )
         finding = verdict.finding
         if finding is not None and is_allowed(finding.stable_code, self._allowed):
@@ -193,8 +195,10 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     says_little = ended.collected is None or (ended.collected == "" and not attempt.text)
     if says_little and not created_again:
         defect = attempt.judge_knowledge()
-        if defect is None and (unshown := attempt.find_unshown()) is not None:
-            return _blame(WHOLE, "unshown", unshown.text, Severity.NON_STRICT)
+        if defect is None and (unshown := attempt.describe_unshown()):
+            return CaseVerdict(
+                OUTCOMES[UNSHOWN], Finding(WHOLE, unshown, code=UNSHOWN, severity=Severity.NON_STRICT)
+            )
     else:
         defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
     if defect is not None:

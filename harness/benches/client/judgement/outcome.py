@@ -71,6 +71,9 @@ BLOCKS = f"{SUSPENDS}/blocks"
 UNTOLD = f"{STATUS}/untold"
 """The code of a success without a status after a run that did not complete. It fails tests and warns commands."""
 
+UNSHOWN = f"{WHOLE}/unshown"
+"""The code of a result that cannot show what the client received. It warns, and no run passes by it alone."""
+
 REQUIRED = frozenset({ENDS})
 """SHOULD rules that fail a run all the same: a client that hangs is not certified. `--allow` makes them warn."""
 
@@ -80,7 +83,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     f"{WHOLE}/altered": DropOutcome.HOLE,
     f"{WHOLE}/unfinished": DropOutcome.WRONG_STATUS,
     f"{WHOLE}/unusable": DropOutcome.CRASHED,
-    f"{WHOLE}/unshown": DropOutcome.COULD_NOT,
+    UNSHOWN: DropOutcome.COULD_NOT,
     f"{ONCE}/duplicated": DropOutcome.DUPLICATED,
     f"{CONTEXT}/lost-context": DropOutcome.LOST_CONTEXT,
     f"{CREATES_ONCE}/double-create": DropOutcome.DOUBLE_CREATE,
