@@ -400,6 +400,50 @@ def read_at_once(client: Any, interaction: str) -> str:
     return "".join([begun, *list_text(first), *list_text(second)])
 
 
+def fails_at(wrong: type[Exception], *, cursor: bool = False) -> Callable[..., Any]:
+    """A reader that fails at the first text each time, from the start or after its cursor, and polls in the end."""
+
+    def reads(client: Any, interaction: str) -> Any:
+        options: dict[str, Any] = {}
+        for _ in range(3):
+            with suppress(wrong), client.interactions.get(interaction, stream=True, **options) as events:
+                for event in events:
+                    if event.event_type == "step.delta":
+                        raise wrong
+                    options = {"last_event_id": event.event_id} if cursor else {}
+        return poll(client, interaction)
+
+    return reads
+
+
+def looks_for_the_first_text(client: Any, interaction: str) -> Any:
+    """A reader that shows the beginning of the text from time to time, once in place of an error, and polls."""
+    for _ in range(3):
+        try:
+            raise KeyError(interaction)
+        except KeyError:
+            with client.interactions.get(interaction, stream=True) as events:
+                next(event for event in events if event.event_type == "step.delta")
+    return poll(client, interaction)
+
+
+class Shown(Exception):
+    """Leaves two loops at once."""
+
+
+def poll(client: Any, interaction: str) -> Any:
+    """Read the interaction until it has settled."""
+    while (found := client.interactions.get(interaction)).status == "in_progress":
+        pass
+    return found
+
+
+@pytest.mark.parametrize("reads", [looks_for_the_first_text, fails_at(Shown)])
+def test_a_reader_that_leaves_its_stream_on_purpose(torture: Torture, reads: Any) -> None:
+    """It leaves at one event each time, as one that cannot read it, and no error of its code makes it leave."""
+    assert not torture(reads, kinds=["noise"], fail=False).reasons
+
+
 def parse_each_piece(client: Any) -> Any:
     """An agent that fails at the first piece of a call's arguments, tries again, and polls in the end."""
     found = client.interactions.create(model=MODEL, input="Look.", tools=[LOOK])
@@ -440,7 +484,9 @@ def resume_in_a_call(client: Any) -> Any:
             r"returned the result of the call '(.*)' as that of '(?!\1).*': match results with calls by `call_id`",
         ),
         (lambda client: act(client, name="find"), "tools", "under the name 'find': the call names 'look'"),
-        (parse_each_piece, "tools", '2 times at one event, which it cannot read: .*"arguments_delta"'),
+        (parse_each_piece, "tools", r'2 times at one event, which it cannot read \(JSOND.*"arguments_delta"'),
+        (fails_at(KeyError), "follow", r"3 times at one event, which it cannot read \(KeyError\)"),
+        (fails_at(AssertionError, cursor=True), "follow", r"3 times at one event, which it .* \(AssertionError\)"),
         (lambda client: f"Look.{act(client).output_text}", "tools", "has the user's prompt in its text"),
         (
             lambda client: f"{act(client).output_text} A cat behind the door.", "tools",

@@ -5,6 +5,7 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
@@ -21,6 +22,12 @@ from harness.wire.sse import events_in
 
 if TYPE_CHECKING:
     from harness.faults import Suffered
+
+
+_UNREADABLE = (
+    ValueError, TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, NotImplementedError,
+)  # fmt: skip
+"""Errors of code that does not expect what it reads; an exception of its own may end a loop on purpose."""
 
 
 class ReceivedResponse:
@@ -49,10 +56,18 @@ class ReceivedResponse:
         """The moment of the last bytes."""
         self.waited = 0.0
         """The seconds between the last bytes and the moment when the client closed it."""
+        self.unreadable = ""
+        """The error of a parser or of its caller that closed it, in this process; "" if there was none."""
+        self._handled = id(sys.exc_info()[1])  # a request in an `except` block: that error did not close it
 
     def take(self, data: bytes) -> None:
         """Note bytes that were delivered; they are kept without their content coding."""
         self.data += data if self._inflater is None else self._inflater.feed(data, DECODED_BYTES)
+
+    def note_error(self, error: BaseException | None) -> None:
+        """Note the error in whose course the response is closed."""
+        if isinstance(error, _UNREADABLE) and id(error) != self._handled:
+            self.unreadable = type(error).__name__
 
     def events(self) -> list[dict[str, Any]]:
         """The complete events that were delivered. They are decoded once, as judges and timelines ask often."""
@@ -219,16 +234,20 @@ def describe_unresumed(received: Sequence[ReceivedResponse]) -> str:
 
 
 def describe_unread(received: Sequence[ReceivedResponse]) -> str:
-    """How a client left streams of one run again and again, at one event, with nothing wrong; "" if it did not.
+    """How a client failed at one event of a run again and again, with nothing wrong; "" if it did not.
 
-    It fails at this event each time, and gets the result in another way, if at all.
+    It gets the result in another way, if at all. One that looks at the beginning of a stream from time to time
+    leaves it at one event, too, but without an error.
     """
     if any(one.suffered and one.suffered.fired for one in received):
         return ""
-    left = Counter((one.find_run_id(), mark) for one in received if one.was_left and (mark := one.last_mark))
-    for (_, mark), times in left.most_common(1):
+    failed = (one for one in received if one.was_left and one.unreadable)
+    left = Counter((one.find_run_id(), mark, one.unreadable) for one in failed if (mark := one.last_mark))
+    for (_, mark, error), times in left.most_common(1):
         if times > 1:
-            return f"left its stream {times} times at one event, which it cannot read: {shorten(mark, 120)}"
+            return (
+                f"left its stream {times} times at one event, which it cannot read ({error}): {shorten(mark, 120)}"
+            )
     return ""
 
 
@@ -387,6 +406,7 @@ class _WatchedBody(WrappedBody):
         """Note that the client stopped reading."""
         if not self._received.closed:
             self._received.waited = monotonic() - self._received.took
+            self._received.note_error(sys.exc_info()[1])
         self._received.closed = True
         super().close()
 
