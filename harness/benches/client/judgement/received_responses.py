@@ -5,10 +5,12 @@ Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so tha
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from threading import get_ident
 from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,7 +51,7 @@ class ReceivedResponse:
         self._read: tuple[int, list[dict[str, Any]]] = (0, [])
         self.ending: Ending | None = None
         self.closed = False
-        """Whether the client has closed it, or a fault has ended it."""
+        """Whether the client has closed it, or a fault has ended it; the garbage collector is not the client."""
         self.outlived_loop = False
         """Whether it was open when the client's event loop ended, which closes what is left."""
         self.took = self.at
@@ -407,8 +409,19 @@ class _WatchedBody(WrappedBody):
         if not self._received.closed:
             self._received.waited = monotonic() - self._received.took
             self._received.note_error(sys.exc_info()[1])
-        self._received.closed = True
+        self._received.closed = self._received.closed or _collecting != [get_ident()]
         super().close()
+
+
+_collecting: list[int] = []
+"""The thread in which the garbage collector runs."""
+
+
+def _note_collection(phase: str, _: object) -> None:
+    _collecting[:] = [get_ident()] * (phase == "start")
+
+
+gc.callbacks.append(_note_collection)  # its closes, at any time, are not the reader's
 
 
 def merge_equal_lines(lines: Iterable[str]) -> list[str]:
