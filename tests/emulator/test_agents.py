@@ -48,18 +48,24 @@ def test_what_an_agent_writes_is_in_its_sandbox(api):
     assert [entry["path"] for entry in listed] == [written["path"], "out", "out/report.md"]
 
 
+FIRST, SECOND = (
+    "Create a folder named project/ and write hello.py inside.",
+    "List all files in the project/ directory.",
+)
+
+
+@pytest.mark.parametrize("named", ["id", "remote"])
 @pytest.mark.parametrize(("root", "tool"), [("/v1beta", "list_files"), (VERTEX, "list_dir")])
-def test_a_second_turn_works_where_the_first_one_did(api, root, tool):
-    """It lists the file that the first turn wrote where it was told to, in its steps and in its words."""
+def test_a_second_turn_works_where_the_first_one_did(api, root, tool, named):
+    """It lists the file that the first turn wrote where it was to, in its steps and in its words."""
     api.root = root
-    first = settle(
-        api, api.create("Write project/hello.py and run it.", agent=AGENT, environment="remote", background=True)
-    )
+    first = settle(api, api.create(FIRST, agent=AGENT, environment="remote", background=True))
     if root == VERTEX:  # its agent runs commands, so the file comes from the client
         target = f"/upload{root}/environments/{first['environment_id']}/files/project/hello.py"
         assert api.call("PUT", target, b"print()").status == 200
-    again = {"previous_interaction_id": first["id"], "environment": first["environment_id"]}
-    second = settle(api, api.create("Which files are there?", agent=AGENT, background=True, **again))
+    again = {"environment": "remote" if named == "remote" else first["environment_id"]}
+    answer = api.create(SECOND, agent=AGENT, background=True, previous_interaction_id=first["id"], **again)
+    second = settle(api, answer)
     assert second["environment_id"] == first["environment_id"]
     steps = output_steps(second)
     (call,) = (step for step in steps if step.get("name") == tool and step["type"] == "function_call")
@@ -67,6 +73,23 @@ def test_a_second_turn_works_where_the_first_one_did(api, root, tool):
     assert result["result"] == {"results" if root == VERTEX else "files": ["project/hello.py"]}
     assert "project/hello.py" in output_text(second)
     assert not any(step.get("name") == "write_file" for step in steps)
+
+
+def test_a_model_may_have_an_environment(api):
+    """A sample in Java sends one; the interaction names it."""
+    made = api.create(environment="remote", background=True)
+    assert api.get(made.json["id"]).json["environment_id"] == made.json["environment_id"] != ""
+
+
+@pytest.mark.parametrize("environment", ["remote", {"type": "remote", "network": "disabled"}])
+def test_another_sandbox_is_a_new_one(api, environment):
+    """Without an earlier turn in one that is still there, or with rules of its own."""
+    first = api.create(agent=AGENT, environment="remote").json
+    if environment == "remote":
+        assert api.call("DELETE", f"environments/{first['environment_id']}").status == 200
+    for chain in ({}, {"previous_interaction_id": first["id"]}):
+        made = api.create(agent=AGENT, environment=environment, **chain).json["environment_id"]
+        assert made != first["environment_id"]
 
 
 def settle(api, answer):

@@ -360,6 +360,15 @@ class CreateValidator:
                     'add "environment": "remote" or the environment_id of the earlier interaction.'
                 )
             return
+        if (
+            order.previous is not None
+            and self.needs_environment(order)
+            and wanted in ("remote", {"type": "remote"})
+        ):
+            # the sample of the background page finds the files of its first turn so; another guide makes it new
+            earlier = order.previous.environment_id
+            if earlier and self._resources.kept.environments.find(order.project, earlier) is not None:
+                wanted = earlier
         made = self._resources.create_environment(wanted, order.project, agent=order.agent or "")
         order.environment_id = str(made["id"])
         order.files = self._resources.kept.environments.list_files(order.environment_id, order.project)

@@ -50,6 +50,8 @@ Json = dict[str, Any]
 _CONTENT = "print(6 * 7)\n"
 _PATH = re.compile(r"(?<![\w/:.@-])[\w-]+(?:/[\w.-]+)*\.(?:csv|html|js|json|md|py|txt|ya?ml)\b")
 """A file that the words of a user name."""
+_FOLDER = re.compile(r"(?<![\w/.:@-])([\w-]+/)+(?=[\s.,;:!?]|$)")
+"""A folder that they name beside it."""
 _COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "WaitMsBeforeAsync": 5000}
 _PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
@@ -244,10 +246,12 @@ class ReplyBuilder:
         if order.platform.vertex:
             steps = [*listed, *own_call("run_command", _COMMAND, _PRINTED, self._ids)]
             return [{**step, "signature": ""} if step["type"] == "function_result" else step for step in steps]
-        named, wrote = _PATH.search(order.text), []
+        named, folder, wrote = _PATH.search(order.text), _FOLDER.search(order.text), []
         if named is not None or not order.files:
-            file = {"path": named[0] if named is not None else "answer.py", "content": _CONTENT}
-            wrote = own_call("write_file", file, {"success": True}, self._ids)
+            path = named[0] if named is not None else "answer.py"
+            if folder is not None and "/" not in path:
+                path = folder[0] + path
+            wrote = own_call("write_file", {"path": path, "content": _CONTENT}, {"success": True}, self._ids)
         return [*listed, *wrote, *server_pair({"type": "code_execution"}, order.text, self._ids)]
 
     def output(self, order: CreateRequest) -> Json:

@@ -25,6 +25,7 @@ class ParentRun(Protocol):
     steps: list[dict[str, Any]]
     token: str | None
     context: int
+    environment_id: str | None
 
     def total_context(self) -> int:
         """Return how many tokens of context it leaves: its whole input and output."""
