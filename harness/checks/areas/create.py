@@ -32,12 +32,11 @@ from harness.checks.vocabulary.expect import (
     require_answer,
 )
 from harness.checks.vocabulary.modes import (
-    ALONE,
     CHAINED,
-    EVERY,
     MODES,
-    STREAMED,
-    UNPOLLED,
+    OF_A_TURN,
+    STREAMS,
+    create_in,
     create_in_each_mode,
     read_ends,
     repeat_in_each_mode,
@@ -292,12 +291,12 @@ JSON_FORMAT = {
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
-@exercise(requests=11, interactions=8, uses=MODES)
+@exercise(requests=5, interactions=5, uses=MODES)
 def a_json_answer(t: RequestBuilder) -> Steps:
     """A create that requests JSON by a schema, in each mode, and by the only schema of a `listed` format."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
-    modes = yield from repeat_in_each_mode(t, body, formatted)
+    modes = yield from repeat_in_each_mode(t, body, formatted, fits=lambda end: _is_json(_text_of(end)))
     listed = yield Send(t.create({**body, "response_format": [JSON_FORMAT]}))
     return {"formatted": formatted, "modes": modes, "listed": listed}
 
@@ -313,7 +312,11 @@ def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) 
 def _read_texts(modes: Mapping[str, Exchange]) -> dict[str, str]:
     """The output of each mode that completed with some; another rule reports that a run has none (`bg.result`)."""
     done = {mode: body for mode, body in read_ends(modes) if body.get("status") == "completed"}
-    return {mode: text for mode, body in done.items() if (text := steps_text(output_steps(body)))}
+    return {mode: text for mode, body in done.items() if (text := _text_of(body))}
+
+
+def _text_of(body: Mapping[str, Any]) -> str:
+    return steps_text(output_steps(body))
 
 
 def gives_json(formatted: Exchange) -> Iterator[Finding]:
@@ -327,16 +330,17 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
 
 
 def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
-    streamed = modes.get(STREAMED)
-    if streamed is None:
+    mode = next((mode for mode in modes if mode in STREAMS), "")
+    if not mode:
         raise Unmet(f"the plain create was rejected: {format_answer(formatted)}")
+    streamed = modes[mode]
     if streamed.status in CLIENT_ERROR:
         raise Unmet(f"the target does not stream formats: {format_answer(streamed)}")
-    yield from at(f"modes[{STREAMED}]", streams.expect_stream(streamed))
+    yield from at(f"modes[{mode}]", streams.expect_stream(streamed))
     status = (streams.completion(streams.events_in(streamed)) or {}).get("status")
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
-    for mode, text in {STREAMED: "", **_read_texts(modes)}.items():
+    for mode, text in {mode: "", **_read_texts(modes)}.items():
         if read(modes[mode]).is_stream and not _is_json(text):
             message = f"the streamed text is not JSON {mode}"
             yield finding(message, "JSON", format_value(text), exchange=f"modes[{mode}]")
@@ -382,7 +386,7 @@ _SECRET = "peridot"
 _TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only to answer a question about it."
 
 
-@exercise(requests=14, interactions=10, uses=MODES)
+@exercise(requests=8, interactions=7, uses=MODES)
 def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create with an instruction, one without, and one as input; the first also in each mode.
 
@@ -401,10 +405,15 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
         seen["asked"] = yield Send(t.create(input=_ASKED, previous_interaction_id=id_of(instructed)))
     seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
     parent = id_of(alone) if status_of(alone) == "completed" else ""
-    seen["modes"] = modes = yield from create_in_each_mode(t, body, EVERY, parent=parent)
+    plain, more = (_count_read(object_in(one)) for one in (alone, instructed))
+
+    def is_obeyed(end: Mapping[str, Any]) -> bool:
+        return _SIGNED in output_text(end) or plain < more <= _count_read(end)
+
+    seen["modes"] = modes = yield from create_in_each_mode(t, body, parent=parent, fits=is_obeyed)
     silent = [mode for mode, one in read_ends(modes) if output_text(one) and _SIGNED not in output_text(one)]
     if _SIGNED in output_text(object_in(instructed)):  # a model may forget its instruction for once
-        seen["again"] = yield from create_in_each_mode(t, body, silent, parent=parent)
+        seen["again"] = yield from create_in(t, body, silent, parent=parent)
     return seen
 
 
@@ -465,7 +474,7 @@ def _count_read(body: Mapping[str, Any]) -> int:
     return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
 
 
-@exercise(requests=9, interactions=7, uses=MODES)
+@exercise(requests=7, interactions=5, uses=MODES)
 def a_thought_without_summary(t: RequestBuilder) -> Steps:
     """A question to think about, with summaries of thoughts switched off, in each mode; and a stream with them.
 
@@ -475,7 +484,7 @@ def a_thought_without_summary(t: RequestBuilder) -> Steps:
     body = {"input": "What is 17 times 23?", "generation_config": config}
     thought: Exchange = yield Send(t.create(body))
     yield from _resume_a_thought(t, config)
-    modes = yield from repeat_in_each_mode(t, body, thought, UNPOLLED)
+    modes = yield from repeat_in_each_mode(t, body, thought, fits=lambda end: not any(_list_summaries(end)))
     return {"thought": thought, "modes": modes}
 
 
@@ -498,15 +507,18 @@ def _resume_a_thought(t: RequestBuilder, config: Mapping[str, Any]) -> Part[None
 
 def summarises_nothing(thought: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     shown = {"": interaction_in(thought), **dict(read_ends(modes))}
-    thoughts = {mode: [step for step in output_steps(body) if step.get("type") == "thought"]
-                for mode, body in shown.items()}  # fmt: skip
-    if not any(thoughts.values()):
+    summaries = {mode: _list_summaries(body) for mode, body in shown.items()}
+    if not any(summaries.values()):
         raise NotApplicable("the model shows no thought")
-    for mode, steps in thoughts.items():
-        summary = next((step["summary"] for step in steps if step.get("summary")), None)
-        if summary:
+    for mode, found in summaries.items():
+        if summary := next(filter(None, found), None):
             message = f"a thought has a summary {mode}".rstrip() + ", although `thinking_summaries` is `none`"
             yield finding(message, "none", format_value(summary), exchange=f"modes[{mode}]" if mode else "thought")
+
+
+def _list_summaries(body: Mapping[str, Any]) -> list[Any]:
+    """The summary of each thought, None of one that has none."""
+    return [step.get("summary") for step in output_steps(body) if step.get("type") == "thought"]
 
 
 def shows_its_tier(created: Exchange) -> Iterator[Finding]:
@@ -525,7 +537,7 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
         yield finding(f"{TIER_HEADER} names an unexpected tier", expected, tier)
 
 
-@exercise(requests=12, interactions=9, uses=MODES)
+@exercise(requests=6, interactions=6, uses=MODES)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
     """A create with a limit of a few output tokens, and one without it; the first also in each mode; a next turn.
 
@@ -538,7 +550,9 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
         return seen
     seen["whole"] = whole = yield Send(t.create(input=prompt))
     body, parent = {"input": prompt, "generation_config": limit}, id_of(whole)
-    seen["modes"] = yield from create_in_each_mode(t, body, EVERY, parent=parent)
+    seen["modes"] = yield from create_in_each_mode(
+        t, body, parent=parent, fits=lambda end: end.get("status") == status_of(limited)
+    )
     if status_of(limited) == "incomplete" and (parent := id_of(limited)) and "chain" in t.capabilities:
         seen["next_turn"] = yield Send(t.create(input=prompt, previous_interaction_id=parent))
     return seen
@@ -627,7 +641,7 @@ def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
         yield finding(message, expected, actual, code="create.max-tokens/ignored")
 
 
-@exercise(requests=7, interactions=4, uses=MODES)
+@exercise(requests=4, interactions=4, uses=MODES)
 def a_text_with_a_stop(t: RequestBuilder) -> Steps:
     """A create, and the same with a text as its stop that the first one returned: plain and in two modes."""
     whole: Exchange = yield Send(t.create(input=_COUNT))
@@ -639,7 +653,9 @@ def a_text_with_a_stop(t: RequestBuilder) -> Steps:
     stop = min(words, key=lambda found: abs(found.start() - len(text) // 2))[0]  # in the middle, and new there
     body = {"input": _COUNT, "generation_config": {"stop_sequences": [stop]}}
     stopped: Exchange = yield Send(t.create(body))
-    modes = yield from repeat_in_each_mode(t, body, stopped, ALONE)
+    modes = yield from repeat_in_each_mode(
+        t, body, stopped, OF_A_TURN, fits=lambda end: not any(_judge_stop(stop, output_text(end), ""))
+    )
     return {"whole": whole, "stop": stop, "stopped": stopped, "modes": modes}
 
 

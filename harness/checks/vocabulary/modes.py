@@ -2,12 +2,13 @@
 
 Layer 2. A rule about the response to a create is asked in every mode with one judge. The requests of the modes are
 sent in order, background runs first, so that these go on meanwhile. A mode that the target refuses, or
-whose run does not end, has no interaction, and nothing is claimed of it.
+whose run does not end, has no interaction, and nothing is claimed of it. A server that keeps the rule is asked in
+the few modes in which all others meet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.checks.vocabulary.expect import at, expect_reply, object_in
@@ -44,11 +45,12 @@ MODES = ("background", "chain", "stream")
 """The capabilities on which the modes depend: what an exercise `uses` that sends them."""
 
 EVERY = frozenset(_FIELDS)
-UNPOLLED = EVERY - {IN_BACKGROUND}
-"""The modes without the one that is polled, where the stream of a background run shows as much."""
 
 ALONE = frozenset({STREAMED, IN_BACKGROUND})
 """Two modes that have nothing in common, for a body that is sent in several forms."""
+
+OF_A_TURN = ALONE | {STREAMED_IN_BACKGROUND}
+"""The modes of a create that has its parent in its body, or needs none."""
 
 CHAINED = frozenset(mode for mode, names in _FIELDS.items() if "chain" in names)
 """The modes whose turn has a parent, and so reads the turns before it."""
@@ -57,27 +59,14 @@ STREAMS = frozenset(mode for mode, names in _FIELDS.items() if "stream" in names
 _POLLED = frozenset(mode for mode, names in _FIELDS.items() if "background" in names) - STREAMS
 
 
-def create_in_each_mode(
-    t: RequestBuilder, body: Mapping[str, Any], modes: Iterable[str] = ALONE, *, parent: str = ""
+def create_in(
+    t: RequestBuilder, body: Mapping[str, Any], modes: Iterable[str], *, parent: str = ""
 ) -> Part[Exchanges]:
-    """The last response to a create in each of the modes that the target offers, by mode.
+    """The last response to a create in each of these modes that the target offers, by mode.
 
-    Those of a chain continue the `parent`; without one they are left out. What fails where two modes meet fails
-    where all meet, so that a stream of a background run need not be asked without a parent, if there is one.
+    Those of a chain continue the `parent`; without one they are left out.
     """
-    asked = frozenset(modes)
-    fields: dict[str, tuple[str, Any]] = {
-        name: (name, True) for name in ("stream", "background") if name in t.capabilities
-    }
-    fields |= {"store": ("store", False)} if t.keeps else {}
-    fields |= {"chain": ("previous_interaction_id", parent)} if parent and "chain" in t.capabilities else {}
-    sent = {
-        mode: t.create({**body, **dict(fields[name] for name in names)})
-        for mode, names in _FIELDS.items()
-        if mode in asked and fields.keys() >= {*names}
-    }
-    if IN_ALL_AT_ONCE in sent:
-        sent.pop(STREAMED_IN_BACKGROUND, None)
+    sent = {mode: t.create({**body, **fields}) for mode, fields in _list_offered(t, modes, parent).items()}
     begun = yield from send_each(**{mode: create for mode, create in sent.items() if mode in _POLLED})
     within = t.waiting.of(t.wait)
     parts = {
@@ -94,8 +83,52 @@ def create_in_each_mode(
     return {mode: answers[mode] for mode in sent}
 
 
+def _list_offered(t: RequestBuilder, modes: Iterable[str], parent: str) -> dict[str, dict[str, Any]]:
+    """Those of the modes that the target offers, each with the fields that it adds to a create."""
+    fields: dict[str, tuple[str, Any]] = {
+        name: (name, True) for name in ("stream", "background") if name in t.capabilities
+    }
+    fields |= {"store": ("store", False)} if t.keeps else {}
+    fields |= {"chain": ("previous_interaction_id", parent)} if parent and "chain" in t.capabilities else {}
+    asked = frozenset(modes)
+    return {
+        mode: dict(fields[name] for name in names)
+        for mode, names in _FIELDS.items()
+        if mode in asked and fields.keys() >= {*names}
+    }
+
+
+def create_in_each_mode(
+    t: RequestBuilder,
+    body: Mapping[str, Any],
+    modes: Iterable[str] = EVERY,
+    *,
+    parent: str = "",
+    fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
+) -> Part[Exchanges]:
+    """The same in the modes in which most others meet, as what is lost in a mode is lost wherever it meets others.
+
+    Only if one of these is refused, does not end, or ends in what does not fit, its parts are asked, too, so that a
+    finding names the mode alone. A server may refuse what meets others: that is left out then.
+    """
+    offered = _list_offered(t, modes, parent)
+    widest = [mode for mode in offered if not any(_is_part(mode, other) for other in offered)]
+    met = yield from create_in(t, body, widest, parent=parent)
+    ends = dict(read_ends(met))
+    doubtful = [mode for mode in met if mode not in ends or not fits(ends[mode])]
+    parts = [mode for mode in offered if any(_is_part(mode, other) for other in doubtful)]
+    others = yield from create_in(t, body, parts, parent=parent)
+    return {mode: one for mode, one in met.items() if one.status in SUCCESS or len(_FIELDS[mode]) == 1} | others
+
+
 def repeat_in_each_mode(
-    t: RequestBuilder, body: Mapping[str, Any], plain: Exchange, modes: Iterable[str] = EVERY, *, parent: str = ""
+    t: RequestBuilder,
+    body: Mapping[str, Any],
+    plain: Exchange,
+    modes: Iterable[str] = EVERY,
+    *,
+    parent: str = "",
+    fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
 ) -> Part[Exchanges]:
     """The same for a body whose `plain` create was accepted; nothing if it was refused.
 
@@ -104,7 +137,13 @@ def repeat_in_each_mode(
     if plain.status not in SUCCESS:
         return {}
     continued = id_of(plain) if status_of(plain) == "completed" else ""
-    return (yield from create_in_each_mode(t, body, modes, parent=parent or continued))
+    return (yield from create_in_each_mode(t, body, modes, parent=parent or continued, fits=fits))
+
+
+def _is_part(mode: str, other: str) -> bool:
+    """Whether another mode has all that this one has, and more; a run in the background has code of its own."""
+    names, more = frozenset(_FIELDS[mode]), frozenset(_FIELDS[other])
+    return names < more and ("background" in names) == ("background" in more)
 
 
 def send_refused(t: RequestBuilder, body: Mapping[str, Any]) -> Part[Exchanges]:
