@@ -340,10 +340,10 @@ def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Itera
     status = (streams.completion(streams.events_in(streamed)) or {}).get("status")
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
-    for mode, text in {mode: "", **_read_texts(modes)}.items():
-        if read(modes[mode]).is_stream and not _is_json(text):
-            message = f"the streamed text is not JSON {mode}"
-            yield finding(message, "JSON", format_value(text), exchange=f"modes[{mode}]")
+    for name, text in {mode: "", **_read_texts(modes)}.items():
+        if read(modes[name]).is_stream and not _is_json(text):
+            message = f"the streamed text is not JSON {name}"
+            yield finding(message, "JSON", format_value(text), exchange=f"modes[{name}]")
 
 
 @exercise(requests=1, interactions=1)

@@ -1,6 +1,6 @@
 """Checks of file search stores: their life, how an upload or a file becomes a document, and that it is found.
 
-Layer 2. Creates three stores with one short text each, asks a model about two of them, and deletes all.
+Layer 2. Creates two stores with one short text each, and asks a model about each of them.
 """
 
 from __future__ import annotations
@@ -34,36 +34,66 @@ FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
 COLLECTION = "fileSearchStores"
 
 
-@exercise(requests=20, pauses=1.0)
+@exercise(requests=29, interactions=2, pauses=1.0, uses=("files",))
 def a_file_search_store(t: RequestBuilder) -> Steps:
-    """Create a store, upload a text to it, wait for its document, delete that, and the store in both ways."""
+    """Upload a text to one store, import it from a file into another, and ask a model for it in each.
+
+    Then delete the document of the upload, and its store in both ways.
+    """
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
     seen: Exchanges = {"made": made}
     name = text_in(made, "name")
     if not name.startswith(f"{COLLECTION}/"):
         return stop_exercise(seen, f"the target created no store: {format_answer(made)}")
-    path = f"{COLLECTION}/{segment(name.partition('/')[2])}"
+    path = _escape(name)
     seen |= yield from resources.read_and_list(t, path, pageSize=20)
-    body = {"displayName": "harness-check.txt"}
-    started: Exchange = yield Send(
-        resources.begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain")
-    )
-    seen |= {"started": started, "finished": started}
+    body = {"displayName": "harness-upload.txt"}
+    begin = resources.begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain")
+    seen["started"] = seen["finished"] = started = yield Send(begin)
     if started.status in SUCCESS and resources.find_upload_url(started):
         seen["finished"] = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
-        operation = text_in(seen["finished"], "name")
-        if operation:
-            looks = yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait)
-            seen["ended"] = looks[-1]
-            document = _document_of(looks[-1])
-            if document:
-                seen["document"] = yield Send(t.request("GET", _escape(document)))
-                seen["unforced"] = yield Send(t.request("DELETE", path))
-                removed = yield from resources.delete_and_look(t, _escape(document), force=True)
-                seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
+    # Both operations go on at the same time.
+    refused = (yield from _begin_import(t, seen)) if "files" in t.capabilities else "the target takes no files"
+    if (ended := (yield from _wait_for(t, seen["finished"]))) is not None:
+        seen["ended"] = ended
+    if document := _document_of(seen.get("ended", made)):
+        seen["document"] = yield Send(t.request("GET", _escape(document)))
+        if not refused:
+            seen |= yield from _find_imported(t, name, seen["store"], seen["imported"])
+        seen["unforced"] = yield Send(t.request("DELETE", path))
+        removed = yield from resources.delete_and_look(t, _escape(document), force=True)
+        seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
     seen |= yield from resources.delete_and_look(t, path, force=True)
-    missing = [name for name in ("ended", "document", "unforced", "removed") if name not in seen]
-    return stop_exercise(seen, "the upload created no document") if missing else seen
+    lacking = refused if document else "the upload created no document"
+    return stop_exercise(seen, lacking) if lacking else seen
+
+
+def _begin_import(t: RequestBuilder, seen: Exchanges) -> Part[str]:
+    """Import a file into a store of its own → why that cannot be, else `""`; it adds both to what was `seen`."""
+    started: Exchange = yield Send(resources.begin_upload(t, "files", FILE, TEXT, "text/plain"))
+    kept: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
+    file = as_object(object_in(kept).get("file")).get("name")
+    if not isinstance(file, str) or not file:
+        return f"the target accepted no upload of a file: {format_answer(kept)}"
+    yield from repeat(t, t.request("GET", _escape(file)), resources.is_processed, within=t.wait)
+    made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
+    seen["store"] = store = text_in(made, "name")
+    if not store.startswith(f"{COLLECTION}/"):
+        return f"the target created no second store: {format_answer(made)}"
+    seen["imported"] = yield Send(t.request("POST", f"{_escape(store)}:importFile", {"fileName": file}))
+    return ""
+
+
+def _find_imported(t: RequestBuilder, filled: str, store: str, imported: Exchange) -> Part[Exchanges]:
+    """Wait for the document of an import, and ask a model for the text of both stores."""
+    ended = (yield from _wait_for(t, imported)) or imported
+    document = _document_of(ended)
+    return {
+        "import_ended": ended,
+        "copy": (yield Send(t.request("GET", _escape(document)))) if document else None,
+        "asked": (yield Send(_ask(t, filled))),
+        "found": (yield Send(_ask(t, store))),
+    }
 
 
 can_be_managed = resources.judge_lives(COLLECTION, {}, name="name", gone_as={403, 404})
@@ -89,60 +119,26 @@ def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
         yield finding("GET returns another document", _document_of(ended), shown, exchange="document")
 
 
-@exercise(requests=31, interactions=2, pauses=1.5)
-def a_text_that_is_imported(t: RequestBuilder) -> Steps:
-    """Upload a text to one store, import it from a file into another, and ask a model for it in each."""
-    filled = yield from _make_store(t)
-    begun = resources.begin_upload(t, f"{_escape(filled)}:uploadToFileSearchStore", {}, TEXT, "text/plain")
-    uploaded: Exchange = yield Send(resources.continue_upload(t, (yield Send(begun)), "upload, finalize", TEXT))
-    looked = yield from _wait_for(t, uploaded)
-    if looked is None or not _document_of(looked):
-        raise Unmet(f"the upload to a store created no document: {format_answer(looked or uploaded)}")
-    seen: Exchanges = {"asked": (yield Send(_ask(t, filled)))}
-    started: Exchange = yield Send(resources.begin_upload(t, "files", FILE, TEXT, "text/plain"))
-    kept: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
-    file = as_object(object_in(kept).get("file")).get("name")
-    if not isinstance(file, str) or not file:
-        raise Unmet(f"the target accepted no upload of a file: {format_answer(kept)}")
-    yield from repeat(t, t.request("GET", _escape(file)), resources.is_processed, within=t.wait)
-    seen["store"] = store = yield from _make_store(t)
-    imported: Exchange = yield Send(t.request("POST", f"{_escape(store)}:importFile", {"fileName": file}))
-    seen |= {"imported": imported, "ended": (yield from _wait_for(t, imported)) or imported, "document": None}
-    if document := _document_of(seen["ended"]):
-        seen["document"] = yield Send(t.request("GET", _escape(document)))
-    seen["found"] = yield Send(_ask(t, store))
-    yield Send(t.request("DELETE", _escape(file)))
-    for one in (filled, store):
-        yield Send(t.request("DELETE", _escape(one), query={"force": True}))
-    return seen
-
-
-def is_imported(store: str, imported: Exchange, ended: Exchange, document: Exchange | None) -> Iterator[Finding]:
+def is_imported(
+    store: str, imported: Exchange, import_ended: Exchange, copy: Exchange | None
+) -> Iterator[Finding]:
     if not text_in(imported, "name").startswith(f"{store}/"):
         expected = f'{{"name": "{store}/…"}}'
         yield finding("the response names no operation", expected, format_answer(imported), exchange="imported")
-    elif document is None:
-        yield from at("ended", ends(ended))
+    elif copy is None:
+        yield from at("import_ended", ends(import_ended))
     else:
-        yield from at("document", is_the_document(ended, document))
+        yield from (one.at(exchange="copy") for one in is_the_document(import_ended, copy))
 
 
-def is_found(asked: Exchange, document: Exchange | None, found: Exchange) -> Iterator[Finding]:
-    if document is None or document.status not in SUCCESS:
+def is_found(asked: Exchange, copy: Exchange | None, found: Exchange) -> Iterator[Finding]:
+    if copy is None or copy.status not in SUCCESS:
         raise Unmet("the imported file became no document")
     if not _cites(asked):
         raise Unmet(f"the model does not cite the uploaded text: {format_answer(asked)}")
     yield from at("found", expect_interaction(found))
     if found.status in SUCCESS and not _cites(found):
         yield finding("the model does not cite the imported text", "a file_citation", "none", exchange="found")
-
-
-def _make_store(t: RequestBuilder) -> Part[str]:
-    """Make a store and return its name. Raises `Unmet`."""
-    made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
-    if not text_in(made, "name").startswith(f"{COLLECTION}/"):
-        raise Unmet(f"the target created no store: {format_answer(made)}")
-    return text_in(made, "name")
 
 
 def _wait_for(t: RequestBuilder, begun: Exchange) -> Part[Exchange | None]:

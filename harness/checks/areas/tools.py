@@ -775,7 +775,7 @@ _SEARCH = ("google_search_call", "google_search_result")
 
 
 def _has_searched(body: Mapping[str, Any]) -> bool:
-    """Whether a run that waits for nobody shows a search."""
+    """Whether a run shows a search, and does not wait for its client."""
     return body.get("status") != "requires_action" and bool(_of_type(output_steps(body), *_SEARCH))
 
 

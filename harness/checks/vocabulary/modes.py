@@ -106,10 +106,10 @@ def create_in_each_mode(
     parent: str = "",
     fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
 ) -> Part[Exchanges]:
-    """The same in the modes in which most others meet, as what is lost in a mode is lost wherever it meets others.
+    """The same in the modes in which most others meet: what is lost in a mode is lost wherever it meets others.
 
-    Only if one of these is refused, does not end, or ends in what does not fit, its parts are asked, too, so that a
-    finding names the mode alone. A server may refuse what meets others: that is left out then.
+    Only if one of these is refused, does not end, or ends in what does not fit, its parts are asked, too, so that
+    a finding names the mode alone. A server may refuse what meets others: that is left out then.
     """
     offered = _list_offered(t, modes, parent)
     widest = [mode for mode in offered if not any(_is_part(mode, other) for other in offered)]

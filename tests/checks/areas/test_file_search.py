@@ -24,8 +24,8 @@ def ended(**fields):
 
 
 DONE = ended(done=True, response={"documentName": DOCUMENT})
-IMPORTED = {"store": NAME, "imported": answer(body={"name": f"{NAME}/operations/o"}), "ended": DONE,
-            "document": READ}  # fmt: skip
+IMPORTED = {"store": NAME, "imported": answer(body={"name": f"{NAME}/operations/o"}), "import_ended": DONE,
+            "copy": READ}  # fmt: skip
 
 
 def citing(kind="file_citation"):
@@ -52,8 +52,8 @@ CASES = [
     case("filesearch.document-delete", "not_met", "still there", document=READ, removed=EMPTY, missed=READ),
     case("filesearch.document-delete", "not_met", "refused", document=READ, removed=refusal(400), missed=READ),
     case("filesearch.document", "not_met", "another", ended=DONE, document=answer(body={"name": NAME})),
-    case("filesearch.import", "not_met", "refused", **{**IMPORTED, "imported": MISSING, "ended": MISSING}),
-    case("filesearch.import", "not_met", "no such document", **{**IMPORTED, "document": refusal(404)}),
-    case("filesearch.import-found", "untestable", "nothing is cited", asked=SILENT, document=READ, found=SILENT),
-    case("filesearch.import-found", "not_met", "refused", asked=citing(), document=READ, found=refusal(403)),
+    case("filesearch.import", "not_met", "refused", **{**IMPORTED, "imported": MISSING, "import_ended": MISSING}),
+    case("filesearch.import", "not_met", "no such document", **{**IMPORTED, "copy": refusal(404)}),
+    case("filesearch.import-found", "untestable", "nothing is cited", asked=SILENT, copy=READ, found=SILENT),
+    case("filesearch.import-found", "not_met", "refused", asked=citing(), copy=READ, found=refusal(403)),
 ]  # fmt: skip
