@@ -142,7 +142,7 @@ def says_its_cost(created: Exchange) -> Iterator[Finding]:
     yield finding(message, "an object with total_tokens", format_value(body.get("usage")), pointer="$.usage")
 
 
-@exercise(requests=6, interactions=5, uses=("background",))
+@exercise(requests=6, interactions=6, uses=("background",))
 def every_input_form(t: RequestBuilder) -> Steps:
     """A create for each form of input; the first sets the defaults, and the bare string has no stream field.
 
