@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from harness.outcome import Finding, Where
 from harness.transport import ServerThread
-from tests.chromium import NEEDS_CHROMIUM, axe, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, find_violations, open_chromium
 from tests.inspector.conftest import Bench
 
 KEYED = {"x-goog-api-key": "any"}
@@ -83,12 +83,6 @@ class Window:
         from playwright.sync_api import expect  # an extra: modules of tests skip without it
 
         expect(self.page.locator(selector)).to_have_count(count, timeout=60_000)
-
-    def find_violations(self) -> list[str]:
-        """What axe-core finds wrong with the page as it is."""
-        self.page.evaluate(axe())
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        return [f"{one['id']}: {[node['html'][:120] for node in one['nodes']]}" for one in found["violations"]]
 
 
 @pytest.fixture
@@ -231,7 +225,7 @@ def test_one_run_is_held_while_others_go_on(window: Window) -> None:
     window.page.get_by_role("button", name="Advance run").click()
     window.wait_for_text("#toast", "1 run advanced by one event")
     assert run.shown == before + 1
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
     window.page.get_by_role("button", name="Release run").click()
     window.wait_for_text("#toast", "1 run released")
     assert window.read(f"{held}?stream=true")[1]
@@ -249,7 +243,7 @@ def test_a_session_is_steered_alone(window: Window) -> None:
     window.wait_for_text(".armed", "event:8,rst")
     window.page.click("#hold")
     window.wait_for_text("#toast", "Background runs are held")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
     made = window.create(background=True)["id"]
     assert window.read(f"{made}?stream=true")[1], "the server's own stream is not dropped, its run not held"
     window.page.select_option("#session", "")
@@ -288,7 +282,7 @@ def test_a_finding_is_shown_at_its_event(open_window: Callable[..., Window]) -> 
     window.wait_for_text("#found", "2 findings")
     window.wait_for_text(".finding", "stream.start-before/never (MUST)")
     assert str(window.page.get_attribute(".finding a", "href")).startswith("https://")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
 
 
 def test_a_missing_event_is_drawn_and_opens_what_should_have_come(open_window: Callable[..., Window]) -> None:
@@ -310,7 +304,7 @@ def test_a_missing_event_is_drawn_and_opens_what_should_have_come(open_window: C
     cell.click()
     window.wait_for_text(".detail .title", "8 step.delta")
     window.wait_for_text(".detail h3", "Expected event")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
     httpx.get(f"{window.url}/v1beta/interactions/{name}", headers=KEYED)
     window.wait_for_text(".resumed .mark", "stream.text")
     assert window.page.locator(".resumed .mark").first.inner_text() == "8 never came: resume.no-gap"
@@ -337,7 +331,7 @@ def test_the_requests_of_a_file_begin_at_the_first_finding(open_window: Callable
     assert " ms" not in window.text(".request:first-child .end"), "its duration is not known"
     assert not window.page.is_visible("#act")
     assert not window.page.is_visible("#follow")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
 
 
 def test_a_note_is_no_finding(window: Window) -> None:
@@ -348,7 +342,7 @@ def test_a_note_is_no_finding(window: Window) -> None:
     window.wait_for_text(".finding.note", "chain.echo (MAY)")
     window.wait_for_count(".request .wrong", 0)
     assert window.page.is_hidden("#found")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
 
 
 def test_requests_are_searched_and_filtered(window: Window) -> None:
@@ -366,7 +360,7 @@ def test_requests_are_searched_and_filtered(window: Window) -> None:
     window.page.fill("#query", "POST previous_interaction")
     window.wait_for_text("#matches", "0 shown")
     window.wait_for_text("#no-match", "No request matches.")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
     window.page.get_by_role("button", name="Show all").click()
     window.wait_for_count(".request:visible", 2)
     assert not window.page.is_visible("#no-match")
@@ -440,7 +434,7 @@ def test_without_the_token_the_page_asks_for_it(open_window: Callable[..., Windo
     window = open_window(token="s3cret")
     for text in ("wrong", "s3cret"):
         window.wait("#token-dialog[open]")
-        assert window.find_violations() == []
+        assert find_violations(window.page) == []
         window.page.fill("#token-text", text)
         window.page.get_by_role("button", name="Open the page").click()
     window.wait("#live:not(.waiting)")
@@ -485,7 +479,7 @@ def test_the_page_is_accessible(open_window: Callable[..., Window], theme: str, 
     window = open_window("delta-before-start", size=size)
     window.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     window.wait("#live:not(.waiting)")
-    assert window.find_violations() == []
+    assert find_violations(window.page) == []
     name = window.create(input="Write a story.", background=True)["id"]
     window.create(contents="x")
     window.bench.control("POST", "faults", {"plan": "event:5,rst/pass/event:9,fin"})
@@ -495,5 +489,5 @@ def test_the_page_is_accessible(open_window: Callable[..., Window], theme: str, 
     for view in ("chains", "timeline", "details", "act") if size is NARROW else ("",):
         if view:
             window.page.click(f"#tab-{view}")
-        assert window.find_violations() == [], view
+        assert find_violations(window.page) == [], view
         assert window.page.evaluate("document.documentElement.scrollWidth") == size["width"]

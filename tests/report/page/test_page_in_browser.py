@@ -21,7 +21,7 @@ from harness.outcome import Exit, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
-from tests.chromium import NEEDS_CHROMIUM, axe, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, find_violations, open_chromium
 from tests.report.page.test_story import FIRST, LOST, REST, result
 from tests.report.story import told
 
@@ -66,12 +66,6 @@ class OpenPage:
     page: Any
     complaints: list[str] = field(default_factory=list)
 
-    def violations(self) -> list[str]:
-        """What axe finds wrong, with the first element of each."""
-        self.page.evaluate(axe())
-        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        return [f"{item['id']}: {item['nodes'][0]['html'][:200]}" for item in found]
-
 
 def open_page(
     browser: Any, file: Path, *, width: int = 1280, scheme: str = "light", fragment: str = ""
@@ -101,7 +95,7 @@ def test_axe_finds_nothing(browser: Any, file: Path, width: int, scheme: str) ->
     """With everything open, in both schemes, on a phone and on a desk, axe reports no violation."""
     opened = open_page(browser, file, width=width, scheme=scheme)
     opened.page.evaluate(UNFOLD)
-    assert opened.violations() == []
+    assert find_violations(opened.page) == []
     assert opened.complaints == []
 
 
@@ -158,7 +152,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
     cells.first.click()
     assert opened.page.locator("tr.drawer .picture .cell.missing").count() == 1
     assert opened.page.locator("tr.drawer").count() == 1
-    assert opened.violations() == []
+    assert find_violations(opened.page) == []
     cells.last.click()
     assert opened.page.locator("tr.drawer").count() == 1
     cells.last.click()
