@@ -53,8 +53,8 @@ def find_violations(page: Any) -> list[tuple[str, list[str]]]:
 
 
 _JUDGE = """async () => {
-  // Contrast takes axe three quarters of its time, and follows from styles: of all texts that look alike, on grounds
-  // that look alike, one is judged. One of them alone may be clipped by its class, so that counts, too.
+  // Contrast takes axe three quarters of its time, and follows from styles: of all texts that look alike, on
+  // grounds that look alike, one is judged. One of them alone may be clipped by its class, so that counts, too.
   const grounds = new Map(), looks = new Set(), sample = [];
   const isDrawn = (text) => {
     const range = document.createRange();
