@@ -1,4 +1,4 @@
-"""What the pytest plugin costs: collecting an empty project next to pytest-recording, a fixture, dropped streams.
+"""What the pytest plugin costs: collecting an empty project next to pytest-recording, and dropped streams.
 
 Run it as `python -m benchmarks.plugin`; pytest-recording is measured if it is installed. POSIX only.
 """
@@ -87,16 +87,6 @@ def importing(module: str) -> float:
     return float(done.stdout)
 
 
-def fixture() -> tuple[float, float]:
-    """Seconds until an emulator is ready on its socket: the first in a session, with imports, and later ones."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks._first_fixture"], cwd=Path(__file__).parents[1], env=_environment(),
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    first, again = map(float, done.stdout.split())
-    return first, again
-
-
 def _environment() -> dict[str, str]:
     """Let Python write bytecode, since an installed plugin is compiled, too."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -141,10 +131,6 @@ def main() -> None:
     for plugin, seconds in zip(plugins, loaded, strict=True):
         alone = min(importing(plugin) for _ in range(ROUNDS // 4))
         print(f"  + {plugin:<30} {(seconds - bare) * 1000:+7.1f} ms, its import {alone * 1000:.2f} ms")
-    first, again = min(fixture() for _ in range(5))
-    print(
-        f"a fixture's emulator on its socket {again * 1000:7.2f} ms, the first of a session {first * 1000:.0f} ms"
-    )
     print(f"{CASES} dropped streams, httpx       {dropped_streams(plain, CASES):7.2f} s")
     if importlib.util.find_spec("google.genai"):
         print(f"{CASES} dropped streams, genai       {dropped_streams(client, CASES // 10) * 10:7.2f} s")

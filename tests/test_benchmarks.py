@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks import _against
 from benchmarks.__main__ import benchmarks
-from benchmarks.plugin import fixture
+from benchmarks.waits import open_fixtures
 
 
 @pytest.mark.parametrize("name", benchmarks())
@@ -25,7 +25,7 @@ def test_a_benchmark_is_imported(name: str) -> None:
 @pytest.mark.slow
 def test_the_first_fixture_is_measured() -> None:
     """What runs in a process of its own runs to its end, and the first time holds the imports."""
-    first, again = fixture()
+    first, again = open_fixtures(_against.Checkout("now", _against.ROOT, sys.executable))
     assert first > again > 0
 
 

@@ -1,0 +1,289 @@
+"""What people wait for: whole commands and test sessions, each beside the time that is wanted.
+
+`python -m benchmarks.waits [--only NAME …] [--against COMMIT] [--rounds 1]`. Each row is a command in its own
+process, as a user starts it. Compare processor seconds and counts: elapsed seconds depend on other programs, too.
+With `--against`, the same commands of the other commit run in turns with these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.request import urlopen
+from xml.etree import ElementTree
+
+from benchmarks._against import KEYS, ROOT, Checkout, prepare, started
+from benchmarks._own_server import Walled, serving
+from benchmarks._starting import free_port
+from benchmarks.server import EVENT
+
+MILLION = 1_000_000
+
+
+class Took(NamedTuple):
+    """Elapsed seconds, processor seconds of all processes, peak memory of the largest in MB, and the output."""
+
+    seconds: float
+    cpu: float
+    memory: float
+    output: str
+
+
+class Bench:
+    """Runs each command on both checkouts in turns, and prints medians."""
+
+    def __init__(self, checkouts: list[Checkout], rounds: int) -> None:
+        self.checkouts = checkouts
+        self.rounds = rounds
+        self.folder = Path()
+
+    def measure(self, name: str, words: list[str], wanted: str, *, codes: tuple[int, ...] = (0,)) -> None:
+        """Print the row of a `harness` command, or of another module; exit the program if it fails."""
+        taken: dict[str, list[Took]] = {}
+        for _ in range(self.rounds):
+            for checkout in self.checkouts:
+                taken.setdefault(checkout.name, []).append(self.run(checkout, words, codes))
+        for of, turns in taken.items():
+            seconds, cpu, memory = (statistics.median(turn[at] for turn in turns) for at in range(3))
+            last = (turns[-1].output.splitlines() or [""])[-1][:60]
+            say(f"{name} ({of})", f"{seconds:.2f} s, {cpu:.2f} s of processor, {memory:.0f} MB", wanted, last)
+
+    def run(self, checkout: Checkout, words: list[str], codes: tuple[int, ...] = (0,)) -> Took:
+        """Run one command to its end."""
+        module = words if words[0] == "pytest" else ["harness", *words]
+        with tempfile.TemporaryFile() as told:
+            began = time.perf_counter()
+            process = subprocess.Popen(
+                [checkout.python, "-m", *module],
+                cwd=self.folder,
+                env=checkout.environment,
+                stdout=told,
+                stderr=told,
+            )
+            _, status, spent = os.wait4(process.pid, 0)
+            seconds = time.perf_counter() - began
+            process.returncode = os.waitstatus_to_exitcode(status)
+            told.seek(0)
+            output = told.read().decode(errors="replace")
+        if process.returncode not in codes:
+            sys.exit(f"{' '.join(words)} ended with {process.returncode}:\n{output[-3000:]}")
+        return Took(seconds, spent.ru_utime + spent.ru_stime, spent.ru_maxrss / 1024, output)
+
+
+def say(name: str, now: str, wanted: str, note: str = "") -> None:
+    """Print one row."""
+    print(f"{name:<34} {now}; wanted: {wanted}{f'; {note}' if note else ''}", flush=True)
+
+
+def catalogue(bench: Bench) -> None:
+    """Run the whole catalog in process and over loopback."""
+    bench.measure("catalog in process", ["check", "emulator"], "0.6 s")
+    port = free_port()
+    keys = [word for number, key in enumerate(KEYS.values()) for word in ("--key", f"{key}=project-{number}")]
+    with started(bench.checkouts[0], ["serve", "--port", str(port), *keys], port):
+        bench.measure("catalog over loopback", ["check", f"http://127.0.0.1:{port}"], "6 s")
+
+
+def own_server(bench: Bench) -> None:
+    """Run it on an own server whose responses take 5 ms, and on one whose background runs last for 1.5 s."""
+    for name, lasts, wanted in (("responses of 5 ms", 0.0, "3 s, 500 requests"), ("runs of 1.5 s", 1.5, "20 s")):
+        for checkout in bench.checkouts:
+            with serving(Walled(0.005, lasts)) as (url, walled):
+                report = bench.folder / "report.json"
+                took = bench.run(checkout, ["check", url, "--report", f"json={report}"])
+            times = json.loads(report.read_text(encoding="utf-8"))["timings"]
+            longest = max(times, key=lambda exercise: float(exercise["seconds"]))
+            counts = ", ".join(f"{count} {method}" for method, count in walled.counts.most_common())
+            now = f"{took.seconds:.1f} s, {walled.counts.total()} requests"
+            note = f"{counts}; longest exercise: {longest['seconds']:.1f} s of {longest['exercise']}"
+            say(f"own server, {name} ({checkout.name})", now, wanted, note)
+
+
+def suite(bench: Bench) -> None:
+    """Run the catalog as test items, alone and with four workers."""
+    port = free_port()
+    with started(bench.checkouts[0], ["serve", "--port", str(port)], port):
+        words = ["pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "harness.suite", "--interactions-url",
+                 f"http://127.0.0.1:{port}"]  # fmt: skip
+        bench.measure("suite", words, "10 s", codes=(0, 1))
+        bench.measure("suite -n 4", [*words, "-n", "4"], "less than alone", codes=(0, 1))
+
+
+def fuzz(bench: Bench) -> None:
+    """Search a server whose background runs last for 1.5 s, by default and for a minute."""
+    for name, words, wanted in (("fuzz", [], "120 s"), ("fuzz --time 60", ["--time", "60"], "a verdict in 60 s")):
+        with serving(Walled(0.0, 1.5)) as (url, _):
+            bench.measure(f"{name}, runs of 1.5 s", ["fuzz", url, *words], wanted, codes=(0, 1, 4))
+
+
+def fixtures(bench: Bench) -> None:
+    """Open the first emulator of a pytest session, and each next one."""
+    for checkout in bench.checkouts:
+        first, again = (seconds * 1000 for seconds in open_fixtures(checkout))
+        say(f"fixture ({checkout.name})", f"{first:.0f} ms, each next {again:.2f} ms", "60 ms, 0.3 ms")
+
+
+def open_fixtures(checkout: Checkout) -> tuple[float, float]:
+    """Return processor seconds until an emulator is ready: the first of a session, and later ones."""
+    program = [checkout.python, str(Path(__file__).with_name("_first_fixture.py"))]
+    done = subprocess.run(program, env=checkout.environment, capture_output=True, text=True, check=True)
+    first, again = map(float, done.stdout.split())
+    return first, again
+
+
+def torture(bench: Bench) -> None:
+    """Run two clients against all cases."""
+    for client in ("google-genai", "httpx"):
+        words = ["torture", "--client", client, "--set", "standard"]
+        bench.measure(f"torture {client}", words, "the client's own cost + 20 %", codes=(0, 1))
+
+
+_LOOP = '''
+import httpx
+
+TOOL = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}}
+AGAIN = {"type": "user_input", "content": [{"type": "text", "text": "Look again."}]}
+FORCED = {"model": "gemini-3.8-flash", "tools": [TOOL], "generation_config": {"tool_choice": "any"}}
+
+
+def test_an_endless_tool_loop(interactions_emulator):
+    """It answers each call, and is forced to make the next one."""
+    with httpx.Client(base_url=interactions_emulator.base_url, headers={"x-goog-api-key": "k"}) as client:
+        turn, rounds = {"input": "Look."}, 0
+        while True:
+            made = client.post("/v1beta/interactions", json={**FORCED, **turn}).json()
+            rounds += 1
+            print(f"ROUND {rounds}.")
+            calls = [step for step in made["steps"] if step["type"] == "function_call"]
+            result = {"type": "function_result", "name": "look", "result": "Nothing."}
+            results = [{**result, "call_id": call["id"]} for call in calls]
+            turn = {"input": [*results, AGAIN], "previous_interaction_id": made["id"]}
+'''
+
+
+def tool_loop(bench: Bench) -> None:
+    """Count the creates after which a fixture ends an endless tool loop."""
+    (bench.folder / "test_loop.py").write_text(_LOOP, encoding="utf-8")
+    for checkout in bench.checkouts:
+        took = bench.run(checkout, ["pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_loop.py"], (0, 1))
+        rounds = max(map(int, re.findall(r"^ROUND ([0-9]+)\.", took.output, re.MULTILINE)), default=0)
+        say(f"endless tool loop ({checkout.name})", f"{rounds} creates, {took.seconds:.1f} s", "50 creates")
+
+
+def long_recording(bench: Bench) -> None:
+    """Verify, search, compare and show a recording of a million events."""
+    from benchmarks.cassette import recording
+    from harness.cassette import save
+
+    path = bench.folder / "long.yaml"
+    save(path, [recording(MILLION)])
+    for words, wanted in ((["verify"], "10 s"), (["verify", "--secrets"], "20 s"), (["diff", str(path)], "20 s")):
+        name = f"a million events: {' '.join(words[:1] if 'diff' in words else words)}"
+        bench.measure(name, [*words, str(path)], wanted, codes=(0, 1))
+    for checkout in bench.checkouts:
+        say(f"a million events: page ({checkout.name})", f"{show_page(checkout, path):.1f} s", "3 s")
+
+
+def show_page(checkout: Checkout, path: Path) -> float:
+    """Return the seconds from `verify --open` until the page has its first notes of the recording."""
+    browser = path.with_name("browser")
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{path.with_name("address")}"\n', encoding="utf-8")
+    browser.chmod(0o755)
+    environment = {**checkout.environment, "BROWSER": f"{browser} %s"}
+    began = time.perf_counter()
+    command = [checkout.python, "-m", "harness", "verify", "--open", str(path)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if found := re.search(rb"http://[^\s]+", line):
+                    base = found[0].decode().split("#")[0].rstrip("/")
+                    with urlopen(f"{base}/__harness__/inspector/feed") as feed:
+                        feed.read(1)
+                    return time.perf_counter() - began
+            sys.exit("`harness verify --open` printed no address")
+        finally:
+            process.terminate()
+
+
+def large_recording(bench: Bench) -> None:
+    """Record a response of 200 MB; the seconds after its end, and the memory, are those of `harness record`."""
+    size = 200 * 2**20
+    with serving_bytes(size) as url:
+        for checkout in bench.checkouts:
+            cassette = bench.folder / f"{checkout.name}.yaml"
+            program = bench.folder / "client.py"
+            program.write_text("import os, time, urllib.request\n"
+                "with urllib.request.urlopen(os.environ['GEMINI_BASE_URL'] + '/v1beta/interactions/x') as found:\n"
+                "    while found.read(2**20):\n        pass\n"
+                "print('END', time.time(), flush=True)\n", encoding="utf-8")  # fmt: skip
+            words = ["record", "--target", url, "--cassette", str(cassette), "--", sys.executable, str(program)]
+            took = bench.run(checkout, words)
+            ended = float(re.findall(r"END ([0-9.]+)", took.output)[-1])
+            now = f"{time.time() - ended:.1f} s after the end, {took.memory:.0f} MB"
+            say(f"recording 200 MB ({checkout.name})", now, "2 s a message, 200 MB")
+
+
+@contextmanager
+def serving_bytes(size: int) -> Iterator[str]:
+    """A server whose responses are event streams of so many bytes."""
+    from harness.transport import ServerThread
+    from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response
+
+    chunk = Chunk(EVENT * (2**16 // len(EVENT)))
+    types = Headers((("content-type", "text/event-stream"),))
+
+    def service(request: Request) -> Response:
+        return Response(200, types, Chunked(), PieceBody((*[chunk] * (size // len(chunk.data)), COMPLETE)))
+
+    with ServerThread(service) as server:
+        yield server.url
+
+
+def pipeline(bench: Bench) -> None:
+    """Print the seconds of the tests from the files that the pipeline leaves in the folder `CI_REPORTS`."""
+    reports = sorted(Path(os.environ.get("CI_REPORTS") or "reports").glob("*.xml"))
+    for report in reports:
+        suites = ElementTree.parse(report).getroot().iter("testsuite")
+        say(f"pipeline: {report.stem}", f"{sum(float(one.get('time', 0)) for one in suites):.0f} s", "90 s")
+    if not reports:
+        say("pipeline", "not measured: CI_REPORTS names no folder with its files", "90 s; all 480 s")
+
+
+ROWS: dict[str, Callable[[Bench], Any]] = {
+    row.__name__: row
+    for row in (
+        catalogue, own_server, suite, fuzz, fixtures, torture, tool_loop, long_recording, large_recording,
+        pipeline,
+    )
+}  # fmt: skip
+
+
+def main() -> None:
+    """Measure the rows that were named, or all."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--only", action="append", choices=ROWS, help="only this row (repeatable)")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each command runs (1)")
+    parser.add_argument("--against", metavar="COMMIT", help="measure this commit beside the checkout")
+    options = parser.parse_args()
+    then = [prepare(options.against)] if options.against else []
+    bench = Bench([Checkout("now", ROOT, sys.executable), *then], options.rounds)
+    for name in options.only or ROWS:
+        with tempfile.TemporaryDirectory() as folder:
+            bench.folder = Path(folder)
+            ROWS[name](bench)
+
+
+if __name__ == "__main__":
+    main()
