@@ -16,7 +16,7 @@ from harness.faults.values import Cut
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
-from harness.outcome import Finding, Level, Severity
+from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
@@ -42,25 +42,42 @@ class TrafficJudge:
     def begin(self) -> None:
         """Begin a history; one that misses requests must not require anything of their absence."""
         self._missing = self._traffic.unseen, self._traffic.missed
+        self._followed: dict[int, Callable[[list[Change]], Judgement] | None] = {}
         self._history = self._api.new_history_judge(self._contract, self._sees_all and not any(self._missing))
 
     def judge_ended(self, seconds: float) -> None:
-        """Judge the exchanges that have ended since, for about so many seconds."""
+        """Judge the exchanges that have ended since, for about so many seconds, then the resumes that go on."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end and (seen := self._traffic.take_ended()) is not None:
-            found: dict[int, tuple[SeenExchange, list[Change]]] = {}
-            for finding in self.judge(seen)[:20]:
-                guilty = self._traffic.find_guilty(seen, finding)
-                change = self.describe(finding)
-                if guilty is not seen:  # `event` counts in the stream that shows it
-                    change |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
-                elif finding.actual == _NOTHING and "missing" in (
-                    place := seen.place_finding(finding.where.event)
-                ):
-                    change |= place
-                found.setdefault(guilty.number, (guilty, []))[1].append(change)
-            for guilty, findings in found.values():
-                self._traffic.keep_findings(guilty, tuple(findings))
+        while time.monotonic() < end:
+            if (seen := self._traffic.take_ended()) is None:
+                for resumed, events in self._traffic.take_resumed():
+                    self._keep(resumed, self._judge_events(resumed, events))
+                return
+            self._followed.pop(seen.number, None)
+            self._keep(seen, self.judge(seen))
+
+    def _judge_events(self, seen: SeenExchange, events: list[Change]) -> list[Finding]:
+        """The findings about a part of a resumed stream, unless a fault plan may change its events."""
+        faults = seen.suffered.faults if seen.suffered is not None else ()
+        if seen.number not in self._followed and all(isinstance(fault, Cut) for fault in faults):
+            is_first = len(events) == len([event for event in seen.events if event.look != "done"])
+            self._followed[seen.number] = self._history.follow(seen.request) if is_first else None
+        follow = self._followed.get(seen.number)
+        return [] if follow is None else follow(events).findings
+
+    def _keep(self, seen: SeenExchange, judged: list[Finding]) -> None:
+        """Keep findings about an exchange, each at the exchange and the event that it is about."""
+        found: dict[int, tuple[SeenExchange, list[Change]]] = {}
+        for finding in judged[:20]:
+            guilty = self._traffic.find_guilty(seen, finding)
+            change = self.describe(finding)
+            if guilty is not seen:  # `event` counts in the stream that shows it
+                change |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
+            elif finding.actual == _NOTHING and "missing" in (place := seen.place_finding(finding.where.event)):
+                change |= place
+            found.setdefault(guilty.number, (guilty, []))[1].append(change)
+        for guilty, findings in found.values():
+            self._traffic.keep_findings(guilty, tuple(findings))
 
     def judge(self, seen: SeenExchange) -> list[Finding]:
         """The findings about an exchange that has ended."""

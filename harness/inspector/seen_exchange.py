@@ -72,7 +72,8 @@ class SeenExchange:
 
     `after` is the number of the exchange whose stream it resumes, and `column` the place of its first event in
     the whole stream. `run` is the id of the run it is about. `suffered` is what a fault plan did to it.
-    `is_told`: pages know of it. What only a reader of the exchange needs is made by `open`.
+    `unjudged` are the events of a resumed stream that goes on, as far as no judge has seen them. `is_told`: pages
+    know of it. What only a reader of the exchange needs is made by `open`.
     """
 
     columns: Columns
@@ -96,6 +97,7 @@ class SeenExchange:
     suffered: Suffered | None = None
     error = ""
     inflater: Inflater | None = None
+    unjudged: list[dict[str, Any]]
     is_told = forgotten = judged = False
 
     def __init__(
@@ -104,7 +106,7 @@ class SeenExchange:
         self.number = number
         self.request = request
         self.began = began
-        self.events = []
+        self.events, self.unjudged = [], []
         self.size = len(request.body) + len(request.target)
         self._note = note
 

@@ -180,6 +180,7 @@ class SeenTraffic:
         self._backlog = Backlog()
         self._count = self._events = self._size = 0
         self._ended: deque[SeenExchange] = deque(maxlen=requests)
+        self._resumed: dict[int, SeenExchange] = {}
         self.unseen = self.missed = 0
         self.dropped = self._dropped_told = 0
 
@@ -295,6 +296,9 @@ class SeenTraffic:
                     seen.take_event(frame, value, self._protocol, moment)
                     self._events += 1
                     self.tell(describe_event(seen, len(seen.events) - 1))
+                    if seen.cursor is not None and value is not None:
+                        seen.unjudged.append(value)
+                        self._resumed[seen.number] = seen
                 else:
                     seen.more_events += 1
                 if value is not None:
@@ -319,6 +323,7 @@ class SeenTraffic:
         if seen.status is not None and seen.status >= 400:
             seen.error = self._api.format_answer(seen.exchange).removeprefix(f"{seen.status} ")
         self._ended.append(seen)
+        self._resumed.pop(seen.number, None)
         self.tell(describe_end(seen))
         if seen.is_stream and seen.cursor is None and seen.run:
             streams = [one for one in self._kept.values() if one.is_stream and one.run == seen.run]
@@ -344,6 +349,7 @@ class SeenTraffic:
         seen.forgotten = True
         self.missed += not seen.judged
         del self._kept[seen.number]
+        self._resumed.pop(seen.number, None)
         self._events -= len(seen.events)
         self._size -= seen.size
         self.dropped += 1
@@ -362,6 +368,7 @@ class SeenTraffic:
             self._kept.clear()
             self._runs.clear()
             self._ended.clear()
+            self._resumed.clear()
             self._events = self._size = self.dropped = self._dropped_told = self.unseen = self.missed = 0
             self.tell({"is": "cleared"})
 
@@ -395,11 +402,22 @@ class SeenTraffic:
                     return seen
         return None
 
+    def take_resumed(self) -> list[tuple[SeenExchange, list[dict[str, Any]]]]:
+        """The resumed streams that go on, each with its events since the last call."""
+        with self.lock:
+            taken = [(seen, seen.unjudged) for seen in self._resumed.values()]
+            for seen, _ in taken:
+                seen.unjudged = []
+            self._resumed.clear()
+            return taken
+
     def keep_findings(self, seen: SeenExchange, findings: tuple[Change, ...]) -> None:
         """Keep what is wrong with an exchange, beside what was known to be, and tell it."""
         with self.lock:
-            seen.findings += findings
-            self.tell({"is": "findings", "n": seen.number, "findings": list(seen.findings)})
+            fresh = tuple(one for one in findings if one not in seen.findings)
+            seen.findings += fresh
+            if fresh:
+                self.tell({"is": "findings", "n": seen.number, "findings": list(seen.findings)})
 
     def find_guilty(self, seen: SeenExchange, finding: Finding) -> SeenExchange:
         """The exchange that a finding about several is about: often an earlier one, which a later one shows.

@@ -246,6 +246,9 @@ class JudgesHistory(Protocol):
     def note(self, exchange: Exchange, /) -> Judgement:
         """Judge the next exchange by all that came before it."""
 
+    def follow(self, request: Request, /) -> Callable[[list[dict[str, Any]]], Judgement] | None:
+        """Return a judge of the next events of a resumed stream, which `note` judges as a whole when it ends."""
+
 
 class CountsEnds(Protocol):
     """Counts how the runs of a target ended; several threads may share one."""

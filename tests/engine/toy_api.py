@@ -299,6 +299,9 @@ def _no_file_judge(*_: object) -> Any:
 class _NoHistoryJudge:
     """Notes have no history."""
 
+    def follow(self, request: Request, /) -> None:
+        """No stream is judged before it ends."""
+
     def note(self, exchange: Exchange, /) -> Judgement:
         """Judge nothing."""
         return Judgement()

@@ -146,6 +146,28 @@ def test_a_skipped_event_has_the_finding_in_its_place(new_bench: Callable[..., B
     assert finding["message"] == f"a resumed stream skips event {skipped} of the whole stream"
 
 
+@pytest.mark.parametrize(("mutant", "found"), [("resume-skips-one", ["resume.no-gap"]), ("", [])])
+def test_a_gap_is_found_while_the_stream_goes_on(
+    mutant: str, found: list[str], new_bench: Callable[..., Bench]
+) -> None:
+    """A skipped event is a finding at the event after it, before the stream ends, and is not found again then."""
+    bench = new_bench(mutant)
+    page = bench.open()
+    path = f"/v1beta/interactions/{json.loads(bench.create(background=True).body)['id']}?stream=true"
+    bench.send("GET", path)
+    cursor = next(event["cursor"] for event in page.all("event") if event["cursor"])
+    resume = Request("GET", f"{path}&last_event_id={quote(cursor, safe='')}", KEYED)
+    response = bench.service(resume)
+    for _ in range(3):
+        next(response.body)
+    rules = [finding["rule"] for told in page.all("findings") for finding in told["findings"]]
+    assert (rules, len(page.all("end"))) == (found, 2)
+    for _ in response.body:
+        pass
+    assert len(page.all("end")) == 3
+    assert [finding["rule"] for told in page.all("findings") for finding in told["findings"]] == found
+
+
 def test_a_status_does_not_go_back_because_a_stream_is_read_again(bench: Bench) -> None:
     """A replayed stream begins with in_progress, and the run stays completed."""
     page = bench.open()

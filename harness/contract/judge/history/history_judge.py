@@ -14,7 +14,7 @@ A response without a statement, such as a 503, is not judged: it is a defect in 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from harness.contract.contract import Contract
@@ -36,7 +36,7 @@ from harness.contract.tables.lifecycle import is_settled
 from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
 from harness.contract.tables.protocol import is_resume
 from harness.outcome import Finding, Judgement, Severity
-from harness.wire import By, Exchange
+from harness.wire import By, Exchange, Request
 
 
 class HistoryJudge:
@@ -99,6 +99,26 @@ class HistoryJudge:
         elif exchange.ending.complete:
             looks.judge_end(self._state, model, reading, exchange)
         return judgement
+
+    def follow(self, request: Request) -> Callable[[list[dict[str, Any]]], Judgement] | None:
+        """Return a judge of the events that come after this resume; None if nothing is known of its stream.
+
+        It compares them with those that are known, so that a gap is found before the stream ends. Events that are
+        new wait for `note`, which is to have the whole exchange: another stream may bring them otherwise.
+        """
+        resumed, model = is_resume(request), self._state.find(named_interaction(request))
+        if resumed is None or model is None or not model.there:
+            return None
+        reading = self.open(model, resumed[1])
+
+        def judge(events: list[dict[str, Any]]) -> Judgement:
+            known = len(model.timeline.events) - 1 - (reading.position or 0)
+            judgement = self.take(model, reading, events[: max(0, known)])
+            if len(events) > known:
+                reading.position = None
+            return judgement
+
+        return judge
 
     def refuse(self, model: InteractionModel, cursor: str | None, exchange: Exchange) -> Judgement:
         """Judge the answer to a GET with stream=true that opened no stream."""
