@@ -136,6 +136,8 @@ def test_a_dropped_stream_and_its_resume(window: Window) -> None:
     assert (len(events), held) == (8, False)
     window.wait(".request .cell.cut", state="attached")
     window.wait_for_text(".mark.cut", "rst after 8 events")
+    window.wait_for_text("#toast", "applies to this stream")
+    window.wait_for_count(".armed", 0)
     rest, held = window.read(f"{name}?stream=true&last_event_id={events[-1]['event_id']}")
     assert held
     window.wait_for_text(".request.resumed", "events")

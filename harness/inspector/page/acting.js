@@ -8,7 +8,7 @@ export class Acting {
     this.model = model;
     this.connected = false;
     this.session = "";
-    this.shown = this.sessions = "";
+    this.shown = this.sessions = this.armed = "";
     find("session").onchange = () => { this.session = find("session").value; this.draw(); };
     find("drop").onclick = () => this.drop(find("drop-at").value, find("drop-how").value);
     find("fail").onclick = () => this.fail(Number(find("fail-with").value));
@@ -134,6 +134,8 @@ export class Acting {
     const shown = JSON.stringify([session, plan, state.refusals, answers, this.connected]);
     if (shown !== this.shown) {
       this.shown = shown;
+      if (!plan && state.plan && this.armed === `${session} ${state.plan}`) say(`The fault plan ${state.plan} applies to this stream`);
+      this.armed = plan && `${session} ${plan}`;
       find("armed").replaceChildren(...lines.map(([words, off]) => make("div", { class: "armed" }, icon("cut"), make("span", {}, words),
         make("button", { type: "button", class: "button small", disabled: !this.connected, onclick: () => this.act(off, () => "Disarmed") }, "Disarm"))));
     }
