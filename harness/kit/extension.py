@@ -131,5 +131,5 @@ def _refuse_doubles(what: str, names: Iterable[str]) -> None:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise UsageFault(f"two have the {what} {name!r}: rename one")
+            raise UsageFault(f"the {what} {name!r} is defined twice: rename one of the two")
         seen.add(name)

@@ -275,7 +275,9 @@ def diff_paths(
         return recordings
 
     if before.is_dir() != after.is_dir():
-        raise CassetteError(f"{before} and {after}: compare two files or two folders")
+        raise CassetteError(
+            f"{before} and {after}: one is a file, the other a folder; name two files or two folders"
+        )
     if not before.is_dir():
         old, new = load_one(before), load_one(after)
         if not old or not new:

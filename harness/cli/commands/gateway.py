@@ -89,7 +89,9 @@ class GatewayArguments(RequestOptions, HostOptions, BaselineOptions):
         group="time",
     )
     timeout: float = option("limit for one request", POSITIVE_SECONDS, 30.0, group="time")
-    patience: float = option("limit in seconds for immediate effects", POSITIVE_SECONDS, 5.0, group="time")
+    patience: float = option(
+        "seconds that an effect may take which a gateway shows at once", POSITIVE_SECONDS, 5.0, group="time"
+    )
     idle: float = option(
         "duration of the pause in an idle stream; 0 = no idle stream", SECONDS, 11.0, group="time"
     )

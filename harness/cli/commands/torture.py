@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 _NOTES = """\
 CMD reads a stream: GET $INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true
-with any key as x-goog-api-key ($HARNESS_MODE names other modes). It prints only
+with any key as x-goog-api-key ($HARNESS_MODE names other modes). CMD prints only
 the text, or writes {"text": …, "status": …} into the file $HARNESS_RESULT.
 On failure its exit code is not 0.
 

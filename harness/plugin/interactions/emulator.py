@@ -478,7 +478,9 @@ def read_recorded(path: Path, contract: Contract) -> Json:
             kept = {name: whole[name] for name in ("status", "usage") if name in whole}
             if whole["status"] not in ("in_progress", "queued"):
                 return {"steps": steps, **kept}
-    raise UsageFault(f"{path}: no recorded response in it has ended with steps, so there is nothing to give again")
+    raise UsageFault(
+        f"{path}: the file has no complete response with steps that a replay could return; record a whole response"
+    )
 
 
 # A fixture that knows the expected end of the code under test, and whether its test used it.

@@ -177,7 +177,7 @@ def test_nothing_to_give_again(emulator: InteractionsEmulator, tmp_path: Path) -
     """A recording without an interaction that has ended is refused."""
     exchange = ServiceDriver(emulator, emulator.clock).send(Request("GET", f"{PATH}/v1_x", Headers(), b""))
     save(tmp_path / "old.yaml", [Recording.of(exchange)])
-    with pytest.raises(UsageFault, match="nothing to give again"):
+    with pytest.raises(UsageFault, match="no complete response with steps"):
         emulator.reply(cassette=tmp_path / "old.yaml")
 
 
