@@ -24,6 +24,7 @@ from harness.wire import (
     Arrivals,
     At,
     Chunk,
+    Chunked,
     Ending,
     Exchange,
     Framing,
@@ -123,6 +124,12 @@ class Recording:
             origin=origin,
         )
         return recording._without_coding(exchange.body, pieces) if decoded and recording._coded else recording
+
+    @classmethod
+    def as_received(cls, exchange: Exchange, origin: str) -> Recording:
+        """Make the recording of an exchange seen byte for byte; its coding is decoded, as far as the body goes."""
+        unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
+        return cls.of(exchange, origin=origin, unit=unit, decoded=False).decode()
 
     @property
     def complete(self) -> bool:

@@ -59,7 +59,7 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         elif text := os.environ.get(item.variable, "") if item.variable else "":
             values[name] = item.read(split_names(text) if item.repeats else text, item.variable)
     if values.get("ca_file"):  # an unreadable one is an error also where nothing is encrypted
-        from harness.transport.client.dial import trusting
+        from harness.transport.client.origin import trusting
 
         trusting(values["ca_file"])
     settings: dict[str, Any] = {}

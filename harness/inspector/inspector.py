@@ -18,7 +18,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from harness.benches.record.recorder import recording_of
 from harness.benches.server.fault_control import Faulty
 from harness.benches.server.page_guard import PageGuard
 from harness.cassette import CassetteError, Provenance, Recording, Redactor, save
@@ -267,7 +266,7 @@ class Inspector:
             return self._refuse(404, "not_found", "The traffic of this command is not saved from the page.")
         exchanges = [seen.exchange for seen in self.traffic.all() if seen.exchange is not None]
         origin = self._find_root(request)
-        recordings = [recording_of(exchange, origin) for exchange in exchanges if not exchange.truncated]
+        recordings = [Recording.as_received(exchange, origin) for exchange in exchanges if not exchange.truncated]
         redacted: list[Recording] = []
         try:
             redactor = Redactor(self._api.load_protocol(), secrets=self._secrets.values())

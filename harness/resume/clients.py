@@ -9,7 +9,6 @@ coroutine here ever suspends.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,6 +16,7 @@ from urllib.parse import quote, urlencode
 from harness.errors import ConnectionLost, ErrorResponse, NotAStream
 from harness.outcome import UsageFault
 from harness.resume.state_machine import Create, OpenStream
+from harness.wire.message import retry_after
 
 _EVENTS = {"accept": "text/event-stream"}
 
@@ -188,13 +188,3 @@ def as_drop(error: Exception) -> ConnectionLost:
     if any(base.__name__ in _DROPS for base in type(error).__mro__):
         return ConnectionLost(f"{type(error).__name__}: {error}")
     raise error
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds a response asks to wait, or None; the HTTP-date form of Retry-After is ignored."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name])) * unit
-        except (KeyError, ValueError):
-            continue
-    return None

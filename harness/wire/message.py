@@ -7,7 +7,7 @@ clock on, but never reads it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from functools import lru_cache
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
@@ -453,6 +453,16 @@ class ObservedBody(WrappedBody):
             # The response holds this body: without the circle it is freed at once, and not by the collector.
             del self._response
             self._observer.note_end(ending)
+
+
+def retry_after(headers: Headers | Mapping[str, str]) -> float | None:
+    """Return the seconds a response asks to wait, or None; the HTTP-date form of Retry-After is ignored."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers.get(name, ""))) * unit
+        except ValueError:
+            continue
+    return None
 
 
 def escape_controls(text: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import httpx
 from google import genai
 
-from harness.benches.record import Recorder
+from harness.benches.record.recorder import Recorder
 from harness.cassette import Provenance, Target
 from harness.contract import CURRENT, PROTOCOL
 from harness.emulator import Emulator

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.record import Recorder
+from harness.benches.record.recorder import Recorder
 from harness.cassette import Player, load
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator

@@ -20,20 +20,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, Unit, load
+from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, load
 from harness.cassette.player import answer_from
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
 from harness.outcome.words import list_some
 from harness.transport import ServerThread, UrlDriver
-from harness.transport.client.dial import Origin, refuse_itself
+from harness.transport.client.origin import Origin, refuse_itself
 from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import OwnPage, Tap
-from harness.wire import By, Chunked, Exchange, Request, Response, Service
+from harness.wire import By, Exchange, Request, Response, Service
 from harness.wire.addresses import (
     find_in_body,
     is_loopback,
@@ -239,7 +239,7 @@ class Recorder:
         # A 101 is no final answer, so no cassette may hold it; the tap tells that what follows it is not recorded.
         if not self._wanted(exchange) or exchange.status == 101:
             return
-        recording = recording_of(exchange, self._tap.origin if self._tap else "")
+        recording = Recording.as_received(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording)
         named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
         request, ending, summary = exchange.request, exchange.ending, self.summary
@@ -292,12 +292,6 @@ def prepare_folder(folder: Path) -> None:
         raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
     if not os.access(folder, os.W_OK):
         raise UsageFault(f"no cassette can be written to {folder}: no permission to write there")
-
-
-def recording_of(exchange: Exchange, origin: str) -> Recording:
-    """The recording of an exchange that the tap saw; its content coding is decoded, as far as the body goes."""
-    unit = Unit.CHUNK if isinstance(exchange.framing, Chunked) else Unit.PIECE
-    return Recording.of(exchange, origin=origin, unit=unit, decoded=False).decode()
 
 
 def provenance_of(

@@ -241,7 +241,7 @@ def _diagnose_places() -> Iterator[Diagnosis]:
 
 
 def _find_proxy() -> tuple[str, str]:
-    from harness.transport.client.dial import Origin, proxy_of
+    from harness.transport.client.origin import Origin, proxy_of
 
     proxy_of(Origin("https", "generativelanguage.googleapis.com", 443))
     return "a proxy", "harness reaches https targets through it, but not loopback"

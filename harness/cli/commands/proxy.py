@@ -63,7 +63,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
     from harness.inspector import Actions, is_for_page
-    from harness.transport.client.dial import refuse_itself
+    from harness.transport.client.origin import refuse_itself
     from harness.transport.proxy import UpstreamServer
     from harness.transport.server.server import InThread, WaitingServer
 

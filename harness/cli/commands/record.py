@@ -45,7 +45,7 @@ from harness.outcome.words import format_count
 from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
-    from harness.benches.record import Summary
+    from harness.benches.record.recorder import Summary
     from harness.benches.record.session import Recorded, RecordingSession
     from harness.engine.targets import ResolvedTarget
     from harness.kit.check import Scenario
@@ -241,7 +241,7 @@ def run(words: Sequence[str]) -> int:
         arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --scenario")
         return run_scenarios(arguments)
     arguments.refuse(SCENARIOS_ONLY, "has an effect only with --scenario")
-    from harness.benches.record import Recorder, target_class
+    from harness.benches.record.recorder import Recorder, target_class
     from harness.interactions import INTERACTIONS
 
     granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))

@@ -17,6 +17,7 @@ from harness.engine.traffic.governed_driver import DriverPolicy
 from harness.wire import By, Exchange, How
 from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none
+from harness.wire.message import retry_after
 
 LATER = frozenset({429, 503})
 """Statuses with which a service asks its callers to retry later."""
@@ -100,9 +101,7 @@ def retry_delay(exchange: Exchange, number: int = 0) -> float | None:
     """
     if exchange.status not in LATER:
         return None
-    from harness.resume.clients import retry_after  # most targets ask nobody to come back later
-
-    named = retry_after({name.lower(): value for name, value in exchange.headers.items()})
+    named = retry_after(exchange.headers)
     if named is None and error_code(exchange) in _SPENT:
         return None
     pauses = (_GUESS if named is None else _LEAST)[exchange.status]

@@ -24,7 +24,8 @@ from msgspec.structs import replace
 
 from harness import __version__
 from harness.outcome import Unmet, UsageFault
-from harness.transport.client.dial import NoConnection, Origin, dial, trusting
+from harness.transport.client.dial import NoConnection, dial
+from harness.transport.client.origin import Origin, trusting
 from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.heads import ResponseHead, request_bytes, write_fields
 from harness.transport.http1.limits import Limits

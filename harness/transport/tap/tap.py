@@ -16,19 +16,8 @@ from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 
 from harness.outcome import UsageFault
-from harness.transport.client.dial import (
-    NoConnection,
-    Origin,
-    Proxy,
-    connect,
-    failure,
-    place_of,
-    proxy_of,
-    tls_failure,
-    too_late,
-    trusting,
-    upstream_origin,
-)
+from harness.transport.client.dial import NoConnection, connect, failure, tls_failure, too_late
+from harness.transport.client.origin import Origin, Proxy, place_of, proxy_of, trusting, upstream_origin
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of

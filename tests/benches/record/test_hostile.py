@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record import Recorder
 from harness.benches.record.diff import Drift, Drifts, SeenIn
+from harness.benches.record.recorder import Recorder
 from harness.benches.record.session import _is_alike, refused_since
 from harness.cassette import load
 from harness.emulator import Emulator

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.benches.record import Recorder, target_class
+from harness.benches.record.recorder import Recorder, target_class
 from harness.cassette import CassetteFile, Target, load
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS

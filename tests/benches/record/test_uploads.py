@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record import Recorder
+from harness.benches.record.recorder import Recorder
 from harness.cassette import Player, load
 from harness.cli import main
 from harness.contract import PROTOCOL

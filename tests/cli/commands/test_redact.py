@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from harness.benches.record import Recorder
+from harness.benches.record.recorder import Recorder
 from harness.cassette import load, save
 from harness.cassette.own_words import with_own_words
 from harness.cli.common_options import own_api

@@ -8,7 +8,7 @@ import pytest
 
 from harness.outcome import UsageFault
 from harness.transport import ServerThread
-from harness.transport.client.dial import refuse_itself
+from harness.transport.client.origin import refuse_itself
 from harness.transport.http1.limits import Limits
 from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
