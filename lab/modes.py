@@ -103,7 +103,7 @@ def _play_unchanged(run: DefectRun, exercise: Exercise) -> PlayedExercise:
     contract = SERVERS.load_contract("")
 
     def build() -> EmbeddedService:
-        wrapped: EmbeddedService = run.wrap(SERVERS.new_service(contract, ""))
+        wrapped: EmbeddedService = run.wrap(SERVERS.new_service(contract))
         return wrapped
 
     embedded = embed_emulator(SERVERS, TargetOptions(), build)

@@ -168,7 +168,7 @@ class DefectBench:
 
     def _check(self, run: DefectRun, order: tuple[str, ...]) -> Generator[RunEvent, None, None]:
         def build() -> EmbeddedService:
-            wrapped: EmbeddedService = run.wrap(SERVERS.new_service(self._contract, ""))
+            wrapped: EmbeddedService = run.wrap(SERVERS.new_service(self._contract))
             return wrapped
 
         place = {name: number for number, name in enumerate(order)}

@@ -14,6 +14,7 @@ from harness.cli import main
 from harness.errors import UsageFault
 from harness.extend import Extension
 from harness.interactions.clients import CLIENTS
+from harness.interactions.mutants import load_mutants
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.kit.extension import load_beside_installed, load_extensions
@@ -60,7 +61,7 @@ def test_the_example_stands_beside_what_is_built_in(extend: Extend, capsys: pyte
     assert "Acme handbook, 3 (documented)" in run(capsys, "explain", "acme.id")[1]
     assert run(capsys, "check", "emulator", "-c", "acme.*")[0] == 0
     assert [kind.name for kind in CLIENTS.load_client_model().sets["acme"]] == ["acme-proxy"]
-    assert SERVERS.load_mutants()["acme-no-id"].area == "acme"
+    assert load_mutants()["acme-no-id"].area == "acme"
     assert SERVERS.load_areas()["acme"] == "Rules of Acme"
     assert SERVERS.load_rules()["acme.id"].level == "SHOULD"
 

@@ -5,14 +5,14 @@ Layer 4.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.kit.api import ServerApi
+from harness.kit.api import EmbeddedService, ServerApi
 from harness.outcome import Exit, Outcome, Reason, TargetFault
 
 HANDSHAKE = "handshake"
@@ -26,13 +26,12 @@ class Killers(Struct, frozen=True):
     errors: Mapping[str, str]
 
 
-def find_killers(api: ServerApi, mutant: str) -> Killers:
+def find_killers(api: ServerApi, new_mutant: Callable[[], EmbeddedService]) -> Killers:
     """Run every check against a mutant in this process, as `harness check` does against a server.
 
     Raises KeyboardInterrupt if it was interrupted.
     """
-    contract = api.load_contract("")
-    target = embed_emulator(api, TargetOptions(), lambda: api.new_service(contract, mutant))
+    target = embed_emulator(api, TargetOptions(), new_mutant)
     try:
         *_, finished = check_target(target, api.load_catalogue(), RunOptions(jobs=1))
     except TargetFault:

@@ -118,7 +118,7 @@ def embed_emulator(
         from harness.transport import ServiceDriver
         from harness.transport.client.stream import StreamEnds
 
-        service = build() if build is not None else api.new_service(target.contract, "")
+        service = build() if build is not None else api.new_service(target.contract)
         protocol = api.load_protocol()
         return ServiceDriver(service, service.clock, ends=StreamEnds(protocol.sentinel, protocol.ends))
 

@@ -76,6 +76,7 @@ INTERACTIONS = Api(
     name="interactions",
     title="Interactions API",
     server_origin="harness.interactions.servers.SERVERS",
+    search_origin="harness.interactions.search.load_search",
     collection="interactions",
     collections=_COLLECTIONS,
     reference_fields=("previous_interaction_id", "environment", "agent"),

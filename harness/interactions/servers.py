@@ -6,11 +6,9 @@ Layer 4. Importing it costs nothing: each function imports what it needs when it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from harness.interactions import INTERACTIONS
-from harness.interactions.mutants import load_mutants
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, LateCall, ServerApi
 from harness.kit.extension import load_named_extensions
 from harness.wire import Exchange, Headers, Request
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
     from harness.contract.requests import RequestBuilder
     from harness.emulator import Emulator, Settings
     from harness.kit.check import Check
-    from harness.kit.search import SearchModel
     from harness.outcome import Finding
 
 
@@ -51,14 +48,6 @@ def _load_catalogue() -> tuple[Check, ...]:
     return (*CATALOGUE, *(check for one in load_named_extensions() for check in one.checks))
 
 
-@cache
-def _load_search() -> SearchModel:
-    from harness.checks.capabilities import RESTS_ON
-    from harness.strategies.search_model import build_model
-
-    return build_model(RESTS_ON)
-
-
 def embedded_settings() -> Settings:
     """The settings of every emulator in this process; it accepts only the two keys that checks use."""
     from harness.emulator import Settings
@@ -66,11 +55,10 @@ def embedded_settings() -> Settings:
     return Settings(platform="any", keys={PRIMARY_KEY: "primary", OTHER_KEY: "other"})
 
 
-def _new_service(contract: Contract, mutant: str) -> Emulator:
+def _new_service(contract: Contract) -> Emulator:
     from harness.emulator import Emulator
 
-    build = load_mutants()[mutant].build if mutant else Emulator
-    return build(embedded_settings(), contract=contract)
+    return Emulator(embedded_settings(), contract=contract)
 
 
 SERVERS = ServerApi(
@@ -92,7 +80,5 @@ SERVERS = ServerApi(
     load_profiles=LateCall("harness.checks.capabilities", "PROFILE_GATES"),
     load_probes=LateCall("harness.checks.probes", "PROBES"),
     load_catalogue=_load_catalogue,
-    load_search=_load_search,
     new_service=_new_service,
-    load_mutants=load_mutants,
 )

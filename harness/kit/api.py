@@ -25,8 +25,6 @@ from harness.wire import Clock, Exchange, Headers, Request, Response, StreamProt
 if TYPE_CHECKING:
     from harness.kit.check import Check
     from harness.kit.client_model import ClientModel
-    from harness.kit.mutant import Mutant
-    from harness.kit.search import SearchModel
 
 
 class LateCall(Struct, frozen=True):
@@ -327,6 +325,8 @@ class Api(Struct, frozen=True, kw_only=True):
     """What it is called in headings."""
     server_origin: str
     """The dotted name under which printed code can import the `ServerApi`."""
+    search_origin: str
+    """The dotted name under which printed code can import the function that returns the `SearchModel`."""
 
     collection: str
     """The last segment of the URL of the resource that most calls are about."""
@@ -455,13 +455,9 @@ class ServerApi(Api, frozen=True, kw_only=True):
     """The profiles of checks; one is on if it names no capability, or if the target has one of those it names."""
     load_probes: Callable[[], Probes]
     load_catalogue: Callable[[], tuple[Check, ...]]
-    load_search: Callable[[], SearchModel]
-    """What a search knows of the API. Needs Hypothesis."""
 
-    new_service: Callable[[Any, str], EmbeddedService]
-    """A fresh reference service for a contract, or the mutant with this id; it accepts the keys above."""
-    load_mutants: Callable[[], Mapping[str, Mutant[Any]]]
-    """The services with one defect each, by id."""
+    new_service: Callable[[Any], EmbeddedService]
+    """A fresh reference service for a contract; it accepts the keys above."""
 
 
 class ClientApi(Api, frozen=True, kw_only=True):

@@ -153,7 +153,7 @@ class SearchModel(Struct, frozen=True, kw_only=True):
     """
 
     rules: Mapping[str, Rule]
-    """The rules that only a search judges, by id."""
+    """The rules that a finding of a search may be about, by id."""
     rests_on: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The rules by id, each with those whose breach explains its own."""
     needed: frozenset[str]

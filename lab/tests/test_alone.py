@@ -37,7 +37,7 @@ def test_a_difference_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     judge = alone.judge
 
     def judge_another(service: EmbeddedService, *checks: str, jobs: int = 1) -> Mapping[str, Result]:
-        right = SERVERS.new_service(SERVERS.load_contract(""), "")
+        right = SERVERS.new_service(SERVERS.load_contract(""))
         return judge(service if checks else right, *checks, jobs=jobs)
 
     monkeypatch.setattr(alone, "judge", judge_another)

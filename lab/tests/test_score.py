@@ -111,7 +111,7 @@ def test_check_tells_what_verify_finds_of_generated_defects(number: int, bench: 
     untold = {}
     for defect in draw(bench.defects, number, 5):
         try:
-            judged = check_service(DefectRun(defect).wrap(SERVERS.new_service(CONTRACT, "")))
+            judged = check_service(DefectRun(defect).wrap(SERVERS.new_service(CONTRACT)))
         except TargetFault:
             continue  # the handshake tells it, and nothing else was received
         if left := list_untold(judged):

@@ -127,7 +127,7 @@ def test_evidence_is_what_the_judge_looked_at() -> None:
 )
 def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, outcome: Outcome) -> None:
     """A temporary 429 or 503 that a check is about is returned to the check instead of being waited out."""
-    emulator, sent = SERVERS.new_service(load(), ""), count(1)
+    emulator, sent = SERVERS.new_service(load()), count(1)
 
     def once(request: Request) -> Response:
         if request.segments[0] == "__harness__" or next(sent) != number:

@@ -112,7 +112,9 @@ def test_a_killed_run_leaves_what_it_had(tmp_path: Path) -> None:
         return usual(body)
 
     words = ["-c", "create.*", "-c", "get.*", "-j", "1", "--report", f"json={path}"]
-    program = "import sys, harness.cli.output as output; output._INTERIM = 0.0\nfrom harness.cli import main\n"
+    program = (
+        "import sys, harness.cli.run_reports as reports\nreports._INTERIM = 0.0\nfrom harness.cli import main\n"
+    )
     with serving(vary(ForeignService, create=hang)()) as url:
         command = [sys.executable, "-c", f"{program}main(['check', *sys.argv[1:]])", url, *words]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -22,6 +22,7 @@ from harness.engine.search.budget import Budget
 from harness.engine.search.run import FuzzOptions, fuzz
 from harness.engine.search.search_target import AnswerJudge
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
+from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS
 from harness.outcome import Verdict
 from harness.transport import ServerThread
@@ -40,7 +41,7 @@ class OddService:
     """The emulator without its control API; a change of `answer` is what is odd about it."""
 
     def __init__(self) -> None:
-        self.emulator = SERVERS.new_service(CONTRACT, "")
+        self.emulator = SERVERS.new_service(CONTRACT)
         self.clock = self.emulator.clock
 
     def __getattr__(self, name: str) -> Any:
@@ -267,7 +268,7 @@ def test_check_fails_no_good_server(name: str) -> None:
 def test_fuzz_fails_no_good_server(name: str) -> None:
     """Histories and laws break no MUST, and no code is told twice of one place."""
     target = embed_emulator(SERVERS, TargetOptions(), ODD[name])
-    results = take(fuzz(target, FuzzOptions(engines=("history", "laws"), budget=FEW, seed=7)))
+    results = take(fuzz(target, load_search(), FuzzOptions(engines=("history", "laws"), budget=FEW, seed=7)))
     assert failures(results) == {}
     told = Counter(
         (found.stable_code, found.where.pointer)
@@ -287,7 +288,7 @@ def test_fuzz_accepts_what_the_rule_of_a_wrong_key_accepts(monkeypatch: pytest.M
     with ServerThread(WrongKeyIs400()) as server:
         said = TargetOptions(api_key="harness-primary-key")
         target = resolve_target(SERVERS, server.url, said)
-        results = take(fuzz(target, FuzzOptions(engines=("schema",), budget=FEW, seed=7)))
+        results = take(fuzz(target, load_search(), FuzzOptions(engines=("schema",), budget=FEW, seed=7)))
     assert failures(results) == {}
     assert "auth.wrong" not in {result.rule.id for result in results}
 
@@ -298,7 +299,7 @@ NO_CODE = (400, "application/json", b'{"error": {"message": "No."}}')
 
 def test_an_error_is_held_against_the_api_only_if_it_wrote_it() -> None:
     """A page for another method is not, nor for a call that is not offered; the API has one handler for errors."""
-    judge = AnswerJudge(SERVERS, set())
+    judge = AnswerJudge(SERVERS, load_search(), set())
     cancel, get = Request("POST", "/v1beta/interactions/i1/cancel"), Request("GET", "/v1beta/interactions/i1")
 
     def keys(request: Request, *answer: Any) -> list[str]:

@@ -110,7 +110,7 @@ def search_for(service: type[NoteService], *engines: str) -> PresentedRun:
     state = PresentedRun(NOTES, presentation=FuzzPresentation())
     target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
     budget = Budget(histories=30, steps=8, laws=1, schema=1)
-    for event in fuzz(target, FuzzOptions(engines=engines, budget=budget)):
+    for event in fuzz(target, toy_search.load_search(), FuzzOptions(engines=engines, budget=budget)):
         state.handle(event)
     return state
 
@@ -136,7 +136,7 @@ def test_a_search_of_a_right_service_finds_nothing_and_proves_something() -> Non
 
 def test_its_mutant_is_noticed() -> None:
     """The one mutant of the toy fails one check, and nothing raises."""
-    assert find_killers(NOTES, "word-lost") == Killers(("words.whole",), {})
+    assert find_killers(NOTES, lambda: LosesWords(NoteContract())) == Killers(("words.whole",), {})
 
 
 def test_its_recording_is_replayed_and_resumed(tmp_path: Path) -> None:

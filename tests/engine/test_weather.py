@@ -56,7 +56,7 @@ def draw_weather(seed: int, kinds: Sequence[str], pauses: Sequence[int] = (12, 3
 
 def judge_in(plan: str, *checks: str, driver: type[ServiceDriver] = ServiceDriver) -> RunFinished:
     """Judge the emulator behind a fault plan, in virtual time, as a server that all workers share."""
-    emulator = SERVERS.new_service(load(), "")
+    emulator = SERVERS.new_service(load())
     service = cut(emulator, plan, PROTOCOL)
 
     def connect(session: str = "") -> ServiceDriver:

@@ -17,7 +17,6 @@ from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, ClientApi, Greeting, Probes, Question, ServerApi
 from harness.kit.check import Check, exercise
 from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
-from harness.kit.mutant import Mutant, collect, table
 from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (
     COMPLETE,
@@ -35,7 +34,6 @@ from harness.wire import (
 )
 from harness.wire.json_value import object_or_none
 from harness.wire.secrets import SecretFields
-from tests.engine.toy_search import SEARCH
 
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))
 
@@ -113,11 +111,6 @@ class KeepsNotes(NoteService):
         answer = super().__call__(request)
         self.notes = {**notes, **self.notes}
         return answer
-
-
-MUTANTS: dict[str, Mutant[Callable[..., Any]]] = collect(
-    table("words", Mutant("word-lost", "A stream leaves out the second word.", LosesWords))
-)
 
 
 RULES = {
@@ -378,6 +371,7 @@ NOTES = ServerApi(
     name="notes",
     title="Notes API",
     server_origin="tests.engine.toy_api.NOTES",
+    search_origin="tests.engine.toy_search.load_search",
     default_version="v7",
     collection="notes",
     collections=frozenset({"notes"}),
@@ -416,9 +410,7 @@ NOTES = ServerApi(
     load_profiles=lambda: PROFILES,
     load_probes=lambda: Probes(greet=_greet, questions=(Question(("words",), _ask_for_words),)),
     load_catalogue=lambda: CHECKS,
-    load_search=lambda: SEARCH,
-    new_service=lambda contract, mutant: (MUTANTS[mutant].build if mutant else NoteService)(contract),
-    load_mutants=lambda: MUTANTS,
+    new_service=NoteService,
 )
 
 NOTE_CLIENTS = ClientApi(

@@ -119,3 +119,8 @@ SEARCH = SearchModel(
     ),
     list_kinds=lambda able: KINDS,
 )
+
+
+def load_search() -> SearchModel:
+    """The name of it in a printed test."""
+    return SEARCH

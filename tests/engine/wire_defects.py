@@ -112,7 +112,7 @@ class DamagedService:
     """The emulator without its control API, whose answers pass through a defect."""
 
     def __init__(self, defect: WireDefect | None) -> None:
-        self._service = SERVERS.new_service(CONTRACT, "")
+        self._service = SERVERS.new_service(CONTRACT)
         self._defect = defect
         self.clock = self._service.clock
 

@@ -23,7 +23,7 @@ class FalseServer:
     """The emulator, of which the responses to one call are changed: their status, or members of their JSON."""
 
     def __init__(self, change: Mapping[str, Any]) -> None:
-        self._service = SERVERS.new_service(SERVERS.load_contract(""), "")
+        self._service = SERVERS.new_service(SERVERS.load_contract(""))
         self._change = change
         self.clock, self.outbox = self._service.clock, self._service.outbox
 

@@ -83,12 +83,13 @@ def list_words() -> Mapping[str, Collection[str]]:
     from harness.cli.rules import load_every_check
     from harness.contract import REVISIONS
     from harness.incidents import load_incidents
+    from harness.interactions.mutants import load_mutants
     from harness.interactions.servers import SERVERS
     from harness.report.formats import FORMATS
 
     return {
         "check": [check.id for check in load_every_check()],
-        "mutant": SERVERS.load_mutants(),
+        "mutant": load_mutants(),
         "incident": load_incidents(),
         "client": [client.name for client in READY],
         "report": [f"{name}=" for name in FORMATS],

@@ -26,6 +26,7 @@ from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.incidents import load_incidents
+from harness.interactions.mutants import load_mutants
 from harness.interactions.servers import SERVERS
 from harness.outcome.words import did_you_mean, list_some
 from harness.report.screen import Line, Role
@@ -74,7 +75,7 @@ def run(words: Sequence[str]) -> int:
     own = [rule for rule in list_rules_without_check() if rule.id in ids]
     others = [name for name in ids if name not in {rule.id for rule in own}]
     for name in others:
-        if name in SERVERS.load_mutants():
+        if name in load_mutants():
             raise UsageFault(f"{name!r} is a mutant, not a check: `harness mutants --list {name}` describes it")
         if name in load_incidents():
             raise UsageFault(f"{name!r} is an incident, not a check: `harness incidents {name}` describes it")

@@ -28,7 +28,8 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import Listeners, say
+from harness.cli.output import say
+from harness.cli.run_reports import Listeners
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities, wait_for
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
@@ -40,7 +41,7 @@ from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file
 from harness.report.evidence.reproduction import write_all
 from harness.resources import cache_folder, read_published_codes
-from harness.transport.client.dial import without_user_settings
+from harness.transport.client.origin import without_user_settings
 from harness.wire import Exchange
 from harness.wire.mask import Mask
 
@@ -125,10 +126,12 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault(f"{' and '.join(missing)} {verb} not installed: pip install 'interactions-harness[fuzz]'")
     from harness.engine.search.failure import list_rules
     from harness.engine.search.run import Store, fuzz
+    from harness.interactions.search import load_search
     from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
 
     target = resolve(arguments)
-    rules = list(list_rules(target.api))
+    model = load_search()
+    rules = list(list_rules(model))
     excluded = tuple(name.strip() for word in arguments.exclude or () for name in word.split(",") if name.strip())
     codes = [*rules, *read_published_codes()[0]]
     if unknown := next((name for name in excluded if name not in codes), ""):
@@ -158,7 +161,7 @@ def run(words: Sequence[str]) -> int:
     direct = without_user_settings(target.info.url)  # for schemathesis and curl
     with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis(), direct:
         wait_for(target, arguments.wait)
-        finished = listeners.follow(fuzz(target, options, listeners.handle), repeat)
+        finished = listeners.follow(fuzz(target, model, options, listeners.handle), repeat)
     vacuous = any(phase.vacuous for phase in listeners.state.phases)
     return finish(arguments, baseline, finished, vacuous=vacuous)
 

@@ -14,7 +14,7 @@ from harness.cli.options import LOOKED_UP, Options, Page, argument
 from harness.cli.output import page, write_json
 from harness.incidents import Incident, find_incident, load_areas, load_incidents
 from harness.incidents.incident import format_modes, format_origin
-from harness.interactions.servers import SERVERS
+from harness.interactions.mutants import load_mutants
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.report.screen import Line, Role
@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(IncidentsArguments, words)
     for name in arguments.names:
-        if name not in load_incidents() and name in SERVERS.load_mutants():
+        if name not in load_incidents() and name in load_mutants():
             raise UsageFault(
                 f"{name!r} is a mutant, not an incident: `harness mutants --list {name}` describes it"
             )

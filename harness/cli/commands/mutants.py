@@ -9,13 +9,15 @@ import fnmatch
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, json_option
 from harness.cli.options import Page, argument, flag
 from harness.cli.output import page, say, write_json
-from harness.interactions.servers import SERVERS
+from harness.interactions.mutants import load_mutants
+from harness.interactions.servers import SERVERS, embedded_settings
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count, list_some
 from harness.report.screen import Line, align, format_seconds
@@ -49,7 +51,7 @@ OPTIONS = MutantsArguments
 def run(words: Sequence[str]) -> int:
     """Run the command. Exit code 0 if some check fails on each mutant."""
     arguments = read_options(MutantsArguments, words)
-    mutants = SERVERS.load_mutants()
+    mutants = load_mutants()
     chosen = _choose(arguments.globs)
     if arguments.list:
         if arguments.json:
@@ -63,7 +65,7 @@ def run(words: Sequence[str]) -> int:
     rows, added = dict[str, "Killers"](), SERVERS.load_extensions()
     begun = time.monotonic()
     for name in chosen:
-        rows[name] = find_killers(SERVERS, name)
+        rows[name] = find_killers(SERVERS, partial(mutants[name].build, embedded_settings()))
         if len(rows) == 3 and len(chosen) > 20:
             left = format_seconds((time.monotonic() - begun) / 3 * (len(chosen) - 3))
             say(
@@ -89,7 +91,7 @@ def run(words: Sequence[str]) -> int:
 
 def _choose(globs: Sequence[str]) -> list[str]:
     """The mutants that match, all without a pattern. Raises UsageFault if one matches nothing."""
-    mutants = SERVERS.load_mutants()
+    mutants = load_mutants()
     hits: dict[str, None] = {}
     for glob in globs or ("*",):
         found = fnmatch.filter(mutants, glob)

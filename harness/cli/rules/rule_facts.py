@@ -20,7 +20,7 @@ from harness.checks.gateway.findings import cures_of
 from harness.cli.rules import load_every_check
 from harness.engine.search.failure import RULES as SEARCH_RULES
 from harness.engine.search.failure import SEARCHED
-from harness.interactions.servers import SERVERS
+from harness.interactions.mutants import load_mutants
 from harness.kit.check import Check
 from harness.outcome import Rule, Subject
 from harness.outcome.words import format_count
@@ -73,7 +73,7 @@ def find_source(check: Check) -> str:
         lines, number = inspect.getsourcelines(function)
         blocks.append((f"{function.__module__}:{number}", "".join(lines).rstrip()))
     if found := re.search(r"^  mutant: (\S+)", blocks[0][1] if blocks else "", re.MULTILINE):
-        mutant = SERVERS.load_mutants()[found[1]]
+        mutant = load_mutants()[found[1]]
         blocks.append((f"mutant {mutant.id}", f"{mutant.summary} (harness serve --mutant {mutant.id})"))
     return "\n".join(f"\n  # {place}\n{indent(text, '  ')}" for place, text in blocks)
 

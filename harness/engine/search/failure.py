@@ -15,8 +15,7 @@ from msgspec import structs
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
-from harness.kit.api import ServerApi
-from harness.kit.search import History, TrailEntry
+from harness.kit.search import History, SearchModel, TrailEntry
 from harness.outcome import Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source
 from harness.wire import Exchange
 from harness.wire.message import BUSY
@@ -53,18 +52,18 @@ SEARCHED = Rule(
 _OWN = {rule.id: rule for rule in RULES}
 
 
-def list_rules(api: ServerApi) -> dict[str, Rule]:
+def list_rules(model: SearchModel) -> dict[str, Rule]:
     """Every rule that a finding of a search may break, by id."""
-    return {**api.load_rules(), **api.load_search().rules, **_OWN}
+    return {**model.rules, **_OWN}
 
 
 RANK: Mapping[Level, int] = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
 """Levels by how binding they are."""
 
 
-def rule_of(rule_id: str, api: ServerApi) -> Rule:
+def rule_of(rule_id: str, model: SearchModel) -> Rule:
     """The rule of a finding."""
-    return _OWN.get(rule_id) or api.load_search().rules.get(rule_id) or api.load_rules()[rule_id]
+    return _OWN.get(rule_id) or model.rules[rule_id]
 
 
 # What identifies a defect in a search: its code, the call whose answer shows it, and where in the answer.
@@ -182,13 +181,13 @@ class Failure:
         """Whether it is a hang that was waited for only once: the target may only have been slow."""
         return self.rule == ANSWERED and not self.replays.played and any(one.hung for one in self.trail)
 
-    def decide(self, policy: Policy, api: ServerApi) -> Result:
+    def decide(self, policy: Policy, model: SearchModel) -> Result:
         """The result for the run; a failure that never happened again is no more than a warning."""
         finding = structs.replace(self.finding, weight=self.seen + len(self.consequences))
         if (self.replays.lost or self.is_suspicion) and finding.severity is Severity.BROKEN:
             finding = structs.replace(finding, severity=Severity.NON_STRICT)
         return decide(
-            rule_of(self.rule, api),
+            rule_of(self.rule, model),
             Observation.of([finding]),
             policy,
             result_id=mark_strict(self.finding, self.rule),
@@ -275,13 +274,13 @@ class EngineRun:
 # Folds failures under the failure that made them unavoidable, so that one defect is reported once.
 
 
-def fold(run: EngineRun, earlier: Sequence[Failure], api: ServerApi) -> EngineRun:
+def fold(run: EngineRun, earlier: Sequence[Failure], model: SearchModel) -> EngineRun:
     """The run with its consequences under their causes; a note names an earlier engine that found the cause."""
     roots: list[Failure] = []
     folded: list[tuple[Failure, Failure]] = []
     notes: list[str] = []
     for failure in run.failures:
-        cause = _find_cause(failure, (*run.failures, *earlier), api)
+        cause = _find_cause(failure, (*run.failures, *earlier), model)
         if cause is None:
             roots.append(failure)
         elif cause in run.failures:
@@ -299,20 +298,20 @@ def fold(run: EngineRun, earlier: Sequence[Failure], api: ServerApi) -> EngineRu
     )
 
 
-def _find_cause(failure: Failure, others: Sequence[Failure], api: ServerApi) -> Failure | None:
+def _find_cause(failure: Failure, others: Sequence[Failure], model: SearchModel) -> Failure | None:
     """The failure that this one follows from, itself no consequence; None if there is none."""
     rest = [other for other in others if other is not failure]
     # Two that follow from each other are two failures.
-    causes = (one for one in rest if _follows(failure, one, api) and not _follows(one, failure, api))
+    causes = (one for one in rest if _follows(failure, one, model) and not _follows(one, failure, model))
     direct = next(causes, None)
-    return None if direct is None else _find_cause(direct, rest, api) or direct
+    return None if direct is None else _find_cause(direct, rest, model) or direct
 
 
-def _follows(failure: Failure, cause: Failure, api: ServerApi) -> bool:
+def _follows(failure: Failure, cause: Failure, model: SearchModel) -> bool:
     named = failure.finding.cause == cause.finding.stable_code and cause.defect.call == failure.defect.call
-    rests = cause.rule in api.load_search().rests_on.get(failure.rule, ())
+    rests = cause.rule in model.rests_on.get(failure.rule, ())
     if not (named or rests):
         return False
     if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:
         return False  # it is not as bad
-    return RANK[rule_of(cause.rule, api).level] >= RANK[rule_of(failure.rule, api).level]
+    return RANK[rule_of(cause.rule, model).level] >= RANK[rule_of(failure.rule, model).level]

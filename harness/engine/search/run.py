@@ -48,6 +48,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
+from harness.kit.search import SearchModel
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 from harness.written_files import make_folder, write_file
@@ -187,7 +188,10 @@ class FuzzOptions:
 
 
 def fuzz(
-    resolved: ResolvedTarget, options: FuzzOptions, notify: Callable[[Progressed], object] = lambda _: None
+    resolved: ResolvedTarget,
+    model: SearchModel,
+    options: FuzzOptions,
+    notify: Callable[[Progressed], object] = lambda _: None,
 ) -> Generator[RunEvent, None, None]:
     """Run the engines; `notify` hears how far they are. Raises TargetFault if the target cannot be probed.
 
@@ -199,11 +203,11 @@ def fuzz(
     yield Planned(0, len(options.engines))
     results: list[Result] = []
     timer = Timer(options.budget.seconds)
-    with closing(_runs(resolved, options, notify, timer)) as runs:
+    with closing(_runs(resolved, model, options, notify, timer)) as runs:
         for happened in runs:
             events: list[RunEvent] = [happened] if isinstance(happened, ExerciseStarted) else [happened.phase()]
             if isinstance(happened, EngineRun):
-                found = [failure.decide(policy, resolved.api) for failure in happened.failures]
+                found = [failure.decide(policy, model) for failure in happened.failures]
                 found.insert(0, happened.decide(policy))
                 results += found
                 events += map(CheckFinished, found)
@@ -225,10 +229,14 @@ def fuzz(
 
 
 def _runs(
-    resolved: ResolvedTarget, options: FuzzOptions, notify: Callable[[Progressed], object], timer: Timer
+    resolved: ResolvedTarget,
+    model: SearchModel,
+    options: FuzzOptions,
+    notify: Callable[[Progressed], object],
+    timer: Timer,
 ) -> Generator[ExerciseStarted | EngineRun, None, None]:
     """Each engine that begins, and what it did. After an interrupt the timer is stopped, and no other begins."""
-    with _place(resolved, options, timer) as place:
+    with _place(resolved, model, options, timer) as place:
         earlier: list[Failure] = []
         store = Store(options.store, resolved) if options.store is not None else None
         shares, proves = dict(_SHARES), False
@@ -253,7 +261,7 @@ def _runs(
             proves |= not (done.vacuous or done.late)
             if store is not None:
                 done = store.keep_all(done)
-            folded = fold(done, earlier, resolved.api)
+            folded = fold(done, earlier, model)
             earlier += done.failures
             yield folded
 
@@ -294,18 +302,21 @@ def _run_engine(
 
 
 @contextmanager
-def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iterator[SearchTarget]:
+def _place(
+    resolved: ResolvedTarget, model: SearchModel, options: FuzzOptions, timer: Timer
+) -> Iterator[SearchTarget]:
     driver = resolved.connect()
     try:
-        able = _probe(driver, resolved, options, timer)
+        able = _probe(driver, resolved, model.needed, options, timer)
         denied = frozenset(item.name for item in options.stated if not item.present)
         patience = None  # in this process nothing hangs
         if not resolved.throwaway:
             # A limited time has room for five hangs.
             floor = FLOOR if options.budget.seconds is None else max(0.5, min(FLOOR, options.budget.seconds / 5))
-            patience = Patience(resolved.api.load_search().name_call, able.target.wait, floor)
+            patience = Patience(model.name_call, able.target.wait, floor)
         yield SearchTarget(
             able,
+            model,
             able.target.capabilities,
             options.level,
             denied,
@@ -317,10 +328,11 @@ def _place(resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> Iter
         driver.close()
 
 
-def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer: Timer) -> ResolvedTarget:
+def _probe(
+    driver: Driver, resolved: ResolvedTarget, needed: frozenset[str], options: FuzzOptions, timer: Timer
+) -> ResolvedTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
-        needed = resolved.api.load_search().needed
         found = Prober(resolved.api, bounded, resolved.target, options.stated, needed).run()
     except TimeUp:
         raise TargetFault(
@@ -330,10 +342,10 @@ def _probe(driver: Driver, resolved: ResolvedTarget, options: FuzzOptions, timer
     return resolved.able(found.capabilities, found.says)
 
 
-def replay(target: ResolvedTarget, history: Sequence[dict[str, object]]) -> list[str]:
+def replay(target: ResolvedTarget, model: SearchModel, history: Sequence[dict[str, object]]) -> list[str]:
     """Play a stored history on a target and return the keys of its failures: for regression tests."""
-    place = SearchTarget(target, frozenset(target.api.load_capabilities()))
-    found = play(place, [place.model.read_step(step) for step in history], HISTORY)
+    place = SearchTarget(target, model, frozenset(target.api.load_capabilities()))
+    found = play(place, [model.read_step(step) for step in history], HISTORY)
     mask = target.make_mask()
     return [mask.text(failure.key) for failure in found]
 

@@ -58,16 +58,16 @@ class AnswerJudge:
     The 404 of a call that never had another response may be theirs, too: the call is not offered.
     """
 
-    def __init__(self, api: ServerApi, answered: set[str]) -> None:
+    def __init__(self, api: ServerApi, model: SearchModel, answered: set[str]) -> None:
         self._api = api
+        self._model = model
         self._answered = answered
 
     def judge(self, exchange: Exchange, key: str) -> Iterator[SeenDefect]:
         """The defects that one response shows. One handler writes all errors, so these have no call."""
-        model = self._api.load_search()
         errors = exchange.status is not None and exchange.status >= 400
-        call = model.name_call(exchange.request)
-        for finding in judge_exchange(exchange, key, model, self.is_own(exchange)):
+        call = self._model.name_call(exchange.request)
+        for finding in judge_exchange(exchange, key, self._model, self.is_own(exchange)):
             shared = errors and finding.rule not in (ANSWERED, NO_CRASH)
             yield SeenDefect(finding, "" if shared else call)
 
@@ -202,6 +202,7 @@ class SearchTarget:
     """
 
     resolved: ResolvedTarget
+    model: SearchModel
     able: frozenset[str]
     level: Level = Level.MAY
     denied: frozenset[str] = frozenset()
@@ -220,14 +221,9 @@ class SearchTarget:
         return self.resolved.target
 
     @property
-    def model(self) -> SearchModel:
-        """The search model of the API."""
-        return self.resolved.api.load_search()
-
-    @property
     def judge(self) -> AnswerJudge:
         """The judge of single responses."""
-        return AnswerJudge(self.resolved.api, self.answered)
+        return AnswerJudge(self.resolved.api, self.model, self.answered)
 
     def within(self, timer: Timer) -> SearchTarget:
         """The same place for one engine, bounded by `timer`."""
@@ -285,7 +281,7 @@ class SearchTarget:
         """Whether a defect counts: its rule has the requested level, or a higher one, and is not excluded."""
         if {defect.rule, defect.finding.stable_code} & self.excluded:
             return False
-        return RANK[rule_of(defect.rule, self.resolved.api).level] >= RANK[self.level]
+        return RANK[rule_of(defect.rule, self.model).level] >= RANK[self.level]
 
 
 def play(place: SearchTarget, history: Sequence[Step], engine: str) -> list[Failure]:

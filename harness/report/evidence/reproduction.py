@@ -66,7 +66,9 @@ def pytest_module(result: Result, target: TargetInfo, api: Api) -> str:
     if not history:
         return ""
     name = re.sub(r"\W", "_", result.rule.id)
-    module, _, value = api.server_origin.rpartition(".")
+    (module, _, value), (search_module, _, load_search) = (
+        origin.rpartition(".") for origin in (api.server_origin, api.search_origin)
+    )
     steps = "\n".join(f"    {step.record()!r}," for step in history)
     promise = f"No request breaks {result.rule.id}: {' > '.join(map(str, history))}."
     return f'''{write_docstring(f"{result.rule.statement} Found by `harness fuzz`.")}
@@ -75,6 +77,7 @@ import os
 
 from harness.engine.search.run import replay
 from harness.engine.targets import TargetOptions, resolve_target
+from {search_module} import {load_search}
 from {module} import {value}
 
 HISTORY = [
@@ -86,7 +89,7 @@ def test_{name}():
     {write_docstring(promise)}
     options = TargetOptions(api_version={target.version!r}, api_key=os.environ.get("{api.key_variable}", ""))
     target = resolve_target({value}, os.environ.get("HARNESS_TARGET", {(target.url or target.name)!r}), options)
-    assert {_build_key(result)!r} not in replay(target, HISTORY)
+    assert {_build_key(result)!r} not in replay(target, {load_search}(), HISTORY)
 '''
 
 

@@ -6,20 +6,23 @@ from harness.checks.capabilities import CAPABILITIES
 from harness.emulator.mutants import MUTANTS
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.strategies.operations import KINDS, ClientCommand
 
 
 def reference() -> SearchTarget:
     """The unchanged emulator."""
-    return SearchTarget(embed_emulator(SERVERS, TargetOptions()), frozenset(CAPABILITIES))
+    return SearchTarget(embed_emulator(SERVERS, TargetOptions()), load_search(), frozenset(CAPABILITIES))
 
 
 def mutant(name: str) -> SearchTarget:
     """The emulator with one mutant applied."""
     build = MUTANTS[name].build
     return SearchTarget(
-        embed_emulator(SERVERS, TargetOptions(), lambda: build(embedded_settings())), frozenset(CAPABILITIES)
+        embed_emulator(SERVERS, TargetOptions(), lambda: build(embedded_settings())),
+        load_search(),
+        frozenset(CAPABILITIES),
     )
 
 

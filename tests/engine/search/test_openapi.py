@@ -19,6 +19,7 @@ from harness.engine.search.failure import EngineRun
 from harness.engine.search.openapi import document, find_families, read_links, select_paths
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.strategies.document import build_document
 from harness.wire import Headers, Request, Response
@@ -30,7 +31,7 @@ OPENAPI = resources.folder("schemas") / CURRENT / "openapi.json"
 SMALL = Budget(histories=1, steps=1, laws=1, schema=12, coverage=False)
 FEW = replace(SMALL, schema=4)
 """Enough for what is broken in most answers."""
-DOCUMENT = SERVERS.load_search().document
+DOCUMENT = load_search().document
 assert DOCUMENT is not None
 FAMILIES = {family.collection: family for family in DOCUMENT.families}
 
@@ -100,7 +101,8 @@ def test_what_brings_a_document_in_is_searched(operation: str, monkeypatch: pyte
             return Response.whole(500, Headers([("content-type", "application/json")]), b'{"error":{}}')
 
     resolved = embed_emulator(SERVERS, TargetOptions(), lambda: Crashing(embedded_settings()))
-    done = searched(SearchTarget(resolved, frozenset(CAPABILITIES)), monkeypatch, "fileSearchStores")
+    place = SearchTarget(resolved, load_search(), frozenset(CAPABILITIES))
+    done = searched(place, monkeypatch, "fileSearchStores")
     found = {failure.rule: failure for failure in done.failures}
     assert found["fuzz.no-5xx"].trail[-1].request.segments[-1].endswith(f":{operation}")
 

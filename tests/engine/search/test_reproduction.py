@@ -19,6 +19,7 @@ from harness.engine.events import TargetInfo
 from harness.engine.search.failure import Failure
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
@@ -55,7 +56,7 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
     assert isinstance(driver, ServiceDriver)
     with ServerThread(driver.service, clock=driver.clock) as server:
         target = info(server.url)
-        paths = write_all(failure.decide(Policy(), SERVERS), target, shown(target), tmp_path)
+        paths = write_all(failure.decide(Policy(), load_search()), target, shown(target), tmp_path)
         script = next(path for path in paths if path.suffix == ".sh")
         done = subprocess.run(
             ["sh", str(script)],
@@ -70,20 +71,20 @@ def test_the_script_shows_the_failure(failure: Failure, tmp_path: Path) -> None:
 
 def test_nothing_holds_the_key(failure: Failure, tmp_path: Path) -> None:
     """The script, the test and the cassette do not contain the API key."""
-    for path in write_all(failure.decide(Policy(), SERVERS), info(), shown(info()), tmp_path):
+    for path in write_all(failure.decide(Policy(), load_search()), info(), shown(info()), tmp_path):
         assert PRIMARY_KEY not in path.read_text(), path
 
 
 def test_no_cassette_pretends_to_show_a_hang(failure: Failure) -> None:
     """A trail whose last request got no response is not written as a cassette, which could not contain it."""
     unanswered = structs.replace(failure.trail[-1], status=None)
-    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), SERVERS)
+    hung = replace(failure, trail=(*failure.trail[:-1], unanswered)).decide(Policy(), load_search())
     assert "the last request got none" in why_no_cassette(hung)
-    assert why_no_cassette(failure.decide(Policy(), SERVERS)) == ""
+    assert why_no_cassette(failure.decide(Policy(), load_search())) == ""
 
 
 def test_the_cassette_holds_the_trail(failure: Failure, tmp_path: Path) -> None:
-    paths = write_all(failure.decide(Policy(), SERVERS), info(), shown(info()), tmp_path)
+    paths = write_all(failure.decide(Policy(), load_search()), info(), shown(info()), tmp_path)
     cassette = load(next(path for path in paths if path.suffix == ".yaml"))
     methods = [recording.request.method for recording in cassette.recordings]
     assert methods == [exchange.request.method for exchange in failure.trail]
@@ -98,11 +99,11 @@ def test_what_is_still_open_when_the_next_request_is_sent(between: str) -> None:
     with serving(service) as url:
         target = resolve_target(SERVERS, url, TargetOptions(api_key="any", timeout=1.0))
         (found,) = play(
-            SearchTarget(target, frozenset(CAPABILITIES)),
+            SearchTarget(target, load_search(), frozenset(CAPABILITIES)),
             history(f"create background; open 0 x2; delete; {between}finish"),
             "history",
         )
-        result = found.decide(Policy(), SERVERS)
+        result = found.decide(Policy(), load_search())
         assert (found.rule, found.is_suspicion) == ("fuzz.answered", True)
         assert CurlRuns(target, None).run(result) == SAME
         service.delete = lambda run: {}  # type: ignore[method-assign]
@@ -115,7 +116,7 @@ def test_what_is_still_open_when_the_next_request_is_sent(between: str) -> None:
 def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tmp_path: Path) -> None:
     """The generated module is a test that pytest collects, and the reference passes it."""
     path = tmp_path / "test_found.py"
-    path.write_text(pytest_module(failure.decide(Policy(), SERVERS), info(), SERVERS))
+    path.write_text(pytest_module(failure.decide(Policy(), load_search()), info(), SERVERS))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         capture_output=True,

@@ -15,7 +15,7 @@ from harness.engine.search.failure import EngineRun, Failure, fold
 from harness.engine.search.rounds import LAWS, search
 from harness.engine.search.search_target import play
 from harness.engine.search.shrink import minimal
-from harness.interactions.servers import SERVERS
+from harness.interactions.search import load_search
 from harness.outcome import Severity
 from tests.engine.search.places import history, mutant, reference
 
@@ -169,9 +169,9 @@ def find_both() -> tuple[Failure, Failure]:
 def test_a_consequence_goes_with_its_cause() -> None:
     """One failure is left, which names the other one, and weighs one more for it."""
     gone, stream = find_both()
-    (left,) = fold(run_of(stream, gone), [], SERVERS).failures
+    (left,) = fold(run_of(stream, gone), [], load_search()).failures
     assert (left.key, left.consequences) == (gone.key, (stream.key,))
-    result = left.decide(Policy(), SERVERS)
+    result = left.decide(Policy(), load_search())
     assert result.reproduction is not None
     assert result.reproduction.consequences == (stream.key,)
     assert result.weight == gone.seen + 1
@@ -181,7 +181,7 @@ def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     """A cause that is broken only in a strict reading leaves the failure where it is."""
     gone, stream = find_both()
     lenient = replace(gone.defect, finding=structs.replace(gone.finding, severity=Severity.NON_STRICT))
-    done = fold(run_of(replace(gone, defect=lenient), stream), [], SERVERS)
+    done = fold(run_of(replace(gone, defect=lenient), stream), [], load_search())
     assert stream in done.failures
 
 
@@ -190,5 +190,5 @@ def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
     named = structs.replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
     same = replace(gone, defect=replace(gone.defect, finding=named))
     elsewhere = replace(gone, defect=replace(same.defect, call="POST interactions"))
-    left = fold(run_of(gone, same, elsewhere), [], SERVERS).failures
+    left = fold(run_of(gone, same, elsewhere), [], load_search()).failures
     assert [failure.defect.call for failure in left] == ["GET interactions/{id}", "POST interactions"]

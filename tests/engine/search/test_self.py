@@ -14,13 +14,13 @@ from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import Intent
 from harness.emulator import Emulator
 from harness.engine.search.search_target import judge_exchange
-from harness.interactions.servers import SERVERS
+from harness.interactions.search import load_search
 from harness.strategies import create_requests, event_streams
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.pieces import COMPLETE, Chunk
 
-MODEL = SERVERS.load_search()
+MODEL = load_search()
 quick = settings(
     max_examples=60, database=None, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck)
 )

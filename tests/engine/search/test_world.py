@@ -17,6 +17,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.outcome import Exit
 from harness.strategies.client import UNKNOWN_ID
@@ -132,6 +133,7 @@ def test_what_a_check_accepts_is_accepted_here() -> None:
     """A 400 to an id of another form is worth a note in the checks of unknown ids, so it is no failure here."""
     place = SearchTarget(
         embed_emulator(SERVERS, TargetOptions(), lambda: _Formal(embedded_settings())),
+        load_search(),
         frozenset(CAPABILITIES),
     )
     assert play(place, history("poll unknown; replay unknown; cancel unknown; delete unknown"), "test") == []
@@ -155,7 +157,7 @@ class _Slow(Emulator):
 def test_a_stream_that_is_not_there_yet_is_no_failure(status: int) -> None:
     """On a remote target, a temporary 404, 408, 429 or 503 to a stream request is not a failure."""
     resolved = structs.replace(embed_emulator(SERVERS, TargetOptions(), lambda: _Slow(status)), throwaway=False)
-    place = SearchTarget(resolved, frozenset(CAPABILITIES))
+    place = SearchTarget(resolved, load_search(), frozenset(CAPABILITIES))
     assert play(place, history("create background; open x1; open x2; settle"), "test") == []
 
 
