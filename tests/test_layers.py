@@ -208,17 +208,19 @@ _CLIENTS = ("interactions.clients", "benches.client.bench", "incidents", "plugin
 _SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.probes")
 _RECORDS = ("benches.record", "transport.tap")
 _SERVES = ("transport.server", "inspector")
+_RUNS = ("cli.run_reports", "report.terminal_report")
+_MUTANTS = ("interactions.mutants", "emulator.mutants")
 
 NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
-    "check": (*_CLIENTS, *_RECORDS, *_SERVES, "engine.search"),
-    "fuzz": (*_CLIENTS, *_RECORDS, *_SERVES),
-    "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "emulator"),
-    "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, "emulator"),
-    "serve": (*_SERVERS, *_FUZZ, "checks.gateway"),
-    "torture": (*_SERVERS, *_FUZZ, *_RECORDS, "inspector", "plugin"),
-    "fixtures": (*_SERVERS, *_FUZZ, "cli", "suite", "report.page"),
-    "gateway": (*_CLIENTS, "engine.search"),
-    "record": (*_CLIENTS, "engine.search"),
+    "check": (*_CLIENTS, *_RECORDS, *_SERVES, *_FUZZ, *_MUTANTS, "resume"),
+    "fuzz": (*_CLIENTS, *_RECORDS, *_SERVES, *_MUTANTS, "resume"),
+    "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "benches.record.recorder", "transport.tap", "emulator", "resume"),
+    "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "emulator", "engine", "resume"),
+    "serve": (*_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "checks.gateway", "resume"),
+    "torture": (*_SERVERS, *_FUZZ, *_RECORDS, *_MUTANTS, "inspector", "plugin", "resume"),
+    "fixtures": (*_SERVERS, *_FUZZ, *_MUTANTS, "cli", "suite", "report.page"),
+    "gateway": (*_CLIENTS, *_RECORDS, *_FUZZ, *_MUTANTS, "resume"),
+    "record": (*_CLIENTS, *_FUZZ, *_MUTANTS, *_RUNS, "resume"),
 }
 """What a purpose has no use for, by the names in `tests/size.py`: the parts of the others."""
 

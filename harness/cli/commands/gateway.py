@@ -36,7 +36,8 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import Listeners, say, say_masked
+from harness.cli.output import say, say_masked
+from harness.cli.run_reports import Listeners
 from harness.cli.serving import DUMMY_KEY, command_environment
 from harness.cli.target_options import RequestOptions, resolve_named, wait_for
 from harness.engine.targets import EMULATOR, ResolvedTarget
@@ -166,7 +167,7 @@ def run(words: Sequence[str]) -> int:
     from harness.engine.traffic.governed_driver import GovernedDriver
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
-    from harness.transport.client.dial import Origin, is_listener
+    from harness.transport.client.origin import Origin, is_listener
 
     baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
     options = JudgingOptions(
