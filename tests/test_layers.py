@@ -206,6 +206,7 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
 _FUZZ = ("strategies.search_model", "engine.search")
 _CLIENTS = ("interactions.clients", "benches.client.bench", "incidents", "plugin")
 _SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.probes")
+_TRAFFIC = ("interactions.traffic", "checks.recordings", "contract.judge.history")
 _RECORDS = ("benches.record", "transport.tap")
 _SERVES = ("transport.server", "inspector")
 _RUNS = ("cli.run_reports", "report.terminal_report")
@@ -216,9 +217,9 @@ NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
     "fuzz": (*_CLIENTS, *_RECORDS, *_SERVES, *_MUTANTS, "resume"),
     "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "benches.record.recorder", "transport.tap", "emulator", "resume"),
     "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "emulator", "engine", "resume"),
-    "serve": (*_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "checks.gateway", "resume"),
-    "torture": (*_SERVERS, *_FUZZ, *_RECORDS, *_MUTANTS, "inspector", "plugin", "resume"),
-    "fixtures": (*_SERVERS, *_FUZZ, *_MUTANTS, "cli", "suite", "report.page"),
+    "serve": (*_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "checks.gateway", "engine.decide", "resume"),
+    "torture": (*_SERVERS, *_FUZZ, *_RECORDS, *_MUTANTS, *_TRAFFIC, "inspector", "plugin", "resume"),
+    "fixtures": (*_SERVERS, *_FUZZ, *_MUTANTS, *_TRAFFIC, "cli", "suite", "report"),
     "gateway": (*_CLIENTS, *_RECORDS, *_FUZZ, *_MUTANTS, "resume"),
     "record": (*_CLIENTS, *_FUZZ, *_MUTANTS, *_RUNS, "resume"),
 }

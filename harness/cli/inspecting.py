@@ -62,22 +62,22 @@ def new_inspector(
     """The inspector of a command; `target` is the kind of server of a saved cassette; None: none is saved."""
     from harness.cassette import Provenance
     from harness.inspector import Inspector
-    from harness.interactions import INTERACTIONS
+    from harness.interactions.traffic import TRAFFIC
     from harness.report.evidence.curl import Display, curl
     from harness.wire import Request
     from harness.wire.mask import Mask
 
     secrets = own_secrets()
-    fields = INTERACTIONS.load_protocol().secret_fields
+    fields = TRAFFIC.load_protocol().secret_fields
 
     def to_curl(request: Request, root: str) -> str:
         """The client's own key becomes the variable, in any case: it may be a real one."""
-        key = request.headers.get(INTERACTIONS.key_header)
-        mask = Mask({**secrets, INTERACTIONS.key_variable: key}, fields)
-        return curl(request, Display(INTERACTIONS, root, mask))
+        key = request.headers.get(TRAFFIC.key_header)
+        mask = Mask({**secrets, TRAFFIC.key_variable: key}, fields)
+        return curl(request, Display(TRAFFIC, root, mask))
 
     return Inspector(
-        INTERACTIONS,
+        TRAFFIC,
         contract,
         granted.guard,
         command=command,
@@ -89,7 +89,7 @@ def new_inspector(
             recorder="harness inspector",
             target=target(),
             recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
-            api=INTERACTIONS.name,
+            api=TRAFFIC.name,
             revision=contract.revision,
         ),
         facts=facts,

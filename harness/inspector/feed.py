@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterator
 from harness.faults.values import Cut
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
-from harness.kit.api import Api, ApiContract
+from harness.kit.api import ApiContract, TrafficApi
 from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
 # Judges what has passed by the contract, so that a finding stands beside the event that breaks it.
-# Knows the judges of an `Api`. Runs when a page asks for news, never while an answer is served. What a fault
+# Knows the judges of a `TrafficApi`. Runs when a page asks for news, never while an answer is served. What a fault
 # plan did to a response is no defect: of such a response, only what came before a cut is compared. A
 # refusal may be what the client deserved, and only the client knows what it meant, so the history skips
 # refusals.
@@ -30,7 +30,7 @@ from harness.wire.mask import Mask
 class TrafficJudge:
     """Judges the exchanges that pass. `sees_all`: no request reaches the target any other way."""
 
-    def __init__(self, api: Api, contract: ApiContract, traffic: SeenTraffic, *, sees_all: bool) -> None:
+    def __init__(self, api: TrafficApi, contract: ApiContract, traffic: SeenTraffic, *, sees_all: bool) -> None:
         self._api = api
         self._contract = contract
         self._traffic = traffic

@@ -26,7 +26,7 @@ from harness.inspector.evidence import Evidence
 from harness.inspector.feed import Feed, News, TrafficJudge
 from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
-from harness.kit.api import Api, ApiContract
+from harness.kit.api import ApiContract, TrafficApi
 from harness.look import read_script, read_sheet
 from harness.outcome import Finding, UsageFault
 from harness.transport import WallClock
@@ -88,7 +88,7 @@ class Inspector:
 
     def __init__(
         self,
-        api: Api,
+        api: TrafficApi,
         contract: ApiContract,
         guard: PageGuard,
         *,

@@ -1,7 +1,8 @@
 """`INTERACTIONS`: the value that describes this API to everything that reads or shows its traffic.
 
-Layer 4. `servers.SERVERS` has what judging a server takes, too, and `clients.CLIENTS` what judging a client takes,
-so that no purpose loads the parts of another. Importing it costs nothing: each function imports what it needs.
+Layer 4. `traffic.TRAFFIC` has what judging recordings takes, too, `servers.SERVERS` what judging a server takes,
+and `clients.CLIENTS` what judging a client takes, so that no purpose loads the parts of another. Importing it
+costs nothing: each function imports what it needs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from harness.wire import Exchange, StreamProtocol
 
 if TYPE_CHECKING:
     from harness.contract import Contract
-    from harness.contract.judge.history.history_judge import HistoryJudge
     from harness.outcome import Rule
 
 
@@ -50,12 +50,6 @@ def _load_areas() -> Mapping[str, str]:
 
 def _load_extension_names() -> tuple[str, ...]:
     return tuple(one.name for one in load_named_extensions())
-
-
-def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
-    from harness.contract.judge.history.history_judge import HistoryJudge
-
-    return HistoryJudge(contract, sole_client=sole_client)
 
 
 def _read_new_id(exchange: Exchange) -> str:
@@ -97,8 +91,6 @@ INTERACTIONS = Api(
     load_rules=_load_rules,
     load_areas=_load_areas,
     load_extensions=_load_extension_names,
-    new_file_judge=LateCall("harness.checks.recordings", "FileJudge"),
-    new_history_judge=_new_history_judge,
     read_new_id=_read_new_id,
     read_order=LateCall("harness.contract.runs", "summarise_create"),
     read_subject=LateCall("harness.contract.runs", "named_interaction"),

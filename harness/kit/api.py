@@ -362,10 +362,6 @@ class Api(Struct, frozen=True, kw_only=True):
     """What an area of rules is called in headings, by the part of their ids before the first dot."""
     load_extensions: Callable[[], Collection[str]] = tuple
     """The names of what users added, each of which begins the ids of its rules."""
-    new_file_judge: Callable[[str, Verification, Any], JudgesFile]
-    """The judge of a file with this name, by a contract."""
-    new_history_judge: Callable[[Any, bool], JudgesHistory]
-    """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
     read_new_id: Callable[[Exchange], str]
     """The id that a create was answered with, which no other create may be given; "" for anything else."""
     read_order: Callable[[Request], RunOrder | None]
@@ -408,7 +404,16 @@ class Api(Struct, frozen=True, kw_only=True):
         return known
 
 
-class ServerApi(Api, frozen=True, kw_only=True):
+class TrafficApi(Api, frozen=True, kw_only=True):
+    """An API with all that judging the traffic of others takes, recorded or as it passes."""
+
+    new_file_judge: Callable[[str, Verification, Any], JudgesFile]
+    """The judge of a file with this name, by a contract."""
+    new_history_judge: Callable[[Any, bool], JudgesHistory]
+    """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
+
+
+class ServerApi(TrafficApi, frozen=True, kw_only=True):
     """An API with all that judging a server takes: requests, checks, capabilities, a reference service."""
 
     default_version: str

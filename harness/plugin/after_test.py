@@ -147,8 +147,7 @@ def hide_keys(report: pytest.TestReport) -> None:
         report.longrepr = shown
     report.sections = [(title, hide(text)) for title, text in report.sections]
     report.user_properties = [
-        (name, hide(value) if isinstance(value, str) and name != COUNTED else value)
-        for name, value in report.user_properties
+        (name, hide(value) if isinstance(value, str) else value) for name, value in report.user_properties
     ]
 
 
@@ -187,9 +186,6 @@ def group_failures(reports: Sequence[Any]) -> Iterator[str]:
                 yield f"  {format_count(len(cases), 'case')}, such as {cases[0]}: {reasons[cases[0]]}"
 
 
-COUNTED = "interactions_counted"
-"""The property of a test item of the suite: what is counted of its result, as JSON."""
-
 TITLES = {
     "interactions_cassette": "interactions cassettes",
     "interactions_remark": "interactions warnings",
@@ -199,20 +195,8 @@ TITLES = {
 
 def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
     """(title, lines) for each kind of remark found in the reports."""
-    reports = list(reports)
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
     for name, title in TITLES.items():
         remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
         if remarks:
             yield title, write_harmless("\n".join(remarks))
-    if counted := {str(value) for found, value in properties if found == COUNTED}:
-        import msgspec
-
-        from harness.report.accounting import CountedResult, account_for, conclude_counted
-
-        seconds = sum(getattr(report, "duration", 0.0) for report in reports)
-        found = (msgspec.json.decode(item, type=CountedResult) for item in counted)
-        results = sorted(found, key=lambda one: one.id)
-        accounting = account_for(results, "check")
-        lines = (accounting.write_totals(seconds), accounting.write_reasons())
-        yield "interactions checks", "\n".join([*filter(None, lines), str(conclude_counted(results, accounting))])

@@ -1,4 +1,4 @@
-"""Reads the options of `harness.suite`: the checks to run, the known failures, and the target.
+"""The plugin of `harness.suite`: reads the checks to run, the known failures and the target, writes the verdict.
 
 Layer 8. A plugin of pytest, which the one of the package loads if a URL is given. A wrong option is refused before
 anything is collected: errors in a collection by a worker of pytest-xdist would look like failed tests.
@@ -7,10 +7,11 @@ anything is collected: errors in a collection by a worker of pytest-xdist would 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from harness.contract import CURRENT
@@ -23,6 +24,7 @@ from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import write_harmless
+from harness.report.accounting import CountedResult, account_for, conclude_counted
 
 
 class SuiteOptions(NamedTuple):
@@ -35,6 +37,9 @@ class SuiteOptions(NamedTuple):
 
 OPTIONS: pytest.StashKey[SuiteOptions] = pytest.StashKey()
 
+COUNTED = "interactions_counted"
+"""The property of a test item: what is counted of its result, as JSON, since workers of pytest-xdist report it."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read each option once. Raises UsageError, for which pytest exits with 4."""
@@ -42,6 +47,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[OPTIONS] = _read_options(config.getoption)
     except UsageFault as fault:
         raise pytest.UsageError(write_harmless(str(fault))) from None
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Write the totals and the verdict of the checks, after all other sections."""
+    yield
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    properties = (pair for report in reports for pair in getattr(report, "user_properties", ()))
+    counted = {str(value) for name, value in properties if name == COUNTED}
+    if not counted:
+        return
+    results = sorted((msgspec.json.decode(one, type=CountedResult) for one in counted), key=lambda one: one.id)
+    accounting = account_for(results, "check")
+    totals = accounting.write_totals(sum(getattr(report, "duration", 0.0) for report in reports))
+    lines = (totals, accounting.write_reasons(), str(conclude_counted(results, accounting)))
+    terminalreporter.section("interactions checks")
+    terminalreporter.write_line("\n".join(filter(None, lines)))
 
 
 def _read_options(option: Callable[[str], Any]) -> SuiteOptions:

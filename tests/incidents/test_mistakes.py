@@ -10,11 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
-from harness.benches.client.case_workers import limit_requests
 from harness.benches.client.cases import StreamSource, cases_of_incidents
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.case_results import CaseVerdict, judge_case
+from harness.benches.client.judgement.case_verdict import CaseVerdict, judge_case
 from harness.incidents import load_incidents
 from harness.interactions.clients import CLIENTS
 from harness.transport import transport
@@ -40,7 +39,7 @@ def play(name: str, mode: str, client: Client, timeout: float | None = 60.0) -> 
     endless: list[bool] = []
 
     def serve(request: Request) -> Response:
-        if len(attempt.received) >= limit_requests(case):
+        if len(attempt.received) >= case.most_requests:
             raise TooMany
         return attempt.service(request)
 

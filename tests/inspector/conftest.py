@@ -16,7 +16,7 @@ from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.inspector import Actions, Inspector
 from harness.inspector.inspector import ROOT, describe_sessions
-from harness.interactions import INTERACTIONS
+from harness.interactions.traffic import TRAFFIC
 from harness.transport import ServiceDriver
 from harness.wire import Body, Chunk, Exchange, Headers, Pause, Request
 
@@ -58,7 +58,7 @@ class Bench:
         self.faulty = Faulty(self.emulator, PROTOCOL, control=self.emulator)
         guard = PageGuard(PROTOCOL, token=token)
         self.inspector = Inspector(
-            INTERACTIONS,
+            TRAFFIC,
             load(CURRENT),
             guard,
             command="serve",

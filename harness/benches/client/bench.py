@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from harness.benches.client.case_workers import CaseQueue, CaseServer, CaseWorkers, PlayedCase, play_case
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import Client
-from harness.benches.client.judgement.case_results import CaseResults, judge_case
+from harness.benches.client.judgement.case_results import CaseResults
+from harness.benches.client.judgement.case_verdict import judge_case
 from harness.engine import events
 from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.results import Result

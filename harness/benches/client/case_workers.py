@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from harness.benches.client.cases import Case, StreamSource
+from harness.benches.client.cases import MOST_REQUESTS, Case, StreamSource
 from harness.benches.client.client_commands import Client, ClientResult, Task
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.server.page_guard import PageGuard, Pages
@@ -21,16 +21,7 @@ from harness.kit.api import ClientApi
 from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response
 
-MOST_REQUESTS = 60
-"""Limit on requests for one case, after which its client is stopped: a sensible client needs three."""
-
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
-
-
-def limit_requests(case: Case) -> int:
-    """How many requests a client may send for a case."""
-    # a client with nothing to reach may try longer, so that it can end by itself
-    return MOST_REQUESTS * (10 if case.hopeless else 1)
 
 
 class CaseServer:
@@ -61,7 +52,7 @@ class CaseServer:
         self._server.stop()
 
     def begin(self, case: Case, stop: Callable[[], None]) -> tuple[ClientAttempt, str]:
-        """Start a case; return its attempt and its base URL. `stop` is called after `limit_requests`."""
+        """Start a case; return its attempt and its base URL. `stop` is called after `Case.most_requests`."""
         self._clock.speed = case.speed
         scripted = self._api.load_client_model().service
         service = scripted.new(contract=case.contract, clock=self._clock, seed=0)
@@ -69,7 +60,7 @@ class CaseServer:
         with self._lock:
             self._number += 1
             self._count = 0
-            self._most = limit_requests(case)
+            self._most = case.most_requests
             self._drop = drop
             self._stop = stop
             return drop, f"{self._server.url}/case{self._number}"

@@ -27,6 +27,18 @@ _UNMARKED = frozenset({"text", "times"})
 """Keys of a script that all cases of a run share, so that no case is named by them."""
 
 
+MOST_REQUESTS = 60
+"""Maximum requests of a client in one case; one that resumes sensibly needs three."""
+
+OUTAGES = (
+    "before-headers,rst,times:4",
+    "event:5,rst/before-headers,fin,times:4",
+    "event:5,end/event:0,end,times:4",
+    "event:5,rst/status:503,times:4",
+)
+"""The plans of `cuts="outage"`: the service is away for several connections, at once or in the middle."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """The task of a client, and the faults that it meets: `plan` is in the grammar of docs/faults.md.
@@ -57,6 +69,12 @@ class Case:
     hopeless: bool = False
     incident: str = ""
     speed: float = 1.0
+
+    @property
+    def most_requests(self) -> int:
+        """The number of requests after which its client is stopped."""
+        # a client with nothing to reach may try longer, so that it can end by itself
+        return MOST_REQUESTS * (10 if self.hopeless else 1)
 
     @property
     def answer(self) -> Mapping[str, Any]:

@@ -75,16 +75,16 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     from harness.benches.record.verify import judge_recordings
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
-    from harness.interactions import INTERACTIONS
+    from harness.interactions.traffic import TRAFFIC
     from harness.report.commands.verify import VerifyPresentation
 
-    baseline = baseline_of(arguments, INTERACTIONS.load_rules())
+    baseline = baseline_of(arguments, TRAFFIC.load_rules())
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyPresentation(), baseline)
     try:
         finished = listeners.follow(
-            judge_recordings(paths, policy, recordings, contract_of(arguments.revision), INTERACTIONS)
+            judge_recordings(paths, policy, recordings, contract_of(arguments.revision), TRAFFIC)
         )
     except OSError as wrong:
         if wrong.filename is None:  # what was being written

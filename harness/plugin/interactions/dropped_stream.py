@@ -25,20 +25,9 @@ from harness.plugin.virtual_time import Sleeps
 from harness.wire import Decoder
 from harness.wire.sse import events_in
 
-MOST_REQUESTS = 60
-"""Maximum requests for one dropped stream; a client that resumes sensibly needs three."""
-
 _PLAIN = Case(plan="pass", mode=CLIENTS.load_client_model().usual_mode)
 NAME = "interactions_dropped_stream"
 """The fixture, and the marker that configures it."""
-
-OUTAGES = (
-    "before-headers,rst,times:4",
-    "event:5,rst/before-headers,fin,times:4",
-    "event:5,end/event:0,end,times:4",
-    "event:5,rst/status:503,times:4",
-)
-"""The plans of `cuts="outage"`: the service is away for several connections, at once or in the middle."""
 
 
 class MarkerOptions(TypedDict, total=False):
@@ -87,7 +76,7 @@ def cases_of(
             f"cuts={cuts!r} is not one of {', '.join(known)}, nor a list of fault plans"
             f"{did_you_mean(cuts, known, otherwise='.')}"
         )
-    plans = OUTAGES if cuts == "outage" else cuts
+    plans = cases.OUTAGES if cuts == "outage" else cuts
     base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
     return cases.cases_of(CLIENTS, base, cuts=plans, first=first, endings=endings, event_ids=event_ids, seed=seed)
 
@@ -122,7 +111,7 @@ class DroppedStream(CheckedResult):
         self._judged = False
         self._asserted = self._compared = False
         self._passed_over = 0
-        emulator.limit_requests(MOST_REQUESTS)
+        emulator.limit_requests(cases.MOST_REQUESTS)
         if self._cases:
             self._source = StreamSource(CLIENTS, emulator.emulator, self._cases[0])
         if not self._loop:

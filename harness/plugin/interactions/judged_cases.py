@@ -13,8 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.benches.client.case_workers import limit_requests
-from harness.benches.client.cases import Case, StreamSource, cases_of, cases_of_set
+from harness.benches.client.cases import OUTAGES, Case, StreamSource, cases_of, cases_of_set
 from harness.benches.client.client_commands import ClientResult, pick_result
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
@@ -25,7 +24,6 @@ from harness.faults import kinds as fault_kinds
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
-from harness.plugin.interactions.dropped_stream import OUTAGES
 from harness.wire import LogicalClock, Request, Response
 
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
@@ -51,7 +49,7 @@ class _Played:
 
     @property
     def most(self) -> int:
-        return limit_requests(self.attempt.case)
+        return self.attempt.case.most_requests
 
 
 class JudgedCases:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, TypedDict, Unpack
 
 from harness.benches.client.bench import ENOUGH, describe_unreadable
-from harness.benches.client.case_workers import CaseQueue, PlayedCase, limit_requests
+from harness.benches.client.case_workers import CaseQueue, PlayedCase
 from harness.benches.client.cases import Case, StreamSource, cases_of_set
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
@@ -275,7 +275,7 @@ class Torture:
         self.emulator.runaway = ""
         self.emulator.endless.clear()
         self._blocks = {}
-        self.emulator.limit = limit_requests(case)
+        self.emulator.limit = case.most_requests
         begun = time.monotonic()
         with collected_calls() as self._blocks:
             try:

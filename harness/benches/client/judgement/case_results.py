@@ -5,48 +5,33 @@ Layer 5.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
-from harness.benches.client.case_workers import PlayedCase, limit_requests
 from harness.benches.client.cases import Case, whole_stream
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.outcome import (
-    CALLS,
-    CONTEXT,
-    CREATES_ONCE,
-    ENDS,
-    ONCE,
-    OUTCOMES,
-    READS,
-    RECOVERS,
-    REQUIRED,
-    STANDS,
-    STATUS,
-    UNSHOWN,
-    WHOLE,
-    DropOutcome,
-    is_allowed,
-    result_id,
-)
-from harness.benches.client.judgement.received_responses import ReceivedResponse, describe_unread
+from harness.benches.client.judgement.case_verdict import judge_case
+from harness.benches.client.judgement.outcome import REQUIRED, UNSHOWN, WHOLE, is_allowed, result_id
+from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
 from harness.faults.values import Spot
 from harness.kit.api import ClientApi
-from harness.kit.client_model import DOUBLE_CREATE, SERVER_CALL, TWICE, UNFINISHED, Event
-from harness.outcome import Finding, Observation, Severity
+from harness.kit.client_model import Event
+from harness.outcome import Observation, Severity
 from harness.outcome.words import format_count, shorten
 from harness.wire import Decoder, How
 from harness.wire.json_value import object_or_none
 from harness.wire.stream_picture import Columns, ReadEvent
+
+if TYPE_CHECKING:
+    from harness.benches.client.case_workers import PlayedCase
 
 _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
 
@@ -120,108 +105,6 @@ class CaseResults:
         if key not in self._ends:
             self._ends[key] = [frame.end for frame in Decoder().feed(whole_stream(self._api, case))]
         return bisect_right(self._ends[key], place.at)
-
-
-# Judges a case: what the client did wrong, if anything, and in a word how it came out.
-# `attempt` judges results; here is decided what a client that reports a failure, a status or nothing at all did.
-
-
-class CaseVerdict(NamedTuple):
-    """How a client came out; `finding` is what it did wrong, a phrase with the client as its subject."""
-
-    outcome: DropOutcome
-    finding: Finding | None = None
-
-
-def judge_case(
-    attempt: ClientAttempt, ended: ClientResult, *, asked_for_ever: bool, usual: int | None = None
-) -> CaseVerdict:
-    """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
-    if asked_for_ever:
-        most = limit_requests(attempt.case)
-        return _blame(ENDS, "requests", f"sent more than {most} requests in one case and was stopped")
-    if ended.stopped:
-        return _blame(ENDS, "output" if ended.flooded else "time", f"{ended.stopped} and was stopped")
-    wrong = attempt.find_wrong_call()
-    if wrong is not None and wrong.word == SERVER_CALL:  # it explains a refusal, too
-        return _blame(CALLS, wrong.word, wrong.text)
-    if ended.error:
-        if attempt.only_noise and attempt.status in attempt.api.load_client_model().quiet:
-            word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
-            return _blame(READS, word, f"{verb} a stream that was whole and legal: {ended.error}")
-        if ended.crashed:
-            return _blame(STANDS, "crashed", f"crashed: {ended.error}")
-        if again := attempt.describe_double_create():  # to report it in the end takes nothing back
-            return _blame(CREATES_ONCE, DOUBLE_CREATE, again)
-        if attempt.could_not:
-            return CaseVerdict(DropOutcome.COULD_NOT)
-        if attempt.judge_knowledge() is None:
-            # An error is what a client may make of the status in which the run ended. Where the run waits for its
-            # client, it must name the status: any other one has another cause.
-            status, model = attempt.status, attempt.api.load_client_model()
-            if status not in model.quiet or (status in model.waiting and status in ended.error):
-                return _pass_attempt(attempt)
-        report = f"gave up: {ended.error.rstrip('.')}"
-        split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
-        return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
-    model = attempt.api.load_client_model()
-    if ended.status and not model.is_final(ended.status):
-        if attempt.case.hopeless:
-            return CaseVerdict(DropOutcome.COULD_NOT)
-        return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: `{ended.status}`")
-    judged = _judge_success(attempt, ended)
-    if judged.finding is None and (unread := describe_unread(attempt.received)):
-        return _blame(READS, "asked-again", unread)
-    if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
-        more = format_count(len(attempt.received) - usual, "more request")
-        problem = f"needed {more}, although the stream was complete and legal"
-        return _blame(READS, "asked-again", problem, Severity.NON_STRICT)
-    return judged
-
-
-_UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)
-"""An error of a client that could not read what it received."""
-
-
-def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
-    if (forgot := attempt.find_lost_context()) is not None:
-        return _blame(CONTEXT, forgot.word, forgot.text)
-    if (wrong := attempt.find_wrong_call()) is not None:
-        return _blame(CALLS, wrong.word, wrong.text)
-    created_again = bool(attempt.describe_double_create())
-    if attempt.missed_turn and not created_again:
-        return _blame(WHOLE, UNFINISHED, "reports success, although its further turn got no response")
-    # Nothing to compare: only a status was reported, or a run without text was read as text.
-    says_little = ended.collected is None or (ended.collected == "" and not attempt.text)
-    if says_little and not created_again:
-        defect = attempt.judge_knowledge()
-        if defect is None and (unshown := attempt.describe_unshown()):
-            return CaseVerdict(
-                OUTCOMES[UNSHOWN], Finding(WHOLE, unshown, code=UNSHOWN, severity=Severity.NON_STRICT)
-            )
-    else:
-        defect = attempt.find_defect(attempt.text if ended.collected is None else ended.collected)
-    if defect is not None:
-        rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
-        return _blame(rule, defect.word, defect.text)
-    status, words = attempt.status, attempt.api.load_client_model().words
-    reported = ended.status or attempt.find_status(ended.collected)
-    if reported and status and reported != status:
-        problem = f"reports the status `{reported}`: the {words.run} is `{status}`"
-        return _blame(STATUS, "wrong-status", problem)
-    if not reported and status and status not in attempt.api.load_client_model().quiet:
-        problem = f"reports success without a status: the {words.run} is `{status}`"
-        return _blame(STATUS, "untold", problem, Severity.NON_STRICT)
-    return _pass_attempt(attempt)
-
-
-def _pass_attempt(attempt: ClientAttempt) -> CaseVerdict:
-    return CaseVerdict(DropOutcome.RECOVERED if attempt.came_back else DropOutcome.EXACT)
-
-
-def _blame(rule: str, word: str, message: str, severity: Severity = Severity.BROKEN) -> CaseVerdict:
-    code = f"{rule}/{word}"
-    return CaseVerdict(OUTCOMES[code], Finding(rule, message, code=code, severity=severity))
 
 
 # What happened in a case, request by request: who sent what when, and where the faults hit.

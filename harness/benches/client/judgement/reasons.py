@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
-from harness.benches.client.judgement.case_results import judge_case
+from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import (
     BLOCKS,
     ENDS,
