@@ -157,7 +157,7 @@ class Recording:
         return found.digest()
 
     def decode(self) -> Recording:
-        """The same with gzip or deflate decoded, as far as the body goes; itself if it has no such coding.
+        """The recording with gzip or deflate decoded, as far as the body goes; itself without such a coding.
 
         Raises CassetteError for a broken coding and for a decompression bomb.
         """
@@ -171,7 +171,7 @@ class Recording:
         return self._without_coding(b"".join(parts), Pieces(sizes, self.pieces.waits))
 
     def with_body(self, body: bytes, pieces: Pieces, *, before: int | None = None) -> Recording:
-        """The same with another body; a declared length exceeds the new body by as much as it did the old one.
+        """The recording with another body; a declared length exceeds it by as much as it did the old one.
 
         `before` is the size of the old body, if this recording no longer contains it.
         """

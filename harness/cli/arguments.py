@@ -207,7 +207,7 @@ class Parser(argparse.ArgumentParser):
         return "\n".join(lines) + "\n\n" + super().format_help()
 
     def print_help(self, file: Any = None) -> None:
-        """The same on standard output, with color where it is wanted."""
+        """Print the help on standard output, with color where it is wanted."""
         sys.stdout.write(paint_help(self.format_help()))
 
     def error(self, message: str) -> NoReturn:

@@ -66,7 +66,7 @@ class HostOptions(Options):
 
 @dataclass(kw_only=True)
 class GuardOptions(HostOptions):
-    """The same, and the token of control calls."""
+    """The names that a server may be called by, and the token of control calls."""
 
     control_token: str | None = option(
         "token that control requests must send as `x-harness-token`",
@@ -89,12 +89,12 @@ class Access:
 
     @property
     def facts(self) -> dict[str, str]:
-        """The same for programs."""
+        """The token for programs, as members of the JSON on start."""
         return {"control_token": self.token} if self.token else {}
 
     @property
     def environment(self) -> dict[str, str]:
-        """The same for the command that the server runs for."""
+        """The token as a variable of the command that the server runs for."""
         return {TOKEN_VARIABLE: self.token} if self.token else {}
 
 

@@ -32,7 +32,7 @@ exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale basel
 
 @dataclass(kw_only=True)
 class BaselineOptions(OutputOptions):
-    """The same for a command that judges, and the file of known failures."""
+    """The output of a command that judges, and the file of known failures."""
 
     baseline: str | None = option(
         "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts", once="reports"

@@ -247,7 +247,7 @@ class Emulator:
 
     @property
     def session_states(self) -> dict[str, dict[str, Any]]:
-        """The same for each other session, by name, the oldest first."""
+        """The current state of each session but the default one, by name, the oldest first."""
         with self._lock:
             return self.sessions.describe_states()
 

@@ -32,7 +32,7 @@ MOST = 3
 """Number of different defects shown under one rule; a repeated defect is shown once, with a count."""
 
 MOST_SUBJECTS = 20
-"""The same for what is told by its subject, which needs no evidence."""
+"""Number of subjects shown under one rule whose findings name them, which needs no evidence."""
 
 _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
 

@@ -67,7 +67,7 @@ class Capabilities:
         return sorted(found, key=lambda item: _WEIGHT[item.lack])
 
     def in_order(self, names: Iterable[str]) -> Capabilities:
-        """The same, in the order of these names; others come last."""
+        """The capabilities in the order of these names; others come last."""
         order = {name: position for position, name in enumerate(names)}
         return Capabilities(sorted(self, key=lambda item: order.get(item.name, len(order))))
 

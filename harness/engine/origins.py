@@ -97,7 +97,7 @@ def is_same_look(one: Exchange, other: Exchange) -> bool:
 
 
 def looks_before(accused: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
-    """The same reads before one that shows a state again which they had left: alone, it does not look wrong."""
+    """Equal reads between this one and the last with its state: an old state alone does not look wrong."""
     status = _read_status(accused, api)
     looks: list[Exchange] = []
     at = next((number for number, seen in enumerate(trail) if seen is accused), 0)

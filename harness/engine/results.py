@@ -198,7 +198,7 @@ class Result(Struct, frozen=True, kw_only=True):
 
     @property
     def reason_words(self) -> str:
-        """The same as people read it, `""` for None."""
+        """The reason for people; `""` for None."""
         return "" if (reason := self.reason) is None else word_reason(reason, self.observation)
 
     @property

@@ -381,7 +381,7 @@ class Reshape(Struct, frozen=True):
 
 
 class Coding(StrEnum):
-    """The content codings."""
+    """The content codings that a fault can apply."""
 
     GZIP = "gzip"
     DEFLATE = "deflate"

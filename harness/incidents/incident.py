@@ -61,7 +61,7 @@ class Encounter(StrEnum):
 
 
 _WITH_TOOLS = {Encounter.BACKGROUND_STREAM: ("follow", "tools"), Encounter.TURNS: ("tools",)}
-"""The same where the create declares a function, which a client does in one mode."""
+"""The modes of torture where the create declares a function, which a client does in one mode."""
 
 
 class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):

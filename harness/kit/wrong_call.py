@@ -25,7 +25,7 @@ def explain_wrong_call(answer: Exchange) -> str:
 
 
 def explain_wrong_url(answer: Exchange) -> str:
-    """The same for the URL alone, if clients bring their own headers."""
+    """The right spelling of a wrong URL, if a response names it; else "". For clients with their own headers."""
     if answer.status == 400 and _TLS_WANTED.search(answer.body):
         return "it requires TLS: write https://"
     return explain_redirect(answer.status, answer.headers, answer.request.raw_path)

@@ -237,7 +237,7 @@ class ObservedService:
         return self.list_requests()
 
     def list_requests(self) -> SentRequests:
-        """The same, for the harness itself: it does not count as looking."""
+        """The requests so far, for the harness itself: it does not count as looking."""
         with self._lock:
             logged, calls = self._log.to_dicts(), list(self._calls)
         return SentRequests(

@@ -53,7 +53,7 @@ class MarkerOptions(TypedDict, total=False):
 
 
 def list_cases(definition: Any, first: int = 0) -> list[ScheduleSeed]:
-    """The seeds that a test's marker asks for. Raises UsageFault if it asks for both."""
+    """The seeds that a test's marker asks for. Raises UsageFault if it has both `seeds` and `seed`."""
     marker = definition.get_closest_marker(NAME)
     options: MarkerOptions = marker.kwargs if marker is not None else {}
     if len(options) > 1:

@@ -38,7 +38,7 @@ def cassette_name(item: Any) -> str:
 
 
 def name_apart(item: Any) -> str:
-    """The same, with a digest of the test's name where characters that file names cannot have were replaced."""
+    """`cassette_name`, with a digest of the test's name where characters were replaced."""
     name, cleaned = str(item.name), cassette_name(item)
     if cleaned.endswith(name):
         return cleaned

@@ -80,7 +80,7 @@ class VirtualClock:
         return 0.0 if self.over or not self.ahead or is_exempt(find_caller()) else self.ahead
 
     def shift_method(self, original: Callable[[Any], float]) -> Callable[[Any], float]:
-        """The method of an event loop that returns its time, ahead like the other clocks."""
+        """An event loop's `time` that is ahead by the virtual time, as the patched clocks are."""
 
         def read(loop: Any) -> float:
             return original(loop) + (0.0 if self.over or _is_server() else self.ahead)

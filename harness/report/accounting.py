@@ -112,7 +112,7 @@ class Accounting(Struct, frozen=True, kw_only=True):
         return f"not tested: {'; '.join(group.write(most) for group in self.not_tested)}{more}."
 
     def record(self) -> dict[str, Any]:
-        """The same as plain data."""
+        """The accounting as plain data."""
         return {
             "totals": _record_counts(self.counts, sum(self.baselined.values())),
             **{level.lower(): _record_counts(self.levels[level], self.baselined[level]) for level in Level},

@@ -161,7 +161,7 @@ def _escape_plain(text: str) -> Iterator[str]:
 
 
 def write_code(text: str) -> Markdown:
-    """The same as code, in which only a cell of a table can end: a backslash before `|` would undo its escape."""
+    """A text as code, in which only a cell of a table can end: a backslash before `|` would undo its escape."""
     plain = " ".join(escape_controls(text).split()).replace("`", "'")
     coded = _END_OF_CELL.sub(r"\\|", plain)
     return Markdown(f"`{coded}`")

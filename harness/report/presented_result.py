@@ -275,7 +275,7 @@ class PresentedResult:
     def list_lines(
         self, detail: Detail, elsewhere: str = _ELSEWHERE, fixes: SharedFixes | None = None
     ) -> Iterator[Line]:
-        """The same as lines with their roles.
+        """The explanation as lines with their roles.
 
         The rule comes first, then what came, what breaks for a client, the evidence, and the source.
         """

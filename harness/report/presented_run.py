@@ -102,7 +102,7 @@ class PresentedRun(CollectedRun):
 
     @property
     def urgent_first(self) -> list[PresentedResult]:
-        """The same by verdict and level, silent breaches first, then by harm and weight."""
+        """All results by verdict and level, silent breaches first, then by harm and weight."""
         return sorted(self.presented, key=lambda shown: shown.result.urgency)
 
     @property
@@ -157,7 +157,7 @@ class PresentedRun(CollectedRun):
 
     @property
     def verdict_text(self) -> str:
-        """The same as text."""
+        """The last line as text."""
         return escape_controls(str(self.verdict))
 
     def write_totals(self, paint: Paint = leave_unpainted) -> str:

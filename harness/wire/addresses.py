@@ -89,7 +89,7 @@ def _read_address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def stand_in_url(request: Request) -> str:
-    """The root under which the client of a stand-in, which speaks plain HTTP, reaches it; "" if it is unknown."""
+    """The URL under which a client reached this server, from its Host field; "" if it has none."""
     host = request.headers.get("host")
     return host and f"http://{host}"
 
@@ -129,7 +129,7 @@ def _lead_here(url: str, stand_in: str) -> str:
 
 
 def readdress_head(head: bytes, server: str, stand_in: str) -> bytes:
-    """The same for the bytes of a whole head, in which nothing else changes."""
+    """Readdress the bytes of a whole head, in which nothing else changes."""
 
     def readdress_one(field: re.Match[bytes]) -> bytes:
         change = _readdress_links if field["link"] else _readdress

@@ -492,7 +492,7 @@ class UnreadableSecret(ValueError):
 
 _BLANK_LINE = re.compile(r"(?>\r\n|\r|\n){2,}")
 _PLAIN_BLANK_LINE = re.compile(r"\n\n\n*")
-"""The same without a CR, ten times as fast."""
+"""A blank line in a text without a CR, ten times as fast."""
 _HEAD = re.compile(r"(?:event:[^\r\n]*\r?\n)?data: ?(?=[^\r\n]*\s*\Z)")
 _NOT_PAYLOAD = re.compile(r"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 """Matches what is not payload in an event: the prefix of each data line, and every other line."""

@@ -306,7 +306,7 @@ class SecretFields:
         self._known = lru_cache(1024)(self._covers)
 
     def having(self, names: Iterable[str], patterns: Iterable[str] = ()) -> SecretFields:
-        """The same, with the user's own: names of headers, parameters and members, and patterns of texts."""
+        """The fields with the user's own: names of headers, parameters and members, and patterns of texts."""
         new = SecretFields(self._names, inside=self._inside, spared=self._spared, receivers=self._receivers)
         new.patterns = (*self.patterns, *map(re.compile, patterns))
         new._own = self._own.union(map(plain_name, names))

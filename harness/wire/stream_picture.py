@@ -79,7 +79,7 @@ class PictureRow(Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        """Whether it shows no event and no place of one."""
+        """Whether the row shows neither an event nor the place of one."""
         return not self.start and not any(self.lines)
 
 

@@ -74,7 +74,7 @@ class Started:
         return f"the gateway, {self._name!r}, has ended ({how})"
 
     def wait_for_end(self, within: float = 0.0) -> str:
-        """The same, with its last output."""
+        """Wait as `find_end` does; return how the gateway ended, with its last output."""
         ended = self.find_end(within)
         return f"{ended}\n{self.words or 'It printed nothing: run the command alone to see why'}" if ended else ""
 

@@ -341,7 +341,7 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
 
 
 def _decode_body(recording: Recording) -> Recording:
-    """The same with its content coding undone; other tools keep it. Raises Unreadable."""
+    """The recording with its content coding undone; other tools keep it. Raises Unreadable."""
     body = decode_body(recording.body, recording.headers)
     return recording if body is recording.body else _replace_body(recording, body)
 

@@ -99,7 +99,7 @@ class Faulty:
         return self.front(request)
 
     def route(self, request: Request) -> Response:
-        """The same for a request that may name a session or the control API."""
+        """Answer a request that may name a session or the control API."""
         name, segments = split_path(request)
         session = "" if name is None else _find_session(name)
         if segments[:1] != (CONTROL,):

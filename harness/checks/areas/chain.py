@@ -682,7 +682,7 @@ def _tokens_read(exchange: Exchange) -> int:
 
 
 def _tokens_seen(answer: Exchange) -> int:
-    """The same of a turn that may be streamed; 0 without a count."""
+    """The input tokens of a turn that may be streamed, those from a cache included; 0 without a count."""
     counted = _tokens_told(answer)
     return counted + _read_count(answer, _CACHED) if counted else 0
 

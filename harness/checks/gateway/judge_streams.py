@@ -99,7 +99,7 @@ def _judge_events(relayed: RelayedExchange) -> Iterator[Finding]:
 
 
 def _without_strangers(found: relay.StreamDifference) -> relay.StreamDifference:
-    """The same without the events and fields that no client knows; `gw.unknown-event` and its like judge those."""
+    """A difference without events and fields that no client knows: `gw.unknown-event` and its like judge those."""
     changed = [
         (one, other)
         for one, other in found.changed

@@ -131,7 +131,7 @@ TRUNCATIONS = {
 }
 """Where and how the upstream's stream breaks off, as fault plans."""
 CLOSING = {"closing": "event:5,end", "closing-reset": "event:5,rst"}
-"""The same for a body that ends with its connection, where a reset alone tells an end from a drop."""
+"""The fault plans for a body that ends with its connection, where a reset alone tells an end from a drop."""
 
 REFUSALS: tuple[tuple[int, str, str, tuple[tuple[str, str], ...]], ...] = (
     (400, "invalid_request", "The harness refuses this call: wrong.", ()),
@@ -414,7 +414,7 @@ class Meeting:
 _LOOK = 0.005
 """Seconds between two checks whether more may be sent."""
 _LAZY_LOOK = 0.1
-"""The same once the client has kept the upstream waiting."""
+"""Seconds between two checks once the client has kept the upstream waiting."""
 
 
 def _streams(response: Response) -> bool:

@@ -130,7 +130,7 @@ def repeat_in_each_mode(
     parent: str = "",
     fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
 ) -> Part[Exchanges]:
-    """The same for a body whose `plain` create was accepted; nothing if it was refused.
+    """Send a body in each mode if its `plain` create was accepted; nothing if that was refused.
 
     Without a `parent`, a chain continues the plain create if that is completed.
     """

@@ -59,7 +59,7 @@ def status_of(exchange: Exchange) -> str:
 
 
 def show_status(exchange: Exchange) -> str:
-    """The same for a finding; of a response without one, its beginning."""
+    """The interaction's status for a finding; of a response without one, its beginning."""
     return status_of(exchange) or format_answer(exchange)
 
 

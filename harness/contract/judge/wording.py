@@ -23,7 +23,7 @@ def format_request(exchange: Exchange) -> str:
 
 
 def describe_request(request: Request) -> str:
-    """The same of a request alone."""
+    """A request's method and target; a key in the query is masked."""
     target = _KEY.sub(r"\1…", request.target)
     return f"{request.method} {_clip(target, 120)}"
 

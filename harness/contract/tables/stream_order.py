@@ -42,7 +42,7 @@ RENAMED_EVENTS: Mapping[str, str] = {
 }
 """The names of events before May 2026, with those of today: clients of today do not know the old ones."""
 RENAMED_DELTAS: Mapping[str, str] = {"text_annotation": "text_annotation_delta", "arguments": "arguments_delta"}
-"""The same for types of deltas."""
+"""The types of deltas before May 2026, with those of today."""
 
 
 class State(StrEnum):

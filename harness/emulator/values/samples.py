@@ -269,7 +269,7 @@ JPEG = (
 SAMPLES = "AAAAAAAAAAAAAAAAAAAAAA=="
 """Eight silent 16-bit samples without any header, as models that speak answer."""
 WAV = "UklGRjQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YRAAAAAAAAAAAAAAAAAAAAAAAAAA"
-"""The same at 8 kHz, with a header."""
+"""The eight samples at 8 kHz, with a header."""
 MP4 = "AAAAGGZ0eXBpc29tAAACAGlzb21pc28yAAAACG1kYXQ="
 """A file type box and an empty media data box."""
 

@@ -262,7 +262,7 @@ class ActionRunner:
         return [self._confirm_alone(outages, exchange, is_read) for exchange in exchanges]
 
     def _confirm_at_once(self, outages: Outages, exchanges: list[Exchange]) -> list[Exchange]:
-        """The same for requests that were sent at once, of which some crashed.
+        """Confirm requests that were sent at once, of which some crashed.
 
         That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
         """

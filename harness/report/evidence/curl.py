@@ -111,7 +111,7 @@ def _find_pause(exchange: Exchange, later: Sequence[Exchange]) -> float | None:
 
 
 def name_answer_file(number: int) -> str:
-    """The file, in the working directory, that gets an answer to wait for."""
+    """The file in the working directory to which a curl line writes an answer that a later line reads."""
     return f"answer{number}.txt"
 
 

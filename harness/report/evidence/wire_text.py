@@ -38,7 +38,7 @@ def shorten_tokens(text: str) -> str:
 
 
 def shorten_target(text: str) -> str:
-    """The same for the path of a request, in which an id is long from 17 characters on."""
+    """The path of a request with its ids shortened, which are long from 17 characters on."""
     return _PART.sub(lambda found: f"{found[0][:4]}… ({len(found[0])})", text)
 
 

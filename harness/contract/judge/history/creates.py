@@ -203,7 +203,7 @@ def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchang
 
 
 def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
-    """Judge what the answer to a cancel shows, where others may have acted, too."""
+    """Judge the run in the answer to a cancel, where other clients may have changed it before."""
     body = read(exchange).interaction
     if body is None or state.decide("bg.same-id", judge_identity("bg.same-id", model.id, body.get("id"))):
         return

@@ -186,7 +186,7 @@ def judge_history(exchanges: Iterable[Named], contract: Contract) -> list[Findin
 
 
 def judge_recorded(exchanges: Iterable[Named], contract: Contract) -> Judgement:
-    """The same findings, and how often each rule was looked at."""
+    """Findings about all the named exchanges of a recording, and how often each rule was looked at."""
     judge = HistoryJudge(contract, sole_client=False)
     whole = Judgement()
     for name, exchange in exchanges:
