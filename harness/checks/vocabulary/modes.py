@@ -106,7 +106,7 @@ def create_in_each_mode(
     parent: str = "",
     fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
 ) -> Part[Exchanges]:
-    """The same in the modes in which most others meet: what is lost in a mode is lost wherever it meets others.
+    """Send a body in the modes in which most others meet: what is lost in a mode is lost wherever it meets others.
 
     Only if one of these is refused, does not end, or ends in what does not fit, its parts are asked, too, so that
     a finding names the mode alone. A server may refuse what meets others: that is left out then.
