@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.origins import list_ids, looks_before, referenced_ids, with_origins
@@ -36,7 +36,7 @@ class PlayedExercise(Struct, frozen=True):
     `trail` holds every exchange, in the order in which they finished; `front_end` as in `Exercise`. `outage` is a
     sentence if the target refused connections meanwhile, else `""`. `repeated` are the creates that returned an id
     that was given before; `shared` are the defects of ids that others were given, too, while this exercise used
-    them. `name` is that of the exercise.
+    them. `name` is that of the exercise; `named` are the exchanges of the results, with their names in findings.
     """
 
     results: Exchanges | None
@@ -49,6 +49,10 @@ class PlayedExercise(Struct, frozen=True):
     repeated: tuple[RepeatedId, ...] = ()
     shared: Mapping[str, Finding] = field(default_factory=dict)
     name: str = ""
+    named: tuple[tuple[str, Exchange], ...] = ()
+
+    def __post_init__(self) -> None:
+        force_setattr(self, "named", tuple(_name_all(self.results or {})))
 
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
@@ -178,15 +182,19 @@ class PlayedExercise(Struct, frozen=True):
 
     def _list_accused(self, finding: Finding) -> list[Exchange]:
         """The exchanges that a finding is about."""
-        return _exchanges_at(self.results or {}, finding.where.exchange)
+        return self._list_at([finding.where.exchange])
 
     def list_looked(self, check: Check) -> list[Exchange]:
         """Return the exchanges that the judge of a check gets."""
         return self._list_at(check.wants)
 
     def _list_at(self, places: Iterable[str]) -> list[Exchange]:
-        results = self.results or {}
-        return [exchange for place in dict.fromkeys(places) for exchange in _exchanges_at(results, place)]
+        return [
+            exchange
+            for place in dict.fromkeys(places)  # a result (`got`), or one item of a list or mapping (`polled[0]`)
+            for name, exchange in self.named
+            if name.startswith(place) and name[len(place) : len(place) + 1] in ("", "[")
+        ]
 
     def _list_seen(self, check: Check) -> Sequence[Exchange]:
         """The exchanges that the judge wants, or the whole trail if the exercise stopped before them."""
@@ -208,13 +216,8 @@ class PlayedExercise(Struct, frozen=True):
 
     def names_of(self, evidence: Sequence[Evidence]) -> tuple[str, ...]:
         """The names of the evidence in the findings, `""` for one without a name."""
-        names = {id(exchange): name for name, exchange in _name_all(self.results or {})}
+        names = {id(exchange): name for name, exchange in self.named}
         return tuple(names.get(id(item), "") for item in evidence)
-
-
-def _exchanges_at(results: Exchanges, place: str) -> list[Exchange]:
-    """The exchanges that a finding names: a result (`got`), or one item of a list or mapping (`polled[0]`)."""
-    return [found for name, found in _name_all(results) if name == place or name.startswith(f"{place}[")]
 
 
 def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
