@@ -5,6 +5,7 @@ Layer 6. The verdict first, then what is broken by cause, then the whole catalog
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,7 @@ def render(state: PresentedRun) -> str:
     warnings = [shown for shown in warned if shown.result.id not in failures][:30]
     detailed = failures | {shown.result.id for shown in warnings}
     headline, *lead = state.verdict.sentences
+    headline = _IDS.sub(r"\1", headline)  # the contents name them
     if state.halted_text:  # which says so with its reason
         lead = [line for line in lead if line != f"{to_sentence(ENDED_EARLY)}."]
     areas = state.list_areas()
@@ -101,6 +103,9 @@ def render(state: PresentedRun) -> str:
         detailed=detailed,
         bar_of=count_for_bar,
     )
+
+
+_IDS = re.compile(r"(\(\d+ causes?): [^;)]+")
 
 
 def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from harness.engine.events import RunFinished, TargetInfo
+from harness.engine.decide import Policy, decide
+from harness.engine.events import RunFinished, RunStarted, TargetInfo
 from harness.engine.results import ClientRun, Result, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Exit, Verdict
+from harness.outcome import Exit, Finding, Level, Observation, Verdict
 from harness.report.commands.torture import TorturePresentation
 from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
@@ -49,6 +50,33 @@ def run_of_many(passed: int) -> PresentedRun:
     results = (*finished.results, lost, passage, *many)
     state.finished = RunFinished(results, 1.0, Exit.FAILED)
     return state
+
+
+@pytest.mark.parametrize("number", [1, 9, 10, 21])
+@pytest.mark.parametrize("width", [1280, 400])
+def test_headings_hold_with_any_number_of_causes(browser: Any, tmp_path: Path, number: int, width: int) -> None:
+    """The number of a cause is on one row, left of its title, in the contents and above its failures."""
+    state = PresentedRun(INTERACTIONS)
+    state.handle(RunStarted(TargetInfo(name="x", url="http://127.0.0.1:8000")))
+    rules = [rule for rule in INTERACTIONS.load_rules().values() if rule.level is Level.MUST][:number]
+    found = [decide(rule, Observation.of([Finding(rule.id, "it is wrong")]), Policy()) for rule in rules]
+    state.handle(RunFinished(tuple(found), 1.0, Exit.FAILED))
+    path = tmp_path / "run.html"
+    path.write_text(render(state), "utf-8")
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.goto(path.as_uri())
+    assert (
+        page.inner_text("h1")
+        == f"{number} of {number} MUST check{'s' * (number > 1)} failed ({number} cause{'s' * (number > 1)})."
+    )
+    boxes = page.evaluate(
+        "[...document.querySelectorAll('.ordinal, .contents a > .bad:first-child')].filter(one => one.offsetParent).map(one => {"
+        "const range = document.createRange(); range.selectNodeContents(one);"
+        "const title = one.nextElementSibling.getBoundingClientRect();"
+        "return [range.getClientRects().length, range.getBoundingClientRect().right < title.left]})"
+    )
+    assert boxes == [[1, True]] * (number + min(number, 20) * (width > 400))
+    page.close()
 
 
 @pytest.fixture(scope="module")
