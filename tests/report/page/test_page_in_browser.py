@@ -70,7 +70,8 @@ def test_headings_hold_with_any_number_of_causes(browser: Any, tmp_path: Path, n
         == f"{number} of {number} MUST check{'s' * (number > 1)} failed ({number} cause{'s' * (number > 1)})."
     )
     boxes = page.evaluate(
-        "[...document.querySelectorAll('.ordinal, .contents a > .bad:first-child')].filter(one => one.offsetParent).map(one => {"
+        "[...document.querySelectorAll('.ordinal, .contents a > .bad:first-child')]"
+        ".filter(one => one.offsetParent).map(one => {"
         "const range = document.createRange(); range.selectNodeContents(one);"
         "const title = one.nextElementSibling.getBoundingClientRect();"
         "return [range.getClientRects().length, range.getBoundingClientRect().right < title.left]})"
