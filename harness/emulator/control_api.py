@@ -37,13 +37,13 @@ class Sessions:
     def __init__(self, new_engine: Callable[[int, Settings], Engine], settings: Settings) -> None:
         """`new_engine(number, settings)` makes the engine of the session that was opened as that number."""
         self._new_engine = new_engine
-        self._named: dict[str, Engine] = {}
+        self.named: dict[str, Engine] = {}
         self._opened = 0
         self.default = new_engine(0, settings)
 
     def get(self, session: str | None) -> Engine | None:
         """The engine of a session, None if there is no such session; None as a name means the default one."""
-        return self.default if session is None else self._named.get(session)
+        return self.default if session is None else self.named.get(session)
 
     def find(self, session: str | None = None) -> Engine:
         """Return the engine of a session; None means the default session. Raises Refusal 404."""
@@ -57,18 +57,14 @@ class Sessions:
         settings = self.default.settings
         self._opened += 1
         name = f"s{self._opened}"
-        self._named[name] = self._new_engine(self._opened, settings)
-        if len(self._named) > settings.max_sessions:
-            del self._named[next(iter(self._named))]
+        self.named[name] = self._new_engine(self._opened, settings)
+        if len(self.named) > settings.max_sessions:
+            del self.named[next(iter(self.named))]
         return name
 
     def engines(self) -> list[Engine]:
         """The engines of all sessions, that of the default one first."""
-        return [self.default, *self._named.values()]
-
-    def describe_states(self) -> dict[str, dict[str, Any]]:
-        """The waiting answers and held runs of each session but the default one, by name, the oldest first."""
-        return {name: engine.steering.describe_state() for name, engine in self._named.items()}
+        return [self.default, *self.named.values()]
 
     def capabilities(self, session: str | None = None) -> set[str]:
         """Return the capabilities that the settings of a session allow. Raises Refusal 404."""
@@ -116,7 +112,7 @@ class Sessions:
             return json_response({"id": name, "base_url_path": f"/__harness__/sessions/{name}"}, 201)
         if method == "DELETE" and len(rest) == 1:
             self.find(rest[0])
-            del self._named[rest[0]]
+            del self.named[rest[0]]
             return json_response({})
         raise not_found("Sessions take POST /__harness__/sessions and DELETE /__harness__/sessions/{id}.")
 

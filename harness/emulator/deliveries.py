@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache, partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -184,14 +184,11 @@ class Deliveries:
         while len(self._jobs) > 1000:
             self._end(self._jobs[0], "more than 1000 deliveries wait")
 
-    def _find_receivers(self, run: Run, event: str | None) -> Iterator[tuple[str, Webhook | None]]:
+    def _find_receivers(self, run: Run, event: str | None) -> list[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
         uris = _read_config(run).get("uris") or ()
-        if uris:
-            yield from ((uri, None) for uri in uris)
-        else:
-            for webhook in self._find_webhooks(run.project, event):
-                yield webhook.fields["uri"], webhook
+        webhooks = () if uris else self._find_webhooks(run.project, event)
+        return [*((uri, None) for uri in uris), *((hook.fields["uri"], hook) for hook in webhooks)]
 
     def attend(self, reaches: Callable[[str], bool]) -> bool:
         """Move each run that a webhook waits for to its next visible state; whether one is still running.

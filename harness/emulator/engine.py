@@ -21,7 +21,7 @@ from harness.emulator.deliveries import Deliveries
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.router import Resources
-from harness.emulator.run.event_writer import EventWriter, Frames
+from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
@@ -105,10 +105,6 @@ class Engine:
         self.replies = self.replies_type(self.ids, self.resources.deliver)
         self.validator = self.validator_type(settings, self.resources, self.find, self.contract, self._note)
         self.streams = self.streams_type(self, self.lock)
-
-    def frames_of(self, run: Run) -> Frames:
-        """The events of a run as bytes."""
-        return Frames(run, self.events)
 
     def change(self, settings: Settings) -> None:
         """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
@@ -325,7 +321,7 @@ class Engine:
         hint, settings = "", self.settings
         if interaction_id == "live":
             hint = " '/interactions/live' is the WebSocket of Live Interactions, which is not emulated."
-        if self.store.was_forgotten(interaction_id):
+        if interaction_id in self.store.forgotten:
             hint = (
                 f" It had to make room: the emulator's settings are max_runs={settings.max_runs}, "
                 f"max_run_bytes={settings.max_run_bytes}."

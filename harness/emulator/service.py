@@ -133,10 +133,6 @@ class Emulator:
             return response
         return compress(response, coding)
 
-    def engine(self, session: str | None = None) -> Engine:
-        """Return the engine of a session; None means the default session. Raises Refusal 404."""
-        return self.sessions.find(session)
-
     def capabilities(self) -> set[str]:
         """Return the capabilities that the settings of the default session allow."""
         return self.sessions.capabilities()
@@ -249,7 +245,7 @@ class Emulator:
     def session_states(self) -> dict[str, dict[str, Any]]:
         """The current state of each session but the default one, by name, the oldest first."""
         with self._lock:
-            return self.sessions.describe_states()
+            return {name: engine.steering.describe_state() for name, engine in self.sessions.named.items()}
 
     def reset(self) -> Emulator:
         """Forget runs, resources, scripts and requests."""

@@ -192,7 +192,7 @@ def test_stored_runs_are_bounded_by_bytes():
 def test_a_run_that_made_room_is_gone(asked):
     """A forgotten run leaves memory at once: nothing holds it, and it does not wait for the garbage collector."""
     api = Api.with_settings(max_runs=1)
-    store = api.emulator.engine().store
+    store = api.emulator.sessions.default.store
     gc.disable()
     try:
         answer = api.emulator(

@@ -234,7 +234,7 @@ def cancel_method_not_found(played: Played) -> None:
 def delete_does_not_cancel(played: Played) -> None:
     """DELETE removes the record; the run is not cancelled."""
     played.meet()
-    run = played.emulator.engine().find(played.id, "default")
+    run = played.emulator.sessions.default.find(played.id, "default")
     assert played.delete().status == 200
     assert played.poll().status == 404
     assert run is not None

@@ -221,7 +221,7 @@ def test_one_run_is_held_while_others_go_on(window: Window) -> None:
     window.wait_for_text(".node", "completed")
     window.wait_for_text(".node", "held")
     window.page.locator(".node", has_text="held").click()
-    run = window.bench.emulator.engine().store.get(held)
+    run = window.bench.emulator.sessions.default.store.get(held)
     assert run is not None
     before = run.shown
     window.page.get_by_role("button", name="Advance run").click()

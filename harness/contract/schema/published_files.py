@@ -10,12 +10,11 @@ Layer 1. Must not know the content of a schema or how it is closed (`openness`).
 from __future__ import annotations
 
 import json
-import posixpath
 import re
 from typing import Any
 
 from harness.contract.schema.openness import MARKS, Schema, close
-from harness.contract.schema.schemas import Schemas
+from harness.contract.schema.schemas import Schemas, find_target, rewrite
 
 BASE = "https://interactions-harness.invalid/schemas"
 """Under it is the `$id` of every schema. The host never resolves: an identifier is no address."""
@@ -114,27 +113,19 @@ class _Flat:
         if name not in self.reached:
             self.reached[name] = {}  # ends recursion
             document = self._schemas.document(file)
-            self.reached[name] = self.rebase(document["$defs"][part] if part else document, file, top=True)
+            whole = document["$defs"][part] if part else document
+            self.reached[name] = self.rebase({key: whole[key] for key in whole if key not in _OF_FILES}, file)
         return name
 
-    def rebase(self, part: Any, file: str, *, top: bool = False) -> Any:
+    def rebase(self, part: Any, file: str) -> Any:
         """A copy whose references point to components; `file` is "" for the OpenAPI document itself."""
-        if isinstance(part, list):
-            return [self.rebase(item, file) for item in part]
-        if not isinstance(part, dict):
-            return part
-        left_out = _OF_FILES if top else frozenset({"$comment"})
-        copy = {key: self.rebase(value, file) for key, value in part.items() if key not in left_out}
-        ref = part.get("$ref")
-        if isinstance(ref, str) and not (file == "" and ref.startswith("#")):
-            copy["$ref"] = self._point(file, ref)
-        return copy
+        return rewrite(part, lambda reference: self._point(file, reference), ("$comment",))
 
     def _point(self, file: str, ref: str) -> str:
-        path, _, fragment = ref.partition("#")
-        beside = posixpath.join(posixpath.dirname(file), path.removesuffix(".json"))
-        target = posixpath.normpath(beside).replace("strict/", "requests/") if path else file
-        keys = fragment.split("/")[1:]
+        if file == "" and ref.startswith("#"):
+            return ref
+        found, fragment = find_target(file, ref)
+        target, keys = found.replace("strict/", "requests/"), fragment.split("/")[1:]
         if keys[:1] == ["$defs"]:
             return "/".join([_COMPONENTS + self.take(target, keys[1]), *keys[2:]])
         return "/".join([_COMPONENTS + self.take(target), *keys])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import posixpath
+from collections.abc import Callable, Collection
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any, cast
@@ -155,7 +156,13 @@ class Schemas:
         """The file as a part of any bundle, and the names of the files that it refers to: read and copied once."""
         if name not in self._rebased:
             reached: list[str] = []
-            self._rebased[name] = _copy_rebased(self.document(name), name, reached), reached
+
+            def localize(reference: str) -> str:
+                target, fragment = find_target(name, reference)
+                reached.append(target)
+                return _localize(target) + fragment
+
+            self._rebased[name] = rewrite(self.document(name), localize, _LEFT_OUT), reached
         return self._rebased[name]
 
 
@@ -211,21 +218,19 @@ def load_schemas(revision: str) -> Schemas:
     return schemas_in(resources.folder("schemas") / revision)
 
 
-def _copy_rebased(part: Any, name: str, reached: list[str]) -> Any:
-    """A copy of `part` of the file `name` whose references point into the bundle; their files join `reached`."""
+def rewrite(part: Any, point: Callable[[str], str], left_out: Collection[str]) -> Any:
+    """A copy of a part of a schema without some keywords; `point` makes its references from the old ones."""
     if isinstance(part, list):
-        return [_copy_rebased(item, name, reached) for item in part]
+        return [rewrite(item, point, left_out) for item in part]
     if not isinstance(part, dict):
         return part
     copy = {
-        key: _copy_rebased(value, name, reached) if isinstance(value, dict | list) else value
+        key: rewrite(value, point, left_out) if isinstance(value, dict | list) else value
         for key, value in part.items()
-        if key not in _LEFT_OUT
+        if key not in left_out
     }
     if isinstance(part.get("$ref"), str):
-        target, fragment = find_target(name, part["$ref"])
-        reached.append(target)
-        copy["$ref"] = _localize(target) + fragment
+        copy["$ref"] = point(part["$ref"])
     return copy
 
 

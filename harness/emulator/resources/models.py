@@ -22,7 +22,7 @@ from harness.emulator.create.limits import find_media_fault
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case
 from harness.emulator.values.call import Call, Refusal, invalid, no_operation
-from harness.emulator.values.usage import count, tokens_by_modality
+from harness.emulator.values.usage import Meter, count, tokens_by_modality
 
 Json = dict[str, Any]
 
@@ -115,17 +115,7 @@ class Decisions:
         counts = tokens_by_modality(given)
         questions = (len(msgspec.json.encode(question)) // 4 for question in body["questions"].values())
         counts["text"] = counts.get("text", 0) + sum(questions)
-        total = sum(counts.values())
-        usage = {
-            "total_tokens": total,
-            "total_input_tokens": total,
-            "input_tokens_by_modality": [{"modality": kind, "tokens": count} for kind, count in counts.items()],
-            "total_cached_tokens": 0,
-            "total_output_tokens": 0,
-            "total_tool_use_tokens": 0,
-            "total_thought_tokens": 0,
-        }
-        return {"answers": answers, "usage": usage}
+        return {"answers": answers, "usage": Meter(self._contract).assemble(counts, {}, 0, 0)}
 
 
 def _answer(question: Json, about: Any) -> Json:

@@ -53,8 +53,6 @@ class Voices(ExpiringResource[Json]):
             name: {"id": name, "type": "prebuilt", "display_name": name, "description": character}
             for name, character in PREBUILT.items()
         }
-        # the newest come first, and a page token holds a place, so the newest have the lowest
-        self._places = {name: place for place, name in enumerate(PREBUILT)}
 
     def delete(self, call: Call, voice_id: str) -> Json:
         if voice_id in self._prebuilt:
@@ -110,7 +108,6 @@ class Voices(ExpiringResource[Json]):
         expires = later(self._stamps.now(), days=DAYS_KEPT)
         voice = {"id": self._stamps.ids("voice"), "model": _MODEL, **fields, "expire_time": expires}
         self.add(project, voice["id"], voice)
-        self._places[voice["id"]] = -len(self._places)
         return voice
 
     def find(self, project: str, item_id: str) -> Json | None:
@@ -120,9 +117,10 @@ class Voices(ExpiringResource[Json]):
     def list_all(self, call: Call) -> Json:
         self.drop_expired()
         wanted = _read_filters(call.request)
-        own = [voice for project, _, voice in self.everywhere() if project == call.project]
-        everything = [*reversed(own), *self._prebuilt.values()]
-        fitting = [(self._places[voice["id"]], voice) for voice in everything if _fits(voice, wanted)]
+        # the newest come first, and a page token holds a place, so the newest have the lowest
+        own = ((-number, voice) for number, voice in reversed(self._projects.get(call.project, {}).values()))
+        everything = [*own, *enumerate(self._prebuilt.values())]
+        fitting = [(place, voice) for place, voice in everything if _fits(voice, wanted)]
         scope = f"voices {sorted(wanted.items())}"
         return listing("voices", *page(fitting, call.query, scope))
 

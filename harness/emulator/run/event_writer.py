@@ -65,6 +65,10 @@ class EventWriter:
         self._contract = contract
         self._told: dict[tuple[int, int], tuple[Script, Json, SharedDeltas]] = {}
 
+    def frames_of(self, run: Run) -> Frames:
+        """The events of a run as bytes."""
+        return Frames(run, self)
+
     def sequence(self, run: Run) -> list[Json]:
         """Return all payloads before the closing one."""
         events = [*self.opening(run)]

@@ -47,8 +47,6 @@ class RunContext(Protocol):
     timestamps: Timestamps
     meter: Meter
 
-    def frames_of(self, run: Run) -> Any: ...
-
 
 class Run:
     """An interaction, and what moves it on.
@@ -385,7 +383,7 @@ class Run:
     @property
     def frames(self) -> Any:
         if self._frames is None:
-            self._frames = self._world.frames_of(self)
+            self._frames = self._world.events.frames_of(self)
         return self._frames
 
     def _close(self, events: list[Json]) -> None:

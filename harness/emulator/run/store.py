@@ -24,7 +24,8 @@ class InteractionStore:
         self._most = most
         self._most_bytes = most_bytes
         self._bytes = 0
-        self._forgotten: OrderedDict[str, None] = OrderedDict()
+        self.forgotten: OrderedDict[str, None] = OrderedDict()
+        """The ids of those that had to make room, for the refusal of a GET."""
         self._kept = 0
         self._runs: OrderedDict[str, Run] = OrderedDict()
 
@@ -35,20 +36,12 @@ class InteractionStore:
         runs[run.id] = run
         self._bytes += run.size
         while (len(runs) > self._most or self._bytes > self._most_bytes) and len(runs) > 1:
-            self.forget_oldest()
-
-    def forget_oldest(self) -> None:
-        """Remove the interaction stored first. If it is held, it goes on: no client could release it later."""
-        identity, run = self._runs.popitem(last=False)
-        run.release()
-        self._bytes -= run.size
-        self._forgotten[identity] = None
-        if len(self._forgotten) > 10_000:  # for the refusal of a GET
-            self._forgotten.popitem(last=False)
-
-    def was_forgotten(self, interaction_id: str) -> bool:
-        """Whether an interaction was stored and had to make room."""
-        return interaction_id in self._forgotten
+            identity, oldest = runs.popitem(last=False)
+            oldest.release()  # no client could release it later
+            self._bytes -= oldest.size
+            self.forgotten[identity] = None
+            if len(self.forgotten) > 10_000:
+                self.forgotten.popitem(last=False)
 
     def get(self, interaction_id: str) -> Run | None:
         """Return an interaction of any project, or None."""

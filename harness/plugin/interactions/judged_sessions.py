@@ -239,7 +239,7 @@ class SessionJudge:
         """Queue the answer to the next create, or several."""
         for one in [script] if isinstance(script, dict) else script:
             self._session.script(one, optional=optional, unchecked=unchecked)
-        return {"queued": len(self._session.emulator.engine().scripts)}
+        return {"queued": len(self._session.emulator.sessions.default.scripts)}
 
     def excuse(self, *, scopes: list[str]) -> dict[str, Any]:
         """Let the parts of the fault plan for these scopes stay without effect."""
