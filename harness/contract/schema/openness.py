@@ -22,6 +22,7 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -195,10 +196,7 @@ class Union(Struct, frozen=True):
     what: str
     description: str
     at: str = ""
-
-    def members(self, document: Schema) -> list[str]:
-        """The names of the files that a union lists, in its order."""
-        return list_members(document)
+    where: tuple[str, ...] = ()
 
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The union of `members`; `document` is the current content of its file."""
@@ -228,14 +226,10 @@ class Mixture(Struct, frozen=True):
     where: tuple[str, ...]
     beside: str
 
-    def members(self, document: Schema) -> list[str]:
-        """The names of the files that the union lists, in its order."""
-        return _list_references(self._find_union(document)["oneOf"])
-
     def document(self, document: Schema, members: Mapping[str, Schema]) -> Schema:
         """The schema with those of `members` that its file does not list."""
         mixed: Schema = copy.deepcopy({key: part for key, part in document.items() if key != "$comment"})
-        union, listed = self._find_union(mixed), self.members(document)
+        union, listed = _find_union(mixed, self.where), list_members(document, self.where)
         types: dict[tuple[bool, bool], list[str]] = defaultdict(list)  # by whether of the folder, whether listed
         for name, part in members.items():
             types[name.startswith(f"{self.folder}/"), name in listed].append(type_of(part))
@@ -247,12 +241,6 @@ class Mixture(Struct, frozen=True):
         added = ({"$ref": f"{name}.json"} for name in members if name not in listed)
         union["oneOf"] = [*known, *added, unknown]
         return mixed
-
-    def _find_union(self, document: Schema) -> Schema:
-        part: Schema = document
-        for key in self.where:
-            part = part[key]
-        return part
 
 
 UNIONS: dict[str, Union | Mixture] = {
@@ -277,13 +265,13 @@ def _find_enums(part: Any) -> Iterator[list[Any]]:
             yield from _find_enums(inner)
 
 
-def list_members(document: Schema) -> list[str]:
-    """The names of the files that a union in a document of its own lists."""
-    return _list_references(document["oneOf"])
+def _find_union(document: Schema, where: tuple[str, ...]) -> Schema:
+    return reduce(lambda part, key: part[key], where, document)
 
 
-def _list_references(branches: list[Schema]) -> list[str]:
-    references = [branch["$ref"] for branch in branches if "$ref" in branch]
+def list_members(document: Schema, where: tuple[str, ...] = ()) -> list[str]:
+    """The names of the files that the union at a place of a document lists, in its order."""
+    references = [branch["$ref"] for branch in _find_union(document, where)["oneOf"] if "$ref" in branch]
     return [reference.partition("#")[0].removesuffix(".json") for reference in references]
 
 

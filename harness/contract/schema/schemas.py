@@ -148,7 +148,7 @@ class Schemas:
         written = self.read(name)
         if isinstance(union, openness.Mixture):
             there = [*openness.list_members(self.document(union.beside)), *there]
-        listed = [member for member in union.members(written) if member in there]
+        listed = [member for member in openness.list_members(written, union.where) if member in there]
         members = [*listed, *(member for member in there if member not in listed)]
         return union.document(written, {member: self.document(member) for member in members})
 
