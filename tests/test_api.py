@@ -49,7 +49,7 @@ def exported() -> dict[str, set[str]]:
 LISTED, INTERNAL, EXPORTED = listed(), internal(), exported()
 
 
-@pytest.mark.parametrize("package", LISTED)
+@in_one_test(package=LISTED)
 def test_what_is_listed_is_there(package: str) -> None:
     """Each name on the page can be imported from the package that the page gives."""
     if package in ("harness.strategies", "harness.engine.search"):

@@ -16,6 +16,7 @@ from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY, Api, LateCall
 from harness.kit.extension import _has_entry_points
 from harness.wire import Headers, Request
+from tests.in_one_test import in_one_test
 
 LOADERS = [
     (value, name)
@@ -41,7 +42,7 @@ def test_a_worker_process_gets_the_same_value() -> None:
     assert pickle.loads(pickle.dumps(SERVERS)) == SERVERS
 
 
-@pytest.mark.parametrize(("value", "name"), LOADERS, ids=[name for _, name in LOADERS])
+@in_one_test(LOADERS)
 def test_each_part_is_there(value: Api, name: str) -> None:
     """Each late function or value is there, each loader returns something; "" is the current revision."""
     load = getattr(value, name)

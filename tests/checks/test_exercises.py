@@ -19,6 +19,7 @@ from harness.outcome import Observation, Outcome
 from harness.transport import ServiceDriver
 from harness.wire import Ending, Headers, How, LogicalClock, Response
 from tests.checks._play import JSON, SSE, TARGET, play
+from tests.in_one_test import in_one_test
 
 SCRIPTABLE = replace(TARGET, capabilities=frozenset(CAPABILITIES))
 HASTY = replace(SCRIPTABLE, wait=2.0)
@@ -264,7 +265,7 @@ class Asked(frozenset[str]):
         return super().__contains__(name)
 
 
-@pytest.mark.parametrize("name", BY_EXERCISE)
+@in_one_test(name=BY_EXERCISE)
 def test_a_check_alone_has_the_capabilities_that_its_exercise_asks_about(name):
     """What was not probed counts as not offered, so that an exercise would leave out what the whole run sends."""
     checks, capabilities = BY_EXERCISE[name], Asked(CAPABILITIES)

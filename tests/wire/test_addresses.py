@@ -18,6 +18,7 @@ from harness.wire.addresses import (
     split_url,
     stand_in_url,
 )
+from tests.in_one_test import in_one_test
 from tests.packages import PACKAGE, parse_package
 
 OURS = "http://127.0.0.1:9"
@@ -49,7 +50,7 @@ def test_where_a_client_goes_on(name: str, server: str, url: str, expected: str)
     assert readdress_head(head % url.encode(), server, OURS) == head % new.encode()
 
 
-@pytest.mark.parametrize(("server", "url", "expected"), CASES)
+@in_one_test(CASES)
 def test_links(server: str, url: str, expected: str) -> None:
     """Each address of a `Link` is put below that of the stand-in, and nothing else of the line changes."""
     line = '<{0}>; rel="next"; title="<x>", </own?a=1>;rel=prev,<{0}>; rel=last'
@@ -103,7 +104,7 @@ SENT = (
 )
 
 
-@pytest.mark.parametrize(("name", "url", "status", "expected"), SENT)
+@in_one_test(SENT)
 def test_what_sends_a_client_elsewhere(name: str, url: str, status: int, expected: list[str]) -> None:
     """An upload or a result at another server is named, without its path; a redirect is told by others."""
     assert list(find_elsewhere(Headers([(name, url)]), "https://api.example", status)) == expected
@@ -127,7 +128,7 @@ LED = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "url", "path"), LED)
+@in_one_test(LED)
 def test_a_recording_leads_to_no_other_server(name: str, url: str, path: str) -> None:
     """Of an address elsewhere, however it is spelled, the path is left, below the server that was asked."""
     for stand_in in ("http://127.0.0.1:9", ""):
@@ -144,9 +145,7 @@ def test_an_address_here_stays(url: str) -> None:
     assert readdress(headers, SERVER, "http://api.example", recorded=True) == headers
 
 
-@pytest.mark.parametrize(
-    ("url", "host"),
-    [
+@in_one_test([
         ("http://127.0.0.1:80/a", "127.0.0.1"), ("HTTPS://A.Example.", "a.example."), ("http://[::1]:8/", "::1"),
         ("http://me:pass@h.example", "h.example"), ("http://b\u00fccher.example", "b\u00fccher.example"),
         ("http://[::ffff:127.0.0.1]", "::ffff:127.0.0.1"), ("http://127.0.0.1@evil.example", "evil.example"),
@@ -155,8 +154,7 @@ def test_an_address_here_stays(url: str) -> None:
         ("http://[v1.a]", ""), ("http://[::1", ""), ("http://::1", ""), ("http://evil\\@127.0.0.1", ""),
         ("http://127.0.0.1\\.evil.example", ""), ("http://a@b@127.0.0.1", ""), ("http://evil example", ""),
         ("http://[evil@::1]", ""), ("http://evil<127.0.0.1", ""), ("http://", ""), ("localhost", ""), ("", ""),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_the_host_of_a_url_is_read_exactly(url: str, host: str) -> None:
     """A key is bound to a host, so one that another reader of URLs takes for another host is none."""
     assert read_host(url) == host
@@ -184,9 +182,7 @@ def test_one_function_reads_the_host_of_a_url() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
+@in_one_test([
         ("http://gateway.example/v1", True), ("HTTP://192.0.2.7:80", True), ("http://127.0.0.1@192.0.2.7", True),
         ("http://localhost.example", True), ("http://[2001:db8::1]:80", True), ("http://0.0.0.0:80", True),
         ("http://127.0.0.1\\@192.0.2.7", True), ("http://localhost:80", False), ("http://LOCALHOST", False),
@@ -194,8 +190,7 @@ def test_one_function_reads_the_host_of_a_url() -> None:
         (" http://192.0.2.7", True), ("ht\ttp://192.0.2.7", True), ("\x01http://192.0.2.7", True),
         ("192.0.2.7", True),
         ("HTTPS://gateway.example", False), ("https://gateway.example", False),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_plain_text_is_read_on_its_way_to_another_machine(url: str, expected: bool) -> None:
     """Nothing else says where a key may go: over TLS, or to this machine."""
     assert is_readable_on_the_way(url) is expected

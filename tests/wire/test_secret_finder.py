@@ -7,10 +7,9 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
-import pytest
-
 from harness.wire.secret_finder import SecretFinder, apply_edits, decode_literal, values
 from harness.wire.secrets import SecretFields
+from tests.in_one_test import in_one_test
 
 KNOWN = "k3y/with+all=0f1e2d3c"
 SHAPES = (
@@ -48,9 +47,7 @@ def hide(text: str, **more: object) -> str:
     return apply_edits(text, finder.in_document(text))
 
 
-@pytest.mark.parametrize("before", ["", "\n", "a: ", "user:"])
-@pytest.mark.parametrize("secret", [KNOWN, *SHAPES], ids=lambda secret: secret[:6])
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@in_one_test(encoding=ENCODINGS, secret=[KNOWN, *SHAPES], before=["", "\n", "a: ", "user:"])
 def test_each_encoding(encoding: str, secret: str, before: str) -> None:
     """At whatever place of what is encoded the secret begins, no six characters of it are left."""
     encode = ENCODINGS[encoding]
@@ -104,7 +101,7 @@ def test_the_places_of_values() -> None:
     ]
 
 
-@pytest.mark.parametrize("cut", range(1, len(TREE)))
+@in_one_test(cut=range(1, len(TREE)))
 def test_a_json_text_that_was_cut(cut: int) -> None:
     """The values before the cut have the same places, and of a string that is cut the beginning is a value."""
     whole, part = list(values(TREE)), list(values(TREE[:cut]))

@@ -92,7 +92,7 @@ GUILTY = (
 )
 
 
-@pytest.mark.parametrize(("text", "secret"), GUILTY)
+@in_one_test(GUILTY)
 def test_guilty(text: str, secret: str) -> None:
     """Credentials in URLs, private hosts and values of secret names are found with their exact span."""
     assert secret in find_secrets(text)
@@ -109,7 +109,7 @@ def test_the_field_of_a_form_in_parts(name: str) -> None:
     assert VALUE in find_secrets(text)
 
 
-@pytest.mark.parametrize("name", CREDENTIAL_NAMES)
+@in_one_test(name=CREDENTIAL_NAMES)
 def test_every_reader_knows_every_name(name: str) -> None:
     """One table of names serves headers, parameters, members and texts, in each way to write them."""
     camel = "".join(word.capitalize() for word in name.split("_"))
@@ -130,7 +130,7 @@ PARAMETERS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "secret"), PARAMETERS)
+@in_one_test(PARAMETERS)
 def test_names_of_parameters(name: str, secret: bool) -> None:
     """A parameter may have a short name, in which other places have other things, and an index."""
     assert is_secret_parameter(name) == secret
@@ -161,7 +161,7 @@ HEADERS = (
 )
 
 
-@pytest.mark.parametrize(("name", "secret"), HEADERS)
+@in_one_test(HEADERS)
 def test_header_names(name: str, secret: bool) -> None:
     """A header is recognised as secret by its name; rate limits on tokens are not secret."""
     assert is_secret_header(name) == secret
@@ -176,7 +176,7 @@ NAMES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "secret"), NAMES)
+@in_one_test(NAMES)
 def test_names_of_fields(name: str, secret: bool) -> None:
     """A field is recognised as secret by the end of its name; token counts and page tokens are not secret."""
     assert is_secret_name(name) == secret

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.wire.sse import CutFrame, Decoder, Frame, encode
+from tests.in_one_test import in_one_test
 
 
 def line_by_line(stream: bytes) -> list[tuple[bytes, bytes | None, bytes | None]]:
@@ -71,7 +72,7 @@ LAW = {
 }
 
 
-@pytest.mark.parametrize(("stream", "expected"), LAW.values(), ids=LAW)
+@in_one_test(LAW)
 def test_decodes_by_the_standard(stream: bytes, expected: list[bytes]) -> None:
     """Line endings, byte order marks, comments, fields and blank lines follow the standard, also byte by byte."""
     assert payloads(stream) == expected

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from harness.contract import judge_interaction, judge_usage, load
 from harness.contract.judge.errors import judge_error
 from harness.contract.tables.protocol import STATUS_OF, code_of
@@ -151,7 +149,7 @@ USAGES: dict[str, tuple[Any, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("usage", "rules"), USAGES.values(), ids=USAGES)
+@in_one_test(USAGES)
 def test_usage(usage: Any, rules: list[str]) -> None:
     """Each usage object breaks exactly the rules listed with it."""
     assert [finding.rule for finding in judge_usage(usage)] == rules
@@ -182,13 +180,13 @@ ERRORS: dict[str, tuple[Any, int | None, list[str]]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "status", "rules"), ERRORS.values(), ids=ERRORS)
+@in_one_test(ERRORS)
 def test_judge_error(body: Any, status: int | None, rules: list[str]) -> None:
     """Each error body breaks exactly the rules listed with it."""
     assert [finding.rule for finding in judge_error(body, status)] == rules
 
 
-@pytest.mark.parametrize(("code", "status"), STATUS_OF.items())
+@in_one_test(STATUS_OF.items())
 def test_documented_codes_pass_with_their_status_only(code: str, status: int) -> None:
     body = {"error": {"code": code, "message": "x"}}
     assert judge_error(body, status) == []

@@ -286,7 +286,7 @@ def test_parts_that_repeat_those_before_them(parts: list[str], is_repeated: bool
     assert finding.stable_code == "stream.args-join" + "/repeated" * is_repeated
 
 
-@pytest.mark.parametrize("stream", CLEAN_STREAMS.values(), ids=CLEAN_STREAMS)
+@in_one_test(stream=CLEAN_STREAMS.values())
 def test_what_may_be_is_not_a_finding(stream: bytes) -> None:
     """Everything that the sources allow or leave open passes without a finding."""
     assert judge(stream).findings == ()

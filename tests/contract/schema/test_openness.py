@@ -13,6 +13,7 @@ from jsonschema_rs import Draft202012Validator
 from harness.contract import load
 from harness.contract.schema.openness import close, step_into
 from harness.contract.tables.operations import OPERATIONS
+from tests.in_one_test import in_one_test
 
 Place = tuple[str | int, ...]
 Json = dict[str, Any]
@@ -99,7 +100,7 @@ def list_news(value: Any, place: Place) -> Iterator[Any]:
             yield "hologram"
 
 
-@pytest.mark.parametrize("root", ROOTS)
+@in_one_test(root=ROOTS)
 def test_what_is_new_is_tolerated_and_named(root: str) -> None:
     """It fits, unless it is text that the schema does not list; the closed twin rejects just what is unknown."""
     validator, twin = SCHEMAS.validator(root), Draft202012Validator(close(SCHEMAS.bundle(root), keep=False))
@@ -124,7 +125,7 @@ def test_what_has_another_type_is_named_where_it_stands(root: str) -> None:
                 assert "should be" in problems[0].message
 
 
-@pytest.mark.parametrize("root", ROOTS)
+@in_one_test(root=ROOTS)
 def test_what_is_missing_is_named_where_it_should_stand(root: str) -> None:
     validator = SCHEMAS.validator(root)
     for name, message in list_messages():

@@ -544,7 +544,7 @@ ALSO: dict[str, tuple[list[Heard], set[str]]] = {
 """More histories, with the codes of all that is found."""
 
 
-@pytest.mark.parametrize(("history", "codes"), ALSO.values(), ids=ALSO)
+@in_one_test(ALSO)
 def test_more_histories(history: list[Heard], codes: set[str]) -> None:
     """Each history breaks exactly the rules listed with it."""
     found = [finding for finding in judge_all(history).findings if finding.severity is not Severity.INFORMATION]

@@ -10,6 +10,7 @@ from harness.contract.judge.history.resources import ResourceRun, judge_resource
 from harness.contract.judge.history.run_judge import RunJudge
 from harness.wire import Exchange
 from tests.contract.exchanges import exchange
+from tests.in_one_test import in_one_test
 
 BASE = "/v1beta"
 
@@ -68,9 +69,7 @@ LIMITED = {"execution_timeout_seconds": 600}
 PLACED = {"id": "e", "sources": [{"target": "a"}]}
 
 
-@pytest.mark.parametrize(
-    ("trail", "codes"),
-    [
+@in_one_test([
         ([made(), read(), patched({"name": "new"}, name="new"), read(name="new"), listed(hook(name="new"))], []),
         ([made(), read(update_time="2", state="disabled")], []),
         ([made(), call("GET", "webhooks/w1", body={"id": "w1"})], []),
@@ -121,15 +120,12 @@ PLACED = {"id": "e", "sources": [{"target": "a"}]}
         ([call("GET", f"{STORE}/operations/o", body={"response": {"documentName": f"{STORE}/documents/d"}})], []),
         ([call("GET", f"{STORE}/operations/o", body={"response": {"parent": "fileSearchStores/other"}})],
          ["filesearch.crud/another"]),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_resource_is_the_same_wherever_it_is_shown(trail: list[Exchange], codes: list[str]) -> None:
     assert [finding.stable_code for _, finding in judge_resources(trail)] == codes
 
 
-@pytest.mark.parametrize(
-    ("exchanges", "codes"),
-    [
+@in_one_test([
         ([made(), made("w2"), delete("w1"), delete("w2", 404)], ["hook.crud/lost"]),
         ([made(), made("w2"), delete("w2", 404), delete("w1")], ["hook.crud/lost"]),
         ([made(), delete("w1", 404)], []),  # a server without the route denies all
@@ -160,8 +156,7 @@ def test_a_resource_is_the_same_wherever_it_is_shown(trail: list[Exchange], code
         ([call("GET", "webhooks?page_token=t", body={"webhooks": [hook()], "next_page_token": "u"})], []),
         ([*KEPT_STORE, call("DELETE", f"{STORE}?force=true", 400)], ["filesearch.crud/lost"]),
         ([*KEPT_STORE, call("DELETE", STORE, 400)], []),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_a_run_grants_elsewhere_is_not_denied(exchanges: list[Exchange], codes: list[str]) -> None:
     judge = ResourceRun()
     assert [finding.stable_code for one in exchanges for _, finding in judge.note(one)] == codes
