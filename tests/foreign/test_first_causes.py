@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +14,8 @@ from harness.cli import main
 from tests.foreign.answering import Json
 from tests.foreign.judging import check
 from tests.foreign.rows import hold_each, rows_of, vary
-from tests.foreign.server import ForeignService, Run, say, serving
+from tests.foreign.server import ForeignService, Refused, Run, say, serving
+from tests.foreign.test_turns import Reciting
 
 pytestmark = pytest.mark.slow
 
@@ -256,7 +259,80 @@ class CountsCharacters(CountsBytes):
         return len(text)
 
 
-service = rows_of(ForeignService)
+class Careless(ForeignService.handler):
+    """Loses a part of each stream on its way: see `drop`."""
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        before = b""
+        for frame in super().encode_due(events):
+            kept, before = self.drop(frame, before), frame
+            yield from [kept] if kept else []
+
+    def drop(self, frame: bytes, before: bytes) -> bytes:
+        """What is left of a frame that comes after another one."""
+        return re.sub(rb'"index": 0, ', b"", frame)
+
+
+class Deduplicates(Careless):
+    """Takes a delta with the text of the one before for a repetition."""
+
+    def drop(self, frame: bytes, before: bytes) -> bytes:
+        one, other = (re.findall(rb'"text": "[^"]*"', part) for part in (frame, before))
+        return b"" if one and one == other else frame
+
+
+class StopsAtTheWord(ForeignService.handler):
+    """Takes the first line with [DONE] for the end of the stream."""
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        for frame in super().encode_due(events):
+            yield frame if b"[DONE]" not in frame else self.service.closing()
+            if b"[DONE]" in frame:
+                return
+
+
+class Beats(Careless):
+    """Keeps the connection alive with events that have no type."""
+
+    def drop(self, frame: bytes, before: bytes) -> bytes:
+        return frame if b"[DONE]" in frame else frame + b"event: ping\ndata: {}\n\n"
+
+
+class OpensTheLast(Careless):
+    """Ends no stream with [DONE], nor its last event with a blank line."""
+
+    def drop(self, frame: bytes, before: bytes) -> bytes:
+        return b"" if b"[DONE]" in frame else frame[:-1] if b"interaction.completed" in frame else frame
+
+
+def number_in_pairs(_: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Ids that are times: two events have the same."""
+    yield from ((due, {**one, "event_id": f"{run.id}-{n // 2}"}) for n, (due, one) in enumerate(usual(run)))
+
+
+def resume_after_the_pair(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Resume after the last event with the id of the cursor, which skips the other one."""
+    after, answer = query.get("last_event_id"), list(usual(run, query)) if query.get("stream") else []
+    while after and any(event["event_id"] == after for _, event in answer):
+        answer = answer[1:]
+    return answer or usual(run, query)
+
+
+def add_to_parent(self: ForeignService, usual: Any, run: Run) -> None:
+    """Append the turn of a child to the steps of its parent, which share a list."""
+    if (parent := self.parent_of(run.body)) is not None:
+        parent.steps = [*parent.steps, *run.steps]
+
+
+def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
+    """Correct: a new interaction is found a moment after its create."""
+    run = usual(identity)
+    if time.monotonic() - run.begun < 0.1:
+        raise Refused(404, "not_found", "There is no such interaction.")
+    return run
+
+
+service, recite = rows_of(ForeignService), rows_of(Reciting)
 SENTENCES = [
     service(
         "cuts-characters: stream.text -> fail stream.text",
@@ -281,6 +357,36 @@ SENTENCES = [
         get=ignore_cursor,
         said=["begins with the first event again, as if its cursor had no effect"],
     ),
+    recite("deduplicates: stream.text -> fail stream.text/lost", handler=Deduplicates),
+    recite(
+        "stops-at-the-word: stream.terminal stream.text -> fail stream.terminal",
+        handler=StopsAtTheWord,
+        said=["[DONE] after"],
+    ),
+    recite("recites: stream.* resume.* -> exit 0"),
+    service(
+        "leaves-out-zeros: stream.schema stream.text create.completed* -> fail stream.schema, exit 1",
+        handler=Careless,
+        said=['"index" is required', "(1 cause: stream.schema/required)"],
+    ),
+    service(
+        "beats: stream.event-type stream.completed-last -> fail stream.event-type stream.completed-last",
+        handler=Beats,
+        said=["(1 cause: stream.event-type)"],
+    ),
+    service(
+        "opens-the-last: stream.framing stream.terminal stream.text -> fail stream.framing stream.terminal",
+        handler=OpensTheLast,
+        said=["(1 cause: stream.framing/unended)"],
+    ),
+    service(
+        "numbers-in-pairs: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
+        events=number_in_pairs,
+        get=resume_after_the_pair,
+        said=["(1 cause: stream.evid-unique)"],
+    ),
+    service("adds-to-the-parent: chain.* -> warn chain.parent-unchanged/steps", prepare=add_to_parent),
+    service("finds-late: get.* del.* create.ok -> warn get.ok/late, exit 0", find=find_late),
     # The third of the tries at the newest event is the first that is at the newest event.
     service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),
     service(

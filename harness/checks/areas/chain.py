@@ -287,6 +287,7 @@ def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator
                 f"`{name}` of the parent changed",
                 expected=format_value(old.get(name)),
                 actual=format_value(new.get(name)),
+                code="/steps" if name == "steps" else "",
             ).at(exchange="after")
 
 

@@ -113,7 +113,7 @@ STRANGER = "harness_unknown_field"
 """A field that no revision of the API documents."""
 
 
-_DELTAS = ["Hello", " brave", " new", " world,\n\n", "  déjà vu,", " 東京,", " 🦊🦊", "!"]
+_DELTAS = ["Hello", " brave", " new", " world,\n\n", "  déjà vu,", " 東京,", " 🦊🦊", " [DONE]", "!", "!"]
 SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
 LARGE = {**SCRIPT, "deltas": [f"{number} " + "long " * 4000 for number in range(5)]}
 LONG = {**SCRIPT, "ticks": 1_000_000}

@@ -137,8 +137,11 @@ WEATHER = {
 
 FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 
-SPELLED = "Say: żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍"
-"""Letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter."""
+SPELLED = "Say: ha ha ha ha [DONE] żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍"
+"""A text that a careless stream loses part of: one word again and again, and the sentinel of the stream as a word.
+
+Then letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter.
+"""
 
 KINDS: Mapping[str, Mapping[str, Any]] = {
     "background": {"input": SPELLED, "background": True},

@@ -545,9 +545,10 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
     shown = "".join(_list_texts([*given], lenient=True))
     for text in _list_texts(sent) if any(step.get("content") for step in given) else ():
         if text != shown and _squeeze(text) not in _squeeze(shown):
+            at = common_length(text, shown)
             message = "the input that GET shows is not that of the create"
-            expected, actual = format_value(shorten(text, 60)), format_value(shorten(shown, 60))
-            yield place_finding("get.own-input/text", message, expected, actual, place)
+            message += f": it ends at character {at} of {len(text)}" if at == len(shown) else ""
+            yield place_finding("get.own-input/text", message, _quote(text, at), _quote(shown, at), place)
             return
     asked, shown_results = ([step for step in steps if step.get("type") == "function_result"]
                             for steps in (objects_in(sent), given))  # fmt: skip

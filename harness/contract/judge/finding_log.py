@@ -102,6 +102,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "stream.start-before/never": _LOST,
     "stream.index-contiguous": _LOST,
     "stream.start-before/stopped": ("stream.completed-last",),
+    "stream.completed-last": ("stream.event-type",),
     "stream.stop-once/open": _LOST,
     "stream.no-interleave": _LOST,
     "stream.terminal": (*_LOST, "stream.framing/unended"),

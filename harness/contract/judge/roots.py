@@ -27,6 +27,7 @@ _OF_ITSELF = frozenset({"id", "status", "error"})
 _OUTPUT = re.compile(r"\$(\.(id|steps(\[\d+\](\.content)?)?))?")
 _OUTPUT_OF_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
 _COMPARED = re.compile(r"\$\.(id|steps\[.*|index|step(\..*)?|delta(\..*)?|interaction(\.id)?)")
+_EVENT = re.compile(r"\$")
 
 
 def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -54,11 +55,11 @@ def judge_output_types(exchange: Exchange) -> Iterator[Finding]:
     )
 
 
-_TYPE = "/type"
 _BASIC = (
-    "stream.json", "stream.event-type", _TYPE, "stream.id-constant", "stream.start-before", "stream.index-reuse",
+    "stream.framing", "stream.json", "stream.event-type", "/type", "/required", "stream.id-constant",
+    "stream.start-before", "stream.index-reuse", "stream.terminal",
 )  # fmt: skip
-"""What leaves nothing to compare, the most basic one first: rules, and a compared member of another type."""
+"""What leaves nothing to compare, the most basic one first: rules, and kinds of defects of a compared member."""
 
 
 def judge_damage(exchange: Exchange) -> Iterator[Finding]:
@@ -68,10 +69,19 @@ def judge_damage(exchange: Exchange) -> Iterator[Finding]:
     """
     findings = [finding for finding in read(exchange).findings if finding.severity is Severity.BROKEN]
     for damage in _BASIC:
-        for finding in findings:
-            is_type = finding.stable_code.endswith(_TYPE) and _COMPARED.fullmatch(finding.where.pointer)
-            if damage == finding.rule or (damage == _TYPE and is_type):
-                yield finding
+        # A rest without an end is judged by the events that it lacks.
+        yield from (
+            finding
+            for finding in findings
+            if damage in (finding.rule, _kind_of_damage(finding)) and not finding.cause.startswith("resume.")
+        )
+
+
+def _kind_of_damage(finding: Finding) -> str:
+    """`/type` for a compared member of another type, `/required` for an event that lacks one."""
+    _, slash, word = finding.stable_code.partition("/")
+    places = {"type": _COMPARED, "required": _EVENT}.get(word)
+    return slash + word if places is not None and places.fullmatch(finding.where.pointer) else ""
 
 
 def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:

@@ -189,16 +189,22 @@ class StreamState:
             return
         if "is-over" not in order.row_of(state, order.END).guards:
             return
+        ending = "the end of the body" if self._closed_in is None else "[DONE]"
+        stream = {"fresh": "the stream", "resumed": "the resumed stream"}.get(self._start, "the stream by GET")
         if state is order.State.EXPECT_CREATED:
-            self._report("stream.first/no-event", "the stream ended without any event", order.CREATED, "nothing")
+            self._report("stream.first/no-event", f"{stream} ended without any event", order.CREATED, ending)
+            return
+        message = f"{stream} ended without a final event"
+        words = (
+            message,
+            "interaction.completed or an error event",
+            f"{ending} after {format_count(events, 'event')}",
+        )
+        if self._start == "resumed":  # a server that loses events after a cursor loses the last ones, too
+            lost = Finding.from_code("stream.terminal/resumed", *words)
+            self.found.append(replace(lost, cause="resume.no-gap"))
         else:
-            end = ("interaction.completed or an error event", "the end of the body")
-            if self._start == "resumed":  # a server that loses events after a cursor loses the last ones, too
-                message = "the resumed stream ended without a final event"
-                lost = Finding.from_code("stream.terminal/resumed", message, *end)
-                self.found.append(replace(lost, cause="resume.no-gap"))
-            else:
-                self._report("stream.terminal", "the stream ended without a final event", *end)
+            self._report("stream.terminal", *words)
 
     def _enter(self, state: order.State) -> None:
         self.state = state

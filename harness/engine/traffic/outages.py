@@ -136,7 +136,11 @@ class Outages(DriverPolicy):
 
     def are_possible(self, exchange: Exchange) -> bool:
         """Whether the request of an exchange has to be sent again before it is judged."""
-        return may_be_mishap(exchange) and not exchange.excuse and _kind_of(exchange) not in self._confirmed
+        return may_be_mishap(exchange) and self.is_new(exchange)
+
+    def is_new(self, exchange: Exchange) -> bool:
+        """Whether such a response to such a request is not known to be the target's."""
+        return not exchange.excuse and _kind_of(exchange) not in self._confirmed
 
     @contextmanager
     def doubt(self, *exchanges: Exchange) -> Iterator[None]:

@@ -292,9 +292,12 @@ class ActionRunner:
 
         A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
         """
-        if exchange.hung and exchange.is_stream and not outages.is_awake(self._driver, exchange):
+        is_endless = exchange.hung and exchange.is_stream
+        if is_endless and not outages.is_awake(self._driver, exchange):
             return exchange.with_excuse("the target was silent to other requests, too")
-        if not outages.are_possible(exchange):
+        # It may have slept until just before it was asked: a stream that can be opened again shows its end then.
+        is_endless = is_endless and exchange.request.method == "GET" and not is_read
+        if not (outages.are_possible(exchange) or (is_endless and outages.is_new(exchange))):
             return exchange
         self._note(exchange)
         times, was_gone = [exchange], False
@@ -304,7 +307,7 @@ class ActionRunner:
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return excuse_outage(exchange)
                 again, was_gone = self._send_and_note(exchange.request), is_gone
-                if not may_be_mishap(again):
+                if not (may_be_mishap(again) or (is_endless and again.hung)):
                     outages.note_mishaps(exchange)
                     return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
                 times.append(again)

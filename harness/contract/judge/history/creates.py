@@ -20,6 +20,7 @@ from harness.contract.judge.history.history_state import HistoryState, Intent, I
 from harness.contract.judge.history.looks import judge_calls, judge_constant, open_reading
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, judge_reply
+from harness.contract.judge.roots import judge_damage
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.tables.lifecycle import RUNNING
 from harness.outcome import Finding, Severity
@@ -156,13 +157,16 @@ def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, mode
             state.decide("chain.own-steps", agreement.judge_own_steps({"steps": parent.steps}, body))
     if body is not None and not model.background:
         state.decide("create.final", agreement.judge_settled("create.final", body))
-    _judge_output(state, request, model, streamed=body is None)
+    # Events that cannot be read are reported, and leave no steps to judge.
+    whole = body is not None or (model.timeline.whole and not any(judge_damage(exchange)))
+    _judge_output(state, request, model, streamed=body is None, whole=whole)
 
 
-def _judge_output(state: HistoryState, request: Json, model: InteractionModel, *, streamed: bool) -> None:
+def _judge_output(
+    state: HistoryState, request: Json, model: InteractionModel, *, streamed: bool, whole: bool
+) -> None:
     """Whether the steps that were seen fit the status with which the run ended."""
     steps = model.steps or []
-    whole = model.timeline.whole or not streamed
     if whole and model.status == "completed" and request.keys() <= _PROMISED and not _brings_results(request):
         rule = "create.completed-has-output"
         found = list(agreement.judge_result({"steps": steps}, rule))

@@ -233,9 +233,10 @@ class Denials(Struct):
         known, rule, seen = self._run[named_interaction(exchange.request)], kind.rule, exchange
         since = known.lost_child
         denied = kind.is_wrong(shown, exchange)
-        is_early = exchange.status == 404 and shown.background and not shown.looked_at
+        is_new = exchange.status == 404 and not shown.looked_at
+        is_early = is_new and shown.background
         is_brief = (  # a client tolerates it within a second after the create (API errors, 404)
-            is_early
+            (is_early or (is_new and not (since or known.lost_parent)))
             and shown.began is not None
             and exchange.began is not None
             and exchange.began - shown.began < 1.0
