@@ -7,6 +7,7 @@ so that packing and unpacking lose nothing.
 
 from __future__ import annotations
 
+import codecs
 import re
 from array import array
 from bisect import bisect_right
@@ -177,10 +178,20 @@ def bytes_of(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+STEP = 2**20
+"""The bytes of a body that are encoded or decoded at once: a whole one may take four times its size again."""
+
+
+def decode_steps(data: bytes) -> Iterator[str]:
+    """The text of `data`, a step after the other. Raises UnicodeDecodeError if it is not valid UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for at in range(0, len(data), STEP):
+        yield decoder.decode(data[at : at + STEP], final=at + STEP >= len(data))
+
+
 def is_text(data: bytes) -> bool:
     """Whether `data` is valid UTF-8."""
     try:
-        data.decode("utf-8")
+        return all(True for _ in decode_steps(data))
     except UnicodeDecodeError:
         return False
-    return True

@@ -10,20 +10,19 @@ from __future__ import annotations
 import base64
 import json
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from harness.cassette.entry import as_entry
-from harness.cassette.framing import is_text
-from harness.cassette.layout import replace_file
+from harness.cassette.framing import STEP, decode_steps, is_text
+from harness.cassette.layout import quote, replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.written_files import make_folder, open_lock
 
-_NOT_PLAIN = re.compile(r"[^\x20-\x7e]")
 _HIDDEN, _SHOWN = b"#", b" "
 
 
@@ -43,22 +42,22 @@ class Journal:
 
     def append(self, recording: Recording) -> None:
         """Append a recording; when this returns, it is on disk."""
-        line = f"- {flow(as_entry(recording))}\n".encode("ascii")
+        line = chain((b"- ",), (part.encode("ascii") for part in flow(as_entry(recording))), (b"\n",))
         if self._file is None:
             if os.path.lexists(self.path):
                 raise CassetteError(
                     f"{self.path} exists: another recorder is at work, or one was killed; move it away"
                 )
-            metadata = f"metadata: {flow(self._metadata)}\n" if self._metadata else ""
+            metadata = f"metadata: {''.join(flow(self._metadata))}\n" if self._metadata else ""
             head = f"version: 1\n{metadata}interactions:\n".encode("ascii")
             # With its first entry: a cassette without one is not valid.
-            replace_file(self.path, head + _SHOWN + line, like=self._of)
+            replace_file(self.path, chain((head, _SHOWN), line), like=self._of)
             self._file = self._open()
             return
         file = self._file
         at = file.seek(0, os.SEEK_END)
         try:
-            self._write(file, _HIDDEN + line)
+            self._write(file, chain((_HIDDEN,), line))
         except BaseException:
             # Cut off the unfinished entry, also what is still buffered: the next one would become part of it.
             with suppress(OSError):
@@ -67,7 +66,7 @@ class Journal:
             self._file.truncate(at)
             raise
         file.seek(at)
-        self._write(file, _SHOWN)
+        self._write(file, (_SHOWN,))
 
     def _open(self) -> IO[bytes]:
         file = open_lock(self.path)
@@ -75,8 +74,8 @@ class Journal:
         return file
 
     @staticmethod
-    def _write(file: IO[bytes], data: bytes) -> None:
-        file.write(data)
+    def _write(file: IO[bytes], parts: Iterable[bytes]) -> None:
+        file.writelines(parts)
         file.flush()
         os.fsync(file.fileno())
 
@@ -124,20 +123,25 @@ def alone(path: Path) -> Iterator[None]:
             guard.unlink(missing_ok=True)
 
 
-def flow(value: Any) -> str:
-    """Plain data as one line of ASCII YAML; bytes that are UTF-8 become text, others `!!binary`."""
+def flow(value: Any) -> Iterator[str]:
+    """The parts of plain data as one line of ASCII YAML; bytes that are UTF-8 become text, others `!!binary`."""
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_quote(str(name))}: {flow(item)}" for name, item in value.items()) + "}"
-    if isinstance(value, bytes):
-        return _quote(value.decode()) if is_text(value) else f'!!binary "{base64.b64encode(value).decode()}"'
-    if isinstance(value, str):
-        return _quote(value)
-    if isinstance(value, Sequence):
-        return f"[{', '.join(map(flow, value))}]"
-    return json.dumps(value)
-
-
-def _quote(text: str) -> str:
-    """A double-quoted scalar. JSON's own escapes do not work, because YAML has no surrogate pairs."""
-    spelled = json.dumps(text, ensure_ascii=False)
-    return _NOT_PLAIN.sub(lambda found: f"\\U{ord(found[0]):08x}", spelled)
+        for number, (name, item) in enumerate(value.items()):
+            yield f"{', ' if number else '{'}{quote(str(name))}: "
+            yield from flow(item)
+        yield "}" if value else "{}"
+    elif isinstance(value, bytes) and is_text(value):
+        yield '"'
+        yield from (quote(text)[1:-1] for text in decode_steps(value))
+        yield '"'
+    elif isinstance(value, bytes):
+        yield '!!binary "'
+        step = STEP // 3 * 3  # no padding but at the end
+        yield from (base64.b64encode(value[at : at + step]).decode() for at in range(0, len(value), step))
+        yield '"'
+    elif isinstance(value, str):
+        yield quote(value)
+    elif isinstance(value, Sequence):
+        yield f"[{', '.join(''.join(flow(item)) for item in value)}]"
+    else:
+        yield json.dumps(value)

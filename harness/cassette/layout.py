@@ -6,18 +6,21 @@ code a file names. Ours knows the few tags that vcrpy uses, makes plain data, an
 
 from __future__ import annotations
 
+import base64
 import binascii
+import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
 from harness import written_files
 from harness.cassette.entry import from_entry
-from harness.cassette.framing import is_text
+from harness.cassette.framing import STEP, decode_steps, is_text
 from harness.cassette.recording import Provenance, Recording
 from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
@@ -197,35 +200,83 @@ class Layout:
 
 
 def write(
-    path: Path, metadata: Mapping[str, Any], entries: Sequence[Mapping[str, Any]], like: Path | None = None
+    path: Path, metadata: Mapping[str, Any], entries: Iterable[Mapping[str, Any]], like: Path | None = None
 ) -> None:
-    """Write a cassette beside `path`, and put it in place only if it reads back as it was given.
+    """Write a cassette beside `path`, and put it in place only if each part reads back as it was given.
 
     A new file gets the permissions of the file `like`, if there is one.
     """
-    plain = []
-    for entry in entries:  # with bodies as texts, which people can read, where they are UTF-8
-        asked, came = dict(entry["request"]), dict(entry["response"])
-        asked["body"] = _as_text(asked.get("body"))
-        if isinstance(body := came.get("body"), Mapping) and "string" in body:
-            came["body"] = {**body, "string": _as_text(body["string"])}
-        plain.append({**entry, "request": asked, "response": came})
     with replacing(path, like=like) as file:
-        dump({"version": 1}, file)
-        if metadata:
-            dump({"metadata": metadata}, file)
+        heads = {"version": 1}, {"metadata": metadata} if metadata else {}
+        file.writelines(_check(path, dump(head), head) for head in heads if head)
         file.write(b"interactions:\n")
-        for entry in plain:
-            dump([entry], file)
-        file.seek(0)
-        if parse(path, file)["interactions"] != plain:
-            raise HarnessFault(
-                f"{path} would not read back as it was recorded: left as it was; please report this"
-            )
+        for entry in entries:
+            file.writelines(_dump_entry(path, entry))
 
 
-def _as_text(body: Any) -> Any:
-    return body.decode("utf-8") if isinstance(body, bytes) and is_text(body) else body
+def _dump_entry(path: Path, entry: Mapping[str, Any]) -> Iterator[bytes]:
+    """The parts of an entry, with bodies as texts, which people can read, where they are UTF-8."""
+    long, mark = list[bytes](), f"long-{os.urandom(8).hex()}"
+
+    def show(body: Any) -> Any:
+        if isinstance(body, str | bytes) and len(body) > STEP:
+            long.append(body.encode("utf-8") if isinstance(body, str) else body)
+            return mark
+        return body.decode("utf-8") if isinstance(body, bytes) and is_text(body) else body
+
+    asked, came = dict(entry["request"]), dict(entry["response"])
+    asked["body"] = show(asked.get("body"))
+    if isinstance(body := came.get("body"), Mapping) and "string" in body:
+        came["body"] = {**body, "string": show(body["string"])}
+    part = [{**entry, "request": asked, "response": came}]
+    first, *others = _check(path, dump(part), part).split(mark.encode())
+    yield first
+    for body, before, after in zip(long, (first, *others), others, strict=False):
+        line = before.rpartition(b"\n")[2]
+        yield from _dump_long(path, body, " " * (len(line) - len(line.lstrip()) + 2))
+        yield after.removeprefix(b"\n")
+
+
+def _dump_long(path: Path, body: bytes, indent: str) -> Iterator[bytes]:
+    """The parts of a long body as YAML, in the styles of `dump`; each step is read back for itself."""
+    if not is_text(body):
+        yield b"!!binary |\n"
+        for at in range(0, len(body), _LINES):
+            data = body[at : at + _LINES]
+            lines = textwrap.indent(base64.encodebytes(data).decode("ascii"), indent)
+            yield _check(path, lines.encode("ascii"), data, before=b"!!binary |\n")
+        return
+    is_plain = not any(map(_UNSAFE.search, decode_steps(body)))
+    if is_plain and b"\n" in body:
+        keep = "+" if body.endswith(b"\n\n") else "" if body.endswith(b"\n") else "-"
+        lead = "2" if body.startswith((b" ", b"\n")) else ""
+        yield f"|{lead}{keep}\n".encode("ascii")
+        begun = ""  # the indent of a line that began in the step before
+        for text in decode_steps(body):
+            lines = _LINE.sub(indent, text).removeprefix(begun)
+            yield _check(path, lines.encode("utf-8"), text, before=f"|{len(indent)}+\n{begun}".encode("ascii"))
+            begun = "" if text.endswith("\n") else indent
+        yield b"\n" if begun else b""
+        return
+    mark = b"'" if is_plain else b'"'
+    yield mark
+    for text in decode_steps(body):
+        shown = text.replace("'", "''") if is_plain else quote(text)[1:-1]
+        yield _check(path, shown.encode("utf-8"), text, before=mark, after=mark)
+    yield mark + b"\n"
+
+
+def _check(path: Path, written: bytes, value: object, before: bytes = b"", after: bytes = b"") -> bytes:
+    """A part of the file at `path`, if it reads back, between these, as the value of which it was made."""
+    if parse(path, before + written + after) != value:
+        raise HarnessFault(f"{path} would not read back as it was recorded: left as it was; please report this")
+    return written
+
+
+def quote(text: str) -> str:
+    """A double-quoted scalar. JSON's own escapes do not work, because YAML has no surrogate pairs."""
+    spelled = json.dumps(text, ensure_ascii=False)
+    return _NOT_ASCII.sub(lambda found: f"\\U{ord(found[0]):08x}", spelled)
 
 
 @contextmanager
@@ -253,7 +304,8 @@ def keep_copy(path: Path) -> Path:
     number = 1
     while os.path.lexists(copy := path.with_name(f"{path.stem}.before-{number}{path.suffix}")):
         number += 1
-    replace_file(copy, path.read_bytes(), like=path)
+    with path.open("rb") as file:
+        replace_file(copy, iter(partial(file.read, STEP), b""), like=path)
     return copy
 
 
@@ -264,11 +316,19 @@ text with one of them is quoted, and they are escaped."""
 _BEYOND = re.compile("[\U00010000-\U0010ffff]")
 """Characters such as emoji, which libyaml escapes; and it writes a text with an escape in a single line."""
 
+_UNSAFE = re.compile(rf"[^\t\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[{UNSEEN}]")
+"""What stands in no text of YAML as it is, or is not seen there."""
+
+_NOT_ASCII = re.compile(r"[^\x20-\x7e]")
+_LINE = re.compile(r"(?m)^(?=[^\n])")
+_LINES = 57 * 2**14
+"""The bytes of a step of base64: each line of it has 57."""
+
 _NEVER = 2**31 - 1
 """The width at which a line is folded."""
 
 
-def dump(part: object, file: IO[bytes]) -> None:
+def dump(part: object) -> bytes:
     """Write a part of a document as YAML for people who compare versions: no folded lines, no escaped letters."""
     import yaml
 
@@ -276,7 +336,7 @@ def dump(part: object, file: IO[bytes]) -> None:
     text = yaml.dump(part, Dumper=kind, sort_keys=False, allow_unicode=True, width=_NEVER)
     if text.endswith("\n...\n"):  # the end of the document, after a text with empty lines: more parts may follow
         text = text.removesuffix("...\n")
-    file.write((escape_unseen(text) if _NO_LITERAL.search(text) else text).encode("utf-8"))
+    return (escape_unseen(text) if _NO_LITERAL.search(text) else text).encode("utf-8")
 
 
 def _has_beyond(value: object) -> bool:

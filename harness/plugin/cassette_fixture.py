@@ -528,7 +528,6 @@ class _Kept(WrappedBody):
         self._is_stream = response.headers.media_type() == EVENT_STREAM
         self._response = response
         self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
-        self._data = bytearray()
         self._over = False
 
     def __next__(self) -> Piece:
@@ -538,13 +537,12 @@ class _Kept(WrappedBody):
         elif isinstance(piece, Chunk):
             self._head()
             self._recorder.chunk(piece, time.monotonic() - self._began)
-            if self._is_stream:
-                self._data += piece.data
         return piece
 
     def close(self) -> None:
         if not self._over and (
-            not self._is_stream or any(map(self._protocol.completes, events_in(bytes(self._data))))
+            not self._is_stream
+            or any(map(self._protocol.completes, events_in(self._recorder.span(0, self._recorder.size))))
         ):
             for _ in self:
                 pass

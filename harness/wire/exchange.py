@@ -6,6 +6,7 @@ Layer 0. Knows pieces and endings; must not know what the bytes mean.
 from __future__ import annotations
 
 import hashlib
+import io
 from array import array
 from collections.abc import Sequence
 
@@ -136,7 +137,7 @@ class ExchangeBuilder:
         self.headers = Headers()
         self.framing: Framing = UntilClose()
         self.reason = ""
-        self._body = bytearray()
+        self._body = io.BytesIO()  # its value is the only copy of a body, whatever the size
         self._size = 0
         self._count = 0
         self._digest = hashlib.sha256()
@@ -156,9 +157,9 @@ class ExchangeBuilder:
         self._digest.update(data)
         self._size += len(data)
         self._count += 1
-        room = (KEPT_BYTES if self._most is None else self._most) - len(self._body)
+        room = (KEPT_BYTES if self._most is None else self._most) - self._body.tell()
         if room > 0:
-            self._body += data[:room]
+            self._body.write(data[:room])
         if len(self._sizes) < KEPT_PIECES or (self._most is not None and room > 0):
             self._sizes.append(len(data))
             self._moments.append(moment)
@@ -175,7 +176,8 @@ class ExchangeBuilder:
 
     def span(self, start: int, end: int) -> bytes:
         """The bytes of the body from `start` to `end`, as far as they are kept."""
-        return bytes(self._body[start:end])
+        with self._body.getbuffer() as kept:
+            return bytes(kept[start:end])
 
     def finish(self, ending: Ending, seconds: float) -> Exchange:
         """Build the record; the exchange ended `seconds` after the request was sent."""
@@ -184,10 +186,10 @@ class ExchangeBuilder:
             status=self.status,
             headers=self.headers,
             framing=self.framing,
-            body=bytes(self._body),
+            body=self._body.getvalue(),
             size=self._size,
             sha256=self._digest.hexdigest(),
-            truncated=self._size > len(self._body),
+            truncated=self._size > self._body.tell(),
             arrivals=Arrivals(self._sizes, self._moments, self._count),
             ending=ending,
             seconds=seconds,

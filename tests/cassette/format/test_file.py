@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import IO, Any
+from typing import Any
 
 import httpx
 import pytest
@@ -22,12 +21,15 @@ from harness.cassette import (
     CassetteFile,
     Recording,
     Unit,
+    framing,
+    journal,
     layout,
     load,
     save,
 )
 from harness.contract import PROTOCOL
 from harness.outcome import HarnessFault
+from harness.wire import Headers, Request
 from tests.cassette.samples import (
     DROPPED,
     HELLO,
@@ -265,12 +267,7 @@ def test_what_does_not_read_back_is_not_written(tmp_path: Path, monkeypatch: pyt
     before = path.read_bytes()
     real = layout.dump
 
-    def bent(part: object, file: IO[bytes]) -> None:
-        text = io.BytesIO()
-        real(part, text)
-        file.write(text.getvalue().replace(b"Hel", b"Hal"))
-
-    monkeypatch.setattr(layout, "dump", bent)
+    monkeypatch.setattr(layout, "dump", lambda part: real(part).replace(b"Hel", b"Hal"))
     with pytest.raises(HarnessFault, match="left as it was"):
         save(path, [DROPPED])
     assert path.read_bytes() == before
@@ -306,10 +303,33 @@ def test_every_text_reads_back(built_on_libyaml: bool, texts: dict[str, str]) ->
         if not built_on_libyaml:
             patch.delattr(yaml, "CSafeDumper")
         layout._build_dumper.cache_clear()
-        file = io.BytesIO()
-        layout.dump(texts, file)
+        written = layout.dump(texts)
     layout._build_dumper.cache_clear()
-    assert yaml.load(file.getvalue(), Loader=yaml.SafeLoader) == texts
+    assert yaml.load(written, Loader=yaml.SafeLoader) == texts
+
+
+LONG = st.one_of(
+    st.lists(st.sampled_from(words), min_size=12, max_size=40).map("".join)
+    for words in (["a", "'", " word", "é"], ["a ", "\n", "\n\n", " é", "東🦊"], ["a\n", *SPECIAL])
+)
+
+
+@given(LONG, st.binary(max_size=40))
+def test_a_long_body_reads_back(text: str, data: bytes) -> None:
+    """A body that is written a step after the other reads back byte for byte, with any reader."""
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        for module in (framing, journal, layout):
+            patch.setattr(module, "STEP", 7)
+        path = Path(folder) / "a.yaml"
+        for body in (text.encode(), data, text.encode()[:-1]):
+            kept = streamed(Request("POST", "/x", Headers(), body), [body])
+            with CassetteFile(path, PROTOCOL, mode="rewrite", redact=False) as file:
+                file.add(kept)
+                part = load(path.with_name("a.part.yaml")).recordings[0]
+            for found in (part, *load(path).recordings):
+                assert (found.body, found.request.body) == (body, body)
+            plain = yaml.load(path.read_bytes(), Loader=yaml.SafeLoader)["interactions"][0]
+            assert plain == yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)["interactions"][0]
 
 
 def test_a_recorded_stream_is_readable(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,9 +54,10 @@ def torn(journal: Journal, recording: Recording, monkeypatch: pytest.MonkeyPatch
     writes: list[tuple[int, bytes]] = []
     real = Journal._write
 
-    def noted(file: IO[bytes], data: bytes) -> None:
+    def noted(file: IO[bytes], parts: Iterable[bytes]) -> None:
+        data = b"".join(parts)
         writes.append((file.tell(), data))
-        real(file, data)
+        real(file, (data,))
 
     monkeypatch.setattr(Journal, "_write", staticmethod(noted))
     journal.append(recording)
@@ -137,8 +138,8 @@ def test_an_append_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         before = path.read_bytes()
         real = Journal._write
 
-        def half(file: IO[bytes], data: bytes) -> None:
-            file.write(data[:40])
+        def half(file: IO[bytes], parts: Iterable[bytes]) -> None:
+            file.write(b"".join(parts)[:40])
             file.flush()
             raise OSError("disk full")
 
