@@ -90,21 +90,24 @@ _VERDICTS = dict.fromkeys(FIRST_WORDS.values(), Role.WARNED) | {
 class Line(str):
     """A line with its role; further rows of it on a terminal are indented by `hang` columns.
 
+    Its first `named` characters are an id.
+
     A command is copied by its reader, so that no terminal gets it in several rows.
     """
 
     role: Role
     hang: int
+    named: int
 
-    def __new__(cls, text: str, role: Role = Role.PLAIN, *, hang: int = 0) -> Self:
+    def __new__(cls, text: str, role: Role = Role.PLAIN, *, hang: int = 0, named: int = 0) -> Self:
         """A line of this text."""
         line = super().__new__(cls, text)
-        line.role, line.hang = role, hang
+        line.role, line.hang, line.named = role, hang, named
         return line
 
     def having(self, text: str) -> Line:
         """Another text in the same role."""
-        return Line(text, self.role, hang=self.hang)
+        return Line(text, self.role, hang=self.hang, named=self.named)
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -116,11 +119,11 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 def align(rows: Sequence[Sequence[str]]) -> Iterator[Line]:
-    """Rows in columns; the last cell of each goes on below itself where a terminal is too narrow for it."""
+    """Rows in columns, the first of ids; the last cell of each goes on below itself on a narrow terminal."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
     for *cells, last in rows:
         begin = "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True))
-        yield Line(begin + last, hang=len(begin))
+        yield Line(begin + last, hang=len(begin), named=len(cells[0]))
 
 
 def format_seconds(seconds: float) -> str:
@@ -173,10 +176,11 @@ class Screen:
 
     def rows(self, line: str) -> list[str]:
         """The rows of the terminal that a line takes, each in its color; a log gets one."""
-        role, hang = (line.role, line.hang) if isinstance(line, Line) else (Role.PLAIN, 0)
-        if role is Role.COMMAND or (columns := self.columns) is None:
-            return [self.paint(role, line)]
-        return [self.paint(role, row) for row in wrap(line, columns - 1, hang)]
+        shown = line if isinstance(line, Line) else Line(line)
+        columns = None if shown.role is Role.COMMAND else self.columns
+        first, *others = [str(shown)] if columns is None else wrap(shown, columns - 1, shown.hang)
+        begin = self.paint(Role.ID, first[: shown.named]) + self.paint(shown.role, first[shown.named :])
+        return [begin, *(self.paint(shown.role, row) for row in others)]
 
     def line(self, text: str) -> None:
         """Write a line that stays; the first word of a verdict has its color."""

@@ -17,7 +17,7 @@ from harness.incidents.incident import format_modes, format_origin
 from harness.interactions.mutants import load_mutants
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
-from harness.report.screen import Line, Role
+from harness.report.screen import Line, Role, align
 
 
 @dataclass(kw_only=True)
@@ -51,11 +51,9 @@ def run(words: Sequence[str]) -> int:
 
 
 def _list() -> Iterator[str]:
-    column = max(map(len, load_incidents())) + 2
     for area in load_areas():
         yield Line(area.title, Role.HEADING)
-        for incident in area.incidents:
-            yield Line(f"  {incident.name:<{column}}{incident.title}", hang=column + 2)
+        yield from align([(f"  {incident.name}", incident.title) for incident in area.incidents])
         yield ""
     many = format_count(len(load_incidents()), "incident")
     yield f"{many}; `harness incidents NAME` explains one, docs/incidents.md all"

@@ -76,7 +76,7 @@ def run(words: Sequence[str]) -> int:
             row = rows[name]  # the checks of an extension come first: its author asks for them
             names = sorted(row.names, key=lambda check: check.partition(".")[0] not in added)
             word = "NOT TESTED" if row.errors else list_some(names, 8, hint="--json names all") or "SURVIVED"
-            say(Line(f"{name:<{width}}{word}", hang=width))
+            say(Line(f"{name:<{width}}{word}", hang=width, named=len(name)))
     survivors = [name for name, row in rows.items() if not (row.names or row.errors)]
     erred = any(row.errors for row in rows.values())
     code = Exit.HARNESS_ERROR if erred else Exit.FAILED if survivors else Exit.OK
