@@ -144,7 +144,7 @@ def open_fixtures(checkout: Checkout) -> tuple[float, float]:
 
 def torture(bench: Bench) -> None:
     """Run two clients against all cases."""
-    for client in ("google-genai", "httpx"):
+    for client in ("google-genai", "documented-loop"):
         words = ["torture", "--client", client, "--set", "standard"]
         bench.measure(f"torture {client}", words, "the client's own cost + 20 %", codes=(0, 1))
 

@@ -6,6 +6,7 @@ One table says when a mode is on, another how a server loses each option of a cr
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import hold_each, rows_of, vary
+from tests.foreign.rows import hold_each, refuse, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Handler, Run, say
 from tests.foreign.test_modes import Calling, Limits
 from tests.foreign.test_pairs import Searches
@@ -182,6 +183,32 @@ class Citing(Waiting):
         yield stop
 
 
+class Viewing(ForeignService):
+    """Odd, but right: it takes files of all kinds, says the same of each, and shows them in GET."""
+
+    def admit(self, body: Json) -> None:
+        super().admit({**body, "input": "Look."})
+
+    def get(self, run: Run, query: Json) -> Any:
+        shown = super().get(run, query)
+        return {**shown, "steps": [*self.show_input(run), *shown["steps"]]} if "steps" in shown else shown
+
+    def show_input(self, run: Run) -> list[Json]:
+        """The steps of the input."""
+        given: list[Json] = run.body["input"]
+        return given
+
+
+def have_kinds(*kinds: str) -> Callable[..., bool]:
+    """Whether the input of a create has files of all these kinds."""
+    return lambda body: all(kind in json.dumps(body["input"]) for kind in kinds)
+
+
+def lose_the_page(self: Viewing, usual: Any, run: Run) -> Any:
+    """Show no bytes of a document."""
+    return json.loads(re.sub(r'"data": "JVBER[^"]*"', '"data": ""', json.dumps(usual(run))))
+
+
 service = rows_of(ForeignService)
 RUNS = "cancel.* chain.running chain.after-settled err.no-crash"
 DELETES = "del.gone del.stays-gone del.running"
@@ -203,6 +230,30 @@ MEETINGS = [
     service(
         "fails-at-streamed-images: create.input-image err.no-crash stream.done -> fail err.no-crash, exit 1",
         create=fail_at_streamed_images,
+    ),
+    # Files of all kinds are sent at once: what a server refuses of that is asked alone.
+    rows_of(Viewing)("views-all: create.input-image create.input-kinds create.ok -> rest pass, exit 0"),
+    rows_of(Viewing)(
+        "views-one-at-a-time: create.input-image create.input-video create.input-kinds -> rest pass untestable",
+        admit=refuse(400, have_kinds("image/png", "video/mp4")),
+    ),
+    rows_of(Viewing)(
+        "fails-at-videos: create.input-image create.input-video -> warn create.input-video, rest pass",
+        admit=refuse(500, have_kinds("video/mp4")),
+    ),
+    rows_of(Viewing)(
+        "loses-pages: create.input-image create.input-document -> warn create.input-document, rest pass",
+        show_input=lose_the_page,
+    ),
+    # So are modes where they meet.
+    rows_of(Reciting)(
+        f"refuses-meetings: {FORMATS} create.system-instruction bg.create chain.ok -> rest pass, exit 0",
+        admit=refuse(400, lambda body: len({"stream", "background", "previous_interaction_id"} & body.keys()) > 1),
+    ),
+    rows_of(Reciting)(
+        f"streams-no-format: {FORMATS} -> fail create.format-streamed, exit 1",
+        said=["the streamed text is not JSON in a stream"],
+        format_of=where("stream", change=give(None)),
     ),
     # A text ends at its stop in every mode, with the stop or without it.
     rows_of(Stopping)("stops: create.stop-sequences stream.text -> rest pass"),

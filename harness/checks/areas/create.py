@@ -37,7 +37,6 @@ from harness.checks.vocabulary.modes import (
     OF_A_TURN,
     STREAMS,
     create_in,
-    create_in_each_mode,
     read_ends,
     repeat_in_each_mode,
 )
@@ -410,7 +409,7 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
     def is_obeyed(end: Mapping[str, Any]) -> bool:
         return _SIGNED in output_text(end) or plain < more <= _count_read(end)
 
-    seen["modes"] = modes = yield from create_in_each_mode(t, body, parent=parent, fits=is_obeyed)
+    seen["modes"] = modes = yield from repeat_in_each_mode(t, body, instructed, parent=parent, fits=is_obeyed)
     silent = [mode for mode, one in read_ends(modes) if output_text(one) and _SIGNED not in output_text(one)]
     if _SIGNED in output_text(object_in(instructed)):  # a model may forget its instruction for once
         seen["again"] = yield from create_in(t, body, silent, parent=parent)
@@ -550,8 +549,8 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
         return seen
     seen["whole"] = whole = yield Send(t.create(input=prompt))
     body, parent = {"input": prompt, "generation_config": limit}, id_of(whole)
-    seen["modes"] = yield from create_in_each_mode(
-        t, body, parent=parent, fits=lambda end: end.get("status") == status_of(limited)
+    seen["modes"] = yield from repeat_in_each_mode(
+        t, body, limited, parent=parent, fits=lambda end: end.get("status") == status_of(limited)
     )
     if status_of(limited) == "incomplete" and (parent := id_of(limited)) and "chain" in t.capabilities:
         seen["next_turn"] = yield Send(t.create(input=prompt, previous_interaction_id=parent))

@@ -28,7 +28,6 @@ from harness.checks.vocabulary.modes import (
     STREAMED,
     STREAMS,
     create_in,
-    create_in_each_mode,
     find_lacking,
     list_ends,
     read_end,
@@ -162,7 +161,9 @@ def _answer_in_each_way(
     turn = {**body, "input": [result_of(call)]}
     in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
     both = (
-        create_in_each_mode(t, turn, OF_A_TURN, fits=lambda end: str(REPORT) in output_text(end)),
+        repeat_in_each_mode(
+            t, turn, answers["string"], OF_A_TURN, fits=lambda end: str(REPORT) in output_text(end)
+        ),
         repeat_in_each_mode(t, in_a_list, answers["list"], OF_A_TURN),
     )
     modes, listed = yield from play_each(both)

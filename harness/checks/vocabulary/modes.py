@@ -44,8 +44,6 @@ _FIELDS: Mapping[str, tuple[str, ...]] = {
 MODES = ("background", "chain", "stream")
 """The capabilities on which the modes depend: what an exercise `uses` that sends them."""
 
-EVERY = frozenset(_FIELDS)
-
 ALONE = frozenset({STREAMED, IN_BACKGROUND})
 """Two modes that have nothing in common, for a body that is sent in several forms."""
 
@@ -98,19 +96,24 @@ def _list_offered(t: RequestBuilder, modes: Iterable[str], parent: str) -> dict[
     }
 
 
-def create_in_each_mode(
+def repeat_in_each_mode(
     t: RequestBuilder,
     body: Mapping[str, Any],
-    modes: Iterable[str] = EVERY,
+    plain: Exchange,
+    modes: Iterable[str] = _FIELDS,
     *,
     parent: str = "",
     fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
 ) -> Part[Exchanges]:
-    """Send a body in the modes in which most others meet: what is lost in a mode is lost wherever it meets others.
+    """Send a body in the modes in which most others meet, if its `plain` create was accepted.
 
-    Only if one of these is refused, does not end, or ends in what does not fit, its parts are asked, too, so that
-    a finding names the mode alone. A server may refuse what meets others: that is left out then.
+    What is lost in a mode is lost wherever it meets others. Only if one of these is refused, does not end, or ends
+    in what does not fit, its parts are asked, too, so that a finding names the mode alone. A server may refuse
+    what meets others: that is left out then. Without a `parent`, a chain continues a plain create that completed.
     """
+    if plain.status not in SUCCESS:
+        return {}
+    parent = parent or (id_of(plain) if status_of(plain) == "completed" else "")
     offered = _list_offered(t, modes, parent)
     widest = [mode for mode in offered if not any(_is_part(mode, other) for other in offered)]
     met = yield from create_in(t, body, widest, parent=parent)
@@ -119,25 +122,6 @@ def create_in_each_mode(
     parts = [mode for mode in offered if any(_is_part(mode, other) for other in doubtful)]
     others = yield from create_in(t, body, parts, parent=parent)
     return {mode: one for mode, one in met.items() if one.status in SUCCESS or len(_FIELDS[mode]) == 1} | others
-
-
-def repeat_in_each_mode(
-    t: RequestBuilder,
-    body: Mapping[str, Any],
-    plain: Exchange,
-    modes: Iterable[str] = EVERY,
-    *,
-    parent: str = "",
-    fits: Callable[[Mapping[str, Any]], bool] = lambda end: True,
-) -> Part[Exchanges]:
-    """Send a body in each mode if its `plain` create was accepted; nothing if that was refused.
-
-    Without a `parent`, a chain continues the plain create if that is completed.
-    """
-    if plain.status not in SUCCESS:
-        return {}
-    continued = id_of(plain) if status_of(plain) == "completed" else ""
-    return (yield from create_in_each_mode(t, body, modes, parent=parent or continued, fits=fits))
 
 
 def _is_part(mode: str, other: str) -> bool:
