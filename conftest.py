@@ -199,6 +199,23 @@ def corpus() -> Path:
 
 
 @pytest.fixture(scope="session")
+def certificate_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with one of the certificates of authorities; a client reads all 140 of them when it is made."""
+    import certifi
+
+    first, end, _ = Path(certifi.where()).read_text("utf-8").partition("-----END CERTIFICATE-----\n")
+    file = tmp_path_factory.mktemp("certificates") / "one.pem"
+    file.write_text(first + end, "utf-8")
+    return file
+
+
+@pytest.fixture
+def one_certificate(certificate_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each process that a test starts trust one authority: for clients that call this machine only."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate_file))
+
+
+@pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, as it is published; of several workers that want it, one builds it.
 

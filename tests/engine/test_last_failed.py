@@ -17,14 +17,16 @@ from harness.engine.last_failed import FILE, read_last_failed
 from harness.outcome import Exit
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.foreign.answering import Json
+from tests.foreign.judging import hurry
 from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, serving
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run in an empty folder."""
+    """Run in an empty folder, and wait for what is gone less long than users do."""
     monkeypatch.chdir(tmp_path)
+    hurry(monkeypatch)
 
 
 @pytest.mark.slow

@@ -41,15 +41,16 @@ def check(service: ForeignService, *globs: str, words: tuple[str, ...] = (), sho
         return check_at(url, *globs, words=words, shows=shows)
 
 
-def check_at(url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = True) -> Report:
-    """Judge the server at a URL by the checks that match; `shows`: it also prints its report for people.
+def hurry(patch: pytest.MonkeyPatch) -> None:
+    """Give servers less time to show what was created than users do: a run that is denied it waits for all of it."""
+    patch.setattr("harness.contract.requests.RequestBuilder", partial(RequestBuilder, gone_within=Stretch()(1.5)))
 
-    It has less time to show what was created than a user's server, as each row that denies it waits for all of it.
-    """
+
+def check_at(url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = True) -> Report:
+    """Judge the server at a URL by the checks that match; `shows`: it also prints its report for people."""
     chosen = [word for glob in globs for word in ("-c", glob)]
-    hurried = partial(RequestBuilder, gone_within=Stretch()(1.5))
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        patch.setattr("harness.contract.requests.RequestBuilder", hurried)
+        hurry(patch)
         path = Path(folder, "report.json")
         with nullcontext() if shows else redirect_stdout(io.StringIO()):
             code = main(["check", url, *chosen, *words, "--report", f"json={path}"])

@@ -7,7 +7,12 @@ import pytest
 from tests.packages import NEEDS_GENAI
 from tests.plugin.toys import run
 
-pytestmark = [NEEDS_GENAI, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    NEEDS_GENAI,
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("one_certificate"),
+]
 
 LIVE = "generativelanguage.googleapis.com"
 APP = """

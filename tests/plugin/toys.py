@@ -61,8 +61,9 @@ def options() -> list[str]:
 
 def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> pytest.RunResult:
     """Run pytest once in the toy repository, with warnings as errors."""
-    runner = pytester.runpytest_subprocess if process else pytester.runpytest_inprocess
-    return runner(*options(), *arguments)
+    if process:  # the plugin of anyio imports trio, too
+        return pytester.runpytest_subprocess(*options(), "-p", "no:anyio", *arguments)
+    return pytester.runpytest_inprocess(*options(), *arguments)
 
 
 class LibrariesStay(SysModulesSnapshot):

@@ -24,6 +24,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.transport import ServerThread
 from harness.wire import Request, Response
+from tests.foreign.judging import hurry
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 
@@ -254,6 +255,7 @@ def test_no_setting_of_the_user_changes_a_request(
 ) -> None:
     """Neither schemathesis nor curl, which `fuzz` runs, sends the key to a proxy, or a password of `~/.netrc`."""
     pytest.importorskip("schemathesis")
+    hurry(monkeypatch)
     emulator = MUTANTS["delete-keeps"].build()
     sent: list[str] = []
 

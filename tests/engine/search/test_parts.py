@@ -29,14 +29,16 @@ from harness.outcome import Exit
 from harness.transport import ServerThread
 from harness.wire.secret_finder import spellings
 from tests.engine.search.places import history, mutant, reference
+from tests.foreign.judging import hurry
 
 # --- `harness fuzz`: usage errors, exit codes, printed output and written files
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run in an empty folder, with no API key in the environment."""
+    """Run in an empty folder, with no API key; wait for what is gone less long than users do."""
     monkeypatch.chdir(tmp_path)
+    hurry(monkeypatch)
     for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
 
