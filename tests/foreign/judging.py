@@ -42,7 +42,7 @@ def check(service: ForeignService, *globs: str, words: tuple[str, ...] = (), sho
 
 
 def hurry(patch: pytest.MonkeyPatch) -> None:
-    """Give servers less time to show what was created than users do: a run that is denied it waits for all of it."""
+    """Give servers less time to show what was created than users do: each run that is denied it waits for it."""
     patch.setattr("harness.contract.requests.RequestBuilder", partial(RequestBuilder, gone_within=Stretch()(1.5)))
 
 
