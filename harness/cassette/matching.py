@@ -16,12 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from harness.cassette.framing import text_of
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.outcome.words import shorten_with_length
 from harness.wire import Request, StreamProtocol
-from harness.wire.secret_finder import decode_literal
+from harness.wire.secret_finder import decode_literal, text_of
 
 HIDDEN = "<secret>"
 ABSENT = "<absent>"

@@ -21,7 +21,7 @@ from functools import cached_property
 
 from msgspec import structs
 
-from harness.cassette.framing import ByteEdit, Pieces, after, apply, follow, until
+from harness.cassette.framing import Pieces, after, follow, until
 from harness.cassette.matching import Canon, CanonicalRequest, Index, RequestDifference
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
@@ -29,6 +29,7 @@ from harness.outcome.words import format_count
 from harness.wire import By, Decoder, How, Length, Request, Response, StreamProtocol
 from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 from harness.wire.json_value import object_or_none
+from harness.wire.secret_finder import TextEdit, apply_to_bytes
 
 MODES = ("strict", "resume")
 MISS_STATUS = 400
@@ -264,18 +265,18 @@ def with_cursors(recording: Recording, protocol: StreamProtocol) -> Recording:
     """The recording with a stable cursor, `h1`, `h2` …, on every event that had none."""
     if not recording.events:
         return recording
-    edits: list[ByteEdit] = []
+    edits: list[TextEdit] = []
     for number, frame in enumerate(Decoder().feed(recording.body), 1):
         event = object_or_none(frame.data)
         at = recording.body.find(frame.data, frame.start, frame.end)
         if event is None or protocol.cursor(event) is not None or at < 0:  # one in several lines stays as it is
             continue
         made = protocol.with_cursor(event, f"h{number}")
-        data = json.dumps(made, ensure_ascii=frame.data.isascii(), separators=(",", ":")).encode("utf-8")
-        edits.append(ByteEdit(at, at + len(frame.data), data))
-    return (
-        recording.with_body(apply(recording.body, edits), follow(recording.pieces, edits)) if edits else recording
-    )
+        data = json.dumps(made, ensure_ascii=frame.data.isascii(), separators=(",", ":"))
+        edits.append(TextEdit(at, at + len(frame.data), data, "cursor"))
+    if not edits:
+        return recording
+    return recording.with_body(apply_to_bytes(recording.body, edits), follow(recording.pieces, edits))
 
 
 def _read(recording: Recording, protocol: StreamProtocol) -> tuple[str | None, ResumableStream]:

@@ -11,13 +11,13 @@ from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import accumulate
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from msgspec import structs
 
 from harness import __version__
-from harness.cassette.framing import Pieces, pieces_of
+from harness.cassette.framing import Pieces
 from harness.errors import CassetteError
 from harness.wire import (
     COMPLETE,
@@ -104,11 +104,11 @@ class Recording:
                 f"{exchange.request.method} {exchange.request.raw_path} returned {exchange.size} bytes, of which "
                 f"the record keeps {len(exchange.body)}: a recording must be whole; ask the target for less"
             )
-        moments = [round(moment * 1e6) for moment in exchange.arrivals.moments]
-        waits = [max(0, now - before) for before, now in zip([0, *moments], moments, strict=False)]
-        known = list(zip(exchange.arrivals.sizes, waits, strict=True))
+        moments = array("Q", (round(moment * 1e6) for moment in exchange.arrivals.moments))
+        waits = (max(0, now - before) for before, now in pairwise(chain((0,), moments)))
         rest = len(exchange.body) - sum(exchange.arrivals.sizes)  # of arrivals that were not kept
-        pieces = pieces_of([*known, (rest, 0)] if rest > 0 else known)
+        more = (rest,) if rest > 0 else ()
+        pieces = Pieces(chain(exchange.arrivals.sizes, more), chain(waits, (0 for _ in more)))
         recording = cls(
             request=exchange.request,
             status=exchange.status,

@@ -16,12 +16,20 @@ from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from msgspec import structs
 
-from harness.cassette.framing import ByteEdit, apply, bytes_of, follow, text_of, to_byte_edits
+from harness.cassette.framing import follow
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
-from harness.wire.secret_finder import SecretFinder, UnreadableSecret, apply_edits
+from harness.wire.secret_finder import (
+    SecretFinder,
+    TextEdit,
+    UnreadableSecret,
+    apply_edits,
+    apply_to_bytes,
+    bytes_of,
+    text_of,
+)
 from harness.wire.secrets import is_placeholder, secrets_in_header
 
 Redacted = TypeVar("Redacted", Recording, Request)
@@ -153,7 +161,7 @@ class Redactor:
         request = self._redact_request(recording.request, report)
         if edits := self.find_in_body(recording.body, recording):
             report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
-            body = apply(recording.body, edits)
+            body = apply_to_bytes(recording.body, edits)
             recording = recording.with_body(body, follow(recording.pieces, edits))
         return replace(
             recording,
@@ -164,20 +172,15 @@ class Redactor:
             origin=text(recording.origin, "origin"),
         )
 
-    def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[ByteEdit]:
+    def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[TextEdit]:
         """Return all edits of a body, in order and without overlap; `of` is its recording or request."""
-        if not body:
-            return []
-        text = text_of(body)
         request = of.request if isinstance(of, Recording) else of
-        if (isinstance(of, Recording) and of.events) or _STREAM.match(body):
-            try:
-                edits = self._finder.in_stream(text, self._protocol)
-            except UnreadableSecret as wrong:
-                raise CassetteError(f"{wrong}: it cannot be redacted, so record something else") from None
-        else:
-            edits = self._finder.in_document(text, self._fields.above(request.segments) if request else ())
-        return list(to_byte_edits(text, edits))
+        if not ((isinstance(of, Recording) and of.events) or _STREAM.match(body)):
+            return self._finder.in_document(body, self._fields.above(request.segments) if request else ())
+        try:
+            return self._finder.in_stream(body, self._protocol)
+        except UnreadableSecret as wrong:
+            raise CassetteError(f"{wrong}: it cannot be redacted, so record something else") from None
 
     def _redact_request(self, request: Request, report: list[Replaced]) -> Request:
         headers = self._redact_headers(request.headers, "request header", report)
@@ -186,7 +189,7 @@ class Redactor:
         else:
             edits = self.find_in_body(request.body, request)
             report += [Replaced(edit.kind, f"request body, byte {edit.start}") for edit in edits]
-            body = apply(request.body, edits)
+            body = apply_to_bytes(request.body, edits)
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
         return Request(request.method, self._redact_target(request.target, report), headers, body)

@@ -21,7 +21,14 @@ from msgspec import Struct
 
 from harness.wire.message import Request, escape_controls
 from harness.wire.protocol import StreamProtocol
-from harness.wire.secret_finder import SecretFinder, UnreadableSecret, apply_edits, seems_json
+from harness.wire.secret_finder import (
+    SecretFinder,
+    TextEdit,
+    UnreadableSecret,
+    apply_edits,
+    apply_to_bytes,
+    seems_json,
+)
 from harness.wire.secrets import (
     SecretFields,
     is_secret_header,
@@ -87,12 +94,12 @@ class Mask:
         return self._keep(text) if len(text) <= 16 * 1024 else self._mask_text(text, ())
 
     def _mask_text(self, text: str, above: tuple[str, ...]) -> str:
-        return apply_edits(text, self._finder.in_document(text, above))
+        return _apply(text, lambda data: self._finder.in_document(data, above))
 
     def stream(self, text: str, protocol: StreamProtocol) -> str:
         """Hide the secrets in an event stream, also those whose text is split over several events."""
         try:
-            return apply_edits(text, self._finder.in_stream(text, protocol))
+            return _apply(text, lambda data: self._finder.in_stream(data, protocol))
         except UnreadableSecret:
             return UNSHOWN
 
@@ -124,6 +131,13 @@ class Mask:
         """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""
         text = json.dumps(value, ensure_ascii=False)
         return json.loads(self._mask_text(text, self._fields.above(request.segments)))
+
+
+def _apply(text: str, find: Callable[[bytes], Collection[TextEdit]]) -> str:
+    """The text after the edits that are found in its bytes; it may have halves of characters."""
+    data = text.encode("utf-8", "surrogatepass")
+    edits = find(data)
+    return apply_to_bytes(data, edits).decode("utf-8", "surrogatepass") if edits else text
 
 
 def keys_in(request: Request, answer: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
