@@ -218,17 +218,16 @@ def _dump_entry(path: Path, entry: Mapping[str, Any]) -> Iterator[bytes]:
     """The parts of an entry, with bodies as texts, which people can read, where they are UTF-8."""
     long, mark = list[bytes](), f"long-{os.urandom(8).hex()}"
 
-    def show(body: Any) -> Any:
-        if isinstance(body, str | bytes) and len(body) > STEP:
-            long.append(body.encode("utf-8") if isinstance(body, str) else body)
+    def show(value: Any, name: str = "") -> Any:
+        if isinstance(value, Mapping):
+            return {key: show(item, key) for key, item in value.items()}
+        if isinstance(value, str | bytes) and len(value) > STEP:
+            long.append(value.encode("utf-8") if isinstance(value, str) else value)
             return mark
-        return body.decode("utf-8") if isinstance(body, bytes) and is_text(body) else body
+        is_body = name in ("body", "string") and isinstance(value, bytes) and is_text(value)
+        return value.decode("utf-8") if is_body else value
 
-    asked, came = dict(entry["request"]), dict(entry["response"])
-    asked["body"] = show(asked.get("body"))
-    if isinstance(body := came.get("body"), Mapping) and "string" in body:
-        came["body"] = {**body, "string": show(body["string"])}
-    part = [{**entry, "request": asked, "response": came}]
+    part = [show(entry)]
     first, *others = _check(path, dump(part), part).split(mark.encode())
     yield first
     for body, before, after in zip(long, (first, *others), others, strict=False):

@@ -251,7 +251,8 @@ class Index:
 
     def __init__(self, protocol: StreamProtocol) -> None:
         self.forms: list[CanonicalRequest] = []
-        self._ids = IdMapping(protocol)
+        self._mapping = IdMapping(protocol)
+        self._unread: list[Recording] = []
         self._same: defaultdict[CanonicalRequest, list[int]] = defaultdict(list)
         self._alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         self.played: set[int] = set()
@@ -259,15 +260,24 @@ class Index:
 
     def add(self, recordings: Sequence[Recording], forms: Iterable[CanonicalRequest]) -> None:
         """Add recordings, with the forms of their requests."""
-        self._ids.learn(recordings)
+        self._unread += recordings
         for form in forms:
             number = len(self.forms)
             self.forms.append(form)
             self._same[form].append(number)
             self._alike[self._shape(form)].append(number)
 
+    @property
+    def _ids(self) -> IdMapping:
+        """The ids of all that was added, read late: a recorder that plays nothing needs none of a million."""
+        self._mapping.learn(self._unread)
+        self._unread.clear()
+        return self._mapping
+
     def match(self, asked: CanonicalRequest) -> int | None:
         """The first unplayed recording of a request, else of one that differs only in ids from outside."""
+        if len(self.played) == len(self.forms):
+            return None
         if same := self._drop_played(self._same, asked):
             return same[0]
         for number in self._drop_played(self._alike, self._shape(asked)):
@@ -280,7 +290,7 @@ class Index:
     def _shape(self, form: CanonicalRequest) -> tuple[Any, ...]:
         """A key that is equal for any two forms without a difference, whatever ids are substituted."""
         leaves = sorted(
-            (place, field, "" if self._ids.is_field(field) else value) for place, field, value in form.leaves
+            (place, field, "" if self._mapping.is_field(field) else value) for place, field, value in form.leaves
         )
         return form.method, len(form.path), form.query, form.body, tuple(leaves)
 

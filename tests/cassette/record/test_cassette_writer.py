@@ -277,3 +277,34 @@ try:
 except CassetteError as wrong:
     print(wrong)
 """
+
+
+LARGE = """
+import resource, sys
+from harness.cassette import CassetteFile, Recording, Unit
+from harness.cassette.framing import Pieces
+from harness.contract import PROTOCOL
+from harness.wire import Headers, Request
+
+event = 'data: {"event_type":"step.delta","delta":{"type":"text","text":"' + "w" * 400 + '"}}'
+media, part = {
+    "stream": ("text/event-stream", event + "\\n\\n"),
+    "text": ("application/json", "wörd 🦊 "), "bytes": ("application/octet-stream", "\\udcff\\0"),
+}[sys.argv[2]]
+data = part.encode("utf-8", "surrogateescape")
+body = (b'{"text":"' if media.endswith("json") else b"") + data * (2**25 // len(data))
+made = Recording(Request("GET", "/x"), 200, Headers([("content-type", media)]), body, Pieces([len(body)], [0]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with CassetteFile(sys.argv[1], PROTOCOL, secrets=["some-secret-value"]) as tape:
+    tape.add(made)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["stream", "text", "bytes"])
+def test_a_large_body_is_in_memory_once(kind: str, tmp_path: Path) -> None:
+    """To redact, encode, write and read back 32 MiB takes less than another copy of them."""
+    arguments = [sys.executable, "-c", LARGE, str(tmp_path / "a.yaml"), kind]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)
+    assert int(done.stdout) < 32, done.stdout
