@@ -96,7 +96,10 @@ def lock(file: IO[bytes], path: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         file.close()
-        raise CassetteError(f"{path} is being written by another recorder: give each its own cassette") from None
+        raise CassetteError(
+            f"{path} is being written by another recorder: give each its own cassette, or "
+            "let one process run all tests that share one (pytest-xdist: `--dist loadfile`)"
+        ) from None
 
 
 @contextmanager

@@ -133,35 +133,42 @@ class CassetteFile:
         self._stack = ExitStack()
 
     def __enter__(self) -> CassetteFile:
-        try:
-            document = read_document(self.path)
-        except FileNotFoundError:
-            document = None
-        self.may_record = self.mode != "none" and (self.mode != "once" or document is None)
-        if document is not None:
-            self._entries = self._layout.check(document)
-            self._take(self._layout.recordings(self._entries))
-        self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
-        if self.may_record:
-            if self.mode != "rewrite" or self._find_own():
-                held, made = self._layout.provenance(), self._provenance  # the file states one target
-                if held is not None and made is not None and held.target is not made.target:
-                    raise CassetteError(
-                        f"{self.path} was recorded from {held.target}, and this is {made.target}: record to "
-                        "another file, or move this one away"
-                    )
-            self._stack.enter_context(alone(self.path))
-            if self._part.is_symlink():
-                raise CassetteError(
-                    f"{self._part} is a link, and recordings in progress are written there through none: delete "
-                    "the link, or name another cassette"
-                )
-            if self._part.exists():  # of a killed recorder
-                number = 1
-                while os.path.lexists(aside := self.path.with_name(f"{self.path.stem}.interrupted-{number}.yaml")):
-                    number += 1
-                self.interrupted = self._part.replace(aside)
+        with ExitStack() as stack:
+            if self.mode != "none" and not (self.mode == "once" and self.path.exists()):
+                stack.enter_context(alone(self.path))  # before it is read: another recorder may be at its end
+            try:
+                document = read_document(self.path)
+            except FileNotFoundError:
+                document = None
+            self.may_record = self.mode != "none" and (self.mode != "once" or document is None)
+            if document is not None:
+                self._entries = self._layout.check(document)
+                self._take(self._layout.recordings(self._entries))
+            self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
+            if self.may_record:
+                self._prepare_to_record()
+            self._stack = stack.pop_all()
         return self
+
+    def _prepare_to_record(self) -> None:
+        """Refuse another class of target, and a part file that is a link; move that of a killed recorder aside."""
+        if self.mode != "rewrite" or self._find_own():
+            held, made = self._layout.provenance(), self._provenance  # the file states one target
+            if held is not None and made is not None and held.target is not made.target:
+                raise CassetteError(
+                    f"{self.path} was recorded from {held.target}, and this is {made.target}: record to "
+                    "another file, or move this one away"
+                )
+        if self._part.is_symlink():
+            raise CassetteError(
+                f"{self._part} is a link, and recordings in progress are written there through none: delete "
+                "the link, or name another cassette"
+            )
+        if self._part.exists():  # of a killed recorder
+            number = 1
+            while os.path.lexists(aside := self.path.with_name(f"{self.path.stem}.interrupted-{number}.yaml")):
+                number += 1
+            self.interrupted = self._part.replace(aside)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

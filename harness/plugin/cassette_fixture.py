@@ -96,7 +96,7 @@ class FileUse:
     is_whole: bool = False
     """Whether no other test is likely to use it, because all that are near it were collected."""
     is_made: bool = False
-    """Whether the session itself made it."""
+    """Whether it was not there when the tests were collected: the session makes it, or another worker of xdist."""
     used: dict[str, set[bytes]] = field(default_factory=dict)
     """By test, the fingerprints of the recordings that it recorded or replayed."""
     passed: set[str] = field(default_factory=set)
@@ -225,7 +225,7 @@ def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[st
     folders = [place if place.is_dir() else place.parent / _FOLDER / place.stem for place in near]
     for path, tests in users.items():
         use = find_uses(config)[path]
-        use.collected = list(tests)
+        use.collected, use.is_made = list(tests), not path.exists()
         use.is_whole = not session.testsfailed and any(map(path.is_relative_to, folders))
         if len(tests) > 1 and any(tests.values()):
             shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path

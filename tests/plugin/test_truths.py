@@ -354,6 +354,32 @@ def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester,
     run(pytester).assert_outcomes(passed=3)
 
 
+OTHER_WORKER = """
+def test_another_worker():
+    made = Path(__file__).parent / "cassettes" / Path(__file__).stem / "shared.yaml"
+    made.parent.mkdir(parents=True, exist_ok=True)
+    made.write_bytes(Path("ORIGIN").read_bytes())
+
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_adds_to_what_another_has_recorded(pytester: pytest.Pytester, live: Emulator) -> None:
+    """With pytest-xdist, `once` records all tests that share a file which was not there before the run."""
+    share(pytester, "1,", "'shared.yaml'")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=1)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    origin = path.rename(pytester.path / "origin.yaml")
+    older = ids_in(origin)
+    share(pytester, "2,", "'shared.yaml'")
+    [module] = pytester.path.glob("test_*.py")
+    other = OTHER_WORKER.replace("ORIGIN", str(origin))
+    module.write_text(f"from pathlib import Path\n{other}{module.read_text('utf-8')}", "utf-8")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=2)
+    assert older < ids_in(path)
+    assert len(ids_in(path)) == 2
+
+
 NESTED = """
 class TestA:
     class TestB:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote, quote_plus
 
-from pytest import MonkeyPatch
+import pytest
 
 from harness.contract import PROTOCOL
 from harness.wire import secret_finder
@@ -153,7 +153,7 @@ def test_a_long_body_is_searched_in_steps(form: str, before: int) -> None:
     for step, around in ((2**20, 2**16), (16, 160)):
         finder = SecretFinder(SecretFields(), lambda _: "***", secrets=[KNOWN])
         find = finder.in_document if form in ("text", "JSON") else partial(finder.in_stream, protocol=PROTOCOL)
-        with MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr(secret_finder, "_STEP", step)
             patch.setattr(secret_finder, "_AROUND", around)
             results.append(apply_to_bytes(data, find(data)))

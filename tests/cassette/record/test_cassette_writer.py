@@ -19,7 +19,9 @@ from harness.cassette import (
     Target,
     load,
     save,
+    writer,
 )
+from harness.cassette.journal import alone
 from harness.cassette.scan import scan
 from harness.contract import PROTOCOL
 from harness.wire import Ending, Headers, How, Request, UntilClose
@@ -182,6 +184,24 @@ def test_a_second_recorder_is_refused_at_its_start(tmp_path: Path) -> None:
     with CassetteFile(path, PROTOCOL) as later:
         later.add(HELLO)
     assert names(tmp_path) == ["a.yaml"]
+
+
+@pytest.mark.parametrize("mode", ["new_episodes", "all", "rewrite"])
+def test_no_other_recorder_writes_after_a_file_was_read(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each recorder starts from what the one before has written, so that it keeps that."""
+    pytest.importorskip("fcntl")
+    path, read = tmp_path / "a.yaml", writer.read_document
+
+    def try_to_write(path: Path) -> object:
+        with pytest.raises(CassetteError, match="another recorder"), alone(path):
+            pass
+        return read(path)
+
+    monkeypatch.setattr(writer, "read_document", try_to_write)
+    with CassetteFile(path, PROTOCOL, mode=mode) as cassette:
+        cassette.add(HELLO)
 
 
 def test_recording_redacts_unless_told(tmp_path: Path) -> None:
