@@ -115,7 +115,9 @@ def test_names_may_have_their_collection_before_them(api):
     trigger = {"schedule": "0 9 * * *", "time_zone": "UTC", "environment_id": named,
                "interaction": {"agent": "agents/helper", "input": "Go."}}  # fmt: skip
     target = api.call("POST", "triggers", trigger).json["id"]
-    assert api.call("POST", f"triggers/{target}/executions").json["environment_id"] == made
+    executed = api.call("POST", f"triggers/{target}/executions").json
+    assert executed["environment_id"] == made
+    assert api.get(executed["interaction_id"]).json["agent"] == "helper"
 
 
 def test_streamed_agent_counts_as_it_goes(api):
@@ -124,12 +126,3 @@ def test_streamed_agent_counts_as_it_goes(api):
     totals = [event["usage"]["total_tokens"] for event in events[:-1] if event["event_type"] == "step.stop"]
     assert totals == sorted(totals)
     assert totals[-1] == events[-2]["interaction"]["usage"]["total_tokens"]
-
-
-def test_trigger_creates_an_interaction(api):
-    """Running a trigger manually creates an interaction that can be read."""
-    trigger = {"schedule": "0 9 * * 1", "time_zone": "UTC",
-               "interaction": {"agent": AGENT, "input": "Report.", "environment": "remote"}}  # fmt: skip
-    made = api.call("POST", "triggers", trigger).json["id"]
-    run = api.call("POST", f"triggers/{made}/executions", {}).json
-    assert api.get(run["interaction_id"]).json["agent"] == AGENT

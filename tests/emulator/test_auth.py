@@ -51,16 +51,11 @@ def test_who_refuses_an_unknown_key(platform, status):
 
 
 def test_any_key_by_default(api):
-    """Without a table of keys, every key opens the same project, but some key is required."""
+    """Without a table of keys, every key opens the same project, but some key is required, unless by setting."""
     found = api.created()
     api.key = "another"
     assert api.get(found).status == 200
     api.key = ""
     assert api.get(found).status == 401
-
-
-def test_no_key_by_setting():
-    """With require_key=False, a request without a key is served."""
-    api = Api.with_settings(require_key=False)
-    api.key = ""
-    assert api.create().status == 200
+    api.emulator.change(require_key=False)
+    assert api.get(found).status == 200

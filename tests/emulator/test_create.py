@@ -31,7 +31,7 @@ REFUSED = [
     ({"contents": []}, "parameter_unknown", "'input'"),
     ({"agent_id": "x"}, "parameter_unknown", "'agent'"),
     ({"operation_id": "x"}, "parameter_unknown", "poll GET"),
-    ({"session_config": {}}, "parameter_unknown", "agent_config"),
+    ({"session_config": {}}, "parameter_unknown", "code-mender agent's 'agent_config'"),
     ({"schemaVersion": "1"}, "parameter_unknown", "leave it out"),
     ({"systemInstruction": "x"}, "parameter_unknown", "system_instruction"),
     ({"generationConfig": {}}, "parameter_unknown", "generation_config"),
@@ -45,6 +45,7 @@ REFUSED = [
     ({"agent": AGENT, "model": MODEL}, "invalid_request", "Both"),
     ({"agent_config": {"type": "antigravity"}}, "invalid_request", "belongs to an agent"),
     ({"agent": AGENT, "generation_config": {}}, "invalid_request", "belongs to a model"),
+    ({"input": None}, "invalid_request", "input"),
     ({"input": ""}, "invalid_request", "empty"),
     ({"input": []}, "invalid_request", "empty"),
     ({"input": 7}, "invalid_request", "input"),
@@ -58,20 +59,21 @@ REFUSED = [
     ({"model": "deep-research-preview-04-2026"}, "invalid_request", "takes minutes: send 'background': true"),
     ({"previous_interaction_id": 5}, "invalid_request", "previous_interaction_id"),
     ({"continuation_token": "made-up"}, "invalid_request", "not issued"),
+    ({"agent": "antigravity"}, "not_found", "'antigravity-preview-05-2026' or 'antigravity-preview-09-2026'"),
+    ({"agent": "deep-research", "background": True}, "not_found", "'deep-research-"),
+    ({"reasoning_effort": "low"}, "parameter_unknown", "'thinking_level' inside 'generation_config'"),
+    ({"tools": ["code_execution"]}, "invalid_request", 'write [{"type": "code_execution"}]'),
+    ({"tools": "google_search"}, "invalid_request", 'write [{"type": "google_search"}]'),
+    ({"stor": False}, "parameter_unknown", "Did you mean 'store'?"),
 ]
 
 
 @pytest.mark.parametrize(("fields", "code", "words"), REFUSED, ids=[str(case[0]) for case in REFUSED])
 def test_refusals_name_what_is_wrong(api, fields, code, words):
-    """A wrong create gets a 400 with the API's error code and a message that points to the right field."""
+    """A wrong create gets the API's error code and a message that points to the right field."""
     answer = api.create(**fields)
-    assert answer.error == (400, code)
+    assert answer.error == (404 if code == "not_found" else 400, code)
     assert words in answer.message
-
-
-def test_missing_input_is_refused(api):
-    """A create with neither input nor continuation token gets a 400."""
-    assert api.create(None).error == (400, "invalid_request")
 
 
 MALFORMED = {
@@ -158,12 +160,14 @@ def test_labels_and_parent_are_echoed():
     assert (body["labels"], body["previous_interaction_id"]) == ({"team": ""}, parent)
 
 
-def test_json_format_brings_fitting_json(api):
-    """A schema in response_format gives JSON that fits the schema."""
-    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 5}}, "required": ["n"]}
-    form = {"type": "text", "mime_type": "application/json", "schema": schema}
-    text = api.create(response_format=form).json["steps"][-1]["content"][0]["text"]
-    assert json.loads(text) == {"n": 5}
+@pytest.mark.parametrize("kind", ["object", "OBJECT"])
+def test_json_format_brings_fitting_json(api, kind):
+    """A schema in response_format gives JSON that fits it; the guide of Vertex sends one as `response_format`."""
+    schema = {"type": kind, "properties": {"n": {"type": "integer", "minimum": 5}}, "required": ["n"]}
+    for form in (schema, {"type": "text", "mime_type": "application/json", "schema": schema}):
+        text = api.create(response_format=form).json["steps"][-1]["content"][0]["text"]
+        assert json.loads(text) == {"n": 5}
+    assert "structured output" in api.create(agent=AGENT, environment="remote", response_format=schema).message
 
 
 @pytest.mark.parametrize(

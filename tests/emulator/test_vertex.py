@@ -53,9 +53,9 @@ def test_uploads_below_the_vertex_form(api):
 def test_a_key_names_the_project_in_express_mode(root):
     """SDKs leave project and location out, samples the project; all of them are Vertex, with its ids."""
     api = Api(root=root)
-    made = api.created()
+    made = api.created(labels={"team": "a"})
     assert made.startswith("Ch")
-    assert api.get(made).status == 200
+    assert api.get(made).json["labels"] == {"team": "a"}
     assert "must set background to true" in api.create(agent=AGENT, environment="remote").message
 
 
@@ -78,12 +78,3 @@ def test_an_agent_has_its_full_name(api):
         full = f"projects/p/locations/l/agents/{name}"
         assert api.create(agent=full, background=True, environment="remote").status == 200
         assert Api().create(agent=full, environment="remote").error == (404, "not_found")
-
-
-@pytest.mark.parametrize("kind", ["object", "OBJECT"])
-def test_a_schema_may_stand_for_a_format(api, kind):
-    """The developer guide sends one as `response_format`; the response is JSON that fits it."""
-    schema = {"type": kind, "properties": {"year": {"type": "integer"}}, "required": ["year"]}
-    steps = api.create(response_format=schema).json["steps"]
-    assert steps[-1]["content"] == [{"text": '{"year":1}', "type": "text"}]
-    assert "structured output" in api.create(agent=AGENT, environment="remote", response_format=schema).message

@@ -183,12 +183,6 @@ def test_a_saved_agent_brings_its_environment_on_vertex():
     assert "Environment configuration is required" in api.create(agent="bare", background=True).message
 
 
-def test_a_path_of_vertex_gets_its_behaviour():
-    """Labels pass on a path in Vertex's form, and the interaction repeats them."""
-    api = Api(root="/v1beta1/projects/p/locations/global")
-    assert api.create(labels={"team": "a"}).json["labels"] == {"team": "a"}
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [({"environment": "remote"}, "background"), ({"background": True}, "Environment")],

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
 from harness.contract import load
-from harness.emulator import Emulator
 from harness.emulator.values.hints import FIELDS, unknown_field
-from harness.transport import ServiceDriver
-from harness.wire import Headers, Request
 from tests.emulator.client import AGENT, Api
 
 WEATHER = {
@@ -144,32 +140,6 @@ def test_continuation_token_of_somebody_else():
     api.created()
     api.key = "b"
     assert api.create(continuation_token="dDE=").error == (400, "invalid_request")
-
-
-WRITTEN: list[tuple[dict[str, Any], str]] = [
-    ({"agent": "antigravity"}, "'antigravity-preview-05-2026' or 'antigravity-preview-09-2026'"),
-    ({"agent": "deep-research", "background": True}, "'deep-research-"),
-    ({"model": "gemini-3.8-flash", "session_config": {}}, "code-mender agent's 'agent_config'"),
-    ({"model": "gemini-3.8-flash", "reasoning_effort": "low"}, "'thinking_level' inside 'generation_config'"),
-    ({"model": "gemini-3.8-flash", "tools": ["code_execution"]}, 'write [{"type": "code_execution"}]'),
-    ({"model": "gemini-3.8-flash", "tools": "google_search"}, 'write [{"type": "google_search"}]'),
-    ({"model": "gemini-3.8-flash", "stor": False}, "Did you mean 'store'?"),
-]
-
-
-def refusal(method: str, path: str, body: dict[str, Any] | None = None) -> str:
-    """The message with which the emulator refuses a request."""
-    emulator = Emulator()
-    headers = Headers([("x-goog-api-key", "k"), ("content-type", "application/json")])
-    data = b"" if body is None else json.dumps(body).encode()
-    exchange = ServiceDriver(emulator, emulator.clock).send(Request(method, path, headers, data))
-    return str(json.loads(exchange.body)["error"]["message"])
-
-
-@pytest.mark.parametrize(("written", "said"), WRITTEN, ids=[said for _, said in WRITTEN])
-def test_a_field(written: dict[str, Any], said: str) -> None:
-    """A name or value from an article is refused with the right one."""
-    assert said in refusal("POST", "/v1beta/interactions", {"input": "Hi", **written})
 
 
 ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Go on."}]}
