@@ -22,7 +22,7 @@ from typing import NamedTuple
 from harness import __version__
 from harness.cli.masking import begin, show_text
 from harness.cli.printing import guarded_output, paint_help, write_line
-from harness.cli.signal_handling import told_like_interrupted
+from harness.cli.signal_handling import ending_as_interrupted
 from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 
@@ -168,7 +168,7 @@ def _run(words: list[str]) -> int:
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
-    with told_like_interrupted(), _keeping_garbage(name):
+    with ending_as_interrupted(), _keeping_garbage(name):
         return int(import_module(f"harness.cli.commands.{name}").run(words[1:]))
 
 

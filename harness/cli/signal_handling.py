@@ -43,7 +43,7 @@ def handle_signals(act: Callable[[int], object], *numbers: int) -> Iterator[None
 
 
 @contextmanager
-def told_like_interrupted() -> Iterator[None]:
+def ending_as_interrupted() -> Iterator[None]:
     """Unwind the block as for Ctrl-C if a signal stops an unattended run, so that nothing it started is left."""
 
     def interrupt(number: int) -> None:

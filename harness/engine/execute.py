@@ -169,7 +169,7 @@ class PlayedExercise(Struct, frozen=True):
         ids = list_ids(exchange, self.api)
         for seen in self.trail:
             if seen is exchange or ids & list_ids(seen, self.api):
-                yield from self.api.judge_damage(seen)
+                yield from self.api.judge_incomparable(seen)
 
     def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
         """The findings that explain all else that is wrong with a response; a provoked front end is no crash."""

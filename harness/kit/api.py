@@ -425,7 +425,7 @@ class ServerApi(TrafficApi, frozen=True, kw_only=True):
 
     Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
     """
-    judge_damage: Callable[[Exchange], Iterable[Finding]]
+    judge_incomparable: Callable[[Exchange], Iterable[Finding]]
     """The defects of an answer that explain what comparisons with it find, the most basic one first."""
     judge_new_id: Callable[[Container[object], object], Iterable[Finding]]
     """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""

@@ -209,9 +209,9 @@ class ObservedService:
             polls = request.method == "GET" and self._reads.begin_sleeps(request.target)
             if polls and self._sleeps is not None:
                 # Only a test that polls in vain hears of real sleeps: it costs milliseconds.
-                from harness.plugin.virtual_time import told_sleeps
+                from harness.plugin.virtual_time import reporting_sleeps
 
-                self._sleeps.enter_context(told_sleeps(self.note_sleep))
+                self._sleeps.enter_context(reporting_sleeps(self.note_sleep))
                 self._sleeps = None
             return
         self._stop()

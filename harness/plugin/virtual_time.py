@@ -660,7 +660,7 @@ def _is_real(seconds: float) -> bool:
 
 
 @contextmanager
-def told_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
+def reporting_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
     """Call `tell`, which may raise, with the seconds of each real sleep before it begins, while the block runs.
 
     Where sleeps are skipped there is nothing to tell.

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness.cli.signal_handling import told_like_interrupted
+from harness.cli.signal_handling import ending_as_interrupted
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_an_interrupt_that_comes_while_garbage_is_collected() -> None:
         signal.raise_signal(signal.SIGTERM)
 
     def wait() -> None:
-        with told_like_interrupted():
+        with ending_as_interrupted():
             gc.callbacks.append(interrupt)
             gc.collect()
             threading.Event().wait(30)

@@ -62,22 +62,22 @@ _BASIC = (
 """What leaves nothing to compare, the most basic one first: rules, and kinds of defects of a compared member."""
 
 
-def judge_damage(exchange: Exchange) -> Iterator[Finding]:
+def judge_incomparable(exchange: Exchange) -> Iterator[Finding]:
     """The defects of one response with which no other one can be compared, the most basic one first.
 
     Unlike a root, such a defect leaves the other members and events of the response to be judged.
     """
     findings = [finding for finding in read(exchange).findings if finding.severity is Severity.BROKEN]
-    for damage in _BASIC:
+    for basic in _BASIC:
         # A rest without an end is judged by the events that it lacks.
         yield from (
             finding
             for finding in findings
-            if damage in (finding.rule, _kind_of_damage(finding)) and not finding.cause.startswith("resume.")
+            if basic in (finding.rule, _kind_of_defect(finding)) and not finding.cause.startswith("resume.")
         )
 
 
-def _kind_of_damage(finding: Finding) -> str:
+def _kind_of_defect(finding: Finding) -> str:
     """`/type` for a compared member of another type, `/required` for an event that lacks one."""
     _, slash, word = finding.stable_code.partition("/")
     places = {"type": _COMPARED, "required": _EVENT}.get(word)

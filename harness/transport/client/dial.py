@@ -12,7 +12,7 @@ import ssl
 import time
 
 from harness.outcome import TargetFault
-from harness.transport.client.origin import Origin, Proxy, place_of, proxy_of
+from harness.transport.client.origin import Origin, Proxy, format_address, proxy_of
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.reader import ResponseReader
 from harness.wire import At, By, Ending, How
@@ -52,33 +52,33 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     except OSError as error:
         if sock is not None:
             sock.close()
-        place = place_of((proxy or origin).host, port)
+        address = format_address((proxy or origin).host, port)
         secured = tls is not None and sock is not None
         if isinstance(error, TimeoutError):
-            raise too_late(place, limits, may_be_plain=secured and proxy is None) from None
+            raise too_late(address, limits, may_be_plain=secured and proxy is None) from None
         if isinstance(error, ssl.SSLError):
             raise tls_failure(origin, error) from None
         if isinstance(error, socket.gaierror):
             unresolved = f"{UNRESOLVED}{host!r} ({error.strerror})"
             raise NoConnection(By.SERVER, How.REFUSED, unresolved) from None
-        raise failure(place, error, How.TLS if secured else How.REFUSED) from None
+        raise failure(address, error, How.TLS if secured else How.REFUSED) from None
 
 
 _MAY_BE_PLAIN = "write http:// if it uses plain HTTP"
 
 
-def too_late(place: str, limits: Limits, *, may_be_plain: bool = False) -> NoConnection:
-    """The error for a connection to `place` that took too long; over TLS a plain server may wait for a line."""
+def too_late(address: str, limits: Limits, *, may_be_plain: bool = False) -> NoConnection:
+    """The error for a connection to `address` that took too long; over TLS a plain server may wait for a line."""
     hint = f" ({_MAY_BE_PLAIN})" if may_be_plain else ""
-    return NoConnection(By.LIMIT, How.TIMEOUT, f"no connection to {place} in {limits.connect_seconds:g} s{hint}")
+    return NoConnection(By.LIMIT, How.TIMEOUT, f"no connection to {address} in {limits.connect_seconds:g} s{hint}")
 
 
-def failure(place: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
-    """The error for no connection to `place`: our limit if no more files can be opened, else the server's."""
+def failure(address: str, error: OSError, how: How = How.REFUSED) -> NoConnection:
+    """The error for no connection to `address`: our limit if no more files can be opened, else the server's."""
     by = By.LIMIT if error.errno in (errno.EMFILE, errno.ENFILE) else By.SERVER
     code = error.errno or 0  # asyncio writes its own words, such as "Connect call failed ('127.0.0.1', 1)"
     hint = f" ({_MAY_BE_PLAIN})" if how is How.TLS else ""
-    return NoConnection(by, how, f"{place}: {os.strerror(code) if code > 0 else error.strerror or error}{hint}")
+    return NoConnection(by, how, f"{address}: {os.strerror(code) if code > 0 else error.strerror or error}{hint}")
 
 
 def tls_failure(origin: Origin, error: ssl.SSLError) -> NoConnection:
@@ -111,7 +111,7 @@ def connect(origin: Origin, proxy: Proxy | None, limits: Limits) -> socket.socke
 
 
 def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limits, deadline: float) -> None:
-    target = place_of(origin.host, origin.port)
+    target = format_address(origin.host, origin.port)
     sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.authorization}\r\n".encode())
     reader = ResponseReader("HEAD", limits)  # CONNECT has no body if it succeeds, none of interest if it fails
     while reader.head is None and reader.ended is None:
@@ -122,5 +122,5 @@ def _open_tunnel(sock: socket.socket, proxy: Proxy, origin: Origin, limits: Limi
         reader.feed(data)
     if reader.head is None or reader.head.status != 200:
         status = f"status {reader.head.status}" if reader.head else str(reader.ended and reader.ended.how)
-        place = place_of(proxy.host, proxy.port)
-        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {place} gave no tunnel: {status}")
+        address = format_address(proxy.host, proxy.port)
+        raise NoConnection(By.SERVER, How.REFUSED, f"the proxy {address} gave no tunnel: {status}")

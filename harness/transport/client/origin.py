@@ -48,7 +48,7 @@ class Origin(NamedTuple):
     @property
     def url(self) -> str:
         """The URL of its root."""
-        return f"{self.scheme}://{place_of(self.host, self.port)}{self.prefix}"
+        return f"{self.scheme}://{format_address(self.host, self.port)}{self.prefix}"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -75,7 +75,7 @@ def is_resolvable(host: str) -> bool:
     return True
 
 
-def place_of(host: str, port: int) -> str:
+def format_address(host: str, port: int) -> str:
     """`HOST:PORT`, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 

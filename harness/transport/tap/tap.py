@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeAlias
 
 from harness.outcome import UsageFault
 from harness.transport.client.dial import NoConnection, connect, failure, tls_failure, too_late
-from harness.transport.client.origin import Origin, Proxy, place_of, proxy_of, trusting, upstream_origin
+from harness.transport.client.origin import Origin, Proxy, format_address, proxy_of, trusting, upstream_origin
 from harness.transport.http1.limits import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
@@ -55,21 +55,21 @@ async def dial_upstream(
         if cancelled.args != (_LATE,):
             raise
         task.uncancel()
-        raise too_late(_place(origin, proxy, tunnel), limits) from None
+        raise too_late(_name_address(origin, proxy, tunnel), limits) from None
     except ssl.SSLError as error:
         raise tls_failure(origin, error) from None
     except OSError as error:
-        raise failure(_place(origin, proxy, tunnel), error) from None
+        raise failure(_name_address(origin, proxy, tunnel), error) from None
     finally:
         late.cancel()
 
 
-def _place(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
+def _name_address(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
     """The address that could not be reached; with a proxy, the proxy or the tunnel through it."""
     if proxy is None:
-        return place_of(origin.host, origin.port)
-    through = f"the proxy {place_of(proxy.host, proxy.port)}"
-    return through if tunnel is None else f"{place_of(origin.host, origin.port)} through {through}"
+        return format_address(origin.host, origin.port)
+    through = f"the proxy {format_address(proxy.host, proxy.port)}"
+    return through if tunnel is None else f"{format_address(origin.host, origin.port)} through {through}"
 
 
 class OwnPage(Protocol):

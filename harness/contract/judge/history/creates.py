@@ -20,7 +20,7 @@ from harness.contract.judge.history.history_state import HistoryState, Intent, I
 from harness.contract.judge.history.looks import judge_calls, judge_constant, open_reading
 from harness.contract.judge.reading import read
 from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, judge_reply
-from harness.contract.judge.roots import judge_damage
+from harness.contract.judge.roots import judge_incomparable
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.tables.lifecycle import RUNNING
 from harness.outcome import Finding, Severity
@@ -158,7 +158,7 @@ def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, mode
     if body is not None and not model.background:
         state.decide("create.final", agreement.judge_settled("create.final", body))
     # Events that cannot be read are reported, and leave no steps to judge.
-    whole = body is not None or (model.timeline.whole and not any(judge_damage(exchange)))
+    whole = body is not None or (model.timeline.whole and not any(judge_incomparable(exchange)))
     _judge_output(state, request, model, streamed=body is None, whole=whole)
 
 
