@@ -57,6 +57,7 @@ class PlayedExercise(Struct, frozen=True):
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judge(check)
+        # A proxy that closed every connection for 0.7 s once failed MUST rules: nobody was there to break them.
         if self.outage and self._is_doubtful(check, observation):
             return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
         doubted = self._doubt_silence(check, observation)
@@ -94,6 +95,7 @@ class PlayedExercise(Struct, frozen=True):
             looked = looked or list(self.trail)
         elif check.judges_ends or observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
+        # A stream that the run's own limit had cut was once compared as if the target had ended it there.
         hung = next((exchange for exchange in looked if exchange.hung), None)
         if hung is None:
             return observation
@@ -111,6 +113,7 @@ class PlayedExercise(Struct, frozen=True):
             return observation
         broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
         accused = [self._list_accused(finding) for finding in broken]
+        # All, since a rule that is also broken elsewhere is broken by a feature that the target does offer.
         if not all(found and all(e.status == 501 for e in found) for found in accused):
             return observation
         reason = f"{self.api.format_request(accused[0][0])} returned 501: not implemented"
@@ -166,6 +169,7 @@ class PlayedExercise(Struct, frozen=True):
         yield from self.find_roots(exchange)
         if self.outage or check.id in self.api.read(exchange, None).judged:
             return  # a rule of one response alone compares nothing
+        # Parallel streams were called mixed where one of them had lost events: its own defect explains that.
         ids = list_ids(exchange, self.api)
         for seen in self.trail:
             if seen is exchange or ids & list_ids(seen, self.api):
@@ -175,7 +179,7 @@ class PlayedExercise(Struct, frozen=True):
         """The findings that explain all else that is wrong with a response; a provoked front end is no crash."""
         if self.outage:
             return
-        if not self.front_end:
+        if not self.front_end:  # a request that a proxy must refuse may end with a 5xx of that proxy
             yield from self.api.read(exchange, None).crash
         at = next((number for number, seen in enumerate(self.trail) if seen is exchange), 0)
         yield from self.api.judge_roots(exchange, self.trail[:at])
@@ -208,6 +212,7 @@ class PlayedExercise(Struct, frozen=True):
         These are the exchanges that the findings name; else those that the judge looked at; else all. What they
         depend on is included (`with_origins`), because without it nothing can be reproduced or understood.
         """
+        # A loss after another key's rejected DELETE was once shown without it: nobody could repeat that loss.
         named = self._list_at(finding.where.exchange for finding in observation.findings)
         looks = [each for seen in named for each in looks_before(seen, self.trail, self.api)]
         chosen = set(map(id, [*named, *looks] or self.list_looked(check)))

@@ -185,7 +185,8 @@ class Workers:
     def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own; the end of the run's time is no fault."""
         ledger = CreatedResources(self.target.api, deletes=self.cleans)
-        # What each worker has to itself, a session or an emulator, gives the ids of another one again.
+        # What each worker has to itself, a session or an emulator, gives the ids of another one again: the
+        # reference once failed `trigger.crud`, because two emulators of one run had returned the same id.
         shared = not (self.sessions or self.target.throwaway)
         given = self._given if shared else GivenIds(self.target.api)
         judge = self.audit.run_judge if shared else self.audit.run_judge.for_service()

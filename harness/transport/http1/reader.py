@@ -27,7 +27,7 @@ from harness.wire import COMPLETE, At, By, Chunked, Ending, Framing, How, Length
 
 # RFC 9112, 2.2 lets a bare LF end the lines of a head, and that of a response is read. In a chunked body every
 # line needs CRLF (7.1), and here in the head of a request, too: where two readers differ, one of them takes a part
-# of a message for the next message (11.2).
+# of a message for the next message (11.2). A bare LF was once read there, too.
 _SIZE_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 _SIZE_LINE_BYTES = 4096
 _NEEDS_CRLF = "must end in CRLF"
