@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.outcome.words import format_count, list_some
-from harness.report.screen import Line, Role
+from harness.report.screen import Line, Role, align
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
 _LEVELS = {"MUST": 0, "SHOULD": 1, "MAY": 2}
@@ -75,18 +75,19 @@ class ComparedRow:
         """Whether the options of some run excluded it."""
         return any(entry is not None and not entry.asked for entry in self.entries)
 
-    def list_outcomes(self, *, with_finding: bool = False) -> list[str]:
-        """Its outcome in each run; beside the last failure, or else the last that did not pass, stands why."""
-        words = [entry.outcome.word if entry else "absent" for entry in self.entries]
+    def list_outcomes(self) -> list[str]:
+        """Its outcome in each run."""
+        return [entry.outcome.word if entry else "absent" for entry in self.entries]
+
+    @property
+    def why(self) -> str:
+        """The summary of its last failure, or else of the last run that did not pass; "" if there is none."""
         told = [
             (entry.broken, number, " ".join(entry.summary.split()))
             for number, entry in enumerate(self.entries)
-            if with_finding and entry is not None and entry.summary and entry.outcome is not Accounted.PASSED
+            if entry is not None and entry.summary and entry.outcome is not Accounted.PASSED
         ]
-        if told:
-            _, number, said = max(told)
-            words[number] += f" ({said})"
-        return words
+        return max(told)[2] if told else ""
 
     @property
     def broken(self) -> int:
@@ -245,15 +246,25 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
     alike: dict[tuple[str, ...], list[ComparedRow]] = {}
     for row in compared.telling:
         apart = row.id if row.broken else ""
-        alike.setdefault((row.change, apart, *row.list_outcomes(with_finding=True)), []).append(row)
-    for (change, _, *outcomes), (row, *more) in alike.items():
-        label = f"{CHANGES[change].upper():<13}" if compared.same_target else ""
-        role = Role.FAILED if change == "new" or (row.broken and not compared.same_target) else Role.PLAIN
+        alike.setdefault((row.change, apart, row.why, *row.list_outcomes()), []).append(row)
+    table, roles = (
+        [("", compared.noun, *(str(number + 1) for number in range(len(compared.runs))), "")],
+        [Role.QUIET],
+    )
+    for (change, _, why, *outcomes), (row, *more) in alike.items():
         name = f"{row.id} [{row.chosen.level}]" if row.chosen.level else row.id
         if more:
-            name = list_some([row.id, *(other.id for other in more)], 3, hint="--json lists all")
-            name = f"{format_count(len(more) + 1, compared.noun)} ({name})"
-        yield Line(f"{label}{name} {(' → ' if compared.same_target else ' | ').join(outcomes)}", role, hang=13)
+            name = format_count(len(more) + 1, compared.noun)
+            listed = list_some([row.id, *(other.id for other in more)], 3, hint="--json lists all")
+            why = f"{listed}: {why}" if why else listed
+        table.append((CHANGES[change].upper() if compared.same_target else "", name, *outcomes, why))
+        is_failure = change == "new" or (row.broken and not compared.same_target)
+        roles.append(Role.FAILED if is_failure else Role.PLAIN)
+    for line, role in zip(
+        align(table if compared.same_target else [row[1:] for row in table]), roles, strict=True
+    ):
+        if len(table) > 1:
+            yield Line(line.rstrip(), role, hang=line.hang)
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"
