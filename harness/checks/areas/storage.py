@@ -117,7 +117,7 @@ PAGE, LARGEST = 10, 500
 """How many interactions a page holds unless the request says so, and at most."""
 
 
-@exercise(requests=21, interactions=11)
+@exercise(requests=19, interactions=11)
 def interactions_in_pages(t: RequestBuilder) -> Steps:
     """Create interactions, and read their list: as it comes, in one page, in several, and in one page again.
 
@@ -136,7 +136,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     for _ in range(resources.READINGS):  # a token may count entries, which others create and delete meanwhile
         sized: Exchange = yield Send(largest)
         known = len(objects_in(object_in(sized).get(resources.LISTED)))
-        size = LARGEST if resources.next_token(sized) else -(-known // 8)
+        size = LARGEST if resources.next_token(sized) else -(-known // 4)
         paged = yield from resources.pages_holding(t, "interactions", made, size=max(1, size))
         if resources.next_token(sized) or not 0 < known <= LARGEST:
             expected = made  # it does not show the whole list
