@@ -131,16 +131,19 @@ def _diagnose_packages() -> Iterator[Diagnosis]:
         name, extra = _REQUIREMENT.findall(text)[0]
         if extra != "dev" and name != DISTRIBUTION and ("platform_system" not in text or os.name != "nt"):
             extras.setdefault(extra, {})[name] = _find_version(name)
+    absent = []
     for extra, versions in extras.items():
-        about = f"extra {extra}" if extra else "packages"
         missing = ", ".join(name for name, version in versions.items() if not version)
         if missing and extra:
-            remedy = f"pip install '{DISTRIBUTION}[{extra}]', if you want it"
-            yield Diagnosis(about, Condition.NOTE, f"not installed: {missing}", remedy)
+            absent.append(f"{extra} ({missing})")
         elif missing:
-            yield Diagnosis(about, Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
+            yield Diagnosis("packages", Condition.PROBLEM, f"missing: {missing}", f"pip install {DISTRIBUTION}")
         else:
-            yield Diagnosis(about, Condition.OK, ", ".join(f"{name} {versions[name]}" for name in versions))
+            found = ", ".join(f"{name} {version}" for name, version in versions.items())
+            yield Diagnosis(f"extra {extra}" if extra else "packages", Condition.OK, found)
+    if absent:
+        remedy = f"pip install '{DISTRIBUTION}[NAME]', if you want one"
+        yield Diagnosis("extras", Condition.NOTE, f"not installed: {', '.join(absent)}", remedy)
 
 
 def _find_version(name: str) -> str:

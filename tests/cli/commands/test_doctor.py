@@ -56,7 +56,7 @@ def test_what_an_extra_lacks_is_a_note(harness: Harness, monkeypatch: pytest.Mon
     code, found = examine(harness, "packages")
     assert code == 1
     assert (found["packages"][0]["state"], found["packages"][0]["found"]) == ("problem", "missing: no-such-base")
-    assert (found["extra fuzz"][0]["state"], found["extra fuzz"][0]["found"]) == ("note", "not installed: no-such")
+    assert (found["extras"][0]["state"], found["extras"][0]["found"]) == ("note", "not installed: fuzz (no-such)")
 
 
 def test_a_machine_without_loopback(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
