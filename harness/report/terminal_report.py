@@ -30,7 +30,7 @@ from harness.engine.events import (
 from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
-from harness.outcome import Accounted, Because, Level, Reason, Verdict
+from harness.outcome import Accounted, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.causes import FAILING
 from harness.report.evidence.curl import curl
@@ -238,10 +238,9 @@ class RunPrinter:
         if verdict is Verdict.ERROR or (verbose and verdict in _ARGUED):
             self.explain(shown)
         elif self._is_told(shown.result):
-            tail, more = self._presentation.brief(shown.result, shown.defect, self._fixes, verbose=verbose)
-            headline = self._write_headline(shown)
-            self._screen.line(headline.having(headline + tail))
-            self._screen.lines(more)
+            why = shown.defect if verdict is Verdict.STALE else shown.why
+            headline, why = self._write_headline(shown), escape_controls(why).strip().partition("\n")[0]
+            self._screen.line(headline.having(f"{headline}: {why}") if why != shown.result.title else headline)
 
     def explain(self, shown: PresentedResult) -> None:
         """Print a result with all that explains it."""
@@ -257,13 +256,10 @@ class RunPrinter:
         self._screen.block(failure.lines, most=most)
 
     def _is_told(self, result: Result) -> bool:
+        """Whether it has a line when it comes: what fails or warns without an excuse is for the end of the run."""
         if self._verbose:
             return result.outcome is not Accounted.EXCLUDED
-        if result.verdict in FAILING or (result.verdict is Verdict.WARN and self._presentation.explains_warning):
-            return False
-        ours = result.observation.because in (Because.OUR_LIMIT, Because.INTERRUPTED)
-        told_at_the_end = ours or (self._state.stopped is not None and result.unjudged)
-        return not told_at_the_end and not self._presentation.is_quiet(result)
+        return result.verdict is Verdict.XFAIL
 
     def _write_headline(self, shown: PresentedResult) -> Line:
         title = shown.heading.partition("] ")[2]
@@ -343,8 +339,6 @@ class RunPrinter:
             return
         failed = [shown for cause in causes for shown in cause.results]
         warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
-        if not self._presentation.explains_warning:
-            warned = []
         worst = next((shown for shown in failed or warned if shown.result.verdict in _ARGUED), None)
         if worst is not None and not self._verbose:
             self.explain(worst)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.engine.results import Evidence, Result
-from harness.outcome import Accounted
 from harness.report.accounting import accounting_record
 from harness.report.causes import list_causes
 from harness.report.commands.presentation import Presentation, Section
@@ -23,14 +22,11 @@ from harness.report.json_report import (
     unanswered_record,
 )
 from harness.report.presented_result import PresentedResult
-from harness.report.screen import Line
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
-    from harness.report.finding_text import SharedFixes
 
-_QUIET = frozenset({Accounted.PASSED, Accounted.NOT_OFFERED})
 _WAITING = {
     "idle": "waiting for an idle stream",
     "watch": "watching for requests that no client sent",
@@ -45,7 +41,6 @@ class GatewayPresentation(Presentation):
     badge = "gateway"
     command = "gateway"
     target_word = "gateway"
-    explains_warning = False  # each warning has its findings
     begins = "sending the first requests to the gateway"
 
     def __init__(self, upstream: str = "") -> None:
@@ -86,26 +81,6 @@ class GatewayPresentation(Presentation):
 
     def progress(self, name: str, *, again: bool) -> str:
         return _WAITING.get(name, name) if again else super().progress(name, again=again)
-
-    def is_quiet(self, result: Result) -> bool:
-        return result.outcome in _QUIET and not result.observation.findings
-
-    def brief(
-        self, result: Result, summary: str, fixes: SharedFixes, *, verbose: bool
-    ) -> tuple[str, Sequence[str]]:
-        """Each finding; the explanation of a failure has its known fix."""
-        reason = result.excuse or result.observation.reason
-        words = [reason.strip().splitlines()[0]] if reason.strip() else []
-        findings = result.observation.findings
-        most = len(findings) if verbose else 3
-        for finding in findings[:most]:
-            actual = finding.actual if finding.actual != "nothing" else ""
-            words.append(f"{finding.message}{f': {actual}' if actual else ''}")
-            if finding.cure and result.outcome is Accounted.WARNED:
-                words.append(f"known fix: {fixes.write(finding.cure, finding.rule)}")
-        lines = [escape_controls(" ".join(text.split())) for text in dict.fromkeys(words)]
-        lines += [f"… and {len(findings) - most} more (-v)"] if len(findings) > most else []
-        return "", [Line(f"{'':12}{line}", hang=14) for line in lines]
 
 
 def _record_result(shown: PresentedResult, state: CollectedRun) -> dict[str, Any]:

@@ -7,7 +7,7 @@ the state of a run; the format must not matter.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,6 @@ from harness.wire.message import escape_controls
 if TYPE_CHECKING:
     from harness.engine.events import PhaseFinished, Planned
     from harness.report.collected_run import CollectedRun
-    from harness.report.finding_text import SharedFixes
     from harness.report.page.matrix import OutcomeMatrix
 
 EXPLAINED = frozenset({Verdict.FAIL, Verdict.ERROR})
@@ -76,8 +75,7 @@ class Presentation:
     `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
     `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
     `settings` are those of a configuration file that leave something out, as text, by key.
-    `names_target`: it names the target, after `target_word`, also if it is not live. `explains_warning`: it
-    explains the worst warning if nothing failed.
+    `names_target`: it names the target, after `target_word`, also if it is not live.
     `names_rules`: its output has no room for the broken rules, so that the next steps name the command that prints
     them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat`
     writes the line that runs it again for some results.
@@ -97,7 +95,6 @@ class Presentation:
     settings: Mapping[str, str] = {}
     names_rules = False
     target_word = "target"
-    explains_warning = True
 
     def __init__(self, *, times_exercises: bool = False, repeat: Callable[..., str] | None = None) -> None:
         self.times_exercises = times_exercises
@@ -193,23 +190,6 @@ class Presentation:
     def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
         """The summary of a part of the run."""
         return iter(())
-
-    def is_quiet(self, result: Result) -> bool:
-        """Whether a result is shown only with -v."""
-        return result.outcome is not Accounted.WARNED and result.verdict is not Verdict.STALE
-
-    def brief(
-        self, result: Result, summary: str, fixes: SharedFixes, *, verbose: bool
-    ) -> tuple[str, Sequence[str]]:
-        """The lines of a result without an explanation: the rest of its headline, and more lines.
-
-        `fixes` are the known fixes that stand above.
-        """
-        if result.verdict is Verdict.STALE:
-            return f": {describe_stale(result)}", ()
-        if result.excuse:
-            return f": {escape_controls(result.excuse).strip().splitlines()[0]}", ()
-        return (f": {summary}" if summary != result.title else ""), ()
 
     def format_result(self, result: Result, paint: Paint) -> str:
         """A result in one line as it comes, with -v, if results are not shown live."""
