@@ -148,7 +148,7 @@ class Engine:
     def next_due(self) -> float | None:
         """The moment of the next delivery or scheduled run, in seconds of the clock."""
         due = self.resources.next_due
-        moments = [self.deliveries.next_due, self.timestamps.read_clock(due) if due is not None else None]
+        moments = [self.deliveries.next_due, due.timestamp() - self.timestamps.start if due else None]
         return min((moment for moment in moments if moment is not None), default=None)
 
     # The operations

@@ -40,11 +40,6 @@ def _make_environment(validator: CreateValidator, order: CreateRequest) -> None:
     order.environment_id = str(validator._resources.create_environment("remote", order.project)["id"])
 
 
-def _make_new_environment(result: None, validator: CreateValidator, order: CreateRequest) -> None:
-    if order.environment_id is not None:
-        _make_environment(validator, order)
-
-
 def _make_missing_environment(validator: CreateValidator, order: CreateRequest) -> None:
     try:
         CreateValidator.environment(validator, order)
@@ -80,7 +75,8 @@ MUTANTS = table(
             refuse("'environment' cannot be changed.")))),
     row("environment-always-new", "A named environment is not reused: every turn gets a fresh one.",
         after(CreateValidator.environment, when(
-            lambda result, validator, order: order.environment_id is not None, _make_new_environment))),
+            lambda result, validator, order: order.environment_id is not None,
+            lambda result, validator, order: _make_environment(validator, order)))),
     row("mixed-chain-refused", "A model cannot continue an agent's work.",
         admit("environment", when(
             lambda order: order.previous is not None and order.previous.agent is not None and order.agent is None,

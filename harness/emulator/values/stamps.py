@@ -170,10 +170,6 @@ class Timestamps:
         """Return the time that a signature names, in unix seconds."""
         return int(self.offset + self._clock.now)
 
-    def read_clock(self, moment: datetime) -> float:
-        """Return the seconds of the clock at a moment of logical time."""
-        return moment.timestamp() - self.start
-
     def now(self) -> str:
         """Return the time as `2026-06-09T00:00:00Z`, in whole seconds as the service writes it."""
         second = int(self.start + self._clock.now)
