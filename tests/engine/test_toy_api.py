@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 import httpx
 import pytest
 
-from harness.benches.client import Case, ClientResult, torture
-from harness.benches.client.cases import cases_of_set
-from harness.benches.client.client_commands import Task
+from harness.benches.client.bench import torture
+from harness.benches.client.cases import Case, cases_of_set
+from harness.benches.client.client_commands import ClientResult, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 from harness.cassette import Player, Provenance, Recording, load, save
 from harness.engine.events import CheckFinished, RunFinished
