@@ -15,12 +15,15 @@ pytestmark = [
 ]
 
 LIVE = "generativelanguage.googleapis.com"
-APP = """
+PLAIN = """
 import httpx
-from google import genai
 
-client = genai.Client(api_key="mine")
 plain = httpx.Client(base_url="https://generativelanguage.googleapis.com", headers={"x-goog-api-key": "mine"})
+"""
+APP = f"""
+from google import genai
+{PLAIN}
+client = genai.Client(api_key="mine")
 """
 TRACE = """
 import os, socket
@@ -168,7 +171,7 @@ def test_switched_off(pytester: pytest.Pytester) -> None:
     """An empty `interactions_environment` redirects nothing: the guard refuses the connection instead."""
     pytester.makeini("[pytest]\ninteractions_environment =\n")
     pytester.makepyfile(
-        app=APP,
+        app=PLAIN,
         test_it=f"""
         import app, os, pytest
 
