@@ -72,7 +72,7 @@ def pattern_of(lines: list[str]) -> re.Pattern[str]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, certificate_file: Path) -> dict[str, str]:
+def shell(tmp_path: Path, lean: dict[str, str]) -> dict[str, str]:
     """The environment of somebody who has installed the harness, with nothing else set."""
     programs = tmp_path / ".programs"
     programs.mkdir()
@@ -83,22 +83,22 @@ def shell(tmp_path: Path, certificate_file: Path) -> dict[str, str]:
     path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
     keep = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR") if name in os.environ}
     quiet = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    quiet["SSL_CERT_FILE"] = str(certificate_file)
-    return {**keep, **quiet, "PATH": path, "PYTHONPATH": os.pathsep.join([str(programs), str(ROOT)])}
+    return {**keep, **quiet, **lean, "PATH": path, "PYTHONPATH": str(ROOT)}
 
 
 @pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.stem)
 def test_a_page_holds(
-    page: Path, tmp_path: Path, shell: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    page: Path,
+    tmp_path: Path,
+    shell: dict[str, str],
+    lean: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     """Every command prints what the page shows. Who reads the README has the application of the first tutorial."""
     if page is README:
         app = next(block for block in read_blocks(PAGES[0]) if block.title)
         (tmp_path / app.title).write_text(app.text, encoding="utf-8")
-    for name in ("rich", "trio"):  # a user has neither, and httpx would import both in each of a hundred processes
-        (tmp_path / ".programs" / f"{name}.py").write_text(
-            "raise ImportError('not installed')\n", encoding="utf-8"
-        )
+    shell["PYTHONPATH"] += os.pathsep + lean["PYTHONPATH"]
     if page.stem == "javascript":
         install_packed(tmp_path, tmp_path_factory, with_others=False)
     if page.stem == "migrate":

@@ -12,7 +12,7 @@ import pytest
 from harness.benches.client.ready import find_ready
 from harness.benches.client.ready.ready_clients import Language
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e]
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.usefixtures("lean_clients")]
 
 OURS = ("harness.resume", "follow.mjs")
 RIGHT = {"exact", "recovered", "could-not"}

@@ -18,6 +18,7 @@ from tests.packages import NEEDS_GENAI
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.e2e,
+    pytest.mark.usefixtures("lean_clients"),
     pytest.mark.skipif(os.name == "nt", reason="the page is for POSIX"),
 ]
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "torture.md"

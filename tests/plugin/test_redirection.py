@@ -7,12 +7,7 @@ import pytest
 from tests.packages import NEEDS_GENAI
 from tests.plugin.toys import run
 
-pytestmark = [
-    NEEDS_GENAI,
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore"),
-    pytest.mark.usefixtures("one_certificate"),
-]
+pytestmark = [NEEDS_GENAI, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 LIVE = "generativelanguage.googleapis.com"
 PLAIN = """
@@ -53,8 +48,9 @@ def test_a_module_level_client_is_as_it_was(monkeypatch):
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a key nor a base URL is set."""
+def no_settings(lean: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a key nor a base URL is set; each client reads one certificate."""
+    monkeypatch.setenv("SSL_CERT_FILE", lean["SSL_CERT_FILE"])
     for name in ("GOOGLE_GEMINI_BASE_URL", "GEMINI_API_KEY", "GOOGLE_API_KEY", "INTERACTIONS_HARNESS_BEFORE"):
         monkeypatch.delenv(name, raising=False)
 

@@ -198,7 +198,7 @@ def play_mutant(folder: Path, program: str, cases: list[Case], seconds: float = 
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, lean_clients: None) -> Path:
     """A folder with all programs."""
     shutil.copytree(PROGRAMS, tmp_path, dirs_exist_ok=True)
     shutil.copy(FOLLOW, tmp_path)
