@@ -35,11 +35,11 @@ def inspect(service: Service) -> Service:
     """The service behind an inspector."""
     from harness.benches.server.page_guard import PageGuard
     from harness.inspector import Inspector
-    from harness.interactions import INTERACTIONS
+    from harness.interactions.traffic import TRAFFIC
 
-    guard = PageGuard(INTERACTIONS.load_protocol())
+    guard = PageGuard(TRAFFIC.load_protocol())
     inspector = Inspector(
-        INTERACTIONS, INTERACTIONS.load_contract(""), guard, command="serve", to_curl=lambda request, root: ""
+        TRAFFIC, TRAFFIC.load_contract(""), guard, command="serve", to_curl=lambda request, root: ""
     )
     return inspector.around(service)
 
