@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -328,14 +329,15 @@ def test_rewriting_one_of_several_leaves_the_others(pytester: pytest.Pytester, l
 
 
 @pytest.mark.slow
-def test_what_a_test_played_is_not_rewritten(pytester: pytest.Pytester, live: Emulator) -> None:
+@pytest.mark.parametrize("mode", ["none", "new_episodes"])
+def test_what_a_test_played_is_not_rewritten(pytester: pytest.Pytester, live: Emulator, mode: str) -> None:
     """The first test plays what the second one records again, in one session."""
     share(pytester, "1,", "'shared.yaml'")
     run(pytester, "--record-mode=once").assert_outcomes(passed=1)
     [path] = pytester.path.rglob("cassettes/**/*.yaml")
     older = ids_in(path)
     source = SHARED.replace("PARAMETERS", "1,").replace("PROMPT", "f'{n}?'")
-    play = source.replace("ARGUMENTS", "'shared.yaml', record_mode='none'")
+    play = source.replace("ARGUMENTS", f"'shared.yaml', record_mode='{mode}'")
     again = source.replace("ARGUMENTS", "'shared.yaml', record_mode='rewrite'").replace("test_it", "test_then")
     pytester.makepyfile(HEAD + play + again)
     run(pytester).assert_outcomes(passed=2)
@@ -431,7 +433,7 @@ def body_in(path: Path) -> bytes:
 
 
 def test_a_missed_recording_counts_once(pytester: pytest.Pytester, live: Emulator) -> None:
-    """A request that was not recorded fails its test once, and says how to record it."""
+    """A request that was not recorded fails its test once; its advice adds it, and replaces nothing."""
     pytester.makepyfile(HEAD + RECORDED.format(then="pass"))
     run(pytester, "--record-mode=once").assert_outcomes(passed=1)
     then = "assert client.post(PATH, json={**BODY, 'input': 'Other'}).status_code == 200"
@@ -439,3 +441,8 @@ def test_a_missed_recording_counts_once(pytester: pytest.Pytester, live: Emulato
     result = run(pytester)
     result.assert_outcomes(failed=1)
     assert str(result.stdout).count("To record what is missing, run this test once") == 1
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    older = ids_in(path)
+    [advice] = re.findall(r"run this test once .*?record_mode='(\w+)'", str(result.stdout))
+    run(pytester, f"--record-mode={advice}").assert_outcomes(passed=1)
+    assert older < ids_in(path)
