@@ -76,6 +76,7 @@ def standing(*words: str) -> Iterator[tuple[dict[str, Any], subprocess.Popen[str
 
 def test_record_a_command_then_replay_it(emulator: str, harness: Harness) -> None:
     """A client runs against the recorder, then again against its cassette, which has every answer it needs."""
+    Path("a.part.yaml").write_text("version: 1\ninteractions:\n- left by a killed recorder\n", "utf-8")
     done = harness(
         "record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--json", "--", *ask("hi")
     )
@@ -83,6 +84,8 @@ def test_record_a_command_then_replay_it(emulator: str, harness: Harness) -> Non
     summary = fits("record", last_object(done.out))
     assert (summary["recorded"], summary["unrecorded"], summary["replaced"]) == (1, [], {"secret header": 1})
     assert "real-key" not in Path("a.yaml").read_text("utf-8")
+    assert Path(summary["interrupted"]).name == "a.interrupted-1.yaml"
+    assert "left by a killed recorder" in Path(summary["interrupted"]).read_text("utf-8")
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
     assert done.code == 0
     assert fits("replay", last_object(done.out))["unused"] == []
