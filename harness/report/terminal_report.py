@@ -237,7 +237,7 @@ class RunPrinter:
         verdict, verbose = shown.result.verdict, self._verbose
         if verdict is Verdict.ERROR or (verbose and verdict in _ARGUED):
             self.explain(shown)
-        elif self._is_told(shown.result):
+        elif verdict is Verdict.XFAIL or (verbose and shown.outcome is not Accounted.EXCLUDED):
             why = shown.defect if verdict is Verdict.STALE else shown.why
             headline, why = self._write_headline(shown), escape_controls(why).strip().partition("\n")[0]
             self._screen.line(headline.having(f"{headline}: {why}") if why != shown.result.title else headline)
@@ -254,12 +254,6 @@ class RunPrinter:
         self._screen.line(failure.headline)
         most = None if whole or self._verbose else MOST_ROWS - 2
         self._screen.block(failure.lines, most=most)
-
-    def _is_told(self, result: Result) -> bool:
-        """Whether it has a line when it comes: what fails or warns without an excuse is for the end of the run."""
-        if self._verbose:
-            return result.outcome is not Accounted.EXCLUDED
-        return result.verdict is Verdict.XFAIL
 
     def _write_headline(self, shown: PresentedResult) -> Line:
         title = shown.heading.partition("] ")[2]

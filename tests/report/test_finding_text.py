@@ -14,7 +14,7 @@ from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunEvent
 from harness.kit.search import Step
 from harness.outcome import Finding, Level, Rule, Where
-from harness.report.finding_text import finding_lines
+from harness.report.finding_text import compared_lines, finding_lines
 from harness.wire import Exchange
 from harness.wire.mask import Mask, hide_secrets
 
@@ -31,6 +31,21 @@ def test_a_finding_is_its_message_and_what_was_compared() -> None:
         r"  actual:   data: 1\n\n\x1b[2J",
     ]
     assert list(finding_lines(Finding("get.ok", "lost"))) == ["lost"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "lines"),
+    [
+        ("8 output tokens", "20 output tokens", ["8 output tokens", "^", "20 output tokens", "^^"]),
+        (f"v1_{'a' * 60}b", f"v1_{'a' * 60}c", [f"…{'a' * 20}b", f"{' ' * 21}^", f"…{'a' * 20}c", f"{' ' * 21}^"]),
+        ("completed", "complete", ["completed", "        ^", "complete"]),
+        ("a settled run", "in_progress", ["a settled run", "in_progress"]),
+    ],
+)
+def test_marks_stand_below_what_differs(expected: str, actual: str, lines: list[str]) -> None:
+    """Words, or the characters of one word; a long value is shown where it differs; unlike ones have no mark."""
+    shown = [str(line) for line in compared_lines(Finding("get.ok", "lost", expected, actual), brief=True)]
+    assert [line[12:] for line in shown] == lines
 
 
 class Pair(NamedTuple):
