@@ -122,10 +122,14 @@ class VerifyPresentation(Presentation):
             yield self._describe_judged(state)
 
     def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        """Each finding, the worst first; a note, which breaks nothing, only if more is wanted."""
         explained: set[str] = set()
-        for result, place, finding in list_findings(state):
-            word = "NOTE" if place.verdict is Verdict.INFO else ""  # information breaks nothing
-            outcome = account(place.verdict, Observation.of([finding]))
+        order = list(Accounted)
+        found = [(account(one[1].verdict, Observation.of([one[2]])), *one) for one in list_findings(state)]
+        for outcome, result, place, finding in sorted(found, key=lambda one: order.index(one[0])):
+            word = "NOTE" if place.verdict is Verdict.INFO else ""
+            if word and detail is Detail.BRIEF:
+                continue
             message = escape_controls(finding.message)
             lines = [
                 Line(f"found in: {place_line(place)}"),
@@ -147,6 +151,8 @@ class VerifyPresentation(Presentation):
         found = list_findings(state)
         rules = len({finding.rule for _, _, finding in found})
         sums = f"{format_count(len(found), 'finding')} on {format_count(rules, 'rule')}" if found else "no finding"
+        if notes := sum(place.verdict is Verdict.INFO for _, place, _ in found):
+            sums += f" ({format_count(notes, 'note')}: -v prints all)"
         return (
             f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
             f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
