@@ -24,7 +24,6 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.transport import ServerThread
 from harness.wire import Request, Response
-from tests.foreign.judging import hurry
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 
@@ -245,7 +244,7 @@ def test_a_key_crosses_no_network_in_plain_text(
     "words",
     [
         ("fuzz", "--engine", "schema", "--max-examples", "1", "--time", "3", "--no-store"),
-        ("fuzz", "--engine", "history", "--seed", "9", "--max-examples", "8", "--no-store"),
+        ("fuzz", "--engine", "history", "--seed", "1", "--max-examples", "8", "--no-store"),
         ("check", "-c", "get.ok"),
     ],
     ids=" ".join,
@@ -255,8 +254,7 @@ def test_no_setting_of_the_user_changes_a_request(
 ) -> None:
     """Neither schemathesis nor curl, which `fuzz` runs, sends the key to a proxy, or a password of `~/.netrc`."""
     pytest.importorskip("schemathesis")
-    hurry(monkeypatch)
-    emulator = MUTANTS["delete-keeps"].build()
+    emulator = MUTANTS["delete-twice-crashes"].build()  # to shrink what shows no wait takes a second
     sent: list[str] = []
 
     def note(request: Request) -> Response:

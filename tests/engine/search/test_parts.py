@@ -29,16 +29,14 @@ from harness.outcome import Exit
 from harness.transport import ServerThread
 from harness.wire.secret_finder import spellings
 from tests.engine.search.places import history, mutant, reference
-from tests.foreign.judging import hurry
 
 # --- `harness fuzz`: usage errors, exit codes, printed output and written files
 
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run in an empty folder, with no API key; wait for what is gone less long than users do."""
+    """Run in an empty folder, with no API key in the environment."""
     monkeypatch.chdir(tmp_path)
-    hurry(monkeypatch)
     for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
 
@@ -77,19 +75,19 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
 ) -> None:
     """A defect found over a socket exits with 1, fits the schema, is written in three forms and is stored."""
     words = ("--engine", "history", "--max-examples", "40", "--level", "must", "-o", str(tmp_path / "out"))
-    code, record = fuzz_mutant("delete-keeps", capsys, *words, "--report", f"junit={tmp_path}/x.xml")
+    code, record = fuzz_mutant("delete-twice-crashes", capsys, *words, "--report", f"junit={tmp_path}/x.xml")
     schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
     jsonschema.Draft202012Validator(schema).validate(record)
     assert code == record["exit"] == Exit.FAILED
     found = {failure["rule"]: failure for failure in record["failures"]}  # type: ignore[attr-defined]
-    assert found["del.gone"]["outcome"] == "failed"
+    assert found["fuzz.no-5xx"]["outcome"] == "failed"
     assert PRIMARY_KEY not in json.dumps(record)
     assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".sh", ".py", ".yaml"}
-    assert len(list((tmp_path / ".harness" / "fuzz").glob("*/del.gone_*.json"))) == 1
+    assert len(list((tmp_path / ".harness" / "fuzz").glob("*/fuzz.no-5xx_*.json"))) == 1
     cases = list(ET.parse(tmp_path / "x.xml").iter("testcase"))
     assert [case.get("name") for case in cases if case.get("classname") == "interactions.fuzz"] == ["history"]
     told = {case.get("name", "").partition(":")[0]: case.findtext("failure") for case in cases}
-    assert "shortest request sequence: " in (told["del.gone"] or "")
+    assert "shortest request sequence: " in (told["fuzz.no-5xx"] or "")
 
 
 @pytest.mark.slow
@@ -125,11 +123,11 @@ def test_an_engine_that_the_time_has_no_room_for_is_left_out(
 def test_only_the_stored_failures_are_played_again(capsys: pytest.CaptureFixture[str]) -> None:
     """With --last-failed no engine runs, and what was not fully shrunk is shrunk before it is shown."""
     words = ("--engine", "history", "--max-examples", "25", "--level", "must")
-    emulator = MUTANTS["delete-keeps"].build()
+    emulator = MUTANTS["delete-twice-crashes"].build()
     with ServerThread(emulator, clock=emulator.clock) as server:
         target = ("fuzz", server.url, "--api-key", PRIMARY_KEY, "--capability", "-two-keys")
         assert main([*target, *words]) == Exit.FAILED
-        (path,) = Path(".harness/fuzz").glob("*/del.gone_*.json")
+        (path,) = Path(".harness/fuzz").glob("*/fuzz.no-5xx_*.json")
         path.write_text(json.dumps({**json.loads(path.read_text()), "unshrunk": LATE}))
         capsys.readouterr()
         code = main([*target, "--last-failed", "--time", "30"])
@@ -137,7 +135,7 @@ def test_only_the_stored_failures_are_played_again(capsys: pytest.CaptureFixture
     assert code == Exit.FAILED
     assert "harness: replaying " in printed.err
     assert "\nhistory" not in printed.out
-    assert "shortest request sequence: create plain > delete #0 > poll #0" in printed.out
+    assert "shortest request sequence: create plain > delete #0 > delete #0" in printed.out
 
 
 # --- failures are stored, replayed first in the next run, and removed once they no longer fail
