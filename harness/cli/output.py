@@ -1,11 +1,11 @@
-"""Writes lines and JSON of a command on its screen. Layer 8. `run_reports` writes what a run found."""
+"""Writes lines, JSON and the files that `--report` names. Layer 8. `run_reports` follows a run that judges."""
 
 from __future__ import annotations
 
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from shutil import get_terminal_size
@@ -15,8 +15,10 @@ from harness.cli.masking import hide_own, mask_text
 from harness.cli.printing import having, write_line
 from harness.cli.signal_handling import INTERRUPT, handle_signals
 from harness.outcome import HarnessFault, UsageFault
-from harness.report.formats import dump
+from harness.outcome.words import did_you_mean
+from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
+from harness.written_files import append_file, write_file
 
 
 def say(*texts: str, to_errors: bool = False, hide: Callable[[str], str] = hide_own) -> None:
@@ -75,8 +77,71 @@ def write_json(value: Any) -> None:
     sys.stdout.write(dump(value))
 
 
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+"""The variable of the file that GitHub Actions shows as the summary of a job."""
+
 MISSING = "check the spelling, or record it with `harness record`"
 """What to do about a recording that is not there."""
+
+
+class ReportFiles:
+    """The report files of the `FORMAT=PATH` arguments, which are checked before the run.
+
+    A report of an earlier run stays until the new one takes its place. The job summary of GitHub Actions is
+    appended to, because it holds the output of other steps.
+    """
+
+    def __init__(self, words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> None:
+        self._files = read_report_words(words, formats)
+
+    def write(self, render: Callable[[str], str], *, interim: bool = False) -> None:
+        """Write every report of a run that is over, or may be killed; `render` returns the text for a format.
+
+        An error of writing is reported, and does not change the verdict.
+        """
+        for name, path in self._files:
+            if interim and str(path) == os.environ.get(STEP_SUMMARY, ""):
+                continue
+            text = render(name)
+            try:
+                if str(path) == os.environ.get(STEP_SUMMARY, ""):
+                    append_file(path, text)
+                else:
+                    write_file(path, text)
+            except OSError as wrong:
+                if interim:  # the end of the run reports it once
+                    continue
+                old = "; the file there is of an earlier run" if path.is_file() else ""
+                why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
+                say(f"harness: the {name} report is missing: {why}", to_errors=True)
+
+
+def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> list[tuple[str, Path]]:
+    """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
+    files: list[tuple[str, Path]] = []
+    taken: dict[str, str] = {}
+    for word in words or ():
+        name, _, text = word.partition("=")
+        if name not in formats:
+            raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
+        if not text:
+            raise UsageFault(f"--report {word!r} has no path: write {name}=PATH")
+        path, own = Path(text), FORMATS[name].suffixes
+        require_writable(path, "--report")
+        if path.suffix.lower() in _OTHERS.difference(own):  # programs that open it expect that format
+            what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
+            right = path.with_suffix(own[0])
+            raise UsageFault(
+                f"--report: {name} writes {what}, but {str(path)!r} has another suffix: write {name}={right}"
+            )
+        if (other := taken.setdefault(os.path.realpath(path), name)) != name:
+            raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
+        files.append((name, path))
+    return files
+
+
+_OTHERS = {".svg", ".png", ".pdf"}.union(*(entry.suffixes for entry in FORMATS.values()))
+"""Suffixes that say what is in a file; with any other, a file may hold any format."""
 
 
 def require_writable(path: Path, option: str) -> None:

@@ -9,67 +9,32 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.common_options import OutputOptions, revision_of
-from harness.cli.output import require_writable, say
+from harness.cli.output import STEP_SUMMARY, ReportFiles, say
 from harness.cli.printing import GuardedStream
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
-from harness.outcome import Exit, TargetFault, UsageFault
-from harness.outcome.words import did_you_mean
-from harness.report.formats import FORMATS
+from harness.engine.decide import tell_forgotten
+from harness.engine.events import INTERRUPTED, CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.outcome import Exit, TargetFault
+from harness.report.formats import render
+from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:
     from harness.engine.baseline import Baseline
-    from harness.engine.events import RunEvent, RunFinished, TargetInfo
     from harness.engine.results import Result
     from harness.report.commands.presentation import Presentation
     from harness.report.terminal_report import TerminalReport
-
-_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 _LEAVE_OUT = ("allow", "baseline", "capability", "check", "exclude", "kinds", "level", "only", "profile", "set")
 """The keys of a configuration file that decide what is not judged, or does not fail."""
 
 _INTERIM = 10.0
 """How many seconds apart a long run writes its reports as far as it is: if it is killed, these are left."""
-
-
-class ReportFiles:
-    """The report files of the `FORMAT=PATH` arguments, which are checked before the run.
-
-    A report of an earlier run stays until the new one takes its place. The job summary of GitHub Actions is
-    appended to, because it holds the output of other steps.
-    """
-
-    def __init__(self, words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> None:
-        self._files = read_report_words(words, formats)
-
-    def write(self, render: Callable[[str], str], *, interim: bool = False) -> None:
-        """Write every report of a run that is over, or may be killed; `render` returns the text for a format.
-
-        An error of writing is reported, and does not change the verdict.
-        """
-        for name, path in self._files:
-            if interim and str(path) == os.environ.get(_STEP_SUMMARY, ""):
-                continue
-            text = render(name)
-            try:
-                if str(path) == os.environ.get(_STEP_SUMMARY, ""):
-                    append_file(path, text)
-                else:
-                    write_file(path, text)
-            except OSError as wrong:
-                if interim:  # the end of the run reports it once
-                    continue
-                old = "; the file there is of an earlier run" if path.is_file() else ""
-                why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
-                say(f"harness: the {name} report is missing: {why}", to_errors=True)
 
 
 class Listeners:
@@ -83,7 +48,6 @@ class Listeners:
     ) -> None:
         from harness.interactions import INTERACTIONS
         from harness.report.presented_run import PresentedRun
-        from harness.report.screen import wants_colour
         from harness.report.terminal_report import TerminalReport
 
         # `mutants` has no revision, and `verify` takes that of each recording.
@@ -104,7 +68,7 @@ class Listeners:
         self._json = bool(arguments.json)
         self._annotates = os.environ.get("GITHUB_ACTIONS") == "true"
         reports = [*(arguments.report or ())]
-        summary = os.environ.get(_STEP_SUMMARY, "")
+        summary = os.environ.get(STEP_SUMMARY, "")
         if self._annotates and summary and not any(word.partition("=")[2] == summary for word in reports):
             reports.append(f"markdown={summary}")
         self._files = ReportFiles(reports)
@@ -116,9 +80,6 @@ class Listeners:
 
     def handle(self, event: RunEvent) -> None:
         """Pass one event on."""
-        from harness.engine.decide import tell_forgotten
-        from harness.engine.events import CheckFinished, RunFinished
-
         if isinstance(event, CheckFinished):
             self._results.append(event.result)
         for each in (event,) if self._baseline is None else tell_forgotten(event, self._baseline):
@@ -128,8 +89,6 @@ class Listeners:
             if self.screen is not None:
                 self.screen.handle(each)
         if isinstance(event, CheckFinished) and time.monotonic() - self._written >= _INTERIM:
-            from harness.report.formats import render
-
             interim = copy.copy(self.state)
             interim.handle(self._end_with(Exit.INTERRUPTED, "the run was killed"))
             self._files.write(lambda name: render(name, interim), interim=True)
@@ -137,8 +96,6 @@ class Listeners:
 
     def _end_with(self, code: Exit, halted: str) -> RunFinished:
         """The last event of a run that ended before it could tell so: with the results until now."""
-        from harness.engine.events import RunFinished
-
         return RunFinished(tuple(self._results), time.monotonic() - self._begun, code, halted=halted)
 
     def follow(
@@ -175,15 +132,11 @@ class Listeners:
             if self.screen is not None and sys.stdout.isatty():
                 self.screen.note_interrupt()
             else:
-                from harness.report.screen import INTERRUPTING
-
                 say(INTERRUPTING, to_errors=True)
         raise KeyboardInterrupt
 
     def _end_early(self, events: Generator[RunEvent, None, None]) -> RunEvent | None:
         """The next event of an interrupted run, its end at the latest. Raises KeyboardInterrupt if it was over."""
-        from harness.engine.events import INTERRUPTED
-
         try:
             return events.throw(KeyboardInterrupt)
         except KeyboardInterrupt:
@@ -194,8 +147,6 @@ class Listeners:
     @contextmanager
     def reporting_faults_of(self, target: TargetInfo) -> Iterator[None]:
         """If the target gives a run nothing to judge, write the reports of that, and pass the fault on."""
-        from harness.engine.events import RunStarted
-
         try:
             yield
         except TargetFault as fault:
@@ -207,16 +158,12 @@ class Listeners:
             raise
 
     def _write_files(self) -> None:
-        from harness.report.formats import render
-
         if self.screen is not None:
             self.screen.close()
         self._files.write(lambda name: render(name, self.state))
 
     def write(self) -> RunFinished:
         """Write what programs read of a finished run; return its last event."""
-        from harness.report.formats import render
-
         if self._json:
             sys.stdout.write(render("json", self.state))
         if self._annotates:
@@ -229,31 +176,3 @@ class Listeners:
                 else:
                     stream.write(line + "\n")
         return self.state.whole()[1]
-
-
-def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> list[tuple[str, Path]]:
-    """Format and file of each `FORMAT=PATH`. Raises UsageFault if it cannot be written; touches nothing."""
-    files: list[tuple[str, Path]] = []
-    taken: dict[str, str] = {}
-    for word in words or ():
-        name, _, text = word.partition("=")
-        if name not in formats:
-            raise UsageFault(f"--report: unknown format {name!r}{did_you_mean(name, formats)} (write FORMAT=PATH)")
-        if not text:
-            raise UsageFault(f"--report {word!r} has no path: write {name}=PATH")
-        path, own = Path(text), FORMATS[name].suffixes
-        require_writable(path, "--report")
-        if path.suffix.lower() in _OTHERS.difference(own):  # programs that open it expect that format
-            what = "JSON for an endpoint badge of shields.io" if name == "badge" else name
-            right = path.with_suffix(own[0])
-            raise UsageFault(
-                f"--report: {name} writes {what}, but {str(path)!r} has another suffix: write {name}={right}"
-            )
-        if (other := taken.setdefault(os.path.realpath(path), name)) != name:
-            raise UsageFault(f"--report: {other} and {name} both name {str(path)!r}: give each its own file")
-        files.append((name, path))
-    return files
-
-
-_OTHERS = {".svg", ".png", ".pdf"}.union(*(entry.suffixes for entry in FORMATS.values()))
-"""Suffixes that say what is in a file; with any other, a file may hold any format."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from harness.kit.check import Check, Exercise
 from harness.wire import By, Exchange, Request, Response, Service
+
+if TYPE_CHECKING:
+    from harness.kit.check import Check, Exercise
 
 Answer: TypeAlias = Callable[[Service, Request], Response]
 """How the upstream answers a request, with the help of the reference service or without."""

@@ -30,8 +30,8 @@ from harness.cli.options import (
     option,
     parse_list,
 )
-from harness.cli.output import say, write_json
-from harness.cli.run_reports import Listeners, read_report_words
+from harness.cli.output import read_report_words, say, write_json
+from harness.cli.run_reports import Listeners
 from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
 from harness.engine.last_failed import note_failed
 from harness.interactions.clients import CLIENTS
