@@ -240,19 +240,14 @@ def _find_agent_faults(order: CreateRequest, limits: AgentLimits, media: Contain
             yield f"takes no {kind} tool: leave it out, or ask a model."
         if kind == "mcp_server" and name.lower() != name and limits is MANAGED:
             yield f"takes no mcp_server with capitals in its name: '{name}' must be written '{name.lower()}'."
-    if not limits.structured and _wants_json(order.body):
+    formats = _as_list(order.body.get("response_format") or [])
+    in_json = order.body.get("response_mime_type") == "application/json"  # the deprecated form
+    if not limits.structured and (in_json or any(read_schema(item) is not None for item in formats)):
         yield "has no structured output: leave 'response_format' out and ask for the form in the input."
     yield from _find_content_faults(order.given, limits, media)
     new = results(order.given[count_transcript(order.given) :])  # those before are of the agent's own tools
     if limits is MANAGED and new and "previous_interaction_id" not in order.body:
         yield "takes a function_result only together with 'previous_interaction_id'."
-
-
-def _wants_json(body: Json) -> bool:
-    """Whether the request asks for JSON output, in the current or the deprecated form."""
-    return body.get("response_mime_type") == "application/json" or any(
-        read_schema(item) is not None for item in _as_list(body.get("response_format") or [])
-    )
 
 
 def _find_content_faults(given: list[Json], limits: AgentLimits, media: Container[str]) -> Iterator[str]:

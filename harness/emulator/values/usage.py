@@ -40,14 +40,6 @@ UNSHOWN_TOKENS = 3
 """Tokens of an answer that a limit cut before its first step: a recording counts them in invocations only."""
 
 
-def count_cut_thought(limit: int, thought: int) -> int:
-    """Return the tokens that thinking used up of a limit that left no output; recordings have 28 and 29 of 32.
-
-    A level that costs nothing (`thought` is 0) has none here, too.
-    """
-    return max(limit - UNSHOWN_TOKENS, 0) if thought else 0
-
-
 def count_thought(generation: Mapping[str, Any] | None, profile: ModelProfile) -> int:
     """Return the tokens of a thought: 24, but none at the level `minimal`, as one witness saw it live."""
     level = (generation and generation.get("thinking_level")) or profile.value("default_level")
