@@ -22,8 +22,8 @@ _PRODUCED = ("model_output", "function_call", "thought")
 
 
 def steps_of(interaction: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps that are objects; `interaction` may be malformed."""
-    return objects_in(interaction.get("steps"))
+    """The steps that are objects of a type; `interaction` may be malformed."""
+    return [step for step in objects_in(interaction.get("steps")) if isinstance(step.get("type"), str | None)]
 
 
 def count_given(steps: Sequence[Any]) -> int:

@@ -485,14 +485,17 @@ def judge_streamed_signatures(streamed: Sequence[Body], body: Body) -> Iterator[
             yield Finding("stream.signature", *words)
             return
     # the signature of a tool's step must not come twice; none at all is accepted (API news, MCP live)
-    names = ("type", "id", "call_id")
-    signed = {tuple(map(step.get, names)): step.get("signature") for step in output_steps(body)}
+    signed = {_name_step(step): step.get("signature") for step in output_steps(body)}
     for step in streamed:
-        sent, once = step.get("signature"), signed.get(tuple(map(step.get, names)))
+        sent, once = step.get("signature"), signed.get(_name_step(step))
         if once and isinstance(once, str) and sent == once * 2:
             message = f"the stream sends the signature of a {step.get('type')} twice"
             yield Finding.from_code("stream.signature/twice", message, format_value(once), format_value(sent))
             return
+
+
+def _name_step(step: Body) -> tuple[str, ...]:
+    return tuple(str(step.get(name)) for name in ("type", "id", "call_id"))
 
 
 def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:

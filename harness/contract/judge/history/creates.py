@@ -175,7 +175,7 @@ def _judge_output(
         state.decide(rule, found)
     earlier, turn = json_parse.objects_in(request.get("input")), model.parent
     while turn is not None:
-        earlier, turn = [*earlier, *(turn.steps or ())], turn.parent
+        earlier, turn = [*earlier, *json_parse.objects_in(turn.steps)], turn.parent
     own = [step for step in output_of(json_parse.objects_in(steps)) if step.get("type") == "function_call"]
     if earlier and own:
         state.decide("tool.ids-unique", agreement.judge_call_ids(own, earlier))

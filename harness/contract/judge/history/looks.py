@@ -100,7 +100,7 @@ def _judge_own_input(
         state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given))
         return
     # A server may show the input of settled runs alone, and a look may be older than the one before it.
-    shows_steps = isinstance(body.get("steps"), list) and body.get("status") not in RUNNING
+    shows_steps = isinstance(body.get("steps"), list) and read(exchange).status not in RUNNING
     if model.shows_input and not with_input and shows_steps:
         message, expected = "GET no longer shows the input", "the input, as in an earlier GET"
         lost = place_finding("get.own-input/lost", message, expected, "none", "$.steps")
