@@ -502,7 +502,7 @@ def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
     """Status and cost in the completion of a whole stream must be those that are stored, if both have them."""
     for name in ("status", "usage"):
         streamed, stored = end.get(name), body.get(name)
-        unlisted = name == "status" and stored not in STATUSES  # which is a finding of its own
+        unlisted = name == "status" and str(stored) not in STATUSES  # which is a finding of its own
         if streamed and stored and streamed != stored and not unlisted:
             message = f"the stream ends with another `{name}` than GET shows"
             expected, actual = format_value(stored), format_value(streamed)
@@ -550,7 +550,7 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
         if text != shown and _squeeze(text) not in _squeeze(shown):
             at = common_length(text, shown)
             message = "the input that GET shows is not that of the create"
-            message += f": it ends at character {at} of {len(text)}" if at == len(shown) else ""
+            message += f": it ends at character {at} of {len(text)}" if 0 < at == len(shown) else ""
             yield place_finding("get.own-input/text", message, _quote(text, at), _quote(shown, at), place)
             return
     asked, shown_results = ([step for step in steps if step.get("type") == "function_result"]

@@ -17,7 +17,7 @@ from harness.contract.judge.replies import GONE
 from harness.contract.judge.wording import format_answer, format_request
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, summarise_create
-from harness.contract.tables.operations import CREATE, DELETE, GET
+from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
@@ -27,7 +27,7 @@ _OF_ITSELF = frozenset({"id", "status", "error"})
 _OUTPUT = re.compile(r"\$(\.(id|steps(\[\d+\](\.content)?)?))?")
 _OUTPUT_OF_EVENT = re.compile(r"\$\.(index|step|step\.content|delta|delta\.text|interaction)")
 _COMPARED = re.compile(r"\$\.(id|steps\[.*|index|step(\..*)?|delta(\..*)?|interaction(\.id)?)")
-_EVENT = re.compile(r"\$")
+_HOLDS_OUTPUT = re.compile(r"\$(\.steps\[.*)?")
 
 
 def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
@@ -78,9 +78,9 @@ def judge_incomparable(exchange: Exchange) -> Iterator[Finding]:
 
 
 def _kind_of_defect(finding: Finding) -> str:
-    """`/type` for a compared member of another type, `/required` for an event that lacks one."""
+    """`/type` for a compared member of another type, `/required` for an event or a part of a step without one."""
     _, slash, word = finding.stable_code.partition("/")
-    places = {"type": _COMPARED, "required": _EVENT}.get(word)
+    places = {"type": _COMPARED, "required": _HOLDS_OUTPUT}.get(word)
     return slash + word if places is not None and places.fullmatch(finding.where.pointer) else ""
 
 
@@ -97,9 +97,13 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     known, tried = before[at], _find_deletes(found, before)
     proven = _is_plain_get(known) and _is_plain_get(exchange)
     cause = "a rejected DELETE took effect: " if tried and tried[-1] > at else ""
+    canceled = [
+        seen for seen in before[at:] if read(seen).call == CANCEL and named_interaction(seen.request) == found
+    ]
+    after = f", after {format_request(canceled[-1])}" if canceled else ""
     yield Finding.from_code(
         "get.ok/lost",
-        f"{cause}{format_request(exchange)} does not find an existing interaction",
+        f"{cause}{format_request(exchange)} does not find an existing interaction{after}",
         f"{found}, as {format_request(known)} returned",
         format_answer(exchange),
         severity=Severity.BROKEN if proven else Severity.INFORMATION,

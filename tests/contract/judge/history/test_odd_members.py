@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from harness.contract import load
+from harness.contract.judge.agreement import judge_streamed_end
 from harness.contract.judge.history.history_judge import judge_trail
 from harness.contract.judge.history.run_judge import RunJudge
 from harness.contract.judge.roots import judge_damage, judge_roots
@@ -65,7 +66,9 @@ def test_no_member_makes_a_judge_raise(odd: Any) -> None:
             asked = right.request
             wrong = exchange(asked.method, asked.target, sent=asked.body, status=right.status, body=body)
             trail, run = [*TRAIL[:at], wrong, *TRAIL[at + 1 :]], RunJudge()
-            found = [finding for _, finding in judge_trail(trail, load(), Counter())]
+            shown = body if isinstance(body, dict) else {}
+            found = [*judge_streamed_end(SETTLED, shown), *judge_streamed_end(shown, SETTLED)]
+            found += [finding for _, finding in judge_trail(trail, load(), Counter())]
             for number, one in enumerate(trail):
                 found += [*judge_damage(one), *judge_roots(one, trail[:number])]
                 found += [finding for _, finding in run.note(one)]
