@@ -364,16 +364,16 @@ def _wait_slice(condition: Any, seconds: float) -> bool:
 
 _IDLE = frozenset(
     getattr(owner, name).__code__
-    for owner, name in (
-        (sys.modules[__name__], _wait_slice.__name__),
-        (threading.Condition, "wait"),
-        (threading.Thread, "join"),
-        (threading.Thread, "_wait_for_tstate_lock"),  # until Python 3.12
-        (concurrent.futures.thread, "_worker"),
-    )
-    if hasattr(owner, name)
+    for owner, name in ((sys.modules[__name__], _wait_slice.__name__), (threading.Condition, "wait"))
 )
 """Functions in which a thread does nothing, unless they call another one."""
+
+_JOINS = frozenset(
+    getattr(threading.Thread, name).__code__
+    for name in ("join", "_wait_for_tstate_lock")  # the second until Python 3.12
+    if hasattr(threading.Thread, name)
+)
+
 
 _SPLITTING = frozenset(
     function.__code__ for function in (queue.Queue.get, queue.Queue.put, threading.Condition.wait_for)
@@ -399,6 +399,7 @@ class ThreadWaits:
         self._waits: dict[int, _Wait] = {}
         self._numbers = count()
         self._calls: set[Any] = set()
+        self._given: set[Any] = set()
         self._older = frozenset(list_frames())
         # A thread that was there before is not waited for until it has waited itself; but this one runs the
         # test. It used to be known only from its wait for the start of a thread, which on a busy machine may have
@@ -475,8 +476,9 @@ class ThreadWaits:
     def _find_running(self) -> Iterator[int]:
         """The other threads that neither wait nor belong to pytest, its helpers or us."""
         named = {thread.ident: thread for thread in threading.enumerate()}
+        yield from (-id(thread) for thread in threading.enumerate() if thread.ident is None)  # it is starting
         for ident, frame in list_frames().items():
-            if ident == threading.get_ident() or ident in self._waits or frame.f_code in _IDLE:
+            if ident == threading.get_ident() or ident in self._waits or self._is_idle(frame):
                 continue
             thread = named.get(ident)
             timed = getattr(getattr(thread, "function", None), "__module__", "")  # of a threading.Timer
@@ -484,6 +486,36 @@ class ThreadWaits:
             is_exempt_thread = getattr(thread, "name", "") == SERVER_THREAD or is_exempt(begun)
             if thread is threading.main_thread() or not is_exempt_thread:
                 yield ident
+
+    def _is_idle(self, frame: FrameType) -> bool:
+        """Whether a thread does nothing there, and what it waits for has not come.
+
+        On a busy machine a worker takes up its call, and a joining thread goes on, long after they could.
+        """
+        if frame.f_code is concurrent.futures.thread._worker.__code__:
+            return not (self._given or frame.f_locals["work_queue"].qsize())  # the queue also has its shutdown
+        if frame.f_code in _JOINS:
+            return bool(frame.f_locals["self"].is_alive())
+        return frame.f_code in _IDLE
+
+    def note_given(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """The method `submit` of a pool, which notes the calls that no thread has taken up yet."""
+
+        def submit(pool: Any, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+            if self._clock.over or threading.current_thread().name == SERVER_THREAD:
+                return original(pool, function, *args, **kwargs)
+
+            def begin(*args: Any, **kwargs: Any) -> Any:
+                __tracebackhide__ = True
+                self._given.discard(begin)
+                return function(*args, **kwargs)
+
+            self._given.add(begin)
+            future = original(pool, begin, *args, **kwargs)
+            future.add_done_callback(lambda _: self._given.discard(begin))  # cancelled, it never begins
+            return future
+
+        return submit
 
     def count_calls(self, original: Callable[..., Any]) -> Callable[..., Any]:
         """The method `run_in_executor` of an event loop, which counts the calls that it has no result of yet."""
@@ -586,7 +618,11 @@ def no_sleep() -> Iterator[Sleeps]:
     for sleep in _find_sleeps():
         is_async = inspect.iscoroutinefunction(sleep)
         replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)
-    methods: list[Patch] = [(threading.Condition, "wait", waits.replacement())]
+    pools = concurrent.futures.ThreadPoolExecutor
+    methods: list[Patch] = [
+        (threading.Condition, "wait", waits.replacement()),
+        (pools, "submit", waits.note_given(pools.submit)),
+    ]
     loops: list[Any] = [asyncio.BaseEventLoop]
     if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
         methods.append((loop, "time", clock.shift_method(loop.time)))

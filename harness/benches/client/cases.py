@@ -73,8 +73,8 @@ class Case:
     @property
     def most_requests(self) -> int:
         """The number of requests after which its client is stopped."""
-        # a client with nothing to reach may try longer, so that it can end by itself
-        return MOST_REQUESTS * (10 if self.hopeless else 1)
+        # a client with nothing to reach may try longer, so that it can end by itself: a poll each 3 s for an hour
+        return MOST_REQUESTS * (20 if self.hopeless else 1)
 
     @property
     def answer(self) -> Mapping[str, Any]:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -16,6 +20,7 @@ import pytest
 import harness
 from harness.plugin import no_sleep
 from harness.plugin.schedule import TaskSchedule
+from harness.plugin.virtual_time import ThreadWaits, VirtualClock, list_frames
 
 MODEL = "gemini-3.8-flash"
 KEY = {"x-goog-api-key": "any"}
@@ -130,3 +135,65 @@ def test_a_correct_program_is_never_accused(route: Any, clock: str) -> None:
         for program in (poll_beside_a_watchdog, poll_in_time):
             emulator.script({"text": "Done.", "ticks": 4})
             assert asyncio.run(route(program, emulator, pause)) == "completed"
+
+
+@contextmanager
+def one_thread_at_a_time() -> Iterator[None]:
+    """This thread runs until it waits, as on a machine that is too busy for any other."""
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(60)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual)
+
+
+def test_a_call_that_no_thread_has_taken_up_is_under_way() -> None:
+    """A worker that waits in its pool is at work once a call is given to it, and as the pool shuts down."""
+    clock = VirtualClock()
+    waits = ThreadWaits(clock, lambda seconds: None)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        (worker,) = pool._threads
+        while worker.ident in waits._find_running():  # it has given its result, and has not come to wait again
+            time.sleep(0)
+        submit = waits.note_given(ThreadPoolExecutor.submit)
+        with one_thread_at_a_time():
+            given = submit(pool, int)
+            assert worker.ident in waits._find_running()
+        given.result()
+        while worker.ident in waits._find_running():
+            time.sleep(0)
+        with one_thread_at_a_time():
+            pool.shutdown(wait=False)
+            assert worker.ident in waits._find_running()
+    clock.over = True
+    assert not waits._given
+
+
+def test_a_thread_that_has_what_it_joined_is_under_way() -> None:
+    """It goes on later, on a busy machine; until the other thread has ended, it does nothing."""
+    waits = ThreadWaits(VirtualClock(), lambda seconds: None)
+    ends = threading.Event()
+    worked = threading.Thread(target=ends.wait)
+    joins = threading.Thread(target=worked.join)
+    worked.start()
+    joins.start()
+    while (frame := list_frames()[joins.ident or 0]).f_code.co_name not in ("join", "_wait_for_tstate_lock"):
+        time.sleep(0)
+    assert waits._is_idle(frame)
+    ends.set()
+    joins.join()
+    assert not waits._is_idle(frame)
+
+
+def test_a_thread_that_starts_is_under_way() -> None:
+    """It is listed, and runs nothing yet."""
+    waits, seen = ThreadWaits(VirtualClock(), lambda seconds: None), list[int]()
+    begun = threading.Thread(target=int)
+    wait = begun._started.wait  # type: ignore[attr-defined]
+    begun._started.wait = lambda: seen.extend(waits._find_running()) or wait()  # type: ignore[attr-defined]
+    with one_thread_at_a_time():
+        begun.start()
+    begun.join()
+    assert -id(begun) in seen
