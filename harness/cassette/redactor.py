@@ -30,7 +30,7 @@ from harness.wire.secret_finder import (
     bytes_of,
     text_of,
 )
-from harness.wire.secrets import is_placeholder, secrets_in_header
+from harness.wire.secrets import find_password, is_placeholder, secrets_in_header
 
 Redacted = TypeVar("Redacted", Recording, Request)
 
@@ -151,7 +151,7 @@ class Redactor:
 
     def _learn_headers(self, headers: Headers) -> None:
         for name, value in headers:
-            if self._fields.names_header(name):
+            if self._fields.names_header(name) or find_password(value):
                 self.hide(secrets_in_header(name, value))
 
     def _redact(self, recording: Recording, report: list[Replaced]) -> Recording:
@@ -203,7 +203,7 @@ class Redactor:
         fields = []
         for name, value in headers:
             shown = self._redact_text(name, place, report)
-            if self._fields.names_header(name):
+            if self._fields.names_header(name) or find_password(value):
                 hidden = self._finder.hide_value(value)
                 if hidden != value:
                     report.append(Replaced("secret header", f"{place} {shown}"))

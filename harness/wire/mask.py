@@ -31,6 +31,7 @@ from harness.wire.secret_finder import (
 )
 from harness.wire.secrets import (
     SecretFields,
+    find_password,
     is_secret_header,
     is_secret_parameter,
     looks_random,
@@ -113,7 +114,7 @@ class Mask:
 
     def header(self, name: str, value: str) -> str:
         """Mask one header value; hide it entirely if the name of the header marks it as a secret."""
-        return HIDDEN if is_secret_header(name) else self.text(value)
+        return HIDDEN if is_secret_header(name) or find_password(value) else self.text(value)
 
     def variable(self, value: str) -> str | None:
         """The name of the environment variable that stands for exactly this secret; None if it is not one."""
@@ -143,7 +144,7 @@ def _apply(text: str, find: Callable[[bytes], Collection[TextEdit]]) -> str:
 def keys_in(request: Request, answer: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
     """The values that a request names as keys, in its headers and its query, or the headers of its `answer`."""
     for name, value in (*request.headers, *answer):
-        if is_secret_header(name):
+        if is_secret_header(name) or find_password(value):
             yield from secrets_in_header(name, value)
     yield from (value for name, value in request.query if is_secret_parameter(name))
 

@@ -122,14 +122,21 @@ def secrets_in_header(name: str, value: str) -> list[str]:
         pairs = value.split(";")[: 1 if name.lower() == "set-cookie" else None]
         return [value, *(pair.partition("=")[2].strip() for pair in pairs)]
     main = without_scheme(value)
-    if value[:6].lower() == "basic ":
-        try:
-            return [main, b64decode(main, validate=True).decode("utf-8").partition(":")[2]]
-        except (binascii.Error, UnicodeDecodeError):
-            return [main]
+    if password := find_password(value):
+        return [main, password]
     if main == value and " " in value:
         return [main, value.partition(" ")[2].strip()]  # of a scheme that is not listed
     return [main]
+
+
+def find_password(value: str) -> str:
+    """The password in `Basic` credentials, which any header may have; "" in another value."""
+    if value[:6].lower() != "basic ":
+        return ""
+    try:
+        return b64decode(value[6:].strip(), validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, ValueError):  # a text with these words, or letters that no base64 has
+        return ""
 
 
 def without_scheme(value: str) -> str:
