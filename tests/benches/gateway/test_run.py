@@ -236,7 +236,7 @@ def test_evidence_is_what_the_findings_name() -> None:
     [
         ("events.lost", "gw.events", ["ooooooooooo", "oooo!oooooo"]),
         ("cut.done", "gw.truncated", ["", "!"]),
-        ("resume.late", "gw.resume-through", ["ooooox", "ooooox", ".....ooooooooo", ".....!oooooooo"]),
+        ("resume.late", "gw.resume-through", ["ooooox", "ooooox", ".....ooooooooooo", ".....!oooooooooo"]),
     ],
 )
 def test_the_picture_accuses_what_the_client_received_otherwise(mutant: str, rule: str, lines: list[str]) -> None:
