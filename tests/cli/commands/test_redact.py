@@ -99,13 +99,14 @@ def test_options_add_to_the_words_of_the_file(project: Path, harness: Harness) -
 
 def test_diff_and_replay_leave_out_what_means_nothing(project: Path, harness: Harness) -> None:
     """A member that is ignored is neither drift nor the reason of a miss; another one is."""
-    for name, trace, other in (("b", "1", 1), ("c", "2", 1), ("d", "1", "1")):
+    for name, trace, other in (("b", "1", 1), ("c", "2", 1), ("d", "1", "1"), ("e", 2, 1)):
         save(
             project / f"{name}.yaml", [answered(post({"m": 1, "trace": trace}), {"trace": trace, "other": other})]
         )
-    assert harness("diff", "b.yaml", "c.yaml").out.startswith(
-        "compared 1 exchange; drifts: 0 structural, 0 content"
-    )
+    for newer in ("c.yaml", "e.yaml"):
+        assert harness("diff", "b.yaml", newer).out.startswith(
+            "compared 1 exchange; drifts: 0 structural, 0 content"
+        )
     assert harness("diff", "b.yaml", "d.yaml").code == 1
     send = (
         "import os, httpx; httpx.post(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', json={body})"
