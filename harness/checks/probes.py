@@ -65,17 +65,17 @@ FORMS = (
     Form({}),
     Form(
         {"stream": True},
-        "it accepts only creates with stream=true: checks without a stream fail, "
+        "only a create with stream=true returned an interaction: checks without a stream fail, "
         "and --profile streaming judges only streams",
     ),
     Form(
         {"store": False},
-        "it accepts only creates with store=false: checks that need storage are not tested",
+        "only a create with store=false returned an interaction: checks that need storage are not tested",
         {"store": False},
     ),
     Form(
         {"store": False, "stream": True},
-        "it accepts only creates with store=false and stream=true: checks without a stream fail, "
+        "only a create with store=false and stream=true returned an interaction: checks without a stream fail, "
         "and --profile streaming judges only streams",
         {"store": False},
     ),

@@ -75,7 +75,8 @@ def compared_lines(finding: Finding, *, brief: bool = False) -> Iterator[Line]:
     texts = [finding.expected, finding.actual]
     if brief:
         texts = [shorten(shorten_tokens(text), 200) for text in texts]
-        if texts[0] == texts[1] and finding.expected != finding.actual:
+        kept = {_LENGTH.sub("", text) for text in texts}
+        if len(kept) == 1 and finding.expected != finding.actual:
             first = max(0, _count_alike(finding.expected, finding.actual) - 20)
             texts = [f"…{shorten(text[first:], MARKED)}" for text in (finding.expected, finding.actual)]
     labels = ("expected: ", Role.EXPECTED), ("actual:   ", Role.ACTUAL)
@@ -92,6 +93,8 @@ MARKED = 64
 """Most characters of a value with marks below it, which a terminal must not wrap."""
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
+_LENGTH = re.compile(r"(?<=…) \(\d+\)")
+"""The length of a word that `shorten_tokens` cut."""
 
 
 class MarkedText(NamedTuple):

@@ -104,7 +104,9 @@ class PresentedResult:
         self._presentation = presentation
         self.id = result.id
         call = result.reproduction.call if result.reproduction is not None else ""
-        self.title = f"{call}: {result.title}" if call and call not in result.title else result.title
+        is_unmet_option = result.verdict is Verdict.INFO and result.observation.outcome is Outcome.NOT_MET
+        self._fact = result.rule.broken if is_unmet_option else result.title  # a MAY passes, and is not met
+        self.title = f"{call}: {self._fact}" if call and call not in self._fact else self._fact
         self.row_title = presentation.describe(result) or self.title
         self.level = result.rule.level
         self.outcome = result.outcome
@@ -122,7 +124,7 @@ class PresentedResult:
     def heading(self) -> str:
         """The id, the level and the title."""
         error = " (harness error)" if self.result.verdict is Verdict.ERROR else ""
-        return f"{self.result.id} [{self.standing_level}] {self.result.title}{error}"
+        return f"{self.result.id} [{self.standing_level}] {self._fact}{error}"
 
     @property
     def standing_level(self) -> str:
@@ -174,7 +176,7 @@ class PresentedResult:
     @property
     def failure(self) -> str:
         """The broken rule, if one is, and the finding."""
-        broken = self.result.rule.broken if self.result.is_broken else ""
+        broken = self.result.rule.broken if self.result.observation.outcome is Outcome.NOT_MET else ""
         return f"{broken}: {self.defect}" if broken and broken not in self.defect else self.defect
 
     @property

@@ -240,7 +240,7 @@ class RunPrinter:
         elif verdict is Verdict.XFAIL or (verbose and shown.outcome is not Accounted.EXCLUDED):
             why = shown.defect if verdict is Verdict.STALE else shown.why
             headline, why = self._write_headline(shown), escape_controls(why).strip().partition("\n")[0]
-            self._screen.line(headline.having(f"{headline}: {why}") if why != shown.result.title else headline)
+            self._screen.line(headline.having(f"{headline}: {why}") if why != shown.title else headline)
 
     def explain(self, shown: PresentedResult) -> None:
         """Print a result with all that explains it."""
@@ -338,7 +338,7 @@ class RunPrinter:
             self.explain(worst)
         title = " and ".join([*["failures"][: len(failed)], *["warnings"][: len(warned)]]) + ", the worst first"
         if any(shown.is_silent for shown in failed):
-            title += " (* no client can detect it)"
+            title += " (* clients see no error)"
         is_stale = any(cause.is_stale for cause in causes)  # which is not explained
         lines = [line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown is worst)]
         self._list_lines(title, lines, at_least=1 if is_stale else 2)

@@ -181,7 +181,7 @@ def fits_the_status(
             came = (object_or_none(sent.request.body) or {}).get("type")
             if came != expected:
                 message = "the event does not match the status"
-                yield finding(message, expected or "", format_value(came), exchange=f"{name}[{number}]")
+                yield finding(message, format_value(expected), format_value(came), exchange=f"{name}[{number}]")
 
 
 def is_made_again(delivered: list[Arrival]) -> Iterator[Finding]:

@@ -112,11 +112,11 @@ def lists_by_mode(made: Exchange, own: list[Exchange], others: list[Exchange]) -
     if one not in listed and resources.next_token(own[-1]):
         raise Unmet(f"the list is longer than {len(own)} pages")
     if one not in listed:
-        yield finding("the list of its mode lacks the environment", one, "not listed", exchange="own[0]")
+        yield finding("the list filtered by its mode lacks the environment", one, "not listed", exchange="own[0]")
     for number, page in enumerate(others):
         if one in resources.ids([page], "environments"):
             yield finding(
-                "the list of the other mode contains the environment", expected="not listed", actual=one
+                "a list filtered by another mode contains the environment", expected="not listed", actual=one
             ).at(exchange=f"others[{number}]")
 
 

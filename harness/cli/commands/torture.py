@@ -81,7 +81,9 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
         "endings of the connection at --cuts", metavar="LIST", shown=DEFAULT_ENDINGS
     )
     event_ids: str = _case_option(
-        "events with an id: all, deltas, sparse or none; odd: ids contain + and /", default="all", metavar="LIST"
+        "which events carry an id: all, deltas, sparse (every third), none, or odd (with + and /)",
+        default="all",
+        metavar="LIST",
     )
     resume: str = _case_option(
         "where a resumed stream begins: exclusive (after the cursor), or inclusive (repeats an event)",

@@ -64,6 +64,8 @@ def judge_reviewed(review: Review, contract: Contract, *, rule: str = "create.sc
     elif not isinstance(status, str) or not status:
         actual = "none" if status is None else repr(status)[:40]
         message = "the status is not a string" if status not in (None, "") else "the status is missing"
+        if inner := next((name for name, one in value.items() if "status" in as_object(one)), ""):
+            message += f": the interaction is inside the member `{inner}`, not at the top level"
         findings.append(place_finding("create.status", message, "a string", actual, "$.status"))
     else:
         findings += judge_status_word(status, contract.statuses)

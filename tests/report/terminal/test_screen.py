@@ -121,7 +121,7 @@ def test_of_many_failures_only_the_worst_is_explained(
     explained = [line for line in text.splitlines() if line.startswith("  finding: ")]
     assert explained == ["  finding: resume.no-gap is bad"]
     assert text.index("FAILED      resume.no-gap") < text.index(explained[0])
-    _, _, below = text.partition("failures, the worst first (* no client can detect it):\n")
+    _, _, below = text.partition("failures, the worst first (* clients see no error):\n")
     listed = [line.split()[1].rstrip("*:") for line in below.splitlines() if line.startswith("  failed ")]
     assert listed[0] == "resume.no-gap", "a client cannot notice it"
     assert set(listed) == set(names)
