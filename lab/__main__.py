@@ -17,6 +17,7 @@ COMMANDS = {
     ),
     "facts": ("lab.facts", "show what recordings say otherwise than the tables of models"),
     "golden": ("lab.golden.command", "record every output of the commands, to compare two states of the code"),
+    "ledger": ("lab.ledger", "list the sentences of the documents, with the rules that judge each"),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
     "sentences": ("lab.sentences", "show for which mutants the first cause of a run is their defect"),

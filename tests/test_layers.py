@@ -113,7 +113,6 @@ AGREED: dict[str, tuple[str, str]] = {
     "benches/record/verify.py": ("interactions", "a key of vcrpy's format"),
     "report/json_report.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "kit/check.py": ("interactions", "the cost of an exercise, which reports print under that name"),
-    "benches/client/ready/ready_clients.py": ("google gemini interactions", "names of packages and their calls"),
     **dict.fromkeys(_CHOOSE_IDS, ("event_id", "the setting that says which events of a stream carry an id")),
     "wire/secrets.py": ("google", "a secret must be known by its looks, whoever issued it"),
 }

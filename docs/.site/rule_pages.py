@@ -11,7 +11,6 @@ from itertools import groupby
 from typing import Any
 
 from harness.cli.rules.rule_facts import Fact, RuleFacts, list_codes
-from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.interactions import INTERACTIONS
 from harness.report.accounting import to_sentence
@@ -19,6 +18,7 @@ from harness.rules import ROWS
 from harness.rules.sentence_rows import Sentence, load_sentences
 from lab.defects.generation import load_excuses
 from lab.gateways import MUTANTS as GATEWAYS
+from lab.ledger import REASONS, count_sentences
 from lab.score import DATA
 from lab.site import describe_everything
 
@@ -140,7 +140,7 @@ def sentences_page() -> str:
         "# Sentences of the documents",
         "",
         "Each checkable sentence of the documents that describe the API, in short and in words of this project,",
-        "with the rules that judge it, or the reason why none does. `harness list --sentences` prints the same.",
+        "with the rules that judge it, or the reason why none does.",
         "",
         f"{count_sentences(sentences)}.",
         "",

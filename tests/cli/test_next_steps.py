@@ -63,8 +63,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("completion", "BASH"), Exit.USAGE, "did you mean 'bash'?"),
     (("explain", "RESUME.NO-GAP"), Exit.USAGE, "did you mean 'resume.no-gap'?"),
     (("verify", "stream.sse"), Exit.FAILED, "help: `harness explain stream."),
-    (("list", "--sentences", "--capabilities"), Exit.USAGE, "and --sentences are two lists: give one of them"),
-    (("list", "--sentences", "--revision", "2026-05-20"), Exit.USAGE, "no effect with --sentences: remove"),
+    (("list", "--capabilities", "--revision", "2026-05-20"), Exit.USAGE, "no effect with --capabilities: remove"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 

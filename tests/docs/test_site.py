@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.rules.sentences import REASONS
 from harness.resources import folder
 from harness.rules.sentence_rows import load_sentences
+from lab.ledger import REASONS
 from lab.site import describe_everything
 from tests.docs.site import rule_index, rule_pages, sentences_page
 

@@ -11,13 +11,13 @@ import jsonschema
 import pytest
 
 from harness.checks.scenarios import SCENARIOS
-from harness.cli import main
-from harness.cli.rules.sentences import REASONS, count_sentences
 from harness.outcome import Basis, Level
-from harness.resources import folder
 from harness.rules import ROWS
 from harness.rules.sentence_rows import load_sentences, read_sentences, sentences_of
 from harness.rules.tables import load_sources
+from lab import ledger
+from lab.__main__ import main
+from lab.ledger import REASONS, count_sentences
 from lab.site import describe_everything
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -124,14 +124,14 @@ def test_explain_shows_the_sentences_of_a_rule() -> None:
 
 
 def test_the_sentences_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    """`harness list --sentences` prints a line each and the counts; globs choose by sentence or by rule."""
-    assert main(["list", "--sentences"]) == 0
+    """`python -m lab ledger` prints a line each and the counts; globs choose by sentence or by rule."""
+    assert main(["ledger"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == [sentence.id for sentence in load_sentences()]
     assert lines[-1] == count_sentences(load_sentences())
-    assert main(["list", "--sentences", "--json", "resume.exclusive", "long-decode.*"]) == 0
+    assert main(["ledger", "--json", "resume.exclusive", "long-decode.*"]) == 0
     chosen = json.loads(capsys.readouterr().out)
-    schema = json.loads((folder("schemas") / "output" / "sentences.schema.json").read_bytes())
+    schema = json.loads(Path(ledger.__file__).with_name("ledger.schema.json").read_bytes())
     jsonschema.Draft202012Validator(schema).validate(chosen)
     assert {"long-decode.hops", "background.resume", "openapi.cursor-after"} - {line["id"] for line in chosen} == {
         "background.resume"
@@ -140,5 +140,5 @@ def test_the_sentences_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_glob_for_nothing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """A glob that chooses no sentence is an error, not an empty list."""
-    assert main(["list", "--sentences", "nothing.*"]) == 2
+    assert main(["ledger", "nothing.*"]) == 2
     assert "nothing.*" in capsys.readouterr().err

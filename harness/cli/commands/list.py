@@ -1,4 +1,4 @@
-"""`harness list [GLOB…]`: the catalog, or the sentences that it judges.
+"""`harness list [GLOB…]`: the catalog.
 
 Layer 8.
 """
@@ -30,16 +30,12 @@ class ListArguments(ExtensionOptions):
         "list only matching checks", nargs="*", default=(), metavar="GLOB", completes="check"
     )
     revision: str | None = revision_option()
-    sentences: bool = flag(
-        "list the sentences of the documents, with the rules that judge each (GLOB: an id of either)",
-        trust=Trust.CALL,
-    )
     capabilities: bool = flag(
         "list what `--capability` declares or denies, and how many checks need each", trust=Trust.CALL
     )
     json: bool = json_option("print full records as JSON")
 
-    page = Page("list", ("harness list 'resume.*'", "harness list --sentences 'resume.*'"), notes=LOOKED_UP)
+    page = Page("list", ("harness list 'resume.*'",), notes=LOOKED_UP)
 
 
 OPTIONS = ListArguments
@@ -48,19 +44,8 @@ OPTIONS = ListArguments
 def run(words: Sequence[str]) -> int:
     """Run the command."""
     arguments = read_options(ListArguments, words)
-    for name in ("sentences", "capabilities"):
-        if getattr(arguments, name):
-            arguments.refuse(("revision",), f"has no effect with --{name}: remove one of them")
-    if arguments.sentences:
-        arguments.refuse(("capabilities",), "and --sentences are two lists: give one of them")
-        from harness.cli.rules.sentences import choose_sentences, sentence_lines, sentence_record
-
-        chosen = choose_sentences(arguments.globs)
-        if arguments.json:
-            write_json([sentence_record(sentence) for sentence in chosen])
-        else:
-            page(*sentence_lines(chosen))
-        return 0
+    if arguments.capabilities:
+        arguments.refuse(("revision",), "has no effect with --capabilities: remove one of them")
     selection = Selection(checks=tuple(arguments.globs))
     offered = everything(SERVERS.load_capabilities())
     plan = make_plan(load_every_check(), selection, offered, SERVERS.load_profiles())

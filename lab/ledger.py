@@ -1,13 +1,15 @@
-"""The sentences of documents as lines and as records. Layer 8."""
+"""`python -m lab ledger [GLOB…]`: the sentences of the documents, with the rules that judge each."""
 
 from __future__ import annotations
 
+import argparse
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from harness.outcome import UsageFault
+from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.report.screen import align
 from harness.rules.sentence_rows import Sentence, load_sentences
@@ -26,6 +28,22 @@ REASONS = {
 """Why a sentence is not judged, by the word in its line."""
 
 
+def run(words: Sequence[str]) -> int:
+    """Print the sentences. Raises UsageFault if none matches."""
+    parser = argparse.ArgumentParser(prog="python -m lab ledger", description=__doc__)
+    parser.add_argument(
+        "globs", nargs="*", metavar="GLOB", help="an id of a sentence, or of a rule that judges it"
+    )
+    parser.add_argument("--json", action="store_true", help="print full records as JSON")
+    options = parser.parse_args(words)
+    chosen = choose_sentences(options.globs)
+    if options.json:
+        print(json.dumps([sentence_record(sentence) for sentence in chosen], indent=2, ensure_ascii=False))
+    else:
+        print(*sentence_lines(chosen), sep="\n")
+    return Exit.OK
+
+
 def choose_sentences(globs: Sequence[str]) -> list[Sentence]:
     """The sentences whose id, or one of whose rules, matches; all without globs. Raises UsageFault for none."""
     chosen = [
@@ -35,13 +53,13 @@ def choose_sentences(globs: Sequence[str]) -> list[Sentence]:
     ]
     if not chosen:
         raise UsageFault(
-            f"no sentence, and no rule of one, matches {' '.join(globs)}: `harness list --sentences` prints all"
+            f"no sentence, and no rule of one, matches {' '.join(globs)}: `python -m lab ledger` prints all"
         )
     return chosen
 
 
 def sentence_record(sentence: Sentence) -> dict[str, Any]:
-    """One sentence as JSON has it; `schemas/output/sentences.schema.json` is the schema."""
+    """One sentence as JSON has it; `ledger.schema.json` beside this module is the schema."""
     judged: dict[str, Any] = {"rules": list(sentence.rules), "mutants": list(sentence.mutants)}
     judged |= {"partly": sentence.partly} if sentence.partly else {}
     judged |= {"false_on": sentence.false_on} if sentence.false_on else {}
