@@ -493,7 +493,8 @@ class ThreadWaits:
         On a busy machine a worker takes up its call, and a joining thread goes on, long after they could.
         """
         if frame.f_code is concurrent.futures.thread._worker.__code__:
-            return not (self._given or frame.f_locals["work_queue"].qsize())  # the queue also has its shutdown
+            pool = frame.f_locals["executor_reference"]()
+            return not (self._given or pool is None or pool._shutdown)  # then it wakes to end
         if frame.f_code in _JOINS:
             return bool(frame.f_locals["self"].is_alive())
         return frame.f_code in _IDLE

@@ -169,7 +169,7 @@ ROWS = [
         "completes-at-once: bg.at-once create.comp* -> fail bg.at-once/ create.completed-has-output",
         lasts=LONG_ENOUGH,
         create=complete_at_once,
-        said=["FAILED      bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
+        said=["FAILED bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
     ),
     service(
         "counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/",
