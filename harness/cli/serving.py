@@ -150,6 +150,8 @@ class ChildCommand:
     def __init__(self) -> None:
         self._alone = not _on_a_terminal()
         self._child: Child | None = None
+        self._has_begun = False
+        self._early: list[int] = []  # that came while the command was being started
         self._told: list[int] = []
         self._last: threading.Timer | None = None
 
@@ -160,13 +162,14 @@ class ChildCommand:
         """
         if self._told:
             return 128 + self._told[0]
+        self._has_begun = True
         try:
             child = start(command, environment, process_group=0 if self._alone else None)
         except OSError as wrong:
             raise UsageFault(explain_not_started(command, wrong)) from None
         self._child = child
-        if self._told:  # the signal came while the command was being started
-            self._pass_on(self._told[0])
+        for number in self._early:
+            self._pass_on(number)
         code = child.wait()
         if self._last is not None:
             self._last.cancel()
@@ -183,12 +186,14 @@ class ChildCommand:
         """
         if number != INTERRUPT:
             self._told.append(number)
-        elif self._child is None:
+        elif not self._has_begun:
             raise KeyboardInterrupt
         elif not self._alone:
             return
         if self._child is not None:
             self._pass_on(number)
+        else:
+            self._early.append(number)
 
     def _pass_on(self, number: int) -> None:
         self._send(number)

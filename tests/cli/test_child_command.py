@@ -8,9 +8,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from harness.child_processes import Child
+from harness.child_processes import start as start_command
 from harness.cli.serving import ChildCommand
 from tests.cli.conftest import PATIENCE, start
 from tests.transport.peers import until
@@ -101,3 +104,20 @@ def test_a_signal_before_the_command_keeps_it_from_starting() -> None:
     assert running.run(["/nowhere"], {}) == 128 + signal.SIGTERM
     with pytest.raises(KeyboardInterrupt):
         ChildCommand().handle_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_the_command_starts_reaches_it(
+    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command may run, and print, before we know of it: on a busy machine it was left behind."""
+    monkeypatch.setattr("harness.cli.serving._on_a_terminal", lambda: False)
+    running = ChildCommand()
+
+    def start_late(*given: Any, **options: Any) -> Child:
+        child = start_command(*given, **options)
+        running.handle_signal(number)
+        return child
+
+    monkeypatch.setattr("harness.cli.serving.start", start_late)
+    assert running.run([sys.executable, "-c", UP.format(3_000)], dict(os.environ)) == 128 + number

@@ -150,7 +150,16 @@ def test_a_test_that_is_written_holds_no_code_of_a_stranger() -> None:
     info = resolve_target(SERVERS, "emulator", TargetOptions()).info
     module = ast.parse(pytest_module(evil, info, SERVERS))
     kinds = [type(one).__name__ for one in module.body]
-    assert kinds == ["Expr", "Import", "ImportFrom", "ImportFrom", "ImportFrom", "ImportFrom", "Assign", "FunctionDef"]
+    assert kinds == [
+        "Expr",
+        "Import",
+        "ImportFrom",
+        "ImportFrom",
+        "ImportFrom",
+        "ImportFrom",
+        "Assign",
+        "FunctionDef",
+    ]
 
 
 SHOW = """#!/bin/sh
