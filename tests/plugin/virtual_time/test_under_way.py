@@ -105,13 +105,13 @@ async def in_threads(program: Program, emulator: Any, pause: float) -> str:
 
 async def by_the_sdk(program: Program, emulator: Any, pause: float) -> str:
     genai = pytest.importorskip("google.genai")
-    client = genai.Client(api_key="any", http_options={"base_url": emulator.base_url}).aio
+    async with genai.Client(api_key="any", http_options={"base_url": emulator.base_url}).aio as client:
 
-    async def ask(path: str) -> Any:
-        made = await (client.interactions.get(path[1:]) if path else client.interactions.create(**BODY))
-        return made.model_dump(mode="json")
+        async def ask(path: str) -> Any:
+            made = await (client.interactions.get(path[1:]) if path else client.interactions.create(**BODY))
+            return made.model_dump(mode="json")
 
-    return await program(ask, pause)
+        return await program(ask, pause)
 
 
 def _ask_httpx(client: httpx.AsyncClient) -> Ask:
