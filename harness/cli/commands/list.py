@@ -35,7 +35,7 @@ class ListArguments(ExtensionOptions):
     )
     json: bool = json_option("print full records as JSON")
 
-    page = Page("list", ("harness list 'resume.*'",), notes=LOOKED_UP)
+    page = Page("list", ("harness list 'resume.*'", "harness list --capabilities"), notes=LOOKED_UP)
 
 
 OPTIONS = ListArguments
