@@ -137,7 +137,7 @@ NEEDS_UNSTORED: Rule = lambda _, body: bool(body) and body.get("store") is not F
     [
         (ToyService(), {}, ""),
         (ToyService(unasked=True), {"stream": False}, "all creates send stream=false"),
-        (refusing(ToyService(), NEEDS_STREAM), {}, "accepts only creates with stream=true"),
+        (refusing(ToyService(), NEEDS_STREAM), {}, "only a create with stream=true returned an interaction"),
         (refusing(ToyService(), NEEDS_UNSTORED), {"store": False}, "checks that need storage are not tested"),
         (
             refusing(ToyService(), lambda r, b: NEEDS_STREAM(r, b) or NEEDS_UNSTORED(r, b)),
