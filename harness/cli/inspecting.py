@@ -122,6 +122,7 @@ def serve_with_page(
     serving: AbstractContextManager[Any],
     arguments: ShowsPage,
     granted: Access,
+    inspector: Inspector,
     *,
     welcome: Callable[[str], str],
     environment: Callable[[str], Mapping[str, str]],
@@ -138,7 +139,9 @@ def serve_with_page(
         running = ChildCommand()
         with handle_signals(running.handle_signal, INTERRUPT, *ENDING), serving as server:
             open_page(arguments, page_of(server.url, granted))
-            return running.run(arguments.child, environment(server.url))
+            code = running.run(arguments.child, environment(server.url))
+            inspector.finish()
+            return code
     stopped = threading.Event()
     with handle_signals(lambda number: stopped.set(), INTERRUPT, *ENDING), serving as server:
         url, page = server.url, page_of(server.url, granted)
@@ -152,4 +155,5 @@ def serve_with_page(
         # With a timeout, because a wait without one cannot be interrupted on every platform.
         while not stopped.wait(1.0):
             pass
+        inspector.finish()
     return int(Exit.OK)

@@ -52,6 +52,7 @@ def show_file(path: Path, arguments: ShowsPage, revision: str | None) -> int:
         server,
         arguments,
         granted,
+        inspector,
         welcome=lambda url: f"showing {format_count(len(exchanges), 'request')} of {path}",
         environment=lambda url: {},  # no command runs beside it
     )

@@ -17,7 +17,7 @@ from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import ApiContract, TrafficApi
 from harness.outcome import Finding, Judgement, Level, Severity
-from harness.wire import Chunk, Pause, Piece, encode
+from harness.wire import COMPLETE, Chunk, Pause, Piece, encode
 from harness.wire.mask import Mask
 
 # Judges what has passed by the contract, so that a finding stands beside the event that breaks it.
@@ -141,7 +141,7 @@ class News:
     """The changes for all pages: numbered batches of changes, each written by the first page that reads it.
 
     `state` is the state of the actions, sent whenever it changes. `looks` counts the looks at the traffic, `lost`
-    how often changes were lost.
+    how often changes were lost. `is_last` once nothing more is to come: a page that has read all is at its end.
     """
 
     def __init__(
@@ -156,6 +156,7 @@ class News:
         self._sizes: deque[int] = deque()
         self._changes = self._first = 0
         self.looks = self.lost = 0
+        self.is_last = False
 
     def look(self) -> None:
         """Take apart and judge what has passed, for a while, and add what is new."""
@@ -249,10 +250,14 @@ class Feed:
             self._rest_due = False
             self._looks = news.looks
             return Pause(LOOK_SECONDS)
+        is_last = news.is_last
         piece = self._read()
-        if piece is None and self._is_open and self._looks == news.looks:  # no other page looked during the rest
+        # Unless another page looked during the rest.
+        if piece is None and self._is_open and (is_last or self._looks == news.looks):
             news.look()
             piece = self._read()
+        if piece is None and is_last:
+            return COMPLETE
         self._rest_due = piece is None
         # A comment after so many pauses without news: a page notices a dead connection.
         self._quiet = (self._quiet + 1) % 100 if piece is None else 0

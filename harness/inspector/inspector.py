@@ -149,6 +149,14 @@ class Inspector:
             if described:
                 self.traffic.keep_findings(seen, tuple(described))
 
+    def finish(self) -> None:
+        """Give open pages what they have not read yet, and end them: the server is about to go.
+
+        A page that does not read is not waited for longer than a second.
+        """
+        self._news.is_last = True
+        self.traffic.wait_for_pages(1.0)
+
     def claims(self, request: Request) -> bool:
         """Whether a request is not for the target: it is for the page, or came from a page that may not call."""
         return is_for_page(request) or self._guard.refusal_of_caller(request) is not None

@@ -172,6 +172,7 @@ class SeenTraffic:
         self._now, self._start = now, now()
         self._bounds = requests, events, size
         self._pages = 0
+        self._left = threading.Event()
         self._changes: list[Change] = []
         self._are_lost = False
         self.most_changes = 2 * events
@@ -193,6 +194,7 @@ class SeenTraffic:
         """A page is there: changes are kept for it."""
         with self.lock:
             self._pages += 1
+            self._left.clear()
             self.is_open = True
 
     def leave(self) -> None:
@@ -201,8 +203,14 @@ class SeenTraffic:
             self._pages -= 1
             self.is_open = self._pages > 0
             if not self._pages:
+                self._left.set()
                 self._changes = []
                 self._are_lost = False
+
+    def wait_for_pages(self, seconds: float) -> None:
+        """Wait until every page is gone, for so long at most."""
+        if self._pages:
+            self._left.wait(seconds)
 
     def tell(self, change: Change) -> None:
         """Keep a change for the pages; with more than `most_changes` they have lost track."""

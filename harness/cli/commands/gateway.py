@@ -208,6 +208,7 @@ def run(words: Sequence[str]) -> int:
         except UsageFault as fault:  # the listener names the options of the other servers
             words = str(fault).replace("--host, --port", "--upstream-host, --upstream-port")
             raise UsageFault(words) from None
+        stack.callback(inspector.finish)
         if is_listener(Origin.parse(target.info.url), host, server.port):
             raise UsageFault(
                 f"{target.info.url} is the upstream that this command serves, not a gateway: name the URL of the "

@@ -97,6 +97,7 @@ def run(words: Sequence[str]) -> int:
         InThread(server),
         arguments,
         granted,
+        inspector,
         welcome=lambda url: welcome,
         environment=lambda url: local_environment(url, os.environ) | granted.environment,
         facts=granted.facts,

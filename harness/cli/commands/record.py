@@ -283,6 +283,7 @@ def run(words: Sequence[str]) -> int:
         recorder,
         arguments,
         granted,
+        inspector,
         welcome=lambda url: (
             f"recording {target} into {arguments.cassette}; Ctrl-C ends it"
             if recorder.adds

@@ -118,6 +118,7 @@ def run(words: Sequence[str]) -> int:
         server,
         arguments,
         granted,
+        inspector,
         welcome=lambda url: welcome,
         environment=lambda url: command_environment(url, os.environ) | granted.environment,
         facts=granted.facts,

@@ -156,6 +156,7 @@ def run(words: Sequence[str]) -> int:
         _delivering(server, emulator, is_allowed=is_loopback(arguments.host) or arguments.deliver_webhooks),
         arguments,
         granted,
+        inspector,
         welcome=lambda url: f"serving the Interactions API at {url}/v1beta ({keys}){granted.note}{met}",
         environment=lambda url: command_environment(url, os.environ, given) | granted.environment,
         facts={**granted.facts, "bounds": emulator.settings.bounds},
