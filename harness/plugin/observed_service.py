@@ -113,6 +113,8 @@ class ObservedService:
         self._sleeps: ExitStack | None = None
         self.more_settled_reads = "call forget() in between"
         """How to allow more reads of a settled interaction."""
+        self.more_requests = "give it a greater max_requests"
+        """How to allow more requests, and more equal rounds of a tool loop."""
         self.waits = False
         """Whether answers may take real time; each is then given on a separate thread."""
         self.explain: Callable[[], str] = str
@@ -197,11 +199,13 @@ class ObservedService:
 
     def _enforce_limit(self, request: Request) -> None:
         if self._count > self.limit:
-            calls = map(call_of, self._log.to_dicts()[-3:])
+            last = self._log.to_dicts()[-3:]
+            is_same = last[0]["body"] is not None and all(one["body"] == last[0]["body"] for one in last)
             self.runaway = (
                 f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
                 f"seems to go on for ever; {self.clock.now - self._begun:.0f} s of virtual time went by; "
-                f"the last ones: {', '.join(calls)}"
+                f"the last ones: {', '.join(map(call_of, last))}{', each with the same body' if is_same else ''}; "
+                f"if so many are meant, {self.more_requests}"
             )
         elif request.method == "GET" and (end := self._reads.describe_end(request.target)):
             self.runaway = f"{end}; if so many reads are meant, {self.more_settled_reads}"

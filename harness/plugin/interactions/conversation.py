@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice, takewhile
 from typing import Any, Literal
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
@@ -170,28 +171,34 @@ def _mark(step: Mapping[str, Any]) -> str:
     return json.dumps([step.get("type"), known], sort_keys=True, default=str)
 
 
-class RepeatedRounds:
-    """Counts the rounds of a tool loop in which the model calls the same, and gets the same."""
+MOST_ROUNDS = 50
+"""A model that gets the same results for the same calls goes on for ever."""
 
-    MOST = 50
-    """A model that gets the same results for the same calls goes on for ever."""
 
-    def __init__(self) -> None:
-        self._last = ""
-        self._count = 0
+def is_endless(request: Request, look: Look) -> bool:
+    """Whether a create returns, once more than `MOST_ROUNDS` times in a row, the same results for the same calls.
 
-    def is_endless(self, request: Request, answered: Callable[[], Sequence[Mapping[str, Any]]]) -> bool:
-        """Whether this create is one too many; `answered` returns the steps of the response before it."""
-        if b"function_result" not in request.body:
-            self._count = 0
-            return False
-        given = objects_in((object_or_none(request.body) or {}).get("input"))
-        results = [step for step in given[count_transcript(given) :] if step.get("type") == "function_result"]
-        calls = [step for step in answered() if step.get("type") == "function_call"]
-        this = json.dumps(
-            [[step.get(name) for name in ("name", "arguments", "result")] for step in (*calls, *results)],
-            sort_keys=True,
-        )
-        self._count = self._count + 1 if this == self._last else 1
-        self._last = this
-        return self._count > self.MOST
+    The rounds are those of its own conversation: many side by side, with a round each, are no loop.
+    """
+    if b"function_result" not in request.body:
+        return False
+    rounds = _list_rounds(object_or_none(request.body) or {}, look)
+    this = next(rounds, None)
+    return sum(1 for _ in islice(takewhile(this.__eq__, rounds), MOST_ROUNDS)) == MOST_ROUNDS
+
+
+def _list_rounds(turn: Mapping[str, Any], look: Look) -> Iterator[list[Any]]:
+    """The calls and results of each round since the user's last words, the latest first."""
+    found: list[Any] = []
+    given: Mapping[str, Any] | None = turn
+    while given is not None:
+        for step in reversed(objects_in(given.get("steps") or given.get("input"))):
+            kind = step.get("type")
+            if kind == "user_input" or (kind == "function_result" and found and found[-1][0] == "function_call"):
+                yield found
+                found = []
+            if kind == "user_input":
+                return
+            if kind in ("function_call", "function_result"):
+                found.append([kind, *(step.get(name) for name in ("name", "arguments", "result"))])
+        given = look(str(given.get("previous_interaction_id") or ""))

@@ -26,7 +26,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
-from harness.plugin.interactions.conversation import RepeatedRounds, Turn, find_mistakes, read_steps
+from harness.plugin.interactions.conversation import MOST_ROUNDS, Turn, find_mistakes, is_endless, read_steps
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.session_server import SessionServer, moved_by_sleeps
 from harness.wire import Headers, LogicalClock, Request
@@ -97,7 +97,9 @@ class InteractionsEmulator(ObservedService):
         limits = {"max_requests": max_requests, "max_settled_reads": max_settled_reads}
         super().__init__(self.emulator, self._time, CLIENTS, **limits)
         self._reads.find_dead_end = self._find_dead_end
+        self.before.append(self._end_equal_rounds)
         self.more_settled_reads = "mark the test interactions_emulator(max_settled_reads=…)"
+        self.more_requests = "mark the test interactions_emulator(max_requests=…)"
         self.how_to_wait = (
             "sleep between two polls (interactions_no_sleep lets the time pass at once), or move `emulator.clock`"
         )
@@ -106,7 +108,6 @@ class InteractionsEmulator(ObservedService):
         """Whether the turns of the code under test are judged when the test ends."""
         self.allowed_turns = "mark the test interactions_emulator(judge_turns=False)"
         """How to allow a turn that looks wrong."""
-        self._rounds = RepeatedRounds()
         self._answers: list[tuple[QueuedAnswer, str]] = []
         self._mishaps: list[str] = []
         self._block = ExitStack()
@@ -213,21 +214,15 @@ class InteractionsEmulator(ObservedService):
                 text = f"{mistake.text}. If it is meant, {self.allowed_turns}"
                 yield f"the code under test went on wrongly: {text}" if mistake.certain else TurnWarning(text)
 
-    def _enforce_limit(self, request: Request) -> None:
-        super()._enforce_limit(request)
-        if request.method != "POST" or not self._rounds.is_endless(request, self._read_last_steps):
-            return
-        self.runaway = (
-            f"the code under test ran {self._rounds.MOST + 1} rounds of a tool loop in a row in which the model "
-            "made the same calls and got the same results: such a loop never ends. Limit the rounds, and report "
-            "that the limit was reached"
-        )
-        self._stop()
-
-    def _read_last_steps(self) -> list[Any]:
-        """The steps of the latest response to a create. The request that asks for this holds the lock."""
-        made = (call.received for call in reversed(self._calls) if call.name.startswith("create"))
-        return next((read_steps(one, self.emulator.contract) for one in made if one is not None), [])
+    def _end_equal_rounds(self, request: Request) -> None:
+        """Raise RequestLimit in a tool loop without an end, unless the test has set a limit of its own."""
+        if self._asked_for is None and request.method == "POST" and is_endless(request, self.look):
+            self.runaway = (
+                f"the code under test ran {MOST_ROUNDS + 1} rounds of a tool loop in a row in which the model "
+                "made the same calls and got the same results: such a loop never ends. Limit the rounds, and "
+                f"report that the limit was reached; if so many rounds are meant, {self.more_requests}"
+            )
+            self._stop()
 
     def explain_waiting(self) -> str:
         """The state that an endless loop may wait for, and that only the clock changes."""
@@ -245,7 +240,6 @@ class InteractionsEmulator(ObservedService):
         self.service, self.runaway = self._whole, ""
         self._answers.clear()
         self._mishaps.clear()
-        self._rounds = RepeatedRounds()
         return self
 
     def change(self, **settings: Unpack[SettingFields]) -> InteractionsEmulator:

@@ -123,6 +123,7 @@ class JudgedSession(InteractionsEmulator):
         )
         self.allowed_turns = "open the session with { judgeTurns: false }"
         self.more_settled_reads = "open the session with { maxSettledReads: … }"
+        self.more_requests = "open the session with { maxRequests: … }"
         self.how_to_wait = (
             "run the code under test in session.elapse(), which lets the time pass at once, or call passTime()"
         )
