@@ -53,7 +53,7 @@ def drift_lines(drifts: Drifts) -> Iterator[Line]:
         for line in describe_subtrees(group):
             text = escape_controls(f"{indent}structure  {line}")
             yield Line(text, Role.FAILED, hang=len(indent) + 11)
-    yield from (Line(escape_controls(line), hang=11) for line in _content_lines(drifts.content))
+    yield from (Line(escape_controls(line), hang=11) for line in _content_lines(drifts))
     for why, seen in drifts.unread.items():
         text = escape_controls(f"not read   {why}  [{_join_names(map(str, seen))}]")
         yield Line(text, Role.NOT_TESTED, hang=11)
@@ -82,11 +82,11 @@ def describe_subtrees(drifts: Iterable[Drift]) -> Iterator[str]:
         yield f"{parent}: {'; '.join((*changed, *lists))}"
 
 
-def _content_lines(content: Seen) -> Iterator[str]:
+def _content_lines(drifts: Drifts) -> Iterator[str]:
     """Content by subtree, each place once; what differs in any two recordings is one line."""
     places: dict[str, list[Drift]] = {}
     seen: dict[str, dict[SeenIn, None]] = {}
-    for drift, wheres in content.items():
+    for drift, wheres in drifts.content.items():
         if not drift.is_volatile:
             places.setdefault(drift.place, []).append(drift)
             seen.setdefault(drift.place, {}).update(dict.fromkeys(wheres))
@@ -100,11 +100,16 @@ def _content_lines(content: Seen) -> Iterator[str]:
         files = {where.file for where in where_all} - {""}
         place = f"{exchanges} of {format_count(len(files), 'cassette')}" if files else exchanges
         yield from (f"content    {line}  [{place}]" for line in describe_subtrees(group))
-    volatile = list(dict.fromkeys(drift.place for drift in content if drift.is_volatile))
-    if volatile:
-        fields = f"{format_count(len(volatile), 'field')} differ{'s' if len(volatile) == 1 else ''}"
-        kinds = "(ids, times, signatures, sizes)"
-        yield f"content    {fields} in any two recordings {kinds}: {list_some(volatile, 3)}"
+    if folded := _fold_volatile(drifts):
+        yield f"content    {folded}"
+
+
+def _fold_volatile(drifts: Drifts) -> str:
+    """One line for all that differs in any two recordings; "" if nothing does."""
+    if not (places := drifts.content_places(volatile=True)):
+        return ""
+    fields = f"{format_count(len(places), 'field')} differ{'s' if len(places) == 1 else ''}"
+    return f"{fields} in any two recordings (ids, times, signatures, sizes): {list_some(places, 3)}"
 
 
 def _join_names(names: Iterable[str]) -> str:
@@ -112,9 +117,9 @@ def _join_names(names: Iterable[str]) -> str:
 
 
 def drift_totals(drifts: Drifts) -> str:
-    """The number of drifts of each kind."""
-    shape, content = len(drifts.shape), len(drifts.content)
-    return f"compared {format_count(drifts.compared, 'exchange')}; drifts: {shape} structural, {content} content"
+    """How many exchanges were compared, and in how many places of each kind they differ."""
+    places = f"{len(drifts.shape)} in structure, {len(drifts.content_places(volatile=False))} in content"
+    return f"compared {format_count(drifts.compared, 'exchange')}; differences: {places}"
 
 
 def drift_record(drifts: Drifts) -> dict[str, Any]:
@@ -146,7 +151,7 @@ def _record_all(drifts: Seen) -> list[dict[str, Any]]:
 
 
 _SHAPE = "Fields, types, order of events, statuses, headers that matter: differences that break clients."
-_CONTENT = "Text, number of deltas, usage, ids, times: differences that are normal from run to run."
+_CONTENT = "Text, number of deltas, usage: differences that are normal from run to run."
 
 
 def exit_of_drifts(drifts: Drifts) -> Exit:
@@ -199,19 +204,21 @@ def render_drifts(drifts: Drifts, *, before: str, after: str) -> str:
     from harness.report.page.rendering import FragmentNames, render_template  # only a page needs its templates
 
     names = FragmentNames()
-    content = len(drifts.content)
+    content = len(drifts.content_places(volatile=False))
+    stable = {drift: seen for drift, seen in drifts.content.items() if not drift.is_volatile}
     code = exit_of_drifts(drifts)
     word, mark = FIRST_WORDS[code], _MARKS.get(code, "no_answer")
     parts = [
         _part("Structural drift", _SHAPE, drifts.shape, names),
-        _part("Content drift", _CONTENT, drifts.content, names),
+        _part("Content drift", _CONTENT, stable, names),
     ]
     return render_template(
         "drift",
         title=f"Drift: {before} and {after}",
         command="diff",
         headline=write_headline(drifts),
-        lead=f"{format_count(content, 'difference')} in content." if content else "",
+        lead=f"The content differs in {format_count(content, 'place')}." if content else "",
+        folded=_fold_volatile(drifts),
         unread=[f"{why}: {_join_names(map(str, seen))}" for why, seen in drifts.unread.items()],
         state_word=word,
         state_mark=mark_of(mark),

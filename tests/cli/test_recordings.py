@@ -181,7 +181,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
     for name in ("a.yaml", "b.yaml"):
         harness("record", "--target", emulator, "--cassette", name, "--port", "0", "--", *ask("hi"))
     done = harness("diff", "a.yaml", "b.yaml")
-    assert (done.code, "drifts: 0 structural" in done.out) == (0, True)
+    assert (done.code, "differences: 0 in structure" in done.out) == (0, True)
     text = Path("b.yaml").read_text("utf-8")
     Path("c.yaml").write_text(text.replace('"service_tier":"standard",', ""), "utf-8")
     done = harness("diff", "a.yaml", "c.yaml", "--json")

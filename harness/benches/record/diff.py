@@ -243,6 +243,10 @@ class Drifts:
     empty: str = ""
     """The side that has no recording at all, so that nothing can be compared."""
 
+    def content_places(self, *, volatile: bool) -> list[str]:
+        """Where the content differs: what is volatile differs in any two recordings, and is counted apart."""
+        return list(dict.fromkeys(drift.place for drift in self.content if drift.is_volatile is volatile))
+
     def add(self, other: Drifts, file: str = "") -> None:
         """Merge the drifts of another pair, which is of this cassette, into these."""
         self.compared += other.compared

@@ -25,7 +25,7 @@ from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.outcome import Exit
-from harness.report.recordings import drift_lines
+from harness.report.recordings import drift_lines, drift_totals
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
 
@@ -204,7 +204,8 @@ def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:
     for number in range(40):
         save(tmp_path / "a" / f"{number:02}.yaml", [interaction(usage=old)])
         save(tmp_path / "b" / f"{number:02}.yaml", [interaction(id=f"int_{number}", usage={"total": "3"})])
-    lines = list(drift_lines(diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)))
+    drifts = diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)
+    lines = list(drift_lines(drifts))
     assert lines[:4] == [
         "00.yaml, 01.yaml, 02.yaml and 37 more",
         "  POST /v1beta/interactions",
@@ -212,6 +213,7 @@ def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:
         "content    2 fields differ in any two recordings (ids, times, signatures, sizes): bytes, body.id",
     ]
     assert len(lines) == 4
+    assert drift_totals(drifts) == "compared 40 exchanges; differences: 4 in structure, 0 in content"
 
 
 @pytest.mark.parametrize("spaced", [False, True])

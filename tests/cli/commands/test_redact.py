@@ -105,7 +105,7 @@ def test_diff_and_replay_leave_out_what_means_nothing(project: Path, harness: Ha
         )
     for newer in ("c.yaml", "e.yaml"):
         assert harness("diff", "b.yaml", newer).out.startswith(
-            "compared 1 exchange; drifts: 0 structural, 0 content"
+            "compared 1 exchange; differences: 0 in structure, 0 in content"
         )
     assert harness("diff", "b.yaml", "d.yaml").code == 1
     send = (
