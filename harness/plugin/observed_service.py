@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
+from math import nan
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, get_args
 
 from msgspec import Struct
@@ -29,8 +30,15 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
 from harness.plugin.late_patches import Patch, patched_modules
-from harness.plugin.sent_requests import ObservedCall, SentRequest, SentRequests, call_of, describe_calls
-from harness.plugin.session_server import IsLive, SessionServer, Tenant
+from harness.plugin.sent_requests import (
+    ObservedCall,
+    SentRequest,
+    SentRequests,
+    call_of,
+    describe_calls,
+    find_hurried,
+)
+from harness.plugin.session_server import IsLive, SessionServer, Tenant, open_clocks
 from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, UntilClose
 from harness.wire.request_log import RequestLog
@@ -150,7 +158,8 @@ class ObservedService:
     def __call__(self, request: Request, *, by_socket: bool = False) -> Response:
         """Answer a request. Raises RequestLimit above a limit."""
         loop = None if by_socket else find_asyncio_loop()
-        call = ObservedCall(request, by_socket=by_socket, loop=loop)
+        skipped = self.clock.now if open_clocks else nan
+        call = ObservedCall(request, by_socket=by_socket, loop=loop, skipped=skipped)
         if loop is not None:
             self._tasks.add_loop(loop)
         with self._lock:
@@ -390,6 +399,11 @@ class ObservedService:
         with self._lock:
             calls = list(self._calls)
         return [*describe_calls(calls, self._protocol.secret_fields), *self._refused]
+
+    def find_hurried(self) -> str:
+        """A request that did not wait for as long as its refusal asked; "" if there is none."""
+        with self._lock:
+            return find_hurried(list(self._calls))
 
     def list_received(self, *, by_socket: bool = True) -> list[ReceivedResponse]:
         """The responses to creates and reads; without those on a socket, if not `by_socket`."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
+from math import nan
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs
 
@@ -223,16 +224,23 @@ def _shorten_texts(value: Any) -> Any:
 class ObservedCall:
     """A request, and its response as far as the client has read it; None until there is one.
 
-    `loop` is the event loop that sends it; None for one over a socket, and without a loop.
+    `loop` is the event loop that sends it; None for one over a socket, and without a loop. `skipped` is the time
+    on the clock that skipped sleeps move; not a number while none is skipped.
     """
 
-    def __init__(self, request: Request, *, by_socket: bool, loop: object = None) -> None:
+    def __init__(self, request: Request, *, by_socket: bool, loop: object = None, skipped: float = nan) -> None:
         self.request = request
+        self.skipped = skipped
         self.by_socket = by_socket
         self.loop = loop
         streamed = {"stream": b'"stream":true' in request.body.replace(b" ", b"")}
         self.name = call_of({"method": request.method, "target": request.target, "body": streamed})
         self.received: ReceivedResponse | None = None
+
+    def is_equal(self, other: ObservedCall) -> bool:
+        """Whether it is the same request as another, such as a repetition."""
+        mine, others = self.request, other.request
+        return (mine.method, mine.target, mine.body) == (others.method, others.target, others.body)
 
     @property
     def is_of_run(self) -> bool:
@@ -271,6 +279,26 @@ class ObservedCall:
         return f"{self.name} → " + (
             f"no response, {how}" if received.headless else f"{received.status}, then {how}"
         )
+
+
+def find_hurried(calls: Sequence[ObservedCall]) -> str:
+    """The first request that was sent again only before the time that its refusal asked for; "" if none was.
+
+    That is seen only where sleeps are skipped: elsewhere a test may replace the sleep of its client by its own. An
+    SDK before version 2 waits for no more than a minute.
+    """
+    for place, refused in enumerate(calls):
+        wanted = getattr(refused.received, "retry_after", None)
+        if wanted is None or not 1 <= wanted <= 60:
+            continue
+        again = [one for one in calls[place + 1 :] if one.is_equal(refused)]
+        waits = [one.skipped - refused.skipped for one in again]
+        if waits and max(waits) < wanted - 0.1:  # a timer is due a trifle earlier than a sleep
+            return (
+                f"{refused.name} was sent again after {waits[0]:.1f} s, although the response to it asked for a "
+                f"pause of {wanted:g} s (`Retry-After`)"
+            )
+    return ""
 
 
 def describe_calls(calls: Iterable[ObservedCall], fields: SecretFields) -> list[str]:

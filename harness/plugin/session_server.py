@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
@@ -225,6 +225,9 @@ def rest_servers() -> list[Future[int]]:
 # --- The clocks of the services that a test uses. A sleep moves each of them to its own end, counted from its own
 # begin. So sleeps side by side, and the pauses of a stream meanwhile, are never counted twice.
 
+
+open_clocks: list[Any] = []
+"""The virtual clocks of the blocks in which sleeps are skipped, the latest last."""
 
 _followers: list[LogicalClock] = []
 

@@ -36,7 +36,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.late_patches import Patch, patched_attributes
-from harness.plugin.session_server import SERVER_THREAD, begin_sleep, rest_servers
+from harness.plugin.session_server import SERVER_THREAD, begin_sleep, open_clocks, rest_servers
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
 CHILDREN = frozenset({"subprocess", "multiprocessing"})
@@ -186,9 +186,6 @@ def _find_timer(now: float, wake: float) -> float | None:
 ASLEEP: WeakSet[Any] = WeakSet()
 """The tasks in a sleep of a virtual clock; they ask again and again whether all others are waiting."""
 
-_open: list[VirtualClock] = []
-"""The clocks of the blocks in which sleeps are skipped, the latest last."""
-
 _loop_clocks: WeakKeyDictionary[Any, VirtualClock] = WeakKeyDictionary()
 """For each event loop in which a service was silent while no sleep was skipped: what tells its time since."""
 
@@ -203,7 +200,7 @@ async def pass_silence(seconds: float) -> None:
     """
     loop = asyncio._get_running_loop()
     owner: Any = sys.modules["trio"].lowlevel.current_clock() if loop is None else loop
-    if not _open and owner not in _loop_clocks:
+    if not open_clocks and owner not in _loop_clocks:
         _loop_clocks[owner] = clock = VirtualClock()
         if loop is not None:
             tell = loop.time
@@ -215,7 +212,7 @@ async def pass_silence(seconds: float) -> None:
     async def pause(seconds: float) -> None:
         await (sys.modules["trio"].lowlevel.checkpoint() if loop is None else _pause(seconds))
 
-    await (_open[-1] if _open else _loop_clocks[owner]).sleep(seconds, pause)
+    await (open_clocks[-1] if open_clocks else _loop_clocks[owner]).sleep(seconds, pause)
 
 
 def is_exempt(module: str) -> bool:
@@ -630,12 +627,12 @@ def no_sleep() -> Iterator[Sleeps]:
         loops.append(loop)
     methods += [(loop, "run_in_executor", waits.count_calls(loop.run_in_executor)) for loop in loops]
     _replace(replacements, spares=is_exempt)
-    _open.append(clock)
+    open_clocks.append(clock)
     try:
         with patched_attributes(methods):
             yield sleeps
     finally:
-        _open.remove(clock)
+        open_clocks.remove(clock)
         clock.over = True
         _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
 
@@ -702,7 +699,7 @@ def reporting_sleeps(tell: Callable[[float], object]) -> Iterator[None]:
 
     Where sleeps are skipped there is nothing to tell.
     """
-    if _open:
+    if open_clocks:
         yield
         return
     active = [True]

@@ -213,6 +213,8 @@ class InteractionsEmulator(ObservedService):
             for mistake in find_mistakes(self.list_turns(), self.look):
                 text = f"{mistake.text}. If it is meant, {self.allowed_turns}"
                 yield f"the code under test went on wrongly: {text}" if mistake.certain else TurnWarning(text)
+            if hurried := self.find_hurried():
+                yield TurnWarning(f"{hurried}. If it is meant, {self.allowed_turns}")
 
     def _end_equal_rounds(self, request: Request) -> None:
         """Raise RequestLimit in a tool loop without an end, unless the test has set a limit of its own."""
@@ -309,11 +311,15 @@ class InteractionsEmulator(ObservedService):
         """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
         if status >= 400:
             gone = status == 404 and self.look(interaction_id) is None
-            return DeadEnd("does not exist", "it never appears", "Report the error") if gone else None
+            return (
+                DeadEnd("an interaction that does not exist", "it never appears", "Report the error")
+                if gone
+                else None
+            )
         if interaction_id not in self.emulator.state["held"]:
             return None
         advice = "Call release() from another thread or task, or give the loop a limit"
-        return DeadEnd("the test keeps on hold", "only release() lets it go on", advice)
+        return DeadEnd("an interaction that the test keeps on hold", "only release() lets it go on", advice)
 
 
 # The answers that a test gives: scripts that are checked, functions that make them, recordings to give again.

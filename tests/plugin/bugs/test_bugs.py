@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import httpx
@@ -341,6 +341,28 @@ def test_reads_of_a_settled_interaction_end(query: str, end: str) -> None:
         with pytest.raises(RequestLimit, match=f"settled more than 50 times in a row .*{end} each time"):
             read(client, path + query, 1)
     assert "max_settled_reads=…" in " ".join(service.find_complaints())
+
+
+def test_reads_after_a_cursor_in_the_wrong_place_end() -> None:
+    """A reader that begins at the start after each drop may go on; not one whose cursor has no effect."""
+    service = InteractionsEmulator()
+    path = f"/v1beta/interactions/{service.create()['id']}?stream=true"
+    service.drop("event:6,rst,times:all")
+    with client_of(service) as client:
+        cursor = ""
+
+        def read_on(parameter: str) -> None:
+            nonlocal cursor
+            with suppress(httpx.ReadError), client.stream("GET", path + parameter) as response:
+                for event in clients.lines(response):
+                    cursor = event.get("event_id", cursor)
+
+        read_on("")
+        for _ in range(60):
+            read_on("")
+        last = cursor
+        with pytest.raises(RequestLimit, match=r"start more than 50 times .* as 'after', which has no effect"):
+            [read_on(f"&after={last}") for _ in range(51)]
 
 
 def test_the_bound_of_settled_reads() -> None:

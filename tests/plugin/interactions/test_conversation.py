@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import httpx
 import pytest
 
-from harness.plugin import Chain, InteractionsEmulator, TurnWarning
+from harness.plugin import Chain, InteractionsEmulator, TurnWarning, no_sleep
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.plugin.interactions.conversation import find_mistakes
 from harness.plugin.observed_service import RequestLimit
@@ -29,7 +31,7 @@ class Talk:
     def __init__(self) -> None:
         self.emulator = InteractionsEmulator()
         self.chain = Chain(self.emulator)
-        self._http = httpx.Client(
+        self.http = httpx.Client(
             transport=self.emulator.transport,
             base_url="http://any.test/v1beta",
             headers={"x-goog-api-key": PLACEHOLDER_KEY},
@@ -40,7 +42,7 @@ class Talk:
         self.emulator.reply(**(answer or {"text": "Fine."}))
         named = {"previous_interaction_id": after} if after else {}
         body = {"model": "gemini-3.8-flash", "input": given, **named, **fields}
-        return self._http.post("/interactions", json=body).raise_for_status().json()
+        return self.http.post("/interactions", json=body).raise_for_status().json()
 
     def call(self) -> str:
         """A turn that ends with two calls in parallel."""
@@ -72,6 +74,19 @@ def _swap(talk: Talk) -> None:
 
 def _forget_tools(talk: Talk) -> None:
     talk.say("And now?", talk.give(talk.call(), ["sun in Lisbon", "rain in Madrid"], tools=[]), tools=[LOOK])
+
+
+def _retry(pause: float) -> Callable[[Talk], object]:
+    """A create that is rejected for half a minute, and sent again after so many skipped seconds."""
+
+    def work(talk: Talk) -> None:
+        talk.emulator.fail(429, headers={"retry-after": "30"})
+        with no_sleep() if pause else nullcontext(), talk.emulator.in_use():
+            talk.http.post("/interactions", json={"model": "gemini-3.8-flash", "input": "One."})
+            time.sleep(pause)
+            talk.say("One.")
+
+    return work
 
 
 def _user(text: str) -> dict[str, Any]:
@@ -124,6 +139,7 @@ DOUBTED: dict[str, tuple[Callable[[Talk], object], str]] = {
     "the rest of a turn at its limit": (
         _continue("incomplete", text="Half of"), "create 3 continues 'v1_.*', which ended as 'incomplete'",
     ),
+    "a pause of its own": (_retry(2), "create was sent again after 2.0 s, although .* asked for a pause of 30 s"),
 }  # fmt: skip
 
 RIGHT: dict[str, Callable[[Talk], object]] = {
@@ -139,6 +155,8 @@ RIGHT: dict[str, Callable[[Talk], object]] = {
     "a transcript without the first turn": _stateless(
         lambda number, steps, made: [*steps, *made] if number != 1 else [steps[-1], *made]
     ),
+    "the pause that the response asked for": _retry(30),
+    "a pause that nothing skips": _retry(0),
     "a transcript in short": _stateless(lambda number, steps, made: [_user("So far: her name is Ada.")]),
 }
 

@@ -356,7 +356,7 @@ class ClientAttempt:
             if after.is_create:
                 return "it sent another create, and kept its earlier output"
             if after.asked_after is None:
-                misplaced = self._describe_misplaced_cursor(after.request, before)
+                misplaced = after.describe_misplaced_cursor(before.events())
                 return misplaced or "it requested the stream from the start again, and kept its earlier output"
             if events and self._protocol.cursor(events[0]) == after.asked_after:
                 return "the resumed stream began with the event of its cursor (inclusive), and it kept both"
@@ -375,17 +375,6 @@ class ClientAttempt:
         if delivered >= {mark for event in self.events if (mark := self._model.mark(event)) is not None}:
             return sent if word in (LOSS, HOLE) else ""
         return "it continued after events that it never received"
-
-    def _describe_misplaced_cursor(self, request: Request, before: ReceivedResponse) -> str:
-        """The problem if a cursor was sent in the wrong place; "" if not."""
-        cursors = self._list_cursors(before.events())
-        right = f"which has no effect: the parameter is {self._model.words.cursor}"
-        if request.headers.get("last-event-id") in cursors:
-            return f"it sent its cursor in the header Last-Event-ID, {right}"
-        for name, value in request.query:
-            if value in cursors:
-                return f"it sent its cursor as {name!r}, {right}"
-        return ""
 
     def _list_cursors(self, events: Sequence[Event]) -> list[str]:
         return [cursor for event in events if (cursor := self._protocol.cursor(event)) is not None]

@@ -19,7 +19,7 @@ from harness.outcome.words import format_count, shorten
 from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.json_value import object_or_none
-from harness.wire.message import EVENT_STREAM, WrappedBody
+from harness.wire.message import EVENT_STREAM, WrappedBody, retry_after
 from harness.wire.sse import events_in
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class ReceivedResponse:
         self.request = request
         self.suffered = suffered
         self.status = response.status
+        self.retry_after = retry_after(response.headers) if response.status >= 400 else None
+        """The seconds after which a refusal allows the next attempt; None if it names none."""
         self.is_stream = response.headers.media_type() == EVENT_STREAM
         self._coding = coding_of(response.headers)
         self._inflater = Inflater(self._coding) if self._coding in CODINGS else None
@@ -166,6 +168,15 @@ class ReceivedResponse:
         resumed = self._protocol.is_resume(self.request)
         return resumed[1] if resumed is not None else None
 
+    def describe_misplaced_cursor(self, events: Iterable[Mapping[str, Any]]) -> str:
+        """The place to which the client sent the cursor of one of the events in vain; "" if it did not."""
+        cursors = list(filter(None, map(self._protocol.cursor, events)))
+        right = f"which has no effect: the parameter is {self._api.load_client_model().words.cursor}"
+        if self.request.headers.get("last-event-id") in cursors:
+            return f"it sent its cursor in the header Last-Event-ID, {right}"
+        wrong = (name for name, value in self.request.query if value in cursors)
+        return next((f"it sent its cursor as {name!r}, {right}" for name in wrong), "")
+
     @property
     def error(self) -> str:
         """The message of a refusal; "" if it has none or the response is no refusal."""
@@ -282,15 +293,15 @@ _TOLD = 3
 
 
 class DeadEnd(NamedTuple):
-    """Why a run stays as it was read, and what to do; a run that has `settled` needs no sleep to be counted."""
+    """Why the same comes at each read, and what to do; if it is `certain`, reads without a sleep count, too."""
 
-    run: str
+    read: str
     why: str
     advice: str
-    settled: bool = False
+    certain: bool = False
 
 
-_SETTLED = DeadEnd("has settled", "it never changes again", "End the loop there", settled=True)
+_SETTLED = DeadEnd("an interaction that has settled", "it never changes again", "End the loop there", certain=True)
 
 
 class RepeatedReads:
@@ -334,7 +345,12 @@ class RepeatedReads:
     def _explain(self, latest: ReceivedResponse) -> DeadEnd | None:
         if latest.completes:
             return _SETTLED
-        return None if latest.is_stream else self.find_dead_end(str(latest.find_run_id()), latest.status)
+        if not latest.is_stream:
+            return self.find_dead_end(str(latest.find_run_id()), latest.status)
+        if latest.ending is None or latest.asked_after is not None:
+            return None
+        why = latest.describe_misplaced_cursor(latest.events())
+        return DeadEnd("a dropped stream from its start", why, "Send it there", certain=True) if why else None
 
     def begin_sleeps(self, target: str) -> bool:
         """Whether the reader's sleeps count from now on: it polls a run that stays as it is."""
@@ -361,16 +377,17 @@ class RepeatedReads:
         # a second of sleep counts as four reads: nobody waits for fifty polls of five seconds
         if latest is None or equal + 1 + 4 * self._slept < limit:
             return ""
-        if (end := self.find_polled(target)) is None or not (end.settled or self._slept):
+        if (end := self.find_polled(target)) is None or not (end.certain or self._slept):
             return ""
         times = f"{f'more than {limit}' if limit == self.limit else equal + 1} times in a row"
         if self._slept:
             times = f"{equal + 1} times in a row and slept {self._slept:g} s in between"
         shown = f"the status {latest.find_status() or latest.status!r}"
+        if latest.is_stream:
+            shown = "its final event" if latest.completes else format_count(len(latest.events()), "event")
         return (
-            f"the code under test read an interaction that {end.run} {times} (GET {latest.request.raw_path}) and "
-            f"got {'its final event' if latest.is_stream else shown} each time: {end.why}, so a loop that waits "
-            f"for anything else never ends. {end.advice}"
+            f"the code under test read {end.read} {times} (GET {latest.request.raw_path}) and got {shown} each "
+            f"time: {end.why}, so a loop that waits for anything else never ends. {end.advice}"
         )
 
     def forget(self) -> None:
