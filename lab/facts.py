@@ -23,7 +23,7 @@ from harness.checks.scenarios import SCENARIOS
 from harness.contract import load
 from harness.contract.data.json_parse import as_object, loads, objects_in
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
-from harness.interactions.traffic import TRAFFIC
+from harness.interactions.recordings import RECORDINGS
 from harness.outcome import Exit, Severity
 from harness.rules import ROWS
 from harness.rules.sentence_rows import load_sentences
@@ -237,7 +237,7 @@ def run(words: Sequence[str]) -> int:
         options.patch.write_text(patch, "utf-8")
         lines.append(f"{options.patch}: apply it with `git apply` to follow the recordings")
     if options.live:
-        traffic = {name: verify([path], load(), TRAFFIC).traffic for name, path in files.items()}
+        traffic = {name: verify([path], load(), RECORDINGS).traffic for name, path in files.items()}
         broken = {
             name: {one.rule for one in seen.findings if one.severity is not Severity.INFORMATION}
             for name, seen in traffic.items()

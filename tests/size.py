@@ -76,8 +76,17 @@ def measure_reach(modules: Mapping[str, tuple[int, ast.Module]]) -> dict[str, in
 
 def find_reached(modules: Mapping[str, ast.Module]) -> dict[str, set[str]]:
     """The modules that each purpose reaches by imports, those inside functions included."""
-    asked = {name: _find_imports(name, tree) for name, tree in modules.items()}
+    homes = dict(pair for name, tree in modules.items() for pair in _find_homes(name, tree))
+    asked = {name: {homes.get(each, each) for each in _find_imports(name, tree)} for name, tree in modules.items()}
     return {purpose: _follow(asked, entry) for purpose, entry in ENTRIES.items() if entry in modules}
+
+
+def _find_homes(name: str, tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The names that a package imports late, each with its module, which whoever imports it reaches."""
+    if any("__getattr__" in map(ast.unparse, getattr(node, "targets", ())) for node in tree.body):
+        for node in walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                yield from ((f"{name}.{alias.name}", node.module) for alias in node.names)
 
 
 def _name(path: Path) -> str:
@@ -110,7 +119,8 @@ def _find_imports(name: str, tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "LateCall":
-            found |= {arg.value for arg in node.args[:1] if isinstance(arg, ast.Constant)}
+            module, value = (arg.value for arg in node.args if isinstance(arg, ast.Constant))
+            found |= {module, f"{module}.{value}"}
     return found
 
 

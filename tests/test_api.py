@@ -49,6 +49,19 @@ def exported() -> dict[str, set[str]]:
 LISTED, INTERNAL, EXPORTED = listed(), internal(), exported()
 
 
+LATE = [
+    path.parent for path in sorted((ROOT / "harness").rglob("__init__.py")) if "_HOMES" in path.read_text("utf-8")
+]
+
+
+@in_one_test(folder=LATE)
+def test_a_late_name_is_the_same_whatever_was_imported_before(folder: Path) -> None:
+    """Each name has one home, and none is that of a module, which would take its place once it is imported."""
+    module = importlib.import_module(".".join(folder.relative_to(ROOT).parts))
+    assert sorted(name for names in module._HOMES.values() for name in names) == sorted(module.__all__)
+    assert {path.stem for path in folder.iterdir()}.isdisjoint(module.__all__)
+
+
 @in_one_test(package=LISTED)
 def test_what_is_listed_is_there(package: str) -> None:
     """Each name on the page can be imported from the package that the page gives."""

@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     "child_processes": 0,
     "written_files": 0,
     "project_file": 0,
+    "late_names": 0,
     "look": 0,
     "rules": 0,
     "contract": 1,
@@ -54,11 +55,14 @@ LAYERS: dict[str, int] = {
 }
 """Layer of each package; a package imports only itself and packages of lower layers."""
 
-_LOWEST = frozenset({"errors", "wire", "outcome", "resources", "documents", "contract", "cassette", "faults"})
+_LOWEST = frozenset(
+    {"errors", "wire", "outcome", "resources", "documents", "late_names", "contract", "cassette", "faults"}
+)
 
 REACH: dict[str, frozenset[str]] = {
     "rules": frozenset({"errors", "outcome", "resources", "documents"}),
     "documents": frozenset(),
+    "late_names": frozenset(),
     "written_files": frozenset({"outcome"}),
     "child_processes": frozenset({"wire"}),
     "project_file": frozenset({"errors", "documents"}),
@@ -107,7 +111,7 @@ _CHOOSE_IDS = (
 AGREED: dict[str, tuple[str, str]] = {
     "cassette/journal.py": ("interactions", "a key of vcrpy's format"),
     "cassette/layout.py": ("interactions", "a key of vcrpy's format"),
-    "cassette/scan.py": ("interactions", "a key of vcrpy's format"),
+    "cassette/secret_scan.py": ("interactions", "a key of vcrpy's format"),
     "engine/search/scenario_collector.py": ("interactions", "what schemathesis calls its exchanges"),
     "engine/plan.py": ("interactions", "the cost of an exercise, which reports print under that name"),
     "benches/record/verify.py": ("interactions", "a key of vcrpy's format"),
@@ -205,15 +209,14 @@ def test_the_package_itself_imports_nothing_of_ours() -> None:
 _FUZZ = ("strategies.search_model", "engine.search")
 _CLIENTS = ("interactions.clients", "benches.client.bench", "incidents", "plugin")
 _SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.probes")
-_TRAFFIC = ("interactions.traffic", "checks.recordings", "contract.judge.history")
+_TRAFFIC = ("interactions.traffic", "interactions.recordings", "checks.recordings", "contract.judge.history")
 _RECORDS = ("benches.record", "transport.tap")
-_SERVES = ("transport.server", "inspector")
 _RUNS = ("cli.run_reports", "report.terminal_report")
 _MUTANTS = ("interactions.mutants", "emulator.mutants")
 
 NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
-    "check": (*_CLIENTS, *_RECORDS, *_SERVES, *_FUZZ, *_MUTANTS, "resume"),
-    "fuzz": (*_CLIENTS, *_RECORDS, *_SERVES, *_MUTANTS, "resume"),
+    "check": (*_CLIENTS, *_RECORDS, "inspector", *_FUZZ, *_MUTANTS, "resume"),
+    "fuzz": (*_CLIENTS, *_RECORDS, "inspector", *_MUTANTS, "resume"),
     "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "benches.record.recorder", "transport.tap", "emulator", "resume"),
     "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "emulator", "engine", "resume"),
     "serve": (*_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "checks.gateway", "engine.decide", "resume"),

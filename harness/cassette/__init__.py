@@ -1,14 +1,36 @@
-"""Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1."""
+"""Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1.
 
-from harness.cassette.framing import Pieces
-from harness.cassette.journal import Journal
-from harness.cassette.matching import RequestDifference
-from harness.cassette.player import Miss, Player
-from harness.cassette.recording import UNKNOWN_ORIGIN, Provenance, Recording, Target, Unit
-from harness.cassette.redactor import Redactor, Replaced
-from harness.cassette.scan import Hit, redact_file, scan, scan_file
-from harness.cassette.writer import Cassette, CassetteFile, load, save
-from harness.errors import CassetteError
+Names are imported on first use, so that a run that only writes a cassette loads no player.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.late_names import late_names
+
+if TYPE_CHECKING:
+    from harness.cassette.framing import Pieces
+    from harness.cassette.journal import Journal
+    from harness.cassette.matching import RequestDifference
+    from harness.cassette.player import Miss, Player
+    from harness.cassette.recording import UNKNOWN_ORIGIN, Provenance, Recording, Target, Unit
+    from harness.cassette.redactor import Redactor, Replaced
+    from harness.cassette.secret_scan import Hit, redact_file, scan, scan_file
+    from harness.cassette.writer import Cassette, CassetteFile, load, save
+    from harness.errors import CassetteError
+
+_HOMES = {
+    "harness.cassette.framing": ("Pieces",),
+    "harness.cassette.journal": ("Journal",),
+    "harness.cassette.matching": ("RequestDifference",),
+    "harness.cassette.player": ("Miss", "Player"),
+    "harness.cassette.recording": ("UNKNOWN_ORIGIN", "Provenance", "Recording", "Target", "Unit"),
+    "harness.cassette.redactor": ("Redactor", "Replaced"),
+    "harness.cassette.secret_scan": ("Hit", "redact_file", "scan", "scan_file"),
+    "harness.cassette.writer": ("Cassette", "CassetteFile", "load", "save"),
+    "harness.errors": ("CassetteError",),
+}
 
 __all__ = [
     "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces",
@@ -16,3 +38,5 @@ __all__ = [
     "Player", "Miss", "RequestDifference",
     "Redactor", "Replaced", "scan", "scan_file", "redact_file", "Hit",
 ]  # fmt: skip
+
+__getattr__ = late_names(__name__, _HOMES)

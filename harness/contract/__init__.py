@@ -7,8 +7,9 @@ Names are imported on first use, so that an emulator does not pay for the judges
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.contract.contract import CURRENT, Contract, load, load_from
@@ -34,19 +35,27 @@ if TYPE_CHECKING:
     from harness.contract.tables.protocol import PROTOCOL
 
 _HOMES = {
-    "contract": ("CURRENT", "Contract", "load", "load_from"),
-    "data.assembly": ("Assembler",),
-    "data.diffs": ("Difference", "compare_steps"),
-    "judge.body": ("judge_interaction", "judge_steps"),
-    "judge.errors": ("judge_error",),
-    "judge.history.history_judge": ("judge_history",),
-    "judge.members": ("judge_usage",),
-    "judge.reading": ("Reading", "read"),
-    "judge.stream": ("StreamJudge",),
-    "judge.stream_state": ("StreamReading",),
-    "schema.schemas": ("REVISIONS",),
-    "tables.lifecycle": ("RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow"),
-    "tables.protocol": ("PROTOCOL",),
+    "harness.contract.contract": ("CURRENT", "Contract", "load", "load_from"),
+    "harness.contract.data.assembly": ("Assembler",),
+    "harness.contract.data.diffs": ("Difference", "compare_steps"),
+    "harness.contract.judge.body": ("judge_interaction", "judge_steps"),
+    "harness.contract.judge.errors": ("judge_error",),
+    "harness.contract.judge.history.history_judge": ("judge_history",),
+    "harness.contract.judge.members": ("judge_usage",),
+    "harness.contract.judge.reading": ("Reading", "read"),
+    "harness.contract.judge.stream": ("StreamJudge",),
+    "harness.contract.judge.stream_state": ("StreamReading",),
+    "harness.contract.schema.schemas": ("REVISIONS",),
+    "harness.contract.tables.lifecycle": (
+        "RUNNING",
+        "SETTLED",
+        "STATUSES",
+        "TERMINAL",
+        "WAITING",
+        "is_settled",
+        "may_follow",
+    ),
+    "harness.contract.tables.protocol": ("PROTOCOL",),
 }
 
 __all__ = [
@@ -59,10 +68,4 @@ __all__ = [
     "Contract", "load", "load_from", "REVISIONS", "CURRENT",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(importlib.import_module(f"{__name__}.{home}"), name)
-    return found  # kept: a run asks for `read` thousands of times
+__getattr__ = late_names(__name__, _HOMES)

@@ -9,8 +9,9 @@ Names are imported on first use, so that a service without a plan does not pay f
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.faults.grammar import parse, random_plan
@@ -48,12 +49,16 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    **dict.fromkeys(("parse", "random_plan"), "grammar"),
-    **dict.fromkeys(("Connection", "Plan", "Scope", "Seed"), "plan"),
-    **dict.fromkeys(("FaultyService", "Suffered", "cut"), "service"),
-    **dict.fromkeys(("every_byte", "every_event", "structural"), "splitting"),
-}
-"""The modules of names that are not in `values`, where the faults are."""
+    "harness.faults.grammar": ("parse", "random_plan"),
+    "harness.faults.plan": ("Connection", "Plan", "Scope", "Seed"),
+    "harness.faults.service": ("FaultyService", "Suffered", "cut"),
+    "harness.faults.splitting": ("every_byte", "every_event", "structural"),
+    "harness.faults.values": (
+        "BareError", "Chunks", "Comment", "Compress", "Crlf", "Cut", "Drop", "ErrorEvent", "ErrorShape", "Fault",
+        "Garble", "Glue", "Ids", "Inclusive", "Late", "Members", "Omit", "Ping", "Place", "Raw", "Replay",
+        "Reshape", "Silence", "Spot", "Status", "Trickle", "Unknown",
+    ),
+}  # fmt: skip
 
 __all__ = [
     "cut", "FaultyService", "Suffered",
@@ -65,8 +70,4 @@ __all__ = [
     "random_plan",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES.get(name, 'values')}"), name)
+__getattr__ = late_names(__name__, _HOMES)

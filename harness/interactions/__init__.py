@@ -1,8 +1,8 @@
 """`INTERACTIONS`: the value that describes this API to everything that reads or shows its traffic.
 
-Layer 4. `traffic.TRAFFIC` has what judging recordings takes, too, `servers.SERVERS` what judging a server takes,
-and `clients.CLIENTS` what judging a client takes, so that no purpose loads the parts of another. Importing it
-costs nothing: each function imports what it needs.
+Layer 4. The values of a purpose have more: `recordings.RECORDINGS` judges recordings, `traffic.TRAFFIC`
+passing traffic, `servers.SERVERS` a server, `clients.CLIENTS` a client. So no purpose loads the parts of another.
+Importing it costs nothing: each function imports what it needs.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from harness.interactions.traffic import TRAFFIC
+from harness.interactions import INTERACTIONS
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, LateCall, ServerApi
 from harness.kit.extension import load_named_extensions
 from harness.wire import Exchange, Headers, Request
@@ -62,7 +62,7 @@ def _new_service(contract: Contract) -> Emulator:
 
 
 SERVERS = ServerApi(
-    **TRAFFIC.fields(),
+    **INTERACTIONS.fields(),
     default_version="v1beta",
     scope=r"projects/[^/]+/locations/[^/]+",
     judge_roots=LateCall("harness.contract.judge.roots", "judge_roots"),

@@ -1,4 +1,4 @@
-"""`TRAFFIC`: this API with all that judging the traffic of others takes, recorded or as it passes.
+"""`TRAFFIC`: this API with all that judging the traffic of others takes as it passes.
 
 Layer 4. Importing it costs nothing: each function imports what it needs when it is called.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.interactions import INTERACTIONS
-from harness.kit.api import LateCall, TrafficApi
+from harness.kit.api import TrafficApi
 
 if TYPE_CHECKING:
     from harness.contract import Contract
@@ -21,8 +21,4 @@ def _new_history_judge(contract: Contract, sole_client: bool) -> HistoryJudge:
     return HistoryJudge(contract, sole_client=sole_client)
 
 
-TRAFFIC = TrafficApi(
-    **INTERACTIONS.fields(),
-    new_file_judge=LateCall("harness.checks.recordings", "FileJudge"),
-    new_history_judge=_new_history_judge,
-)
+TRAFFIC = TrafficApi(**INTERACTIONS.fields(), new_history_judge=_new_history_judge)

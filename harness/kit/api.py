@@ -404,16 +404,21 @@ class Api(Struct, frozen=True, kw_only=True):
         return known
 
 
-class TrafficApi(Api, frozen=True, kw_only=True):
-    """An API with all that judging the traffic of others takes, recorded or as it passes."""
+class RecordingsApi(Api, frozen=True, kw_only=True):
+    """An API with all that judging recorded traffic takes."""
 
     new_file_judge: Callable[[str, Verification, Any], JudgesFile]
     """The judge of a file with this name, by a contract."""
+
+
+class TrafficApi(Api, frozen=True, kw_only=True):
+    """An API with all that judging the traffic of others takes as it passes."""
+
     new_history_judge: Callable[[Any, bool], JudgesHistory]
     """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
 
 
-class ServerApi(TrafficApi, frozen=True, kw_only=True):
+class ServerApi(Api, frozen=True, kw_only=True):
     """An API with all that judging a server takes: requests, checks, capabilities, a reference service."""
 
     default_version: str

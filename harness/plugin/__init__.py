@@ -6,8 +6,9 @@ are imported on first use, so that the plugin costs nothing in a project that do
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.errors import (
@@ -36,25 +37,30 @@ if TYPE_CHECKING:
     from harness.plugin.virtual_time import Sleeps, no_sleep
 
 _HOMES = {
-    "after_test": ("UncheckedResultWarning", "LeftBehindWarning"),
-    "interactions.emulator": ("InteractionsEmulator", "TurnWarning"),
-    "blocking_calls": ("BlockingCallWarning",),
-    "cassette_fixture": ("CassetteFixture",),
-    "environment_variables": ("EnvironmentVariables",),
-    "interactions.assert_conforms": ("assert_conforms",),
-    "interactions.chain": ("Chain", "ChainTurn"),
-    "interactions.clients": ("client", "async_client"),
-    "interactions.dropped_stream": ("DroppedStream", "cases_of"),
-    "interactions.incidents": ("PlayedIncident",),
-    "interactions.lifecycle": ("Lifecycle", "ROUTES"),
-    "interactions.torture": ("Torture", "TortureReport"),
-    "interactions.webhooks": ("WebhooksFixture", "WebhookDelivery"),
-    "network_guard": ("OutsideConnection", "loopback_only"),
-    "observed_service": ("ObservedService",),
-    "schedule": ("TaskSchedule",),
-    "sent_requests": ("OtherCall", "SentRequest", "SentRequests"),
-    "session_server": ("SessionServer", "Tenant"),
-    "virtual_time": ("Sleeps", "no_sleep"),
+    "harness.errors": (
+        "BlockingCallWarning",
+        "LeftBehindWarning",
+        "OutsideConnection",
+        "TurnWarning",
+        "UncheckedResultWarning",
+    ),
+    "harness.plugin.interactions.emulator": ("InteractionsEmulator",),
+    "harness.plugin.cassette_fixture": ("CassetteFixture",),
+    "harness.plugin.environment_variables": ("EnvironmentVariables",),
+    "harness.plugin.interactions.assert_conforms": ("assert_conforms",),
+    "harness.plugin.interactions.chain": ("Chain", "ChainTurn"),
+    "harness.plugin.interactions.clients": ("client", "async_client"),
+    "harness.plugin.interactions.dropped_stream": ("DroppedStream", "cases_of"),
+    "harness.plugin.interactions.incidents": ("PlayedIncident",),
+    "harness.plugin.interactions.lifecycle": ("Lifecycle", "ROUTES"),
+    "harness.plugin.interactions.torture": ("Torture", "TortureReport"),
+    "harness.plugin.interactions.webhooks": ("WebhooksFixture", "WebhookDelivery"),
+    "harness.plugin.network_guard": ("loopback_only",),
+    "harness.plugin.observed_service": ("ObservedService",),
+    "harness.plugin.schedule": ("TaskSchedule",),
+    "harness.plugin.sent_requests": ("OtherCall", "SentRequest", "SentRequests"),
+    "harness.plugin.session_server": ("SessionServer", "Tenant"),
+    "harness.plugin.virtual_time": ("Sleeps", "no_sleep"),
 }
 
 __all__ = [
@@ -69,9 +75,4 @@ __all__ = [
     "BlockingCallWarning", "LeftBehindWarning", "TurnWarning",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+__getattr__ = late_names(__name__, _HOMES)

@@ -6,8 +6,9 @@ API. Names are imported on first use, so a caller pays only for the carrier it u
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.transport.client.driver import UrlDriver
@@ -19,18 +20,13 @@ if TYPE_CHECKING:
     from harness.transport.tap.tap import Tap
 
 _HOMES = {
-    "Limits": "http1.limits",
-    "ServerLimits": "http1.limits",
-    "ServiceDriver": "inprocess.service_driver",
-    "UrlDriver": "client.driver",
-    "Server": "server.server",
-    "ServerThread": "server.server",
-    "transport": "inprocess.httpx_transport",
-    "Transport": "inprocess.httpx_transport",
-    "Tap": "tap.tap",
-    "tee_transport": "inprocess.tee_transports",
-    "async_tee_transport": "inprocess.tee_transports",
-    "WallClock": "server.server",
+    "harness.transport.client.driver": ("UrlDriver",),
+    "harness.transport.http1.limits": ("Limits", "ServerLimits"),
+    "harness.transport.inprocess.httpx_transport": ("Transport", "transport"),
+    "harness.transport.inprocess.service_driver": ("ServiceDriver",),
+    "harness.transport.inprocess.tee_transports": ("async_tee_transport", "tee_transport"),
+    "harness.transport.server.server": ("Server", "ServerThread", "WallClock"),
+    "harness.transport.tap.tap": ("Tap",),
 }
 
 __all__ = [
@@ -41,8 +37,4 @@ __all__ = [
     "WallClock",
 ]  # fmt: skip
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__ = late_names(__name__, _HOMES)

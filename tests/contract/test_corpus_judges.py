@@ -11,7 +11,7 @@ import pytest
 
 from harness.benches.record.verify import verify
 from harness.contract import Assembler, compare_steps, judge_interaction, load
-from harness.interactions.traffic import TRAFFIC
+from harness.interactions.recordings import RECORDINGS
 from harness.outcome import Finding, Level, Observation, Verdict, verdict
 from harness.rules import BY_ID
 from tests.contract.corpus import FOLDER, ODDITIES, files, needs_corpus
@@ -37,7 +37,7 @@ def paths(*kinds: str) -> list[Path]:
 @pytest.mark.parametrize("path", paths("sse", "response", "cassette"), ids=lambda path: path.name)
 def test_a_real_recording_breaks_no_binding_rule(path: Path) -> None:
     """Streams, bodies and recorder files of the live service break no MUST and no SHOULD."""
-    result = verify([path], load(), TRAFFIC).traffic
+    result = verify([path], load(), RECORDINGS).traffic
     assert binding(result.findings) == []
     assert sum(result.judged.values()) > 0
 
@@ -48,7 +48,7 @@ def test_the_whole_corpus_is_judged_or_left_out_by_name() -> None:
 
     Nothing fails, and the only warnings are those of the service's known oddities.
     """
-    result = verify([FOLDER], load(), TRAFFIC).traffic
+    result = verify([FOLDER], load(), RECORDINGS).traffic
     warnings = {Path(finding.where.file).name: finding.rule for finding in binding(result.findings)}
     assert warnings == ODDITIES
     assert Verdict.FAIL not in map(verdict_of, result.findings)

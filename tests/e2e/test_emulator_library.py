@@ -12,7 +12,7 @@ from harness.benches.record.verify import verify
 from harness.cassette import Player, Target, load, scan_file
 from harness.contract import PROTOCOL
 from harness.contract import load as load_contract
-from harness.interactions.traffic import TRAFFIC
+from harness.interactions.recordings import RECORDINGS
 from harness.outcome import Severity
 from harness.resources import folder
 from harness.wire import By, Decoder, How
@@ -50,7 +50,7 @@ def test_recording_it_again_finds_no_drift(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", LIBRARY)
 def test_it_keeps_the_contract(name: str) -> None:
     """The recording keeps the contract, except for the two rules that a truncated stream is there to break."""
-    result = verify([SHIPPED / f"{name}.yaml"], load_contract(), TRAFFIC).traffic
+    result = verify([SHIPPED / f"{name}.yaml"], load_contract(), RECORDINGS).traffic
     assert any(result.judged.values())
     broken = {finding.rule for finding in result.findings if finding.severity is Severity.BROKEN}
     assert broken == ({"stream.terminal", "stream.done"} if name == "truncated" else set())

@@ -17,7 +17,7 @@ from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, ClientApi, Greeting, Probes, Question, ServerApi
 from harness.kit.check import Check, exercise
 from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
-from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source, TargetFault, Unmet
+from harness.outcome import Basis, Finding, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (
     COMPLETE,
     Chunk,
@@ -285,25 +285,6 @@ def _ask_for_words(prober: Any) -> None:
         prober.settle("words", answer.is_stream, f"/words answered {answer.status}")
 
 
-def _no_file_judge(*_: object) -> Any:
-    raise NotImplementedError("recorded notes are not judged")
-
-
-class _NoHistoryJudge:
-    """Notes have no history."""
-
-    def follow(self, request: Request, /) -> None:
-        """No stream is judged before it ends."""
-
-    def note(self, exchange: Exchange, /) -> Judgement:
-        """Judge nothing."""
-        return Judgement()
-
-
-def _no_history_judge(*_: object) -> _NoHistoryJudge:
-    return _NoHistoryJudge()
-
-
 def _list_deletes(exchange: Exchange) -> list[Request]:
     """A POST of a note is undone by a DELETE of its id."""
     made = (object_or_none(exchange.body) or {}).get("id") if exchange.succeeded else None
@@ -392,8 +373,6 @@ NOTES = ServerApi(
     new_run_judge=NoDenials,
     load_rules=lambda: RULES,
     load_areas=lambda: {"note": "Notes"},
-    new_file_judge=_no_file_judge,
-    new_history_judge=_no_history_judge,
     judge_trail=lambda trail, contract, judged: (),
     read_order=lambda request: None,
     read_subject=lambda request: "",

@@ -10,6 +10,7 @@ import pytest
 from harness.benches.record.diff import Drift, Drifts
 from harness.benches.record.session import Begun, Recorded, RecordingSession, ScenarioState
 from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, Finding
 from harness.report.recordings import RecordingReport, session_record
@@ -33,7 +34,10 @@ def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = 
 def session() -> RecordingSession:
     """A session whose target is never contacted."""
     return RecordingSession(
-        resolve_target(SERVERS, "https://x.test", TargetOptions(api_key=KEY)), Path("cassettes/other"), 9
+        resolve_target(SERVERS, "https://x.test", TargetOptions(api_key=KEY)),
+        RECORDINGS,
+        Path("cassettes/other"),
+        9,
     )
 
 

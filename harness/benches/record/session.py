@@ -31,6 +31,7 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.retries import LATER, Retries, format_refusal
 from harness.engine.traffic.traffic_policy import BUDGET_SPENT, RequestBudget
+from harness.kit.api import RecordingsApi
 from harness.kit.check import Scenario
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import Finding, Level, Outcome, Rule, Severity, UsageFault
@@ -208,12 +209,13 @@ Event = Begun | Waits
 
 @dataclass(slots=True)
 class RecordingSession:
-    """A recording session: where the cassettes go, and how many requests may be sent at most.
+    """A recording session: what judges the cassettes, where they go, and how many requests may be sent at most.
 
     `hear` is called with what happens between two results.
     """
 
     target: ResolvedTarget
+    api: RecordingsApi
     folder: Path
     budget: int
     ca_file: str | None = None
@@ -309,7 +311,7 @@ class RecordingSession:
         if difference:
             return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
         contract = self.target.target.contract
-        traffic = verify([fresh], contract, self.target.api).traffic
+        traffic = verify([fresh], contract, self.api).traffic
         findings = tuple(finding.at(file=str(path)) for finding in traffic.findings)
         wrong = breaks_contract(findings, self.target.api.load_rules())
         result = replace(result, findings=findings, breaks_contract=wrong)

@@ -28,7 +28,7 @@ from harness.engine import events
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
-from harness.kit.api import ANSWERS, Answer, ApiContract, TrafficApi, UnjudgedEntry, Verification
+from harness.kit.api import ANSWERS, Answer, ApiContract, RecordingsApi, UnjudgedEntry, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
 from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
@@ -68,7 +68,9 @@ class Verified:
         self.revisions.update(other.revisions)
 
 
-def verify_each(paths: Iterable[Path], contract: ApiContract, api: TrafficApi) -> Iterator[tuple[Path, Verified]]:
+def verify_each(
+    paths: Iterable[Path], contract: ApiContract, api: RecordingsApi
+) -> Iterator[tuple[Path, Verified]]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read.
 
     A cassette that states a known revision is judged by that one, all other files by `contract`.
@@ -88,7 +90,7 @@ def verify_each(paths: Iterable[Path], contract: ApiContract, api: TrafficApi) -
         yield path, Verified(Verification(left_out=[UnjudgedEntry(str(path), "", why)]))
 
 
-def verify(paths: Iterable[Path], contract: ApiContract, api: TrafficApi) -> Verified:
+def verify(paths: Iterable[Path], contract: ApiContract, api: RecordingsApi) -> Verified:
     """Judge files as `verify_each` does; the results of all together."""
     whole = Verified()
     for _, part in verify_each(paths, contract, api):
@@ -96,7 +98,7 @@ def verify(paths: Iterable[Path], contract: ApiContract, api: TrafficApi) -> Ver
     return whole
 
 
-def _verify(path: Path, result: Verified, contract: ApiContract, api: TrafficApi) -> None:
+def _verify(path: Path, result: Verified, contract: ApiContract, api: RecordingsApi) -> None:
     judge = api.new_file_judge(str(path), result.traffic, contract)
     suffix = path.suffix.lower()
     if suffix in _SUFFIXES:
@@ -124,7 +126,9 @@ def _claims_to_be_a_cassette(document: object) -> bool:
     return isinstance(document, Mapping) and "interactions" in document and "version" in document
 
 
-def _judge_cassette(path: Path, document: Any, contract: ApiContract, result: Verified, api: TrafficApi) -> None:
+def _judge_cassette(
+    path: Path, document: Any, contract: ApiContract, result: Verified, api: RecordingsApi
+) -> None:
     """Judge the readable entries of a cassette, then raise CassetteError for the first unreadable one."""
     layout = Layout(path)
     written = layout.check(document)
@@ -219,7 +223,7 @@ REVISION = "revision "
 
 
 def judge_recordings(
-    paths: Sequence[Path], policy: Policy, recordings: events.TargetInfo, contract: ApiContract, api: TrafficApi
+    paths: Sequence[Path], policy: Policy, recordings: events.TargetInfo, contract: ApiContract, api: RecordingsApi
 ) -> Generator[events.RunEvent, None, None]:
     """Judge files, and in folders every file except hidden ones. Raises OSError if one cannot be read."""
     begun = time.perf_counter()

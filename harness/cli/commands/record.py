@@ -99,10 +99,13 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     """
     from harness.benches.record.session import RecordingSession, ScenarioState
     from harness.checks.scenarios import select_scenarios
+    from harness.interactions.recordings import RECORDINGS
     from harness.report.recordings import RecordingReport, session_record
 
     scenarios = select_scenarios(list(arguments.scenario or ()))
-    session = RecordingSession(_resolve(arguments), Path(), arguments.max_requests or 0, ca_file=arguments.ca_file)
+    session = RecordingSession(
+        _resolve(arguments), RECORDINGS, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file
+    )
     if session.provenance.target == "emulator" and not session.target.info.secrets:
         arguments.api_key = DUMMY_KEY
         session.target = _resolve(arguments)

@@ -75,16 +75,16 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     from harness.benches.record.verify import judge_recordings
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
-    from harness.interactions.traffic import TRAFFIC
+    from harness.interactions.recordings import RECORDINGS
     from harness.report.commands.verify import VerifyPresentation
 
-    baseline = baseline_of(arguments, TRAFFIC.load_rules())
+    baseline = baseline_of(arguments, RECORDINGS.load_rules())
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyPresentation(), baseline)
     try:
         finished = listeners.follow(
-            judge_recordings(paths, policy, recordings, contract_of(arguments.revision), TRAFFIC)
+            judge_recordings(paths, policy, recordings, contract_of(arguments.revision), RECORDINGS)
         )
     except OSError as wrong:
         if wrong.filename is None:  # what was being written

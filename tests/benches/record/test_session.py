@@ -17,6 +17,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.faults import cut
+from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
 from harness.outcome import Finding, UsageFault
 from harness.transport import ServerThread
@@ -67,7 +68,9 @@ def session(
     """A recording session against the service, behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:
         target = resolve_target(SERVERS, server.url, TargetOptions(api_key="any-key-123456", timeout=20))
-        yield RecordingSession(target, folder, budget, ca_file=certificate.ca_file, continued=continued)
+        yield RecordingSession(
+            target, RECORDINGS, folder, budget, ca_file=certificate.ca_file, continued=continued
+        )
 
 
 def states(results: list[Recorded]) -> dict[str, ScenarioState]:

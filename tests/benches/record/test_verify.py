@@ -15,7 +15,7 @@ import yaml
 from harness.benches.record.verify import secrets_in, verify
 from harness.cli import main
 from harness.contract import CURRENT, PROTOCOL, load, load_from
-from harness.interactions.traffic import TRAFFIC
+from harness.interactions.recordings import RECORDINGS
 from harness.outcome import Severity
 from harness.resources import folder
 from tests.contract.streams import ANSWER, WHOLE, completed, created, delta, frames, payload
@@ -247,7 +247,7 @@ def test_files(tmp_path: Path, name: str, data: bytes, judged: tuple[int, int, i
     """Each kind of file is judged by its own rules, and findings name the file."""
     path = tmp_path / name
     path.write_bytes(data)
-    result = verify([path], load(), TRAFFIC).traffic
+    result = verify([path], load(), RECORDINGS).traffic
     assert tuple(result.judged[kind] for kind in ("streams", "bodies", "requests")) == judged
     assert {finding.rule for finding in result.findings} == rules
     assert all(finding.where.file == str(path) for finding in result.findings)
@@ -313,7 +313,7 @@ def test_what_is_left_out_is_named(tmp_path: Path, name: str, data: bytes, reaso
     """A file that cannot be judged is listed with the reason, and fails nothing."""
     path = tmp_path / name
     path.write_bytes(data)
-    result = verify([path], load(), TRAFFIC).traffic
+    result = verify([path], load(), RECORDINGS).traffic
     ((file, entry, why),) = result.left_out
     assert file == str(path)
     assert reason in (f"{entry}: {why}" if entry else why)
@@ -326,7 +326,7 @@ def test_a_strange_entry_hides_no_other(tmp_path: Path) -> None:
     del document["interactions"][1]["response"]["status"]
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump(document))
-    verified = verify([path], load(), TRAFFIC)
+    verified = verify([path], load(), RECORDINGS)
     result = verified.traffic
     assert result.left_out == [(str(path), "entry 2", "status is missing: a mapping belongs there")]
     named = {f"entry {number}, POST /v1beta/interactions" for number in (1, 3)}
@@ -358,7 +358,7 @@ def test_a_file_that_cannot_be_read_is_an_error_about_the_file(
     """A file that is not what its name claims is named, and the run exits with 2: no rule is broken."""
     (tmp_path / name).write_bytes(data)
     (tmp_path / "good.yaml").write_bytes(WHOLE_ONE)
-    ((file, said),) = verify([tmp_path], load(), TRAFFIC).unusable
+    ((file, said),) = verify([tmp_path], load(), RECORDINGS).unusable
     assert (file, reason in said) == (str(tmp_path / name), True)
     assert main(["verify", str(tmp_path)]) == 2
     out = capsys.readouterr().out
@@ -371,14 +371,14 @@ def test_a_request_is_known_by_the_answer_beside_it(tmp_path: Path) -> None:
     """A request of the old API generation is not judged by today's schema."""
     (tmp_path / "a.request.json").write_bytes(b'{"surprise":1}')
     (tmp_path / "a.json").write_bytes(b'{"outputs":[]}')
-    result = verify([tmp_path / "a.request.json"], load(), TRAFFIC).traffic
+    result = verify([tmp_path / "a.request.json"], load(), RECORDINGS).traffic
     assert "`outputs`" in result.left_out[0].reason
 
 
 def test_a_request_that_was_refused_is_judged_and_accuses_nobody(tmp_path: Path) -> None:
     (tmp_path / "a.request.json").write_bytes(b'{"model":"m","input":"hi","surprise":1}')
     (tmp_path / "a.json").write_bytes(b'{"error":{"code":"x","message":"m"}}')
-    result = verify([tmp_path / "a.request.json"], load(), TRAFFIC).traffic
+    result = verify([tmp_path / "a.request.json"], load(), RECORDINGS).traffic
     assert result.judged["requests"] == 1
     assert [finding.severity for finding in result.findings] == [Severity.INFORMATION]
     assert result.findings[0].message.startswith('the create was rejected: "surprise"')
@@ -390,7 +390,7 @@ def test_a_result_without_a_name_is_information(tmp_path: Path) -> None:
     for number, named in enumerate((result, {**result, "name": "f"})):
         body = {"model": "gemini-3.8-flash", "input": [named], "previous_interaction_id": "a"}
         (tmp_path / f"{number}.request.json").write_bytes(json.dumps(body).encode())
-    found = verify([tmp_path], load(), TRAFFIC).traffic
+    found = verify([tmp_path], load(), RECORDINGS).traffic
     assert [(one.rule, one.where.pointer) for one in found.findings] == [("tool.result-name", "$.input[0].name")]
     assert found.rules["tool.result-name"] == 2
 
@@ -398,7 +398,7 @@ def test_a_result_without_a_name_is_information(tmp_path: Path) -> None:
 def test_a_rule_counts_only_where_it_had_something_to_look_at(tmp_path: Path) -> None:
     """A stream without a call, a signature or an event id proves nothing of the rules about those."""
     (tmp_path / "a.sse").write_bytes(frames([created(), completed()]))
-    looked_at = verify([tmp_path / "a.sse"], load(), TRAFFIC).traffic.rules
+    looked_at = verify([tmp_path / "a.sse"], load(), RECORDINGS).traffic.rules
     assert looked_at["stream.terminal"] == looked_at["stream.first"] == 1
     assert {"stream.args-join", "stream.sig-last", "stream.evid-unique", "stream.error-shape"}.isdisjoint(
         looked_at
@@ -413,7 +413,7 @@ def test_folders_are_walked(tmp_path: Path) -> None:
     (tmp_path / "c.md").write_bytes(b"")
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "y.sse").write_bytes(b"")
-    result = verify([tmp_path], load(), TRAFFIC).traffic
+    result = verify([tmp_path], load(), RECORDINGS).traffic
     assert result.judged == {"streams": 1, "bodies": 1, "requests": 0}
     assert [(Path(place.file).name, place.reason[:6]) for place in result.left_out] == [
         ("c.md", "not a "), (".git", "hidden"),
@@ -424,7 +424,7 @@ def test_a_recorded_drop_is_a_fact_and_no_finding() -> None:
     """Responses that did not end completely are counted by how and by whom they were ended, and fail nothing."""
     path = SHIPPED / "dropped-twice.yaml"
     ends = ("closed the connection within the body", "reset the connection within a chunk")
-    assert verify([path], load(), TRAFFIC).notes == [
+    assert verify([path], load(), RECORDINGS).notes == [
         f"1 response was dropped in the recording (the server {end}), which breaks no rule" for end in ends
     ]
     assert main(["verify", str(path)]) == 0
@@ -468,7 +468,7 @@ def test_a_cassette_is_judged_by_the_revision_it_states(tmp_path: Path, stated: 
     document["metadata"]["harness"]["revision"] = stated
     path = tmp_path / "a.yaml"
     path.write_text(yaml.safe_dump(document), encoding="utf-8")
-    assert verify([path], load_from(tmp_path / "2027-01-01"), TRAFFIC).revisions == {used: 1}
+    assert verify([path], load_from(tmp_path / "2027-01-01"), RECORDINGS).revisions == {used: 1}
 
 
 def test_what_no_schema_names_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

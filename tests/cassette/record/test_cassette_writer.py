@@ -22,7 +22,7 @@ from harness.cassette import (
     writer,
 )
 from harness.cassette.journal import alone
-from harness.cassette.scan import scan
+from harness.cassette.secret_scan import scan
 from harness.contract import PROTOCOL
 from harness.wire import Ending, Headers, How, Request, UntilClose
 from tests.cassette.samples import (
