@@ -400,7 +400,10 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
 
 
 def _judge_places(given: Any, calls: Sequence[Mapping[str, Any]]) -> Defect | None:
-    """How a result of `look` has another place than its call; None if each that has a place has its own."""
+    """How a result of `look` has another place than its call; None if each that has a place has its own.
+
+    An empty one has none: JavaScript leaves out a place that is undefined.
+    """
     places = {
         str(call.get("id")): asked["place"]
         for call in calls
@@ -414,13 +417,14 @@ def _judge_places(given: Any, calls: Sequence[Mapping[str, Any]]) -> Defect | No
             result = content_text(result)
         if isinstance(result, str):
             result = object_or_none(result.encode("utf-8", "replace"))
-        if isinstance(result, dict) and (place := result.get("place", places[call])) != places[call]:
+        if isinstance(result, dict) and (place := result.get("place", result and places[call])) != places[call]:
             if other := next((one for one, theirs in places.items() if theirs == place), ""):
                 return Defect(SWAPPED, _describe_exchange(call, other))
+            shown = f"the place {place!r}" if result else "no place"
             return Defect(
                 LOST_ARGUMENTS,
-                f"lost the arguments of the call {call!r}: its result has the place {place!r} for "
-                f"{places[call]!r}; take the `arguments` of its step.start and of all arguments_delta events",
+                f"lost the arguments of the call {call!r}: its result has {shown} for {places[call]!r}; take the "
+                "`arguments` of its step.start and of all arguments_delta events",
             )
     return None
 

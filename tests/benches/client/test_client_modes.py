@@ -313,6 +313,7 @@ def looks_nowhere(result: object) -> Reads:
             "lost the arguments of the call 'call_1'.* place None for 'behind",
         ),
         (looks_nowhere('{"place": "?"}'), "tools", "lost the arguments of the call 'call_1'"),
+        (looks_nowhere({}), "tools", "lost the arguments of the call 'call_1'.* no place for 'behind"),
     ],
 )
 def test_a_client_that_is_wrong_without_any_fault(reads: Reads, mode: str, sentence: str) -> None:
@@ -321,9 +322,10 @@ def test_a_client_that_is_wrong_without_any_fault(reads: Reads, mode: str, sente
         outcome(reads, mode, "pass")
 
 
-def test_a_function_that_returns_something_else_is_not_accused() -> None:
-    """Only a result with a place says which arguments it was made of."""
-    assert outcome(looks_nowhere("A cat."), "tools", "pass") is DropOutcome.EXACT
+@pytest.mark.parametrize("result", ["A cat.", {"animal": "cat"}])
+def test_a_function_that_returns_something_else_is_not_accused(result: object) -> None:
+    """Only a result with a place, or with nothing, says which arguments it was made of."""
+    assert outcome(looks_nowhere(result), "tools", "pass") is DropOutcome.EXACT
 
 
 def follows(client: httpx.Client, interaction: str) -> ClientResult:
