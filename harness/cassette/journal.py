@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -102,11 +103,19 @@ def lock(file: IO[bytes], path: Path) -> None:
         ) from None
 
 
+_LOOK_SECONDS = 0.01
+"""How often the lock of a cassette is tried: between two tests of another worker it is free for a moment only."""
+
+
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Lock the cassette at `path`, even before it exists. Raises CassetteError if another recorder has done so."""
+def alone(path: Path, wait: float = 0.0) -> Iterator[None]:
+    """Lock the cassette at `path`, even before it exists, once others have released it.
+
+    Raises CassetteError if another recorder still has it after `wait` seconds.
+    """
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
+    looks = round(wait / _LOOK_SECONDS)
     while True:
         try:
             make_folder(guard.parent)
@@ -114,7 +123,14 @@ def alone(path: Path) -> Iterator[None]:
         except OSError as wrong:
             why = wrong.strerror or f"its lock {guard} is not a file: delete it"  # a pipe, which has no end
             raise CassetteError(f"{path} cannot be written: {why}") from None
-        lock(file, path)
+        try:
+            lock(file, path)
+        except CassetteError:
+            if looks <= 0:
+                raise
+            looks -= 1
+            select.select((), (), (), _LOOK_SECONDS)  # real time, also in a test whose sleeps are skipped
+            continue
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), guard.stat()):
                 break

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +80,13 @@ class CassetteFile:
 
     `none` only replays; `once` records if there is no file, else only replays; `new_episodes` adds what is
     missing; `all` records everything again, and a new recording replaces the older ones of its request;
-    `rewrite`, pytest-recording's, replaces all older ones. Neither replaces one whose fingerprint is in `own`,
-    because another test of the same session recorded or replayed it. `used` has the fingerprints of the recordings
-    that this object replayed and, at the end, of those that it wrote. Until the end, new recordings are in
-    `<name>.part.yaml`, itself a valid cassette; one left by a killed recorder is moved to the path in
-    `interrupted`. At the end, `remarks` say which recordings were not kept and where a copy of the older file is.
+    `rewrite`, pytest-recording's, replaces all older ones. Neither replaces one whose fingerprint `is_own`, because
+    another test of the same session recorded or replayed it. While another recorder has the file, the next one
+    waits up to `wait` seconds. `used` has the fingerprints of the recordings that this object replayed and, at the
+    end, of those that it wrote. Until the end, new recordings are in `<name>.part.yaml`, itself a valid cassette;
+    one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say which recordings
+    were not kept and where a copy of the older file is.
+
     `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
     eight characters are hidden only where their names mark them. A secret that is recognized late is also
@@ -101,7 +103,8 @@ class CassetteFile:
         redact: bool = True,
         secrets: Iterable[str] = (),
         like: Path | None = None,
-        own: Container[bytes] = (),
+        is_own: Callable[[bytes], bool] = lambda fingerprint: False,
+        wait: float = 0.0,
     ) -> None:
         if mode not in MODES:
             raise CassetteError(f"mode={mode!r} is not a record mode: write {', '.join(MODES)}")
@@ -125,7 +128,7 @@ class CassetteFile:
         """The older recordings as they were read, with fields of other tools."""
         self.may_record = False
         """Whether the record mode allows adding recordings to this cassette."""
-        self._own = own
+        self._is_own, self._wait = is_own, wait
         self._bytes = 0
         self._known = 0 if self.redactor is None else self.redactor.learned
         self._journal: Journal | None = None
@@ -135,7 +138,9 @@ class CassetteFile:
     def __enter__(self) -> CassetteFile:
         with ExitStack() as stack:
             if self.mode != "none" and not (self.mode == "once" and self.path.exists()):
-                stack.enter_context(alone(self.path))  # before it is read: another recorder may be at its end
+                stack.enter_context(
+                    alone(self.path, self._wait)
+                )  # before it is read: another recorder may be at its end
             try:
                 document = read_document(self.path)
             except FileNotFoundError:
@@ -261,7 +266,7 @@ class CassetteFile:
 
     def _find_own(self) -> list[int]:
         """The positions of older recordings that are in use by another test of this session."""
-        return [n for n in range(len(self._entries)) if self._recordings[n].fingerprint() in self._own]
+        return [n for n in range(len(self._entries)) if self._is_own(self._recordings[n].fingerprint())]
 
     def play(self, request: Request) -> Recording | None:
         """Return the next unplayed recording of this request; None if there is none or all is recorded again."""

@@ -83,6 +83,8 @@ HOW_TO_RECORD = (
 USES: pytest.StashKey[defaultdict[Path, FileUse]] = pytest.StashKey()
 """How the tests of this session use each cassette."""
 _RECORDING = frozenset(RECORD_MODES) - {"none"}
+_TURN_SECONDS = 120.0
+"""How long a test waits while another worker of pytest-xdist records into the same file: a test or two, live."""
 _SUFFIXES = (".yaml", ".yml")
 _FOLDER = "cassettes"
 
@@ -97,6 +99,8 @@ class FileUse:
     """Whether no other test is likely to use it, because all that are near it were collected."""
     is_made: bool = False
     """Whether it was not there when the tests were collected: the session makes it, or another worker of xdist."""
+    before: frozenset[bytes] = frozenset()
+    """In a worker of xdist, the fingerprints of the recordings in it when tests that record were collected."""
     used: dict[str, set[bytes]] = field(default_factory=dict)
     """By test, the fingerprints of the recordings that it recorded or replayed."""
     passed: set[str] = field(default_factory=set)
@@ -186,8 +190,8 @@ class Wanted:
     max_age: float | None = None
     is_shared: bool = False
     """Whether other tests may need what this one does not record again."""
-    in_use: frozenset[bytes] = frozenset()
-    """The fingerprints of the recordings in it that other tests of this session recorded or replayed."""
+    is_in_use: Callable[[bytes], bool] = lambda fingerprint: False
+    """Whether another test of this session recorded or replayed the recording with this fingerprint."""
 
 
 @contextmanager
@@ -227,10 +231,18 @@ def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[st
         use = find_uses(config)[path]
         use.collected, use.is_made = list(tests), not path.exists()
         use.is_whole = not session.testsfailed and any(map(path.is_relative_to, folders))
+        if _is_worker(config) and not use.is_made and len(tests) > 1 and any(tests.values()):
+            with suppress(CassetteError):  # the test itself reports it
+                use.before = frozenset(one.fingerprint() for one in load(path).recordings)
         if len(tests) > 1 and any(tests.values()):
             shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
             lines.append(f"{shown}: {len(tests)} tests share this recording: {list_some(use.collected, 3)}")
     return lines
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Whether other workers of pytest-xdist run tests of this session, too."""
+    return hasattr(config, "workerinput")
 
 
 def _read_marker(item: pytest.Item) -> tuple[dict[str, Any], object]:
@@ -269,6 +281,13 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         mode = "new_episodes"  # the file is of this session: `once` records all tests that share it
     elif mode in _RECORDING and not path.exists():
         use.is_made = True
+    in_use = frozenset().union(*(found for other, found in use.used.items() if other != test))
+    replaceable = use.before.union(use.used.get(test, ())) if others and _is_worker(request.config) else None
+
+    def is_in_use(fingerprint: bytes) -> bool:
+        # Another worker does not say what its tests recorded: that is all that was not there before.
+        return fingerprint in in_use or (replaceable is not None and fingerprint not in replaceable)
+
     protocol = with_own_words(api.load_protocol(), request.config.rootpath)
     given = [options.pop(name, ()) for name in ("hide", "hide_pattern", "ignore")]
     words = [[one] if isinstance(one, str) else list(one) for one in given]
@@ -278,7 +297,7 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         api=structs.replace(api, load_protocol=lambda: protocol),
         path=path,
         is_shared=not is_own and not (use.is_whole and use.passed.issuperset(others)),
-        in_use=frozenset().union(*(found for other, found in use.used.items() if other != test)),
+        is_in_use=is_in_use,
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
         upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
@@ -349,7 +368,6 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     path = wanted.path
     provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
     make_folder(path.parent)
-    replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
     # In a shared file, other tests may need what this one does not record again: `all` leaves that.
     mode = "all" if wanted.record_mode == "rewrite" and wanted.is_shared else wanted.record_mode
     own, is_readable = own_key(), is_readable_on_the_way(wanted.upstream)
@@ -357,8 +375,15 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     secrets = [key for key in wanted.api.keys_in(os.environ).values() if key != PLACEHOLDER_KEY]
     protocol = wanted.api.load_protocol()
     with CassetteFile(
-        path, protocol, mode=mode, provenance=provenance, secrets=secrets, own=wanted.in_use
+        path,
+        protocol,
+        mode=mode,
+        provenance=provenance,
+        secrets=secrets,
+        is_own=wanted.is_in_use,
+        wait=_TURN_SECONDS,
     ) as file:
+        replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
         service = RecordingService(file, wanted, key)
         fixture = CassetteFixture(wanted, service, waits=True)
         fixture.outside = (read_host(wanted.upstream),)

@@ -293,26 +293,42 @@ def share(pytester: pytest.Pytester, parameters: str, arguments: str, prompt: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("first", "again"), [("once", "rewrite"), ("rewrite", "all")])
+@pytest.mark.parametrize("workers", ["one process", "two workers"])
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [("once", "rewrite"), ("rewrite", "all"), ("new_episodes", "once"), ("all", "new_episodes")],
+)
 @pytest.mark.parametrize("prompt", ["f'{n}?'", "'the same'"], ids=["each its own", "equal prompts"])
 def test_tests_that_share_a_file_lose_nothing(
-    pytester: pytest.Pytester, live: Emulator, first: str, again: str, prompt: str
+    pytester: pytest.Pytester, live: Emulator, workers: str, first: str, again: str, prompt: str
 ) -> None:
     """The first run and each later one record every test, and leave what the others have just recorded."""
+    words = ["-n", "2", "--dist", "load"] if workers == "two workers" else []
+    if words:
+        pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
+
+    def record(mode: str) -> set[str]:
+        result = run(pytester, *words, f"--record-mode={mode}", process=bool(words))
+        result.assert_outcomes(passed=3)
+        if not words:
+            shared = "cassettes/*/shared.yaml: 3 tests share this recording: *::test_it[[]1], *"
+            result.stdout.fnmatch_lines([shared])
+        [path] = pytester.path.rglob("cassettes/**/shared.yaml")
+        return ids_in(path)
+
     share(pytester, "1, 2, 3", "'shared.yaml', allow_unused=True", prompt)
-    result = run(pytester, f"--record-mode={first}")
-    result.assert_outcomes(passed=3)
-    result.stdout.fnmatch_lines(["cassettes/*/shared.yaml: 3 tests share this recording: *::test_it[[]1], *"])
-    [path] = pytester.path.rglob("cassettes/**/*.yaml")
-    older = ids_in(path)
-    assert len(older) == (1 if prompt == "'the same'" and first == "once" else 3)
+    older = record(first)
+    assert len(older) == (1 if prompt == "'the same'" and first in ("once", "new_episodes") else 3)
     asked = len(live.requests)
-    run(pytester, f"--record-mode={again}").assert_outcomes(passed=3)
-    assert len(live.requests) == asked + 3
-    assert len(ids_in(path)) == 3
-    assert older.isdisjoint(ids_in(path))
-    run(pytester).assert_outcomes(passed=3)
-    assert len(live.requests) == asked + 3
+    newer = record(again)
+    if again in ("once", "new_episodes"):  # all is there
+        assert (newer, len(live.requests)) == (older, asked)
+    else:
+        assert (len(newer), len(live.requests)) == (3, asked + 3)
+        assert older.isdisjoint(newer)
+    asked = len(live.requests)
+    run(pytester, *words, process=bool(words)).assert_outcomes(passed=3)
+    assert len(live.requests) == asked
 
 
 @pytest.mark.slow

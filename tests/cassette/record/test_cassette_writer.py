@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +20,7 @@ from harness.cassette import (
     Provenance,
     Recording,
     Target,
+    journal,
     load,
     save,
     writer,
@@ -184,6 +188,26 @@ def test_a_second_recorder_is_refused_at_its_start(tmp_path: Path) -> None:
     with CassetteFile(path, PROTOCOL) as later:
         later.add(HELLO)
     assert names(tmp_path) == ["a.yaml"]
+
+
+def test_a_recorder_waits_for_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that waits for the file begins with what the one before has written."""
+    pytest.importorskip("fcntl")
+    path, second, waits = tmp_path / "a.yaml", answered(post({"input": "second"}), {}), Event()
+    monkeypatch.setattr(journal, "select", SimpleNamespace(select=lambda *_: waits.set()))
+
+    def record_second() -> None:
+        with CassetteFile(path, PROTOCOL, mode="new_episodes", wait=1e6) as cassette:
+            assert cassette.play(HELLO.request) is not None
+            cassette.add(second)
+
+    with ThreadPoolExecutor(1) as pool:
+        with CassetteFile(path, PROTOCOL) as cassette:
+            later = pool.submit(record_second)
+            assert waits.wait(60)
+            cassette.add(HELLO)
+        later.result(60)
+    assert [recording.request for recording in load(path).recordings] == [HELLO.request, second.request]
 
 
 @pytest.mark.parametrize("mode", ["new_episodes", "all", "rewrite"])
