@@ -80,7 +80,7 @@ class CassetteFile:
 
     `none` only replays; `once` records if there is no file, else only replays; `new_episodes` adds what is
     missing; `all` records everything again, and a new recording replaces the older ones of its request;
-    `rewrite`, pytest-recording's, replaces all older ones. Neither replaces one whose fingerprint `is_own`, because
+    `rewrite`, pytest-recording's, replaces all older ones. Neither replaces one whose fingerprint `is_own`:
     another test of the same session recorded or replayed it. While another recorder has the file, the next one
     waits up to `wait` seconds. `used` has the fingerprints of the recordings that this object replayed and, at the
     end, of those that it wrote. Until the end, new recordings are in `<name>.part.yaml`, itself a valid cassette;
