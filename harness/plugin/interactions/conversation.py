@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice, takewhile
+from itertools import groupby, islice, takewhile
 from typing import Any, Literal
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
@@ -188,17 +188,29 @@ def is_endless(request: Request, look: Look) -> bool:
 
 
 def _list_rounds(turn: Mapping[str, Any], look: Look) -> Iterator[list[Any]]:
-    """The calls and results of each round since the user's last words, the latest first."""
-    found: list[Any] = []
+    """Each round of a tool loop, the latest first: what was returned for the calls, and the calls.
+
+    It ends at words of the user that come without results, unless the loop itself adds these to its results.
+    """
+    returned: list[Any] = []
+    for is_given, steps in groupby(_walk_back(turn, look), key=lambda step: step.get("type") in _GIVEN):
+        kinds = _GIVEN if is_given else ("function_call",)
+        marks = [[step.get(name) for name in _MARKS] for step in steps if step.get("type") in kinds]
+        if not is_given and marks:
+            yield [returned, marks]
+        elif any(kind == "function_result" for kind, *_ in marks):
+            returned = marks
+        elif any(mark not in returned for mark in marks):
+            return
+
+
+def _walk_back(turn: Mapping[str, Any], look: Look) -> Iterator[Mapping[str, Any]]:
+    """The steps of a conversation, the latest first."""
     given: Mapping[str, Any] | None = turn
     while given is not None:
-        for step in reversed(objects_in(given.get("steps") or given.get("input"))):
-            kind = step.get("type")
-            if kind == "user_input" or (kind == "function_result" and found and found[-1][0] == "function_call"):
-                yield found
-                found = []
-            if kind == "user_input":
-                return
-            if kind in ("function_call", "function_result"):
-                found.append([kind, *(step.get(name) for name in ("name", "arguments", "result"))])
+        yield from reversed(objects_in(given.get("steps") or given.get("input")))
         given = look(str(given.get("previous_interaction_id") or ""))
+
+
+_GIVEN = ("user_input", "function_result")
+_MARKS = ("type", "content", "name", "arguments", "result")

@@ -242,7 +242,10 @@ def test_a_stateless_client_repeats_everything(work: Callable[[Talk], object], p
 
 @pytest.mark.parametrize(
     ("differs", "rounds"),
-    [("", 50), ("prompt", 50), ("arguments", 120), ("result", 120), ("conversation", 120)],
+    [
+        *((name, 50) for name in ("", "prompt", "words beside the results")),
+        *((name, 120) for name in ("arguments", "result", "conversation", "words after the results")),
+    ],
 )
 def test_equal_rounds_end_a_tool_loop(differs: str, rounds: int) -> None:
     """After 50 in one conversation, whatever comes between; one over many places, or many in parallel, go on."""
@@ -255,8 +258,12 @@ def test_equal_rounds_end_a_tool_loop(differs: str, rounds: int) -> None:
         if differs == "prompt":
             talk.say("What next?")
         result = f"sun {number if differs == 'result' else 0}"
-        given = [{"type": "function_result", "call_id": "a", "name": "look", "result": result}]
+        given: list[Any] = [{"type": "function_result", "call_id": "a", "name": "look", "result": result}]
         call = {**CALLS[0], "arguments": {"place": f"Place {number if differs == 'arguments' else 0}"}}
+        if differs == "words beside the results":
+            given.append(_user("Look again."))
+        if differs == "words after the results" and after:
+            after, given = talk.say(given, after, tools=[LOOK])["id"], [_user("Look again.")]
         made_by = talk.say(given if after else "Look.", after, {"steps": [call]}, tools=[LOOK])
         made += 1
         return str(made_by["id"])
