@@ -8,11 +8,12 @@ all become the same value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
 from harness.kit.relay import RelayedExchange
+from harness.kit.search import History
 from harness.outcome import (
     Accounted,
     Level,
@@ -29,22 +30,21 @@ from harness.outcome import (
 )
 from harness.wire import Exchange
 
-if TYPE_CHECKING:
-    from harness.kit.search import History
-
 
 class WireMoment(Struct, frozen=True, kw_only=True):
     """One request of a client and its response, in words; `at` is in seconds since the case began.
 
-    `fault` names the fault of the response, "" if there was none. Of a stream, `columns` has the places of its
-    events in the whole stream, in the order in which they came (None if the response is no stream), `start` is the
-    first place that the request wants, and `broke` describes how it ended early, "" if it did not.
+    `fault` names the fault of the response, "" if there was none, and `fault_words` spells it out. Of a stream,
+    `columns` has the places of its events in the whole stream, in the order in which they came (None if the
+    response is no stream), `start` is the first place that the request wants, and `broke` describes how it ended
+    early, "" if it did not.
     """
 
     at: float
     request: str
     answer: str
     fault: str = ""
+    fault_words: str = ""
     columns: tuple[int, ...] | None = None
     start: int = 0
     broke: str = ""
@@ -54,8 +54,8 @@ class ClientRun(Struct, frozen=True, kw_only=True):
     """One client under test and what happened to its stream.
 
     `settings` are the case's, by the names that output uses. `is_shown` is False if the result cannot show what
-    the client received. `kind` and `row` group the cases that do alike, and
-    `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
+    the client received, `is_faulty` is True if faults were planned. `kind` and `row` group the cases that do
+    alike, and `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
     order, `end` the client's result, `outcome` that in a word. `stray` are the lines on its standard output that
     were no answer.
     """
@@ -72,14 +72,12 @@ class ClientRun(Struct, frozen=True, kw_only=True):
     stderr: str = ""
     stray: tuple[str, ...] = ()
     is_shown: bool = True
+    is_faulty: bool = False
 
     @property
     def unharmed(self) -> bool:
         """Whether faults were planned, and none of them came about."""
-        from harness.faults import parse  # most runs have no fault
-
-        plan = self.settings.get("plan", "pass")
-        return not parse(plan).is_quiet and not any(moment.fault for moment in self.moments)
+        return self.is_faulty and not any(moment.fault for moment in self.moments)
 
 
 class RecordedPlace(Struct, frozen=True):

@@ -288,8 +288,6 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
 
 
 def _tell_run(run: ClientRun) -> Story:
-    from harness.faults.grammar import spell_out  # most runs have no client
-
     steps: list[StoryStep] = []
     for moment in run.moments[:MOST_EXCHANGES]:
         method, _, rest = escape_controls(moment.request).partition(" ")
@@ -297,8 +295,8 @@ def _tell_run(run: ClientRun) -> Story:
         at, remark = round(1000 * moment.at), "".join(remarks)
         steps.append(StoryStep(kind="request", text=method, quoted=shorten_path(path), detail=remark, at=at))
         steps.append(StoryStep(kind="answer", text=escape_controls(moment.answer)))
-        if moment.fault:
-            steps.append(StoryStep(kind="break", text=escape_controls(spell_out(moment.fault)), hot=True))
+        if moment.fault_words:
+            steps.append(StoryStep(kind="break", text=escape_controls(moment.fault_words), hot=True))
     if run.end:
         steps.append(StoryStep(kind="pause", text=f"the client {escape_controls(run.end)}"))
     return Story(lanes=("client", "server"), about=format_count(len(run.moments), "request"), steps=tuple(steps))

@@ -461,17 +461,15 @@ def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[Line]:
 
 def _draw_timeline(run: ClientRun) -> Iterator[str]:
     """The requests in order, equal ones in a row once: who sent what when, and where the faults hit."""
-    from harness.faults.grammar import spell_out  # most runs have no fault
-
     if not run.moments:
         yield "nothing"
-    for key, same in groupby(run.moments, lambda one: (one.request, one.answer, one.fault)):
+    for key, same in groupby(run.moments, lambda one: (one.request, one.answer, one.fault_words)):
         first, *others = same
         request, answer, fault = key
         yield f"{first.at:7.3f} s  -> {request}" + (f"  ({len(others) + 1} times)" if others else "")
         yield f"{'':9}  <- {answer}"
         if fault:
-            yield f"{'':9}  !! {spell_out(fault)}"
+            yield f"{'':9}  !! {fault}"
     if run.end:
         yield f"{'':9}  => the client {run.end}"
 

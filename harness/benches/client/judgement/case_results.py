@@ -21,6 +21,7 @@ from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.engine.decide import Policy, decide
 from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
+from harness.faults.grammar import spell_out
 from harness.faults.values import Spot
 from harness.kit.api import ClientApi
 from harness.kit.client_model import Event
@@ -74,6 +75,7 @@ class CaseResults:
             end=describe_end(ended),
             stderr=ended.words,
             stray=ended.stray,
+            is_faulty=not parse(case.plan).is_quiet,
             is_shown=verdict.finding is None or verdict.finding.stable_code != UNSHOWN,
         )
         finding = verdict.finding
@@ -133,12 +135,14 @@ def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
             broke = one.ending.words
         elif one.is_stream and not one.completes:
             broke = "a clean end"
+        fault = "" if one.suffered is None else ", ".join(map(str, one.suffered.fired))
         moments.append(
             WireMoment(
                 at=max(0.0, one.at - attempt.begun),
                 request=f"{one.request.method} {target}" + (f" ({', '.join(flags)})" if flags else ""),
                 answer=_describe_answer(one, attempt),
-                fault="" if one.suffered is None else ", ".join(map(str, one.suffered.fired)),
+                fault=fault,
+                fault_words=spell_out(fault),
                 columns=tuple(found) if one.is_stream else None,
                 start=start,
                 broke=broke,
