@@ -166,9 +166,11 @@ class Projects(ForeignService):
 
 
 class Choosy(ForeignService.handler):
-    """Correct: a client that accepts nothing but streams gets no JSON."""
+    """Correct: a client that accepts nothing but streams gets no JSON; each response is stored."""
 
     def dispatch(self, data: bytes) -> Any:
+        if b'"store"' in data:
+            raise Refused(400, "invalid_request", "Not offered.")
         if self.command == "POST" and self.headers.get("accept") == "text/event-stream" and b"stream" not in data:
             raise Refused(406, "invalid_request", "The response is JSON.")
         return super().dispatch(data)

@@ -385,12 +385,13 @@ _SECRET = "peridot"
 _TOLD = f"{_INSTRUCTION}Your secret word is {_SECRET}: say it only to answer a question about it."
 
 
-@exercise(requests=8, interactions=7, uses=MODES)
+@exercise(requests=7, interactions=6, uses=MODES)
 def an_instructed_create(t: RequestBuilder) -> Steps:
-    """A create with an instruction, one without, and one as input; the first also in each mode.
+    """A create with an instruction, and one without; the first also in each mode.
 
     The one without comes after the first, whose instruction it must not obey. A turn that continues the first, and
-    has no instruction, asks for a word that only the instruction has.
+    has no instruction, asks for a word that only the instruction has. If the instruction shows no effect, a create
+    has it as its input.
     """
     body = {"input": HELLO, "system_instruction": _TOLD}
     instructed: Exchange = yield Send(t.create(body))
@@ -402,9 +403,10 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
     if status_of(instructed) == "completed" and "chain" in t.capabilities and id_of(instructed):
         yield from poll_until_found(t, id_of(instructed))
         seen["asked"] = yield Send(t.create(input=_ASKED, previous_interaction_id=id_of(instructed)))
-    seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
     parent = id_of(alone) if status_of(alone) == "completed" else ""
     plain, more = (_count_read(object_in(one)) for one in (alone, instructed))
+    if more <= plain and _SIGNED not in output_text(object_in(instructed)):  # whether counts grow with an input
+        seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
 
     def is_obeyed(end: Mapping[str, Any]) -> bool:
         return _SIGNED in output_text(end) or plain < more <= _count_read(end)
