@@ -108,8 +108,6 @@ def prepare(commit: str) -> Checkout:
         constraints = home / "constraints.txt"
         constraints.write_text("\n".join(line for line in frozen if "==" in line) + "\n")
         subprocess.run([*pip, "-c", str(constraints), "-e", f"{root}[fast,record]", "pytest"], check=True)
-        if (root / "harness" / "generated_files.py").exists():
-            subprocess.run([str(python), "-m", "harness.generated_files"], cwd=root, check=True)
         (home / "ready").touch()
     return Checkout(found[:7], root, str(python))
 
@@ -121,10 +119,13 @@ def _git(*words: str) -> str:
     return done.stdout.strip()
 
 
-def compile_package(checkout: Checkout) -> None:
-    """Write the bytecode, so that no turn pays for it."""
-    command = [checkout.python, "-m", "compileall", "-q", str(checkout.root / "harness")]
-    subprocess.run(command, env=checkout.environment, check=True)
+def build_package(checkout: Checkout) -> None:
+    """Write the generated files, which a wheel has, and the bytecode, so that no turn pays for them."""
+    commands = [["compileall", "-q", str(checkout.root / "harness")]]
+    if (checkout.root / "harness" / "generated_files.py").exists():
+        commands.insert(0, ["harness.generated_files"])
+    for command in commands:
+        subprocess.run([checkout.python, "-m", *command], cwd=checkout.root, env=checkout.environment, check=True)
 
 
 # Groups
@@ -389,7 +390,7 @@ def main(commit: str, names: list[str]) -> int:
     then = prepare(commit)
     now = Checkout("now", ROOT, sys.executable)
     for checkout in (now, then):
-        compile_package(checkout)
+        build_package(checkout)
     print(f"{'cost (less is better)':<44}{'now':>12}{then.name:>12}{'ratio':>8}")
     rows = compare(now, then, names or list(GROUPS))
     peers = measure_peer() if {row.name for row in rows} & set(_PEER_ROWS) else {}

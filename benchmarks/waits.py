@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from urllib.request import urlopen
 from xml.etree import ElementTree
 
-from benchmarks._against import KEYS, ROOT, Checkout, prepare, started
+from benchmarks._against import KEYS, ROOT, Checkout, build_package, prepare, started
 from benchmarks._own_server import Walled, serving
 from benchmarks._starting import free_port
 from benchmarks.server import EVENT
@@ -284,6 +284,8 @@ def main() -> None:
     options = parser.parse_args()
     then = [prepare(options.against)] if options.against else []
     bench = Bench([Checkout("now", ROOT, sys.executable), *then], options.rounds)
+    for checkout in bench.checkouts:
+        build_package(checkout)
     for name in options.only or ROWS:
         with tempfile.TemporaryDirectory() as folder:
             bench.folder = Path(folder)
