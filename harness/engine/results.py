@@ -55,9 +55,9 @@ class ClientRun(Struct, frozen=True, kw_only=True):
 
     `settings` are the case's, by the names that output uses. `is_shown` is False if the result cannot show what
     the client received, `is_faulty` is True if faults were planned. `kind` and `row` group the cases that do
-    alike, and `event` is the number of the event that is cut, None if the case cuts none. `moments` has all requests in
-    order, `end` the client's result, `outcome` that in a word. `stray` are the lines on its standard output that
-    were no answer.
+    alike, and `event` is the number of the event that is cut, None if the case cuts none. `moments` has all
+    requests in order, `end` the client's result, `outcome` that in a word. `stray` are the lines on its standard
+    output that were no answer.
     """
 
     number: int
