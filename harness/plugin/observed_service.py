@@ -39,7 +39,6 @@ from harness.plugin.sent_requests import (
     find_hurried,
 )
 from harness.plugin.session_server import IsLive, SessionServer, Tenant, open_clocks
-from harness.transport import ServiceDriver
 from harness.wire import Clock, Headers, Request, Response, Service, UntilClose
 from harness.wire.request_log import RequestLog
 
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from _pytest.outcomes import Failed
 
     from harness.faults import FaultyService, Plan
-    from harness.transport import Transport
+    from harness.transport import ServiceDriver, Transport
 else:
     try:
         from _pytest.outcomes import Failed  # raised by `pytest.fail`; its public alias is not a type
@@ -482,6 +481,8 @@ class ObservedService:
 
     def driver(self) -> ServiceDriver:
         """A driver for the test's own requests, which bypass the log and the faults."""
+        from harness.transport import ServiceDriver  # late: few tests send requests of their own
+
         return ServiceDriver(self._whole, self.clock)
 
     @contextmanager

@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import count
 from math import inf
 from types import FrameType
@@ -46,12 +46,6 @@ _EXEMPT = frozenset({*_TOOLS, *CHILDREN})
 _OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
 _PASSING = frozenset({"threading", "queue", "concurrent.futures._base", "concurrent.futures.thread", __name__})
 """Modules that wait, or ask for the time, on behalf of others."""
-
-_TURNS = 5
-"""Turns of the loop in which a timer may cancel the sleeper: its callback, the waiting task, the cancellation.
-
-In as many, a task that has just woken goes on before the next one wakes.
-"""
 
 _DIGITS = 1
 """A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
@@ -134,24 +128,28 @@ class VirtualClock:
     ) -> None:
         """Return once this sleep is the next to end, and whatever else runs waits for it.
 
-        A request to our own server, and a call in a thread of a pool, go on in real time until they have ended: a
-        client whose request is on the way would find its time over. What never ends is left behind.
+        Nothing else may be ready for a whole turn of the loop: what a timer or a socket makes ready comes behind
+        the sleepers. A request to our own server, and a call in a thread of a pool, go on in real time until they
+        have ended: a client whose request is on the way would find its time over. What never ends is left behind.
         """
-        turns, before, at_rest = 0, None, False
+        is_quiet, before, at_rest = False, None, False
         waited, waited_in_all, last = 0.0, 0.0, self._real()
         while True:
-            await pause(0)
+            steps = None if asyncio._get_running_loop() is not None else _OtherSteps()
+            with steps or nullcontext():
+                await pause(0)
             turn, last = min(self._real() - last, 4 * _SLICE), self._real()  # a long step is no waiting
             waited, waited_in_all = waited + turn, waited_in_all + turn
             is_late = waited > THRESHOLD or waited_in_all > 10 * THRESHOLD
-            if here[0] != me or not (is_late or _count_ready() < len(here)):
-                turns, at_rest = 0, False
-            elif turns < _TURNS:
-                turns += 1
+            is_busy = _is_any_ready(len(here)) if steps is None else steps.taken
+            if here[0] != me or (is_busy and not is_late):
+                is_quiet = at_rest = False
+            elif not is_quiet:
+                is_quiet = True
             elif at_rest or is_late:
                 return
             else:
-                servers, turns = rest_servers(), 0
+                servers, is_quiet = rest_servers(), False
                 while not all(server.done() for server in servers) and self._real() - last < 10 * THRESHOLD:
                     await pause(_GLANCE)
                 seen = self.is_working(), [server.result() for server in servers if server.done()]
@@ -165,12 +163,35 @@ _GLANCE = 0.0005
 """Real seconds between two looks at a server or a thread that is busy."""
 
 
-def _count_ready() -> int:
-    """How many steps and callbacks of the running loop are due; those of sleepers always are."""
-    loop = asyncio._get_running_loop()
-    if loop is None:
-        return int(sys.modules["trio"].lowlevel.current_statistics().tasks_runnable)
-    return len(getattr(loop, "_ready", ()))  # uvloop has no such list
+def _is_any_ready(sleepers: int) -> bool:
+    """Whether a step or a callback of the running asyncio loop is due, beside those of sleepers, which always are.
+
+    uvloop has no such list to see. There a task counts that waits for nothing, or for what has come.
+    """
+    loop = asyncio.get_running_loop()
+    if (ready := getattr(loop, "_ready", None)) is not None:
+        return len(ready) >= sleepers
+    waiting = ((task, getattr(task, "_fut_waiter", None)) for task in asyncio.all_tasks(loop))
+    return any(task not in ASLEEP and (future is None or future.done()) for task, future in waiting)
+
+
+class _OtherSteps:
+    """An instrument of trio: whether a task that is not asleep takes a step within the block.
+
+    Its statistics do not tell: each turn runs its tasks in a random order, and counts those alone that have run.
+    """
+
+    taken = False
+
+    def __enter__(self) -> None:
+        sys.modules["trio"].lowlevel.add_instrument(self)
+
+    def __exit__(self, *error: object) -> None:
+        sys.modules["trio"].lowlevel.remove_instrument(self)
+
+    def before_task_step(self, task: Any) -> None:
+        """Note a step."""
+        self.taken = self.taken or task not in ASLEEP
 
 
 def _find_timer(now: float, wake: float) -> float | None:

@@ -137,6 +137,33 @@ def test_a_correct_program_is_never_accused(route: Any, clock: str) -> None:
             assert asyncio.run(route(program, emulator, pause)) == "completed"
 
 
+async def work_beside_a_sleeper(pause: Callable[[], Awaitable[Any]]) -> float:
+    """Work for 200 turns of the loop, which is no time; return the seconds that pass meanwhile."""
+    begin = time.monotonic()
+    for _ in range(200):
+        await pause()
+    return time.monotonic() - begin
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop", "trio"])
+def test_a_task_that_works_is_not_left_behind(loop: str) -> None:
+    """Also where a loop does not show which tasks are ready, or runs them in a random order."""
+    library, took = pytest.importorskip(loop), list[float]()
+
+    async def in_asyncio() -> None:
+        worked, _ = await asyncio.gather(work_beside_a_sleeper(lambda: asyncio.sleep(0)), asyncio.sleep(60))
+        took.append(worked)
+
+    async def in_trio() -> None:
+        async with library.open_nursery() as nursery:
+            nursery.start_soon(library.sleep, 60)
+            took.append(await work_beside_a_sleeper(library.lowlevel.checkpoint))
+
+    with no_sleep():
+        library.run(in_trio if loop == "trio" else in_asyncio())
+    assert took[0] < 30
+
+
 @contextmanager
 def one_thread_at_a_time() -> Iterator[None]:
     """This thread runs until it waits, as on a machine that is too busy for any other."""
