@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlopen
@@ -48,16 +49,24 @@ class Bench:
         self.rounds = rounds
         self.folder = Path()
 
-    def measure(self, name: str, words: list[str], wanted: str, *, codes: tuple[int, ...] = (0,)) -> None:
-        """Print the row of a `harness` command, or of another module; exit the program if it fails."""
+    def measure(self, name: str, words: list[str], wanted: str, *, codes: tuple[int, ...] = (0,)) -> str:
+        """Print the row of a `harness` command, or of another module; exit the program if it fails.
+
+        With two checkouts, print how the first one compares. Return the last output of the first one.
+        """
         taken: dict[str, list[Took]] = {}
         for _ in range(self.rounds):
             for checkout in self.checkouts:
                 taken.setdefault(checkout.name, []).append(self.run(checkout, words, codes))
+        costs = []
         for of, turns in taken.items():
             seconds, cpu, memory = (statistics.median(turn[at] for turn in turns) for at in range(3))
+            costs.append(cpu)
             last = (turns[-1].output.splitlines() or [""])[-1][:60]
             say(f"{name} ({of})", f"{seconds:.2f} s, {cpu:.2f} s of processor, {memory:.0f} MB", wanted, last)
+        if len(costs) > 1:
+            say(f"{name} (ratio)", f"{costs[0] / costs[1]:.2f} × the processor time", "1 × or less")
+        return taken[self.checkouts[0].name][-1].output
 
     def run(self, checkout: Checkout, words: list[str], codes: tuple[int, ...] = (0,)) -> Took:
         """Run one command to its end."""
@@ -147,11 +156,84 @@ def open_fixtures(checkout: Checkout) -> tuple[float, float]:
     return first, again
 
 
+_TORTURE = '''
+from time import process_time
+
+import httpx
+import pytest
+from harness.resume import follow
+
+
+def read_with_sdk(client, interaction_id, _):
+    stream = follow(client, interaction_id)
+    for _ in stream:
+        pass
+    return {"text": stream.text, "status": stream.status}
+
+
+def read_with_httpx(_, interaction_id, emulator):
+    options = {"transport": emulator.transport, "base_url": emulator.base_url, "headers": {"x-goog-api-key": "k"}}
+    with httpx.Client(**options) as client:
+        return read_with_sdk(client, interaction_id, emulator)
+
+
+@pytest.fixture(params=[read_with_sdk, read_with_httpx], ids=["google-genai", "httpx"])
+def read(request, interactions_emulator):
+    return lambda client, interaction_id: request.param(client, interaction_id, interactions_emulator)
+
+
+def test_one_item(interactions_torture, read, request):
+    """What all cases cost, and what of it the function of the client does."""
+    within = []
+
+    def read_a_case(client, interaction_id):
+        began = process_time()
+        try:
+            return read(client, interaction_id)
+        finally:
+            within.append(process_time() - began)
+
+    began = process_time()
+    interactions_torture(read_a_case, allow=["client.ends/time"])
+    print(f"COST {request.node.callspec.id} {len(within)} {process_time() - began} {sum(within)}")
+
+
+@pytest.mark.interactions_torture(allow=["client.ends/time"])
+def test_items(interactions_torture, read):
+    """The same cases, each in an item of its own."""
+    interactions_torture(read)
+'''
+
+
 def torture(bench: Bench) -> None:
-    """Run two clients against all cases."""
-    for client in ("google-genai", "documented-loop"):
-        words = ["torture", "--client", client, "--set", "standard"]
-        bench.measure(f"torture {client}", words, "the client's own cost + 20 %", codes=(0, 1))
+    """Run two clients against all cases: in one item beside what they cost themselves, and spread over workers."""
+    (bench.folder / "test_torture.py").write_text(_TORTURE, encoding="utf-8")
+    words = ["pytest", "-q", "-p", "no:cacheprovider", "test_torture.py"]
+    output = bench.measure("torture, one item for each client", [*words, "-rA", "-k", "one_item"], "see below")
+    for name, cases, spent, within in re.findall(r"^COST (\S+) (\d+) (\S+) (\S+)$", output, re.MULTILINE):
+        now = (
+            f"{cases} cases, {float(spent):.2f} s of processor, {float(spent) / float(within):.2f} × its function"
+        )
+        say(f"torture {name}", now, "1.2 ×")
+    bench.measure("torture, an item for each case", [*words, "-k", "test_items"], "-")
+    bench.measure("torture, spread with -n 2", [*words, "-k", "test_items", "-n", "2"], "less than alone")
+
+
+def first_check(bench: Bench) -> None:
+    """Run `make check` in a fresh clone, which installs the package first; needs the network."""
+    for checkout in bench.checkouts:
+        clone = bench.folder / checkout.name
+        subprocess.run(["git", "clone", "--quiet", str(checkout.root), str(clone)], check=True)
+        instants = [time.perf_counter()]
+        make = ["make", "--no-print-directory", "check"]
+        with subprocess.Popen(make, cwd=clone, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+            assert process.stdout is not None
+            instants += [time.perf_counter() for _ in process.stdout]
+        if process.returncode:
+            sys.exit(f"`make check` ended with {process.returncode} in {clone}")
+        silences = [after - before for before, after in pairwise(instants)]
+        now = f"{instants[-1] - instants[0]:.0f} s; first line after {silences[0]:.1f} s"
+        say(f"make check ({checkout.name})", f"{now}, longest silence {max(silences):.1f} s", "a line every 5 s")
 
 
 _LOOP = '''
@@ -269,7 +351,7 @@ def pipeline(bench: Bench) -> None:
 ROWS: dict[str, Callable[[Bench], Any]] = {
     row.__name__: row
     for row in (
-        catalogue, own_server, suite, fuzz, fixtures, torture, tool_loop, long_recording, large_recording,
+        first_check, catalogue, own_server, suite, fuzz, fixtures, torture, tool_loop, long_recording, large_recording,
         pipeline,
     )
 }  # fmt: skip
