@@ -36,7 +36,6 @@ from harness.plugin.sent_requests import (
     SentRequests,
     call_of,
     describe_calls,
-    find_hurried,
 )
 from harness.plugin.session_server import IsLive, SessionServer, Tenant, open_clocks
 from harness.wire import Clock, Headers, Request, Response, Service, UntilClose
@@ -398,11 +397,6 @@ class ObservedService:
         with self._lock:
             calls = list(self._calls)
         return [*describe_calls(calls, self._protocol.secret_fields), *self._refused]
-
-    def find_hurried(self) -> str:
-        """A request that did not wait for as long as its refusal asked; "" if there is none."""
-        with self._lock:
-            return find_hurried(list(self._calls))
 
     def list_received(self, *, by_socket: bool = True) -> list[ReceivedResponse]:
         """The responses to creates and reads; without those on a socket, if not `by_socket`."""

@@ -237,11 +237,6 @@ class ObservedCall:
         self.name = call_of({"method": request.method, "target": request.target, "body": streamed})
         self.received: ReceivedResponse | None = None
 
-    def is_equal(self, other: ObservedCall) -> bool:
-        """Whether it is the same request as another, such as a repetition."""
-        mine, others = self.request, other.request
-        return (mine.method, mine.target, mine.body) == (others.method, others.target, others.body)
-
     @property
     def is_of_run(self) -> bool:
         """Whether it makes or reads an interaction."""
@@ -291,8 +286,12 @@ def find_hurried(calls: Sequence[ObservedCall]) -> str:
         wanted = getattr(refused.received, "retry_after", None)
         if wanted is None or not 1 <= wanted <= 60:
             continue
-        again = [one for one in calls[place + 1 :] if one.is_equal(refused)]
-        waits = [one.skipped - refused.skipped for one in again]
+        sent = refused.request
+        waits = [
+            one.skipped - refused.skipped
+            for one in calls[place + 1 :]
+            if one.name == refused.name and (one.request.target, one.request.body) == (sent.target, sent.body)
+        ]
         if waits and max(waits) < wanted - 0.1:  # a timer is due a trifle earlier than a sleep
             return (
                 f"{refused.name} was sent again after {waits[0]:.1f} s, although the response to it asked for a "

@@ -78,7 +78,7 @@ def torture(
     with closing(new_client()) as client, CaseServer(api) as server:
         undisturbed = play_case(server, client, 0, quiet, min(options.seconds, timer.left))
     drop = undisturbed.attempt
-    finding = judge_case(drop, undisturbed.ended, asked_for_ever=undisturbed.asked_for_ever).finding
+    finding = judge_case(drop, undisturbed.ended).finding
     if finding is not None and finding.severity is Severity.BROKEN:
         raise UsageFault(describe_unreadable(undisturbed, finding.message))
     # The first note is the text that the client has to return.

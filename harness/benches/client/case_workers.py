@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from typing import NamedTuple
 
-from harness.benches.client.cases import MOST_REQUESTS, Case, StreamSource
+from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.client_commands import Client, ClientResult, Task
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.server.page_guard import PageGuard, Pages
@@ -39,8 +39,6 @@ class CaseServer:
         self._server = ServerThread(guard.around(self), clock=self._clock)
         self._lock = threading.Lock()
         self._number = 0
-        self._count = 0
-        self._most = MOST_REQUESTS
         self._drop: ClientAttempt | None = None
         self._stop: Callable[[], None] = lambda: None
 
@@ -59,17 +57,14 @@ class CaseServer:
         drop = ClientAttempt(StreamSource(self._api, service, case), case)
         with self._lock:
             self._number += 1
-            self._count = 0
-            self._most = case.most_requests
             self._drop = drop
             self._stop = stop
             return drop, f"{self._server.url}/case{self._number}"
 
-    def end(self) -> bool:
-        """End the case; return whether its client sent too many requests and had to be stopped."""
+    def end(self) -> None:
+        """End the case."""
         with self._lock:
             self._drop = None
-            return self._count > self._most
 
     def __call__(self, request: Request) -> Response:
         """Answer the client of the current case; a request without the path of the base URL is refused."""
@@ -77,35 +72,31 @@ class CaseServer:
         if found is None:
             return self._refuse(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
         with self._lock:
-            drop = self._drop if int(found[1]) == self._number else None
-            if drop is not None:
-                self._count += 1
-                runaway = self._count > self._most
+            drop, stop = self._drop if int(found[1]) == self._number else None, self._stop
         if drop is None:
             return self._refuse("This case has ended.")
-        if runaway:
-            self._stop()
-            return self._refuse(f"More than {self._most} requests in one case.")
         target = request.target[found.end() :] or "/"
-        return drop.service(Request(request.method, target, request.headers, request.body))
+        response = drop.answer(Request(request.method, target, request.headers, request.body))
+        if drop.asked_for_ever:
+            stop()
+        return response
 
     def _refuse(self, message: str) -> Response:
         return Response.json(400, self._api.load_protocol().error_body(400, "invalid_request", message))
 
 
 class PlayedCase(NamedTuple):
-    """A case that has ended; `asked_for_ever`: its client was stopped for its many requests."""
+    """A case that has ended."""
 
     number: int
     case: Case
     attempt: ClientAttempt
     ended: ClientResult
-    asked_for_ever: bool
 
     @property
     def out_of_time(self) -> bool:
         """Whether its client was stopped because its time was up."""
-        return bool(self.ended.stopped) and not self.ended.flooded and not self.asked_for_ever
+        return bool(self.ended.stopped) and not self.ended.flooded and not self.attempt.asked_for_ever
 
 
 def play_case(
@@ -116,8 +107,8 @@ def play_case(
     try:
         ended = client.read(Task(url, attempt.id, str(case), case.mode.name), seconds, start)
     finally:
-        asked_for_ever = server.end()
-    return PlayedCase(number, case, attempt, ended, asked_for_ever)
+        server.end()
+    return PlayedCase(number, case, attempt, ended)
 
 
 class CaseQueue:

@@ -28,6 +28,7 @@ from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVar
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
 from harness.plugin.interactions.conversation import MOST_ROUNDS, Turn, find_mistakes, is_endless, read_steps
 from harness.plugin.observed_service import ObservedService
+from harness.plugin.sent_requests import find_hurried
 from harness.plugin.session_server import SessionServer, moved_by_sleeps
 from harness.wire import Headers, LogicalClock, Request
 from harness.wire.json_value import object_or_none
@@ -213,7 +214,7 @@ class InteractionsEmulator(ObservedService):
             for mistake in find_mistakes(self.list_turns(), self.look):
                 text = f"{mistake.text}. If it is meant, {self.allowed_turns}"
                 yield f"the code under test went on wrongly: {text}" if mistake.certain else TurnWarning(text)
-            if hurried := self.find_hurried():
+            if hurried := find_hurried(list(self._calls)):
                 yield TurnWarning(f"{hurried}. If it is meant, {self.allowed_turns}")
 
     def _end_equal_rounds(self, request: Request) -> None:

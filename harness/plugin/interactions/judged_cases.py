@@ -39,17 +39,12 @@ _UNUSUAL = (fault_kinds.ODD_IDS.name, "status-updates")
 
 @dataclass(slots=True)
 class _Played:
-    """A case that was begun: the attempt, how many requests came, and since when it runs."""
+    """A case that was begun: the attempt, and since when it runs."""
 
     number: int
     attempt: ClientAttempt
     clock: LogicalClock
     begun: float
-    count: int = 0
-
-    @property
-    def most(self) -> int:
-        return self.attempt.case.most_requests
 
 
 class JudgedCases:
@@ -151,12 +146,10 @@ class JudgedCases:
             return None
         played = self._played.get(int(found[1]))
         if played is None:
-            return self._refuse("This case has ended.")
-        played.count += 1
-        if played.count > played.most:
-            return self._refuse(f"More than {played.most} requests in one case.")
+            error = self._api.load_protocol().error_body(400, "invalid_request", "This case has ended.")
+            return Response.json(400, error)
         target = request.target[found.end() :] or "/"
-        response = played.attempt.service(Request(request.method, target, request.headers, request.body))
+        response = played.attempt.answer(Request(request.method, target, request.headers, request.body))
         response.clock = played.clock
         return response
 
@@ -181,7 +174,6 @@ class JudgedCases:
             played.number,
             attempt,
             _read_result(result, error, stopped, time.monotonic() - played.begun),
-            asked_for_ever=played.count > played.most,
             usual=None if quiet else self._usual,
             left_open=left_open,
         )
@@ -263,9 +255,6 @@ class JudgedCases:
             ],
             "text": "\n".join(lines),
         }
-
-    def _refuse(self, message: str) -> Response:
-        return Response.json(400, self._api.load_protocol().error_body(400, "invalid_request", message))
 
 
 def _read_result(result: Any, error: Mapping[str, Any] | None, stopped: str, seconds: float) -> ClientResult:

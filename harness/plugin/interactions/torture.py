@@ -260,7 +260,6 @@ class Torture:
             played.number,
             played.attempt,
             played.ended,
-            asked_for_ever=played.asked_for_ever,
             usual=usual,
             left_open=sum(one.left_open for one in self.emulator.list_received(by_socket=False)),
             endless=endless,
@@ -282,9 +281,9 @@ class Torture:
                 ended = call(attempt.id)
             except RequestLimit:
                 ended = ClientResult()
-        asked_for_ever = bool(self.emulator.runaway)
+        attempt.asked_for_ever = bool(self.emulator.runaway)
         self.emulator.runaway = ""
-        return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun), asked_for_ever)
+        return PlayedCase(number, case, attempt, replace(ended, seconds=time.monotonic() - begun))
 
 
 class _Caller:

@@ -213,7 +213,7 @@ def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict
     carrier = transport(attempt.service)
     with httpx.Client(transport=carrier, base_url="http://service", headers={"x-goog-api-key": "any"}) as client:
         collected = clients.never_back(client, attempt.id)
-    judged = judge_case(attempt, ClientResult(collected=collected, status=told), asked_for_ever=False)
+    judged = judge_case(attempt, ClientResult(collected=collected, status=told))
     assert judged.outcome is outcome
     rule = ROWS[WHOLE if judged.finding is None else judged.finding.rule].rule
     observation = Observation.of([] if judged.finding is None else [judged.finding])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from time import monotonic
 from typing import Any
 
@@ -73,6 +73,9 @@ class ClientAttempt:
         self.received: list[ReceivedResponse] = []
         """All responses in the order of their requests."""
         self._faulty = cut(self._serve, case.plan, self._protocol)
+        self._numbers = count(1)
+        self.asked_for_ever = False
+        """Whether the client was stopped for its many requests."""
         self.begun = monotonic()
 
     def _serve(self, request: Request) -> Response:
@@ -88,6 +91,14 @@ class ClientAttempt:
         response, suffered = self._faulty.answer(request)
         self.received.append(watch(self.api, request, response, suffered))
         return response
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request of a client in another process, which nothing but a refusal stops."""
+        if next(self._numbers) <= (most := self.case.most_requests):
+            return self.service(request)
+        self.asked_for_ever = True
+        message = f"More than {most} requests in one case."
+        return Response.json(400, self._protocol.error_body(400, "invalid_request", message))
 
     @property
     def streams(self) -> list[ReceivedResponse]:

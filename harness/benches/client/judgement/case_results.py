@@ -62,7 +62,7 @@ class CaseResults:
     def decide(self, played: PlayedCase) -> Result:
         """The result of a case that has ended."""
         case, attempt, ended = played.case, played.attempt, played.ended
-        verdict = judge_case(attempt, ended, asked_for_ever=played.asked_for_ever, usual=self._usual)
+        verdict = judge_case(attempt, ended, usual=self._usual)
         run = ClientRun(
             number=played.number,
             name=str(case),

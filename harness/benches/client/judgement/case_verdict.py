@@ -37,11 +37,9 @@ class CaseVerdict(NamedTuple):
     finding: Finding | None = None
 
 
-def judge_case(
-    attempt: ClientAttempt, ended: ClientResult, *, asked_for_ever: bool, usual: int | None = None
-) -> CaseVerdict:
+def judge_case(attempt: ClientAttempt, ended: ClientResult, *, usual: int | None = None) -> CaseVerdict:
     """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
-    if asked_for_ever:
+    if attempt.asked_for_ever:
         most = attempt.case.most_requests
         return _blame(ENDS, "requests", f"sent more than {most} requests in one case and was stopped")
     if ended.stopped:

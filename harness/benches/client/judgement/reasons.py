@@ -59,7 +59,6 @@ def judge_played(
     attempt: ClientAttempt,
     ended: ClientResult,
     *,
-    asked_for_ever: bool,
     usual: int | None,
     left_open: int,
     endless: str = "",
@@ -77,7 +76,7 @@ def judge_played(
     if endless:
         hung = CaseFailure(f"{ENDS}/time", endless)
         return JudgedCase(number, attempt.case, DropOutcome.HUNG, (hung,), tuple(attempt.wire()))
-    verdict = judge_case(attempt, ended, asked_for_ever=asked_for_ever, usual=usual)
+    verdict = judge_case(attempt, ended, usual=usual)
     failures = []
     if (finding := verdict.finding) is not None:
         more = ""
