@@ -12,6 +12,7 @@ import pytest
 
 from harness.interactions import INTERACTIONS
 from harness.interactions.clients import CLIENTS
+from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY, Api, LateCall
 from harness.kit.extension import _has_entry_points
@@ -20,7 +21,7 @@ from tests.in_one_test import in_one_test
 
 LOADERS = [
     (value, name)
-    for value in (SERVERS, CLIENTS)
+    for value in (RECORDINGS, SERVERS, CLIENTS)
     for name in value.__struct_fields__
     if (name.startswith("load_") and name != "load_extensions") or isinstance(getattr(value, name), LateCall)
 ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from harness.errors import CassetteError
 from harness.late_names import late_names
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from harness.cassette.redactor import Redactor, Replaced
     from harness.cassette.secret_scan import Hit, redact_file, scan, scan_file
     from harness.cassette.writer import Cassette, CassetteFile, load, save
-    from harness.errors import CassetteError
 
 _HOMES = {
     "harness.cassette.framing": ("Pieces",),
@@ -29,7 +29,6 @@ _HOMES = {
     "harness.cassette.redactor": ("Redactor", "Replaced"),
     "harness.cassette.secret_scan": ("Hit", "redact_file", "scan", "scan_file"),
     "harness.cassette.writer": ("Cassette", "CassetteFile", "load", "save"),
-    "harness.errors": ("CassetteError",),
 }
 
 __all__ = [

@@ -38,11 +38,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "harness.errors": (
-        "BlockingCallWarning",
-        "LeftBehindWarning",
-        "OutsideConnection",
-        "TurnWarning",
-        "UncheckedResultWarning",
+        "BlockingCallWarning", "LeftBehindWarning", "OutsideConnection", "TurnWarning", "UncheckedResultWarning",
     ),
     "harness.plugin.interactions.emulator": ("InteractionsEmulator",),
     "harness.plugin.cassette_fixture": ("CassetteFixture",),
@@ -61,7 +57,7 @@ _HOMES = {
     "harness.plugin.sent_requests": ("OtherCall", "SentRequest", "SentRequests"),
     "harness.plugin.session_server": ("SessionServer", "Tenant"),
     "harness.plugin.virtual_time": ("Sleeps", "no_sleep"),
-}
+}  # fmt: skip
 
 __all__ = [
     "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator",
