@@ -130,14 +130,15 @@ class Family:
 class SearchDocument(Struct, frozen=True, kw_only=True):
     """The OpenAPI document of the API, and the rules of its search.
 
-    `build` returns a copy that fits a target and refers to nothing outside. The first of the `families` is always
-    searched, the others if they are served. `echoed` are rules on the caller's own input in a read, judged only on
-    creates; `shapes` are not judged once a wrong create was accepted.
+    `build` returns a copy that fits a target and refers to nothing outside; if the second argument is true, a
+    create of the first family has only what each target takes. This family is always searched, the others if they
+    are served. `echoed` are rules on the caller's own input in a read, judged only on creates; `shapes` are not
+    judged once a wrong create was accepted.
     `with_keys` are further checks for targets that check keys; `weigh_wrong_key` rates the status of a response to
     a wrong key, None if it is right. `strict` are checks that lenient services fail.
     """
 
-    build: Callable[[Any], dict[str, Any]]
+    build: Callable[[Any, bool], dict[str, Any]]
     families: tuple[Family, ...]
     echoed: frozenset[str] = frozenset()
     shapes: frozenset[str] = frozenset()

@@ -82,8 +82,11 @@ _NOBODY = "https://harness.invalid/hook"
 _NAME = {"type": "string", "minLength": 1, "maxLength": 12, "not": {"pattern": "[^a-z0-9]"}}
 
 
-def build_document(target: RequestBuilder) -> Json:
-    """The document, with all schemas under its `$defs`; of the requests those that are closed."""
+def build_document(target: RequestBuilder, plain: bool = False) -> Json:
+    """The document, with all schemas under its `$defs`; of the requests those that are closed.
+
+    If it is `plain`, a create of an interaction has a model and a text, and nothing that a target may decline.
+    """
     schemas, patches = target.contract.schemas, _list_patches(target)
     parts: Json = {}
 
@@ -104,6 +107,8 @@ def build_document(target: RequestBuilder) -> Json:
 
     document: Json = embed(schemas.openapi())
     _adapt(document)
+    if plain:
+        parts["strict.create-interaction"] = _object(model=_one_of(target.model), input=_NAME)
     return {**document, "$defs": parts}
 
 

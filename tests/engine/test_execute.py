@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from msgspec import structs
@@ -21,7 +22,7 @@ from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner
 from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
-from harness.kit.actions import STOPPED
+from harness.kit.actions import STOPPED, Finish, Open
 from harness.kit.check import Check, Exercise
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
@@ -86,19 +87,32 @@ def test_a_halted_run_sends_nothing_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "ends", "judged"), [(0.05, False, "hung"), (1.0, False, "excused"), (0.05, True, "whole")]
+    ("seconds", "ends", "status", "judged"),
+    [
+        (0.05, False, 200, "hung"),
+        (1.0, False, 200, "excused"),
+        (0.05, True, 200, "whole"),
+        (0.05, False, None, "hung"),
+        (1.0, False, None, "excused"),
+        (0.05, True, None, "excused"),
+    ],
 )
 def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
-    seconds: float, ends: bool, judged: str
+    seconds: float, ends: bool, status: int | None, judged: str
 ) -> None:
-    """A process that is stopped ends no stream, and answers nothing else; once it is awake, the stream ends."""
+    """A process that is stopped ends no stream, and answers nothing else; once it is awake, the stream ends.
+
+    One that an exercise opened, and that had no response (`status` None), is read by nobody a second time.
+    """
     look = made("GET", f"{ROOT}/i1")
     whole = made("GET", f"{ROOT}/i1?stream=true", label="text/event-stream")
-    hung = structs.replace(whole, ending=Ending(By.LIMIT, How.TIMEOUT), seconds=2.0)
+    hung = structs.replace(whole, ending=Ending(By.LIMIT, How.TIMEOUT), seconds=2.0, status=status)
     control, streams = structs.replace(look, seconds=seconds), iter([hung, *[whole if ends else hung] * 3])
 
     class Target(Driver):
-        def perform(self, action: Any) -> Exchange:
+        def perform(self, action: Any) -> Any:
+            if isinstance(action, Open):
+                return Mock(finish=lambda: next(streams))
             return next(streams) if action.request is hung.request else control
 
         def close(self) -> None: ...
@@ -107,7 +121,7 @@ def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
     outages.after(Attempt(look.request), look)  # the control
     ledger = CreatedResources(SERVERS)
     hand = ActionRunner(SERVERS, Target(), ledger, target.contract, outages=outages)
-    exchange = hand.perform(Send(hung.request))
+    exchange = hand.perform(Send(hung.request) if status else Finish(hand.perform(Open(hung.request))))
     assert ("excused" if exchange.excuse else "hung" if exchange.hung else "whole") == judged
 
 

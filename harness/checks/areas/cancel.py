@@ -152,7 +152,11 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
     bystander: Exchange = yield Send(t.create(input=f"{text} (bystander)", background=True))
     labelled = [("content-type", "application/json")]
     request = t.request("POST", f"interactions/{segment(run.id)}/cancel", headers=labelled)
-    seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": (yield Send(request)), "reader": reader}
+    cancelled: Exchange = yield Send(request)
+    if _is_silent(cancelled) and not _is_silent((yield Send(request))):
+        yield Close(reader)
+        raise Unmet("only a second cancel got a response", race_lost=True)
+    seen: Exchanges = {"run": run.created, "held": run.held, "cancelled": cancelled, "reader": reader}
     seen["bystander"] = bystander
     beside = found if (found := runs.id_of(bystander)) != run.id else ""
     seen["beside"] = (yield Send(t.get(beside))) if beside else None
@@ -319,6 +323,8 @@ def _explain_lost_race(cancelled: Exchange, polled: list[Exchange]) -> str:
     cancelled interaction, or if the run is seen in progress long after an accepted cancel.
     """
     status = runs.status_of(polled[-1])
+    if not status and cancelled.status in CLIENT_ERROR and runs.status_of(polled[0]) not in RUNNING:
+        return "the cancel was rejected, and no GET after it showed the run"  # a proxy may have lost them
     if status not in ("completed", "requires_action", "incomplete", "failed"):
         return ""
     if status == "failed" and cancelled.status in SUCCESS:  # a user who cancelled it sees an error without a cause

@@ -253,7 +253,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     other = "v1" if t.version.startswith("v1beta") else "v1beta"
     begun = {**_hello(t), "background": True}
     bearer = [("authorization", f"Bearer {t.key}")]
-    return {
+    seen: Exchanges = {
         "created": created,
         "readable": readable,
         **(
@@ -282,6 +282,15 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
         ),
         "read_again": (yield Send(t.request("GET", path))),
     }
+    # The probe may have got no response: then only these requests show whether keys are checked at all.
+    if not any(
+        seen[name].status in _REFUSED
+        for name in ("read_without", "created_without", "read_wrong", "created_wrong")
+    ):
+        raise NotApplicable(
+            "no request without a key or with a wrong one was rejected, so the target checks no keys"
+        )
+    return seen
 
 
 def _cancel_without_key(t: RequestBuilder) -> Part[Exchange | None]:

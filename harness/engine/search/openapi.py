@@ -50,7 +50,7 @@ def document(
     place = place.within(timer)
     families = find_families(place, described, described.families)
     collected: list[ScenarioCollector] = []
-    whole = described.build(place.requests)
+    whole, plain = (described.build(place.requests, is_plain) for is_plain in (False, True))
     with _serve(place) as root, judging(place):
         try:
             for number, family in enumerate(families):
@@ -68,7 +68,8 @@ def document(
                 collected.append(collector)
                 fewer = max(LEAST_EXAMPLES, budget.schema * family.weight // described.families[0].weight)
                 own_budget = replace(budget, seconds=left, schema=min(budget.schema, fewer))
-                _search(collector, own, place, root, own_budget, seed)
+                documents = [own, select_paths(plain, family)] if collector.is_first else [own]
+                _search(collector, documents, place, root, own_budget, seed)
         except KeyboardInterrupt:
             timer.stop()
         answers = AnswerCounts()
@@ -88,7 +89,7 @@ def document(
         limit = f"the time limit was reached after {budget.seconds:.0f} s: searched {searched}; {MORE_TIME}"
         if any(collector.began for collector in collected):  # what the time had room for was judged
             notes, unproved = (limit,), {}
-        elif any(collector.refusals or collector.mute for collector in collected):
+        elif any(collector.mute for collector in collected):
             notes = (limit,)
         else:
             late, unproved = limit, {}
@@ -112,22 +113,34 @@ def document(
 
 
 def _search(
-    hearing: ScenarioCollector, own: dict[str, Any], place: SearchTarget, root: str, budget: Budget, seed: int
+    hearing: ScenarioCollector,
+    documents: Sequence[dict[str, Any]],
+    place: SearchTarget,
+    root: str,
+    budget: Budget,
+    seed: int,
 ) -> None:
     """Run the stateful phase, then all others, then the first one again while some link was never applied.
 
-    It alone applies links, and the others could use up a limited time.
+    It alone applies links, and the others could use up a limited time. The next of the `documents` is used only if
+    the target rejects nearly all that the one before allows.
     """
-    timer = Timer(budget.seconds)
-    seeds = [seed + again for again in range(1 + MORE_ROUNDS)] if hearing.has_links else [seed]
-    for number, one in enumerate(seeds):
-        if timer.over() or (number and not (hearing.began and hearing.missing_links())):
+    timer, own = Timer(budget.seconds), documents[0]
+
+    def follow_links(document: dict[str, Any], one: int, share: float) -> None:
+        chains = timer if budget.seconds is None else Timer(timer.left * share)
+        _execute(hearing, document, _configure(place, root, budget, chains, one, hearing, chained=True), chains)
+
+    for own in documents if hearing.has_links else ():
+        follow_links(own, seed, 0.5)
+        if timer.over() or not hearing.is_rejected:
             break
-        if hearing.has_links:
-            chains = timer if number or budget.seconds is None else Timer(budget.seconds / 2)
-            _execute(hearing, own, _configure(place, root, budget, chains, one, hearing, chained=True), chains)
-        if not number and not timer.over():
-            _execute(hearing, own, _configure(place, root, budget, timer, one, hearing), timer)
+    if not timer.over():
+        _execute(hearing, own, _configure(place, root, budget, timer, seed, hearing), timer)
+    for again in range(1, 1 + MORE_ROUNDS):
+        if timer.over() or not (hearing.began and hearing.missing_links()):
+            break
+        follow_links(own, seed + again, 1.0)
 
 
 def _execute(hearing: ScenarioCollector, own: dict[str, Any], configuration: dict[str, Any], timer: Timer) -> None:

@@ -337,6 +337,11 @@ class ScenarioCollector:
         """Whether the document declares any, so that chains can be drawn."""
         return any(self.declared.values())
 
+    @property
+    def is_rejected(self) -> bool:
+        """Whether too few of the calls that were meant to succeed did so."""
+        return self.successes < LEAST_SUCCESS * self.meant or not self.meant
+
     def missing_links(self) -> list[str]:
         """Declared links that have not been applied yet; which ones the tool applies is random."""
         return sorted({link for links in self.declared.values() for link in links} - self.links.keys())
@@ -353,7 +358,7 @@ class ScenarioCollector:
         if missing := self.missing_links():
             every = len(missing) == sum(map(len, self.declared.values()))
             yield f"links never applied: {f'all {len(missing)}' if every else ', '.join(missing)}"
-        if self.successes < LEAST_SUCCESS * self.meant or not self.meant:
+        if self.is_rejected:
             busy = f" ({self.busy} were rejected for now)" if self.busy else ""
             yield f"only {self.successes} of {self.meant} requests succeeded{busy}{self._explain_refusals()}"
 

@@ -98,6 +98,8 @@ T = TypeVar("T")
 MAX_ACTIONS = 100_000
 """An exercise that asks for more actions than this is treated as an endless loop in our code."""
 
+_ASLEEP = "the target was silent to other requests, too"
+
 _FIRST_EVENT_SECONDS = 1.0
 """How long to wait for the event that names what a stream has created, before the stream is hung up."""
 
@@ -292,9 +294,15 @@ class ActionRunner:
 
         A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
         """
-        is_endless = exchange.hung and exchange.is_stream
+        is_headless = exchange.hung and is_read and exchange.status is None  # a stream, which had no response
+        is_endless = exchange.hung and (exchange.is_stream or is_headless)
         if is_endless and not outages.is_awake(self._driver, exchange):
-            return exchange.with_excuse("the target was silent to other requests, too")
+            return exchange.with_excuse(_ASLEEP)
+        if is_headless and exchange.request.method == "GET":
+            again = self._send_and_note(exchange.request, max(1.0, exchange.seconds))
+            if not again.hung:
+                return exchange.with_excuse("the same request had a response the second time")
+            return exchange if outages.is_awake(self._driver, again) else exchange.with_excuse(_ASLEEP)
         # It may have slept until just before it was asked: a stream that can be opened again shows its end then.
         is_endless = is_endless and exchange.request.method == "GET" and not is_read
         if not (outages.are_possible(exchange) or (is_endless and outages.is_new(exchange))):
@@ -318,8 +326,8 @@ class ActionRunner:
         request = exchange.request
         return request.method == "GET" or request.segments[-1:] == (self._api.collection,)
 
-    def _send_and_note(self, request: Request) -> Exchange:
-        self._note(exchange := self._driver.send(request))
+    def _send_and_note(self, request: Request, timeout: float | None = None) -> Exchange:
+        self._note(exchange := self._driver.send(request, timeout=timeout))
         return exchange
 
     def _keep(self, exchange: Exchange) -> Exchange:

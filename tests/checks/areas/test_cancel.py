@@ -41,6 +41,7 @@ CASES = [
          polled=[CANCELLED]),
     case("cancel.ok", "met", "not yet", **BESIDE, held=True, cancelled=RUNNING, polled=[CANCELLED]),
     case("cancel.ok", "untestable", "over before", **BESIDE, held=False, cancelled=REFUSED, polled=[DONE]),
+    case("cancel.ok", "untestable", "lost after", **BESIDE, held=False, cancelled=REFUSED, polled=[DEAD]),
     case("cancel.ok", "not_met", "refused, though it stood still", **BESIDE, held=True, cancelled=REFUSED,
          polled=[DONE]),
     case("cancel.ok", "not_met", "refused while running", **BESIDE, held=False, cancelled=REFUSED,

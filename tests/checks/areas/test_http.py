@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import pytest
 
 from harness.checks.areas.http import one_interaction_many_keys
@@ -191,3 +193,11 @@ def test_without_a_key_it_is_asked_whether_there_are_any(wrong, without, declare
     steps.send(wrong)
     with pytest.raises(raised):
         steps.send(without)
+
+
+def test_a_target_that_rejects_no_key_checks_none():
+    """Its probe may have got no response; then it is only supposed to check keys."""
+    steps = one_interaction_many_keys.run(RequestBuilder(key="k", capabilities=frozenset({"auth"})))
+    next(steps)
+    with pytest.raises(NotApplicable, match="checks no keys"):
+        all(map(steps.send, repeat(DONE)))

@@ -69,6 +69,14 @@ def test_a_server_that_offers_little_is_clean(
     assert record["engines"][0]["never_accepted"] == []
 
 
+def test_a_server_that_offers_little_is_searched_by_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """It rejects nearly all creates that the document allows, so it is asked for those that each server takes."""
+    words = ("-e", "schema", "--max-examples", "6", "--no-store", "--api-key", "any", "--json")
+    code, record = searched(foreign.Plain(), capsys, usual=words)
+    assert (code, record["failures"]) == (Exit.OK, [])
+    assert record["engines"][0]["vacuous"] == []
+
+
 def test_a_hang_is_found_and_holds_up_nothing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
