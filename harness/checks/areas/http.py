@@ -66,8 +66,11 @@ names_what_is_listed = partial(_judge_each, lambda answer: read(answer).unlisted
 plain_unless_asked = partial(_judge_each, lambda answer: read(answer).coded)
 
 
-def _with_revision(request: Request, revision: str) -> Request:
-    return replace(request, headers=request.headers.having("api-revision", revision))
+def _with_fields(request: Request, *fields: tuple[str, str]) -> Request:
+    headers = request.headers
+    for name, value in fields:
+        headers = headers.having(name, value)
+    return replace(request, headers=headers)
 
 
 def ignores_revisions(
@@ -116,11 +119,8 @@ def a_create_of_another_client(t: RequestBuilder) -> Steps:
 
 def _make_unusual(t: RequestBuilder, *rules: str) -> Request:
     config = {"generation_config": {"temperature": 0}} if "create.zero" in rules else {}
-    request = t.create(input=HELLO, **config)
-    headers = request.headers
-    for name, value in [field for rule in rules for field in _UNUSUAL[rule].items()]:
-        headers = headers.having(name, value)
-    return replace(request, headers=headers)
+    fields = [field for rule in rules for field in _UNUSUAL[rule].items()]
+    return _with_fields(t.create(input=HELLO, **config), *fields)
 
 
 def takes_what_clients_send(
@@ -154,20 +154,16 @@ def creates_with_each_header(t: RequestBuilder) -> Steps:
     sdk = (("api-revision", t.contract.revision), ("user-agent", "google-genai-sdk/3.4.0 gl-python/3.12.4"))
 
     def build_create(name: str, **more: Any) -> Request:
-        request = t.create(sent[name], input=HELLO, **more)
-        headers = request.headers
-        for field, value in (("accept", name.partition(" ")[2]), *sdk):
-            headers = headers.having(field, value)
-        return replace(request, headers=headers)
+        return _with_fields(t.create(sent[name], input=HELLO, **more), ("accept", name.partition(" ")[2]), *sdk)
 
     unstored = {name: build_create(name, store=False) for name in sent} if t.keeps else {}
     accepted = yield from send_each(**unstored)
     others = [name for name in sent if name not in accepted or not _is_as_asked(name, accepted[name])]
     accepted |= yield from send_each(**{name: build_create(name) for name in others})
-    created: Exchange = yield Send(_with_revision(t.create(input=HELLO), _OLD))
-    odd: Exchange = yield Send(_with_revision(t.create(input=HELLO), "harness"))
+    created: Exchange = yield Send(_with_fields(t.create(input=HELLO), ("api-revision", _OLD)))
+    odd: Exchange = yield Send(_with_fields(t.create(input=HELLO), ("api-revision", "harness")))
     found = id_of(created) if t.keeps else ""
-    look = _with_revision(t.get(found), _OLD)
+    look = _with_fields(t.get(found), ("api-revision", _OLD))
     read_old = (yield from poll_until_answered(t, look))[-1] if found else None
     return {"accepted": accepted, "created_old": created, "created_odd": odd, "read_old": read_old}
 
