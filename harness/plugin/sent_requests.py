@@ -277,7 +277,7 @@ class ObservedCall:
 
 
 def find_hurried(calls: Sequence[ObservedCall]) -> str:
-    """The first request that was sent again only before the time that its refusal asked for; "" if none was.
+    """The first request that was sent again before its `Retry-After`, and not after it; "" if none was.
 
     That is seen only where sleeps are skipped: elsewhere a test may replace the sleep of its client by its own. An
     SDK before version 2 waits for no more than a minute.
@@ -294,7 +294,7 @@ def find_hurried(calls: Sequence[ObservedCall]) -> str:
         ]
         if waits and max(waits) < wanted - 0.1:  # a timer is due a trifle earlier than a sleep
             return (
-                f"{refused.name} was sent again after {waits[0]:.1f} s, although the response to it asked for a "
+                f"{refused.name} was sent again after {waits[0]:.1f} s, although its response requests a "
                 f"pause of {wanted:g} s (`Retry-After`)"
             )
     return ""

@@ -139,7 +139,7 @@ DOUBTED: dict[str, tuple[Callable[[Talk], object], str]] = {
     "the rest of a turn at its limit": (
         _continue("incomplete", text="Half of"), "create 3 continues 'v1_.*', which ended as 'incomplete'",
     ),
-    "a pause of its own": (_retry(2), "create was sent again after 2.0 s, although .* asked for a pause of 30 s"),
+    "a pause of its own": (_retry(2), "create was sent again after 2.0 s, although its response requests .* 30 s"),
 }  # fmt: skip
 
 RIGHT: dict[str, Callable[[Talk], object]] = {
