@@ -217,23 +217,24 @@ def write(
 def _dump_entry(path: Path, entry: Mapping[str, Any]) -> Iterator[bytes]:
     """The parts of an entry, with bodies as texts, which people can read, where they are UTF-8."""
     long, mark = list[bytes](), f"long-{os.urandom(8).hex()}"
-
-    def show(value: Any, name: str = "") -> Any:
-        if isinstance(value, Mapping):
-            return {key: show(item, key) for key, item in value.items()}
-        if isinstance(value, str | bytes) and len(value) > STEP:
-            long.append(value.encode("utf-8") if isinstance(value, str) else value)
-            return mark
-        is_body = name in ("body", "string") and isinstance(value, bytes) and is_text(value)
-        return value.decode("utf-8") if is_body else value
-
-    part = [show(entry)]
+    part = [_show(entry, long, mark)]
     first, *others = _check(path, dump(part), part).split(mark.encode())
     yield first
     for body, before, after in zip(long, (first, *others), others, strict=False):
         line = before.rpartition(b"\n")[2]
         yield from _dump_long(path, body, " " * (len(line) - len(line.lstrip()) + 2))
         yield after.removeprefix(b"\n")
+
+
+def _show(value: Any, long: list[bytes], mark: str, name: str = "") -> Any:
+    """The value as it is written, with `mark` in place of each long text, which goes to `long`."""
+    if isinstance(value, Mapping):
+        return {key: _show(item, long, mark, key) for key, item in value.items()}
+    if isinstance(value, str | bytes) and len(value) > STEP:
+        long.append(value.encode("utf-8") if isinstance(value, str) else value)
+        return mark
+    is_body = name in ("body", "string") and isinstance(value, bytes) and is_text(value)
+    return value.decode("utf-8") if is_body else value
 
 
 def _dump_long(path: Path, body: bytes, indent: str) -> Iterator[bytes]:

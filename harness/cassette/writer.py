@@ -8,16 +8,19 @@ recording that the mode does not replace.
 from __future__ import annotations
 
 import os
+import pickle
+import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 from harness.cassette.entry import as_entry
+from harness.cassette.framing import Pieces
 from harness.cassette.journal import Journal, alone
 from harness.cassette.layout import Layout, keep_copy, read_document, write
 from harness.cassette.matching import Canon, CanonicalRequest, Index
@@ -90,7 +93,8 @@ class CassetteFile:
     `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
     eight characters are hidden only where their names mark them. A secret that is recognized late is also
-    removed from earlier recordings. Beyond `MOST_BYTES` of bodies nothing is added: all is kept in memory.
+    removed from earlier recordings. Of new recordings only heads stay in memory. Beyond `MOST_BYTES` of bodies
+    nothing is added: whoever reads the file needs memory for all of it.
     """
 
     def __init__(
@@ -124,13 +128,16 @@ class CassetteFile:
         self._part = _locate_part(self.path)
         self._lock = threading.Lock()
         self._recordings: list[Recording] = []
+        """The older ones, then the new ones without their bodies."""
+        self._shelved: list[_Shelved] = []
+        """Where the new ones are."""
+        self._shelf: IO[bytes] | None = None
         self._entries: list[Mapping[str, Any]] = []
         """The older recordings as they were read, with fields of other tools."""
         self.may_record = False
         """Whether the record mode allows adding recordings to this cassette."""
         self._is_own, self._wait = is_own, wait
         self._bytes = 0
-        self._known = 0 if self.redactor is None else self.redactor.learned
         self._journal: Journal | None = None
         self._discarded = False
         self._stack = ExitStack()
@@ -148,7 +155,9 @@ class CassetteFile:
             self.may_record = self.mode != "none" and (self.mode != "once" or document is None)
             if document is not None:
                 self._entries = self._layout.check(document)
-                self._take(self._layout.recordings(self._entries))
+                self._recordings = self._layout.recordings(self._entries)
+                forms = [self._canon.of(recording.request) for recording in self._recordings]
+                self._index.add(self._recordings, forms)
             self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
             if self.may_record:
                 self._prepare_to_record()
@@ -205,15 +214,10 @@ class CassetteFile:
                 journal.close()
             self._part.unlink(missing_ok=True)
 
-    def _take(self, recordings: Sequence[Recording]) -> None:
-        self._index.add(recordings, [self._canon.of(recording.request) for recording in recordings])
-        self._recordings += recordings
-
     def _save(self) -> None:
         """Write the file; what becomes of older recordings is a matter of the mode."""
         loaded = len(self._entries)
         new = range(loaded, len(self._recordings))
-        self.used.update(self._recordings[number].fingerprint() for number in new)
         own = self._find_own() if self.mode == "rewrite" else range(loaded)
         numbers = [*own, *new]
         again, forms = {self._index.forms[number] for number in new}, self._index.forms
@@ -227,8 +231,18 @@ class CassetteFile:
         metadata = self._layout.metadata
         if self._provenance is not None and (numbers[0] >= loaded or self.mode == "rewrite"):
             metadata = {**metadata, KEY: self._provenance.as_metadata()}
-        entries = [self._entries[n] if n < loaded else as_entry(self._recordings[n]) for n in numbers]
-        write(self.path, metadata, entries, self._like)
+        write(self.path, metadata, self._entries_of(numbers), self._like)
+
+    def _entries_of(self, numbers: Iterable[int]) -> Iterator[Mapping[str, Any]]:
+        """The entries at these positions; note those that are new as used."""
+        loaded = len(self._entries)
+        for number in numbers:
+            if number < loaded:
+                yield self._entries[number]
+            else:
+                recording = self._take_from_shelf(self._shelved[number - loaded])
+                self.used.add(recording.fingerprint())
+                yield as_entry(recording)
 
     def _merge(self, loaded: int) -> list[int]:
         """The positions to keep once requests were recorded again, which begin at `loaded`.
@@ -296,19 +310,23 @@ class CassetteFile:
                 f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
                 f"{self.mode!r} adds nothing to it: use new_episodes or all"
             )
-        kept = recording
+        kept, learned = recording, 0
         if self.redactor is not None:
             self.redactor.hide(secrets)
+            learned = self.redactor.learned
             kept = self.redactor.redact(recording)
         with self._lock:
-            self._write(kept)
-            self._take([kept])
+            self._write(kept, learned)
+            # Only who plays older recordings needs to know the ids in new ones.
+            self._index.add([kept] if self._entries else [], [self._canon.of(kept.request)])
+            asked = Request(kept.request.method, kept.request.target, kept.request.headers)
+            self._recordings.append(replace(kept, request=asked, body=b"", pieces=Pieces()))
             # The client has this answer: the next poll must go live.
             self._index.played.add(len(self._recordings) - 1)
         return kept
 
-    def _write(self, kept: Recording) -> None:
-        """Append a recording to the journal. Raises CassetteError where there is no room."""
+    def _write(self, kept: Recording, learned: int) -> None:
+        """Put a recording on the shelf and into the journal. Raises CassetteError where there is no room."""
         if self._journal is None:
             metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
             self._journal = Journal(self._part, metadata, self._like)
@@ -317,19 +335,55 @@ class CassetteFile:
         if self._bytes + size > MOST_BYTES:
             raise CassetteError(f"{what} is left out: {self.path} would hold more than {MOST_BYTES >> 20} MiB")
         try:
+            shelved = _Shelved(self._put_on_shelf(kept), learned)
             self._journal.append(kept)
         except OSError as wrong:
             raise CassetteError(f"{what} cannot be written to {self._part}: {wrong.strerror}") from None
+        self._shelved.append(shelved)
         self._bytes += size
+
+    def _put_on_shelf(self, recording: Recording) -> int:
+        """Write a recording to a file without a name, of which only this object knows; return its place there."""
+        if self._shelf is None:  # beside the cassette, where there must be room for it anyway
+            shelf = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - until the exit
+            self._shelf = self._stack.enter_context(shelf)
+        place = self._shelf.seek(0, os.SEEK_END)
+        try:
+            with os.fdopen(
+                os.dup(self._shelf.fileno()), "r+b"
+            ) as file:  # its buffer ends with it, also on a full disk
+                pickle.dump(recording, file)
+        except OSError:
+            self._shelf.truncate(place)
+            raise
+        return place
+
+    def _take_from_shelf(self, shelved: _Shelved) -> Recording:
+        assert self._shelf is not None
+        with os.fdopen(os.dup(self._shelf.fileno()), "rb") as file:
+            file.seek(shelved.place)
+            recording: Recording = pickle.load(file)
+        return recording
 
     def _hide_late(self) -> bool:
         """Remove secrets that a later exchange named from earlier recordings; return whether there were any."""
-        old = self._recordings[len(self._entries) :]
-        if self.redactor is None or self.redactor.learned == self._known or len(old) == 1:
+        found = False
+        if self.redactor is None or len(self._shelved) == 1:
             return False
-        new = [self.redactor.redact(recording) for recording in old]
-        self._recordings[len(self._entries) :] = new
-        return new != old
+        for shelved in self._shelved:
+            if shelved.learned < self.redactor.learned:
+                old = self._take_from_shelf(shelved)
+                if (new := self.redactor.redact(old)) != old:
+                    found, shelved.place = True, self._put_on_shelf(new)
+        return found
+
+
+@dataclass(slots=True)
+class _Shelved:
+    """The place of a recording, and the number of secrets that were known before it was redacted."""
+
+    place: int
+    learned: int
 
 
 def _weigh(recordings: Iterable[Recording]) -> tuple[int, int]:
