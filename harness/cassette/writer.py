@@ -94,7 +94,7 @@ class CassetteFile:
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
     eight characters are hidden only where their names mark them. A secret that is recognized late is also
     removed from earlier recordings. Of new recordings only heads stay in memory. Beyond `MOST_BYTES` of bodies
-    nothing is added: whoever reads the file needs memory for all of it.
+    nothing is added: a reader of the file keeps all of them in memory.
     """
 
     def __init__(
