@@ -121,6 +121,8 @@ def nearest(word: str, known: Iterable[str], *, most: int = 3) -> list[str]:
     import difflib  # its import costs more than the rest of this module, and only an error needs it
 
     words = list(known)
+    if len(word) > 3 * max(map(len, words), default=0):  # similar to none; a target once sent one of 3 MB
+        return []
     if word.startswith("--") and all(candidate.startswith("--") for candidate in words):  # dashes are no likeness
         return [f"--{near}" for near in nearest(word[2:], [candidate[2:] for candidate in words], most=most)]
     if same := [candidate for candidate in words if candidate.lower() == word.lower()]:

@@ -31,7 +31,8 @@ def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]
     if not status or status in listed:
         return
     word, place = shorten(status, 40), "$.status"
-    meant = next((known for known in listed if _spell_alike(known) == _spell_alike(status)), "")
+    letters = _spell_alike(word)  # the whole may have megabytes
+    meant = next((known for known in listed if _spell_alike(known) == letters), "")
     if meant:
         message = f"the status {word!r} is a misspelling of {meant!r}"
         yield place_finding("create.status/spelling", message, meant, word, place)

@@ -260,7 +260,8 @@ def _join(items: Iterable[str]) -> str:
 
 
 def _show(value: Any) -> str:
-    return shorten(json.dumps(value, ensure_ascii=False, default=repr), 80)
+    begin = value[:80] if isinstance(value, str) else value
+    return shorten(json.dumps(begin, ensure_ascii=False, default=repr), 80)
 
 
 def json_type(value: Any) -> str:

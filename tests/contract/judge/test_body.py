@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from harness.contract import judge_interaction, judge_usage, load
 from harness.contract.judge.errors import judge_error
+from harness.contract.judge.members import judge_status_word
 from harness.contract.tables.protocol import STATUS_OF, code_of
 from harness.outcome import Severity
 from tests.contract.streams import USAGE
@@ -197,3 +199,11 @@ def test_documented_codes_pass_with_their_status_only(code: str, status: int) ->
 def test_every_status_has_a_code_that_goes_with_it(status: int) -> None:
     """An error made from a status alone is never judged to have the wrong code."""
     assert judge_error({"error": {"code": code_of(status), "message": "No."}}, status) == []
+
+
+def test_a_status_of_megabytes_costs_no_time() -> None:
+    """It is like no listed word, so that nothing compares all of it: a run with such answers keeps its deadline."""
+    began = time.thread_time()
+    found = list(judge_status_word("xy" * 1_500_000, ["completed", "in_progress", "requires_action"]))
+    assert [finding.rule for finding in found] == ["create.status-listed"]
+    assert time.thread_time() - began < 0.2
