@@ -258,6 +258,16 @@ class Checkpointing(ForeignService):
                 yield due, {**update, "event_type": "interaction.status_update"}
 
 
+def repeat_prompt(self: ForeignService, usual: Any, run: Run) -> None:
+    """Say the whole prompt, whose words are sent in one delta each, however long they are."""
+    run.steps = [say(str(run.body["input"]))]
+
+
+def drop_large(self: ForeignService, usual: Any, run: Run) -> Events:
+    """Send no event that is larger than a buffer of 4 KiB."""
+    return ((due, event) for due, event in usual(run) if len(json.dumps(event)) < 4096)
+
+
 STREAMS = "stream.* create.status* resume.foreground"
 MIXED = "stream.* rob.concurrent-streams create.format-streamed resume.*"
 TWICE = "resume.no-gap resume.exclusive resume.ids-stable resume.finished resume.well-formed"
@@ -276,6 +286,12 @@ ROWS = [
         f"thinks-aside: {STREAMS} bg.* resume.* -> warn stream.no-interleave/, exit 0",
         events=think_aside,
         prepare=lambda self, usual, run: run.steps.insert(0, {"type": "thought"}),
+    ),
+    row(f"repeats-prompts: {STREAMS}", prepare=repeat_prompt),
+    row(
+        f"drops-large-events: {STREAMS} -> fail stream.text/lost, exit 1",
+        prepare=repeat_prompt,
+        events=drop_large,
     ),
     row(f"end-said-first: {STREAMS} bg.* resume.*", events=say_the_end_first),
     row(f"ends-late: {STREAMS}", late=False, handler=vary(Handler, encode_due=end_late_once)),

@@ -143,8 +143,11 @@ SPELLED = "Say: ha ha ha ha [DONE] żółćłóżąęśćźń 東京都北京市
 Then letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter.
 """
 
+WIDE = f"{SPELLED} {'international' * 340}"
+"""It ends with a word of 4,420 letters, cheap in tokens: its event is larger than the usual buffer of 4 KiB."""
+
 KINDS: Mapping[str, Mapping[str, Any]] = {
-    "background": {"input": SPELLED, "background": True},
+    "background": {"input": WIDE, "background": True},
     "tool": {"input": "How is the weather in Zürich?", "tools": [WEATHER], **FORCED},
     "thought": {
         "input": "What is 17 times 23?",
@@ -163,7 +166,7 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
             break
     answers: dict[str, Exchange] = {"text": text}
     for name, body in KINDS.items():
-        body = {**body, "input": words} if name == "background" else body
+        body = {**body, "input": HELLO} if name == "background" and words == HELLO else body
         answers[name] = yield from runs.read_whole_stream(t.create(body, stream=True))
     ids = {name: told for name, answer in answers.items() if (told := _told_id(answer))}
     by_id = {told: answers[name] for name, told in ids.items()}
