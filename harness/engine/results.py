@@ -212,6 +212,11 @@ class Result(Struct, frozen=True, kw_only=True):
         return sum(finding.weight for finding in self.observation.findings)
 
     @property
+    def is_unmet_option(self) -> bool:
+        """Whether it passes although its rule is not met: a MAY."""
+        return self.verdict is Verdict.INFO and self.observation.outcome is Outcome.NOT_MET
+
+    @property
     def explained_by(self) -> str:
         """The code of the finding that explains it; of a stale entry, the id that the baseline has."""
         findings = self.observation.findings

@@ -70,8 +70,16 @@ _NEEDS: Mapping[str, tuple[Callable[[Sequence[Event]], object], str]] = {
 
 def keeps_in_every_stream(rule: str, text: Exchange, streams: Streams) -> Iterator[Finding]:
     events_in(text)
-    for name, stream in streams.items():
-        yield from at(f"streams[{name}]", of_rule(rule, stream))
+    alike: dict[tuple[str, str], list[Finding]] = {}
+    # The example is no stream whose prompt has the sentinel as a word, if another one shows the defect, too.
+    for name, stream in sorted(streams.items(), key=lambda item: b"[DONE]" in item[1].request.body):
+        for one in at(f"streams[{name}]", of_rule(rule, stream)):
+            alike.setdefault((one.stable_code, one.message), []).append(one)
+    for found in alike.values():
+        number, among = len({one.where.exchange for one in found}), len(streams)
+        where = "all" if number == among else f"{number} of"
+        message = f"{found[0].message}, in {where} {among} streams" if among > 1 else found[0].message
+        yield replace(found[0], message=message, weight=number)
     needed, lacking = _NEEDS.get(rule, (bool, "no stream contained an event"))
     if not any(needed(events_in(stream)) for stream in streams.values()):
         raise Unmet(lacking)

@@ -632,7 +632,7 @@ def judge_declared(request: Body, steps: Sequence[Body]) -> Iterator[Finding]:
         return
     declared = [tool.get("name") for tool in tools]
     for call in pending_calls(steps):
-        if call.get("name") not in declared:
+        if call.get("name") not in [*declared, None, ""]:  # one without a name breaks `tool.call-fields`
             message, expected = "a function is called that the create did not declare", format_value(declared)
             yield Finding("tool.declared", message, expected, format_value(call.get("name")))
             return

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from harness.engine.results import Result
 from harness.outcome import Accounted, Exit, Outcome, Reason, Verdict
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.report.accounting import (
     Accounting,
     CountedResult,
@@ -210,6 +210,10 @@ class Presentation:
         """
         if line := self.accounting(state).write_reasons(hint=True):
             yield line
+        unmet = [one.id for one in state.results if one.is_unmet_option]
+        if unmet:
+            rules = format_count(len(unmet), "MAY rule is", "MAY rules are")
+            yield f"note: {rules} not met, which is allowed: {list_some(unmet, 3)} (-v gives details)."
         if state.whole()[1].exit is Exit.INCOMPLETE:
             yield from islice(self.details(state), 2)
 

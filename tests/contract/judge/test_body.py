@@ -202,7 +202,7 @@ def test_every_status_has_a_code_that_goes_with_it(status: int) -> None:
 
 
 def test_a_status_of_megabytes_costs_no_time() -> None:
-    """It is like no listed word, so that nothing compares all of it: a run with such answers keeps its deadline."""
+    """It is like no listed word, so nothing compares all of it: a run with such responses keeps its deadline."""
     began = time.thread_time()
     found = list(judge_status_word("xy" * 1_500_000, ["completed", "in_progress", "requires_action"]))
     assert [finding.rule for finding in found] == ["create.status-listed"]

@@ -180,7 +180,7 @@ def _judge_output(
     if earlier and own:
         state.decide("tool.ids-unique", agreement.judge_call_ids(own, earlier))
     if model.settled:
-        judge_calls(state, model, {"status": model.status, "steps": steps}, whole=whole)
+        judge_calls(state, model, {"status": model.status, "steps": steps}, whole=whole, streamed=streamed)
     if model.settled and agreement.pending_calls(steps):
         rule = "tool.stream-status" if streamed else "tool.requires-action"
         state.decide(rule, agreement.judge_waiting(rule, model.status, steps))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import USER_INPUT, as_steps, count_given, output_steps, text_of
@@ -187,12 +189,21 @@ def _judge_output(
     model.with_input = with_input
 
 
-def judge_calls(state: HistoryState, model: InteractionModel, body: dict[str, Any], *, whole: bool = True) -> None:
+def judge_calls(
+    state: HistoryState,
+    model: InteractionModel,
+    body: dict[str, Any],
+    *,
+    whole: bool = True,
+    streamed: bool = False,
+) -> None:
     """Judge the calls of a settled run by the request of its create; `whole`: these are all its steps."""
     body = drop_history(state, model, body)
     steps = output_steps(body)
     if any(step.get("type") == "function_call" for step in steps):
-        state.decide("tool.call-fields", agreement.judge_call_fields(steps))
+        cause = "tool.stream-call" if streamed else ""
+        lacking = [replace(found, cause=cause) for found in agreement.judge_call_fields(steps)]
+        state.decide("tool.call-fields", lacking)
         state.decide("tool.declared", agreement.judge_declared(model.asked, steps))
     config = model.asked.get("generation_config")
     is_forced = isinstance(config, dict) and config.get("tool_choice") == "any"

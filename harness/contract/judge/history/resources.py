@@ -46,6 +46,12 @@ RULES = {
 _MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|size|token|total", re.IGNORECASE)
 """Members of resources that may be another at the next look."""
 
+_OF_THE_PROVIDER = re.compile(
+    "(antigravity|gemini|gemma|google|imagen|lyria|omni|veo|youtube|android|chrome|pixel|waze|fitbit|nest|kaggle)-",
+    re.IGNORECASE,
+)
+"""Reserved ids of agents: a server that accepts one (`agents.reserved`) loses nothing if it does not have it."""
+
 _MAY_DROP = frozenset({"tools"})
 """Lists of which a server may keep what it offers (`agents.tools`)."""
 
@@ -379,7 +385,8 @@ class ResourceRun(Struct):
 
     def _judge_create(self, exchange: Exchange, collection: str) -> Judged:
         shown, sent = read_shown("POST", collection, exchange), read_sent(collection, exchange)
-        if not (named := identify(collection, shown)):
+        named = identify(collection, shown)
+        if not named or (collection == "agents" and _OF_THE_PROVIDER.match(named)):
             return
         key = key_of(exchange, collection, named)
         if key in self._made and named != sent.get("id"):
