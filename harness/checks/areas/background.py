@@ -210,9 +210,10 @@ def comes_to_an_end(rule: str, polled: list[Exchange]) -> Iterator[Finding]:
 
 def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
     if outlived is not None:  # the GET long after the end of the stream
-        age = outlived.headers.get("age")
-        shown = f"{runs.status_of(outlived)}, from a cache (Age: {age})" if age else runs.status_of(outlived)
-        message, place = "GET shows a run in progress long after its stream completed", "outlived"
+        message, shown = "GET shows a run in progress long after its stream completed", runs.status_of(outlived)
+        if age := outlived.headers.get("age"):
+            message, shown = f"{message}: it comes from a cache", f"{shown} (Age: {age})"
+        place = "outlived"
         yield finding(message, "completed", shown, code="bg.result/outlived", exchange=place, pointer="$.status")
         return
     body = interaction_in(polled[-1])
