@@ -204,8 +204,9 @@ ROWS = [
     ),
     # A run whose stream is completed, and which GET shows as going on for ever, breaks a MUST that says so.
     row(
-        "keeps-the-first-look: bg.settles bg.result bg.transition bg.create resume.opens"
-        " -> fail bg.result/outlived, blocked bg.settles",
+        "keeps-the-first-look: bg.settles bg.result bg.transition bg.create cancel.state resume.opens"
+        " -> fail bg.result/outlived cancel.state, blocked bg.settles",
+        said=("it comes from a cache", "(1 cause: bg.result/outlived)"),
         get=keep_the_first_look,
         **SHORT,
     ),

@@ -26,10 +26,10 @@ def bent(**fields):
     return steps({name: value for name, value in {**CALL, **fields}.items() if value is not None})
 
 
-def declaring(name):
+def declaring(function, **call):
     """The answer to a create that declares one function."""
-    sent = {"model": "m", "tools": [{"type": "function", "name": name}]}
-    return answer(body=interaction(status="requires_action", steps=[CALL]), method="POST", sent=sent)
+    sent = {"model": "m", "tools": [{"type": "function", "name": function}]}
+    return answer(body=interaction(status="requires_action", steps=[CALL | call]), method="POST", sent=sent)
 
 
 CASES = [
@@ -43,6 +43,7 @@ CASES = [
     case("tool.call-fields", "not_met", "no id", asked=bent(id=None)),
     case("tool.declared", "met", "declared", asked=declaring("get_weather")),
     case("tool.declared", "not_met", "another", asked=declaring("get_time")),
+    case("tool.declared", "met", "a call without a name", asked=declaring("get_weather", name="")),
     case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
     case("tool.get-same", "not_met", "completed", asked=ASKED, fetched=steps(CALL, status="completed")),
     case("tool.get-same", "not_met", "no call", asked=ASKED, fetched=steps()),
