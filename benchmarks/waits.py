@@ -132,6 +132,9 @@ def suite(bench: Bench) -> None:
     with serving_emulator(bench) as url:
         bench.measure("suite", [*words, url], "10 s")
         bench.measure("suite -n 4", [*words, url, "-n", "4"], "less than alone")
+    (bench.folder / "test_empty.py").write_text("def test_empty(): pass\n", encoding="utf-8")
+    for number in ("0", "4"):  # the least that four workers cost
+        bench.measure(f"an empty test -n {number}", [*words[:4], "test_empty.py", "-n", number], "-")
 
 
 def fuzz(bench: Bench) -> None:

@@ -148,9 +148,8 @@ def creates_with_each_header(t: RequestBuilder) -> Steps:
     response, is sent again without `store`, which a server may reject. Then creates with an old and with an odd
     Api-Revision, and a read with the old one.
     """
-    sent: dict[str, Mapping[str, Any]] = {f"plain {accept}": {} for accept in _ACCEPTED}
-    if "stream" in t.capabilities:
-        sent |= {f"stream {accept}": {"stream": True} for accept in _ACCEPTED}
+    ways = {"plain": {}, "stream": {"stream": True}} if "stream" in t.capabilities else {"plain": {}}
+    sent = {f"{way} {accept}": fields for way, fields in ways.items() for accept in _ACCEPTED}
     sdk = (("api-revision", t.contract.revision), ("user-agent", "google-genai-sdk/3.4.0 gl-python/3.12.4"))
 
     def build_create(name: str, **more: Any) -> Request:

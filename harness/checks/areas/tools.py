@@ -132,7 +132,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
     seen["fetched"] = looks[-1]
-    seen["failures"] = []
+    seen["failures"] = {}
     answered = runs.id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
@@ -143,7 +143,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     )
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
         yield from runs.read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
-    return {**seen, "toolless": toolless, "failures": [*failed.values()]}
+    return {**seen, "toolless": toolless, "failures": failed}
 
 
 def _answer_in_each_way(
@@ -575,10 +575,9 @@ def is_final(forms: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("forms[string]", expect_settled(forms["string"]))
 
 
-def takes_a_failure(asked: Exchange, failure: Exchange, failures: list[Exchange]) -> Iterator[Finding]:
+def takes_a_failure(asked: Exchange, failure: Exchange, failures: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("failure", _accepted_result(asked, failure))
-    for number, answer in enumerate(failures):
-        yield from at(f"failures[{number}]", expect_status(answer, accepts=SUCCESS))
+    yield from _expect_accepted("failures", failures)
 
 
 def takes_them_together(
