@@ -44,7 +44,6 @@ def play(name: str, mode: str, client: Client, timeout: float | None = 60.0) -> 
         return attempt.service(request)
 
     carrier = transport(serve, service.clock, note_endless=lambda: endless.append(True))
-    asked_for_ever = False
     with httpx.Client(
         transport=carrier, base_url="http://any.test", headers={"x-goog-api-key": "k"}, timeout=timeout
     ) as http:
@@ -52,12 +51,12 @@ def play(name: str, mode: str, client: Client, timeout: float | None = 60.0) -> 
             found = client(http, attempt.id)
             ended = found if isinstance(found, ClientResult) else ClientResult(collected=found)
         except TooMany:
-            ended, asked_for_ever = ClientResult(), True
+            ended, attempt.asked_for_ever = ClientResult(), True
         except Exception as error:
             ended = ClientResult(error=f"{type(error).__name__}: {error}")
     if endless and timeout is None:
         ended = ClientResult(stopped="had not ended after 30 s")
-    return judge_case(attempt, ended, asked_for_ever=asked_for_ever)
+    return judge_case(attempt, ended)
 
 
 def frames(response: httpx.Response) -> Iterator[dict[str, Any]]:
