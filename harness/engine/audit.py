@@ -281,7 +281,7 @@ class Audit:
         special = name_distinctions(map(list_parts, failed), map(list_parts, passed))
         if not special or special in found.message:
             return found
-        return replace(found, message=f"{found.message} (only requests with {special} do)")
+        return replace(found, message=f"{found.message} (seen only in requests with {special})")
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""

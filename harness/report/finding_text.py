@@ -64,7 +64,8 @@ def summarize(message: str, pointer: str | None) -> str:
     """A message that names its place in the JSON, for where no more than a line is shown."""
     if message.startswith("should "):  # the words of a schema, whose subject is the place
         return f"{pointer or 'it'} {message}"
-    return f"{message} (at {pointer})" if pointer and pointer not in message else message
+    named = pointer in (None, "", "$") or pointer in message  # `$` is all of the body
+    return message if named else f"{message} (at {pointer})"
 
 
 def compared_lines(finding: Finding, *, brief: bool = False) -> Iterator[Line]:
@@ -153,6 +154,6 @@ def place(where: Where) -> str:
         f"exchange {where.exchange!r}" if where.exchange else "",
         f"event {where.event}" if where.event is not None else "",
         f"bytes {where.start}–{where.end}" if where.start is not None else "",
-        f"at {where.pointer}" if where.pointer else "",
+        f"at {where.pointer}" if where.pointer not in (None, "", "$") else "",
     ]
     return ", ".join(part for part in parts if part)

@@ -51,12 +51,19 @@ def drift_lines(drifts: Drifts) -> Iterator[Line]:
                 yield Line(escape_controls(f"{indent}{_join_names(names)}"), Role.HEADING)
                 indent += "  "
         for line in describe_subtrees(group):
-            text = escape_controls(f"{indent}structure  {line}")
-            yield Line(text, Role.FAILED, hang=len(indent) + 11)
-    yield from (Line(escape_controls(line), hang=11) for line in _content_lines(drifts))
+            yield _write_drift(f"{indent}structure  ", line, Role.FAILED)
+    yield from (_write_drift("content    ", line, Role.QUIET) for line in _content_lines(drifts))
+    if folded := escape_controls(_fold_volatile(drifts)):
+        yield Line(f"content    {folded}", Role.QUIET, hang=11)
     for why, seen in drifts.unread.items():
         text = escape_controls(f"not read   {why}  [{_join_names(map(str, seen))}]")
         yield Line(text, Role.NOT_TESTED, hang=11)
+
+
+def _write_drift(label: str, line: str, role: Role) -> Line:
+    """A label in this role, and a sentence that begins with the place of a drift."""
+    text = escape_controls(line)
+    return Line(label + text, hang=len(label), parts=[(len(label), role), (text.find(": ") + 1, Role.ID)])
 
 
 def describe_subtrees(drifts: Iterable[Drift]) -> Iterator[str]:
@@ -99,9 +106,7 @@ def _content_lines(drifts: Drifts) -> Iterator[str]:
         exchanges = _join_names(where.exchange for where in where_all)
         files = {where.file for where in where_all} - {""}
         place = f"{exchanges} of {format_count(len(files), 'cassette')}" if files else exchanges
-        yield from (f"content    {line}  [{place}]" for line in describe_subtrees(group))
-    if folded := _fold_volatile(drifts):
-        yield f"content    {folded}"
+        yield from (f"{line}  [{place}]" for line in describe_subtrees(group))
 
 
 def _fold_volatile(drifts: Drifts) -> str:

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Self, TextIO, TypeAlias
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
@@ -87,27 +88,31 @@ _VERDICTS = dict.fromkeys(FIRST_WORDS.values(), Role.WARNED) | {
 }
 
 
+Parts: TypeAlias = Sequence[tuple[int, Role]]
+"""How many characters have a role, and the next ones another."""
+
+
 class Line(str):
     """A line with its role; further rows of it on a terminal are indented by `hang` columns.
 
-    Its first `named` characters are an id.
+    Its first characters may have roles of their own: `parts` has so many of them with each role.
 
     A command is copied by its reader, so that no terminal gets it in several rows.
     """
 
     role: Role
     hang: int
-    named: int
+    parts: Parts
 
-    def __new__(cls, text: str, role: Role = Role.PLAIN, *, hang: int = 0, named: int = 0) -> Self:
+    def __new__(cls, text: str, role: Role = Role.PLAIN, *, hang: int = 0, parts: Parts = ()) -> Self:
         """A line of this text."""
         line = super().__new__(cls, text)
-        line.role, line.hang, line.named = role, hang, named
+        line.role, line.hang, line.parts = role, hang, parts
         return line
 
     def having(self, text: str) -> Line:
         """Another text in the same role."""
-        return Line(text, self.role, hang=self.hang, named=self.named)
+        return Line(text, self.role, hang=self.hang, parts=self.parts)
 
 
 def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -118,12 +123,15 @@ def wants_colour(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return forced or (stream.isatty() and environment.get("TERM") != "dumb" and environment.get("CLICOLOR") != "0")
 
 
-def align(rows: Sequence[Sequence[str]]) -> Iterator[Line]:
-    """Rows in columns, the first of ids; the last cell of each goes on below itself on a narrow terminal."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
-    for *cells, last in rows:
-        begin = "".join(f"{cell:<{width}}  " for cell, width in zip(cells, widths, strict=True))
-        yield Line(begin + last, hang=len(begin), named=len(cells[0]))
+def align(rows: Sequence[Sequence[str]], roles: Iterable[Sequence[Role]] = ()) -> Iterator[Line]:
+    """Rows in columns, the first of ids unless the cells have `roles`.
+
+    The last cell of each goes on below itself on a terminal, or on a narrow one below the others.
+    """
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)][:-1]
+    for (*cells, last), painted in zip_longest(rows, roles, fillvalue=(Role.ID,)):
+        begin = "".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+        yield Line(begin + last, hang=len(begin), parts=[*zip(widths, painted, strict=False)])
 
 
 def format_seconds(seconds: float) -> str:
@@ -134,9 +142,12 @@ def format_seconds(seconds: float) -> str:
 def wrap(text: str, width: int, hang: int = 0) -> Iterator[str]:
     """The text in lines of at most `width` characters, if its words allow that; further lines are indented.
 
-    They are indented by `hang` columns, if that leaves a third of the width.
+    They are indented by `hang` columns, if that leaves a third of the width. Else the text breaks there.
     """
     indent = " " * (hang if 0 < hang < 2 * width // 3 else len(text) - len(text.lstrip(" ")) + 2)
+    if hang > len(indent) and count_seen(text) > width and "\x1b" not in text[:hang]:
+        yield text[:hang].rstrip()
+        text = indent + text[hang:]
     line = ""
     for word in _WORD.findall(text):
         if line.strip() and count_seen(line + word) > width:
@@ -179,8 +190,10 @@ class Screen:
         shown = line if isinstance(line, Line) else Line(line)
         columns = None if shown.role is Role.COMMAND else self.columns
         first, *others = [str(shown)] if columns is None else wrap(shown, columns - 1, shown.hang)
-        begin = self.paint(Role.ID, first[: shown.named]) + self.paint(shown.role, first[shown.named :])
-        return [begin, *(self.paint(shown.role, row) for row in others)]
+        begin, rest = "", first
+        for length, role in shown.parts:
+            begin, rest = begin + self.paint(role, rest[:length]), rest[length:]
+        return [begin + self.paint(shown.role, rest), *(self.paint(shown.role, row) for row in others)]
 
     def line(self, text: str) -> None:
         """Write a line that stays; the first word of a verdict has its color."""

@@ -114,7 +114,7 @@ class TerminalReport:
                 self._screen.draw(self._presentation.begins)
             case Probed(capabilities, requests, notes):
                 asked = f"{format_count(requests, 'request')} to find out"
-                hint = "" if self._verbose else "; -v shows the responses"
+                hint = "" if self._verbose else "; -v lists all"
                 self._screen.line(f"capabilities ({asked}{hint}):")
                 write = list_each if self._verbose else sum_up
                 self._screen.lines(write(capabilities, self._screen.paint))
@@ -362,25 +362,25 @@ class RunPrinter:
             yield Line(f"{'':9}known fix: {self._fixes.write(cured.cure, cured.rule)}", Role.HELP, hang=11)
 
 
-_OFFERED, _NOT_DONE = "offered", "accepted but not fulfilled"
 _LACKS = {
-    Lack.NOT_DONE: _NOT_DONE,
+    Lack.NOT_DONE: "accepted but not fulfilled",
     Lack.REFUSED: "not offered",
     Lack.UNSEEN: "not tested (requested, but not observed)",
     Lack.DENIED: "excluded",
     Lack.UNDECLARED: "not tested (needs `--capability` or `--other-api-key`)",
 }
-_ROLES = {_OFFERED: Role.PASSED, _NOT_DONE: Role.FAILED}
+_ROLES = {Lack.NOT_DONE: Role.FAILED, Lack.REFUSED: Role.QUIET, Lack.DENIED: Role.QUIET}
 
 
 def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
-    """A line for what is offered, and one for each reason why others are not."""
-    rows: dict[str, list[str]] = {words: [] for words in (_OFFERED, *_LACKS.values())}
-    for item in capabilities:
-        rows[_OFFERED if item.present else _LACKS[item.lack]].append(item.name)
-    for words, names in rows.items():
-        if names:
-            yield f"  {paint(_ROLES.get(words, Role.QUIET), f'{words}:')} {', '.join(names)}"
+    """How many are offered, and a line for each reason why others are not."""
+    items = list(capabilities)
+    offered = sum(item.present for item in items)
+    yield f"  {paint(Role.PASSED, 'offered:')} {'all' if offered == len(items) else f'{offered} of'} {len(items)}"
+    for lack, words in _LACKS.items():
+        if names := [item.name for item in items if not item.present and item.lack is lack]:
+            role = _ROLES.get(lack, Role.NOT_TESTED)
+            yield Line(f"  {paint(role, f'{words}:')} {', '.join(names)}", hang=4)
 
 
 def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:

@@ -20,7 +20,7 @@ from harness.interactions.mutants import load_mutants
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean, format_count, list_some
-from harness.report.screen import Line, align, format_seconds
+from harness.report.screen import Line, Role, align, format_seconds
 from harness.rules import ROWS
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def run(words: Sequence[str]) -> int:
             row = rows[name]  # the checks of an extension come first: its author asks for them
             names = sorted(row.names, key=lambda check: check.partition(".")[0] not in added)
             word = "NOT TESTED" if row.errors else list_some(names, 8, hint="--json names all") or "SURVIVED"
-            say(Line(f"{name:<{width}}{word}", hang=width, named=len(name)))
+            role = Role.PLAIN if row.names else Role.NOT_TESTED if row.errors else Role.FAILED
+            say(Line(f"{name:<{width}}{word}", role, hang=width, parts=[(width, Role.ID)]))
     survivors = [name for name, row in rows.items() if not (row.names or row.errors)]
     erred = any(row.errors for row in rows.values())
     code = Exit.HARNESS_ERROR if erred else Exit.FAILED if survivors else Exit.OK

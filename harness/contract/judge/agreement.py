@@ -127,7 +127,7 @@ def judge_cancelled(status: str) -> Iterator[Finding]:
     if status != "cancelled":
         yield Finding(
             "cancel.state",
-            "a canceled run does not have the status `cancelled`",
+            f"after the cancel, GET returns {f'the status `{status}`' if status else 'no status'}",
             "cancelled",
             status or "no status",
         )

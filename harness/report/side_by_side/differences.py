@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from harness.outcome import FIRST_WORDS, Accounted, Exit
 from harness.outcome.words import format_count, list_some
-from harness.report.screen import Line, Role, align
+from harness.report.screen import ROLES, Line, Role, align
 from harness.report.side_by_side.run_file import RunEntry, RunFile
 
 _LEVELS = {"MUST": 0, "SHOULD": 1, "MAY": 2}
@@ -25,6 +25,8 @@ CHANGES = {
 }
 """The changes of a result between runs of one target, the most urgent first, with the one word that every surface
 uses for it. `unstable`: the first and the last run agree, and one between them does not."""
+
+_ROLES = {"new": Role.FAILED, "still": Role.FAILED, "fixed": Role.PASSED, "unstable": Role.WARNED}
 
 _NOUNS = {"torture": "case", "fuzz": "broken rule"}
 """What a run of each command counts; the others count checks."""
@@ -247,10 +249,8 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
     for row in compared.telling:
         apart = row.id if row.broken else ""
         alike.setdefault((row.change, apart, row.why, *row.list_outcomes()), []).append(row)
-    table, roles = (
-        [("", compared.noun, *(str(number + 1) for number in range(len(compared.runs))), "")],
-        [Role.QUIET],
-    )
+    table = [("", compared.noun, *(str(number + 1) for number in range(len(compared.runs))), "")]
+    roles = [[Role.QUIET] * len(table[0])]
     for (change, _, why, *outcomes), (row, *more) in alike.items():
         name = f"{row.id} [{row.chosen.level}]" if row.chosen.level else row.id
         if more:
@@ -258,13 +258,11 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
             listed = list_some([row.id, *(other.id for other in more)], 3, hint="--json lists all")
             why = f"{listed}: {why}" if why else listed
         table.append((CHANGES[change].upper() if compared.same_target else "", name, *outcomes, why))
-        is_failure = change == "new" or (row.broken and not compared.same_target)
-        roles.append(Role.FAILED if is_failure else Role.PLAIN)
-    for line, role in zip(
-        align(table if compared.same_target else [row[1:] for row in table]), roles, strict=True
-    ):
-        if len(table) > 1:
-            yield Line(line.rstrip(), role, hang=line.hang)
+        there = [ROLES[entry.outcome] if entry else Role.QUIET for entry in row.entries]
+        roles.append([_ROLES.get(change, Role.PLAIN), Role.PLAIN if more else Role.ID, *there])
+    first = 0 if compared.same_target else 1
+    lines = align([row[first:] for row in table], [row[first:] for row in roles])
+    yield from (line.having(line.rstrip()) for line in lines if len(table) > 1)
     yield compared.totals
     if not compared.same_target:
         yield "note: the reports are of several targets, so no failure is new or fixed, and the exit code is 0"

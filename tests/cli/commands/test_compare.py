@@ -70,6 +70,19 @@ def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str
     assert main(["diff", after, after]) == 0
 
 
+def test_each_cell_has_the_color_of_its_outcome(
+    write: Write, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outcome has the same color as in the run itself."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert main(
+        ["diff", write("a.json", check("x.one", "passed")), write("b.json", check("x.one", "failed", "no"))]
+    )
+    cells = ("31;1", "NEW FAILURE  "), ("1", "x.one [MUST]  "), ("32", "passed  "), ("31;1", "failed  ")
+    row = "".join(f"\x1b[{color}m{cell}\x1b[0m" for color, cell in cells)
+    assert f"{row}no\n" in capsys.readouterr().out
+
+
 def test_an_addition_is_no_failure(write: Write, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A result that only the later run has is added, one that only the earlier has is removed; neither fails."""
     before = write("a.json", check("x.one", "passed"), check("x.gone", "passed"))

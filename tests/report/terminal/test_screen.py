@@ -22,7 +22,7 @@ from harness.engine.events import (
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import PAUSE, Heartbeat, Screen
+from harness.report.screen import PAUSE, Heartbeat, Screen, align, wrap
 from harness.report.terminal_report import TerminalReport
 from tests.report.golden_files import Terminal
 
@@ -144,3 +144,17 @@ def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
         "loud",
         "a consequence",
     ]
+
+
+@pytest.mark.parametrize(
+    ("width", "rows"),
+    [
+        (60, ["one  two  three four five"]),
+        (18, ["one  two  three", "          four", "          five"]),
+        (14, ["one  two", "  three four", "  five"]),
+    ],
+)
+def test_the_last_cell_goes_below_the_others_where_they_leave_no_room(width: int, rows: list[str]) -> None:
+    """The last cell is in its column, or, on a terminal that is too narrow for that, below the others."""
+    (line,) = align([("one", "two", "three four five")])
+    assert [*wrap(line, width, line.hang)] == rows

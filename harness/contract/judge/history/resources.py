@@ -173,7 +173,7 @@ def judge_resources(trail: Sequence[Exchange]) -> Judged:
             yield from _judge_shown(known, method, collection, identity, exchange)
     for (_, collection, identity), one in known.items():
         if len(one.missed) > 1:  # a list may lag behind: only a second look decides
-            message = "a list of one page lacks a resource that was created and not deleted"
+            message = "the list has no further page and lacks a resource that was created and not deleted"
             yield one.missed[-1], _find(collection, "unlisted", message, identity, "not listed")
 
 
