@@ -132,7 +132,7 @@ def _read_after(t: RequestBuilder, found: str, token: str, timeout: float | None
 
 
 def _read_to_its_end(t: RequestBuilder, found: str, token: str) -> Part[Exchange]:
-    """Resume at the final event; where no end comes it is sent again, as a busy machine may delay one."""
+    """Resume at the final event; a response without an end is requested again, as a busy machine may delay one."""
     within = max(1.0, t.wait / 12)  # it has nothing to wait for
     last: Exchange = yield from _read_after(t, found, token, within)
     if last.hung and not (yield from _read_after(t, found, token, within)).hung:
