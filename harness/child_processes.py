@@ -1,9 +1,9 @@
 """Starts every other program: which file runs, in which folder, and with which environment.
 
-Layer 0. A tool that we run ourselves (`run_tool`: pip, npm, node) has an absolute path and a folder of ours, so it
-obeys nothing of the current folder. It gets no variable but those that it needs, so it gets no key. A command that
-the user typed (`start`) is theirs: it runs where they are, with the environment that its caller documents. Must
-not know what a program does.
+A tool that we run ourselves (`run_tool`: pip, npm, node) has an absolute path and a folder of ours, so it obeys
+nothing of the current folder. It gets no variable but those that it needs, so it gets no key. A command that the
+user typed (`start`) is theirs: it runs where they are, with the environment that its caller documents. Must not
+know what a program does.
 """
 
 from __future__ import annotations

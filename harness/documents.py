@@ -1,8 +1,7 @@
 """Reads files of other people: regular files only, and YAML within limits.
 
-Layer 0. A file that is no file (a pipe, a device) is refused before a byte is read. So is a document that nests
-without end or holds itself, and a mapping that has a key twice, as a bad merge leaves it. Must not know what a
-document means.
+A file that is no file (a pipe, a device) is refused before a byte is read. So is a document that nests without end
+or holds itself, and a mapping that has a key twice, as a bad merge leaves it. Must not know what a document means.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Extensions: rules with their checks, mutants, and faults for clients, which a user adds in a module.
 
-Layer 3. `docs/extending.md` has an example. A module makes one `Extension`; it is named by `--extension`, by
-`HARNESS_EXTENSION`, or by the entry point `harness.extensions` of an installed package. Its parts stand beside
-the built-in ones: in `harness list`, `explain`, `check`, `mutants` and `torture`, and in every report.
+`docs/extending.md` has an example. A module makes one `Extension`; it is named by `--extension`, by
+`HARNESS_EXTENSION`, or by the entry point `harness.extensions` of an installed package. Its parts stand beside the
+built-in ones: in `harness list`, `explain`, `check`, `mutants` and `torture`, and in every report.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Writes the files that follow from others and are not in version control: `python -m harness.generated_files`.
 
-Layer 2. `make generated`, the build of a wheel (`hatch_build.py`) and an editable installation call it. A checkout
-works without these files: it then reads the tables of rules and models themselves, which takes a tenth of a second
-longer, and nothing reads the others at run time. It must import only what a build environment has
-(`build-system` in `pyproject.toml`).
+`make generated`, the build of a wheel (`hatch_build.py`) and an editable installation call it. A checkout works
+without these files: it then reads the tables of rules and models themselves, which takes a tenth of a second
+longer, and nothing reads the others at run time. It must import only what a build environment has (`build-system`
+in `pyproject.toml`).
 """
 
 from __future__ import annotations

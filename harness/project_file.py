@@ -1,6 +1,6 @@
 """The pyproject.toml of a project: the nearest one of a folder and its parents, and its table `[tool.harness]`.
 
-Layer 0. Must not know what a key of the table means.
+Must not know what a key of the table means.
 """
 
 from __future__ import annotations

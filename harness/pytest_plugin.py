@@ -1,6 +1,6 @@
 """The pytest plugin: options, markers and hooks over `harness.plugin`. No logic; see `docs/pytest.md`.
 
-Layer 8. Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top.
+Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top.
 """
 
 from __future__ import annotations

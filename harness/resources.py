@@ -1,7 +1,7 @@
 """Where the shipped data folders (`schemas/`, `cassettes/`) are, in a checkout and in an installation.
 
-Layer 0. Knows the two places a folder can be, whether a generated file is up to date, and where the cache of the
-user is; must not know what is in them.
+Knows the two places a folder can be, whether a generated file is up to date, and where the cache of the user is;
+must not know what is in them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Writes every file: beside the old one, and then in its place.
 
-Layer 0. Every reader sees either the old file or the new one, whatever happens meanwhile: a full disk, a kill, a
-folder that may not be written. A text shows what a terminal or an editor would obey, because a person reads or
-applies it. Must not know what a file means.
+Every reader sees either the old file or the new one, whatever happens meanwhile: a full disk, a kill, a folder
+that may not be written. A text shows what a terminal or an editor would obey, because a person reads or applies
+it. Must not know what a file means.
 """
 
 from __future__ import annotations

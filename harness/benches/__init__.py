@@ -1,1 +1,1 @@
-"""Where the actions of an exercise go, and what can be observed there. Layer 5."""
+"""Where the actions of an exercise go, and what can be observed there."""

@@ -1,4 +1,4 @@
-"""Recordings: their file format over vcrpy, matching, redaction, and a service that plays them. Layer 1.
+"""Recordings: their file format over vcrpy, matching, redaction, and a service that plays them.
 
 Names are imported on first use, so that a run that only writes a cassette loads no player.
 """

@@ -1,4 +1,4 @@
-"""Convert a recording to an entry of a vcrpy file, and back. Layer 1, pure.
+"""Convert a recording to an entry of a vcrpy file, and back.
 
 vcrpy preserves unknown keys of a response but rejects unknown keys of a request, so everything this project adds
 is in `response.x-stream`. An entry without it is a plain vcrpy recording: its pieces are a guess, and are marked

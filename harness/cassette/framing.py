@@ -1,4 +1,4 @@
-"""The pieces in which a body arrived, and when: packing them into one string, and cutting them. Layer 1, pure.
+"""The pieces in which a body arrived, and when: packing them into one string, and cutting them.
 
 The packed form is one scalar, `"277@49 118@50"`: bytes, `@`, milliseconds since the previous piece (for the first,
 since the request). A YAML list of pairs would take a hundred times as long to load. Times are whole microseconds,

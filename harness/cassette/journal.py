@@ -1,8 +1,8 @@
 """A cassette that stays valid while it is written, so that a killed recorder loses no finished exchange.
 
-Layer 1. An entry is one line of flow YAML in ASCII. It is first written as a comment and flushed to disk. Then
-changing a single byte, `#` to a space, makes it an entry. Every reader, vcrpy included, sees all of an entry or
-none of it, and a half-written entry is a comment. The cost of an append depends only on its own entry.
+An entry is one line of flow YAML in ASCII. It is first written as a comment and flushed to disk. Then changing a
+single byte, `#` to a space, makes it an entry. Every reader, vcrpy included, sees all of an entry or none of it,
+and a half-written entry is a comment. The cost of an append depends only on its own entry.
 """
 
 from __future__ import annotations

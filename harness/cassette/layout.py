@@ -1,4 +1,4 @@
-"""The text of a cassette file: read with errors that name the line, written completely or not at all. Layer 1.
+"""The text of a cassette file: read with errors that name the line, written completely or not at all.
 
 The YAML is vcrpy's, with metadata at the top. vcrpy's own parser is not used: releases before 8.3 run whatever
 code a file names. Ours knows the few tags that vcrpy uses, makes plain data, and finds the line of any value.

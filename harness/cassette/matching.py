@@ -1,4 +1,4 @@
-"""Decide whether two requests are the same, and if not, where they first differ. Layer 1, pure.
+"""Decide whether two requests are the same, and if not, where they first differ.
 
 Compares the method, the path, the query without order, and the body as canonical JSON; never host or port, which
 differ at every replay, never credentials, and nothing that the protocol ignores. Ids that a recorded answer gave

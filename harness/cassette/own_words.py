@@ -1,4 +1,4 @@
-"""The words of a project for its recordings: `[tool.harness.recordings]` of its pyproject.toml. Layer 1.
+"""The words of a project for its recordings: `[tool.harness.recordings]` of its pyproject.toml.
 
 A file may come with a folder of other people, so it adds to the hidden values and never removes from them.
 """

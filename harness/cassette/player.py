@@ -1,4 +1,4 @@
-"""Play recordings as a service: a request in, the recorded answer out, never the network. Layer 1.
+"""Play recordings as a service: a request in, the recorded answer out, never the network.
 
 `strict` answers each recorded request as often as it was recorded, in the recorded order. `resume` does the same,
 and then also answers requests for the rest of a stream, from any of its events, out of one full recording or one

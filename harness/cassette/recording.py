@@ -1,6 +1,6 @@
 """One request and its answer as a cassette keeps them: every byte, in which pieces it arrived, and how it ended.
 
-Layer 1. Knows exchanges and pieces; must not know files, secrets or what the bytes mean.
+Knows exchanges and pieces; must not know files, secrets or what the bytes mean.
 """
 
 from __future__ import annotations

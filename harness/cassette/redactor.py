@@ -1,4 +1,4 @@
-"""Remove secrets from recordings: headers, query, path, bodies, error messages, the origin. Layer 1.
+"""Remove secrets from recordings: headers, query, path, bodies, error messages, the origin.
 
 On by default wherever something is recorded. A value that its name marks as secret (a header, a query parameter, a
 field) is replaced and remembered, so that the same secret is also found in an error message. Then everything that

@@ -1,4 +1,4 @@
-"""Search for secrets in recordings, and in files of any recorder, and mend a cassette that has some. Layer 1.
+"""Search for secrets in recordings, and in files of any recorder, and mend a cassette that has some.
 
 The check to run before a cassette is shared. It finds what redaction finds.
 """

@@ -1,4 +1,4 @@
-"""Read and save whole cassette files, and a cassette to record into. Layer 1.
+"""Read and save whole cassette files, and a cassette to record into.
 
 The record modes are vcrpy's, whose format it is. Requests are matched as the player matches them. A new recording
 is redacted and goes to a `Journal` beside the file; at the end the file is replaced, and keeps every older

@@ -1,4 +1,4 @@
-"""The catalog of checks and the vocabulary for writing them. Layer 2; never imports the emulator.
+"""The catalog of checks and the vocabulary for writing them. Never imports the emulator.
 
 Importing this package is cheap; `harness.checks.catalogue` imports every area module.
 """

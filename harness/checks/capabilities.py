@@ -1,4 +1,4 @@
-"""The optional features of a target, and the profiles that follow from them. Layer 2, tables."""
+"""The optional features of a target, and the profiles that follow from them. Tables."""
 
 from __future__ import annotations
 

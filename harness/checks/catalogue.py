@@ -1,8 +1,8 @@
 """All checks, in the order in which they are shown: each row of a table of rules with the functions that it names.
 
-Layer 2. A name without a dot is a function of the area's module in `areas/`; with dots it is a path below
-`harness.checks`. A judge whose first parameter is `rule` gets the id of the row that names it. What one statement
-can say of one response, or of several, needs no function: the row names shared judges and what they get.
+A name without a dot is a function of the area's module in `areas/`; with dots it is a path below `harness.checks`.
+A judge whose first parameter is `rule` gets the id of the row that names it. What one statement can say of one
+response, or of several, needs no function: the row names shared judges and what they get.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The questions of the probe: whether a target serves interactions, in which form, and its optional features.
 
-Layer 2. The first creates of a run are a handshake. If the target accepts no form of create, a TargetFault quotes
-its response: it is not this API or it rejects every client, so there is nothing to judge.
+The first creates of a run are a handshake. If the target accepts no form of create, a TargetFault quotes its
+response: it is not this API or it rejects every client, so there is nothing to judge.
 
 Each later question is one function, which settles the capabilities listed with it. It knows requests and what
 their responses mean for a capability; it must not know when a question is worth it. A clean rejection means that

@@ -1,8 +1,8 @@
 """Judges recorded traffic of this API: findings for `harness verify`.
 
-Layer 2. Sends nothing and opens no file: `FileJudge` takes the contents of files. Every entry of a recorder's
-file, and every other file, is either judged or left out with a reason; the two add up to the total. Recordings of
-the generation before `steps` are recognized and left out: they were correct in their time.
+Sends nothing and opens no file: `FileJudge` takes the contents of files. Every entry of a recorder's file, and
+every other file, is either judged or left out with a reason; the two add up to the total. Recordings of the
+generation before `steps` are recognized and left out: they were correct in their time.
 """
 
 from __future__ import annotations

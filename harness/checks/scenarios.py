@@ -1,8 +1,8 @@
 """The scenarios of a library: short exercises of lifecycle, streams, resumes, chains, tools and agents.
 
-Layer 2. The exercises are like those of the checks, but small and the same on every target: nothing is scripted
-and nothing races, so two recordings of one scenario can be compared. A scenario deletes all that it creates, and
-these requests are not recorded.
+The exercises are like those of the checks, but small and the same on every target: nothing is scripted and nothing
+races, so two recordings of one scenario can be compared. A scenario deletes all that it creates, and these
+requests are not recorded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The command line: argv, environment, configuration and exit codes; no logic of its own. Layer 8."""
+"""The command line: argv, environment, configuration and exit codes; no logic of its own."""
 
 try:
     from harness.cli.main import main

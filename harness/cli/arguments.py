@@ -1,9 +1,9 @@
 """Turns command line, environment and `[tool.harness]` into the options of a command; argparse finds the words.
 
-Layer 8. Precedence: command line, environment, the file of the folder, default. argparse only splits the line.
-Every value passes the reader of its declaration, so a wrong one gets the same sentence whichever way it came,
-after the name of its source. Mistakes are usage faults with suggestions. Flags cannot be abbreviated; `-x` in
-`--capability -x` is a value.
+Precedence: command line, environment, the file of the folder, default. argparse only splits the line. Every value
+passes the reader of its declaration, so a wrong one gets the same sentence whichever way it came, after the name
+of its source. Mistakes are usage faults with suggestions. Flags cannot be abbreviated; `-x` in `--capability -x`
+is a value.
 """
 
 from __future__ import annotations

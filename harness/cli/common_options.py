@@ -1,6 +1,6 @@
 """The options that several commands share one by one.
 
-Layer 8. Imports nothing that runs: `harness list` and completion need it.
+Imports nothing that runs: `harness list` and completion need it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""`harness diff A.json B.json …`: the reports of runs side by side, or of one target then and now. Sends nothing.
-
-Layer 8.
-"""
+"""`harness diff A.json B.json …`: the reports of runs side by side, or of one target then and now."""
 
 from __future__ import annotations
 

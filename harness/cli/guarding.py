@@ -1,6 +1,6 @@
 """The options that say who may call a server, and who may steer it; shared by the commands that serve.
 
-Layer 8. Must not know what is served.
+Must not know what is served.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The page at the root of a server: the option `--open`, the words that name it, and the inspector of a command.
 
-Layer 8. Must not know what is served.
+Must not know what is served.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The options of the commands that judge: the file of known failures, and the exit code that follows from it.
-
-Layer 8.
-"""
+"""The options of the commands that judge: the file of known failures, and the exit code that follows from it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Finds the command, runs it, and turns whatever happens into an exit code and a readable line.
 
-Layer 8. The only place that catches faults of every kind. Usage and target problems never show a stack trace;
-unexpected exceptions, which are bugs of ours, do. Commands are imported when they are called, so that
-`harness --help` stays fast.
+The only place that catches faults of every kind. Usage and target problems never show a stack trace; unexpected
+exceptions, which are bugs of ours, do. Commands are imported when they are called, so that `harness --help` stays
+fast.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Hides the target's secrets, and what looks like one, in everything a command prints.
 
-Layer 8. A fault that ends a run may quote the target, and the target may quote what it was sent. Reports have
-their own masks; this one is for everything that is printed outside reports.
+A fault that ends a run may quote the target, and the target may quote what it was sent. Reports have their own
+masks; this one is for everything that is printed outside reports.
 """
 
 from __future__ import annotations

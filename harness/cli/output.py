@@ -1,4 +1,4 @@
-"""Writes lines, JSON and the files that `--report` names. Layer 8. `run_reports` follows a run that judges."""
+"""Writes lines, JSON and the files that `--report` names. `run_reports` follows a run that judges."""
 
 from __future__ import annotations
 

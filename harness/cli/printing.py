@@ -1,8 +1,8 @@
 """Prints all output of a command, with everything visible that a terminal or a CI runner would obey.
 
-Layer 8. Texts of a target, a client or a file are masked and escaped where they are put into a sentence. This is
-the last line behind that: whatever a text contains, standard output and standard error get no control sequence
-except our own colors and erased line, and the runner of a CI system gets no command.
+Texts of a target, a client or a file are masked and escaped where they are put into a sentence. This is the last
+line behind that: whatever a text contains, standard output and standard error get no control sequence except our
+own colors and erased line, and the runner of a CI system gets no command.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes a run that judges, as it goes on: on the terminal, and to the files that `--report` names.
 
-Layer 8. Must not know which command runs.
+Must not know which command runs.
 """
 
 from __future__ import annotations

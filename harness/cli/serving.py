@@ -1,6 +1,6 @@
 """Shared by the commands that listen on a port: the address, and a command beside the server.
 
-Layer 8. Must not know what is served.
+Must not know what is served.
 """
 
 from __future__ import annotations

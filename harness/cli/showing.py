@@ -1,6 +1,6 @@
 """`harness verify FILE --open`: the inspector with the exchanges of a report or a cassette.
 
-Layer 8. Sends no request.
+Sends no request.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Handles the signals that end a command: one mechanism for all commands.
 
-Layer 8. Must not know what is ended.
+Must not know what is ended.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The options that name a target and say how to send to it, and what each group turns into.
-
-Layer 8.
-"""
+"""The options that name a target and say how to send to it, and what each group turns into."""
 
 from __future__ import annotations
 

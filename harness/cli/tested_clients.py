@@ -1,6 +1,6 @@
 """The client that a command names: installed if it has a driver, and started with what it has to know.
 
-Layer 8. Shared by the commands that play cases to clients.
+Shared by the commands that play cases to clients.
 """
 
 from __future__ import annotations

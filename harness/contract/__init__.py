@@ -1,6 +1,6 @@
 """The contract of the Interactions API (shape, order, lifecycle and rules), and the judges that check a target.
 
-Layer 1, sans-IO. The emulator, the checks and the runner take their vocabulary from here.
+Sans-IO. The emulator, the checks and the runner take their vocabulary from here.
 
 Names are imported on first use, so that an emulator does not pay for the judges.
 """

@@ -1,7 +1,7 @@
 """`Contract`: one revision of the API, as a value that is passed down.
 
-Layer 1. Two revisions can be judged in one process, because nothing here is global: `CURRENT` is only the default
-of commands, fixtures and tests. Every part is read on first use, once. Must not know its judges.
+Two revisions can be judged in one process, because nothing here is global: `CURRENT` is only the default of
+commands, fixtures and tests. Every part is read on first use, once. Must not know its judges.
 """
 
 from __future__ import annotations

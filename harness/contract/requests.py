@@ -1,6 +1,6 @@
 """Builds an exercise's requests to the target; never sends them.
 
-Layer 1. Knows the API's paths and where a key goes; must not know where the target is.
+Knows the API's paths and where a key goes; must not know where the target is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Facts that requests, responses and events show about a run, for callers that follow traffic from outside.
 
-Layer 1, pure; never raises on odd input. Must not know what is right or wrong. Also the requests that delete what
-an exchange created, and how the plain runs of a target ended (`RunEnds`): a target whose runs never complete has
+Pure; never raises on odd input. Must not know what is right or wrong. Also the requests that delete what an
+exchange created, and how the plain runs of a target ended (`RunEnds`): a target whose runs never complete has
 shown nothing of its output.
 """
 

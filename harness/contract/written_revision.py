@@ -1,8 +1,8 @@
 """Checks a revision that a user wrote, in a folder, before anything is judged by it.
 
-Layer 1. The tests of this project cover the shipped schemas; this module checks all others: each file is JSON and
-a valid schema, its marks are known, and its references lead somewhere. Then everything is read that is read in
-schemas. Whether the marks of steps fit each other is for `tables.steps`.
+The tests of this project cover the shipped schemas; this module checks all others: each file is JSON and a valid
+schema, its marks are known, and its references lead somewhere. Then everything is read that is read in schemas.
+Whether the marks of steps fit each other is for `tables.steps`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stateful reference service for the Interactions API, scriptable, deterministic and strict. Layer 2."""
+"""A stateful reference service for the Interactions API, scriptable, deterministic and strict."""
 
 from harness.emulator.scripts import Script
 from harness.emulator.service import Emulator

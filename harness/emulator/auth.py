@@ -1,7 +1,7 @@
 """Authentication: the API key of a request (header, bearer token or query) and the project it belongs to.
 
-Layer 2. Sources: the OpenAPI security scheme and the migration guide for the three places, the errors page for
-401 `authentication`; answers that users of the Gemini API recorded for the front end's 400.
+Sources: the OpenAPI security scheme and the migration guide for the three places, the errors page for 401
+`authentication`; answers that users of the Gemini API recorded for the front end's 400.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sessions of an emulator, and the control API under /__harness__/ that steers them.
 
-Layer 2. Knows how engines are named, opened and closed, and the paths and bodies of `docs/control.md`; the engine
-does the work. Needs no API key.
+Knows how engines are named, opened and closed, and the paths and bodies of `docs/control.md`; the engine does the
+work. Needs no API key.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The posts of the service to webhooks: events, signatures, and the schedule of attempts.
 
-Layer 2. Never sends anything: a carrier takes what is due and notes the response. Documented (webhook guide):
-the envelope and the seven events; static webhooks are signed by HMAC (Standard Webhooks, one signature for each
-valid secret, the newest first), dynamic ones by a JWT with RS256; a 2xx acknowledges; anything else is tried again
-with exponential backoff for 24 hours, under one `webhook-id`. Inferred: the claims of the token; the first retry
-comes after a second and each further delay is twice as long; a webhook that nothing could be delivered to for 24
-hours is disabled; only background runs are reported; `user_metadata` goes into `data`. A cancelled or incomplete
+Never sends anything: a carrier takes what is due and notes the response. Documented (webhook guide): the envelope
+and the seven events; static webhooks are signed by HMAC (Standard Webhooks, one signature for each valid secret,
+the newest first), dynamic ones by a JWT with RS256; a 2xx acknowledges; anything else is tried again with
+exponential backoff for 24 hours, under one `webhook-id`. Inferred: the claims of the token; the first retry comes
+after a second and each further delay is twice as long; a webhook that nothing could be delivered to for 24 hours
+is disabled; only background runs are reported; `user_metadata` goes into `data`. A cancelled or incomplete
 interaction has no event that can be subscribed to.
 """
 

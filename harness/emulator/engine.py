@@ -1,7 +1,7 @@
 """One session of the service: its parts, wired together, and the operations on its interactions.
 
-Layer 2. The type of each part is a class attribute, so that a mutant can replace it by a subclass. Must not know
-the network or the control API; the caller holds the lock.
+The type of each part is a class attribute, so that a mutant can replace it by a subclass. Must not know the
+network or the control API; the caller holds the lock.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Scripts, which decide how the emulator answers the next creates: their keys, their queue, and files of them.
 
-Layer 2. Knows the keys of a script (`docs/emulator-reference.md`), which creates it matches and how often it was
-given; must not know how it is run. Scenario files are YAML (or JSON, which is YAML too).
+Knows the keys of a script (`docs/emulator-reference.md`), which creates it matches and how often it was given;
+must not know how it is run. Scenario files are YAML (or JSON, which is YAML too).
 """
 
 from __future__ import annotations

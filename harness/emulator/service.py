@@ -1,9 +1,8 @@
 """The emulator: a service (request in, response out) and the Python API of the fixtures.
 
-Layer 2. Knows routes and the lock. Operations on interactions are in the engine, those on other resources in
-`resources`. Every call, and every `next` of a live body, takes the one lock and releases it before
-it returns, so that several threads may share an emulator. A request moves the clock by one tick; nothing here
-waits.
+Knows routes and the lock. Operations on interactions are in the engine, those on other resources in `resources`.
+Every call, and every `next` of a live body, takes the one lock and releases it before it returns, so that several
+threads may share an emulator. A request moves the clock by one tick; nothing here waits.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Selects checks, plays their exercises against a target, judges, cleans up, and emits events. Layer 4."""
+"""Selects checks, plays their exercises against a target, judges, cleans up, and emits events."""

@@ -1,8 +1,8 @@
 """Judges every answer of a run by the rules that apply to all answers, whichever exercise produced them.
 
-Layer 4. A check looks at the exchanges of its own exercise, but a rule such as `get.schema` applies to every GET.
-So the audit takes the trail of each exercise once, lets the contract's judges read each answer, and reports what
-they find under the one check of that rule. Must not know how anything is printed.
+A check looks at the exchanges of its own exercise, but a rule such as `get.schema` applies to every GET. So the
+audit takes the trail of each exercise once, lets the contract's judges read each answer, and reports what they
+find under the one check of that rule. Must not know how anything is printed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The baseline: known and explained failures, so that only new failures are red.
 
-Layer 4. Knows the format of the file; never reads the clock. An entry excuses one result; with `finding`, it
-excuses only that defect, and another one in the same result still fails.
+Knows the format of the file; never reads the clock. An entry excuses one result; with `finding`, it excuses only
+that defect, and another one in the same result still fails.
 
     - id: stream.done
       reason: our proxy drops the final frame (issue 12)

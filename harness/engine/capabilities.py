@@ -1,6 +1,6 @@
 """The capabilities of a target, and their origin: declared, announced by its control API, or probed.
 
-Layer 4. Values and the parsing of `+x,-y`; sends nothing.
+Values and the parsing of `+x,-y`; sends nothing.
 """
 
 from __future__ import annotations

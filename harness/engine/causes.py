@@ -1,8 +1,8 @@
 """Links the results of a run: what one check found to be broken blocks others, which then do not repeat it.
 
-Layer 4, pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and
-not done, if it saw nothing but crashes, or if its exercise stopped at a refused create that another check reports.
-What several rules find at the same place of a body has one cause, and breaks each of them. A cause makes nothing
+Pure. A check is blocked if it rests on a broken one, if the probe saw that what it needs is accepted and not done,
+if it saw nothing but crashes, or if its exercise stopped at a refused create that another check reports. What
+several rules find at the same place of a body has one cause, and breaks each of them. A cause makes nothing
 better: the finding that blocks is judged by its own rule.
 """
 

@@ -1,6 +1,6 @@
 """Keeps track of what the exercises created at the target and still have to delete.
 
-Layer 4. Reads this from the exchanges; checks never clean up.
+Reads this from the exchanges; checks never clean up.
 """
 
 from __future__ import annotations

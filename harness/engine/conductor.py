@@ -1,7 +1,7 @@
 """Decides the checks of a plan as they are judged, and accounts for every check, however the run ends.
 
-Layer 4, pure. What may be blocked by the finding of another check is decided only when that one is; what applies
-to every answer only at the end.
+Pure. What may be blocked by the finding of another check is decided only when that one is; what applies to every
+answer only at the end.
 """
 
 from __future__ import annotations

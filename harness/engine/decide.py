@@ -1,7 +1,7 @@
 """Decides: observations become results, and results an exit code.
 
-Layer 4. The only place that asks the table of `outcome.verdict`; a test enforces that. Whatever a run judges,
-level, declared capability, strictness and baseline are combined here and in the same way.
+The only place that asks the table of `outcome.verdict`; a test enforces that. Whatever a run judges, level,
+declared capability, strictness and baseline are combined here and in the same way.
 """
 
 from __future__ import annotations

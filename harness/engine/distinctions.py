@@ -1,7 +1,7 @@
 """Find the parts of a request that distinguish those that failed from those of the same call that did not.
 
-Layer 4, pure. A part is a member at any depth or a parameter, with the type of its value, or the value itself if
-it is true, false, or one word.
+Pure. A part is a member at any depth or a parameter, with the type of its value, or the value itself if it is
+true, false, or one word.
 """
 
 from __future__ import annotations

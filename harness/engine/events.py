@@ -1,6 +1,6 @@
 """The events that every run emits, whichever command it belongs to; every report listens to them.
 
-Layer 4. Frozen data only; must not know who listens, how a request is sent, or which command runs.
+Frozen data only; must not know who listens, how a request is sent, or which command runs.
 """
 
 from __future__ import annotations

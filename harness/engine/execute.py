@@ -1,7 +1,7 @@
 """Runs one exercise against a driver, and has its checks judge the exchanges.
 
-Layer 4. Decides nothing about verdicts. An exception in an exercise or a judge becomes an `error` observation: it
-is our fault and never one of the target. The exchanges show the faults of the target.
+Decides nothing about verdicts. An exception in an exercise or a judge becomes an `error` observation: it is our
+fault and never one of the target. The exchanges show the faults of the target.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Which checks fail on a mutant of the reference service.
-
-Layer 4.
-"""
+"""Which checks fail on a mutant of the reference service."""
 
 from __future__ import annotations
 

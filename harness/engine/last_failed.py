@@ -1,8 +1,8 @@
 """The failures of the last runs in a folder, so that `--last-failed` runs these alone.
 
-Layer 4. One file in the current folder, by run: the command and its target or client, and the ids of the results
-that failed, each with the checks whose exercises have to run to show it. It has no requests, so a file of a
-stranger only chooses among what would run anyway. `harness fuzz` keeps its failures in a `Store` of `search.run`.
+One file in the current folder, by run: the command and its target or client, and the ids of the results that
+failed, each with the checks whose exercises have to run to show it. It has no requests, so a file of a stranger
+only chooses among what would run anyway. `harness fuzz` keeps its failures in a `Store` of `search.run`.
 """
 
 from __future__ import annotations

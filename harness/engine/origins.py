@@ -1,6 +1,6 @@
 """Finds what an exchange depends on: what created or changed the resources it refers to, or gave its cursor.
 
-Layer 4. Reads exchanges alone: nothing is sent or judged here.
+Reads exchanges alone: nothing is sent or judged here.
 """
 
 from __future__ import annotations

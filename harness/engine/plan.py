@@ -1,6 +1,6 @@
 """Decides which checks run, and gives a reason for each other one: no check is ever dropped silently.
 
-Layer 4. Pure: takes the catalog, the user's selection and the capabilities of the target; sends nothing.
+Pure: takes the catalog, the user's selection and the capabilities of the target; sends nothing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Finds out with few requests which capabilities a target has; never probes those that the user declared.
 
-Layer 4. Sends at most `MOST_REQUESTS` requests, one after the other, not counting the clean-up, repeated GETs of
-resources that are not there yet, and repetitions after a crash: a target that crashes now and then does not lack
-the feature. This is also the smoke test: a target that cannot be reached, rejects everything or is another API
-raises TargetFault, because then there is nothing to judge. The requests are the API's: `ServerApi.load_probes`.
+Sends at most `MOST_REQUESTS` requests, one after the other, not counting the clean-up, repeated GETs of resources
+that are not there yet, and repetitions after a crash: a target that crashes now and then does not lack the
+feature. This is also the smoke test: a target that cannot be reached, rejects everything or is another API raises
+TargetFault, because then there is nothing to judge. The requests are the API's: `ServerApi.load_probes`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The result of one judgment of a run: the verdict, the evidence, and how to reproduce it.
 
-Layer 4, values only. Only `decide` makes a `Result`; reports, baseline and exit code read it. Must not know which
-command judges: a check, a gateway rule, a case of a client, a failure of a search and a rule over recordings
-all become the same value.
+Values only. Only `decide` makes a `Result`; reports, baseline and exit code read it. Must not know which command
+judges: a check, a gateway rule, a case of a client, a failure of a search and a rule over recordings all become
+the same value.
 """
 
 from __future__ import annotations

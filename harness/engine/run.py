@@ -1,7 +1,7 @@
 """One run: probe, plan, run each exercise once, judge, decide, and emit everything as events.
 
-Layer 4. Knows the order of things; must not know how anything is printed. A run that is interrupted (Ctrl-C) or
-out of time stops at once, deletes what it created, and still accounts for every check.
+Knows the order of things; must not know how anything is printed. A run that is interrupted (Ctrl-C) or out of time
+stops at once, deletes what it created, and still accounts for every check.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Isolated sessions of a target with the control API, and how many workers a target gets.
 
-Layer 4. Exercises that run at the same time in sessions of their own share no scripts. Knows `POST` and
-`DELETE /__harness__/sessions`, and nothing else of the control API.
+Exercises that run at the same time in sessions of their own share no scripts. Knows `POST` and `DELETE
+/__harness__/sessions`, and nothing else of the control API.
 """
 
 from __future__ import annotations

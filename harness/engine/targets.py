@@ -1,6 +1,6 @@
 """Turns what the user typed into something that requests can be sent to: a URL, or the emulator in this process.
 
-Layer 4. Knows how a target is named; must not know what is asked of it.
+Knows how a target is named; must not know what is asked of it.
 """
 
 from __future__ import annotations

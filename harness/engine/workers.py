@@ -1,7 +1,7 @@
 """Plays the groups of a plan, in turn or in several threads, and deletes what they created.
 
-Layer 4. Each worker has a driver and `CreatedResources` of its own. However a run ends, its workers end too, and
-clean up. Must not know what is decided of what they saw.
+Each worker has a driver and `CreatedResources` of its own. However a run ends, its workers end too, and clean up.
+Must not know what is decided of what they saw.
 """
 
 from __future__ import annotations

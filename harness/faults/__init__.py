@@ -1,4 +1,4 @@
-"""Fault plans: drops and other faults of streams, written in one grammar and applied byte-exactly. Layer 1.
+"""Fault plans: drops and other faults of streams, written in one grammar and applied byte-exactly.
 
 `cut(service, plan, protocol)` wraps a service so that it suffers from a plan; `parse` parses a plan and
 `random_plan` draws one from a seed; `every_event`, `structural` and `every_byte` list the places where a recorded

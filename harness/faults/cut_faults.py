@@ -1,7 +1,7 @@
 """Find the exact place of a cut while the bytes of a body pass, and end the body there.
 
-Layer 1. Knows places and pieces; must not know services or other faults. Nothing is buffered: a place is known
-by the time the piece that crosses it arrives. So the pieces before a cut are forwarded unchanged.
+Knows places and pieces; must not know services or other faults. Nothing is buffered: a place is known by the time
+the piece that crosses it arrives. So the pieces before a cut are forwarded unchanged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The stages of faults: each takes the pieces of a body, one by one, and returns those to send in their place.
 
-Layer 1. Knows events, bytes and the `StreamProtocol` of their API; must not know services. `STAGES` has a row for
-each fault of events and of bytes.
+Knows events, bytes and the `StreamProtocol` of their API; must not know services. `STAGES` has a row for each
+fault of events and of bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The grammar of fault plans, such as `event:5+60,rst/event:2,fin`; `docs/faults.md` describes all of it.
 
-Layer 1. Knows syntax and nothing else; `plan` decides which values are allowed. Spaces around separators are
-allowed, `str` of a plan omits them, and `parse(str(plan)) == plan` for every plan.
+Knows syntax and nothing else; `plan` decides which values are allowed. Spaces around separators are allowed, `str`
+of a plan omits them, and `parse(str(plan)) == plan` for every plan.
 
     plan       = part {"/" scope "=" part}, the first of them with or without a scope
     part       = [scope "="] (connection {"/" connection}  |  "random:" seed ["+" events])

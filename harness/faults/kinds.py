@@ -1,4 +1,4 @@
-"""Kinds of cases for clients that read a stream: each makes the fault plans for a stream of any shape. Layer 1."""
+"""Kinds of cases for clients that read a stream: each makes the fault plans for a stream of any shape."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Fault plans as frozen values: which faults, on which connections of which requests.
 
-Layer 1. Knows which faults can be combined; must not know how one is parsed (`grammar`) or applied (`transducer`).
-What a single fault is stands in `values`. `str` of every value is its spelling in the grammar.
+Knows which faults can be combined; must not know how one is parsed (`grammar`) or applied (`transducer`). What a
+single fault is stands in `values`. `str` of every value is its spelling in the grammar.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`cut(service, plan, protocol)`: a service that suffers from a plan, and the record of what it suffered.
 
-Layer 1. Knows services, counts connections and forwards `close`; `transducer` knows how a fault is applied.
+Knows services, counts connections and forwards `close`; `transducer` knows how a fault is applied.
 """
 
 from __future__ import annotations

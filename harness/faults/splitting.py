@@ -1,8 +1,8 @@
 """Split a stream of server-sent events into the bytes of each event, the unit in which faults are counted.
 
-Layer 1. Knows `harness.wire`'s decoder and its spans; must not know faults. If an event ends in CR LF, that LF
-belongs to it here, because no server ever cuts between the two. So an event that ends in CR is held until the
-next byte arrives.
+Knows `harness.wire`'s decoder and its spans; must not know faults. If an event ends in CR LF, that LF belongs to
+it here, because no server ever cuts between the two. So an event that ends in CR is held until the next byte
+arrives.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The faults of one connection as one incremental machine: a piece in, pieces out.
 
-Layer 1, sans-IO. Knows pieces and the order in which faults apply; must not know services, sockets or clocks.
-`FaultyBody` of `service` pulls the pieces of a response through it. `cut_faults` finds the place of a drop.
+Sans-IO. Knows pieces and the order in which faults apply; must not know services, sockets or clocks. `FaultyBody`
+of `service` pulls the pieces of a response through it. `cut_faults` finds the place of a drop.
 """
 
 from __future__ import annotations

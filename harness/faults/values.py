@@ -1,6 +1,6 @@
 """The values of a fault plan: cuts, faults of frames and of events, and faults of the whole response.
 
-Layer 1. Values only; `grammar` reads and writes them, and the other modules apply them.
+Values only; `grammar` reads and writes them, and the other modules apply them.
 """
 
 from __future__ import annotations

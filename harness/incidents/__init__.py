@@ -1,4 +1,4 @@
-"""Incidents: documented production failures of the API, as named scenarios. Layer 3.
+"""Incidents: documented production failures of the API, as named scenarios.
 
 `load_incidents()` returns all of them; `Incident.apply_to(emulator)` makes an emulator behave so. The data are the
 YAML files in `library/`, which the site shows below `docs/incidents.md`.

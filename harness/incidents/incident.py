@@ -1,7 +1,7 @@
 """An incident: the observation, its place, its certainty and its reproduction, as data and set on a server.
 
-Layer 3. Knows scripts, settings and fault plans; must not know commands or fixtures. `IncidentControl`
-serves `/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident, by
+Knows scripts, settings and fault plans; must not know commands or fixtures. `IncidentControl` serves
+`/__harness__/incidents`, which makes a running server, or one of its sessions, behave as in an incident, by
 requests of the public control API.
 """
 

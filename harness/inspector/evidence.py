@@ -1,6 +1,6 @@
 """The data that a page requests beyond the feed: an exchange or an event in full, and copies to run elsewhere.
 
-Layer 6. Everything returned is masked.
+Everything returned is masked.
 """
 
 from __future__ import annotations

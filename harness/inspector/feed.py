@@ -1,8 +1,8 @@
 """The stream of changes for each page, as server-sent events: first all that is kept, then what happens.
 
-Layer 6. A body: it looks, pauses, and looks again, so it costs a carrier nothing but a timer. Many changes share
-one event. Everything is masked here, on its way out. All pages share one `News`, which takes apart, judges, masks
-and writes each change once: many open pages cost the streams that are served little more than one.
+A body: it looks, pauses, and looks again, so it costs a carrier nothing but a timer. Many changes share one event.
+Everything is masked here, on its way out. All pages share one `News`, which takes apart, judges, masks and writes
+each change once: many open pages cost the streams that are served little more than one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The inspector of one server: serves the page, and observes the other traffic while a page is open.
 
-Layer 6. Knows the routes; the parts do the work. The page itself is always the same and is served to every client
-that may call the server. Calls that return traffic or change anything are control calls, and need the same rights
+Knows the routes; the parts do the work. The page itself is always the same and is served to every client that may
+call the server. Calls that return traffic or change anything are control calls, and need the same rights
 (`benches/server/page_guard.py`).
 """
 

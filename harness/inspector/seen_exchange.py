@@ -1,7 +1,7 @@
 """One exchange as a server saw it pass: what is known of it so far.
 
-Layer 6. Takes an answer apart as far as bytes and the protocol of an API say; must not know who keeps it, or how
-many others are kept.
+Takes an answer apart as far as bytes and the protocol of an API say; must not know who keeps it, or how many
+others are kept.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The traffic: exchanges while a page was open, bounded in number, events and bytes.
 
-Layer 6. Knows exchanges, frames and the protocol of an API; must not know how a page gets them. Observers are
-called on the threads that serve, so everything is behind one lock, and they only note the pieces: reading them
-waits until a page looks (`catch_up`). The kept exchanges have secrets: these are masked on the way out.
+Knows exchanges, frames and the protocol of an API; must not know how a page gets them. Observers are called on the
+threads that serve, so everything is behind one lock, and they only note the pieces: reading them waits until a
+page looks (`catch_up`). The kept exchanges have secrets: these are masked on the way out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """`INTERACTIONS`: the value that describes this API to everything that reads or shows its traffic.
 
-Layer 4. The values of a purpose have more: `recordings.RECORDINGS` judges recordings, `traffic.TRAFFIC`
-passing traffic, `servers.SERVERS` a server, `clients.CLIENTS` a client. So no purpose loads the parts of another.
-Importing it costs nothing: each function imports what it needs.
+The values of a purpose have more: `recordings.RECORDINGS` judges recordings, `traffic.TRAFFIC` passing traffic,
+`servers.SERVERS` a server, `clients.CLIENTS` a client. So no purpose loads the parts of another. Importing it
+costs nothing: each function imports what it needs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`CLIENTS`: this API with all that judging a client takes: scripted services, kinds of cases, comparisons.
 
-Layer 4. Importing it costs nothing: each function imports what it needs when it is called.
+Importing it costs nothing: each function imports what it needs when it is called.
 """
 
 from __future__ import annotations

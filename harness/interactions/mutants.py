@@ -1,4 +1,4 @@
-"""The services with one defect each: the built-in ones, and those that users add. Layer 4."""
+"""The services with one defect each: the built-in ones, and those that users add."""
 
 from __future__ import annotations
 

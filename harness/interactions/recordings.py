@@ -1,6 +1,6 @@
 """`RECORDINGS`: this API with all that judging recorded traffic takes.
 
-Layer 4. Importing it costs nothing: the file judge is imported when it is called.
+Importing it costs nothing: the file judge is imported when it is called.
 """
 
 from __future__ import annotations

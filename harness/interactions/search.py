@@ -1,4 +1,4 @@
-"""The facts about this API that a search needs. Layer 4. Importing it costs nothing."""
+"""The facts about this API that a search needs. Importing it costs nothing."""
 
 from __future__ import annotations
 

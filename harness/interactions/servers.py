@@ -1,6 +1,6 @@
 """`SERVERS`: this API with all that judging a server takes: requests, checks, and a service that speaks it.
 
-Layer 4. Importing it costs nothing: each function imports what it needs when it is called.
+Importing it costs nothing: each function imports what it needs when it is called.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`TRAFFIC`: this API with all that judging the traffic of others takes as it passes.
 
-Layer 4. Importing it costs nothing: each function imports what it needs when it is called.
+Importing it costs nothing: each function imports what it needs when it is called.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The parts of checks and mutants, for any API. Layer 1."""
+"""The parts of checks and mutants, for any API."""

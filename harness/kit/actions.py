@@ -1,8 +1,8 @@
 """The actions that an exercise can yield to the runner.
 
-Layer 1. An exercise is a generator; each `yield` hands one of these to the runner and receives its result. Those
-that reach the target are the actions of a driver (`wire/driver.py`); the others read a stream that is open. The
-runner decides where requests go, closes open streams and receivers, and deletes what was created.
+An exercise is a generator; each `yield` hands one of these to the runner and receives its result. Those that reach
+the target are the actions of a driver (`wire/driver.py`); the others read a stream that is open. The runner
+decides where requests go, closes open streams and receivers, and deletes what was created.
 """
 
 from __future__ import annotations

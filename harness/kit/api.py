@@ -1,10 +1,9 @@
 """`Api`: all that the engine, the benches and the reports know about the API they judge.
 
-Layer 1, a value and the protocols of what it holds. The engine plans, sends, judges and decides; the forms of
-requests, the meaning of responses and the rules come from here. A costly import is a `LateCall`, or behind a
-function whose name begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are
-defined at the top of a module, because worker processes receive the value by pickling it. Must not know which API
-it is.
+A value and the protocols of what it holds. The engine plans, sends, judges and decides; the forms of requests, the
+meaning of responses and the rules come from here. A costly import is a `LateCall`, or behind a function whose name
+begins with `load_` or `new_`, so that a command pays only for what it uses. All functions are defined at the top
+of a module, because worker processes receive the value by pickling it. Must not know which API it is.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A check: one rule, an exercise that several checks may share, and a pure judge function.
 
-Layer 1. Registration happens when the modules of a catalog are imported.
+Registration happens when the modules of a catalog are imported.
 """
 
 from __future__ import annotations

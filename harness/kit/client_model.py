@@ -1,7 +1,7 @@
 """The parts of judging clients of an API: their tasks, the service, and the expected results.
 
-Layer 1, values and their protocols. The runner of cases takes a `ClientModel` from an `Api`, and knows nothing
-else of requests, events and results. Must not know which API it is.
+Values and their protocols. The runner of cases takes a `ClientModel` from an `Api`, and knows nothing else of
+requests, events and results. Must not know which API it is.
 """
 
 from __future__ import annotations

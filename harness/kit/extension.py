@@ -1,7 +1,7 @@
 """Finds and loads the modules with which users add rules, mutants and faults.
 
-Layer 1. `harness.extend.Extension` fills the parts. Must not know what checks and
-mutants are made of: a module that adds one imports that itself.
+`harness.extend.Extension` fills the parts. Must not know what checks and mutants are made of: a module that adds
+one imports that itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A mutant: a service with one named defect, which proves that a rule can fail.
 
-Layer 1. Declares and collects mutants of any service. Must not know what a defect is nor how it gets into a
-service: that is for the package whose mutants they are.
+Declares and collects mutants of any service. Must not know what a defect is nor how it gets into a service: that
+is for the package whose mutants they are.
 """
 
 from __future__ import annotations

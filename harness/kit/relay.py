@@ -1,7 +1,7 @@
 """The actions of an exercise with an intermediary in the middle, and the API's facts that the bench needs.
 
-Layer 1. The actions send requests through the intermediary and script the service behind it. Must not know which
-API passes through: `RelayClient` is implemented where the API is known.
+The actions send requests through the intermediary and script the service behind it. Must not know which API passes
+through: `RelayClient` is implemented where the API is known.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """`SearchModel`: the facts about an API that a search needs.
 
-Layer 1, a value and its protocols. The engine draws, runs, counts, shrinks and stores histories without a look
-inside: the steps, their requests, and the rules of their responses come from here. Must not know which API it is.
+A value and its protocols. The engine draws, runs, counts, shrinks and stores histories without a look inside: the
+steps, their requests, and the rules of their responses come from here. Must not know which API it is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers that say that a target is called in the wrong way, in the words of the command line. Layer 1."""
+"""Answers that say that a target is called in the wrong way, in the words of the command line."""
 
 from __future__ import annotations
 

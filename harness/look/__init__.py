@@ -1,10 +1,10 @@
 """The look of every page: colors, type, shapes of verdicts, the parts that pages share.
 
-Layer 0, files, their loader, and the shape and color of a verdict; must not know the subject of a page.
-`tokens.css` names each color and size once, for light and dark. `elements.css` has the parts: verdict words,
-buttons, folds, code with Copy, theme switch. `matrix.css` is the table of cells that open a drawer. `icons.svg`
-has one shape for each verdict. `theme.js`, `copy.js` and `matrix.js` are the scripts that belong to the parts. A
-page contains them: it sends no request.
+Files, their loader, and the shape and color of a verdict; must not know the subject of a page. `tokens.css` names
+each color and size once, for light and dark. `elements.css` has the parts: verdict words, buttons, folds, code
+with Copy, theme switch. `matrix.css` is the table of cells that open a drawer. `icons.svg` has one shape for each
+verdict. `theme.js`, `copy.js` and `matrix.js` are the scripts that belong to the parts. A page contains them: it
+sends no request.
 """
 
 from __future__ import annotations

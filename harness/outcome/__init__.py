@@ -1,4 +1,4 @@
-"""Levels, findings, observations, verdicts: the results of a target, as data. Layer 0."""
+"""Levels, findings, observations, verdicts: the results of a target, as data."""
 
 from harness.errors import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
 from harness.outcome.finding import Because, Finding, Judgement, Observation, Outcome, Severity, Where

@@ -1,6 +1,6 @@
 """The report of a judge: findings, and the observation that sums up the findings of one check.
 
-Layer 0. Findings are frozen data; `report` renders them.
+Findings are frozen data; `report` renders them.
 """
 
 from __future__ import annotations

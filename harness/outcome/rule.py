@@ -1,6 +1,6 @@
 """A rule of a contract: one requirement with an id, a level and a source.
 
-Layer 0. Knows the vocabulary of requirements; must not know any particular rule.
+Knows the vocabulary of requirements; must not know any particular rule.
 """
 
 from __future__ import annotations

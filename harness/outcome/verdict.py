@@ -1,6 +1,6 @@
 """The one table that maps observations to verdicts, and verdicts to an exit code.
 
-Layer 0. A check never decides its own verdict: level, capability, baseline and strictness are combined only here.
+A check never decides its own verdict: level, capability, baseline and strictness are combined only here.
 
     outcome          MUST           SHOULD           MAY
     met              PASS           PASS             PASS

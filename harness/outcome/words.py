@@ -1,6 +1,6 @@
 """Words for messages: shortened texts, nouns with a number, suggestions, the body of a request in a few words.
 
-Layer 0. Knows text; must not know what it is about.
+Knows text; must not know what it is about.
 """
 
 from __future__ import annotations

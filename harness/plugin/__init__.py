@@ -1,4 +1,4 @@
-"""The building blocks of the pytest fixtures, usable without the fixtures too. Layer 7.
+"""The building blocks of the pytest fixtures, usable without the fixtures too.
 
 Everything a fixture does is here; `harness.pytest_plugin` only connects it to markers, options and tests. Names
 are imported on first use, so that the plugin costs nothing in a project that does not use it.

@@ -1,6 +1,6 @@
 """The steps after a test: its final checks, the warning for an unchecked result, its traceback, the summary.
 
-Layer 7. Knows neither fixtures nor the API: fixtures with complaints register in a list.
+Knows neither fixtures nor the API: fixtures with complaints register in a list.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A call that blocks is a sleep, a wait or a request of a synchronous client in a coroutine.
 
-Layer 7. While such a call runs, no other task of the loop does, and no timeout fires. A call of the test function
-itself is not noted: it prepares or checks something. Neither is a call in a fixture.
+While such a call runs, no other task of the loop does, and no timeout fires. A call of the test function itself is
+not noted: it prepares or checks something. Neither is a call in a fixture.
 """
 
 from __future__ import annotations

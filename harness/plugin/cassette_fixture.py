@@ -1,8 +1,8 @@
 """The recording of one test: replayed from `cassettes/<module>/<test>.yaml`, or recorded there live.
 
-Layer 7. Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's
-patches: clients reach us by transport or by URL. A request that was not recorded fails the test at its end, even
-if the code under test swallows the error.
+Uses the paths and conventions of pytest-recording (record modes, `vcr_config`), but none of vcrpy's patches:
+clients reach us by transport or by URL. A request that was not recorded fails the test at its end, even if the
+code under test swallows the error.
 """
 
 from __future__ import annotations

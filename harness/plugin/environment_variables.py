@@ -1,7 +1,7 @@
 """The environment variables that direct clients to this session's server while a test uses a fixture.
 
-Layer 7. Standard library only. It binds a socket without listening on it. The server of `session` takes the socket
-over when a test first needs it, so no other process can get the port.
+Standard library only. It binds a socket without listening on it. The server of `session` takes the socket over
+when a test first needs it, so no other process can get the port.
 """
 
 from __future__ import annotations

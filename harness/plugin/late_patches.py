@@ -1,6 +1,6 @@
 """Attributes that are replaced while a test runs, of modules that it may import later, too, or never.
 
-Layer 7. A fixture imports nothing for its guards. Each test enters such blocks, so they are made of little.
+A fixture imports nothing for its guards. Each test enters such blocks, so they are made of little.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The names of fixtures, markers and their options: a wrong one gets an error with the name that was meant.
 
-Layer 6. Knows the prefix and spelling; which fixtures and options there are is passed in, which markers there are
-is asked of pytest. A name that the user has defined or registered is never wrong.
+Knows the prefix and spelling; which fixtures and options there are is passed in, which markers there are is asked
+of pytest. A name that the user has defined or registered is never wrong.
 """
 
 from __future__ import annotations

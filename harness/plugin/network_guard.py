@@ -1,7 +1,7 @@
 """Refuse connections to anything but this machine while a fixture is in use.
 
-Layer 7. Patches the standard library's sockets, which asyncio and trio use too. Not guarded: child processes, and
-libraries with sockets of their own, such as uvloop and those in other languages.
+Patches the standard library's sockets, which asyncio and trio use too. Not guarded: child processes, and libraries
+with sockets of their own, such as uvloop and those in other languages.
 """
 
 from __future__ import annotations

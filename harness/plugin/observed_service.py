@@ -1,6 +1,6 @@
 """The stand-in for the API in one test: a service whose requests are logged, limited, and can be made to fail.
 
-Layer 7. `ObservedService` wraps any service: the emulator of a test, or the player of a recording.
+`ObservedService` wraps any service: the emulator of a test, or the player of a recording.
 """
 
 from __future__ import annotations

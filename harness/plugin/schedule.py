@@ -1,9 +1,9 @@
 """A seeded scheduler: which of the tasks that are ready goes on is drawn, as the network draws it in production.
 
-Layer 7. Races then show up, and the seed repeats them. Only the steps of tasks are drawn; callbacks of the loop
-keep their order, and a task that sleeps goes on when no other can. The results of threads arrive in the order of
-their calls: otherwise a seed would repeat nothing where a library uses `to_thread`, as google-genai does. Calls
-that block the loop and tasks that are left behind fail the test.
+Races then show up, and the seed repeats them. Only the steps of tasks are drawn; callbacks of the loop keep their
+order, and a task that sleeps goes on when no other can. The results of threads arrive in the order of their calls:
+otherwise a seed would repeat nothing where a library uses `to_thread`, as google-genai does. Calls that block the
+loop and tasks that are left behind fail the test.
 """
 
 from __future__ import annotations

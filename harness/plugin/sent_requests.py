@@ -1,6 +1,6 @@
 """The requests that the code under test sent, with assertions that show what differs.
 
-Layer 7. Knows how the API names its requests; must not know where the requests were logged.
+Knows how the API names its requests; must not know where the requests were logged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One server for a whole pytest session, which gives each test its own service.
 
-Layer 7. Each test's URL has a unique path prefix, so that a client that outlives its test cannot reach another
-test's interactions. A client that found the URL in the environment reaches the test that is running.
+Each test's URL has a unique path prefix, so that a client that outlives its test cannot reach another test's
+interactions. A client that found the URL in the environment reaches the test that is running.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Support for tests that are also marked `vcr`: vcrpy plays other services, and is kept away from ours.
 
-Layer 7. Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture
-returns. Of a file, it knows only the metadata and each dropped stream.
+Knows pytest-recording's paths, fixture and persister, and the open vcrpy cassette that the fixture returns. Of a
+file, it knows only the metadata and each dropped stream.
 """
 
 from __future__ import annotations

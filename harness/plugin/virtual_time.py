@@ -1,9 +1,9 @@
 """A clock that skipped sleeps move, and who does not see it: pytest and its helpers, child processes, our server.
 
-Layer 7. A loop with a deadline ends as it would in production, only sooner. Sleeps that run side by side in one
-event loop end in the order of their deadlines, and timers of asyncio and deadlines of trio that are due before a
-sleep ends come first. The silence of a service in this process passes in the same way, for the event loop that
-reads, whether sleeps are skipped or not.
+A loop with a deadline ends as it would in production, only sooner. Sleeps that run side by side in one event loop
+end in the order of their deadlines, and timers of asyncio and deadlines of trio that are due before a sleep ends
+come first. The silence of a service in this process passes in the same way, for the event loop that reads, whether
+sleeps are skipped or not.
 
 A clock moves once nothing else goes on; what never ends is left behind. `VirtualClock` decides that for tasks, and
 `ThreadWaits` for threads.

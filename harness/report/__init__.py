@@ -1,1 +1,1 @@
-"""Reports: one module per format. A report only listens to the events of a run. Layer 6."""
+"""Reports: one module per format. A report only listens to the events of a run."""

@@ -1,7 +1,7 @@
 """The accounting of a run: how many checks have which outcome, why some were not tested, and the verdict.
 
-Layer 6. The same words and numbers for every command and every surface: a surface prints these lines and counts
-nothing itself. Every result has one outcome (`outcome/verdict.py`), so the numbers add up to the total.
+The same words and numbers for every command and every surface: a surface prints these lines and counts nothing
+itself. Every result has one outcome (`outcome/verdict.py`), so the numbers add up to the total.
 """
 
 from __future__ import annotations

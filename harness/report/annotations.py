@@ -1,6 +1,6 @@
 """Annotations for GitHub Actions: failures, worst first, as commands that a runner reads from the output.
 
-Layer 6. A runner shows ten errors and ten warnings of a step, so the last of ten has the number of the others.
+A runner shows ten errors and ten warnings of a step, so the last of ten has the number of the others.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A shields.io endpoint badge: the sum of a run in a few words.
-
-Layer 6.
-"""
+"""A shields.io endpoint badge: the sum of a run in a few words."""
 
 from __future__ import annotations
 

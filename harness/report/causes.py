@@ -1,7 +1,4 @@
-"""The causes of failures: a reader mends causes, not cases.
-
-Layer 6.
-"""
+"""The causes of failures: a reader mends causes, not cases."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The events of a run, without its secrets: the one way of a run into reports.
 
-Layer 6. Chooses nothing and words nothing: that is for `presented_run`, which shows it.
+Chooses nothing and words nothing: that is for `presented_run`, which shows it.
 """
 
 from __future__ import annotations

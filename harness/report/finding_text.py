@@ -1,7 +1,7 @@
 """One finding in words: what is wrong, where, what was expected and what came.
 
-Layer 6. The only place that words a finding for people; must not know what a run, a file or a test does with it.
-Secrets are hidden before, by `hide_secrets`, and nowhere else.
+The only place that words a finding for people; must not know what a run, a file or a test does with it. Secrets
+are hidden before, by `hide_secrets`, and nowhere else.
 """
 
 from __future__ import annotations

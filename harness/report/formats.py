@@ -1,6 +1,6 @@
 """The formats that a finished run can be written in, by name.
 
-Layer 6. Each format is imported only when it is needed.
+Each format is imported only when it is needed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The HTML report: a run as one page that needs no network.
 
-Layer 6. The verdict first, then what is broken by cause, then the whole catalog.
+The verdict first, then what is broken by cause, then the whole catalog.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The JSON report: one object, described by the schema of the command in `schemas/output`.
-
-Layer 6.
-"""
+"""The JSON report: one object, described by the schema of the command in `schemas/output`."""
 
 from __future__ import annotations
 

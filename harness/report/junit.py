@@ -1,7 +1,7 @@
 """JUnit reports, readable by the usual CI systems.
 
-Layer 6. A failed check is a failure; a harness error and a MUST check without a response are errors. A check that
-is in the baseline, not tested, not offered or excluded is skipped, with its outcome and reason.
+A failed check is a failure; a harness error and a MUST check without a response are errors. A check that is in the
+baseline, not tested, not offered or excluded is skipped, with its outcome and reason.
 """
 
 from __future__ import annotations

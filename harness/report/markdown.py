@@ -1,7 +1,7 @@
 """Markdown text, and the Markdown report: totals, what failed and why, the rest folded away.
 
-Layer 6. A text of a stranger becomes Markdown in this module alone: what is not `Markdown` already is escaped
-when it is put into some. The report is made for `$GITHUB_STEP_SUMMARY`.
+A text of a stranger becomes Markdown in this module alone: what is not `Markdown` already is escaped when it is
+put into some. The report is made for `$GITHUB_STEP_SUMMARY`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One result as every format presents it, and the block that explains it.
 
-Layer 6. Everything that a format might choose of a result is chosen here, and only here is it put into words.
+Everything that a format might choose of a result is chosen here, and only here is it put into words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A finished run as every format presents it: what is shown of it, in which order, and in which words.
 
-Layer 6. Everything that a format might choose is chosen here: a format writes these values. The words are those of
-the command that made the run (its `Presentation`); a format must not know which command it is.
+Everything that a format might choose is chosen here: a format writes these values. The words are those of the
+command that made the run (its `Presentation`); a format must not know which command it is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Recordings in words: the content of one, the changes between two, and the result of a session.
 
-Layer 6. The shapes of the data are published in `schemas/output/diff.schema.json` and
-`record-scenarios.schema.json`.
+The shapes of the data are published in `schemas/output/diff.schema.json` and `record-scenarios.schema.json`.
 """
 
 from __future__ import annotations

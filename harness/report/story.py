@@ -1,7 +1,7 @@
 """The events on the wire, as the steps of a sequence diagram: messages, chunks, pauses, breaks.
 
-Layer 6, values. A story is drawn as an ordered list and printed into the JSON report, so every step is plain text.
-Secrets are hidden. Times are milliseconds since the first request, where they are known.
+Values. A story is drawn as an ordered list and printed into the JSON report, so every step is plain text. Secrets
+are hidden. Times are milliseconds since the first request, where they are known.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The waiting times of the exercises of a run, as a table in the terminal and as records in the JSON report.
 
-Layer 6. Exercises that ran side by side waited at the same time, so their sum is more than the run took.
+Exercises that ran side by side waited at the same time, so their sum is more than the run took.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Stream an interaction to its end through any drop: a small helper for the client side of the API's resume.
 
-Layer 3. For users of google-genai and of plain httpx (or httpx2), sync and async; `docs/resume.md` teaches it.
-It opens no connection of its own and sleeps only through the function it is given.
+For users of google-genai and of plain httpx (or httpx2), sync and async; `docs/resume.md` teaches it. It opens no
+connection of its own and sleeps only through the function it is given.
 """
 
 from harness.errors import GaveUp, Refused

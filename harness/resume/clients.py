@@ -1,10 +1,10 @@
 """Adapters for google-genai and httpx(2) clients, sync and async: open a stream as bytes, fetch JSON.
 
-Layer 3. Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why
-it is called. Streams are always read as bytes, because google-genai's own events turn a broken frame into a
-string. Every call may raise the library's own exceptions, `ErrorResponse` or `NotAStream`. `open` returns the
-streamed response of httpx or httpx2, which is also beneath a stream of google-genai. With a sync client, no
-coroutine here ever suspends.
+Knows the calls of google-genai (`client.interactions`) and of httpx and httpx2 clients; must not know why it is
+called. Streams are always read as bytes, because google-genai's own events turn a broken frame into a string.
+Every call may raise the library's own exceptions, `ErrorResponse` or `NotAStream`. `open` returns the streamed
+response of httpx or httpx2, which is also beneath a stream of google-genai. With a sync client, no coroutine here
+ever suspends.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`follow` and `follow_async`: the loop that carries out the actions of a `ResumeMachine` with a real client.
 
-Layer 3. The loop is async; with a sync client it never suspends, so that `Followed` runs it without an event loop.
+The loop is async; with a sync client it never suspends, so that `Followed` runs it without an event loop.
 `state_machine` makes every decision.
 """
 

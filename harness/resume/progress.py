@@ -1,9 +1,9 @@
 """Tracks which events of an interaction were yielded, which of a new connection are new, and which still miss.
 
-Layer 3, sans-IO. Whatever was requested, a connection may begin after the cursor (as documented), with the event
-of the cursor (inclusive), or from the start. Known events are skipped: by event id if they have one, otherwise by
-position in the sequence of step events and by content. An `error` event is not part of that sequence and its id
-is not a cursor.
+Sans-IO. Whatever was requested, a connection may begin after the cursor (as documented), with the event of the
+cursor (inclusive), or from the start. Known events are skipped: by event id if they have one, otherwise by
+position in the sequence of step events and by content. An `error` event is not part of that sequence and its id is
+not a cursor.
 """
 
 from __future__ import annotations

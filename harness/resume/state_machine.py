@@ -1,9 +1,9 @@
 """Decides the next step, for both the sync and the async loop: create, stream, look, poll, sleep or give up.
 
-Layer 3, sans-IO. It takes bytes, responses and drops, and returns the next move. `TRANSITIONS` is the machine: the
-state is the kind of request that comes next, and each row has the next state of an outcome. Three rules bound it:
-a connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is
-only polled, and after as many failed polls it is given up; all pauses together last at most `RetryLimits.waiting`.
+Sans-IO. It takes bytes, responses and drops, and returns the next move. `TRANSITIONS` is the machine: the state is
+the kind of request that comes next, and each row has the next state of an outcome. Three rules bound it: a
+connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is only
+polled, and after as many failed polls it is given up; all pauses together last at most `RetryLimits.waiting`.
 """
 
 from __future__ import annotations

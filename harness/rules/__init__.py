@@ -1,4 +1,4 @@
-"""The rules: one row each in `<area>.yaml`. Layer 0; knows `outcome`, `resources` and `documents`.
+"""The rules: one row each in `<area>.yaml`.
 
 A row has the statement, the effect of a violation, the source, and the judge. It feeds the checks, their words,
 `harness explain`, `harness list`, the pages of rules and the codes of findings. The names in `exercise` and

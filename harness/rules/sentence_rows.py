@@ -1,4 +1,4 @@
-"""The sentences of documents: what they state, one line each, and the rules that judge it. Layer 0.
+"""The sentences of documents: what they state, one line each, and the rules that judge it.
 
 `sentences/*.yaml` has the lines, by document. A sentence names its rules; what a rule is based on follows from
 that (`sentences_of`). The mutant that proves a judge stands in the row of its rule.

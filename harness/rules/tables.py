@@ -1,4 +1,4 @@
-"""The rows of rules: reads their tables, and keeps what it read in `schemas/output/rules.json`. Layer 0.
+"""The rows of rules: reads their tables, and keeps what it read in `schemas/output/rules.json`.
 
 To parse and validate some hundred rows of YAML takes a tenth of a second, which no command should pay. So `make
 generated` writes all rows as one file of JSON, for other languages, too, with a digest of the tables that it was

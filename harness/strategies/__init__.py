@@ -1,4 +1,4 @@
-"""Hypothesis strategies for everything the Interactions API sends and accepts. Layer 2, public.
+"""Hypothesis strategies for everything the Interactions API sends and accepts. Public.
 
 They know the contract and nothing else: a value is legal if the contract's validators and judges accept it, and
 illegal if they reject it. Needs the extra `fuzz`.

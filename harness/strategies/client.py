@@ -1,7 +1,7 @@
 """One client of the API, step by step: the actions of a search on interactions, and its knowledge of them.
 
-Layer 2. A step is a `ClientCommand`. Requests go through the `SearchWorld` that the engine hands over; the
-contract's `HistoryJudge` judges the responses.
+A step is a `ClientCommand`. Requests go through the `SearchWorld` that the engine hands over; the contract's
+`HistoryJudge` judges the responses.
 """
 
 from __future__ import annotations

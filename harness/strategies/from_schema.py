@@ -1,9 +1,9 @@
 """Turns a schema of the contract into a strategy for the values it lists.
 
-Layer 2. Knows JSON Schema as this project writes it: the closed twins of the files, in which constants distinguish
-the branches of every union. Rules between fields (`allOf`, `if`) are ignored; the code that composes a message
-must keep them. Objects take only a few of their optional fields at a time, so that values stay small and shrink
-well. A field or branch is taken more often the more there is below it, so that deeply nested parts are not rare.
+Knows JSON Schema as this project writes it: the closed twins of the files, in which constants distinguish the
+branches of every union. Rules between fields (`allOf`, `if`) are ignored; the code that composes a message must
+keep them. Objects take only a few of their optional fields at a time, so that values stay small and shrink well. A
+field or branch is taken more often the more there is below it, so that deeply nested parts are not rare.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Request bodies, interactions and steps, legal and illegal.
 
-Layer 2. Enforces what a schema cannot express: results follow the call they answer, citations lie inside their
-text, totals add up, and the fields of a create satisfy the rules between them.
+Enforces what a schema cannot express: results follow the call they answer, citations lie inside their text, totals
+add up, and the fields of a create satisfy the rules between them.
 """
 
 from __future__ import annotations

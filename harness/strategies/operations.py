@@ -1,7 +1,7 @@
 """Histories: what a client may do to several interactions, as data.
 
-Layer 2. An operation refers to an interaction by its number in the order of creation, never by id, so that a
-history can be drawn, shrunk, stored, and replayed against any target. Must not know the results of operations.
+An operation refers to an interaction by its number in the order of creation, never by id, so that a history can be
+drawn, shrunk, stored, and replayed against any target. Must not know the results of operations.
 """
 
 from __future__ import annotations

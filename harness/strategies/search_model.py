@@ -1,7 +1,6 @@
 """The search model of this API: its steps, its player, its document, and what only it knows of calls and states.
 
-Layer 2. Begins with the steps of histories as Hypothesis draws them, and the simpler histories that show the
-same.
+Begins with the steps of histories as Hypothesis draws them, and the simpler histories that show the same.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Streams of events: legal ones by construction, illegal ones by a change of a legal one.
 
-Layer 2. A schema cannot express order, so this module builds it from the same rules as the contract's table
-but without it. The stream judge judges what this module generates, and the tests compare the two. A generated
-stream is a value: its events, how it was requested, and the rule that it breaks, if any.
+A schema cannot express order, so this module builds it from the same rules as the contract's table but without it.
+The stream judge judges what this module generates, and the tests compare the two. A generated stream is a value:
+its events, how it was requested, and the rule that it breaks, if any.
 """
 
 from __future__ import annotations

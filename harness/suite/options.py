@@ -1,7 +1,7 @@
 """The plugin of `harness.suite`: reads the checks to run, the known failures and the target, writes the verdict.
 
-Layer 8. A plugin of pytest, which the one of the package loads if a URL is given. A wrong option is refused before
-anything is collected: errors in a collection by a worker of pytest-xdist would look like failed tests.
+A plugin of pytest, which the one of the package loads if a URL is given. A wrong option is refused before anything
+is collected: errors in a collection by a worker of pytest-xdist would look like failed tests.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One run of the catalog for all items of a session, whichever process collects them.
 
-Layer 8. The first process of a session runs the catalog in a thread, as `harness check` does, and writes each
-result as a line of a file; all others read that file. So each exercise runs once, however pytest-xdist spreads the
-items over its workers.
+The first process of a session runs the catalog in a thread, as `harness check` does, and writes each result as a
+line of a file; all others read that file. So each exercise runs once, however pytest-xdist spreads the items over
+its workers.
 """
 
 from __future__ import annotations

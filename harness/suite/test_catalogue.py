@@ -1,7 +1,7 @@
 """One test item for each check. Collected by `pytest --pyargs harness.suite --interactions-url URL`.
 
-Layer 8. Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`.
-All items take their result from one run (`shared_run.py`), so that pytest-xdist may spread them in any way.
+Markers: `interactions_must`, `interactions_should`, `interactions_may`, and `interactions_area_<area>`. All items
+take their result from one run (`shared_run.py`), so that pytest-xdist may spread them in any way.
 """
 
 from __future__ import annotations

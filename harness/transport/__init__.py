@@ -1,4 +1,4 @@
-"""Carriers serve a service to clients, drivers send requests to a target. Layer 3.
+"""Carriers serve a service to clients, drivers send requests to a target.
 
 The only package with sockets, sleeps and real clocks. It knows HTTP/1.1 and `harness.wire`; it must not know any
 API. Names are imported on first use, so a caller pays only for the carrier it uses.

@@ -1,8 +1,8 @@
 """A proxy: another server as a service, which blocks.
 
-Layer 3. Knows blocking sockets; must not know faults or recordings. This is the one service that blocks: its
-carrier, `WaitingServer`, calls it and pulls the pieces of its bodies on threads. If no more has arrived, a body
-yields `Pause(0)` once, so that what did arrive is forwarded, and blocks when it is pulled again.
+Knows blocking sockets; must not know faults or recordings. This is the one service that blocks: its carrier,
+`WaitingServer`, calls it and pulls the pieces of its bodies on threads. If no more has arrived, a body yields
+`Pause(0)` once, so that what did arrive is forwarded, and blocks when it is pulled again.
 """
 
 from __future__ import annotations

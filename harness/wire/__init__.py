@@ -1,4 +1,4 @@
-"""Requests, responses, pieces, endings, exchanges, clocks and server-sent events, as values. Layer 0."""
+"""Requests, responses, pieces, endings, exchanges, clocks and server-sent events, as values."""
 
 from harness.wire.driver import (
     Collect,

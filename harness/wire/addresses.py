@@ -1,4 +1,4 @@
-"""Addresses in a response, by which a client of a stand-in would bypass it. Layer 0, pure.
+"""Addresses in a response, by which a client of a stand-in would bypass it.
 
 A stand-in is a recorder, a proxy or a replay. The head of a response may name the next address for its client: for
 an upload, a result, or the next page. If that address names the server, the stand-in puts its own in its place. A

@@ -1,4 +1,4 @@
-"""Content codings while bytes pass (RFC 9110, 8.4.1): decode and compress them. Layer 0, sans-IO.
+"""Content codings while bytes pass (RFC 9110, 8.4.1): decode and compress them. Sans-IO.
 
 Knows gzip and deflate. At every step the caller limits how many decoded bytes it accepts. Each compressed piece is
 flushed, so that a reader gets every event as soon as it was sent.

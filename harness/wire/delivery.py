@@ -1,8 +1,8 @@
 """Requests that a service sends by itself, such as webhooks, as values: the due ones, and the arrived ones.
 
-Layer 0. A service that sends things keeps them in an `Outbox`; a carrier takes the due ones, sends them and
-reports the results. So a service needs no socket, and time stays the clock's. An `Inbox` is the other side: a
-service that keeps each delivery and responds from a script.
+A service that sends things keeps them in an `Outbox`; a carrier takes the due ones, sends them and reports the
+results. So a service needs no socket, and time stays the clock's. An `Inbox` is the other side: a service that
+keeps each delivery and responds from a script.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The interface through which requests reach a target: a socket and an in-process service look the same.
 
-Layer 0. `harness.transport` implements it; the runner and the plugin use it. Nothing a target does raises:
-every failure is the `Ending` of an `Exchange`.
+`harness.transport` implements it; the runner and the plugin use it. Nothing a target does raises: every failure is
+the `Ending` of an `Exchange`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The finished record of one request and its answer; its size is bounded whatever the other side sends.
 
-Layer 0. Knows pieces and endings; must not know what the bytes mean.
+Knows pieces and endings; must not know what the bytes mean.
 """
 
 from __future__ import annotations

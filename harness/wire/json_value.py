@@ -1,7 +1,7 @@
 """Reads bytes that may or may not be JSON, and finds the values that later requests repeat.
 
-Layer 0. As lenient as the standard library; never raises, whatever the bytes. The contract judges whether they are
-good JSON.
+As lenient as the standard library; never raises, whatever the bytes. The contract judges whether they are good
+JSON.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Keeps secrets out of everything that is shown: reports, messages, the emulator's log of requests.
 
-Layer 0. Knows the run's own keys and the text that replaces a secret. What a secret looks like is defined in
-`secrets`; which fields of an API's bodies hold one is defined by its `StreamProtocol`. Recordings are redacted
-elsewhere (`harness.cassette`): there, each secret has its own placeholder.
+Knows the run's own keys and the text that replaces a secret. What a secret looks like is defined in `secrets`;
+which fields of an API's bodies hold one is defined by its `StreamProtocol`. Recordings are redacted elsewhere
+(`harness.cassette`): there, each secret has its own placeholder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The two halves of an exchange: a `Request`, fully read, and a `Response`, lazy and single-use.
 
-Layer 0. Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets or any API. It passes a
-clock on, but never reads it.
+Knows HTTP's vocabulary (method, target, headers, framing); must not know sockets or any API. It passes a clock on,
+but never reads it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The pieces of a body, and time as a value. A dropped connection is a value here, too.
 
-Layer 0. An HTTP chunk, a TCP read, a piece and an event are four different things: a piece is just what one side
-handed over at once. Only arriving requests and finished pauses move a clock, never a reader's speed: no module
-below `transport` may ask the operating system for the time; each is given a `Clock`.
+An HTTP chunk, a TCP read, a piece and an event are four different things: a piece is just what one side handed
+over at once. Only arriving requests and finished pauses move a clock, never a reader's speed: no module below
+`transport` may ask the operating system for the time; each is given a `Clock`.
 """
 
 from __future__ import annotations

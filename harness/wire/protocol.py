@@ -1,7 +1,7 @@
 """The facts about an API that streams server-sent events, for the generic layers.
 
-Layer 0. The class is here; the value for the Interactions API is `harness.contract.PROTOCOL`. Callers pass it
-down, so that `cassette`, `faults`, `transport` and `resume` work for any such API.
+The class is here; the value for the Interactions API is `harness.contract.PROTOCOL`. Callers pass it down, so that
+`cassette`, `faults`, `transport` and `resume` work for any such API.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A bounded log of the requests that a session received, with secrets masked, for tests to inspect.
 
-Layer 0. A `Mask` knows where the secrets are; must not know what a request means.
+A `Mask` knows where the secrets are; must not know what a request means.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Finds the secrets in a text, a JSON document or an event stream. Layer 0, pure.
+"""Finds the secrets in a text, a JSON document or an event stream.
 
 Three things are secret: a value that is known, a text with the shape of a key, and a value that its name or
 place marks (`secrets`). Known values and keys are also found as one encoding writes them: percent, JSON or base64.

@@ -1,4 +1,4 @@
-"""The names and the shapes of secrets: one table for recordings and reports. Layer 0, pure.
+"""The names and the shapes of secrets: one table for recordings and reports.
 
 Knows no API: a `StreamProtocol` has, as `SecretFields`, the members of its JSON that hold secrets. Must not know
 the use of a secret. A shape is listed if the issuer of the secret documents it, or if the words around it name it.

@@ -1,7 +1,7 @@
 """Server-sent events: bytes in, frames out, and back.
 
-Layer 0. Knows the event stream format of the WHATWG HTML standard, section 9.2.6; must not know what a payload
-means. The decoder is incremental and bounded, and takes linear time however the bytes are split into pieces.
+Knows the event stream format of the WHATWG HTML standard, section 9.2.6; must not know what a payload means. The
+decoder is incremental and bounded, and takes linear time however the bytes are split into pieces.
 
 A block is dispatched at the byte that completes it: the first byte of its blank line's end. If that is a CR and
 an LF follows, the LF belongs to no frame. So the frames of a stream, spans included, do not depend on how its

@@ -1,4 +1,4 @@
-"""One picture of a stream: a column is an event of the whole stream, a row is a connection. Layer 0, values.
+"""One picture of a stream: a column is an event of the whole stream, a row is a connection.
 
 A resume begins in the column after its cursor, so that it stands under the cut. An event that a connection skipped
 is a missing cell in its column; an event that came again is a second cell in its column. Reports and the inspector

@@ -1,7 +1,4 @@
-"""Runs the cases, after one without a fault, and judges the result of the client in each.
-
-Layer 5.
-"""
+"""Runs the cases, after one without a fault, and judges the result of the client in each."""
 
 from __future__ import annotations
 

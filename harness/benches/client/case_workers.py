@@ -1,7 +1,4 @@
-"""Plays cases on several clients at a time: each worker has a client and a server, which is also here.
-
-Layer 5.
-"""
+"""Plays cases on several clients at a time: each worker has a client and a server, which is also here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cases and their sets: a stream that is known in advance, its source, and the faults that it gets. Layer 5."""
+"""Cases and their sets: a stream that is known in advance, its source, and the faults that it gets."""
 
 from __future__ import annotations
 

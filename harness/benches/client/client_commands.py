@@ -1,6 +1,6 @@
 """The client under torture as a process: started for each case, or started once and given one case after another.
 
-Layer 5. Knows how a client gets its task and how it returns its result; must not know which result is right.
+Knows how a client gets its task and how it returns its result; must not know which result is right.
 """
 
 from __future__ import annotations

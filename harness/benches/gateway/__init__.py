@@ -1,7 +1,7 @@
 """Judges a gateway from both sides at once: a reference service is its upstream, and the harness its client.
 
-Layer 5. `bench` has the two sides, `Upstream` and `GatewayBench`. `run` runs the exercises of a catalog and judges
-the exchanges. Knows no API: catalog, client and reference service are passed in.
+`bench` has the two sides, `Upstream` and `GatewayBench`. `run` runs the exercises of a catalog and judges the
+exchanges. Knows no API: catalog, client and reference service are passed in.
 """
 
 from harness.benches.gateway.bench import GatewayBench, Upstream

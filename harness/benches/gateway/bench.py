@@ -1,10 +1,10 @@
 """Both ends of a gateway: sends requests as its client, and pairs them with what arrives upstream.
 
-Layer 5. Performs the actions of exercises. Knows which requests upstream belong to which request of the client,
-from the API's `RelayClient`; must not know which responses are right. Requests are sent one after another, so what
-arrives belongs to the current one. A gateway may still be busy with an earlier request, so what arrives is matched
-where possible by something that no other request has. Except for the watch at the end, every wait is for a
-condition and is bounded.
+Performs the actions of exercises. Knows which requests upstream belong to which request of the client, from the
+API's `RelayClient`; must not know which responses are right. Requests are sent one after another, so what arrives
+belongs to the current one. A gateway may still be busy with an earlier request, so what arrives is matched where
+possible by something that no other request has. Except for the watch at the end, every wait is for a condition and
+is bounded.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One run against a gateway: see that a plain request comes through, play the exercises, judge what passed.
 
-Layer 5. Knows the order of things; must not know how anything is printed. `run_command` is for a gateway that the
-run starts itself: its command, its output, and its end, child processes included.
+Knows the order of things; must not know how anything is printed. `run_command` is for a gateway that the run
+starts itself: its command, its output, and its end, child processes included.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Compares two recordings of the same session: drift in shape breaks clients, drift in content does not.
 
-Layer 5. Knows how exchanges are paired and how their drifts are merged into one short list; `Facts` is what
-clients depend on, and what may differ between two correct runs. Knows of any API only which fields hold ids.
+Knows how exchanges are paired and how their drifts are merged into one short list; `Facts` is what clients depend
+on, and what may differ between two correct runs. Knows of any API only which fields hold ids.
 
 `send_again` makes the second recording: it sends the requests of recorded sessions to a service again. A later
 request may name what an earlier answer gave it (itself, a part of it): the recorded id is replaced by the one

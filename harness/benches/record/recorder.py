@@ -1,8 +1,8 @@
 """A recorder: clients in any language talk to its address, and what the target answers ends up in a cassette.
 
-Layer 5. Combines tap, cassette and player according to vcrpy's record modes; must not know how bytes pass or how
-files are written. A finished exchange is on the disk before its client gets the last byte, unless it is so large
-that the tap does not make the client wait.
+Combines tap, cassette and player according to vcrpy's record modes; must not know how bytes pass or how files are
+written. A finished exchange is on the disk before its client gets the last byte, unless it is so large that the
+tap does not make the client wait.
 """
 
 from __future__ import annotations

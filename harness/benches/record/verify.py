@@ -1,8 +1,8 @@
 """Verifies recordings: judges the traffic in files by the contract, and reports facts about the files.
 
-Layer 5. Opens each file once. The facts are how the streams in a cassette ended, which entries were edited since,
-and what looks like a secret. A recorded drop is a fact, never a finding. The pieces and times of an edited entry
-are only a guess. A file that is not what it claims to be is a fault, whatever else is right in it.
+Opens each file once. The facts are how the streams in a cassette ended, which entries were edited since, and what
+looks like a secret. A recorded drop is a fact, never a finding. The pieces and times of an edited entry are only a
+guess. A file that is not what it claims to be is a fault, whatever else is right in it.
 """
 
 from __future__ import annotations

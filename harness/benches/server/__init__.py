@@ -1,1 +1,1 @@
-"""A server at a URL, the embedded emulator or a mutant. Layer 5."""
+"""A server at a URL, the embedded emulator or a mutant."""

@@ -1,7 +1,7 @@
 """Faults that can be set while a service runs: `POST /__harness__/faults`, for the whole server or one session.
 
-Layer 5. Knows the path under which plans arrive and which requests they spare; `harness.faults` applies them.
-The control API itself never suffers from a plan, or no plan could be removed.
+Knows the path under which plans arrive and which requests they spare; `harness.faults` applies them. The control
+API itself never suffers from a plan, or no plan could be removed.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A page that the user visits can send requests to 127.0.0.1, and its own name may
 also reads the responses. Browsers set `Origin`, `Sec-Fetch-Site` and `Host`, and no page can forge them, so these
 decide. Requests from outside a browser have the right ones, or none.
 
-Layer 5. Knows which requests are control calls. Must not know sockets, nor what is served.
+Knows which requests are control calls. Must not know sockets, nor what is served.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Waits until a target is ready, and reports the requests that a service left without a response.
 
-Layer 5. A server that was just started needs a moment. Without the report of a silent service, any part between
-client and service could be taken for the cause.
+A server that was just started needs a moment. Without the report of a silent service, any part between client and
+service could be taken for the cause.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Runs `curl` commands as a user would, and reads the responses of the target from their output.
 
-Layer 5. Every reproduction in a report has been run here before. Must not know the meaning of the requests.
+Every reproduction in a report has been run here before. Must not know the meaning of the requests.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The catalog: one module for each area of rules. Layer 2."""
+"""The catalog: one module for each area of rules."""

@@ -1,6 +1,6 @@
 """Checks of agents: runs of managed agents, their environments across turns, deep research, saved agents.
 
-Layer 2. Managed agents run in the background here, since they may take minutes.
+Managed agents run in the background here, since they may take minutes.
 """
 
 from __future__ import annotations

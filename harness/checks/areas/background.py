@@ -1,7 +1,4 @@
-"""Checks of background runs: the immediate response to the create, and what polling shows until the end.
-
-Layer 2.
-"""
+"""Checks of background runs: the immediate response to the create, and what polling shows until the end."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Checks of cancelling a run, in progress or too late.
 
-Layer 2. A run that finishes before the cancel arrives is a lost race: not tested, no failure. A run that is seen
-in progress well after its cancel was accepted, and then ends otherwise, is no lost race: that cancel had no
-effect.
+A run that finishes before the cancel arrives is a lost race: not tested, no failure. A run that is seen in
+progress well after its cancel was accepted, and then ends otherwise, is no lost race: that cancel had no effect.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of chains: turns that continue an earlier interaction, and what they know of it.
 
-Layer 2. A turn names the earlier one by previous_interaction_id.
+A turn names the earlier one by previous_interaction_id.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of the content of an answer: its token counts, and the fields of its steps.
 
-Layer 2. The contract judges these rules on any body; here they are applied to a target's answers.
+The contract judges these rules on any body; here they are applied to a target's answers.
 """
 
 from __future__ import annotations

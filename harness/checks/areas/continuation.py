@@ -1,6 +1,6 @@
 """Checks of requires_continuation: a response that stops at a token limit and continues in a new interaction.
 
-Layer 2. Only a scriptable target can be made to pause; elsewhere a run that does not pause is not tested.
+Only a scriptable target can be made to pause; elsewhere a run that does not pause is not tested.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Checks of creating an interaction: forms of input, options and their contradictions, the response.
-
-Layer 2.
-"""
+"""Checks of creating an interaction: forms of input, options and their contradictions, the response."""
 
 from __future__ import annotations
 

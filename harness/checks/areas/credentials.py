@@ -1,6 +1,6 @@
 """Checks of stored credentials: they can be managed, and their secrets never come back.
 
-Layer 2. The secret is made up, and the host that it is for is reserved for examples.
+The secret is made up, and the host that it is for is reserved for examples.
 """
 
 from __future__ import annotations

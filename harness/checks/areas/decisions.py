@@ -1,6 +1,6 @@
 """Checks of decisions: that the answers belong to the questions, and that their numbers agree.
 
-Layer 2. What is decided is the model's affair; only the form of the answers is judged.
+What is decided is the model's affair; only the form of the answers is judged.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checks of deliveries to webhooks, with a receiver of the harness.
 
-Layer 2. The receiver is on this machine, so at a target elsewhere these checks are not tested. A run is polled to
-its end first: the delivery is due afterwards, not the run.
+The receiver is on this machine, so at a target elsewhere these checks are not tested. A run is polled to its end
+first: the delivery is due afterwards, not the run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of background runs that begin or end unusually: queued, failed, truncated, decoded in several hops.
 
-Layer 2. Only a scriptable target can be made to queue or to fail a run; elsewhere it happens by chance.
+Only a scriptable target can be made to queue or to fail a run; elsewhere it happens by chance.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Checks of environments: their life, the files in them, uploads, and the sandboxes that agents run in.
-
-Layer 2.
-"""
+"""Checks of environments: their life, the files in them, uploads, and the sandboxes that agents run in."""
 
 from __future__ import annotations
 

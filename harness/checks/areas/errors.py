@@ -1,6 +1,6 @@
 """Checks of rejections: wrong requests get client errors of the documented shape.
 
-Layer 2. A conforming target rejects every request here before a model runs.
+A conforming target rejects every request here before a model runs.
 """
 
 from __future__ import annotations

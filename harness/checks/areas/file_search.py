@@ -1,6 +1,6 @@
 """Checks of file search stores: their life, how an upload or a file becomes a document, and that it is found.
 
-Layer 2. Creates two stores with one short text each, and asks a model about each of them.
+Creates two stores with one short text each, and asks a model about each of them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of uploaded files: the resumable upload of the SDKs, the life of a file, and its use in a create.
 
-Layer 2. Uploads an image of a pixel twice and deletes it. A target that serves no files gets no request.
+Uploads an image of a pixel twice and deletes it. A target that serves no files gets no request.
 """
 
 from __future__ import annotations

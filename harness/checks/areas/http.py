@@ -1,7 +1,4 @@
-"""Checks of the HTTP layer and of keys: media types, lengths, versions, and what must not matter.
-
-Layer 2.
-"""
+"""Checks of the HTTP layer and of keys: media types, lengths, versions, and what must not matter."""
 
 from __future__ import annotations
 

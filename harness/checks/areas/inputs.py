@@ -1,7 +1,7 @@
 """Checks of what a create may hold besides text: media, all kinds at once, and levels of thinking.
 
-Layer 2. The media are the smallest valid files of their kinds. A model that does not read one refuses it, which
-breaks no rule; to take one and to lose it does.
+The media are the smallest valid files of their kinds. A model that does not read one refuses it, which breaks no
+rule; to take one and to lose it does.
 """
 
 from __future__ import annotations

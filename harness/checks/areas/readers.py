@@ -1,6 +1,6 @@
 """Checks of several readers of a run in progress, and of readers that disconnect and come back.
 
-Layer 2. This is what resume is for; `resume` checks many cuts of a finished run.
+This is what resume is for; `resume` checks many cuts of a finished run.
 """
 
 from __future__ import annotations

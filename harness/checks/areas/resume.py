@@ -1,7 +1,7 @@
 """Checks of replay and resume on a finished run: after every cut the stream must continue exactly there.
 
-Layer 2. `vocabulary.streams` makes the comparison; `readers` checks runs in progress. Without event ids only
-replay is testable.
+`vocabulary.streams` makes the comparison; `readers` checks runs in progress. Without event ids only replay is
+testable.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of robustness: parallel creates, hostile bodies, odd methods and ids.
 
-Layer 2. Unusual requests need only be refused cleanly; only the parallel creates must run a model.
+Unusual requests need only be refused cleanly; only the parallel creates must run a model.
 """
 
 from __future__ import annotations

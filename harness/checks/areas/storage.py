@@ -1,7 +1,4 @@
-"""Checks of stored interactions: reading and deleting them, store=false, and isolation between projects.
-
-Layer 2.
-"""
+"""Checks of stored interactions: reading and deleting them, store=false, and isolation between projects."""
 
 from __future__ import annotations
 

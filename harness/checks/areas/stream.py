@@ -1,7 +1,7 @@
 """Checks of streams: of each single one, of one beside what is stored, and of when its events arrive.
 
-Layer 2. `harness.contract` judges what a single stream must look like; here its rules are applied to every kind of
-stream that a target supports. Kinds that it refuses are left out; only the plain text stream is required.
+`harness.contract` judges what a single stream must look like; here its rules are applied to every kind of stream
+that a target supports. Kinds that it refuses are left out; only the plain text stream is required.
 """
 
 from __future__ import annotations

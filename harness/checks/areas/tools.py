@@ -1,6 +1,6 @@
 """Checks of function calls and built-in tools: which calls are made, and what their results may be.
 
-Layer 2. A model that is forced to call may still not do so; a missing call is not tested, and no failure.
+A model that is forced to call may still not do so; a missing call is not tested, and no failure.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Checks of triggers: schedules that create interactions, and the record of their runs.
 
-Layer 2. The schedule names a time of day, so a run by hand is the only one; the trigger is deleted in the end.
+The schedule names a time of day, so a run by hand is the only one; the trigger is deleted in the end.
 """
 
 from __future__ import annotations

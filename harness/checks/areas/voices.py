@@ -1,6 +1,6 @@
 """Checks of voices: the life of a prompted voice, and lists by type. Nothing is spoken.
 
-Layer 2. Creates two voices and deletes them.
+Creates two voices and deletes them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Checks of webhook resources; what is delivered to them is judged in `deliveries`.
-
-Layer 2.
-"""
+"""Checks of webhook resources; what is delivered to them is judged in `deliveries`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Judges a client by its requests and its result: nothing lost, nothing twice, calls returned.
 
-Layer 2, pure; never raises on odd input. The resume oracle for clients compares the result of a client with the
-whole stream, and names the difference. Only the assembled result counts: differently split deltas are fine. It
-must not know the bytes on the wire; other functions read which interactions a client creates, and which calls it
-returns results for.
+Pure; never raises on odd input. The resume oracle for clients compares the result of a client with the whole
+stream, and names the difference. Only the assembled result counts: differently split deltas are fine. It must not
+know the bytes on the wire; other functions read which interactions a client creates, and which calls it returns
+results for.
 """
 
 from __future__ import annotations

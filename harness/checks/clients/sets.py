@@ -1,8 +1,8 @@
 """The tasks of a client and its faults: modes, kinds of cases, and the sets of both.
 
-Layer 2, values only. A mode is the task of a client that can do several things in a case. A set is a documented
-list of kinds: for clients that stream, that poll, that do several turns. It begins with cheap kinds that show
-much; kinds in which clients wait come last.
+Values only. A mode is the task of a client that can do several things in a case. A set is a documented list of
+kinds: for clients that stream, that poll, that do several turns. It begins with cheap kinds that show much; kinds
+in which clients wait come last.
 """
 
 from __future__ import annotations

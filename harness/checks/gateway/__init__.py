@@ -1,8 +1,8 @@
 """The rules of a gateway in front of the API: each row of `rules/gateway.yaml` with its exercise and judge.
 
-Layer 2. `exercises` chooses the requests and `client` builds them; `upstream_answers` makes responses that the
-reference service does not give by itself, and has the texts of its runs. `relay_diff` compares the two sides, and
-the judges find the losses. The mutants of `lab/gateways` prove that each rule can fail.
+`exercises` chooses the requests and `client` builds them; `upstream_answers` makes responses that the reference
+service does not give by itself, and has the texts of its runs. `relay_diff` compares the two sides, and the judges
+find the losses. The mutants of `lab/gateways` prove that each rule can fail.
 
 `Basis.COMPARED` bounds the level of a rule that rests on a comparison of both sides. The levels in the table
 follow one principle. MUST: the client receives data that was never sent, does not receive data that was sent, or

@@ -1,6 +1,6 @@
 """The client's side of a run through a gateway: its requests, and which ids stand for which upstream.
 
-Layer 2. Implements `kit.relay.RelayClient` for this API. Must not know how a request is sent, or what is right.
+Implements `kit.relay.RelayClient` for this API. Must not know how a request is sent, or what is right.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The exercises: what is sent through the gateway, and how the upstream behaves meanwhile.
 
-Layer 2. An exercise yields actions; the bench keeps each relayed exchange under its name, which begins with the
-name of the exercise. It assumes nothing about the content of an answer. It raises `NotApplicable` if the gateway
-does not offer what it needs, and `Unmet` if an earlier answer does not allow it to go on. Must not know what is
-right: that is in the judges.
+An exercise yields actions; the bench keeps each relayed exchange under its name, which begins with the name of the
+exercise. It assumes nothing about the content of an answer. It raises `NotApplicable` if the gateway does not
+offer what it needs, and `Unmet` if an earlier answer does not allow it to go on. Must not know what is right: that
+is in the judges.
 """
 
 from __future__ import annotations

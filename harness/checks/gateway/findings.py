@@ -1,8 +1,8 @@
 """Helpers of the judges: make findings about relayed exchanges, choose some, and format values and requests.
 
-Layer 2, pure. `CURES` has settings that are known to cure a finding, by its code and by product. Each setting was
-tried with its product or is in its documentation; most findings have none. A gateway names its product in
-`Server`, `Via` or `X-Powered-By`, or by the command that starts it.
+Pure. `CURES` has settings that are known to cure a finding, by its code and by product. Each setting was tried
+with its product or is in its documentation; most findings have none. A gateway names its product in `Server`,
+`Via` or `X-Powered-By`, or by the command that starts it.
 """
 
 from __future__ import annotations

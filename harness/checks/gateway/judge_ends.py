@@ -1,7 +1,4 @@
-"""Judges of a stream's life: when its events arrive, how it ends, and whether it can be resumed.
-
-Layer 2, pure.
-"""
+"""Judges of a stream's life: when its events arrive, how it ends, and whether it can be resumed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Judges of requests and of answers that are not streams: what arrived upstream, how often, what came back.
-
-Layer 2, pure.
-"""
+"""Judges of requests and of answers that are not streams: what arrived upstream, how often, what came back."""
 
 from __future__ import annotations
 

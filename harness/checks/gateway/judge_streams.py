@@ -1,7 +1,4 @@
-"""Judges of what streams contain: events, their ids and names, their text, and whose stream they belong to.
-
-Layer 2, pure.
-"""
+"""Judges of what streams contain: events, their ids and names, their text, and whose stream they belong to."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Compares what went into a gateway with what came out: values field by field, streams event by event.
 
-Layer 2, pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
+Pure. Ids may differ as long as they correspond one to one, and names of models and agents may be aliases;
 everything else has to arrive unchanged. Losing a field that is null is no change, nor is the same instant written
 in another time zone. The cursors of events are not compared here.
 

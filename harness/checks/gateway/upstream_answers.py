@@ -1,9 +1,9 @@
 """Answers of the upstream that a trial sets up: what creates say and its runs do, streams that are cut, and
 refusals.
 
-Layer 2. First the fields of creates and the scripts of runs, as data: each documented field of a create has a
-value that cannot arrive by accident. Whether the upstream accepts the create does not matter, only what arrives
-there. `{}` in an input is replaced by words that no other request has.
+First the fields of creates and the scripts of runs, as data: each documented field of a create has a value that
+cannot arrive by accident. Whether the upstream accepts the create does not matter, only what arrives there. `{}`
+in an input is replaced by words that no other request has.
 
 Then a function or class for each `Answer` to creates; the emulator runs the create in all but refusals.
 """

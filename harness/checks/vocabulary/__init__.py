@@ -1,1 +1,1 @@
-"""The words that exercises and judges are written in. Layer 2."""
+"""The words that exercises and judges are written in."""

@@ -1,7 +1,7 @@
 """Helpers shared by the judges: which statuses pass, what a body contains, how to build a finding.
 
-Layer 2. Pure, and safe on anything a target may send. If a prerequisite of a judge is missing, these helpers raise
-`Unmet`; `Check.observe` turns that into an observation "not tested".
+Pure, and safe on anything a target may send. If a prerequisite of a judge is missing, these helpers raise `Unmet`;
+`Check.observe` turns that into an observation "not tested".
 """
 
 from __future__ import annotations

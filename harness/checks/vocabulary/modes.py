@@ -1,9 +1,9 @@
 """The modes of a create: one body, sent in each of them, and the interaction with which each ends.
 
-Layer 2. A rule about the response to a create is asked in every mode with one judge. The requests of the modes are
-sent in order, background runs first, so that these go on meanwhile. A mode that the target refuses, or
-whose run does not end, has no interaction, and nothing is claimed of it. A server that keeps the rule is asked in
-the few modes in which all others meet.
+A rule about the response to a create is asked in every mode with one judge. The requests of the modes are sent in
+order, background runs first, so that these go on meanwhile. A mode that the target refuses, or whose run does not
+end, has no interaction, and nothing is claimed of it. A server that keeps the rule is asked in the few modes in
+which all others meet.
 """
 
 from __future__ import annotations

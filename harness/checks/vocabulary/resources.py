@@ -1,8 +1,8 @@
 """The life of a resource that a target keeps: it is made, read, listed and deleted, and then it is gone.
 
-Layer 2. The areas of such resources share these parts and judges; what is special to one stays in its area. Paged
-lists are read to their end, and bounded: reading stops after `MOST` pages, in case the pages never end. Uploads
-are resumable, as the official SDKs perform them.
+The areas of such resources share these parts and judges; what is special to one stays in its area. Paged lists are
+read to their end, and bounded: reading stops after `MOST` pages, in case the pages never end. Uploads are
+resumable, as the official SDKs perform them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether a response comes from a route, or means that there is none.
 
-Layer 2. A framework returns a page of its own for a path without a route; a response is compared with the one to a
-path that certainly has none. So a missing route is never concluded from a response about a resource, nor from a
-body that a route rejects.
+A framework returns a page of its own for a path without a route; a response is compared with the one to a path
+that certainly has none. So a missing route is never concluded from a response about a resource, nor from a body
+that a route rejects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Parts of exercises: polling a run, holding a background run in place, and runs of agents.
 
-Layer 2. Use every generator here with `yield from`; each is bounded by the target's `wait` or `gone_within`.
-Whatever the target fails to provide raises `Unmet`, never an error of our own.
+Use every generator here with `yield from`; each is bounded by the target's `wait` or `gone_within`. Whatever the
+target fails to provide raises `Unmet`, never an error of our own.
 
 On a scriptable target a background run is held until it is released, so that there is no race. Elsewhere the input
 asks for a long answer and the exercise acts at once; a run that is over first is a lost race, not a failure.

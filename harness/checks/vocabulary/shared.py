@@ -1,8 +1,8 @@
 """The exercises that most core checks share: stored interactions, one stream of each kind, and wrong creates.
 
-Layer 2. An interaction is created, read in every way, deleted and looked for again; streams cost four short
-answers of the model, and reading them again uses no tokens. A row of `contract/tables/refusals` has the wrong
-create and the accepted statuses; the row of the rule has the rest of the check.
+An interaction is created, read in every way, deleted and looked for again; streams cost four short answers of the
+model, and reading them again uses no tokens. A row of `contract/tables/refusals` has the wrong create and the
+accepted statuses; the row of the rule has the rest of the check.
 """
 
 from __future__ import annotations

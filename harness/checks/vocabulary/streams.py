@@ -1,8 +1,8 @@
 """Streams for judges and exercises: their events, and the differences from the expected ones.
 
-Layer 2. Pure, and safe on any input: only a JSON object counts as an event. The contract judges whether the events
-are well-formed and in order, and `contract.data.diffs` finds the differences; this module puts them in the words
-of a check.
+Pure, and safe on any input: only a JSON object counts as an event. The contract judges whether the events are
+well-formed and in order, and `contract.data.diffs` finds the differences; this module puts them in the words of a
+check.
 """
 
 from __future__ import annotations

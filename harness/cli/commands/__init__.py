@@ -1,1 +1,1 @@
-"""One module for each command. Layer 8."""
+"""One module for each command."""

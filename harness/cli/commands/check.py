@@ -1,7 +1,4 @@
-"""`harness check TARGET`: judge a server against the contract.
-
-Layer 8.
-"""
+"""`harness check TARGET`: judge a server against the contract."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness completion SHELL`: the completion of commands, options and names for a shell, written by `shtab`.
-
-Layer 8.
-"""
+"""`harness completion SHELL`: the completion of commands, options and names for a shell, written by `shtab`."""
 
 from __future__ import annotations
 

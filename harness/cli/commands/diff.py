@@ -1,8 +1,6 @@
 """`harness diff A B`: what changed between two recordings, or between the reports of several runs.
 
 Structural drift of recordings fails; content drift only informs.
-
-Layer 8.
 """
 
 from __future__ import annotations

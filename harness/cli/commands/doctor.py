@@ -1,7 +1,7 @@
 """`harness doctor`: what is installed, what this machine allows, and which problems there are.
 
-Layer 8. Sends nothing beyond loopback and shows no value that could be a secret. Each question answers with a
-`Diagnosis`; an exception in one must not hide the others, so `diagnose` turns it into a problem.
+Sends nothing beyond loopback and shows no value that could be a secret. Each question answers with a `Diagnosis`;
+an exception in one must not hide the others, so `diagnose` turns it into a problem.
 """
 
 from __future__ import annotations

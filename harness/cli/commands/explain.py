@@ -1,7 +1,4 @@
-"""`harness explain ID…`: everything that is known about a check.
-
-Layer 8.
-"""
+"""`harness explain ID…`: everything that is known about a check."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness fuzz TARGET`: search a server for requests and request sequences that break a rule.
-
-Layer 8.
-"""
+"""`harness fuzz TARGET`: search a server for requests and request sequences that break a rule."""
 
 from __future__ import annotations
 

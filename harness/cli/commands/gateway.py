@@ -1,7 +1,4 @@
-"""`harness gateway URL`: judge a gateway from both sides at once, with the emulator as its upstream.
-
-Layer 8.
-"""
+"""`harness gateway URL`: judge a gateway from both sides at once, with the emulator as its upstream."""
 
 from __future__ import annotations
 

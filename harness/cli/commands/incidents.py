@@ -1,7 +1,4 @@
-"""`harness incidents [NAME…]`: what really went wrong for users of the API, and how to play it.
-
-Layer 8.
-"""
+"""`harness incidents [NAME…]`: what really went wrong for users of the API, and how to play it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness list [GLOB…]`: the catalog.
-
-Layer 8.
-"""
+"""`harness list [GLOB…]`: the catalog."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness mutants`: which checks fail on each mutant of the emulator, the proof that a check can fail.
-
-Layer 8.
-"""
+"""`harness mutants`: which checks fail on each mutant of the emulator, the proof that a check can fail."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness proxy --target URL --fault PLAN`: forward to any server and drop connections by a fault plan.
-
-Layer 8.
-"""
+"""`harness proxy --target URL --fault PLAN`: forward to any server and drop connections by a fault plan."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness record`: record what passes through a tap in front of a server; with `-- CMD`, while CMD runs.
-
-Layer 8.
-"""
+"""`harness record`: record what passes through a tap in front of a server; with `-- CMD`, while CMD runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness redact FILE…`: remove the secrets from cassettes that already exist.
-
-Layer 8.
-"""
+"""`harness redact FILE…`: remove the secrets from cassettes that already exist."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness replay FILE`: serve a cassette on a port, byte for byte, with faults on request.
-
-Layer 8.
-"""
+"""`harness replay FILE`: serve a cassette on a port, byte for byte, with faults on request."""
 
 from __future__ import annotations
 

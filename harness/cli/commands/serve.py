@@ -1,7 +1,4 @@
-"""`harness serve`: serve the reference emulator, or one of its mutants, on a port; with `-- CMD`, while CMD runs.
-
-Layer 8.
-"""
+"""`harness serve`: serve the emulator, or one of its mutants, on a port; with `-- CMD`, while CMD runs."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`harness torture -- CMD`: run a client in any language through a set of cases, each with its own faults.
-
-Layer 8.
-"""
+"""`harness torture -- CMD`: run a client in any language through a set of cases, each with its own faults."""
 
 from __future__ import annotations
 

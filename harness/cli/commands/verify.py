@@ -1,7 +1,4 @@
-"""`harness verify PATH…`: judge recorded traffic offline; nothing is sent.
-
-Layer 8.
-"""
+"""`harness verify PATH…`: judge recorded traffic offline; nothing is sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The rules for the command line: their ids, the facts about each, and the sentences that they judge.
 
-Layer 8. Has every rule that a command can judge by its exercises: those of servers and those of gateways.
+Has every rule that a command can judge by its exercises: those of servers and those of gateways.
 """
 
 from __future__ import annotations

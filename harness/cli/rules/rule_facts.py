@@ -1,7 +1,4 @@
-"""The facts about each rule, with labels: `harness explain` prints them, the site has a page of them.
-
-Layer 8.
-"""
+"""The facts about each rule, with labels: `harness explain` prints them, the site has a page of them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The values that the API sends: decoded, assembled and compared. Layer 1."""
+"""The values that the API sends: decoded, assembled and compared."""

@@ -1,8 +1,7 @@
 """From deltas to steps: the result of a client that read a whole stream.
 
-Layer 1. Its memory grows with the output, so it runs only on request and never as part of judging. Takes any
-decoded event and never raises; an unknown event adds nothing. `judge.stream_state` judges whether events are in
-order.
+Its memory grows with the output, so it runs only on request and never as part of judging. Takes any decoded event
+and never raises; an unknown event adds nothing. `judge.stream_state` judges whether events are in order.
 """
 
 from __future__ import annotations

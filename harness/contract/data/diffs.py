@@ -1,7 +1,7 @@
 """How two readings differ: two lists of steps by what they mean, and two streams event by event.
 
-Layer 1, pure. Of steps, adjacent text parts are joined, empty fields count as absent, and leading input and fields
-that streams never carry are left out: how that was split into parts does not count.
+Pure. Of steps, adjacent text parts are joined, empty fields count as absent, and leading input and fields that
+streams never carry are left out: how that was split into parts does not count.
 
 The comparison of streams is the one behind the rules of resuming. The events up to a cursor plus the events after
 it must be the whole stream. Nothing is discarded or deduplicated as a client would do: the reference documents

@@ -1,8 +1,8 @@
 """Parses JSON as strictly as RFC 8259, and never raises, whatever a target sent.
 
-Layer 1. msgspec parses. What it rejects is parsed again with the standard library, so that the reason is exact
-and a value that is merely odd (half a surrogate pair, a huge number) can still be judged. A time in a body is an
-instant: two are equal if they are the same moment, however they are written.
+Msgspec parses. What it rejects is parsed again with the standard library, so that the reason is exact and a value
+that is merely odd (half a surrogate pair, a huge number) can still be judged. A time in a body is an instant: two
+are equal if they are the same moment, however they are written.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The steps of an interaction, what was given to it and what it produced, and the text in them.
 
-Layer 1, pure. GET returns steps that may begin with the caller's own input; a create or a stream returns only what
-the run produced. Without that input they are the same. What a target sent may be anything: what is not a step is
-left out.
+Pure. GET returns steps that may begin with the caller's own input; a create or a stream returns only what the run
+produced. Without that input they are the same. What a target sent may be anything: what is not a step is left out.
 
 `input` has several forms, by the schema of the create (string, content, list of contents, list of steps) and in
 recordings, in which a function result is also found inside a user_input step; `as_steps` makes one of them. It

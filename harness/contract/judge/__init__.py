@@ -1,1 +1,1 @@
-"""Judges answers, streams and histories by the rules. Layer 1."""
+"""Judges answers, streams and histories by the rules."""

@@ -1,7 +1,7 @@
 """Judges what several answers say about one interaction, or about two that belong together: it must agree.
 
-Layer 1, pure. One function per rule. Takes bodies that were already read, and never raises, whatever they hold.
-Must not know in which order answers came, nor who else uses the target; the caller knows whether both count.
+Pure. One function per rule. Takes bodies that were already read, and never raises, whatever they hold. Must not
+know in which order answers came, nor who else uses the target; the caller knows whether both count.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judges a single response, whatever came before it: that it is whole, well-formed, and leaks nothing.
 
-Layer 1, pure. One function per rule, for checks and searches alike. Must not know why a request was sent.
+Pure. One function per rule, for checks and searches alike. Must not know why a request was sent.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Judges the JSON body of a success: an interaction of any origin, an agent, an environment, a webhook.
 
-Layer 1. Takes any JSON value, even one that is nothing like the expected one. Judges only what holds for every
-such body; what depends on the request (a new id, no leading user_input) is left to checks. The body of a recorded
-create, which a client wrote, is judged here, too: a live check writes its requests itself and does not need that.
+Takes any JSON value, even one that is nothing like the expected one. Judges only what holds for every such body;
+what depends on the request (a new id, no leading user_input) is left to checks. The body of a recorded create,
+which a client wrote, is judged here, too: a live check writes its requests itself and does not need that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Judges what is posted to a webhook: its signature, by either scheme, and its envelope.
 
-Layer 1, pure. Static webhooks: Standard Webhooks (HMAC-SHA256 over id, timestamp and the raw body). Dynamic ones:
-a compact JWS with RS256, whose key is in a published set. Its claims are not documented, so they are left alone.
+Pure. Static webhooks: Standard Webhooks (HMAC-SHA256 over id, timestamp and the raw body). Dynamic ones: a compact
+JWS with RS256, whose key is in a published set. Its claims are not documented, so they are left alone.
 """
 
 from __future__ import annotations

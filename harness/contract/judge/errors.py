@@ -1,4 +1,4 @@
-"""Error bodies: their shapes, which codes and statuses belong together, and their judge. Layer 1.
+"""Error bodies: their shapes, which codes and statuses belong together, and their judge.
 
 The API's own shape is `{"error": {"message", "code"}}` with a code of words. The gateway in front of the API
 responds in another shape (a numeric code, a `status` in capitals, sometimes in a list of one): that is tolerated,

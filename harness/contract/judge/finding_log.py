@@ -1,7 +1,7 @@
 """The findings of one response: a few of each rule, with their causes, and one for each kind of unknown part.
 
-Layer 1, pure. If a target breaks a rule in each of a million events, some examples are kept. A defect that makes
-another one in the same stream unavoidable is its cause (`CAUSES`); a cause never changes a verdict. A part that no
+Pure. If a target breaks a rule in each of a million events, some examples are kept. A defect that makes another
+one in the same stream unavoidable is its cause (`CAUSES`); a cause never changes a verdict. A part that no
 published schema names (a step, an event, a field of a newer API, or a mistake) is no defect: clients have to
 accept it, so it is reported once for each kind.
 """

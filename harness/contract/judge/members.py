@@ -1,8 +1,8 @@
 """Judges members of a body by themselves, wherever they are shown: a status as a word, a usage by its counts.
 
-Layer 1. Every body and every stream is judged by these functions, whichever caller reads it. The set of statuses
-is open, so a new word breaks no MUST. A listed word in another spelling does: it has no new meaning, and no client
-knows it.
+Every body and every stream is judged by these functions, whichever caller reads it. The set of statuses is open,
+so a new word breaks no MUST. A listed word in another spelling does: it has no new meaning, and no client knows
+it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The content of an exchange, decoded once and judged once for all callers. Layer 1.
+"""The content of an exchange, decoded once and judged once for all callers.
 
 `read` never raises, whatever the target sent: no response, no JSON, a list, ten thousand brackets. Checks use it
 and never parse for themselves. Its content needs no contract; its findings do. The sender of the requests passes

@@ -1,7 +1,7 @@
 """The statuses that each rule accepts: one row per rule, read by checks and by the judge of histories.
 
-Layer 1, a table and its one reader. The row has the documented statuses of its check. Must not know why a request
-had to be rejected.
+A table and its one reader. The row has the documented statuses of its check. Must not know why a request had to be
+rejected.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The root of all else that is wrong with a response, so that it is reported once, by its cause.
 
-Layer 1, pure. A response that is no whole message, no JSON, an error under a status of success, or that denies an
-existing interaction breaks many rules at once. A crash is judged apart (`judge_crash`): it explains the rest only
-if the request was right.
+Pure. A response that is no whole message, no JSON, an error under a status of success, or that denies an existing
+interaction breaks many rules at once. A crash is judged apart (`judge_crash`): it explains the rest only if the
+request was right.
 """
 
 from __future__ import annotations

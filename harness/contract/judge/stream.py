@@ -1,10 +1,10 @@
 """Judges one stream while its bytes arrive: frames, JSON, schema, order, cursors, and the way it ends.
 
-Layer 1, sans-IO and incremental: of the events, only their cursors are kept. The contract's schemas define the
-shape of events and `stream_state` their order; this module applies both and gives findings their places. Events
-are checked against the closed schema first, because that is cheap and nearly all of them pass; only those that it
-rejects are reviewed (`EventKind`): are they wrong, or merely unknown? Events that are nested too deep to be read,
-or are too large (`wire.sse`), are not judged.
+Sans-IO and incremental: of the events, only their cursors are kept. The contract's schemas define the shape of
+events and `stream_state` their order; this module applies both and gives findings their places. Events are checked
+against the closed schema first, because that is cheap and nearly all of them pass; only those that it rejects are
+reviewed (`EventKind`): are they wrong, or merely unknown? Events that are nested too deep to be read, or are too
+large (`wire.sse`), are not judged.
 """
 
 from __future__ import annotations

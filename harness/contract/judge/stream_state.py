@@ -1,9 +1,8 @@
 """The order of events in one stream: what may follow what, and what must have come before the end.
 
-Layer 1. Walks the table of `tables.stream_order` and decides its guards. Takes decoded events that fit their
-schema well enough to be read (`readable`), keeps only what is open, and puts findings without a place into
-`found`. The stream judge knows the place and empties `found` after each event. Must not know bytes, frames or
-schemas.
+Walks the table of `tables.stream_order` and decides its guards. Takes decoded events that fit their schema well
+enough to be read (`readable`), keeps only what is open, and puts findings without a place into `found`. The stream
+judge knows the place and empties `found` after each event. Must not know bytes, frames or schemas.
 
 `StreamReading` is the summary of a judged stream. A cursor is opaque: only its presence and its uniqueness can be
 judged.

@@ -1,6 +1,6 @@
 """Exchanges and statuses in words, for the messages of findings.
 
-Layer 1, pure, and safe on anything a target may send. Must not know what is right or wrong.
+Pure, and safe on anything a target may send. Must not know what is right or wrong.
 """
 
 from __future__ import annotations

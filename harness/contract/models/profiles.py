@@ -1,6 +1,6 @@
 """The tables of models, and the profile that a name gets from them.
 
-Layer 1. A cell that a model's own table lacks is "as its family", and what the family lacks is "as any model"
+A cell that a model's own table lacks is "as its family", and what the family lacks is "as any model"
 (`common.yaml`). A name that no table lists takes the profile of the family that its name belongs to; a name of no
 known family takes that of the newest one. Must not know what an emulator or a check does with a cell. A fact of a
 third party (level T) may shape what the emulator answers, but no rule follows from it. The last part writes a

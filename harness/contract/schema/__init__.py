@@ -1,1 +1,1 @@
-"""The JSON Schemas: loaded, closed, applied and explained. Layer 1."""
+"""The JSON Schemas: loaded, closed, applied and explained."""

@@ -2,7 +2,7 @@
 
 A union fails in as many ways as it has branches; only the branch that fits the value best is worth reporting. It
 is found by elimination: first branches of another JSON type are ruled out, then those with another discriminator,
-then those with more errors. Layer 1. Knows JSON Schema; must not know any message of the API.
+then those with more errors. Knows JSON Schema; must not know any message of the API.
 """
 
 from __future__ import annotations

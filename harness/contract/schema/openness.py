@@ -14,7 +14,7 @@ The unions of all steps and of all deltas follow from the files of `steps/` and 
 file of its own. `input.json`, `step.json`, `step-shell.json` and `delta.json` list every file of their folder, and
 exclude its type from their branch for the unknown.
 
-Layer 1. Knows JSON Schema and the marks; must not know any message of the API.
+Knows JSON Schema and the marks; must not know any message of the API.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 and 3.1 without `itemSchema`, which only 3.2 has; of the latter also one with known kinds only, for typed clients.
 `strict/` holds each body of a request, closed, in one file. None of them is kept in version control and none is
 read at run time: `python -m harness.generated_files` writes them into a checkout, and the build into a wheel.
-Layer 1. Must not know the content of a schema or how it is closed (`openness`).
+Must not know the content of a schema or how it is closed (`openness`).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ The name of a schema is its file without the suffix: `interaction`, `event`, `ev
 each other by relative path; a bundle is the same schema with every file it reaches under `$defs`, so that
 validators, and people who want one file, need no resolver. The folder of a revision contains only what differs
 from its base, which its `revision.json` names; the unions of steps and deltas follow from the files there are
-(`openness`). Layer 1. Knows the folder layout and `$ref`; must not know what the schemas say, or how validation
+(`openness`). Knows the folder layout and `$ref`; must not know what the schemas say, or how validation
 works (`validator`).
 """
 

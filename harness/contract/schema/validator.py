@@ -2,7 +2,7 @@
 
 The API leaves out members without a value; many servers write `null` instead, and the official SDKs read both
 alike. So a needless null is a lenient reading, and the value is reviewed without it; a `null` in place of a
-required member stays a problem. Layer 1. Knows jsonschema-rs; must not know where schemas come from or what they
+required member stays a problem. Knows jsonschema-rs; must not know where schemas come from or what they
 describe.
 """
 

@@ -1,1 +1,1 @@
-"""The tables of the API. Layer 1."""
+"""The tables of the API."""

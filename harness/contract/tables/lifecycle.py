@@ -1,4 +1,4 @@
-"""The statuses of an interaction, and which may follow which. Layer 1.
+"""The statuses of an interaction, and which may follow which.
 
 The single source of that order: the emulator moves its runs by this table, and judges check a target's runs with
 it. Only transitions out of in_progress are documented; the others follow from what the statuses mean, so breaking

@@ -1,7 +1,7 @@
 """The operations of the API: which schema a successful JSON body must fit, and the rule about that.
 
-Layer 1, a table. An operation is recognized by its method and the end of its path, after any version or project.
-Must not know the meaning of a response.
+A table. An operation is recognized by its method and the end of its path, after any version or project. Must not
+know the meaning of a response.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`PROTOCOL`: all that the generic layers know about the Interactions API. Layer 1.
+"""`PROTOCOL`: all that the generic layers know about the Interactions API.
 
 Record, replay, fault injection and resume use `PROTOCOL` and know nothing else of the API.
 """

@@ -1,7 +1,7 @@
 """Wrong creates: their changes to a plain create, and the accepted statuses.
 
-Layer 1, a table with one row per rule, for all callers that send wrong creates. A rule may have several, each with
-a name for its response. Must not know how requests are sent.
+A table with one row per rule, for all callers that send wrong creates. A rule may have several, each with a name
+for its response. Must not know how requests are sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The types of steps, deltas and contents of one revision, as the marks of its schemas describe them. Layer 1.
+"""The types of steps, deltas and contents of one revision, as the marks of its schemas describe them.
 
     x-deltas     on a step: the types of the deltas that stream it; without the mark no delta does
     x-in-start   on a step: the fields that its step.start shows, `whole` or `empty` (the deltas bring the value)

@@ -1,1 +1,1 @@
-"""Decides whether a create is accepted, and what it continues. Layer 2."""
+"""Decides whether a create is accepted, and what it continues."""

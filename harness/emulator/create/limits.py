@@ -1,11 +1,11 @@
 """Limits of models, agents and surfaces that the schemas do not have.
 
-Layer 2. One function per kind of limit. A rejection begins with the words of the service where they are known, and
-ends with the fix. Of models: the tables of models decide, and no model is known here by its name. Of agents: a
-table with the limits of each kind of agent; sources: the Antigravity guide for managed agents, the deep research
-guide, third-party observations where a comment names them; values that no guide mentions are accepted. Of
-surfaces: findings of third parties about the live service, each with its witnesses in the docstring; nothing of it
-is documented, so it applies only on a strict platform (`values/settings.py`).
+One function per kind of limit. A rejection begins with the words of the service where they are known, and ends
+with the fix. Of models: the tables of models decide, and no model is known here by its name. Of agents: a table
+with the limits of each kind of agent; sources: the Antigravity guide for managed agents, the deep research guide,
+third-party observations where a comment names them; values that no guide mentions are accepted. Of surfaces:
+findings of third parties about the live service, each with its witnesses in the docstring; nothing of it is
+documented, so it applies only on a strict platform (`values/settings.py`).
 
 Of contents: the types of the SDK (an offset is decimal seconds and an "s", an end comes after its start, pages and
 sheets are counted from 1, a last page may be the first one), and a recording of the service, which names the place

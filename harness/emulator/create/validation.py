@@ -1,8 +1,8 @@
 """Admits create requests: parses them, checks them against schema and rules, resolves them to a `CreateRequest`.
 
-Layer 2. Where a rule is known, its message is better than the schema's: it names the value and the remedy.
-Each method is one rule, with its source in the docstring (`rules/sources.yaml` has the pages). Must not create
-anything but an environment, and that as the last step.
+Where a rule is known, its message is better than the schema's: it names the value and the remedy. Each method is
+one rule, with its source in the docstring (`rules/sources.yaml` has the pages). Must not create anything but an
+environment, and that as the last step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Wrong implementations: the reference emulator with one named defect each.
 
-Layer 2. Every check of the catalog must kill at least one mutant, and at least one check must kill every mutant
-(`harness mutants`). A new mutant is a row in the table of its area, whose name is that of its rules.
+Every check of the catalog must kill at least one mutant, and at least one check must kill every mutant (`harness
+mutants`). A new mutant is a row in the table of its area, whose name is that of its rules.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
 """Changes that many rows share: crash, refuse, skip, put a field, drop a field.
 
-Layer 2. A change gets the thing that its hook hands over, then what that belongs to; see `hooks`.
+A change gets the thing that its hook hands over, then what that belongs to; see `hooks`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Rows of mutants, and where their defects act: the hooks, in the order in which a request meets them.
 
-Layer 2. A row is an id, what is wrong, and the defect that does it, read in one look: what a user would notice
-comes first. Every kept resource has the same mutants (`life_rows`); a row of its area is for what is special to
-it.
+A row is an id, what is wrong, and the defect that does it, read in one look: what a user would notice comes first.
+Every kept resource has the same mutants (`life_rows`); a row of its area is for what is special to it.
 
 Every hook takes a change, a function that gets a thing and what it belongs to. Most changes edit the thing in
 place or return a new one. A call is written as method and path, with `*` for a segment (`*:ping` for one that ends

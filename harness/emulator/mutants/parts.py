@@ -1,7 +1,7 @@
 """Puts a defect into the emulator: a part, or a method of a part, that differs from the reference's.
 
-Layer 2. A defect takes an emulator class and returns one with the defect, so that several can be put into one
-emulator. The hooks for most defects are in `hooks`; what is here reaches every method. Must not know any defect.
+A defect takes an emulator class and returns one with the defect, so that several can be put into one emulator. The
+hooks for most defects are in `hooks`; what is here reaches every method. Must not know any defect.
 """
 
 from __future__ import annotations

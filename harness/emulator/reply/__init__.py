@@ -1,1 +1,1 @@
-"""The answer of a model or an agent, as steps. Layer 2."""
+"""The answer of a model or an agent, as steps."""

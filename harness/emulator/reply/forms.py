@@ -1,8 +1,8 @@
 """Forms of an answer: texts in pieces, outputs in several steps, bare MCP steps, times of words.
 
-Layer 2. Sources: the guide on long decoding (the service decodes in hops; each adds a model_output step under the
-same id, and the outputs join), the SDK's types (a status update may carry a continuation token; the annotations of
-a transcript), probes of a third party (an MCP call as a bare `tool_call` step), and recordings for the form of
+Sources: the guide on long decoding (the service decodes in hops; each adds a model_output step under the same id,
+and the outputs join), the SDK's types (a status update may carry a continuation token; the annotations of a
+transcript), probes of a third party (an MCP call as a bare `tool_call` step), and recordings for the form of
 offsets (`0.300s`) and speakers (`spk:0`). Must not know what the answer means.
 """
 

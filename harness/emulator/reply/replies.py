@@ -1,7 +1,7 @@
 """The answer of a model or an agent: that of the script, or a default for everything that can be requested.
 
-Layer 2. Knows steps, tools and formats; must not know runs, streams or time. The same request always gets the
-same answer, except for ids and signatures, which come from the counter.
+Knows steps, tools and formats; must not know runs, streams or time. The same request always gets the same answer,
+except for ids and signatures, which come from the counter.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """The steps of tools: call and result for tools that the service executes, only the call for the client's tools.
 
-Layer 2. Source: the step tables of the SDK, and recordings for the field order and MCP; that computer use is
-treated like a function call is inferred. Of tool search: the announcement of Tool Retrieval (the model sees names
-and short descriptions of deferred functions, asks for them by name, and calls them in the same turn); the order of
-its steps, and that a search which the client executes is a call of the function that the tool describes, are
-inferred. Without a tool_search tool a deferred function is called like any other, which is a guess, too. Must not
-know runs or streams.
+Source: the step tables of the SDK, and recordings for the field order and MCP; that computer use is treated like a
+function call is inferred. Of tool search: the announcement of Tool Retrieval (the model sees names and short
+descriptions of deferred functions, asks for them by name, and calls them in the same turn); the order of its
+steps, and that a search which the client executes is a call of the function that the tool describes, are inferred.
+Without a tool_search tool a deferred function is called like any other, which is a guess, too. Must not know runs
+or streams.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The other resources of the API: agents, environments and files, credentials, webhooks, triggers. Layer 2."""
+"""The other resources of the API: agents, environments and files, credentials, webhooks, triggers."""

@@ -1,9 +1,9 @@
 """The agents resource: saved agents with their tools, instructions and base environment.
 
-Layer 2. Knows what may be saved; must not know how an agent runs. Only Vertex has an update, and an operation for
-each create (documented, and seen by a third party; that the agent is ready at once, and how a GET shows the
-operation, is inferred). Inferred from the documented errors: a reserved prefix or a missing field is refused with
-400, an id in use with 409.
+Knows what may be saved; must not know how an agent runs. Only Vertex has an update, and an operation for each
+create (documented, and seen by a third party; that the agent is ready at once, and how a GET shows the operation,
+is inferred). Inferred from the documented errors: a reserved prefix or a missing field is refused with 400, an id
+in use with 409.
 """
 
 from __future__ import annotations

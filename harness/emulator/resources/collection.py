@@ -1,8 +1,8 @@
 """Stores the items of one kind for each project, lists them in pages, and bounds their memory.
 
-Layer 2. Knows ids, projects, keys and limits; must not know what an item is. A page token holds the name of its
-list and the last key returned, not an offset: with an offset, deleting an item of an earlier page would make the
-next page skip one.
+Knows ids, projects, keys and limits; must not know what an item is. A page token holds the name of its list and
+the last key returned, not an offset: with an offset, deleting an item of an earlier page would make the next page
+skip one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Credentials, whose secrets are accepted but never returned, and tokens for the clients of an interaction.
 
-Layer 2. Credentials have three types and partial updates. No host is contacted: the token exchange of an `oauth2`
+Credentials have three types and partial updates. No host is contacted: the token exchange of an `oauth2`
 credential succeeds unless the host of its token_url is under `.invalid`, a domain that by RFC 2606 never resolves.
 Tokens follow the types of google-genai, which calls them experimental. That one lasts ten minutes unless its
 create names its end is a guess. No call needs one: they are for live interactions, which this lacks.

@@ -1,6 +1,6 @@
 """An environment's files: metadata, listings, downloads, uploads, and tar archives in both directions.
 
-Layer 2. Knows paths, archives and conflicts; the upload protocols are in `uploads`.
+Knows paths, archives and conflicts; the upload protocols are in `uploads`.
 """
 
 from __future__ import annotations

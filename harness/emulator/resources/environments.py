@@ -1,9 +1,9 @@
 """The environments resource: configurations, create, fork, reuse, list, get, delete; and files as a tree.
 
-Layer 2. Knows the rules of `sources`, `network` and `env` that no schema states, and environments as wholes; must
-not know how files are sent and received (`environment_files`, `uploads`). Nothing is fetched: a repository, bucket
-or skill becomes an empty directory at its target. The oldest environments are dropped to make room for new ones.
-On the live service they expire; a client sees 404 in both cases.
+Knows the rules of `sources`, `network` and `env` that no schema states, and environments as wholes; must not know
+how files are sent and received (`environment_files`, `uploads`). Nothing is fetched: a repository, bucket or skill
+becomes an empty directory at its target. The oldest environments are dropped to make room for new ones. On the
+live service they expire; a client sees 404 in both cases.
 """
 
 from __future__ import annotations

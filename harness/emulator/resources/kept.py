@@ -1,6 +1,6 @@
 """The resources beside interactions, their operations as rows, and the search for the row of a call.
 
-Layer 2. The router imports this module when the first call for a resource comes.
+The router imports this module when the first call for a resource comes.
 """
 
 from __future__ import annotations

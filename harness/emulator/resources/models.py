@@ -1,10 +1,10 @@
 """Models, counts of tokens and decisions: the operations beside interactions that keep nothing.
 
-Layer 2. Models and their limits are those of the tables of models. Sources: the reference of the Gemini API, for
-the names of fields; google-genai 3.4 and the published limits, for decisions. Numbers of tokens are those that
-`usage` has here. The answers to the questions of a decision are invented, but the same for the same question and
-input, and consistent in themselves; the service's blocking rules are unknown, so nothing is blocked. Other
-operations on models (`generateContent`, `embedContent`) are other APIs. Must not know what a create is.
+Models and their limits are those of the tables of models. Sources: the reference of the Gemini API, for the names
+of fields; google-genai 3.4 and the published limits, for decisions. Numbers of tokens are those that `usage` has
+here. The answers to the questions of a decision are invented, but the same for the same question and input, and
+consistent in themselves; the service's blocking rules are unknown, so nothing is blocked. Other operations on
+models (`generateContent`, `embedContent`) are other APIs. Must not know what a create is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The resources beside interactions, as the rest of the emulator uses them: calls and questions.
 
-Layer 2. Not thread-safe by itself: the emulator holds its lock around every call, and an interaction that a
-trigger starts runs within such a call.
+Not thread-safe by itself: the emulator holds its lock around every call, and an interaction that a trigger starts
+runs within such a call.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reads request bodies by the JSON Schemas, and refuses what does not fit in words that name the place.
 
-Layer 2. Knows the schemas, and four habits of protocol buffers: null counts as absent, a required field that is
-empty as missing, the mask of an update selects its fields, and a name may come in snake_case or camelCase. Must
-not know any resource.
+Knows the schemas, and four habits of protocol buffers: null counts as absent, a required field that is empty as
+missing, the mask of an update selects its fields, and a name may come in snake_case or camelCase. Must not know
+any resource.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The files and the file search stores: documents, operations, states by the clock, expiry after 48 hours.
 
-Layer 2. The upload protocols are in `uploads`. Sources: google-genai 3.4 for requests and fields, its
-documentation for names and expiry, published names for the form of ids; the refusals are recorded ones.
+The upload protocols are in `uploads`. Sources: google-genai 3.4 for requests and fields, its documentation for
+names and expiry, published names for the form of ids; the refusals are recorded ones.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The triggers resource: saved interactions with a schedule, run on demand, and the record of their runs.
 
-Layer 2. Knows cron's arithmetic, when a run may start and how its outcome changes the trigger; must not know how
-an interaction runs: that is injected. Time is the clock's: a run that is due starts when a request reads or
-attends to the trigger. Inferred: of several missed runs only the latest is made, a run is `skipped` while the one
-before it is in progress, and an interaction that ends without completing is a failure.
+Knows cron's arithmetic, when a run may start and how its outcome changes the trigger; must not know how an
+interaction runs: that is injected. Time is the clock's: a run that is due starts when a request reads or attends
+to the trigger. Inferred: of several missed runs only the latest is made, a run is `skipped` while the one before
+it is in progress, and an interaction that ends without completing is a failure.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What is stored where is the receiver's.
 
-Layer 2. Knows the protocols; must not know what becomes of the bytes. The resumable forms differ only in syntax:
+Knows the protocols; must not know what becomes of the bytes. The resumable forms differ only in syntax:
 `uploadType=resumable` uses Content-Range and 308, the X-Goog-Upload headers use an offset and a command. The URL
 that they return contains an `upload_id` and needs no key: the id is the permission, and the upload's project is
 stored with it.

@@ -1,7 +1,7 @@
 """The voices resource: prompted and replicated voices of a project beside the prebuilt ones.
 
-Layer 2. Nothing is synthesized: a prompted voice comes with a short silent sample. Source: google-genai 3.4. Its
-default of `store` is false; a guide has true, and only `prompted` voices, which need it, show the difference.
+Nothing is synthesized: a prompted voice comes with a short silent sample. Source: google-genai 3.4. Its default of
+`store` is false; a guide has true, and only `prompted` voices, which need it, show the difference.
 """
 
 from __future__ import annotations

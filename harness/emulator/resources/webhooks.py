@@ -1,7 +1,7 @@
 """The webhooks resource: subscriptions, signing secrets and their rotation.
 
-Layer 2. `deliveries.py` prepares the posts to webhooks. A complete secret appears in only two responses: that to
-create and that to a rotation.
+`deliveries.py` prepares the posts to webhooks. A complete secret appears in only two responses: that to create and
+that to a rotation.
 """
 
 from __future__ import annotations

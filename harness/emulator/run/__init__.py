@@ -1,1 +1,1 @@
-"""A run and its events, from the create to the last byte of a stream. Layer 2."""
+"""A run and its events, from the create to the last byte of a stream."""

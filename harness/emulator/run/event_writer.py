@@ -1,8 +1,8 @@
 """The events of a run: their payloads, order, ids and bytes.
 
-Layer 2. Source: the streaming guide's examples and recordings (order of events and of fields, what step.start
-shows of a step, the closing `done` frame). Each event is encoded once, for all readers; the run decides how many
-of the frames a reader may have. Mutants override one method per event.
+Source: the streaming guide's examples and recordings (order of events and of fields, what step.start shows of a
+step, the closing `done` frame). Each event is encoded once, for all readers; the run decides how many of the
+frames a reader may have. Mutants override one method per event.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Interactions as JSON bodies.
 
-Layer 2. Sources: recordings for the fields and their order, and for the missing id of an interaction that is not
-stored; the migration guide and the overview for the steps (GET returns the full timeline, beginning with the
-user's input, POST only output steps). Mutants override one method per group of fields.
+Sources: recordings for the fields and their order, and for the missing id of an interaction that is not stored;
+the migration guide and the overview for the steps (GET returns the full timeline, beginning with the user's input,
+POST only output steps). Mutants override one method per group of fields.
 """
 
 from __future__ import annotations

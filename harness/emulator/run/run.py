@@ -1,9 +1,9 @@
 """The life of one interaction: its status, steps and counts, its events so far, and what moves it on.
 
-Layer 2. All state of an interaction is here, nowhere else. A run is moved on by polls (each
-shows the next visible state) and by finished pauses of its own readers (each shows the next events). Pulling a
-piece never moves it, and neither do requests for other interactions, so that parallel tests do not finish each
-other's runs. With the setting `pace` only the clock moves it. Must not know HTTP.
+All state of an interaction is here, nowhere else. A run is moved on by polls (each shows the next visible state)
+and by finished pauses of its own readers (each shows the next events). Pulling a piece never moves it, and neither
+do requests for other interactions, so that parallel tests do not finish each other's runs. With the setting `pace`
+only the clock moves it. Must not know HTTP.
 
 Sources: the lifecycle of the background page; that queued comes first and that cancelling closes the open step is
 inferred, and so are the parts that a cancelled run keeps: an open model_output step ends where it is; any other

@@ -1,6 +1,6 @@
 """The stored interactions of one session, and what scripts and fixtures do to them.
 
-Layer 2. The caller holds the lock. Mutants override keep, find or forget.
+The caller holds the lock. Mutants override keep, find or forget.
 """
 
 from __future__ import annotations

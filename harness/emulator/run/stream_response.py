@@ -1,7 +1,7 @@
 """Streaming responses over runs: where a reader begins, its headers, and the body that delivers the events.
 
-Layer 2. One reader per response, all reading the same frames. A reader returns the frames that are ready, pauses
-for a tick, and looks again. Pulling a piece does not move a run; finishing a pause does. While a run is held, its
+One reader per response, all reading the same frames. A reader returns the frames that are ready, pauses for a
+tick, and looks again. Pulling a piece does not move a run; finishing a pause does. While a run is held, its
 readers pause for longer and longer (up to 25 ticks or steps of `pace`), so that a socket carrier does not spin; an
 in-process carrier stops such a reader at its own limit on pauses without data. Source: the OpenAPI text on
 `last_event_id` (the stream continues after the marked event); the setting `resume` imitates implementations that

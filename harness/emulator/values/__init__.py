@@ -1,1 +1,1 @@
-"""The small values that the service is made of. Layer 2."""
+"""The small values that the service is made of."""

@@ -1,8 +1,8 @@
 """A call: where its target leads, what it carries, and its two kinds of answer, a JSON value or a refusal.
 
-Layer 2. Knows the three version prefixes, the Vertex form and the session prefix of a path, JSON bodies and error
-shapes; must not know what an operation does. The API documents no error code for 405, so an operation that a
-resource lacks is refused with 404, as a route that does not exist.
+Knows the three version prefixes, the Vertex form and the session prefix of a path, JSON bodies and error shapes;
+must not know what an operation does. The API documents no error code for 405, so an operation that a resource
+lacks is refused with 404, as a route that does not exist.
 """
 
 from __future__ import annotations

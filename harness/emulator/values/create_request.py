@@ -1,6 +1,6 @@
 """An admitted create request: what the body asks for, resolved.
 
-Layer 2. The value that `create.validation` makes and that replies and runs are made from.
+The value that `create.validation` makes and that replies and runs are made from.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """The sentences that a refusal adds: what was probably meant, and what a schema found wrong.
 
-Layer 2. Knows spelling, and the wrong names and paths of articles, older guides and other APIs; must not refuse
-anything itself. Source: public articles and neighboring APIs for the wrong names, the create request's schema for
-the right ones; an unknown name is reported as by the live service (`Unknown parameter 'id' at 'input[2]'.`,
-probes).
+Knows spelling, and the wrong names and paths of articles, older guides and other APIs; must not refuse anything
+itself. Source: public articles and neighboring APIs for the wrong names, the create request's schema for the right
+ones; an unknown name is reported as by the live service (`Unknown parameter 'id' at 'input[2]'.`, probes).
 """
 
 from __future__ import annotations

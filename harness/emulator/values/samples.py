@@ -1,9 +1,9 @@
 """Output that a model might produce: values that fit a JSON Schema, and tiny valid images, sounds and videos.
 
-Layer 2. Knows the keywords that the function-calling and structured-output guides list, and type names in capital
-letters, as in older samples. Must not know where a schema came from. Pure and deterministic. Everything is paid
-from a budget before it is made or read, for a small schema may ask for gigabytes. The budget counts and measures
-no time, so every machine gives the same answer.
+Knows the keywords that the function-calling and structured-output guides list, and type names in capital letters,
+as in older samples. Must not know where a schema came from. Pure and deterministic. Everything is paid from a
+budget before it is made or read, for a small schema may ask for gigabytes. The budget counts and measures no time,
+so every machine gives the same answer.
 
 Of media: a model makes the type that was requested, unless it knows only one. The tables of models list the types
 of sound; none of it is documented.

@@ -1,6 +1,6 @@
 """The settings of the emulator, validated on construction, and the two surfaces that serve the API.
 
-Layer 2. Knows names, defaults and bounds; must not know what the engine does with them, or how an answer is built.
+Knows names, defaults and bounds; must not know what the engine does with them, or how an answer is built.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Ids, signatures and times: ids and signatures have the form and the length of real ones.
 
-Layer 2. A counter that only grows is mixed with the seed, so no id repeats; nothing is random, and the same seed
-gives the same. Callers treat both as opaque. Sources of the forms: recordings (interactions of both surfaces,
-calls, environments of Vertex, thought signatures of 0 to 3104 characters, often 364) and saved output of a
-cookbook (environments of the Gemini API).
+A counter that only grows is mixed with the seed, so no id repeats; nothing is random, and the same seed gives the
+same. Callers treat both as opaque. Sources of the forms: recordings (interactions of both surfaces, calls,
+environments of Vertex, thought signatures of 0 to 3104 characters, often 364) and saved output of a cookbook
+(environments of the Gemini API).
 
 Times are RFC 3339 in UTC: logical seconds since a fixed day, or since now. They do not come from the operating
 system.

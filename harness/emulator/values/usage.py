@@ -1,8 +1,8 @@
 """Token counts that add up: a stand-in tokenizer and the usage object.
 
-Layer 2. Source of the sums: recordings (total = input + output + thought + tool use). Tools that ground an answer
-are counted in queries, not in tokens, as recordings of Gemini 3 show for google_search; that maps and retrieval
-are counted in the same way is inferred from the schema's list. The numbers are invented, but grow with what they
+Source of the sums: recordings (total = input + output + thought + tool use). Tools that ground an answer are
+counted in queries, not in tokens, as recordings of Gemini 3 show for google_search; that maps and retrieval are
+counted in the same way is inferred from the schema's list. The numbers are invented, but grow with what they
 count. Must not know runs.
 """
 

@@ -1,6 +1,6 @@
 """How much a search may do, by profile, and the settings of Hypothesis for it.
 
-Layer 4. The only module that knows Hypothesis's settings.
+The only module that knows Hypothesis's settings.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The failures of a search before anyone decides: counts of answers, smallest histories, and what explains which.
 
-Layer 4. Begins with the rules that a failure breaks: those of the API, those that only a search of it judges, and
-two for any HTTP service.
+Begins with the rules that a failure breaks: those of the API, those that only a search of it judges, and two for
+any HTTP service.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Runs schemathesis for each resource that the target serves, and combines the results.
-
-Layer 4.
-"""
+"""Runs schemathesis for each resource that the target serves, and combines the results."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The engines that Hypothesis drives: histories of its choice, and the laws of streams.
 
-Layer 4. Only the number of examples and the time bound a search, never its findings: Hypothesis does not know of
-defects, so one neither ends a search nor hides another. A search runs in rounds, since a new round frees the
-memory in which Hypothesis keeps all it has drawn. Defects are shrunk once the search is over.
+Only the number of examples and the time bound a search, never its findings: Hypothesis does not know of defects,
+so one neither ends a search nor hides another. A search runs in rounds, since a new round frees the memory in
+which Hypothesis keeps all it has drawn. Defects are shrunk once the search is over.
 """
 
 from __future__ import annotations

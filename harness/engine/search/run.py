@@ -1,8 +1,8 @@
 """A whole fuzz run: stored failures first, then each engine in turn, ignoring the findings of earlier ones.
 
-Layer 4. Emits the events of a run; the findings of an engine become results when it ends. A `Store` is one folder
-per target with one small JSON file per failure that has a history. That contains no ids and no requests, so it can
-run on any target, and a file in it cannot choose what is sent where. A file that cannot be read is skipped with a
+Emits the events of a run; the findings of an engine become results when it ends. A `Store` is one folder per
+target with one small JSON file per failure that has a history. That contains no ids and no requests, so it can run
+on any target, and a file in it cannot choose what is sent where. A file that cannot be read is skipped with a
 note.
 """
 

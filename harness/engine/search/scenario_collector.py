@@ -1,7 +1,7 @@
 """Judges the calls of schemathesis, and collects the results of one search, and whether it proves anything.
 
-Layer 4. `judging` adds the project's own judgment to the tool as a check, and our time limit as a hook. The tool
-keeps both in global registries. Ours are registered once; while an engine runs, `judging` sets the place to use.
+`judging` adds the project's own judgment to the tool as a check, and our time limit as a hook. The tool keeps both
+in global registries. Ours are registered once; while an engine runs, `judging` sets the place to use.
 
 Every run is checked for vacuity, because one wrong link in the document makes the tool's stateful phase silently
 test nothing. Requests without a response are findings, not noise.

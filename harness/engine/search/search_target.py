@@ -1,6 +1,6 @@
 """Where a search plays: fresh worlds on one target, judged answer by answer and cleaned up afterwards.
 
-Layer 4. Knows how to obtain a driver; must not know what an operation does.
+Knows how to obtain a driver; must not know what an operation does.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Shrinks a failing history: removes steps and fields, and rewrites the remaining ones, until none can go.
 
-Layer 4. Every candidate runs; it is kept only if it shows the same defect. The result runs once more before it is
-reported. If the target does not fail again, the failure is kept as it was first seen.
+Every candidate runs; it is kept only if it shows the same defect. The result runs once more before it is reported.
+If the target does not fail again, the failure is kept as it was first seen.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Policies between an exercise and the network: pace, retries, time and budgets. Layer 4."""
+"""Policies between an exercise and the network: pace, retries, time and budgets."""

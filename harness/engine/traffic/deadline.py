@@ -1,9 +1,9 @@
 """The end of a run: gives no request more time than is left, and holds back Ctrl-C while one may create something.
 
-Layer 4. Between requests a search looks at the clock itself; `Deadline` is for a request that hangs. A response
-that our own time limit cut short proves nothing about the target, so it is never returned: `TimeUp` ends the run.
-An interrupt between a create and its response would leave behind an unknown resource, so `hold_interrupts` waits
-for the response, which names the resource to delete later.
+Between requests a search looks at the clock itself; `Deadline` is for a request that hangs. A response that our
+own time limit cut short proves nothing about the target, so it is never returned: `TimeUp` ends the run. An
+interrupt between a create and its response would leave behind an unknown resource, so `hold_interrupts` waits for
+the response, which names the resource to delete later.
 """
 
 from __future__ import annotations

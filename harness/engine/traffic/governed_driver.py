@@ -1,7 +1,7 @@
 """A driver around another one, governed by policies: pace, retries, timeouts, budgets, a deadline.
 
-Layer 4. The actions of `wire.Driver` are governed here, once. A policy only decides what happens before requests
-are sent and after each exchange has ended. Must not know any policy in particular.
+The actions of `wire.Driver` are governed here, once. A policy only decides what happens before requests are sent
+and after each exchange has ended. Must not know any policy in particular.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Outages: times at which a target gave no response, and mishaps: failures that do not come again.
 
-Layer 4. A refused connection proves nothing about the request that would have been sent on it. The target may have
-cut a response short itself, or have ended. So an earlier request is sent once more: a target that lives responds
-to it. What an exercise sees in an outage, also that resources are lost, is not held against the target. At the end
+A refused connection proves nothing about the request that would have been sent on it. The target may have cut a
+response short itself, or have ended. So an earlier request is sent once more: a target that lives responds to it.
+What an exercise sees in an outage, also that resources are lost, is not held against the target. At the end
 `find_deaths` finds out whether a request was its end. Must not know the judges.
 """
 

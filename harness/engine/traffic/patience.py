@@ -1,10 +1,10 @@
 """Patience of a search with a target that hangs, and of a run with one whose responses do not end.
 
-Layer 4. A search sends thousands of requests, so it cannot wait a whole timeout for each that hangs. A call with
-an earlier response gets `FACTOR` times the longest time that this took, at least `floor` seconds; before any
-response, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known. A
-response that was cut before the whole timeout, or whose request was not sent, proves nothing about the target: an
-`excuse` notes that, and it must not be judged.
+A search sends thousands of requests, so it cannot wait a whole timeout for each that hangs. A call with an earlier
+response gets `FACTOR` times the longest time that this took, at least `floor` seconds; before any response, a
+request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is known. A response that
+was cut before the whole timeout, or whose request was not sent, proves nothing about the target: an `excuse` notes
+that, and it must not be judged.
 
 In a run each response may take the whole timeout. After `IN_A_ROW` responses of one kind that took longer, no more
 requests of that kind are sent, as a target that ends none of hundreds would hold the run for hours.

@@ -1,6 +1,6 @@
 """Performs the actions of an exercise, and keeps the exchanges.
 
-Layer 4. Knows no checks: the caller that runs an exercise decides what its exchanges mean.
+Knows no checks: the caller that runs an exercise decides what its exchanges mean.
 """
 
 from __future__ import annotations

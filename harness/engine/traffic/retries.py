@@ -1,8 +1,8 @@
 """Retries for a service that limits its callers: waits when the target requests a pause, up to a bound.
 
-Layer 4. Knows the statuses that request a pause and how long to wait for each; must not know checks, scenarios or
-files. The caller does not see a rejection that was waited out, only the final response. To see the refusals
-themselves, name them in `Send.sees`.
+Knows the statuses that request a pause and how long to wait for each; must not know checks, scenarios or files.
+The caller does not see a rejection that was waited out, only the final response. To see the refusals themselves,
+name them in `Send.sees`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a run behaves towards its target: its rate, its budget of requests, and how long it waits to retry.
 
-Layer 4. Puts the policies of one run together; all its drivers share them.
+Puts the policies of one run together; all its drivers share them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fixtures that know this API: chains, lifecycles, clients, drops. Layer 7."""
+"""The fixtures that know this API: chains, lifecycles, clients, drops."""
 
 CASSETTE = "interactions_cassette"
 """The fixture of recordings, and its marker."""

@@ -1,7 +1,7 @@
 """`assert_conforms`: check a value of the Interactions API against the contract.
 
-Layer 7. For implementers of the API. The value may be a response of httpx or httpx2, the bytes of a stream,
-events, an interaction, or an exchange of the harness.
+For implementers of the API. The value may be a response of httpx or httpx2, the bytes of a stream, events, an
+interaction, or an exchange of the harness.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Build chains of interactions outside the code under test, and check what its next turn sends.
 
-Layer 7. Source of the rules: the chaining sample and the overview (a chain needs a settled predecessor, an agent's
-chain also its environment; tools are not inherited; a replayed thought keeps its signature).
+Source of the rules: the chaining sample and the overview (a chain needs a settled predecessor, an agent's chain
+also its environment; tools are not inherited; a replayed thought keeps its signature).
 """
 
 from __future__ import annotations

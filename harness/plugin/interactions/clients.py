@@ -1,8 +1,8 @@
 """Ready-made in-process clients of a test's service: google-genai if it is installed, otherwise plain httpx.
 
-Layer 7. No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no
-connection that only its own event loop could close, and no use for the certificates of authorities, whose loading
-takes longer than most tests. It waits as long as the client that google-genai makes for itself: for ever.
+No socket and no waiting; code that needs a real connection uses `base_url`. An in-process client has no connection
+that only its own event loop could close, and no use for the certificates of authorities, whose loading takes
+longer than most tests. It waits as long as the client that google-genai makes for itself: for ever.
 """
 
 from __future__ import annotations

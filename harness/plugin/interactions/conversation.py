@@ -1,6 +1,6 @@
 """Judges the conversation of a test: each create of the code under test against those before it.
 
-Layer 7. Only what no correct client sends makes a test fail by itself; what may be meant is a warning.
+Only what no correct client sends makes a test fail by itself; what may be meant is a warning.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Dropped streams for tests: turns the marker into cases, each of them one test or one turn of a loop.
 
-Layer 7. Knows markers, node ids and assertion messages; cases, their streams and the judgment of a client are in
+Knows markers, node ids and assertion messages; cases, their streams and the judgment of a client are in
 `harness.benches.client`.
 """
 

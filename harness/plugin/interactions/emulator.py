@@ -1,6 +1,6 @@
 """The emulator of one test: an observed service with scripts.
 
-Layer 7. Knows scripts and the emulator; the observed service logs, limits and rejects.
+Knows scripts and the emulator; the observed service logs, limits and rejects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The fixtures of the pytest plugin: each opens a part of `harness.plugin` and registers it with the hooks.
 
-Layer 7. Loaded in every pytest session, so the modules behind a fixture are imported by the first test that
-requests it.
+Loaded in every pytest session, so the modules behind a fixture are imported by the first test that requests it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Incidents in a test: the emulator behaves as in one of them, and the outcome of the code under test is judged.
 
-Layer 7. `harness.incidents` has the incidents and their reproduction.
+`harness.incidents` has the incidents and their reproduction.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The cases of a torture that runs in another language: enumerated, served and judged here, one path for each.
 
-Layer 7. The cases, the judge and its words are those of `harness torture` and of the dropped streams in pytest;
-here is only the conversation with the process of the reader.
+The cases, the judge and its words are those of `harness torture` and of the dropped streams in pytest; here is
+only the conversation with the process of the reader.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Sessions with a judge: the fixtures' emulator, assertions and words for tests in other languages.
 
-Layer 7. `POST /__harness__/sessions {"judged": true}` opens one. Below its `/__harness__/judge/` a test in another
-language calls what a test in Python calls on a fixture; docs/control.md lists the calls. A judged session has a
-clock of its own, which only requests, finished pauses and `POST …/judge/time` move. Needs no pytest.
+`POST /__harness__/sessions {"judged": true}` opens one. Below its `/__harness__/judge/` a test in another language
+calls what a test in Python calls on a fixture; docs/control.md lists the calls. A judged session has a clock of
+its own, which only requests, finished pauses and `POST …/judge/time` move. Needs no pytest.
 """
 
 from __future__ import annotations

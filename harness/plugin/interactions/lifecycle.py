@@ -1,6 +1,6 @@
 """Interactions in progress: for each route a run can take, a ready interaction and the expected outcome.
 
-Layer 7. A route is data: how the emulator answers, who interferes and when, and what waiting code must end with.
+A route is data: how the emulator answers, who interferes and when, and what waiting code must end with.
 """
 
 from __future__ import annotations

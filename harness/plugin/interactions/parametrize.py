@@ -1,6 +1,6 @@
 """Parametrize a test function by its markers: one test for each route, and for each known cut.
 
-Layer 7. A test whose markers are wrong fails before its fixtures are made, with all that is wrong; others run.
+A test whose markers are wrong fails before its fixtures are made, with all that is wrong; others run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Every class of fault for code under test: `harness torture` for a function in place of a command.
 
-Layer 7. Knows functions and assertion messages; the cases and the judgment of a client are those of
+Knows functions and assertion messages; the cases and the judgment of a client are those of
 `harness.benches.client`. A case has a fresh service behind the clients of the test's emulator, and no time passes.
 """
 

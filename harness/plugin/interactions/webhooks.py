@@ -1,7 +1,7 @@
 """Webhooks in tests: a receiver that waits without sleeping, and forged deliveries for receivers under test.
 
-Layer 7. Time is the emulator's: idle hours are skipped, and runs that a webhook waits for go on by themselves.
-Signatures name real time, because receivers refuse what is minutes old.
+Time is the emulator's: idle hours are skipped, and runs that a webhook waits for go on by themselves. Signatures
+name real time, because receivers refuse what is minutes old.
 """
 
 from __future__ import annotations

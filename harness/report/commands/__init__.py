@@ -1,1 +1,1 @@
-"""The words of each command; one `Presentation` for each. Layer 6."""
+"""The words of each command; one `Presentation` for each."""

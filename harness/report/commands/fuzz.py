@@ -1,7 +1,4 @@
-"""A fuzz run in words: what each engine did, and each failure with its shortest history.
-
-Layer 6.
-"""
+"""A fuzz run in words: what each engine did, and each failure with its shortest history."""
 
 from __future__ import annotations
 

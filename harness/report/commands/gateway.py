@@ -1,7 +1,4 @@
-"""A run against a gateway in words: rules instead of checks, and where it stopped answering.
-
-Layer 6.
-"""
+"""A run against a gateway in words: rules instead of checks, and where it stopped answering."""
 
 from __future__ import annotations
 

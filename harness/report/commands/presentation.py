@@ -1,7 +1,7 @@
 """The words of a report that depend on the command: nouns, headings, extra sections, the conclusion.
 
-Layer 6. `Presentation` itself is that of `harness check`; the other commands have theirs beside it. It only words
-the state of a run; the format must not matter.
+`Presentation` itself is that of `harness check`; the other commands have theirs beside it. It only words the state
+of a run; the format must not matter.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""A torture run in words: the verdict, the totals, and the run as plain data.
-
-Layer 6.
-"""
+"""A torture run in words: the verdict, the totals, and the run as plain data."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A verification in words: every finding with its file and place, what was left out, and how much was judged.
-
-Layer 6.
-"""
+"""A verification in words: every finding with its file and place, what was left out, and how much was judged."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Requests as curl commands that reproduce them in a POSIX shell; the key is taken from the environment.
 
-Layer 6. An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new
-id.
+An id that an answer returns and a later request needs becomes a shell variable: a new run returns a new id.
 """
 
 from __future__ import annotations

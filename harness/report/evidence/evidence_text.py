@@ -1,6 +1,6 @@
 """Evidence in words: an exchange, a relayed exchange, a run of a client.
 
-Layer 6. The only place that distinguishes the kinds of evidence, so that no report format needs to know them.
+The only place that distinguishes the kinds of evidence, so that no report format needs to know them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""How to see a failure again: in words, and as a shell script of curl lines, a pytest module and a cassette.
-
-Layer 6.
-"""
+"""How to see a failure again: in words, and as a shell script of curl lines, a pytest module and a cassette."""
 
 from __future__ import annotations
 

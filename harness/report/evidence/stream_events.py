@@ -1,6 +1,6 @@
 """The events of a stream as text, with their place in it, and the picture of it; secrets are hidden.
 
-Layer 6. `harness/wire/stream_picture.py` gives the events their columns.
+`harness/wire/stream_picture.py` gives the events their columns.
 """
 
 from __future__ import annotations

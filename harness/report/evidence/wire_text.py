@@ -1,7 +1,6 @@
 """Texts of the wire in a line: short values whole, long ones by their beginning and their length.
 
-Layer 6. The one way of a body into a line of a terminal. With -vv, and in reports, it stands in full
-(`evidence_text`).
+The one way of a body into a line of a terminal. With -vv, and in reports, it stands in full (`evidence_text`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A table of outcomes whose cells open: client × fault, checks × mutants. Layer 6, values."""
+"""A table of outcomes whose cells open: client × fault, checks × mutants."""
 
 from __future__ import annotations
 

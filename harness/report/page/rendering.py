@@ -1,7 +1,7 @@
 """Puts values into a template: one file with its styles and scripts, and a policy that allows no more.
 
-Layer 6. Whatever came over the wire is escaped by the template engine. The scripts are named by their hashes, so
-that nothing else can run even if something were not escaped.
+Whatever came over the wire is escaped by the template engine. The scripts are named by their hashes, so that
+nothing else can run even if something were not escaped.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Several runs side by side, read from their JSON reports: targets, or one target then and now. Layer 6."""
+"""Several runs side by side, read from their JSON reports: targets, or one target then and now."""

@@ -1,4 +1,4 @@
-"""Several runs side by side: their differences, new failures, and fixed ones. Layer 6, pure."""
+"""Several runs side by side: their differences, new failures, and fixed ones."""
 
 from __future__ import annotations
 

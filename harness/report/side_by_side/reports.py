@@ -1,4 +1,4 @@
-"""The comparison of runs as a page, as Markdown and as plain data. Layer 6.
+"""The comparison of runs as a page, as Markdown and as plain data.
 
 The shape of the data is published in `schemas/output/compare.schema.json`.
 """

@@ -1,6 +1,6 @@
 """Reads the JSON report of a run: the target, the time, and the verdict of each result.
 
-Layer 6. A member that is missing or of another type makes the whole file unreadable, and the message names it.
+A member that is missing or of another type makes the whole file unreadable, and the message names it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Sends requests over sockets and reads what comes back. Layer 3."""
+"""Sends requests over sockets and reads what comes back."""

@@ -1,6 +1,6 @@
 """The courier that posts the deliveries of a service over sockets, in real time.
 
-Layer 3. It calls nothing but this machine.
+It calls nothing but this machine.
 """
 
 from __future__ import annotations

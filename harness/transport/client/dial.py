@@ -1,6 +1,6 @@
 """Connecting to a target: name lookup, TCP, a proxy's CONNECT if the environment asks for one, TLS.
 
-Layer 3. Knows how a connection is established and why it fails; must not know what is sent on it.
+Knows how a connection is established and why it fails; must not know what is sent on it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The driver for a target behind a URL.
 
-Layer 3. Knows which connection a request goes out on and what the request looks like there. A redirect is a
-response like any other. No request is ever sent twice where that could matter: only a request that may be repeated
-uses a kept connection, and only such a request is sent again if that connection turns out to be dead.
+Knows which connection a request goes out on and what the request looks like there. A redirect is a response like
+any other. No request is ever sent twice where that could matter: only a request that may be repeated uses a kept
+connection, and only such a request is sent again if that connection turns out to be dead.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The address of a target, and what the way to it trusts: certificates, and the proxy of the environment.
 
-Layer 3. Opens no connection; `dial` does.
+Opens no connection; `dial` does.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A response that is still being read: its events, the end of a stream after its final event, its coding.
 
-Layer 3. Must not know whether its bytes come from a socket or from a service in this process.
+Must not know whether its bytes come from a socket or from a service in this process.
 """
 
 from __future__ import annotations

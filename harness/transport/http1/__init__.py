@@ -1,1 +1,1 @@
-"""HTTP/1.1 as bytes: heads, bodies, limits and endings. Layer 3."""
+"""HTTP/1.1 as bytes: heads, bodies, limits and endings."""

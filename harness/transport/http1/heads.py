@@ -1,9 +1,9 @@
 """The heads of HTTP/1.1 messages: parsed from bytes, written to bytes (RFC 9112 sections 2 to 6).
 
-Layer 3, sans-IO. Knows start lines, fields and what they say about the body; must not know bodies or sockets.
-Field values are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A bare LF also ends a line of the
-head of a response, as RFC 9112, 2.2 allows. A request with one is refused, because another reader may take two
-lines for one. A bare CR ends none, and no head that has one is read.
+Sans-IO. Knows start lines, fields and what they say about the body; must not know bodies or sockets. Field values
+are read and written as Latin-1 (UTF-8 if Latin-1 cannot hold them). A bare LF also ends a line of the head of a
+response, as RFC 9112, 2.2 allows. A request with one is refused, because another reader may take two lines for
+one. A bare CR ends none, and no head that has one is read.
 """
 
 from __future__ import annotations

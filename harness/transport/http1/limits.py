@@ -1,6 +1,6 @@
 """Every bound that keeps a hostile peer from hanging or flooding us, with its default and its reason.
 
-Layer 3. Knows numbers only. Reaching a bound on the client's side never raises: the exchange gets an `Ending` with
+Knows numbers only. Reaching a bound on the client's side never raises: the exchange gets an `Ending` with
 `By.LIMIT`, whose `detail` names the field of `Limits` that was reached, or the time that the exchange was given.
 """
 

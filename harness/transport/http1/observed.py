@@ -1,7 +1,7 @@
 """A response as a client sees it at its end of the connection: the same with every carrier.
 
-Layer 3. Knows pieces, framings and endings; must not know sockets, clocks or client libraries. A service may state
-an ending that no client can see (bytes past the Content-Length, a cut where a FIN ends the body anyway).
+Knows pieces, framings and endings; must not know sockets, clocks or client libraries. A service may state an
+ending that no client can see (bytes past the Content-Length, a cut where a FIN ends the body anyway).
 `observe_ending` turns it into the ending that arrives: the socket server produces that one, and in-process
 carriers report it.
 """

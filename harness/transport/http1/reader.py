@@ -1,7 +1,7 @@
 """Reads bodies, requests and responses from bytes as they arrive (RFC 9112).
 
-Layer 3, sans-IO: bytes in, values out. Knows framings, how they break, and which status refuses a request; must
-not know sockets, services, content codings or what a body means.
+Sans-IO: bytes in, values out. Knows framings, how they break, and which status refuses a request; must not know
+sockets, services, content codings or what a body means.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A response as bytes on a connection, and what happens to the connection afterwards.
 
-Layer 3, sans-IO. Knows framings and endings; must not know sockets, transports or clocks. Pieces that are
-ready are written together: one write for each event would be ten times slower.
+Sans-IO. Knows framings and endings; must not know sockets, transports or clocks. Pieces that are ready are written
+together: one write for each event would be ten times slower.
 """
 
 from __future__ import annotations

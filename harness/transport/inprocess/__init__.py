@@ -1,1 +1,1 @@
-"""Brings a service to a client without a socket. Layer 3."""
+"""Brings a service to a client without a socket."""

@@ -1,8 +1,8 @@
 """One in-process transport for clients of `httpx` and of `httpx2`, sync and async.
 
-Layer 3. Knows the transport interface and the exceptions of these libraries; `observed` decides what a client
-would see. Only a request shows which library is sending; the class of bodies for that library is made then.
-Time is logical: a pause moves the clock and counts against the read timeout of the request, if it has one.
+Knows the transport interface and the exceptions of these libraries; `observed` decides what a client would see.
+Only a request shows which library is sending; the class of bodies for that library is made then. Time is logical:
+a pause moves the clock and counts against the read timeout of the request, if it has one.
 
 An async client is suspended wherever a socket would suspend it: before the request is sent, before the head,
 before each piece of the body, and for as long as the service is silent. So timeouts, cancellation and other tasks

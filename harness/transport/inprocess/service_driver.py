@@ -1,7 +1,7 @@
 """The driver for a service in this process: no socket, no thread, no sleeping; the clock has the time.
 
-Layer 3. Knows pauses and the clock; `observed` decides what a client would see over a connection. A pause ends its
-length after the moment it was pulled, so readers that pause at the same time move the clock only once.
+Knows pauses and the clock; `observed` decides what a client would see over a connection. A pause ends its length
+after the moment it was pulled, so readers that pause at the same time move the clock only once.
 """
 
 from __future__ import annotations

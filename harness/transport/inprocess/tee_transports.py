@@ -1,8 +1,8 @@
 """Transports of `httpx` or `httpx2` that send through another transport and report what passed to a sink.
 
-Layer 3. Nothing is delayed. The pieces are those that the library hands over, which need not be HTTP chunks; only
-`tap` sees what the wire looked like before that (a reset under TLS, the size of an open chunk). Factories build
-the classes, because the base classes belong to a library that is named only at the call.
+Nothing is delayed. The pieces are those that the library hands over, which need not be HTTP chunks; only `tap`
+sees what the wire looked like before that (a reset under TLS, the size of an open chunk). Factories build the
+classes, because the base classes belong to a library that is named only at the call.
 """
 
 from __future__ import annotations

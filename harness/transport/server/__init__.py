@@ -1,1 +1,1 @@
-"""A socket server whose responses end exactly as their `Ending`, to the byte. Layer 3."""
+"""A socket server whose responses end exactly as their `Ending`, to the byte."""

@@ -1,8 +1,8 @@
 """One client connection of the socket server: requests in, a service's pieces out, endings exact to the byte.
 
-Layer 3. Knows an asyncio transport, its back-pressure and its endings; must not know how HTTP is parsed or
-written (`http1`), nor what listens (`server`). A client that closes its sending half counts as gone: in a pause of
-a stream, a disconnect and a half-close look the same.
+Knows an asyncio transport, its back-pressure and its endings; must not know how HTTP is parsed or written
+(`http1`), nor what listens (`server`). A client that closes its sending half counts as gone: in a pause of a
+stream, a disconnect and a half-close look the same.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """The socket carrier: a service behind HTTP/1.1 on a real port, in this event loop or in a thread of its own.
 
-Layer 3. Knows listening sockets, event loops, threads and real time; `connection` knows what happens on one
-connection.
+Knows listening sockets, event loops, threads and real time; `connection` knows what happens on one connection.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""A pass-through that adds no delay and keeps what it saw. Layer 3."""
+"""A pass-through that adds no delay and keeps what it saw."""

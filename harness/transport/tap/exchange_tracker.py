@@ -1,8 +1,8 @@
 """Turn both directions of one tapped connection into exchanges.
 
-Layer 3, sans-IO: bytes and moments in, finished exchanges out. Knows which answer belongs to which request; must
-not know sockets, or what is done with an exchange. A piece of a chunked body is one HTTP chunk, regardless of how
-many reads it took; a piece of any other body is one read.
+Sans-IO: bytes and moments in, finished exchanges out. Knows which answer belongs to which request; must not know
+sockets, or what is done with an exchange. A piece of a chunked body is one HTTP chunk, regardless of how many
+reads it took; a piece of any other body is one read.
 """
 
 from __future__ import annotations

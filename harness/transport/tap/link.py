@@ -1,9 +1,9 @@
 """A client connection and its upstream connection: forwards bytes and endings in both directions and records them.
 
-Layer 3. Knows two asyncio transports and their back-pressure; must not know HTTP (`exchange_tracker`) or the
-listener (`tap`). Data is forwarded as soon as it is parsed. Only the end of an answer (its last chunk, or its last
-byte) is held until its record is kept: so an answer that a client has received whole is on disk, whatever happens
-to the recorder.
+Knows two asyncio transports and their back-pressure; must not know HTTP (`exchange_tracker`) or the listener
+(`tap`). Data is forwarded as soon as it is parsed. Only the end of an answer (its last chunk, or its last byte) is
+held until its record is kept: so an answer that a client has received whole is on disk, whatever happens to the
+recorder.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The recording tap: a raw pass-through proxy in front of any server, for clients in any language.
 
-Layer 3. Knows how to listen, how to dial, and the sink of finished exchanges (a callable); `link` handles each
-connection. Forwards paths unchanged and rewrites only the Host field (and Accept-Encoding, if asked to).
+Knows how to listen, how to dial, and the sink of finished exchanges (a callable); `link` handles each connection.
+Forwards paths unchanged and rewrites only the Host field (and Accept-Encoding, if asked to).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The result of a client in a case: what it received, what it did wrong, and how to show that. Layer 5."""
+"""The result of a client in a case: what it received, what it did wrong, and how to show that."""

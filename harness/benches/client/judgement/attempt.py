@@ -1,6 +1,6 @@
 """One client's attempt at one case: the service it talks to, what it received, and what it did wrong.
 
-Layer 5. A client is whatever sends requests to `service`: code under test in this process, or a command.
+A client is whatever sends requests to `service`: code under test in this process, or a command.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Makes the result of a case: what became of the client, the rule that it broke, and how to see it again.
-
-Layer 5.
-"""
+"""Makes the result of a case: what became of the client, the rule that it broke, and how to see it again."""
 
 from __future__ import annotations
 

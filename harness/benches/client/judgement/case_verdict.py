@@ -1,6 +1,6 @@
 """Judges a case: what the client did wrong, if anything, and in a word how it came out.
 
-Layer 5. `attempt` judges results; here is decided what a client did that reports a failure, a status or nothing.
+`attempt` judges results; here is decided what a client did that reports a failure, a status or nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How a client can come out of a case: the outcomes, and the codes of the findings behind them.
 
-Layer 5, values only.
+Values only.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Why the cases of a torture failed: each reason once, with one case and the line that repeats it.
 
-Layer 5. The fixtures of pytest and the sessions of other languages judge, count and write with it.
+The fixtures of pytest and the sessions of other languages judge, count and write with it.
 """
 
 from __future__ import annotations

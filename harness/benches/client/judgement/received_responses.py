@@ -1,6 +1,6 @@
 """Records what a client actually received: the bytes of each response, connection by connection.
 
-Layer 5. Keeps bytes as they pass and decodes them only when a test asks, so that recording costs next to nothing.
+Keeps bytes as they pass and decodes them only when a test asks, so that recording costs next to nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Clients by name: which public packages they come from, how they are installed, and how they are started.
 
-Layer 5. A driver is a program of `docs/clients/drivers` that reads tasks with the client's own calls.
+A driver is a program of `docs/clients/drivers` that reads tasks with the client's own calls.
 """
 
 from harness.benches.client.ready.environments import install

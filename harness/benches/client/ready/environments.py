@@ -1,7 +1,7 @@
 """Installs the packages of a ready client, each version into its own environment; returns its command.
 
-Layer 5. The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until the user deletes
-them. Where packages come from is a setting of pip and npm.
+The environments are kept below `$HARNESS_CLIENTS`, by default in the user's cache, until the user deletes them.
+Where packages come from is a setting of pip and npm.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The clients that have a driver: packages, versions, and the modes that each can be used in.
 
-Layer 5, values only; `clients.toml` has them.
+Values only; `clients.toml` has them.
 """
 
 from __future__ import annotations

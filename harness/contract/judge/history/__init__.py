@@ -1,1 +1,1 @@
-"""Agreement between several exchanges: one incremental judge, and its model of each interaction. Layer 1."""
+"""Agreement between several exchanges: one incremental judge, and its model of each interaction."""

@@ -1,6 +1,6 @@
 """Judges creates, and the requests that end an interaction: cancel and delete.
 
-Layer 1. `HistoryJudge` calls these functions; `judge_create` adds the new interaction to the state.
+`HistoryJudge` calls these functions; `judge_create` adds the new interaction to the state.
 """
 
 from __future__ import annotations

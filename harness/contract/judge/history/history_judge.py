@@ -1,7 +1,7 @@
 """The one judge of several exchanges: all responses of a target to a client must agree.
 
-Layer 1, pure and incremental. Takes exchanges in the order in which they ended, with the caller's intent where the
-exchange does not show it, and keeps a model of each interaction. Beside other clients (`sole_client=False`, as in
+Pure and incremental. Takes exchanges in the order in which they ended, with the caller's intent where the exchange
+does not show it, and keeps a model of each interaction. Beside other clients (`sole_client=False`, as in
 recordings) it judges only two bodies of one interaction. With runs that advance by themselves
 (`deterministic=False`) it withholds what a race would explain, until the next look settles it.
 

@@ -1,8 +1,8 @@
 """The state of a history so far, and the judgment on its current exchange.
 
-Layer 1. Holds the model of each interaction and the certain facts about the target; the modules that judge
-creates, looks, cancels and deletes share it. Must not judge anything itself; `PartialReading` alone compares the
-events of two readings while they arrive.
+Holds the model of each interaction and the certain facts about the target; the modules that judge creates, looks,
+cancels and deletes share it. Must not judge anything itself; `PartialReading` alone compares the events of two
+readings while they arrive.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Judges reads of an interaction, whole or as a stream: each must agree with what was seen before.
 
-Layer 1. `HistoryJudge` finds the interaction and calls these; they change its model.
+`HistoryJudge` finds the interaction and calls these; they change its model.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Judges what several exchanges say of one resource that is no interaction, such as a webhook, a file or an agent.
 
-Layer 1, pure. What a resource is must be the same wherever it is shown: in the answer to its create, in a read, in
-a list and after a change. Must not know which exercise sent a request.
+Pure. What a resource is must be the same wherever it is shown: in the answer to its create, in a read, in a list
+and after a change. Must not know which exercise sent a request.
 
 `ResourceRun` judges all exchanges of a run. A single refusal may mean that a call is not offered, and a member
 that no response shows that the server shows none. Both are defects once the same server did otherwise, before or

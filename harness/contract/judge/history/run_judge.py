@@ -1,7 +1,7 @@
 """Judges what only all the exchanges of a run can show: denials of what is granted otherwise, and mixtures.
 
-Layer 1, pure and incremental. Takes the exchanges in the order in which they ended, and may prove an earlier one
-wrong. Must not know which exercise sent a request, nor why.
+Pure and incremental. Takes the exchanges in the order in which they ended, and may prove an earlier one wrong.
+Must not know which exercise sent a request, nor why.
 
 A single refusal may mean that a call, or a mode, is not offered. It is a defect once the same request was
 accepted, before or later; or once the call works for other interactions, and the one that it names was just shown
