@@ -19,17 +19,8 @@ from msgspec import structs
 from harness.cassette.framing import follow
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
-from harness.wire import Headers, Request, StreamProtocol
+from harness.wire import Headers, Request, StreamProtocol, secret_finder
 from harness.wire.coding import CODINGS, coding_of, decode_pieces
-from harness.wire.secret_finder import (
-    SecretFinder,
-    TextEdit,
-    UnreadableSecret,
-    apply_edits,
-    apply_to_bytes,
-    bytes_of,
-    text_of,
-)
 from harness.wire.secrets import find_password, is_placeholder, secrets_in_header
 
 Redacted = TypeVar("Redacted", Recording, Request)
@@ -66,7 +57,7 @@ class Redactor:
         self._fields = protocol.secret_fields
         self._placeholders: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._finder = SecretFinder(
+        self._finder = secret_finder.SecretFinder(
             self._fields,
             self._name_placeholder,
             secrets=secrets,
@@ -142,7 +133,7 @@ class Redactor:
 
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers)
-        form = parse_qsl(text_of(request.body)) if _is_form(request) else ()
+        form = parse_qsl(secret_finder.text_of(request.body)) if _is_form(request) else ()
         # A segment of the path may have parameters, too: `/x;token=…`.
         parts = [part for segment in request.raw_path.split("/") for part in segment.split(";")[1:]]
         of_path = [(unquote(name), unquote(value)) for name, _, value in (part.partition("=") for part in parts)]
@@ -161,7 +152,7 @@ class Redactor:
         request = self._redact_request(recording.request, report)
         if edits := self.find_in_body(recording.body, recording):
             report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
-            body = apply_to_bytes(recording.body, edits)
+            body = secret_finder.apply_to_bytes(recording.body, edits)
             recording = recording.with_body(body, follow(recording.pieces, edits))
         return replace(
             recording,
@@ -172,24 +163,26 @@ class Redactor:
             origin=text(recording.origin, "origin"),
         )
 
-    def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[TextEdit]:
+    def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[secret_finder.TextEdit]:
         """Return all edits of a body, in order and without overlap; `of` is its recording or request."""
         request = of.request if isinstance(of, Recording) else of
         if not ((isinstance(of, Recording) and of.events) or _STREAM.match(body)):
             return self._finder.in_document(body, self._fields.above(request.segments) if request else ())
         try:
             return self._finder.in_stream(body, self._protocol)
-        except UnreadableSecret as wrong:
+        except secret_finder.UnreadableSecret as wrong:
             raise CassetteError(f"{wrong}: it cannot be redacted, so record something else") from None
 
     def _redact_request(self, request: Request, report: list[Replaced]) -> Request:
         headers = self._redact_headers(request.headers, "request header", report)
         if _is_form(request):
-            body = bytes_of(self._redact_pairs(text_of(request.body), "request body", report))
+            body = secret_finder.bytes_of(
+                self._redact_pairs(secret_finder.text_of(request.body), "request body", report)
+            )
         else:
             edits = self.find_in_body(request.body, request)
             report += [Replaced(edit.kind, f"request body, byte {edit.start}") for edit in edits]
-            body = apply_to_bytes(request.body, edits)
+            body = secret_finder.apply_to_bytes(request.body, edits)
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
         return Request(request.method, self._redact_target(request.target, report), headers, body)
@@ -197,7 +190,7 @@ class Redactor:
     def _redact_text(self, text: str, place: str, report: list[Replaced]) -> str:
         edits = self._finder.in_text(text)
         report += [Replaced(edit.kind, place) for edit in edits]
-        return apply_edits(text, edits)
+        return secret_finder.apply_edits(text, edits)
 
     def _redact_headers(self, headers: Headers, place: str, report: list[Replaced]) -> Headers:
         fields = []

@@ -145,9 +145,8 @@ class CassetteFile:
     def __enter__(self) -> CassetteFile:
         with ExitStack() as stack:
             if self.mode != "none" and not (self.mode == "once" and self.path.exists()):
-                stack.enter_context(
-                    alone(self.path, self._wait)
-                )  # before it is read: another recorder may be at its end
+                # Before it is read: another recorder may be at its end.
+                stack.enter_context(alone(self.path, self._wait))
             try:
                 document = read_document(self.path)
             except FileNotFoundError:
@@ -348,10 +347,8 @@ class CassetteFile:
             shelf = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - until the exit
             self._shelf = self._stack.enter_context(shelf)
         place = self._shelf.seek(0, os.SEEK_END)
-        try:
-            with os.fdopen(
-                os.dup(self._shelf.fileno()), "r+b"
-            ) as file:  # its buffer ends with it, also on a full disk
+        try:  # the buffer ends with its file object, also on a full disk
+            with os.fdopen(os.dup(self._shelf.fileno()), "r+b") as file:
                 pickle.dump(recording, file)
         except OSError:
             self._shelf.truncate(place)

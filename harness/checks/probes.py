@@ -172,9 +172,6 @@ def _nothing_there(target: RequestBuilder, plain: Exchange) -> str:
     )
 
 
-# --- questions
-
-
 SLOW_INPUT = "Write a story of about 300 words."
 _MORE_SECONDS, _PACE = 2.0, 20
 """The least seconds for those after the first, and for how many times what a create took they are waited for."""

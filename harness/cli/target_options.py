@@ -9,14 +9,7 @@ from typing import Any, Protocol
 from msgspec.structs import replace
 
 from harness.benches.server.reachability import wait_until_up
-from harness.cli.common_options import (
-    api_key_option,
-    ca_file_option,
-    header_option,
-    plain_http_option,
-    revision_of,
-    revision_option,
-)
+from harness.cli import common_options
 from harness.cli.masking import hide
 from harness.cli.options import (
     KEY,
@@ -44,12 +37,12 @@ TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
 class RequestOptions(Options):
     """The fields of each request, and its way to the server."""
 
-    header: Sequence[tuple[str, str]] | None = header_option("target")
-    revision: str | None = revision_option("target")
+    header: Sequence[tuple[str, str]] | None = common_options.header_option("target")
+    revision: str | None = common_options.revision_option("target")
     model: str | None = option("model to request", group="target")
     agent: str | None = option("agent to request", group="target")
-    ca_file: str | None = ca_file_option("target")
-    plain_http: bool = plain_http_option("target")
+    ca_file: str | None = common_options.ca_file_option("target")
+    plain_http: bool = common_options.plain_http_option("target")
 
 
 @dataclass(kw_only=True)
@@ -63,7 +56,7 @@ class TargetArguments(RequestOptions):
     api_version: str | None = option(
         "API version, instead of the version in the URL", VERSION, shown="v1beta", group="target"
     )
-    api_key: str | None = api_key_option("target")
+    api_key: str | None = common_options.api_key_option("target")
     other_api_key: str | None = option(
         "key of another project, for `store.isolation` (which a key of the same project fails)",
         KEY, variable=SERVERS.other_key_variable, trust=Trust.CALL, group="target",
@@ -119,7 +112,7 @@ def resolve(options: TargetArguments) -> ResolvedTarget:
         api_version=options.api_version or "",
         other_api_key=options.other_api_key or "",
         ca_file=options.ca_file,
-        revision=revision_of(options.revision),
+        revision=common_options.revision_of(options.revision),
     )
 
 

@@ -192,6 +192,8 @@ class Wanted:
     """Whether other tests may need what this one does not record again."""
     is_in_use: Callable[[bytes], bool] = lambda fingerprint: False
     """Whether another test of this session recorded or replayed the recording with this fingerprint."""
+    wait: float = 0.0
+    """The seconds to wait while another worker of pytest-xdist records into the file."""
 
 
 @contextmanager
@@ -298,6 +300,7 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         path=path,
         is_shared=not is_own and not (use.is_whole and use.passed.issuperset(others)),
         is_in_use=is_in_use,
+        wait=_TURN_SECONDS if _is_worker(request.config) else 0.0,
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
         upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
@@ -381,7 +384,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         provenance=provenance,
         secrets=secrets,
         is_own=wanted.is_in_use,
-        wait=_TURN_SECONDS,
+        wait=wanted.wait,
     ) as file:
         replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
         service = RecordingService(file, wanted, key)

@@ -12,19 +12,8 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from harness.engine import events
 from harness.engine.capabilities import Capabilities
-from harness.engine.events import (
-    CheckFinished,
-    ExerciseFinished,
-    PhaseFinished,
-    Planned,
-    Probed,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    RunStopped,
-    TargetInfo,
-)
 from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
@@ -49,65 +38,65 @@ class CollectedRun:
     """
 
     api: Api
-    target: TargetInfo | None = None
+    target: events.TargetInfo | None = None
     capabilities: Capabilities = field(default_factory=Capabilities)
-    planned: Planned = field(default_factory=lambda: Planned(0, 0))
-    phases: list[PhaseFinished] = field(default_factory=list)
-    stopped: RunStopped | None = None
-    finished: RunFinished | None = None
-    exercises: list[ExerciseFinished] = field(default_factory=list)
+    planned: events.Planned = field(default_factory=lambda: events.Planned(0, 0))
+    phases: list[events.PhaseFinished] = field(default_factory=list)
+    stopped: events.RunStopped | None = None
+    finished: events.RunFinished | None = None
+    exercises: list[events.ExerciseFinished] = field(default_factory=list)
     mask: Mask = field(default_factory=Mask)
     started: datetime | None = None
     revision: str = field(default="", kw_only=True)
     _hidden: dict[int, tuple[Result, Result]] = field(default_factory=dict, init=False, repr=False)
-    _once: dict[str, tuple[RunFinished | None, Any]] = field(default_factory=dict, init=False, repr=False)
+    _once: dict[str, tuple[events.RunFinished | None, Any]] = field(default_factory=dict, init=False, repr=False)
 
-    def handle(self, event: RunEvent) -> None:
+    def handle(self, event: events.RunEvent) -> None:
         """Record one event, without its secrets."""
-        if isinstance(event, CheckFinished):  # the end of the run has all results again
+        if isinstance(event, events.CheckFinished):  # the end of the run has all results again
             return
-        if isinstance(event, RunStarted):
+        if isinstance(event, events.RunStarted):
             self.mask = Mask(event.target.secrets, self.api.load_protocol().secret_fields)
             self._hidden.clear()
-        elif isinstance(event, PhaseFinished):
+        elif isinstance(event, events.PhaseFinished):
             self.mask.add(event.keys)
         match self.hide(event):
-            case RunStarted(target):
+            case events.RunStarted(target):
                 self.target = target
                 self.started = self.started or datetime.now(UTC)
-            case Probed(capabilities):
+            case events.Probed(capabilities):
                 self.capabilities = capabilities
-            case Planned() as planned:
+            case events.Planned() as planned:
                 self.planned = planned
-            case ExerciseFinished() as exercise:
+            case events.ExerciseFinished() as exercise:
                 self.exercises.append(exercise)
-            case PhaseFinished() as phase:
+            case events.PhaseFinished() as phase:
                 self.phases.append(phase)
-            case RunStopped() as stopped:
+            case events.RunStopped() as stopped:
                 self.stopped = stopped
-            case RunFinished() as finished:
+            case events.RunFinished() as finished:
                 self.finished = finished
             case _:
                 pass
 
-    def hide(self, event: RunEvent) -> RunEvent:
+    def hide(self, event: events.RunEvent) -> events.RunEvent:
         """The event without secrets: the one way of a run's texts into reports.
 
         The bytes on the wire stay as they were, and are masked where they are put into words (`Display`). Every
         listener asks for the same results, each of which is looked through once.
         """
         match event:
-            case RunStarted(target):
-                return RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
-            case Probed(capabilities):
+            case events.RunStarted(target):
+                return events.RunStarted(replace(hide_secrets(target, self.mask), secrets=target.secrets))
+            case events.Probed(capabilities):
                 shown = Capabilities(hide_secrets(item, self.mask) for item in capabilities)
                 return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=shown)
-            case CheckFinished(result):
-                return CheckFinished(self._hide_result(result))
-            case RunFinished(results):
+            case events.CheckFinished(result):
+                return events.CheckFinished(self._hide_result(result))
+            case events.RunFinished(results):
                 hidden = tuple(map(self._hide_result, results))
                 return replace(hide_secrets(event, self.mask, (*_LEFT, Result)), results=hidden)
-            case PhaseFinished() | RunStopped():
+            case events.PhaseFinished() | events.RunStopped():
                 return hide_secrets(event, self.mask, _LEFT)
         return event
 
@@ -131,7 +120,7 @@ class CollectedRun:
         made: Made = known[1]
         return made
 
-    def whole(self) -> tuple[TargetInfo, RunFinished]:
+    def whole(self) -> tuple[events.TargetInfo, events.RunFinished]:
         """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
         if self.target is None or self.finished is None:
             raise RuntimeError("the run has not finished: a report of half a run would look whole")

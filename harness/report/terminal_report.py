@@ -11,22 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
+from harness.engine import events
 from harness.engine.capabilities import Capabilities
-from harness.engine.events import (
-    CheckFinished,
-    Deleting,
-    ExerciseFinished,
-    ExerciseStarted,
-    PhaseFinished,
-    Planned,
-    Probed,
-    Progressed,
-    RunEvent,
-    RunFinished,
-    RunStarted,
-    RunStopped,
-    Waiting,
-)
 from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
@@ -79,13 +65,13 @@ class TerminalReport:
         self._waits = 0
         self._lock = threading.RLock()  # a run that finishes closes while it handles that
 
-    def handle(self, event: RunEvent) -> None:
+    def handle(self, event: events.RunEvent) -> None:
         """React to one event; the state must have handled it already, except for `Waiting`."""
         with self._lock:
             shown = self._state.hide(event)
             if not self._quiet:
                 self._handle(shown)
-            elif isinstance(shown, RunFinished):
+            elif isinstance(shown, events.RunFinished):
                 self._printer.print_failed()
                 self._printer.print_verdict()
 
@@ -106,53 +92,53 @@ class TerminalReport:
         with self._lock:
             self._screen.break_silence()
 
-    def _handle(self, event: RunEvent) -> None:
+    def _handle(self, event: events.RunEvent) -> None:
         match event:
-            case RunStarted():
+            case events.RunStarted():
                 self._heartbeat = Heartbeat(self._beat)
                 self._screen.lines(self._presentation.opening(self._state))
                 self._screen.draw(self._presentation.begins)
-            case Probed(capabilities, requests, notes):
+            case events.Probed(capabilities, requests, notes):
                 asked = f"{format_count(requests, 'request')} to find out"
                 hint = "" if self._verbose else "; -v lists all"
                 self._screen.line(f"capabilities ({asked}{hint}):")
                 write = list_each if self._verbose else sum_up
                 self._screen.lines(write(capabilities, self._screen.paint))
                 self._screen.lines(f"note: {escape_controls(note)}" for note in notes)
-            case Planned(_, exercises, seconds):
+            case events.Planned(_, exercises, seconds):
                 self._exercises, self._seconds = exercises, seconds
                 self._since = self._now()
                 self._screen.lines(self._presentation.format_plan(event))
-            case ExerciseStarted() | ExerciseFinished():
+            case events.ExerciseStarted() | events.ExerciseFinished():
                 self._follow_exercise(event)
-            case Deleting(owed):
+            case events.Deleting(owed):
                 if owed:
                     created = format_count(owed, "resource")
                     self._screen.line(f"deleting {created} that the run created (Ctrl-C again to stop)")
                 self._screen.flush()
-            case Waiting(seconds, refusal):
+            case events.Waiting(seconds, refusal):
                 self._tell_wait(seconds, refusal)
-            case Progressed():
+            case events.Progressed():
                 counts = ", ".join(f"{number} {word}" for word, number in event.counts.items())
                 found = format_count(event.findings, "finding")
                 where = f"[{min(self._begun, self._exercises)}/{self._exercises}] "
                 left = f", about {format_seconds(event.left)} left" if event.left >= 1 else ""
                 self._screen.draw(f"{where}{event.name}: {counts}, {found}, {event.seconds:.0f} s{left}")
-            case CheckFinished(result):
+            case events.CheckFinished(result):
                 self._count_result(result)
-            case PhaseFinished():
+            case events.PhaseFinished():
                 self._screen.lines(self._presentation.phase(event, self._state))
-            case RunStopped(reason=reason):
+            case events.RunStopped(reason=reason):
                 self._screen.line(f"stopped early: {escape_controls(reason)}")
                 for log in logs([event.evidence], self._state.display):
                     self._screen.line(f"  exchange on both sides {log.name}:")
                     self._screen.lines(Line(f"    {line}", Role.QUIET, hang=6) for line in log.lines)
-            case RunFinished():
+            case events.RunFinished():
                 self.close()
                 self._printer.print_end(event)
 
-    def _follow_exercise(self, event: ExerciseStarted | ExerciseFinished) -> None:
-        if isinstance(event, ExerciseStarted):
+    def _follow_exercise(self, event: events.ExerciseStarted | events.ExerciseFinished) -> None:
+        if isinstance(event, events.ExerciseStarted):
             self._begun += 1
             progress = self._presentation.progress(event.name, again=event.name in self._names)
             self._names.add(event.name)
@@ -261,7 +247,7 @@ class RunPrinter:
 
     # the end of the run: with `verbose` the failures were explained as they came
 
-    def print_end(self, finished: RunFinished) -> None:
+    def print_end(self, finished: events.RunFinished) -> None:
         """Print what a finished run comes to: the failures, then totals, reasons, a next step and the verdict."""
         self._screen.erase()
         self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
@@ -314,7 +300,7 @@ class RunPrinter:
             for shown in cause.results:
                 self._screen.line(self._screen.paint(Role.FAILED, shown.id))
 
-    def _list_holes(self, finished: RunFinished) -> None:
+    def _list_holes(self, finished: events.RunFinished) -> None:
         """How to send again what a target got last before it was gone; the verdict names the other holes, too."""
         if finished.lost:
             self._screen.line("")

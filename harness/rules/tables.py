@@ -84,9 +84,6 @@ def read_record(record: Record) -> RuleRow:
     return RuleRow(rule=rule, **words)
 
 
-# --- the tables
-
-
 FOLDER = Path(__file__).parent
 BESIDE_THE_API = ("gateway", "clients", "search")
 """The tables of rules that speak of others than a server of this API; `areas.yaml` does not name them."""

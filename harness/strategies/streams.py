@@ -266,9 +266,6 @@ _RARELY = st.integers(0, 7).map(lambda number: number == 7)
 """Whether to add something rare; shrinks to False."""
 
 
-# --- one step
-
-
 def _step(draw: st.DrawFn, contract: Contract, index: int, kind: StepType) -> list[Json]:
     """The events of a step: its start shows the fields that it always shows, and sometimes others."""
     step = draw(shapes(contract).at(f"{pointer_to(kind.schema)}/$defs/shell"))

@@ -19,16 +19,9 @@ from typing import Any, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
+from harness.wire import secret_finder
 from harness.wire.message import Request, escape_controls
 from harness.wire.protocol import StreamProtocol
-from harness.wire.secret_finder import (
-    SecretFinder,
-    TextEdit,
-    UnreadableSecret,
-    apply_edits,
-    apply_to_bytes,
-    seems_json,
-)
 from harness.wire.secrets import (
     SecretFields,
     find_password,
@@ -59,7 +52,7 @@ class Mask:
         self._look_for(self.secrets)
 
     def _look_for(self, known: Collection[str]) -> None:
-        self._finder = SecretFinder(self._fields, lambda _: HIDDEN, secrets=known, for_files=False)
+        self._finder = secret_finder.SecretFinder(self._fields, lambda _: HIDDEN, secrets=known, for_files=False)
         # Last: what another thread masks meanwhile goes into the former one, and is forgotten with it.
         self._keep = lru_cache(1024)(lambda text: self._mask_text(text, ()))
 
@@ -80,7 +73,9 @@ class Mask:
     @property
     def secrets(self) -> tuple[str, ...]:
         """The known secrets that are hidden wherever they occur."""
-        return tuple(value for value in self._secrets.values() if len(value) >= SecretFinder.SHORTEST)
+        return tuple(
+            value for value in self._secrets.values() if len(value) >= secret_finder.SecretFinder.SHORTEST
+        )
 
     def text(self, text: str, request: Request | None = None) -> str:
         """Hide the secrets in any text; everything that is printed passes through here once.
@@ -89,7 +84,7 @@ class Mask:
         texts again and again, so that their masked forms are kept until a secret more is known.
         """
         if request is not None:
-            if request.headers.media_type() == _FORM and not seems_json(text):
+            if request.headers.media_type() == _FORM and not secret_finder.seems_json(text):
                 return self._mask_text(f"&{text}", ())[1:]
             return self._mask_text(text, self._fields.above(request.segments))
         return self._keep(text) if len(text) <= 16 * 1024 else self._mask_text(text, ())
@@ -101,7 +96,7 @@ class Mask:
         """Hide the secrets in an event stream, also those whose text is split over several events."""
         try:
             return _apply(text, lambda data: self._finder.in_stream(data, protocol))
-        except UnreadableSecret:
+        except secret_finder.UnreadableSecret:
             return UNSHOWN
 
     def show(self, text: str, request: Request | None = None) -> str:
@@ -110,7 +105,7 @@ class Mask:
 
     def hide_known(self, text: str) -> str:
         """Hide only the known secrets."""
-        return apply_edits(text, self._finder.find_known(text))
+        return secret_finder.apply_edits(text, self._finder.find_known(text))
 
     def header(self, name: str, value: str) -> str:
         """Mask one header value; hide it entirely if the name of the header marks it as a secret."""
@@ -134,11 +129,11 @@ class Mask:
         return json.loads(self._mask_text(text, self._fields.above(request.segments)))
 
 
-def _apply(text: str, find: Callable[[bytes], Collection[TextEdit]]) -> str:
+def _apply(text: str, find: Callable[[bytes], Collection[secret_finder.TextEdit]]) -> str:
     """The text after the edits that are found in its bytes; it may have halves of characters."""
     data = text.encode("utf-8", "surrogatepass")
     edits = find(data)
-    return apply_to_bytes(data, edits).decode("utf-8", "surrogatepass") if edits else text
+    return secret_finder.apply_to_bytes(data, edits).decode("utf-8", "surrogatepass") if edits else text
 
 
 def keys_in(request: Request, answer: Iterable[tuple[str, str]] = ()) -> Iterator[str]:

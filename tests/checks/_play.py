@@ -15,7 +15,7 @@ from harness.contract import load, read
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.kit.check import Exercise
-from harness.outcome import Observation, Outcome, Unmet
+from harness.outcome import NotApplicable, Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,
     By,
@@ -45,7 +45,7 @@ class Played:
     """
 
     exchanges: dict[str, Any] | None = None
-    unmet: Unmet | None = None
+    unmet: Unmet | NotApplicable | None = None
     requests: int = 0
     interactions: int = 0
 
@@ -64,7 +64,7 @@ def play(exercise: Exercise, driver: Driver, target: RequestBuilder = TARGET) ->
     played = Played()
     try:
         played.exchanges = _drive(driver, exercise.run(target), played)
-    except Unmet as unmet:
+    except (Unmet, NotApplicable) as unmet:
         played.unmet = unmet
     return played
 

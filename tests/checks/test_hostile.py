@@ -58,6 +58,7 @@ FED = {
     "Exchange | None": lambda exchange: exchange,
     "list[Exchange]": lambda exchange: [exchange, exchange],
     "Mapping[str, Exchange]": lambda exchange: dict.fromkeys({PLAIN, *ALONE}, exchange),
+    "Streams": lambda exchange: dict.fromkeys(("text", "background"), exchange),
     "list[str]": lambda exchange: ["a", "b"],
 }
 """What a parameter of a judge gets, by its annotation."""

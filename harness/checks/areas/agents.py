@@ -33,8 +33,6 @@ from harness.kit.check import exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 
-# --- exercises
-
 
 @exercise(requests=11, interactions=3)
 def an_agent_run(t: RequestBuilder) -> Steps:
@@ -90,9 +88,6 @@ def agents_that_cannot_run(t: RequestBuilder) -> Steps:
 def environment_of(exchange: Exchange) -> str:
     """Return the environment_id of an interaction, `""` if it has none."""
     return text_in(exchange, "environment_id")
-
-
-# --- judges of runs
 
 
 def can_be_run(created: Exchange, of_nobody: list[Exchange]) -> Iterator[Finding]:
@@ -255,9 +250,6 @@ def _save_with(t: RequestBuilder, *tools: dict[str, Any]) -> Part[tuple[Exchange
 
 def _describe_agent(t: RequestBuilder, name: str) -> dict[str, Any]:
     return {"id": name, "base_agent": t.agent, "system_instruction": INSTRUCTION}
-
-
-# --- judges
 
 
 def are_made(made: list[Exchange]) -> Iterator[Finding]:

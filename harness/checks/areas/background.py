@@ -34,8 +34,6 @@ from harness.wire.message import segment
 _STREAM_LOOK = 3.0
 """Seconds for the stream of a run that does not settle, which may never end."""
 
-# --- exercises
-
 
 @exercise(requests=8, interactions=1, uses=("cancel",))
 def a_background_run(t: RequestBuilder) -> Steps:
@@ -134,9 +132,6 @@ def a_background_call(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, unmet.reason)
     turn = {"input": [result], "tools": [WEATHER], "previous_interaction_id": found}
     return {**seen, "answered": (yield Send(t.create(turn)))}
-
-
-# --- judges
 
 
 def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
@@ -264,9 +259,6 @@ def moves_along(created: Exchange, polled: list[Exchange]) -> Iterator[Finding]:
 def sets_no_time_back(created: Exchange, polled: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:
     interaction_in(polled[-1])
     yield from agreement.judge_updated(map(object_in, [created, *polled, *later]))
-
-
-# --- what the judges share
 
 
 def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:

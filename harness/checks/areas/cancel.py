@@ -49,8 +49,6 @@ _TEXTS = (runs.LONG, runs.LONGER, runs.LONGEST)
 _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
-# --- exercises
-
 
 @exercise(requests=17, interactions=4, pauses=_A_MOMENT, uses=("chain", "stream"))
 def a_cancelled_run(t: RequestBuilder) -> Steps:
@@ -170,9 +168,6 @@ def _cancel_and_poll(t: RequestBuilder, text: str) -> Part[Exchanges]:
 def _is_lost(held: bool, cancelled: Exchange, polled: list[Exchange]) -> bool:
     """Whether the run settled too early for a judgment."""
     return not held and bool(_explain_lost_race(cancelled, polled))
-
-
-# --- judges of the cancel that comes in time
 
 
 def can_be_cancelled(
@@ -303,9 +298,6 @@ def ends_open_streams(
     yield from at("stream", agreement.judge_cancelled_end(streams.events_in(stream)))
     if posted_stream is not None and runs.status_of(posted_polled[-1]) == "cancelled":
         yield from at("posted_stream", agreement.judge_cancelled_end(streams.events_in(posted_stream)))
-
-
-# --- what the judges share
 
 
 def _excuse_a_lost_race(cancelled: Exchange, polled: list[Exchange]) -> None:

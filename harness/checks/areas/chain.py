@@ -36,8 +36,6 @@ from harness.kit.check import exercise, take
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
 
-# --- exercises
-
 
 @exercise(requests=27, interactions=12, uses=("background", "resume", "stream"))
 def a_chain(t: RequestBuilder) -> Steps:
@@ -223,9 +221,6 @@ def _tell_again(answer: Exchange, turn: str, following: str) -> list[dict[str, A
 
 def _build_input(text: str) -> dict[str, Any]:
     return {"type": "user_input", "content": [{"type": "text", "text": text}]}
-
-
-# --- judges
 
 
 def can_be_continued(
@@ -639,9 +634,6 @@ def _compare_counts(parent: Exchange, child: Exchange, sibling: Exchange) -> Ite
         yield replace(leak, code="chain.siblings-apart/history").at(
             exchange="sibling", pointer="$.usage.total_input_tokens"
         )
-
-
-# --- what the judges share
 
 
 def _recites(child: Exchange) -> bool:

@@ -130,9 +130,6 @@ def _collect_for(receiver: Inbox, run: Exchange, count: int) -> Part[list[Arriva
     return ours
 
 
-# --- judges
-
-
 def is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
     status = status_of(run)
     if status not in EVENT_OF_STATUS:

@@ -31,9 +31,6 @@ from harness.wire import Exchange
 ERROR = {"code": "api_error", "message": "The run failed on purpose."}
 
 
-# --- exercises
-
-
 @exercise(requests=4, interactions=1)
 def a_queued_run(t: RequestBuilder) -> Steps:
     """A run that is queued before it begins; on a target that cannot be scripted this happens by chance."""
@@ -64,9 +61,6 @@ def a_run_cut_short(t: RequestBuilder) -> Steps:
     return {"cut_short": polled[-1], "its_stream": (yield from runs.read_whole_stream(t.get(found, stream=True)))}
 
 
-# --- judges
-
-
 def says_that_it_waits(queued: bool, history: list[Exchange]) -> Iterator[Finding]:
     if all(runs.status_of(answer) != "queued" for answer in history):
         if not queued:
@@ -93,9 +87,6 @@ def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Find
         raise Unmet(f"one token was sufficient: {runs.status_of(cut_short)!r}", race_lost=True, remedy=remedy)
     yield from at("cut_short", shows(cut_short, "incomplete"))
     yield from at("its_stream", streams(its_stream, "incomplete"))
-
-
-# --- what the judges share
 
 
 def _read_stream_status(stream: Exchange) -> str:

@@ -37,9 +37,6 @@ KEY = "environment_key"
 ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
 
 
-# --- exercises
-
-
 @exercise(requests=13)
 def environments_of_our_own(t: RequestBuilder) -> Steps:
     """Create two environments; read, list, wrongly fork and delete them; ask for a source in place of the root."""
@@ -80,9 +77,6 @@ def an_environment_of_the_user(t: RequestBuilder) -> Steps:
     seen["others"] = yield from resources.pages(t, "environments", 1000, mode=ON_DEMAND)
     yield Send(t.request("DELETE", path))
     return seen
-
-
-# --- judges of environments
 
 
 can_be_managed = resources.judge_lives("environments", {})

@@ -63,9 +63,6 @@ QUESTION = {"type": "text", "text": "Reply with one word: what kind of file is t
 Taken = Mapping[str, Exchange]
 
 
-# --- exercises
-
-
 @exercise(requests=3, interactions=2, uses=("stream",))
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     """A create with a text and a file of each kind, a GET of it, and a stream.
@@ -191,9 +188,6 @@ def _ask_with(t: RequestBuilder, **settings: Any) -> Any:
 
 _STATED = ("G", "R")
 """The levels of facts that a guide or a recording of the service shows."""
-
-
-# --- judges
 
 
 def takes_a_listed_level(listed: Exchange, warm: Exchange | None) -> Iterator[Finding]:

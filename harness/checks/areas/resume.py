@@ -75,9 +75,6 @@ class Resumed(Struct, frozen=True):
         return self.before or whole
 
 
-# --- exercises
-
-
 @exercise(requests=9 + CUTS, interactions=1)
 def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     """A background run read to its end, replayed, and resumed after some of its events and after the last.
@@ -156,9 +153,6 @@ def _resume_again(t: RequestBuilder, found: str, first: Resumed) -> Part[list[Re
         )
     )
     return [Resumed(first.cursor, first.at, repeated, again=True), *later]
-
-
-# --- judges of finished runs
 
 
 def opens_a_stream(first: Exchange, replay: Exchange) -> Iterator[Finding]:
@@ -256,9 +250,6 @@ def is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
         for flaw in read(stream).findings:
             if flaw.severity is Severity.BROKEN and flaw.rule not in usual:
                 yield structs.replace(flaw, rule="", message=f"{flaw.message} ({flaw.rule})").at(exchange=name)
-
-
-# --- what the judges share
 
 
 def _rest(events: Sequence[Event], resumed: Resumed) -> EventDiff:

@@ -109,9 +109,11 @@ def brings_the_stored_text(streams: Streams, stored: Mapping[str, Exchange]) -> 
 
 
 def keeps_letters(streams: Streams) -> Iterator[Finding]:
-    for name, stream in streams.items():
-        sent = object_or_none(stream.request.body) or {}
-        text = steps_text(read(stream).streamed_steps)
+    texts = {name: steps_text(read(stream).streamed_steps) for name, stream in streams.items()}
+    if not any(texts.values()):
+        raise Unmet("no stream contained a text")
+    for name, text in texts.items():
+        sent = object_or_none(streams[name].request.body) or {}
         if "\ufffd" in text and "\ufffd" not in str(sent.get("input")):
             message = "the text of a stream has replacement characters (U+FFFD), as of letters that were cut"
             yield finding(message, "whole letters", format_value(text), exchange=f"streams[{name}]")

@@ -100,9 +100,6 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
     return found
 
 
-# --- exercises
-
-
 @exercise(requests=26, interactions=19, uses=(*MODES, "resume"))
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
@@ -231,9 +228,6 @@ def a_format_beside_a_tool(t: RequestBuilder) -> Steps:
     result, parent = [result_of(first_call(asked))], runs.need_id(asked)
     body = {"input": result, "tools": [WEATHER], "response_format": JSON_FORMAT}
     return {"formatted": (yield Send(t.create(body, previous_interaction_id=parent)))}
-
-
-# --- judges
 
 
 def waits_for_the_result(asked: Exchange) -> Iterator[Finding]:
@@ -431,9 +425,6 @@ def _miss_several(made: str) -> Unmet:
     return Unmet(f"{made}, not several", race_lost=True, remedy=remedy)
 
 
-# --- exercises
-
-
 @exercise(requests=8, interactions=6, uses=MODES)
 def parallel_calls(t: RequestBuilder) -> Steps:
     """An answer with two calls, turns with both results, and the same calls in each stream, read again by GET."""
@@ -501,9 +492,6 @@ def a_stateless_loop(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, "no thought of the first turn had a signature")
     body = {**body, "input": [question, *bare, result_of(call)]}
     return {**seen, "unsigned": (yield Send(t.create(body)))}
-
-
-# --- judges
 
 
 def takes_the_result(
@@ -717,9 +705,6 @@ def waits_for_nobody(asked: Exchange, streamed: Exchange, answered: Exchange) ->
     if runs.status_of(asked) == "requires_action" and not calls_in(asked):
         yield finding("the search waits for the client", "a function call", "no call is pending")
     yield from at("answered", expect_interaction(answered))
-
-
-# --- what the judges share
 
 
 def _searches(asked: Exchange, streamed: Exchange) -> dict[str, list[dict[str, Any]]]:

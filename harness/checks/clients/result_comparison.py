@@ -324,9 +324,6 @@ def _cut(text: str) -> str:
     return repr(shorten(text, 40))
 
 
-# --- what its requests say
-
-
 def find_previous(create: Request) -> str | None:
     """The interaction that a create continues; None if it begins a conversation.
 

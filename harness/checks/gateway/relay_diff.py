@@ -263,9 +263,6 @@ def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
     return pairs
 
 
-# --- what judges of streams ask
-
-
 NO_STREAM = "the upstream sent no stream"
 
 _OF_THE_API = ("interaction.", "step.", "error")

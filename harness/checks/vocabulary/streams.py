@@ -126,9 +126,6 @@ def stream_id(events: Iterable[Event]) -> str:
     return next((found for event in events if (found := PROTOCOL.stream_id(event))), "")
 
 
-# --- differences
-
-
 def cuts(whole: Sequence[Event], limit: int) -> list[int]:
     """Return the indices of events to resume after: those with a cursor, except the last event, at most `limit`.
 

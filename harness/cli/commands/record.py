@@ -11,14 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
+from harness.cli import common_options
 from harness.cli.arguments import read_options
-from harness.cli.common_options import (
-    api_key_option,
-    ca_file_option,
-    header_option,
-    own_api,
-    plain_http_option,
-)
 from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear, mask_text, own_secrets
@@ -75,11 +69,11 @@ class ScenarioOptions(Options):
     cassettes: str | None = option(
         "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
     )
-    api_key: str | None = api_key_option("scenarios")
+    api_key: str | None = common_options.api_key_option("scenarios")
     model: str | None = option("model to request", group="scenarios")
     agent: str | None = option("agent to request", group="scenarios")
-    header: Sequence[tuple[str, str]] | None = header_option("scenarios")
-    plain_http: bool = plain_http_option("scenarios")
+    header: Sequence[tuple[str, str]] | None = common_options.header_option("scenarios")
+    plain_http: bool = common_options.plain_http_option("scenarios")
     timeout: float = option(
         "limit in seconds for one interaction to settle", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
     )
@@ -147,7 +141,7 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
     is_dummy = arguments.api_key == DUMMY_KEY and not arguments.header  # which is no secret
     resolved = resolve_named(arguments, arguments.timeout, **({"plain_http": True} if is_dummy else {}))
-    api = structs.replace(resolved.api, load_protocol=own_api().load_protocol)
+    api = structs.replace(resolved.api, load_protocol=common_options.own_api().load_protocol)
     return structs.replace(resolved, api=api)
 
 
@@ -205,7 +199,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     accept_encoding: str | None = option(
         "replace the clients' Accept-Encoding, e.g. with `identity`", metavar="CODINGS"
     )
-    ca_file: str | None = ca_file_option()
+    ca_file: str | None = common_options.ca_file_option()
     no_redaction: bool = flag("write secrets in plain text; never share such a file", trust=Trust.CALL)
 
     page = Page(
@@ -264,7 +258,7 @@ def run(words: Sequence[str]) -> int:
     recorder = Recorder(
         target,
         path,
-        own_api(),
+        common_options.own_api(),
         mode=arguments.record_mode,
         host=arguments.host,
         port=port_to_take(arguments),

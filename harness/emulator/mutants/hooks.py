@@ -20,18 +20,7 @@ import msgspec
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
-from harness.emulator.mutants.changes import (
-    Json,
-    answer,
-    crash,
-    edit_json,
-    ignore,
-    is_missing,
-    not_found,
-    read_json,
-    when,
-    with_data,
-)
+from harness.emulator.mutants import changes
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
 from harness.emulator.run.event_writer import EventWriter
@@ -99,16 +88,18 @@ def request(calls: str, change: Callable[[Call, Engine], Call | Response | None]
     return around(Emulator.perform, perform)
 
 
-def request_body(calls: str, change: Callable[[Json, Call], Json | None]) -> Defect:
+def request_body(calls: str, change: Callable[[changes.Json, Call], changes.Json | None]) -> Defect:
     """Change the JSON object that a call brings, or refuse the call for it."""
 
     def edit(call: Call, _: Engine) -> Call:
-        body = read_json(call)
+        body = changes.read_json(call)
         other = change(body, call)
         changed = body if other is None else other
-        return call if changed == read_json(call) else with_data(call, msgspec.json.encode(changed))
+        return (
+            call if changed == changes.read_json(call) else changes.with_data(call, msgspec.json.encode(changed))
+        )
 
-    return request(calls, when(lambda call, _: object_or_none(call.request.body) is not None, edit))
+    return request(calls, changes.when(lambda call, _: object_or_none(call.request.body) is not None, edit))
 
 
 def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
@@ -118,7 +109,7 @@ def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:
     def edit(response: Response | None, _: Emulator, engine: Engine, call: Call) -> Response | None:
         if response is None or not concerns(call):
             return None
-        return edit_json(response, lambda value: change(value, call))
+        return changes.edit_json(response, lambda value: change(value, call))
 
     return after(Emulator.perform, edit)
 
@@ -153,12 +144,12 @@ def run(change: Callable[[Run, CreateRequest, Engine], object]) -> Defect:
     return after(Engine.open, lambda made, engine, _: change(made[0], made[1], engine))
 
 
-def output(change: Callable[[list[Json], CreateRequest], list[Json] | None]) -> Defect:
+def output(change: Callable[[list[changes.Json], CreateRequest], list[changes.Json] | None]) -> Defect:
     """Change the steps that a run will have, in its body and in its streams."""
 
     def edit(
-        made: tuple[list[Json], bool], _: ReplyBuilder, order: CreateRequest, script: object
-    ) -> tuple[list[Json], bool]:
+        made: tuple[list[changes.Json], bool], _: ReplyBuilder, order: CreateRequest, script: object
+    ) -> tuple[list[changes.Json], bool]:
         changed = change(made[0], order)
         return made if changed is None else (changed, made[1])
 
@@ -170,7 +161,7 @@ def usage(change: Change) -> Defect:
     return after(Meter.assemble, lambda usage, *_: change(usage))
 
 
-def body(change: Callable[[Json, Run], Json | None]) -> Defect:
+def body(change: Callable[[changes.Json, Run], changes.Json | None]) -> Defect:
     """Change an interaction as JSON."""
     return after(Bodies.interaction, lambda body, _, run, **how: change(body, run))
 
@@ -180,17 +171,17 @@ def status(change: Callable[[str, Run], str]) -> Defect:
     return after(Bodies.status, lambda status, _, run: change(status, run))
 
 
-def steps(change: Callable[[list[Json], Run, bool], list[Json]]) -> Defect:
+def steps(change: Callable[[list[changes.Json], Run, bool], list[changes.Json]]) -> Defect:
     """Change the steps of an interaction as JSON, without touching those of the run."""
     return after(Bodies.steps, lambda steps, _, run, timeline: change(steps, run, timeline))
 
 
-def event(name: str, change: Callable[[Json], Json | None]) -> Defect:
+def event(name: str, change: Callable[[changes.Json], changes.Json | None]) -> Defect:
     """Change every event of one type."""
     return after(_MAKERS[name], lambda event, *_: change(event))
 
 
-def events(change: Callable[[list[Json], Run], list[Json]]) -> Defect:
+def events(change: Callable[[list[changes.Json], Run], list[changes.Json]]) -> Defect:
     """Change the events of a run: opening, steps; the closing one comes later."""
     return after(EventWriter.sequence, lambda events, _, run: change(events, run))
 
@@ -200,10 +191,10 @@ def deltas(kind: str, change: Callable[[list[Any], Any], list[Any]]) -> Defect:
     return after(_DELTAS[kind], lambda deltas, _, run, source: change(deltas, source))
 
 
-def payload(change: Callable[[Json], Json | None]) -> Defect:
+def payload(change: Callable[[changes.Json], changes.Json | None]) -> Defect:
     """Change the content of an event, as late as possible; runs share events, so the change gets a copy."""
 
-    def write(inner: Change, _: EventWriter, payload: Json) -> Any:
+    def write(inner: Change, _: EventWriter, payload: changes.Json) -> Any:
         copy = dict(payload)
         changed = change(copy)
         return inner(copy if changed is None else changed)
@@ -240,9 +231,6 @@ def _compile(calls: str) -> Callable[[Call], bool]:
     return concerns
 
 
-# --- rows
-
-
 EmulatorMutant: TypeAlias = Mutant[type[Emulator]]
 
 
@@ -262,15 +250,15 @@ _HOW = "a hook of `mutants/hooks.py` or `mutants/parts.py` with a change, such a
 def life_rows(prefix: str, collection: str, many: str, *, paged: bool = True) -> tuple[EmulatorMutant, ...]:
     """The mutants whose resources, called `many`, do not live as they should; `paged`: a rule judges pages."""
     page = row(f"{prefix}-page-repeats", f"Every page of {many} is the first one.",
-        request(f"GET {collection}", ignore("page_token", "pageToken")))  # fmt: skip
+        request(f"GET {collection}", changes.ignore("page_token", "pageToken")))  # fmt: skip
     return (
         *([page] if paged else []),
         row(f"{prefix}-not-kept", f"Made {many} are not found.",
-            request(f"GET {collection}/*", not_found)),
+            request(f"GET {collection}/*", changes.not_found)),
         row(f"{prefix}-list-empty", f"The list of {many} is always empty.",
-            request(f"GET {collection}", answer({}))),
+            request(f"GET {collection}", changes.answer({}))),
         row(f"{prefix}-delete-keeps", f"A delete of {many} returns 200 but they are kept.",
-            request(f"DELETE {collection}/*", answer({}))),
+            request(f"DELETE {collection}/*", changes.answer({}))),
     )  # fmt: skip
 
 
@@ -278,7 +266,7 @@ def unknown_rows(prefix: str, collection: str, many: str) -> tuple[EmulatorMutan
     """The mutants that do not refuse a read of `many` that do not exist."""
     return (
         row(f"{prefix}-unknown-200", f"A read of unknown {many} returns 200.",
-            error(f"GET {collection}/*", when(is_missing, answer({})))),
+            error(f"GET {collection}/*", changes.when(changes.is_missing, changes.answer({})))),
         row(f"{prefix}-unknown-crashes", f"A read of unknown {many} returns 500.",
-            error(f"GET {collection}/*", when(is_missing, crash))),
+            error(f"GET {collection}/*", changes.when(changes.is_missing, changes.crash))),
     )  # fmt: skip

@@ -69,9 +69,6 @@ def find_session(config: pytest.Config) -> SessionServer:
     return config.stash[SESSION]
 
 
-# --- fixtures
-
-
 @pytest.fixture
 def interactions_emulator(request: pytest.FixtureRequest) -> Iterator[InteractionsEmulator]:
     """A fresh emulator of the API, on a socket (`.base_url`) and in-process (`.transport`)."""

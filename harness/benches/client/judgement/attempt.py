@@ -34,17 +34,7 @@ from harness.faults import (
     cut,
 )
 from harness.faults.values import Part
-from harness.kit.client_model import (
-    DOUBLE_CREATE,
-    HOLE,
-    LOSS,
-    LOST_CONTEXT,
-    TWICE,
-    UNFINISHED,
-    UNUSABLE,
-    Defect,
-    Event,
-)
+from harness.kit import client_model
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request, Response
 from harness.wire.json_value import object_or_none
@@ -188,13 +178,13 @@ class ClientAttempt:
                 return one
         return None
 
-    def judge_knowledge(self) -> Defect | None:
+    def judge_knowledge(self) -> client_model.Defect | None:
         """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
         if any(one.completes for one in reversed(self.received)):  # nearly always the last
             return None
         words = self._model.words
-        return Defect(
-            UNFINISHED,
+        return client_model.Defect(
+            client_model.UNFINISHED,
             f"accepted the end of a connection as the end of the {words.run}: it received neither "
             f"{words.completion} nor a GET with a terminal status",
         )
@@ -231,7 +221,7 @@ class ClientAttempt:
         turn = f" for turn {list(turns).index(again[0].continues) + 1}" if len(turns) > 1 else ""
         return f"sent the create {times} times{turn}: a second {words.run} runs and costs money; {advice}"
 
-    def find_lost_context(self) -> Defect | None:
+    def find_lost_context(self) -> client_model.Defect | None:
         """The defect of a client whose last turn sends something new without the turns before it."""
         if not self.case.mode.turns:
             return None
@@ -244,9 +234,9 @@ class ClientAttempt:
             missing = (
                 f"sent the earlier steps without the user's input of an earlier turn ({shorten(forgotten, 40)!r})"
             )
-            return Defect(LOST_CONTEXT, missing) if forgotten else None
-        return Defect(
-            LOST_CONTEXT,
+            return client_model.Defect(client_model.LOST_CONTEXT, missing) if forgotten else None
+        return client_model.Defect(
+            client_model.LOST_CONTEXT,
             f"sent its further turn without the first one: it names no previous {run} and includes no earlier "
             "steps",
         )
@@ -263,7 +253,7 @@ class ClientAttempt:
         others = " or ".join(f"--mode {name}" for name in modes if self._model.modes[name].turns)
         return unshown.text + (f", or use {others}" if others else "") if unshown is not None else ""
 
-    def find_wrong_call(self) -> Defect | None:
+    def find_wrong_call(self) -> client_model.Defect | None:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""
         if not self.case.mode.turns:
             return None
@@ -273,18 +263,18 @@ class ClientAttempt:
         """How the arguments of a call without a result arrived in pieces, in a sentence; "" if none did."""
         return self._model.find_split_call([one.exchange for one in self.received])
 
-    def find_defect(self, collected: Any) -> Defect | None:
+    def find_defect(self, collected: Any) -> client_model.Defect | None:
         """The defect of a client that reports success; None if it has none.
 
         `collected` is its result: the text, the events, or the run's JSON.
         """
         if again := self.describe_double_create():
-            return Defect(DOUBLE_CREATE, again)
+            return client_model.Defect(client_model.DOUBLE_CREATE, again)
         creates = [one.request for one in self.received if one.is_create]
         wrong = self._model.compare(self.events, collected, self.contract, creates)
         if wrong is not None:
             why = self._explain(wrong.word)
-            return Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
+            return client_model.Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
         return self.judge_knowledge()
 
     @property
@@ -303,7 +293,7 @@ class ClientAttempt:
 
     def _explain(self, word: str) -> str:
         """Why the result has the defect `word`, with `it` as the subject; "" if nothing more is to say."""
-        if word == UNUSABLE:
+        if word == client_model.UNUSABLE:
             return ""
         if wrong := self.explain_cursor():
             return wrong
@@ -311,7 +301,7 @@ class ClientAttempt:
             return self._explain_unfinished()
         if older := self._explain_older_cursor():
             return older
-        return self._explain_doubled() if word == TWICE else self._explain_lost(word)
+        return self._explain_doubled() if word == client_model.TWICE else self._explain_lost(word)
 
     def explain_cursor(self) -> str:
         """How the client resumed after an invalid cursor, as a clause; "" if it did not."""
@@ -380,14 +370,16 @@ class ClientAttempt:
 
     def _explain_lost(self, word: str) -> str:
         sent = "the server sent it, so the client dropped it"
-        if word in (LOSS, HOLE) and any(one.completes and not one.is_stream for one in self.received):
+        if word in (client_model.LOSS, client_model.HOLE) and any(
+            one.completes and not one.is_stream for one in self.received
+        ):
             return sent  # a whole run in one JSON answer
         delivered = {self._model.mark(event) for one in self.streams for event in one.events()}
         if delivered >= {mark for event in self.events if (mark := self._model.mark(event)) is not None}:
-            return sent if word in (LOSS, HOLE) else ""
+            return sent if word in (client_model.LOSS, client_model.HOLE) else ""
         return "it continued after events that it never received"
 
-    def _list_cursors(self, events: Sequence[Event]) -> list[str]:
+    def _list_cursors(self, events: Sequence[client_model.Event]) -> list[str]:
         return [cursor for event in events if (cursor := self._protocol.cursor(event)) is not None]
 
     def _find_unstored(self) -> ReceivedResponse | None:

@@ -90,9 +90,6 @@ def _brings_results(request: Json) -> bool:
     return any(step.get("type") == "function_result" for step in steps)
 
 
-# --- what was created
-
-
 def _learn(
     state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None
 ) -> InteractionModel:
@@ -130,9 +127,6 @@ def _learn(
             model.steps, model.source = json_parse.as_list(body.get("steps")), "get.matches-post"
             model.usage = body.get("usage")
     return model
-
-
-# --- what the answer shows
 
 
 def _judge_accepted(state: HistoryState, exchange: Exchange, request: Json, model: InteractionModel) -> None:

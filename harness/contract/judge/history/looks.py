@@ -35,9 +35,6 @@ GRACE = 5
 """How many looks may show the old status after a cancel that came in time; elsewhere a caller waits."""
 
 
-# --- whole
-
-
 def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
     """Judge a GET of one interaction."""
     if not model.there:

@@ -331,9 +331,6 @@ def _sign_create(exchange: Exchange, continues: bool) -> str:
     return write_sorted([request.target, headers, body])
 
 
-# --- mixtures
-
-
 _TELLING = 12
 """Characters that no two texts are likely to have in common by chance."""
 
