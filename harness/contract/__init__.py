@@ -47,16 +47,10 @@ _HOMES = {
     "harness.contract.judge.stream_state": ("StreamReading",),
     "harness.contract.schema.schemas": ("REVISIONS",),
     "harness.contract.tables.lifecycle": (
-        "RUNNING",
-        "SETTLED",
-        "STATUSES",
-        "TERMINAL",
-        "WAITING",
-        "is_settled",
-        "may_follow",
+        "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow",
     ),
     "harness.contract.tables.protocol": ("PROTOCOL",),
-}
+}  # fmt: skip
 
 __all__ = [
     "StreamJudge", "StreamReading", "Reading", "read",

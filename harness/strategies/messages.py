@@ -16,20 +16,7 @@ from hypothesis.strategies import SearchStrategy
 from harness.contract import Contract
 from harness.contract.schema.openness import Schema
 from harness.contract.tables.lifecycle import RUNNING
-from harness.strategies.from_schema import (
-    BASE64,
-    IDS,
-    LABEL_NAMES,
-    LABEL_VALUES,
-    SMALL,
-    TEXTS,
-    Shapes,
-    contract_or_current,
-    definitions,
-    moment,
-    objects,
-    weighted_choice,
-)
+from harness.strategies import from_schema
 
 Json = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -97,7 +84,7 @@ def steps(*, legal: bool = True, contract: Contract | None = None) -> SearchStra
 
     `legal=False`: a step that the schema `step` rejects.
     """
-    contract = contract_or_current(contract)
+    contract = from_schema.contract_or_current(contract)
     found = shapes(contract).at("step")
     return found if legal else damaged_values(found, contract, "step")
 
@@ -107,7 +94,7 @@ def interactions(*, legal: bool = True, contract: Contract | None = None) -> Sea
 
     `judge_interaction` finds nothing wrong with a legal one; `legal=False`: the schema `interaction` rejects it.
     """
-    contract = contract_or_current(contract)
+    contract = from_schema.contract_or_current(contract)
     found = _draw_interaction(contract)
     return found if legal else damaged_values(found, contract, "interaction")
 
@@ -118,7 +105,7 @@ def create_requests(*, legal: bool = True, contract: Contract | None = None) -> 
     `legal=False`: a body that the closed schema `requests/create-interaction` rejects: a wrong type, an unknown
     field, an unlisted value, or a broken rule.
     """
-    contract = contract_or_current(contract)
+    contract = from_schema.contract_or_current(contract)
     if legal:
         return _create_request(contract)
     broken = damaged_values(_create_request(contract), contract, "requests/create-interaction", closed=True)
@@ -126,14 +113,14 @@ def create_requests(*, legal: bool = True, contract: Contract | None = None) -> 
 
 
 @cache
-def shapes(contract: Contract) -> Shapes:
+def shapes(contract: Contract) -> from_schema.Shapes:
     """The strategies for all parts of messages, with special ones for the parts that need more than a shape."""
-    return Shapes(
-        definitions(contract),
+    return from_schema.Shapes(
+        from_schema.definitions(contract),
         {
             "usage": usages(contract),
             "contents.text": _draw_text(contract),
-            "labels": st.dictionaries(LABEL_NAMES, LABEL_VALUES, max_size=2),
+            "labels": st.dictionaries(from_schema.LABEL_NAMES, from_schema.LABEL_VALUES, max_size=2),
             "input": st.deferred(lambda: _draw_inputs(contract)),
             "model-name": st.sampled_from((MODEL, "gemini-2.5-flash", "gemini-3.5-flash-lite")),
             "agent-name": st.sampled_from((AGENT, RESEARCH)),
@@ -141,13 +128,10 @@ def shapes(contract: Contract) -> Shapes:
     )
 
 
-# --- parts
-
-
 @st.composite
 def usages(draw: st.DrawFn, contract: Contract) -> Json:
     """Token counts that add up, split by modality or not."""
-    asked, made, thought, used = (draw(SMALL) for _ in range(4))
+    asked, made, thought, used = (draw(from_schema.SMALL) for _ in range(4))
     totals = {
         "total_input_tokens": asked,
         "total_output_tokens": made,
@@ -158,7 +142,7 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
     usage: Json = {**totals, "total_tokens": asked + made + thought + draw(st.sampled_from((0, used)))}
     for name in draw(st.lists(st.sampled_from(("input", "output", "cached", "tool_use")), unique=True)):
         tokens = st.integers(0, totals[f"total_{name}_tokens"])
-        share = objects({"modality": st.sampled_from([*contract.contents]), "tokens": tokens})
+        share = from_schema.objects({"modality": st.sampled_from([*contract.contents]), "tokens": tokens})
         usage[f"{name}_tokens_by_modality"] = [draw(share)]
     usage |= draw(_draw_token_counts(contract))
     if draw(st.booleans()):
@@ -171,16 +155,18 @@ def usages(draw: st.DrawFn, contract: Contract) -> Json:
 @cache
 def _draw_token_counts(contract: Contract) -> SearchStrategy[Json]:
     """Counts that need not add up: uses of tools, and whatever else the revision counts."""
-    uses = objects({"type": st.sampled_from(contract.grounding_tools), "count": SMALL})
+    uses = from_schema.objects({"type": st.sampled_from(contract.grounding_tools), "count": from_schema.SMALL})
     counters = shapes(contract).schema("usage")["properties"]
     others = [name for name, part in counters.items() if part.get("type") == "integer" and name not in _ADDED_UP]
-    return objects({**dict.fromkeys(others, SMALL), "grounding_tool_count": st.lists(uses, max_size=2)})
+    return from_schema.objects(
+        {**dict.fromkeys(others, from_schema.SMALL), "grounding_tool_count": st.lists(uses, max_size=2)}
+    )
 
 
 @st.composite
 def _draw_text(draw: st.DrawFn, contract: Contract) -> Json:
     """A text content whose citations lie inside it."""
-    text = draw(TEXTS)
+    text = draw(from_schema.TEXTS)
     content: Json = {"type": "text", "text": text}
     size = len(text.encode())
     if draw(st.booleans()):
@@ -220,7 +206,7 @@ def timelines(contract: Contract, *, most: int = 3) -> SearchStrategy[list[Json]
         (sum(_weigh(contract, end) for end in _ends(tool)), _draw_exchange(contract, tool))
         for tool in table.server_tools
     ]
-    parts = weighted_choice([*alone, *pairs])
+    parts = from_schema.weighted_choice([*alone, *pairs])
     return st.lists(parts, max_size=most).map(lambda found: [step for part in found for step in part])
 
 
@@ -252,20 +238,20 @@ def _draw_interaction(draw: st.DrawFn, contract: Contract) -> Json:
     status = draw(st.sampled_from(sorted(contract.statuses)))
     value: Json = {"status": status, **draw(_free_of_interactions(contract))}
     if draw(st.integers(0, 7)):  # an interaction that is not stored has no id
-        value["id"] = draw(IDS)
+        value["id"] = draw(from_schema.IDS)
     value.update(draw(_author(contract)))
     if draw(st.booleans()):
         begun = draw(st.integers(0, 10**6))
         value |= {
-            "created": moment(begun),
-            "updated": moment(begun + draw(SMALL)),
+            "created": from_schema.moment(begun),
+            "updated": from_schema.moment(begun + draw(from_schema.SMALL)),
         }
     if draw(st.booleans()):
         value["steps"] = [*draw(st.one_of(st.just([]), _draw_asking(contract))), *draw(timelines(contract))]
     if status not in RUNNING and draw(st.booleans()):
         value["usage"] = draw(usages(contract))
     if status == "requires_continuation":
-        value["continuation_token"] = draw(BASE64)
+        value["continuation_token"] = draw(from_schema.BASE64)
     return value
 
 
@@ -279,10 +265,10 @@ def _author(contract: Contract) -> SearchStrategy[Json]:
 
 def _draw_inputs(contract: Contract) -> SearchStrategy[Any]:
     kinds = [pointer_to(content.schema) for content in contract.contents.values()]
-    contents = weighted_choice([(_weigh(contract, kind), shapes(contract).at(kind)) for kind in kinds])
+    contents = from_schema.weighted_choice([(_weigh(contract, kind), shapes(contract).at(kind)) for kind in kinds])
     steps = st.builds(lambda first, rest: [*first, *rest], _draw_asking(contract), timelines(contract, most=2))
-    texts = TEXTS.map(lambda text: text or "Say hi.")
-    return weighted_choice(
+    texts = from_schema.TEXTS.map(lambda text: text or "Say hi.")
+    return from_schema.weighted_choice(
         [(1, texts), (1, contents), (1, st.lists(contents, min_size=1, max_size=2)), (3, steps)]
     )
 
@@ -306,7 +292,7 @@ def _free_fields(contract: Contract, most: int) -> SearchStrategy[Json]:
     )
 
 
-_FLAGS = objects({"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()})
+_FLAGS = from_schema.objects({"stream": st.booleans(), "store": st.booleans(), "background": st.booleans()})
 
 
 @st.composite
@@ -322,9 +308,9 @@ def _create_request(draw: st.DrawFn, contract: Contract) -> Json:
     names = _MODEL_ONLY if "model" in body else ("agent_config",)
     body.update(draw(_draw_settings(contract, (*names, "webhook_config") if body.get("background") else names)))
     if draw(st.booleans()):
-        body["previous_interaction_id"] = draw(IDS)
+        body["previous_interaction_id"] = draw(from_schema.IDS)
     if draw(st.integers(0, 9)) == 9:
-        body["continuation_token"] = draw(BASE64)
+        body["continuation_token"] = draw(from_schema.BASE64)
         body = body if draw(st.booleans()) else {name: v for name, v in body.items() if name != "input"}
     return body
 

@@ -161,9 +161,6 @@ def _judge_shown(sent: Mapping[str, Any], *views: Mapping[str, Any]) -> Iterator
             yield finding(f"`{name}` was sent, and no response shows it", format_value(value), "nothing")
 
 
-# --- paged lists
-
-
 MOST = 20
 """The most pages to read of one list; a longer list is not judged to its end."""
 
@@ -287,9 +284,6 @@ def each_once(
     lost = [one for one in expected if one not in seen]
     if lost:
         yield finding("the pages lack entries", ", ".join(lost[:5]), format_count(len(seen), "other"))
-
-
-# --- uploads
 
 
 UPLOAD_STATUS = "x-goog-upload-status"

@@ -297,9 +297,6 @@ def _watch() -> Callable[[Exchange], bool]:
     return is_enough
 
 
-# --- background runs
-
-
 LONG = "Write a story of two thousand words about a lighthouse."
 """An input that keeps a live model busy for some seconds."""
 
@@ -383,9 +380,6 @@ def read_whole_stream(request: Request, timeout: float | None = None) -> Part[Ex
     stream = yield Open(request, timeout)
     exchange: Exchange = yield Finish(stream)
     return exchange
-
-
-# --- runs of agents
 
 
 _NEEDS_MORE = frozenset({400, 422})

@@ -117,9 +117,6 @@ def all_of(seen: Mapping[str, Any]) -> list[Exchange]:
     return found
 
 
-# --- streams
-
-
 Streams = Mapping[str, Exchange]
 """Accepted streams by kind."""
 
@@ -190,9 +187,6 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
 def _told_id(answer: Exchange) -> str:
     kept = is_stream(answer) and not answer.truncated and not is_refused_in_stream(answer)
     return stream_id(events_in(answer)) if kept else ""
-
-
-# --- wrong creates
 
 
 def send_wrong_creates(t: RequestBuilder, *rules: str, timeout: float | None = None) -> Steps:

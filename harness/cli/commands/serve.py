@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
 
+from harness.cli import serving
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import GuardOptions, access, choose_pages
@@ -18,16 +19,6 @@ from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, flag, option
 from harness.cli.output import print_fault, say, say_masked
-from harness.cli.serving import (
-    PAGE_FIELDS,
-    ListenOptions,
-    TlsOptions,
-    ask_for_client,
-    command_environment,
-    name_speed,
-    port_to_take,
-    tls_context,
-)
 from harness.interactions.mutants import load_mutants
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
@@ -41,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class ServeArguments(ExtensionOptions, ListenOptions, GuardOptions, TlsOptions):
+class ServeArguments(ExtensionOptions, serving.ListenOptions, GuardOptions, serving.TlsOptions):
     """The options of `harness serve`."""
 
     revision: str | None = revision_option()
@@ -69,7 +60,7 @@ class ServeArguments(ExtensionOptions, ListenOptions, GuardOptions, TlsOptions):
         "any other setting (repeatable, docs/emulator-reference.md)", repeats=True, metavar="NAME=VALUE"
     )
     speed: float = option(
-        "speed of the emulator's clock, as a factor of real time, such as 60x", name_speed("60x", "N"), 1.0
+        "speed of the emulator's clock, as a factor of real time, such as 60x", serving.name_speed("60x", "N"), 1.0
     )
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
     incident: str | None = option(
@@ -140,10 +131,10 @@ def run(words: Sequence[str]) -> int:
         hear=hear,
         on_fault=print_fault,
         host=arguments.host,
-        port=port_to_take(arguments),
+        port=serving.port_to_take(arguments),
         clock=emulator.clock,
-        tls=tls_context(arguments),
-        cors=() if arguments.no_cors else PAGE_FIELDS,
+        tls=serving.tls_context(arguments),
+        cors=() if arguments.no_cors else serving.PAGE_FIELDS,
         cors_for=lambda request: is_for_service(request) and (arguments.cors or is_of_local_page(request)),
     )
     keys = "send one of the given keys" if emulator.settings.keys else "send a key; any will do"
@@ -155,13 +146,13 @@ def run(words: Sequence[str]) -> int:
         granted,
         inspector,
         welcome=lambda url: f"serving the Interactions API at {url}/v1beta ({keys}){granted.note}{met}",
-        environment=lambda url: command_environment(url, os.environ, given) | granted.environment,
+        environment=lambda url: serving.command_environment(url, os.environ, given) | granted.environment,
         facts={**granted.facts, "bounds": emulator.settings.bounds},
     )
     for line in service.story():
         say_masked(line, to_errors=arguments.json)
     if arguments.fault and not service.describe_state()["counted"]:
-        say(ask_for_client(server.url, arguments), to_errors=arguments.json)
+        say(serving.ask_for_client(server.url, arguments), to_errors=arguments.json)
     return code
 
 

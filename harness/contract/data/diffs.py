@@ -125,9 +125,6 @@ def _show(value: Any) -> str:
     return "absent" if value is _ABSENT else shorten(repr(value), 80)
 
 
-# --- streams
-
-
 Event = Mapping[str, Any]
 
 _COMPARED = frozenset(

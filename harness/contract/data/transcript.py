@@ -86,9 +86,6 @@ def text_of(content: object) -> str:
     return "".join(text for part in objects_in(content) if isinstance(text := part.get("text"), str))
 
 
-# --- the input of a create
-
-
 Json = dict[str, Any]
 
 _OBSERVED = {"tool_call": frozenset({"type", "id", "signature"})}

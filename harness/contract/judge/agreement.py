@@ -38,9 +38,6 @@ CUT_SHORT = frozenset({"failed", "cancelled", "incomplete", "budget_exceeded"})
 """Statuses of a run that did not end in order, so that nobody waits for the result of its calls."""
 
 
-# --- identity and status
-
-
 def judge_identity(rule: str, asked: object, shown: object) -> Iterator[Finding]:
     """The response must show the requested interaction."""
     if shown != asked:
@@ -244,9 +241,6 @@ def judge_growth(before: Body, after: Body) -> Iterator[Finding]:
             actual = format_value(later[number]) if number < len(later) else "nothing"
             yield place_finding("bg.grows/step", message, format_value(step), actual, f"$.steps[{number}]")
             return
-
-
-# --- content
 
 
 def judge_same(before: Body, after: Body, fields: Iterable[str]) -> Iterator[Finding]:
@@ -684,9 +678,6 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
         message = "the stream of a canceled run ends with another event"
         words = (message, "cancelled", format_value(status))
         yield Finding.from_code("cancel.stream-ends/otherwise", *words, severity=Severity.NON_STRICT)
-
-
-# --- calls and chains
 
 
 def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:

@@ -19,9 +19,6 @@ from harness.contract.tables.lifecycle import RENAMED_STATUSES
 from harness.outcome import Finding
 from harness.outcome.words import nearest, shorten
 
-# --- statuses
-
-
 _NO_LETTER = re.compile("[^a-z]+")
 _ENUM_PREFIX = re.compile("^(interaction)?(status|state)")
 
@@ -64,9 +61,6 @@ def _spell_alike(status: str) -> str:
     """The part of a status that its other spellings share: COMPLETED, InProgress, INTERACTION_STATUS_FAILED."""
     letters = _ENUM_PREFIX.sub("", _NO_LETTER.sub("", status.casefold()))
     return letters.replace("canceled", "cancelled")
-
-
-# --- usage
 
 
 _TOTALS = {

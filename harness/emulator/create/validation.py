@@ -16,14 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.contract import Contract
-from harness.contract.data.transcript import (
-    as_steps,
-    count_transcript,
-    given_text,
-    pending_calls,
-    results,
-    without_unpublished,
-)
+from harness.contract.data import transcript
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.validator import Validator
@@ -209,8 +202,8 @@ class CreateValidator:
         if isinstance(words, str):
             given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
         else:
-            given = as_steps(words, self.contract.contents)
-            text = given_text(given)
+            given = transcript.as_steps(words, self.contract.contents)
+            text = transcript.given_text(given)
         order = CreateRequest(
             body, project, model, agent, given, text,
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,
@@ -412,14 +405,14 @@ class CreateValidator:
         if issued is not None:
             order.rest = issued.rest
         if not order.given and order.previous is not None:
-            order.text = given_text(order.previous.given)
+            order.text = transcript.given_text(order.previous.given)
 
     def function_results(self, order: CreateRequest) -> None:
         """Results must answer calls, each once (function-calling guide), and all that wait (inferred).
 
         AI SDK writes the calls of the service's tools as function calls: no result answers those.
         """
-        sent = [item.get("call_id") for item in results(order.given)]
+        sent = [item.get("call_id") for item in transcript.results(order.given)]
         if not sent:
             return
         earlier = order.previous.steps if order.previous is not None else []
@@ -429,7 +422,7 @@ class CreateValidator:
         of_service = {*self.contract.tools, *(tool.get("name") for tool in order.tools if "url" in tool)}
         pending = [
             call["id"]
-            for call in pending_calls([*earlier, *resent])
+            for call in transcript.pending_calls([*earlier, *resent])
             if call["id"] in sent or str(call.get("name")).partition(":")[0] not in of_service
         ]
         for call_id in sent:
@@ -442,7 +435,7 @@ class CreateValidator:
                 )
                 raise invalid(f"A function_result belongs to the call '{call_id}', but {waiting}.")
             pending.remove(call_id)
-        if pending and results(order.given[count_transcript(order.given) :]):
+        if pending and transcript.results(order.given[transcript.count_transcript(order.given) :]):
             raise invalid(f"The call(s) {', '.join(pending)} got no function_result: send all in one request.")
 
     def signatures(self, order: CreateRequest) -> None:
@@ -458,7 +451,7 @@ class CreateValidator:
             and order.agent is None
             and order.profile.value("thought_before_call") == "required"
         )
-        answered = {result.get("call_id") for result in results(order.given)}
+        answered = {result.get("call_id") for result in transcript.results(order.given)}
         for number, step in enumerate(order.given, 1):
             if step.get("type") == "thought":
                 # where a limit cut the answer in its thought, nothing of the model follows, and it is not signed
@@ -544,7 +537,7 @@ class SentSteps:
 
     def remove_from(self, given: Any) -> Any:
         """Return `input` without steps that were sent, here or, as third parties saw, by the live service."""
-        rest = without_unpublished(given)
+        rest = transcript.without_unpublished(given)
         if not self._sent or not isinstance(rest, list):
             return rest
         return [step for step in rest if _encode(step) not in self._sent]

@@ -29,17 +29,9 @@ from harness.emulator.reply.tools import (
     server_pair,
 )
 from harness.emulator.scripts import Script
+from harness.emulator.values import samples
 from harness.emulator.values.call import invalid
 from harness.emulator.values.create_request import CreateRequest
-from harness.emulator.values.samples import (
-    MOST_CHARACTERS,
-    SPEECH,
-    choose_type,
-    find_medium,
-    makes_media,
-    read_schema,
-    sample,
-)
 from harness.emulator.values.stamps import IdSequence, sign
 from harness.emulator.values.usage import count_thought, tokens_by_modality
 from harness.errors import SampleTooLarge
@@ -56,7 +48,7 @@ _COMMAND = {"CommandLine": "python3 -c 'print(6 * 7)'", "Cwd": "/workspace", "Wa
 _PRINTED = {"Output": "[STDOUT]\n42\n\n[STDERR]\n", "ExitCode": 0}
 _TOO_LARGE = (
     "A schema in this request ('response_format' or the 'parameters' of a function) asks for a larger answer than "
-    f"the emulator makes up: at most about {MOST_CHARACTERS} characters for one request. "
+    f"the emulator makes up: at most about {samples.MOST_CHARACTERS} characters for one request. "
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
@@ -265,19 +257,21 @@ class ReplyBuilder:
     def fill_format(self, order: CreateRequest, wanted: Json) -> Json:
         """Return the content for one response format."""
         kind = str(wanted.get("type", "text"))
-        if not makes_media(kind):
-            schema = read_schema(wanted)
+        if not samples.makes_media(kind):
+            schema = samples.read_schema(wanted)
             if schema is None:
                 return self.text_content(order, self.words(order))
-            return self.text_content(order, msgspec.json.encode(sample(schema, budget=order.budget)).decode())
-        mime = choose_type(kind, wanted.get("mime_type"), order.profile)
+            return self.text_content(
+                order, msgspec.json.encode(samples.sample(schema, budget=order.budget)).decode()
+            )
+        mime = samples.choose_type(kind, wanted.get("mime_type"), order.profile)
         content: Json = {"type": kind}
         if wanted.get("delivery") == "uri":
-            content["uri"] = self.deliver(base64.b64decode(find_medium(kind, mime)), mime, order.project)
+            content["uri"] = self.deliver(base64.b64decode(samples.find_medium(kind, mime)), mime, order.project)
         else:
-            content["data"] = find_medium(kind, mime)
+            content["data"] = samples.find_medium(kind, mime)
         content["mime_type"] = mime
-        if mime == SPEECH:
+        if mime == samples.SPEECH:
             content |= {"channels": 1, "sample_rate": 24_000}
         return content
 
@@ -378,7 +372,7 @@ def _list_formats(order: CreateRequest) -> list[Json]:
     elif body.get("response_mime_type") == "application/json":
         formats = [{"type": "text", "mime_type": "application/json"}]
     made = order.profile.value("output")
-    if not formats and made[0] != "text" and makes_media(made[0]):
+    if not formats and made[0] != "text" and samples.makes_media(made[0]):
         return [{"type": made[0]}]
     if len(formats) > 1 and order.platform.strict and order.agent is None:
         return [form for form in formats if form.get("type", "text") in made]

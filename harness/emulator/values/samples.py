@@ -256,8 +256,6 @@ def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, An
     return merged
 
 
-# --- media, in base64
-
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 """One gray pixel."""
 JPEG = (

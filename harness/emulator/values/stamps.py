@@ -147,9 +147,6 @@ def altered(signature: str) -> bool:
 _PREFIX = base64.b64encode(_MARK).decode("ascii")
 
 
-# --- times
-
-
 DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
 """The start of logical time: the first day on which only the present generation of the API existed."""
 

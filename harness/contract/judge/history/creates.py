@@ -47,9 +47,6 @@ def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> Non
         _judge_accepted(state, exchange, request, model)
 
 
-# --- whether it had to be accepted
-
-
 def _judge_status(state: HistoryState, exchange: Exchange, request: Json, parent: InteractionModel | None) -> None:
     """Judge the status of the response to a legal create by the rule about it, if there is one."""
     if exchange.status in {*CLIENT_ERROR, 501} and not request.keys() <= _PROMISED:
@@ -183,8 +180,6 @@ def _judge_output(
 _RUNNING = ("in_progress", "queued")
 """What the answer to a cancel that came in time may show, because it may take effect a little later."""
 
-# --- cancels
-
 
 def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge a cancel."""
@@ -268,9 +263,6 @@ def judge_late_cancel(rule: str, exchange: Exchange) -> Iterator[Finding]:
     elif exchange.succeeded and status is None:
         message, severity = "accepted without an interaction", Severity.INFORMATION
         yield Finding(rule, message, "a refusal", actual, severity=severity)
-
-
-# --- deletes
 
 
 def judge_delete(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:

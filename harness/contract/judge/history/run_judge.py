@@ -39,9 +39,6 @@ from harness.wire import Exchange, Request
 from harness.wire.json_value import object_or_none, write_sorted
 from harness.wire.message import BUSY, REDIRECTS
 
-# --- denials
-
-
 _RIGHTS = frozenset({401, 403, *REDIRECTS})
 """Denials that are never due to the moment; a redirect leads away from where the interaction was just shown."""
 
