@@ -37,6 +37,12 @@ def keep_the_first_look(self: Any, usual: Any, run: Run, query: Json) -> Any:
     return usual(run, query) if query else Headed(self.noted.setdefault(run.id, self.show(run)), age="77")
 
 
+def send_its_age(self: Any, usual: Any, run: Run, query: Json) -> Any:
+    """Answer a GET through a cache that asks the server each time, and report an age as such a cache does."""
+    value = usual(run, query)
+    return Headed(value, age="0") if isinstance(value, dict) else value
+
+
 def keep_for_ever(self: Any, usual: Any, data: bytes) -> Any:
     """Answer a GET as when its URL was asked for first, whatever was changed or deleted since."""
     kept = self.service.noted
@@ -210,6 +216,7 @@ ROWS = [
         get=keep_the_first_look,
         **SHORT,
     ),
+    row("sends-its-age: bg.* get.* cancel.* resume.opens", get=send_its_age),
     row(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
     # Another finding about a result does not hide a deletion that is not done.
     row(
