@@ -17,7 +17,7 @@ from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
-from harness.outcome.words import format_count, list_some
+from harness.outcome.words import format_count, list_some, shorten
 from harness.report.causes import FAILING
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
@@ -226,6 +226,8 @@ class RunPrinter:
         elif verdict is Verdict.XFAIL or (verbose and shown.outcome is not Accounted.EXCLUDED):
             why = shown.defect if verdict is Verdict.STALE else shown.why
             headline, why = self._write_headline(shown), escape_controls(why).strip().partition("\n")[0]
+            if shown.result.is_unmet_option and (actual := shown.result.observation.findings[0].actual):
+                why = f"{why}; actual: {shorten(escape_controls(actual), 60)}"
             self._screen.line(headline.having(f"{headline}: {why}") if why != shown.title else headline)
 
     def explain(self, shown: PresentedResult) -> None:
@@ -243,7 +245,8 @@ class RunPrinter:
 
     def _write_headline(self, shown: PresentedResult) -> Line:
         title = shown.heading.partition("] ")[2]
-        return write_headline(self._screen.paint, shown.outcome, shown.id, shown.standing_level, title)
+        word = "NOTE" if shown.result.is_unmet_option else ""  # it passes, and its title is what is not met
+        return write_headline(self._screen.paint, shown.outcome, shown.id, shown.standing_level, title, word=word)
 
     # the end of the run: with `verbose` the failures were explained as they came
 
