@@ -221,13 +221,14 @@ def compare_as_text(self: ForeignService, usual: Any, run: Run, query: Json) -> 
 
 
 class Divides(ForeignService.handler):
-    """Gives each event of a run in progress to the one of its readers that asks for it first."""
+    """Gives each event, the last one too, to the first of the readers who came while the run was in progress."""
 
     def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
         taken: set[str] = self.service.noted.setdefault("taken", set())
+        is_live = False
         for due, event in events:
             run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
-            is_live = run is not None and run.age < run.lasts
+            is_live = is_live or (run is not None and run.age < run.lasts)
             frame = next(super().encode_due(iter([(due, event)])))
             if not is_live or event["event_id"] not in taken:
                 taken |= {event["event_id"]} if is_live else set()
