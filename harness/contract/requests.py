@@ -52,10 +52,10 @@ class RequestBuilder:
     is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
-    `capabilities` are the `checks.CAPABILITIES` it is known to have; an exercise may use `script` to hold its
-    runs, but must work without it. `says` contains fields that this target needs
-    in every create: for example `stream: false` for a target that streams by default. `contract` is
-    what the target is judged by.
+    `capabilities` are the `checks.CAPABILITIES` it has; those whose probe got no response are only `assumed`. An
+    exercise may use `script` to hold its runs, but must work without it. `says` contains fields that this target
+    needs in every create: for example `stream: false` for a target that streams by default. `contract` is what the
+    target is judged by.
     """
 
     version: str = "v1beta"
@@ -69,6 +69,7 @@ class RequestBuilder:
     gone_within: float = 5.0
     keeps: bool = True
     capabilities: frozenset[str] = frozenset()
+    assumed: frozenset[str] = frozenset()
     environment: str | None = "remote"
     says: Mapping[str, Any] = field(default_factory=dict, hash=False)
     contract: Contract = field(default_factory=lambda: load(CURRENT), hash=False)
@@ -84,6 +85,7 @@ class RequestBuilder:
         return replace(
             self,
             capabilities=present,
+            assumed=frozenset(name for name in present if name not in known),
             keeps="store" in present or "store" not in known,
             environment=self.environment if "environments" in present else None,
             says=says,

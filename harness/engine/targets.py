@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.capabilities import Capabilities
+from harness.engine.capabilities import Capabilities, CapabilityOrigin
 from harness.engine.events import TargetInfo
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, ApiRequests, EmbeddedService, ServerApi
 from harness.outcome import UsageFault
@@ -80,7 +80,7 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
     def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
         """The same target, with the findings of the probe for its exercises; `says` as in `Probing`."""
         present = frozenset(item.name for item in capabilities if item.present)
-        known = frozenset(item.name for item in capabilities)
+        known = frozenset(item.name for item in capabilities if item.how is not CapabilityOrigin.ASSUMED)
         return replace(self, target=self.target.with_capabilities(present, known, says or {}))
 
     def make_mask(self) -> Mask:

@@ -183,6 +183,9 @@ ROWS = [
     # A server on one's own machine, which has no keys at all.
     rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
                             handler=vary(OpenHandler, open=("GET", "POST", "DELETE")), words="--api-key k"),
+    rows_of(ForeignService)("keyless-declared: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
+                            handler=vary(OpenHandler, open=("GET", "POST", "DELETE")),
+                            words="--api-key k --capability auth"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
                             handler=vary(OpenHandler, open=()), words="--api-key k"),
     rows_of(ForeignService)("leaves-connections: auth.next auth.wrong auth.missing -> rest pass",
