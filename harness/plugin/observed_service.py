@@ -30,13 +30,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.plugin.blocking_calls import LeftTasks, find_asyncio_loop, note_blocking
 from harness.plugin.late_patches import Patch, patched_modules
-from harness.plugin.sent_requests import (
-    ObservedCall,
-    SentRequest,
-    SentRequests,
-    call_of,
-    describe_calls,
-)
+from harness.plugin.sent_requests import ObservedCall, SentRequest, SentRequests, call_of, describe_calls
 from harness.plugin.session_server import IsLive, SessionServer, Tenant, open_clocks
 from harness.wire import Clock, Headers, Request, Response, Service, UntilClose
 from harness.wire.request_log import RequestLog

@@ -18,6 +18,12 @@ CREATE, GET = "POST interactions", "GET interactions/{id}"
 CANCEL, DELETE = "POST interactions/{id}/cancel", "DELETE interactions/{id}"
 """The calls about interactions."""
 
+RESERVED_PREFIXES = (
+    "antigravity-", "veo-", "omni-", "lyria-", "imagen-", "gemma-", "gemini-", "google-",
+    "youtube-", "android-", "chrome-", "pixel-", "waze-", "fitbit-", "nest-", "kaggle-",
+)  # fmt: skip
+"""Prefixes of ids of agents that are reserved for the provider; compared without regard to case."""
+
 
 class Operation(Struct, frozen=True):
     """One call of the API. A JSON response must fit `schema`; one that does not breaks `rule`.

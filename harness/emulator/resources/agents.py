@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from harness.contract.tables.operations import RESERVED_PREFIXES
 from harness.emulator.resources.collection import KeptResource, ResourceContext
 from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.schema_reader import select_by_mask
@@ -18,12 +19,6 @@ from harness.emulator.values.call import Call, invalid, not_found, usable_id
 
 BASE_AGENTS = re.compile(r"antigravity-(preview-)?\d\d-\d{4}")
 """Names of the agents to build on, by family, whatever their date."""
-
-RESERVED_PREFIXES = (
-    "antigravity-", "veo-", "omni-", "lyria-", "imagen-", "gemma-", "gemini-", "google-",
-    "youtube-", "android-", "chrome-", "pixel-", "waze-", "fitbit-", "nest-", "kaggle-",
-)  # fmt: skip
-"""Prefixes of ids that are reserved for the provider; compared without regard to case."""
 
 _SCHEMA = "requests/create-agent"
 

@@ -310,14 +310,9 @@ class InteractionsEmulator(ObservedService):
 
     def _find_dead_end(self, interaction_id: str, status: int) -> DeadEnd | None:
         """Why an interaction cannot go on while its reader only sleeps: it is held, or there is none."""
-        if status >= 400:
-            gone = status == 404 and self.look(interaction_id) is None
-            return (
-                DeadEnd("an interaction that does not exist", "it never appears", "Report the error")
-                if gone
-                else None
-            )
-        if interaction_id not in self.emulator.state["held"]:
+        if status == 404 and self.look(interaction_id) is None:
+            return DeadEnd("an interaction that does not exist", "it never appears", "Report the error")
+        if status >= 400 or interaction_id not in self.emulator.state["held"]:
             return None
         advice = "Call release() from another thread or task, or give the loop a limit"
         return DeadEnd("an interaction that the test keeps on hold", "only release() lets it go on", advice)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from harness.contract.tables.operations import RESERVED_PREFIXES
 from harness.emulator import Settings
-from harness.emulator.resources.agents import RESERVED_PREFIXES
 from tests.emulator.resources.api import NOON, Api
 
 BASE = "antigravity-preview-09-2026"

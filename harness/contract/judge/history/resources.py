@@ -26,6 +26,7 @@ from harness.contract.judge.finding_log import place_finding
 from harness.contract.judge.reading import read
 from harness.contract.judge.wording import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER
+from harness.contract.tables.operations import RESERVED_PREFIXES
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none
@@ -45,12 +46,6 @@ RULES = {
 
 _MOVES = re.compile("updat|access|state|status|expir|secret|next|last|run|count|size|token|total", re.IGNORECASE)
 """Members of resources that may be another at the next look."""
-
-_OF_THE_PROVIDER = re.compile(
-    "(antigravity|gemini|gemma|google|imagen|lyria|omni|veo|youtube|android|chrome|pixel|waze|fitbit|nest|kaggle)-",
-    re.IGNORECASE,
-)
-"""Reserved ids of agents: a server that accepts one (`agents.reserved`) loses nothing if it does not have it."""
 
 _MAY_DROP = frozenset({"tools"})
 """Lists of which a server may keep what it offers (`agents.tools`)."""
@@ -386,7 +381,8 @@ class ResourceRun(Struct):
     def _judge_create(self, exchange: Exchange, collection: str) -> Judged:
         shown, sent = read_shown("POST", collection, exchange), read_sent(collection, exchange)
         named = identify(collection, shown)
-        if not named or (collection == "agents" and _OF_THE_PROVIDER.match(named)):
+        # A server that accepts a reserved id (`agents.reserved`) loses nothing if it does not have it.
+        if not named or (collection == "agents" and named.lower().startswith(RESERVED_PREFIXES)):
             return
         key = key_of(exchange, collection, named)
         if key in self._made and named != sent.get("id"):
