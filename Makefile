@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Where CI_REPORTS names a folder, each run of the tests leaves a JUnit file there.
 report = $(if $(CI_REPORTS),--junit-xml='$(CI_REPORTS)/$(1).xml')
+# What sets up is silent for half a minute: a line every 4 s shows that it goes on, and ends with the shell of its step.
+aloud = @echo "$(1): $(2)"; s=0; while sleep 4 >/dev/null && kill -0 $$$$ 2>/dev/null; do \
+  s=$$((s + 4)); echo "  $(1), $$s s so far"; done & trap "kill $$!" EXIT; $(2)
+install = $(call aloud,Installing packages,$(INSTALL) $(PACKAGES))
 
 .PHONY: check generated test test-slow test-all lab drift coverage bytecode lint bench bench-peers docs peers samples release clean
 
@@ -76,23 +80,27 @@ release:  ## build wheel and sdist into dist/, judge both, and try the wheel in 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; this is $$($(PYTHON) --version). Set PYTHON=/path/to/python3.11."; exit 2; }
-	$(PYTHON) -m venv $(VENV)
+	$(call aloud,Creating $(VENV),$(PYTHON) -m venv $(VENV))
 
+$(VENV)/.base: PACKAGES = -e .
 $(VENV)/.base: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) -e .
+	$(install)
 	@touch $@
 
+$(VENV)/.dev: PACKAGES = -e '.[dev]'
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) -e '.[dev]'
+	$(install)
 	@touch $@ $(VENV)/.base
 
+$(VENV)/.docs: PACKAGES = -e '.[docs,fuzz,record]'
 $(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) -e '.[docs,fuzz,record]'
+	$(install)
 	@touch $@ $(VENV)/.base
 
 # Both in one installation, as the pipeline needs them: each builds the package. uvx and pipx run it in one line.
+$(VENV)/.all: PACKAGES = -e '.[dev,docs,fuzz,record]' uv pipx
 $(VENV)/.all: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) -e '.[dev,docs,fuzz,record]' uv pipx
+	$(install)
 	@touch $@ $(VENV)/.base $(VENV)/.dev $(VENV)/.docs
 
 clean:
