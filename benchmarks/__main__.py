@@ -2,7 +2,8 @@
 
 Each runs in its own process with its default options; for its options run it alone, as in
 `python -m benchmarks.NAME --help`. The exit code is 1 if any of them failed or missed a bound of its own.
-`python -m benchmarks --against COMMIT [GROUP …]` compares this checkout with another commit instead (`_against`).
+`python -m benchmarks --against COMMIT [GROUP …]` compares this checkout with another commit instead (`_against`);
+its last group, `waits`, is the table of that benchmark.
 """
 
 from __future__ import annotations
@@ -37,7 +38,12 @@ def main() -> int:
     if options.against:
         from benchmarks import _against
 
-        return _against.main(options.against, options.names)
+        groups = [name for name in options.names if name != "waits"]
+        code = _against.main(options.against, groups) if groups or not options.names else 0
+        if len(groups) < len(options.names) or not options.names:
+            command = [sys.executable, "-m", "benchmarks.waits", "--against", options.against]
+            code = subprocess.run(command, cwd=FOLDER.parent, check=False).returncode or code
+        return code
     unknown = [name for name in options.names if name not in known]
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]!r}: choose from {', '.join(known)}")

@@ -51,7 +51,7 @@ class _Late(WrappedBody):
 
 
 @contextmanager
-def serving(walled: Walled) -> Iterator[tuple[str, Walled]]:
+def walled_server(walled: Walled) -> Iterator[tuple[str, Walled]]:
     """Serve it, and deliver its webhooks; its URL, and itself."""
     with (
         ServerThread(walled, clock=walled.clock) as server,

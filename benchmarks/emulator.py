@@ -119,6 +119,22 @@ def constant(body: bytes) -> tuple[list[str], int]:
     return [sys.executable, "-m", "benchmarks._constant_answer", str(port), body.decode()], port
 
 
+@contextmanager
+def contenders() -> Iterator[list[Contender]]:
+    """The emulator, aimock where it is installed, and the floor."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        servers = [stack.enter_context(started("harness", *harness(folder)))]
+        peer = aimock(folder)
+        if peer is None:
+            print("aimock is left out: it needs node, and `make bench-peers` to install it", file=sys.stderr)
+        else:
+            servers.append(stack.enter_context(started("aimock", *peer)))
+        made = ask_once(servers[0], list_asks(servers[0])[0]).body
+        servers.append(stack.enter_context(started(FLOOR, *constant(made))))
+        yield servers
+
+
 def cpu_seconds(pid: int) -> float | None:
     """Processor time of a process so far, all threads together; None without /proc."""
     try:
@@ -338,16 +354,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="how long a turn is measured (1)")
     parser.add_argument("--json", action="store_true", help="print numbers for machines")
     options = parser.parse_args()
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        servers = [stack.enter_context(started("harness", *harness(folder)))]
-        peer = aimock(folder)
-        if peer is None:
-            print("aimock is left out: it needs node, and `make bench-peers` to install it", file=sys.stderr)
-        else:
-            servers.append(stack.enter_context(started("aimock", *peer)))
-        made = ask_once(servers[0], list_asks(servers[0])[0]).body
-        servers.append(stack.enter_context(started(FLOOR, *constant(made))))
+    with contenders() as servers:
         rows = measure(servers, options.rounds, options.seconds)
     print(json.dumps(rows, indent=1) if options.json else "\n".join(table(rows)))
 

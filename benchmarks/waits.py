@@ -24,9 +24,11 @@ from typing import Any, NamedTuple
 from urllib.request import urlopen
 from xml.etree import ElementTree
 
+from benchmarks import emulator as serving
 from benchmarks._against import KEYS, ROOT, Checkout, build_package, prepare, started
-from benchmarks._own_server import Walled, serving
+from benchmarks._own_server import Walled, walled_server
 from benchmarks._starting import free_port
+from benchmarks.floors import ONE_CHECK
 from benchmarks.server import EVENT
 
 MILLION = 1_000_000
@@ -61,11 +63,13 @@ class Bench:
         costs = []
         for of, turns in taken.items():
             seconds, cpu, memory = (statistics.median(turn[at] for turn in turns) for at in range(3))
-            costs.append(cpu)
+            checks = re.search(r"^(\d+) checks in ", turns[-1].output, re.MULTILINE)
+            costs.append(cpu / int(checks[1] if checks else 1))
             last = (turns[-1].output.splitlines() or [""])[-1][:60]
             say(f"{name} ({of})", f"{seconds:.2f} s, {cpu:.2f} s of processor, {memory:.0f} MB", wanted, last)
         if len(costs) > 1:
-            say(f"{name} (ratio)", f"{costs[0] / costs[1]:.2f} × the processor time", "1 × or less")
+            unit = " for each check" if checks else ""
+            say(f"{name} (ratio)", f"{costs[0] / costs[1]:.2f} × the processor time{unit}", "1 × or less")
         return taken[self.checkouts[0].name][-1].output
 
     def run(self, checkout: Checkout, words: list[str], codes: tuple[int, ...] = (0,)) -> Took:
@@ -95,8 +99,19 @@ def say(name: str, now: str, wanted: str, note: str = "") -> None:
     print(f"{name:<34} {now}; wanted: {wanted}{f'; {note}' if note else ''}", flush=True)
 
 
+def creates(bench: Bench) -> None:
+    """Send creates over a socket, beside aimock and a server that always sends the same bytes."""
+    with serving.contenders() as servers:
+        for row in serving.measure(servers, 3 * bench.rounds, 1.0, [serving.CREATES]):
+            if row["server"] != "harness":
+                now = f"{row['ratio']:.2f} × its rate, {1 / row['cpu_ratio']:.1f} × its processor time for each"
+                wanted = "at most 5 × the processor time" if row["server"] == serving.FLOOR else "2 × the rate"
+                say(f"creates beside {row['server']}", now, wanted, f"{row['cpu_us']:.1f} µs there")
+
+
 def catalogue(bench: Bench) -> None:
     """Run the whole catalog in process and over loopback."""
+    bench.measure("one check: the floor of a catalog", ["check", "emulator", "--check", ONE_CHECK], "-")
     bench.measure("catalog in process", ["check", "emulator"], "0.6 s")
     with serving_emulator(bench) as url:
         bench.measure("catalog over loopback", ["check", url], "6 s")
@@ -115,7 +130,7 @@ def own_server(bench: Bench) -> None:
     """Run it on an own server whose responses take 5 ms, and on one whose background runs last for 1.5 s."""
     for name, lasts, wanted in (("responses of 5 ms", 0.0, "3 s, 500 requests"), ("runs of 1.5 s", 1.5, "20 s")):
         for checkout in bench.checkouts:
-            with serving(Walled(0.005, lasts)) as (url, walled):
+            with walled_server(Walled(0.005, lasts)) as (url, walled):
                 report = bench.folder / "report.json"
                 took = bench.run(checkout, ["check", url, "--report", f"json={report}"])
             times = json.loads(report.read_text(encoding="utf-8"))["timings"]
@@ -140,7 +155,7 @@ def suite(bench: Bench) -> None:
 def fuzz(bench: Bench) -> None:
     """Search a server whose background runs last for 1.5 s, by default and for a minute."""
     for name, words, wanted in (("fuzz", [], "120 s"), ("fuzz --time 60", ["--time", "60"], "a verdict in 60 s")):
-        with serving(Walled(0.0, 1.5)) as (url, _):
+        with walled_server(Walled(0.0, 1.5)) as (url, _):
             bench.measure(f"{name}, runs of 1.5 s", ["fuzz", url, *words], wanted, codes=(0, 1, 4))
 
 
@@ -350,12 +365,14 @@ def pipeline(bench: Bench) -> None:
         say(f"pipeline: {report.stem}", f"{sum(float(one.get('time', 0)) for one in suites):.0f} s", "90 s")
     if not reports:
         say("pipeline", "not measured: CI_REPORTS names no folder with its files", "90 s; all 480 s")
+    elif (whole := reports[0].with_name("seconds")).is_file():
+        say("pipeline: .ci/run", f"{whole.read_text('utf-8').strip()} s", "480 s")
 
 
 ROWS: dict[str, Callable[[Bench], Any]] = {
     row.__name__: row
     for row in (
-        first_check, catalogue, own_server, suite, fuzz, fixtures, torture, tool_loop, long_recording,
+        creates, first_check, catalogue, own_server, suite, fuzz, fixtures, torture, tool_loop, long_recording,
         large_recording, pipeline,
     )
 }  # fmt: skip
