@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -363,13 +363,39 @@ def test_what_a_test_played_is_not_rewritten(pytester: pytest.Pytester, live: Em
 
 @pytest.mark.slow
 def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester, live: Emulator) -> None:
-    """`a:b`, `a?b` and `a*b` have a file each."""
-    share(pytester, "'a:b', 'a?b', 'a*b'", "")
-    run(pytester, "--record-mode=once").assert_outcomes(passed=3)
-    paths = sorted(pytester.path.rglob("cassettes/**/*.yaml"))
-    assert len(paths) == 3
-    assert {path.name[:14] for path in paths} == {"test_it[a-b]-"[:13] + path.name[13] for path in paths}
-    run(pytester).assert_outcomes(passed=3)
+    """`a:b`, `a?b` and `a*b` have a file each, and so have a name of a device and one that ends with a dot."""
+    share(pytester, "'a:b', 'a?b', 'a*b', 'CON', 'a.', 'a'", "")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=6)
+    stems = sorted(path.stem for path in pytester.path.rglob("cassettes/**/*.yaml"))
+    assert [stem[:13] for stem in stems] == ["test_it[CON]", *["test_it[a-b]-"] * 3, "test_it[a.]", "test_it[a]"]
+    assert len(set(stems)) == 6
+    assert not any(PureWindowsPath(f"{stem}.yaml").is_reserved() for stem in stems)
+    run(pytester).assert_outcomes(passed=6)
+
+
+THREADS = """
+from concurrent.futures import ThreadPoolExecutor
+
+def test_it(interactions_cassette):
+    def ask(n):
+        with httpx.Client(transport=interactions_cassette.transport, base_url="http://x", headers=KEY) as client:
+            return client.post(PATH, json={**BODY, "input": f"{n} " * 9000}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(40))) == {200}
+"""
+
+
+@pytest.mark.slow
+def test_threads_record_into_one_file(pytester: pytest.Pytester, live: Emulator) -> None:
+    """The requests of eight threads of a test are all in its recording, and replay in eight threads."""
+    pytester.makepyfile(HEAD + THREADS)
+    run(pytester, "--record-mode=once").assert_outcomes(passed=1)
+    [path] = pytester.path.rglob("cassettes/**/*.yaml")
+    assert len(ids_in(path)) == 40
+    result = run(pytester)
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("*not replayed*")
 
 
 OTHER_WORKER = """

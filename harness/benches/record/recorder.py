@@ -52,7 +52,7 @@ class Summary:
     `replaced` counts redacted secrets by kind. `unrecorded` lists what is missing and why. `unanswered` names
     requests without a response; they are recorded too, unless none had a response: these are
     `discarded`, because a file of them would be replayed the next time. `stopped` names requests whose answers
-    were still coming at the end.
+    were still coming at the end. `unsaved` is the remark that all of it is in the part file, and why.
     """
 
     cassette: str
@@ -67,6 +67,7 @@ class Summary:
     stopped: list[str] = field(default_factory=list)
     misses: list[str] = field(default_factory=list)
     interrupted: str = ""
+    unsaved: str = ""
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -123,7 +124,6 @@ class Recorder:
     ) -> None:
         refuse_itself(target, host, port)
         self._wanted = wanted
-        self._warn = warn
         self._no_answer = no_answer
         self._tell = tell
         self._target = target
@@ -197,8 +197,8 @@ class Recorder:
         try:
             self._stack.__exit__(kind, error, trace)
         except CassetteError as wrong:
-            self.summary.unrecorded.append(str(wrong))
-            self._warn(str(wrong))
+            self.summary.unsaved = str(wrong)
+            self.summary.remarks.append(str(wrong))
         finally:
             written.set()
         summary, redactor = self.summary, self._file.redactor

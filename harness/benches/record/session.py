@@ -93,8 +93,8 @@ def problem_of(played: PlayedExercise, summary: Summary, *, reached: bool) -> Re
             return RecordingProblem(ScenarioState.FAILED, why)
     if summary.unanswered:  # though the driver asked again on a fresh connection
         return RecordingProblem(ScenarioState.FAILED, f"a connection to the target was dropped: {loss}")
-    if summary.unrecorded:
-        return RecordingProblem(ScenarioState.UNFAITHFUL, summary.unrecorded[0])
+    if lost := summary.unsaved or next(iter(summary.unrecorded), ""):
+        return RecordingProblem(ScenarioState.UNFAITHFUL, lost)
     failure = played.failure
     if failure is None:
         return None

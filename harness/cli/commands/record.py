@@ -293,7 +293,7 @@ def run(words: Sequence[str]) -> int:
         _print(summary, ended + ask_for_client(recorder.url, arguments))
     if code:
         return code
-    if summary.unrecorded or summary.misses:
+    if summary.unrecorded or summary.misses or summary.unsaved:
         return Exit.FAILED
     if summary.passed and len(summary.unanswered) == summary.passed:
         return Exit.INCOMPLETE

@@ -14,12 +14,13 @@ import httpx
 import pytest
 
 from harness.benches.record.recorder import Recorder, target_class
-from harness.cassette import CassetteFile, Target, load
+from harness.cassette import CassetteFile, Target, load, save
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
 from harness.transport import Server, ServerThread, UrlDriver
 from harness.transport.server.server import InThread
 from harness.wire import By, Chunk, Chunked, Ending, Headers, How, Request
+from tests.cassette.samples import HELLO
 from tests.transport.endings_table import CASES
 from tests.transport.peers import Serving, get, raw_exchange
 
@@ -239,3 +240,25 @@ def test_a_long_end_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ):
         raw_exchange(port_of(recorder), get(connection="close"))
     assert recorder.summary.recorded == 1
+
+
+def test_a_file_that_cannot_be_written_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exchanges are in the part file, so none is called "not recorded"; a remark names the file."""
+
+    def refuse(file: CassetteFile) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(CassetteFile, "_save", refuse)
+    path, warned = tmp_path / "a.yaml", list[str]()
+    save(path, [HELLO])
+    with (
+        ServerThread(Serving(Chunk(b"x"))) as server,
+        Recorder(server.url, path, INTERACTIONS, mode="all", warn=warned.append) as recorder,
+    ):
+        raw_exchange(port_of(recorder), get(connection="close"))
+    part = tmp_path / "a.part.yaml"
+    assert (recorder.summary.unrecorded, warned) == ([], [])
+    assert f"What was recorded is in {part}" in recorder.summary.unsaved
+    assert recorder.summary.unsaved in recorder.summary.remarks
+    assert load(path).recordings == (HELLO,)
+    assert len(load(part).recordings) == 1

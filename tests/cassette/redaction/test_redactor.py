@@ -177,6 +177,10 @@ NAMED: dict[str, Any] = {
     "event of another label": lambda s: _raw(event("x", tool={"password": s})),
     "header": lambda s: answered(Request("GET", URL, Headers([("x-goog-api-key", s)])), {}),
     "authorization": lambda s: answered(Request("GET", URL, Headers([("Authorization", f"Bearer {s}")])), {}),
+    "Basic in any header": lambda s: answered(
+        Request("GET", URL, Headers([("x-upstream", f"Basic {b64encode(f'u:{s}'.encode()).decode()}")])),
+        {},
+    ),
     "cookie": lambda s: replace(answered(get(URL), {}), headers=Headers([("set-cookie", f"sid={s}; Path=/")])),
     "key parameter": lambda s: answered(get(f"{URL}?alt=sse&key={quote(s)}"), {}),
     "field": lambda s: answered(post({"tools": [{"headers": {"Authorization": s}}]}), {}),

@@ -116,6 +116,16 @@ def test_diff_and_replay_leave_out_what_means_nothing(project: Path, harness: Ha
         assert harness("replay", "b.yaml", "--", sys.executable, "-c", command).code == code
 
 
+@pytest.mark.parametrize("words", [("b.yaml",), ("b.yaml", "--json"), ("--textconv",)])
+def test_diff_prints_no_key_that_a_file_names(words: tuple[str, ...], project: Path, harness: Harness) -> None:
+    """The header of a request marks a value that looks like no key; bodies repeat it."""
+    newer = PLAIN.replace('{"echo":"', '{"new":"').replace('"input":', '"key-of-this-file-1":')
+    (project / "b.yaml").write_text(newer, encoding="utf-8")
+    out = harness("diff", "a.yaml", *words).out
+    assert "echo" in out
+    assert "key-of-this" not in out
+
+
 def test_a_recorder_hides_the_words_of_the_project(project: Path) -> None:
     """A header, a member and a text of the project's own are in no file."""
     with (
