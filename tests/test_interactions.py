@@ -14,6 +14,7 @@ from harness.interactions import INTERACTIONS
 from harness.interactions.clients import CLIENTS
 from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
+from harness.interactions.targets import TARGETS
 from harness.kit.api import PRIMARY_KEY, Api, LateCall
 from harness.kit.extension import _has_entry_points
 from harness.wire import Headers, Request
@@ -80,7 +81,7 @@ def test_a_reference_service_can_be_made() -> None:
 )
 def test_only_interactions_can_be_stopped(path: str, stopped: str | None) -> None:
     """What runs is cancelled before it is deleted, under its own path; other resources have nothing to cancel."""
-    request = SERVERS.new_stop_request(Request("DELETE", path).segments, Headers())
+    request = TARGETS.new_stop_request(Request("DELETE", path).segments, Headers())
     assert (request.target if request is not None else None) == stopped
 
 

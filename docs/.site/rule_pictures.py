@@ -27,7 +27,7 @@ from harness.engine.origins import with_origins
 from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.targets import ResolvedTarget, TargetOptions, embed_emulator
+from harness.engine.targets import ServerTarget, TargetOptions, embed_emulator
 from harness.errors import TargetFault
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.check import Check, Exercise
@@ -99,7 +99,7 @@ def _play_once(exercise: Exercise) -> PlayedExercise:
     return _play(exercise, embed_emulator(SERVERS, TargetOptions()).able(_ALL))
 
 
-def _play(exercise: Exercise, target: ResolvedTarget) -> PlayedExercise:
+def _play(exercise: Exercise, target: ServerTarget) -> PlayedExercise:
     driver = target.connect()
     try:
         return play(SERVERS, exercise, target.target, driver, CreatedResources(SERVERS))

@@ -18,7 +18,8 @@ from harness.cli.output import STEP_SUMMARY, ReportFiles, say
 from harness.cli.printing import GuardedStream
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.engine.decide import tell_forgotten
-from harness.engine.events import INTERRUPTED, CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.events import CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.traffic.deadline import INTERRUPTED
 from harness.outcome import Exit, TargetFault
 from harness.report.formats import render
 from harness.report.screen import INTERRUPTING, wants_colour

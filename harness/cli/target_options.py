@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
-from msgspec.structs import replace
-
-from harness.benches.server.reachability import wait_until_up
 from harness.cli import common_options
 from harness.cli.masking import hide
 from harness.cli.options import (
@@ -17,32 +13,19 @@ from harness.cli.options import (
     SECONDS,
     URL,
     VERSION,
-    Options,
     Trust,
     argument,
     option,
 )
-from harness.cli.output import say
+from harness.cli.request_options import RequestOptions, read_target_options
 from harness.contract.requests import DEFAULT_WAIT
 from harness.engine.capabilities import Capability, parse_capabilities
-from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
+from harness.engine.targets import ServerTarget, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.wire.addresses import is_loopback, read_host
 
 TIMEOUT, LOCAL_TIMEOUT = DEFAULT_WAIT, 30.0
 """Seconds that a response may take by default, and one of a server on this machine."""
-
-
-@dataclass(kw_only=True)
-class RequestOptions(Options):
-    """The fields of each request, and its way to the server."""
-
-    header: Sequence[tuple[str, str]] | None = common_options.header_option("target")
-    revision: str | None = common_options.revision_option("target")
-    model: str | None = option("model to request", group="target")
-    agent: str | None = option("agent to request", group="target")
-    ca_file: str | None = common_options.ca_file_option("target")
-    plain_http: bool = common_options.plain_http_option("target")
 
 
 @dataclass(kw_only=True)
@@ -74,39 +57,10 @@ class TargetArguments(RequestOptions):
     )
 
 
-class NamesTarget(Protocol):
-    """Options that name a target and say how to talk to it."""
-
-    target: str | None
-    api_key: str | None
-    model: str | None
-    agent: str | None
-    header: Sequence[tuple[str, str]] | None
-    plain_http: bool
-
-
-def resolve_named(options: NamesTarget, timeout: float, **more: Any) -> ResolvedTarget:
-    """Resolve a target by what all commands know of it; `more` are further `TargetOptions`. Raises UsageFault.
-
-    From then on, its keys are hidden in everything that the command prints.
-    """
-    given = TargetOptions(
-        api_key=options.api_key or "",
-        model=options.model or "",
-        agent=options.agent or "",
-        headers=tuple(options.header or ()),
-        timeout=timeout,
-        plain_http=options.plain_http,
-    )
-    found = resolve_target(SERVERS, options.target, replace(given, **more))
-    hide(found.info.secrets)
-    return found
-
-
-def resolve(options: TargetArguments) -> ResolvedTarget:
-    """Resolve the target that the options name. Raises UsageFault."""
+def resolve(options: TargetArguments) -> ServerTarget:
+    """Resolve the target that the options name, and hide its keys from then on. Raises UsageFault."""
     timeout = options.timeout or (LOCAL_TIMEOUT if is_here(options.target or "") else TIMEOUT)
-    return resolve_named(
+    given = read_target_options(
         options,
         timeout,
         api_version=options.api_version or "",
@@ -114,21 +68,14 @@ def resolve(options: TargetArguments) -> ResolvedTarget:
         ca_file=options.ca_file,
         revision=common_options.revision_of(options.revision),
     )
+    found = resolve_target(SERVERS, options.target, given)
+    hide(found.info.secrets)
+    return found
 
 
 def said_capabilities(options: TargetArguments) -> tuple[Capability, ...]:
     """The capabilities that the user declared or denied."""
     return tuple(parse_capabilities(options.capability or (), SERVERS.load_capabilities()))
-
-
-def wait_for(target: ResolvedTarget, seconds: float | None) -> None:
-    """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
-
-    Standard error names the wait. Without seconds nothing is sent.
-    """
-    if seconds:
-        say(f"waiting up to {seconds:g} s for a response of {target.info.url}", to_errors=True)
-        wait_until_up(target, seconds)
 
 
 def is_here(url: str) -> bool:

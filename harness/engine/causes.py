@@ -15,7 +15,7 @@ from msgspec import structs
 
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.results import Result
-from harness.kit.api import ServerApi
+from harness.kit.api import Api
 from harness.kit.check import Check
 from harness.outcome import Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange
@@ -96,7 +96,7 @@ def _find_blocking(root: Result, check: Check, observation: Observation) -> Find
 
 
 def link(
-    checks: Iterable[Check], results: Sequence[Result], stops: Mapping[str, Exchange], api: ServerApi
+    checks: Iterable[Check], results: Sequence[Result], stops: Mapping[str, Exchange], api: Api
 ) -> tuple[Result, ...]:
     """The results of `checks`; those in `stops` (by id) name the code that explains where they stopped."""
     roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
@@ -205,7 +205,7 @@ def _word_of(code: str) -> str:
     return code.partition("/")[2]
 
 
-def _is_alike(shown: object, stop: Exchange, api: ServerApi) -> bool:
+def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
     """Whether evidence shows the same call with the same answer."""
     if not isinstance(shown, Exchange) or shown.status != stop.status:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from harness.kit.api import ApiContract, ServerApi
+from harness.kit.api import ApiContract, TargetApi
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
@@ -24,7 +24,7 @@ class CreatedResources:
     Unless it `deletes` them at all, no interrupt has to wait for the response that names one.
     """
 
-    def __init__(self, api: ServerApi, *, deletes: bool = True) -> None:
+    def __init__(self, api: TargetApi, *, deletes: bool = True) -> None:
         self.deletes = deletes
         self._api = api
         self._owed: dict[tuple[str, ...], Request] = {}

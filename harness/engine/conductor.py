@@ -15,10 +15,11 @@ from msgspec import Struct, structs
 from harness.engine.audit import LEVELS, Audit, is_settled
 from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide
-from harness.engine.events import INTERRUPTED, CheckFinished
+from harness.engine.events import CheckFinished
 from harness.engine.execute import PlayedExercise
 from harness.engine.plan import PlannedCheck, RunPlan
 from harness.engine.results import Evidence, Result
+from harness.engine.traffic.deadline import INTERRUPTED
 from harness.outcome import Because, Observation, Outcome, Verdict
 
 FAILED_FAST = "the run stopped at the first failure"

@@ -20,9 +20,6 @@ from harness.outcome import Exit, Verdict
 from harness.wire import Exchange
 from harness.wire.addresses import is_loopback, read_host
 
-INTERRUPTED = "it was interrupted"
-"""The `halted` of a run that its user ended."""
-
 
 class TargetInfo(Struct, frozen=True, kw_only=True):
     """The target as a report may print it.

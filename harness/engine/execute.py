@@ -22,7 +22,7 @@ from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.actions import Exchanges
-from harness.kit.api import ApiRequests, ServerApi
+from harness.kit.api import ApiRequests, TargetApi
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Finding, HarnessFault, NotApplicable, Observation, Outcome, Severity, Unmet
 from harness.wire import Driver, Exchange
@@ -43,7 +43,7 @@ class PlayedExercise(Struct, frozen=True):
     failure: Observation | None
     trail: tuple[Exchange, ...]
     seconds: float
-    api: ServerApi
+    api: TargetApi
     front_end: bool = False
     outage: str = ""
     repeated: tuple[RepeatedId, ...] = ()
@@ -252,7 +252,7 @@ def error(what: str) -> Observation:
 
 
 def play(
-    api: ServerApi,
+    api: TargetApi,
     exercise: Exercise,
     target: ApiRequests,
     driver: Driver,

@@ -8,12 +8,11 @@ the same value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
 from harness.kit.relay import RelayedExchange
-from harness.kit.search import History
 from harness.outcome import (
     Accounted,
     Level,
@@ -29,6 +28,9 @@ from harness.outcome import (
     word_reason,
 )
 from harness.wire import Exchange
+
+if TYPE_CHECKING:
+    from harness.kit.search import History
 
 
 class WireMoment(Struct, frozen=True, kw_only=True):

@@ -20,18 +20,18 @@ from harness.engine.causes import link
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Conductor, Judged
 from harness.engine.decide import Policy, exit_of
-from harness.engine.events import INTERRUPTED, Deleting, Planned, Probed, RunEvent, RunFinished, RunStarted
+from harness.engine.events import Deleting, Planned, Probed, RunEvent, RunFinished, RunStarted
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.results import Result
 from harness.engine.sessions import count_jobs
-from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
+from harness.engine.targets import ServerTarget
+from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import Workers, describe_end
+from harness.engine.workers import Workers
 from harness.kit.api import SCRIPTABLE
 from harness.kit.check import Check
 from harness.outcome import Exit
@@ -65,14 +65,14 @@ class _Governed(Struct, frozen=True):
     The embedded emulator takes no real time, so there the checks themselves report answers that do not end.
     """
 
-    target: ResolvedTarget
+    target: ServerTarget
     timer: Timer
     retries: Retries
     timeouts: TimeoutBudget | None = None
     outages: Outages | None = None
 
     @classmethod
-    def of(cls, target: ResolvedTarget, options: RunOptions) -> _Governed:
+    def of(cls, target: ServerTarget, options: RunOptions) -> _Governed:
         """Govern a target for one run."""
         retries = Retries(options.traffic.max_wait, options.traffic.report_wait)
         if target.throwaway:
@@ -83,7 +83,7 @@ class _Governed(Struct, frozen=True):
 
 
 def check_target(
-    target: ResolvedTarget, catalogue: Sequence[Check], options: RunOptions
+    target: ServerTarget, catalogue: Sequence[Check], options: RunOptions
 ) -> Generator[RunEvent, None, None]:
     """Judge one target. Raises UsageFault before anything is sent, TargetFault if there is nothing to judge.
 
@@ -172,7 +172,7 @@ def _finish(
 
 
 def _probe(
-    target: ResolvedTarget,
+    target: ServerTarget,
     options: RunOptions,
     needed: frozenset[str],
     ledger: CreatedResources,

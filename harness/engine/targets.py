@@ -8,14 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.capabilities import Capabilities, CapabilityOrigin
 from harness.engine.events import TargetInfo
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, ApiRequests, EmbeddedService, ServerApi
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, ApiRequests, EmbeddedService, ServerApi, TargetApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
@@ -71,17 +71,11 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
     nothing that two workers could share.
     """
 
-    api: ServerApi
+    api: TargetApi
     info: TargetInfo
     target: ApiRequests
     connect: Connect
     throwaway: bool = False
-
-    def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ResolvedTarget:
-        """The same target, with the findings of the probe for its exercises; `says` as in `Probing`."""
-        present = frozenset(item.name for item in capabilities if item.present)
-        known = frozenset(item.name for item in capabilities if item.how is not CapabilityOrigin.ASSUMED)
-        return replace(self, target=self.target.with_capabilities(present, known, says or {}))
 
     def make_mask(self) -> Mask:
         """The mask for the target's secrets in all that is shown or stored."""
@@ -89,12 +83,24 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
 
         return Mask(self.info.secrets, self.api.load_protocol().secret_fields)
 
-    def with_drivers(self, wrap: Callable[[Driver], Driver]) -> ResolvedTarget:
+    def with_drivers(self, wrap: Callable[[Driver], Driver]) -> Self:
         """The same target, with each driver to it wrapped."""
         return replace(self, connect=lambda session="": wrap(self.connect(session)))
 
 
-def resolve_target(api: ServerApi, text: str | None, options: TargetOptions) -> ResolvedTarget:
+class ServerTarget(ResolvedTarget, frozen=True, kw_only=True):
+    """A target whose checks, capabilities and reference service are known, too."""
+
+    api: ServerApi
+
+    def able(self, capabilities: Capabilities, says: Mapping[str, Any] | None = None) -> ServerTarget:
+        """The same target, with the findings of the probe for its exercises; `says` as in `Probing`."""
+        present = frozenset(item.name for item in capabilities if item.present)
+        known = frozenset(item.name for item in capabilities if item.how is not CapabilityOrigin.ASSUMED)
+        return replace(self, target=self.target.with_capabilities(present, known, says or {}))
+
+
+def resolve_target(api: ServerApi, text: str | None, options: TargetOptions) -> ServerTarget:
     """Return the target that `text` names. Raises UsageFault if it is neither a usable URL nor `emulator`."""
     name = (text or "").strip()
     if not name:
@@ -104,12 +110,13 @@ def resolve_target(api: ServerApi, text: str | None, options: TargetOptions) -> 
         )
     if name == EMULATOR:
         return embed_emulator(api, options)
-    return _resolve_remote(api, name, options)
+    found = resolve_url(api, name, options)
+    return ServerTarget(api=api, info=found.info, target=found.target, connect=found.connect)
 
 
 def embed_emulator(
     api: ServerApi, options: TargetOptions, build: Callable[[], EmbeddedService] | None = None
-) -> ResolvedTarget:
+) -> ServerTarget:
     """The reference service in this process, reached without sockets; `build` may return a mutant instead."""
     version = options.api_version or api.default_version
     target = _build_requests(api, options, version, PRIMARY_KEY, OTHER_KEY)
@@ -130,10 +137,11 @@ def embed_emulator(
         agent=target.agent,
         secrets=_list_secrets(api, target),
     )
-    return ResolvedTarget(api=api, info=info, target=target, connect=connect, throwaway=True)
+    return ServerTarget(api=api, info=info, target=target, connect=connect, throwaway=True)
 
 
-def _resolve_remote(api: ServerApi, text: str, options: TargetOptions) -> ResolvedTarget:
+def resolve_url(api: TargetApi, text: str, options: TargetOptions) -> ResolvedTarget:
+    """Return the target at a URL. Raises UsageFault if it is none, or a key would be sent in plain text."""
     root, found = split_version(_check_url(text, api), api.collection, api.scope)
     _refuse_plain_text(api, root, options)
     version = options.api_version.strip("/") or found or api.default_version
@@ -163,7 +171,7 @@ def _resolve_remote(api: ServerApi, text: str, options: TargetOptions) -> Resolv
     return ResolvedTarget(api=api, info=info, target=target, connect=connect)
 
 
-def _refuse_plain_text(api: ServerApi, root: str, options: TargetOptions) -> None:
+def _refuse_plain_text(api: TargetApi, root: str, options: TargetOptions) -> None:
     """Raise UsageFault if others could read a key on its way: any header may be one, whatever its name."""
     if options.plain_http or not is_readable_on_the_way(root):
         return
@@ -180,7 +188,7 @@ def _refuse_plain_text(api: ServerApi, root: str, options: TargetOptions) -> Non
     )
 
 
-def _list_secrets(api: ServerApi, target: ApiRequests) -> dict[str, str]:
+def _list_secrets(api: TargetApi, target: ApiRequests) -> dict[str, str]:
     """The user's keys and secret headers, by the variable that replaces each in a `curl` line.
 
     Only the `x` in `Bearer x` is the secret. Other secrets in a header, such as each cookie, get a variable that
@@ -215,7 +223,7 @@ def split_version(url: str, collection: str, scope: str = "") -> tuple[str, str]
     return f"{parts.scheme}://{parts.netloc}{path}", version
 
 
-def _check_url(text: str, api: ServerApi) -> str:
+def _check_url(text: str, api: TargetApi) -> str:
     try:
         parts = split_url(text)
     except ValueError as wrong:  # an invalid address in brackets
@@ -239,7 +247,7 @@ def _check_url(text: str, api: ServerApi) -> str:
     return text
 
 
-def _build_requests(api: ServerApi, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
+def _build_requests(api: TargetApi, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
     requests: ApiRequests = api.new_requests(
         version=version,
         model=options.model,

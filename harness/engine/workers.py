@@ -21,7 +21,6 @@ from harness.engine.causes import stopped_at
 from harness.engine.cleanup import CreatedResources
 from harness.engine.conductor import Judged
 from harness.engine.events import (
-    INTERRUPTED,
     Deleting,
     ExerciseFinished,
     ExerciseStarted,
@@ -31,8 +30,8 @@ from harness.engine.events import (
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.plan import Group, PlannedCheck
 from harness.engine.sessions import session_of
-from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import Timer, TimeUp, take_until_done
+from harness.engine.targets import ServerTarget
+from harness.engine.traffic.deadline import INTERRUPTED, Timer, TimeUp, describe_end, take_until_done
 from harness.engine.traffic.outages import Death, Outages, find_deaths
 from harness.engine.traffic.perform import ActionRunner, GivenIds
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
@@ -59,7 +58,7 @@ class Workers:
     `sessions`, each worker has one of its own at the target.
     """
 
-    target: ResolvedTarget
+    target: ServerTarget
     timer: Timer
     audit: Audit
     ends: CountsEnds
@@ -298,10 +297,3 @@ def _end_all(threads: Sequence[threading.Thread], drivers: Sequence[Driver], sec
         for driver in drivers:  # what they wait for may be a stream that never ends
             driver.interrupt()
     return False
-
-
-def describe_end(end: TimeUp | KeyboardInterrupt) -> str:
-    """Why the run ended early: an interrupt, or its time, and what it was waiting for."""
-    if isinstance(end, KeyboardInterrupt):
-        return INTERRUPTED
-    return f"the time limit was reached (--deadline){f'; {end}' if str(end) else ''}"

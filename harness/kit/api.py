@@ -417,13 +417,17 @@ class TrafficApi(Api, frozen=True, kw_only=True):
     """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
 
 
-class ServerApi(Api, frozen=True, kw_only=True):
-    """An API with all that judging a server takes: requests, checks, capabilities, a reference service."""
+class TargetApi(Api, frozen=True, kw_only=True):
+    """An API with all that playing exercises against a target takes: requests, clean-up, root causes."""
 
     default_version: str
     """The first segment of a path if the user's URL has none."""
     scope: str = ""
     """A pattern of the segments that may stand between the version and the collection; none by default."""
+    new_requests: Callable[..., Any]
+    """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
+    `headers` and `wait`. An empty model or agent means the API's own default.
+    """
     judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
     """The findings that explain whatever else is wrong with an answer, given all exchanges before it.
 
@@ -433,6 +437,17 @@ class ServerApi(Api, frozen=True, kw_only=True):
     """The defects of an answer that explain what comparisons with it find, the most basic one first."""
     judge_new_id: Callable[[Container[object], object], Iterable[Finding]]
     """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
+    list_deletes: Callable[[Exchange], Iterable[Request]]
+    """The requests that delete what an exchange created; what others depend on comes before them."""
+    new_look_request: Callable[[Exchange], Request | None]
+    """The read that answers what a create left open of all it made; None if its own answer says it."""
+    new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
+    """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
+
+
+class ServerApi(TargetApi, frozen=True, kw_only=True):
+    """An API with all that judging a server takes: checks, capabilities, whole runs, a reference service."""
+
     judge_death: Callable[[Exchange, bool], Iterable[Finding]]
     """What is wrong if a target died of a request each time; if it lives (True), it only ended the connection.
     Its rule's check applies everywhere.
@@ -448,16 +463,6 @@ class ServerApi(Api, frozen=True, kw_only=True):
     """What finds out that no run of a target ever came to a result: it then has shown nothing of them."""
     new_run_judge: Callable[[], JudgesRun]
     """What judges all exchanges of a run by each other, such as denials; its rules' checks apply everywhere."""
-    list_deletes: Callable[[Exchange], Iterable[Request]]
-    """The requests that delete what an exchange created; what others depend on comes before them."""
-    new_look_request: Callable[[Exchange], Request | None]
-    """The read that answers what a create left open of all it made; None if its own answer says it."""
-    new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
-    """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""
-    new_requests: Callable[..., Any]
-    """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
-    `headers` and `wait`. An empty model or agent means the API's own default.
-    """
     load_capabilities: Callable[[], Mapping[str, str]]
     """Every capability that a check may require, with its meaning."""
     load_profiles: Callable[[], Mapping[str, frozenset[str]]]

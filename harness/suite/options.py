@@ -19,7 +19,7 @@ from harness.contract.contract import find_revision
 from harness.engine.baseline import Baseline, read_baseline
 from harness.engine.capabilities import everything
 from harness.engine.plan import Selection, make_plan
-from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_target
+from harness.engine.targets import ServerTarget, TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome import Level, UsageFault
@@ -32,7 +32,7 @@ class SuiteOptions(NamedTuple):
 
     checks: tuple[Check, ...]
     baseline: Baseline
-    target: ResolvedTarget
+    target: ServerTarget
 
 
 OPTIONS: pytest.StashKey[SuiteOptions] = pytest.StashKey()

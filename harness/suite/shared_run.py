@@ -23,7 +23,7 @@ from harness.engine.events import CheckFinished
 from harness.engine.plan import Selection
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
-from harness.engine.targets import ResolvedTarget
+from harness.engine.targets import ServerTarget
 from harness.interactions.servers import SERVERS
 from harness.outcome import HarnessFault, TargetFault, UsageFault, Verdict
 from harness.outcome.words import to_one_line, write_harmless
@@ -61,7 +61,7 @@ class SharedRun:
     Raises UsageFault, TargetFault or HarnessFault from `result` as the run did.
     """
 
-    def __init__(self, file: Path, target: ResolvedTarget, baseline: Baseline, checks: Sequence[str]) -> None:
+    def __init__(self, file: Path, target: ServerTarget, baseline: Baseline, checks: Sequence[str]) -> None:
         self._file = file
         self._target = target
         self._baseline = baseline

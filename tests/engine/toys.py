@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.contract.requests import RequestBuilder
 from harness.engine.events import TargetInfo
-from harness.engine.targets import ResolvedTarget
+from harness.engine.targets import ServerTarget
 from harness.interactions.servers import SERVERS
 from harness.kit.actions import Finish, Open, Read, Send, Steps
 from harness.kit.check import Check, Exercise, Judge, exercise
@@ -103,7 +103,7 @@ def stream(interaction: dict[str, Any], label: Headers = SSE) -> Response:
     return Response(200, label, Chunked(), PieceBody((*chunks, COMPLETE)))
 
 
-def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> ResolvedTarget:
+def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> ServerTarget:
     """A resolved target whose drivers all reach one toy service."""
 
     def connect(session: str = "") -> Driver:
@@ -117,7 +117,7 @@ def toy_target(service: ToyService, *, throwaway: bool = False, **said: Any) -> 
         agent="a",
         secrets={"GEMINI_API_KEY": KEY},
     )
-    return ResolvedTarget(
+    return ServerTarget(
         api=SERVERS, info=info, target=RequestBuilder(key=KEY, **said), connect=connect, throwaway=throwaway
     )
 

@@ -26,8 +26,7 @@ from harness.engine.causes import find_roots, resolve
 from harness.engine.decide import Policy, decide, exit_of
 from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
-from harness.engine.traffic.deadline import TimeUp, hold_all
-from harness.engine.workers import describe_end
+from harness.engine.traffic.deadline import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call
@@ -147,7 +146,7 @@ def judge_gateway(
     for check in checks:
         results.append(_judge_rule(check, runner, options, results))
         yield events.CheckFinished(results[-1])
-    code = Exit.INTERRUPTED if runner.halted == events.INTERRUPTED else exit_of(results)
+    code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
     yield events.RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
 
 
@@ -297,7 +296,7 @@ class ExerciseRunner:
         except TimeUp as up:
             self.halted = describe_end(up)
         except KeyboardInterrupt:
-            self.halted = events.INTERRUPTED
+            self.halted = INTERRUPTED
         if self.halted:
             self._unfinished = tuple(name for name in self._names if name not in self._finished)
 

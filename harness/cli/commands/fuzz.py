@@ -26,12 +26,13 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import say
+from harness.cli.request_options import wait_for
 from harness.cli.run_reports import Listeners
-from harness.cli.target_options import TargetArguments, resolve, said_capabilities, wait_for
+from harness.cli.target_options import TargetArguments, resolve, said_capabilities
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result, of_kind
-from harness.engine.targets import ResolvedTarget
+from harness.engine.targets import ServerTarget
 from harness.engine.traffic.deadline import Timer
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
@@ -176,7 +177,7 @@ def _keeping_notes_of_hypothesis() -> Iterator[None]:
         set_hypothesis_home_dir(None)
 
 
-def _read_options(arguments: FuzzArguments, target: ResolvedTarget) -> FuzzOptions:
+def _read_options(arguments: FuzzArguments, target: ServerTarget) -> FuzzOptions:
     from harness.engine.search.budget import BUDGETS, open_database
     from harness.engine.search.run import ENGINES, FuzzOptions, Store
 
@@ -211,7 +212,7 @@ def _choose_size(profile: str) -> tuple[str, bool]:
     return sizes[0], "strict" in profiles
 
 
-def _choose_store(arguments: FuzzArguments, target: ResolvedTarget) -> Path | None:
+def _choose_store(arguments: FuzzArguments, target: ServerTarget) -> Path | None:
     """The folder of stored failures, None without one. Standard error names those that are replayed."""
     if arguments.last_failed:
         arguments.refuse(("no_store", "engine"), "and --last-failed exclude each other: use one of them")
@@ -239,7 +240,7 @@ SAME = "run, with the same responses"
 class CurlRuns:
     """Runs curl lines against one target, as long as `seconds` (None: no limit) have not passed."""
 
-    def __init__(self, target: ResolvedTarget, seconds: float | None) -> None:
+    def __init__(self, target: ServerTarget, seconds: float | None) -> None:
         self._target = target
         self._timer = Timer(seconds)
 

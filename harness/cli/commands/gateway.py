@@ -34,11 +34,11 @@ from harness.cli.options import (
     option,
 )
 from harness.cli.output import say, say_masked
+from harness.cli.request_options import RequestOptions, resolve_server, wait_for
 from harness.cli.run_reports import Listeners
 from harness.cli.serving import DUMMY_KEY, command_environment
-from harness.cli.target_options import RequestOptions, resolve_named, wait_for
 from harness.engine.targets import EMULATOR, ResolvedTarget
-from harness.interactions.servers import SERVERS
+from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
 from harness.wire import LogicalClock
 from harness.wire.addresses import read_host
@@ -54,7 +54,7 @@ UPSTREAM_PORT = 9100
 UPSTREAM_SETTINGS: dict[str, Any] = {"platform": "any", "require_key": False, "models": "any", "ticks": 12}
 """A gateway may use its own key or none, and its own model names. Runs last long enough to be acted on."""
 
-_KEY_NAMES = {SERVERS.key_variable: KEY_VARIABLE}
+_KEY_NAMES = {INTERACTIONS.key_variable: KEY_VARIABLE}
 """A `curl` line of a finding goes to the gateway, so it names the key of the gateway."""
 
 _HELD_BACK = ("gw.live/buffered", "gw.live/compressed")
@@ -183,7 +183,7 @@ def run(words: Sequence[str]) -> int:
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock, contract=contract_of(arguments.revision))
     upstream = Upstream(emulator, clock, client.is_primable)
     # A gateway may forward the Host of its client, or be built for one upstream.
-    names = (read_host(target.info.url), *SERVERS.live_hosts)
+    names = (read_host(target.info.url), *INTERACTIONS.live_hosts)
     granted = access(
         arguments.upstream_host, arguments.allow_host, pages=Pages.LOCAL, opened_by="", program_hosts=names
     )
@@ -241,7 +241,7 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
     if not (arguments.target or "").lower().startswith(("http://", "https://")):
         raise UsageFault(f"{arguments.target!r} is not the URL of a gateway: write it like http://127.0.0.1:4000")
     revision = revision_of(arguments.revision)
-    found = resolve_named(arguments, arguments.timeout, ca_file=arguments.ca_file, revision=revision)
+    found = resolve_server(arguments, arguments.timeout, ca_file=arguments.ca_file, revision=revision)
     secrets = {_KEY_NAMES.get(name, name): value for name, value in found.info.secrets.items()}
     requests: Any = found.target
     if not (arguments.api_key or arguments.header):  # a header may be the key of the gateway

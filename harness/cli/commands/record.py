@@ -132,7 +132,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
 
 
 def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
-    from harness.cli.target_options import resolve_named  # late: a recorder alone judges nothing
+    from harness.cli.request_options import resolve_server  # late: a recorder alone judges nothing
     from harness.engine.targets import EMULATOR
 
     if not arguments.target:
@@ -140,7 +140,7 @@ def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
     if arguments.target == EMULATOR:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
     is_dummy = arguments.api_key == DUMMY_KEY and not arguments.header  # which is no secret
-    resolved = resolve_named(arguments, arguments.timeout, **({"plain_http": True} if is_dummy else {}))
+    resolved = resolve_server(arguments, arguments.timeout, **({"plain_http": True} if is_dummy else {}))
     api = structs.replace(resolved.api, load_protocol=common_options.own_api().load_protocol)
     return structs.replace(resolved, api=api)
 

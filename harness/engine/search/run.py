@@ -26,7 +26,6 @@ from harness.engine.baseline import Baseline
 from harness.engine.capabilities import Capability
 from harness.engine.decide import Policy, exit_of
 from harness.engine.events import (
-    INTERRUPTED,
     CheckFinished,
     ExerciseStarted,
     Planned,
@@ -44,8 +43,8 @@ from harness.engine.search.rounds import HISTORY, LAWS, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
-from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.deadline import Deadline, Timer, TimeUp
+from harness.engine.targets import ServerTarget
+from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
 from harness.kit.search import SearchModel
@@ -62,7 +61,7 @@ STORED = "stored"
 class Store:
     """The failures of one target, in a folder below `root`."""
 
-    def __init__(self, root: Path, resolved: ResolvedTarget) -> None:
+    def __init__(self, root: Path, resolved: ServerTarget) -> None:
         self._mask = resolved.make_mask()
         target = resolved.info.kept_name
         words = re.sub(r"[^a-z0-9]+", "-", self._mask.text(target).lower()).strip("-")[:60] or "target"
@@ -188,7 +187,7 @@ class FuzzOptions:
 
 
 def fuzz(
-    resolved: ResolvedTarget,
+    resolved: ServerTarget,
     model: SearchModel,
     options: FuzzOptions,
     notify: Callable[[Progressed], object] = lambda _: None,
@@ -229,7 +228,7 @@ def fuzz(
 
 
 def _runs(
-    resolved: ResolvedTarget,
+    resolved: ServerTarget,
     model: SearchModel,
     options: FuzzOptions,
     notify: Callable[[Progressed], object],
@@ -303,7 +302,7 @@ def _run_engine(
 
 @contextmanager
 def _place(
-    resolved: ResolvedTarget, model: SearchModel, options: FuzzOptions, timer: Timer
+    resolved: ServerTarget, model: SearchModel, options: FuzzOptions, timer: Timer
 ) -> Iterator[SearchTarget]:
     driver = resolved.connect()
     try:
@@ -329,8 +328,8 @@ def _place(
 
 
 def _probe(
-    driver: Driver, resolved: ResolvedTarget, needed: frozenset[str], options: FuzzOptions, timer: Timer
-) -> ResolvedTarget:
+    driver: Driver, resolved: ServerTarget, needed: frozenset[str], options: FuzzOptions, timer: Timer
+) -> ServerTarget:
     try:
         bounded = GovernedDriver(driver, [Deadline(timer, resolved.target.wait)], owned=False)
         found = Prober(resolved.api, bounded, resolved.target, options.stated, needed).run()
@@ -342,7 +341,7 @@ def _probe(
     return resolved.able(found.capabilities, found.says)
 
 
-def replay(target: ResolvedTarget, model: SearchModel, history: Sequence[dict[str, object]]) -> list[str]:
+def replay(target: ServerTarget, model: SearchModel, history: Sequence[dict[str, object]]) -> list[str]:
     """Play a stored history on a target and return the keys of its failures: for regression tests."""
     place = SearchTarget(target, model, frozenset(target.api.load_capabilities()))
     found = play(place, [model.read_step(step) for step in history], HISTORY)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import ANSWERED, NO_CRASH, RANK, Bug, Failure, SeenDefect, rule_of
-from harness.engine.targets import ResolvedTarget
+from harness.engine.targets import ServerTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
 from harness.engine.traffic.patience import Lag, Patience
@@ -201,7 +201,7 @@ class SearchTarget:
     estimated seconds that are left (0: unknown) as they come.
     """
 
-    resolved: ResolvedTarget
+    resolved: ServerTarget
     model: SearchModel
     able: frozenset[str]
     level: Level = Level.MAY

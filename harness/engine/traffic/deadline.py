@@ -29,6 +29,9 @@ _TOLD = frozenset({"stream", "alt"})
 MIN_TIMEOUT = 0.05
 """Least timeout of a request in seconds; also how early, by rounding, a timeout may end a request."""
 
+INTERRUPTED = "it was interrupted"
+"""The `halted` of a run that its user ended."""
+
 
 Item = TypeVar("Item")
 
@@ -44,6 +47,13 @@ class TimeUp(BaseException):
         super().__init__(message)
         self.waited = waited
         self.exchange = exchange
+
+
+def describe_end(end: TimeUp | KeyboardInterrupt) -> str:
+    """Why the run ended early: an interrupt, or its time, and what it was waiting for."""
+    if isinstance(end, KeyboardInterrupt):
+        return INTERRUPTED
+    return f"the time limit was reached (--deadline){f'; {end}' if str(end) else ''}"
 
 
 class Timer:

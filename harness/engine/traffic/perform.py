@@ -20,7 +20,7 @@ from harness.engine.traffic.deadline import TimeUp, hold_interrupts
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.retries import excuse_mishap, excuse_outage, is_crash, is_cut, may_be_mishap
 from harness.kit import actions
-from harness.kit.api import ApiContract, ServerApi
+from harness.kit.api import ApiContract, TargetApi
 from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
@@ -50,7 +50,7 @@ class RepeatedId(Struct, frozen=True):
 class GivenIds:
     """The owners of all given ids; several threads may note exchanges at once."""
 
-    def __init__(self, api: ServerApi) -> None:
+    def __init__(self, api: TargetApi) -> None:
         self._api = api
         self._given: dict[str, list[GivenId]] = defaultdict(list)
         self._repeats = False
@@ -133,7 +133,7 @@ class ActionRunner:
 
     def __init__(
         self,
-        api: ServerApi,
+        api: TargetApi,
         driver: Driver,
         ledger: CreatedResources,
         contract: ApiContract,
