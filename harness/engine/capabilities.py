@@ -40,6 +40,11 @@ class Capability(Struct, frozen=True):
     owing_to: str = ""
     remedy: str = ""
 
+    @property
+    def is_assumed(self) -> bool:
+        """Whether it counts as present only because no probe could decide it."""
+        return self.present and self.how is CapabilityOrigin.ASSUMED
+
 
 class Capabilities:
     """The settled capabilities of one target; a capability that was not settled counts as absent."""

@@ -178,7 +178,8 @@ class Conductor:
         self.observations.setdefault(check.id, judged.observation)
 
         def show(verdict: Verdict) -> tuple[Evidence, ...]:
-            if verdict not in _NEEDS_EVIDENCE:
+            is_unmet_option = verdict is Verdict.INFO and judged.observation.outcome is Outcome.NOT_MET
+            if not (verdict in _NEEDS_EVIDENCE or is_unmet_option):
                 return ()
             if judged.audited:
                 return self.audit.evidence(check)

@@ -66,7 +66,7 @@ def with_origins(shown: Sequence[Exchange], trail: Sequence[Exchange], api: Api)
     for number, exchange in reversed([*enumerate(trail)]):
         if id(exchange) in wanted or made_or_changed(exchange, needed, api):
             origins.append(exchange)
-            needed.update(referenced_ids(exchange, api))
+            needed.update(list_ids(exchange, api))  # an id that was given before belongs to the story, too
             wanted.add(id(find_giver(exchange, trail[:number], api)))
     deleted: set[str] = set()
     kept = []

@@ -62,7 +62,17 @@ __all__ = ["INTERACTIONS"]
 _READ = LateCall("harness.contract", "read")
 
 _COLLECTIONS = frozenset(
-    ["interactions", "agents", "environments", "webhooks", "credentials", "triggers", "fileSearchStores", "voices"]
+    [
+        "interactions",
+        "agents",
+        "environments",
+        "webhooks",
+        "credentials",
+        "triggers",
+        "fileSearchStores",
+        "voices",
+        "files",
+    ]
 )
 """Where a POST creates what a DELETE of its id removes."""
 

@@ -104,7 +104,7 @@ class PresentedResult:
         self._presentation = presentation
         self.id = result.id
         call = result.reproduction.call if result.reproduction is not None else ""
-        self._fact = result.rule.broken if result.is_unmet_option else result.title
+        self._fact = (result.is_unmet_option and result.rule.broken) or result.title
         self.title = f"{call}: {self._fact}" if call and call not in self._fact else self._fact
         self.row_title = presentation.describe(result) or self.title
         self.level = result.rule.level

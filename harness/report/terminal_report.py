@@ -17,7 +17,7 @@ from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
-from harness.outcome.words import format_count, list_some, shorten
+from harness.outcome.words import format_count, list_some
 from harness.report.causes import FAILING
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
@@ -221,13 +221,11 @@ class RunPrinter:
     def print_brief(self, shown: PresentedResult) -> None:
         """Print a result of the run that goes on, unless the end of the run explains it or lists it."""
         verdict, verbose = shown.result.verdict, self._verbose
-        if verdict is Verdict.ERROR or (verbose and verdict in _ARGUED):
+        if verdict is Verdict.ERROR or (verbose and (verdict in _ARGUED or shown.result.is_unmet_option)):
             self.explain(shown)
         elif verdict is Verdict.XFAIL or (verbose and shown.outcome is not Accounted.EXCLUDED):
             why = shown.defect if verdict is Verdict.STALE else shown.why
             headline, why = self._write_headline(shown), escape_controls(why).strip().partition("\n")[0]
-            if shown.result.is_unmet_option and (actual := shown.result.observation.findings[0].actual):
-                why = f"{why}; actual: {shorten(escape_controls(actual), 60)}"
             self._screen.line(headline.having(f"{headline}: {why}") if why != shown.title else headline)
 
     def explain(self, shown: PresentedResult) -> None:
@@ -331,6 +329,12 @@ class RunPrinter:
         is_stale = any(cause.is_stale for cause in causes)  # which is not explained
         lines = [line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown is worst)]
         self._list_lines(title, lines, at_least=1 if is_stale else 2)
+        noted = [shown for shown in self._state.urgent_first if shown.result.is_unmet_option]
+        if not (failed or warned or self._verbose):
+            if len(noted) == 1:
+                self.explain(noted[0])
+            rows = [line for shown in noted for line in self._write_row(shown, explained=True)]
+            self._list_lines("MAY rules that are not met, which is allowed (-v explains them)", rows, at_least=2)
 
     def _list_lines(self, title: str, lines: Sequence[Line], *, at_least: int) -> None:
         """A list, unless it is so short that the lines above have all of it."""
@@ -342,8 +346,8 @@ class RunPrinter:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
     def _write_row(self, shown: PresentedResult, *, explained: bool) -> Iterator[Line]:
-        error = shown.result.reason is Reason.HARNESS_ERROR
-        word = self._screen.paint(ROLES[shown.outcome], f"{'error' if error else shown.outcome.word:<6}")
+        word = "error" if shown.result.reason is Reason.HARNESS_ERROR else shown.outcome.word
+        word = self._screen.paint(ROLES[shown.outcome], f"{'note' if shown.result.is_unmet_option else word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
         name = self._screen.paint(Role.ID, f"{shown.id}{'*' if shown.is_silent else ''}")
         yield Line(f"  {word} {name}{level}: {shown.failure}", hang=9)
@@ -362,10 +366,16 @@ _ROLES = {Lack.NOT_DONE: Role.FAILED, Lack.REFUSED: Role.QUIET, Lack.DENIED: Rol
 
 
 def sum_up(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
-    """How many are offered, and a line for each reason why others are not."""
+    """How many are offered, and a line for each reason why that is not known or others are not."""
     items = list(capabilities)
-    offered = sum(item.present for item in items)
+    assumed = [item.name for item in items if item.is_assumed]
+    offered = sum(item.present for item in items) - len(assumed)
     yield f"  {paint(Role.PASSED, 'offered:')} {'all' if offered == len(items) else f'{offered} of'} {len(items)}"
+    if assumed:
+        named = ", ".join(assumed) if len(assumed) < len(items) else "all"
+        yield Line(
+            f"  {paint(Role.NOT_TESTED, 'assumed (the probe got no response that decides):')} {named}", hang=4
+        )
     for lack, words in _LACKS.items():
         if names := [item.name for item in items if not item.present and item.lack is lack]:
             role = _ROLES.get(lack, Role.NOT_TESTED)
@@ -378,6 +388,7 @@ def list_each(capabilities: Capabilities, paint: Paint) -> Iterator[str]:
     width = max(16, *(len(item.name) for item in items))
     for item in items:
         missing = paint(Role.FAILED, "!") if item.lack is Lack.NOT_DONE else "-"
-        sign = paint(Role.PASSED, "+") if item.present else missing
+        known = paint(Role.NOT_TESTED, "?") if item.is_assumed else paint(Role.PASSED, "+")
+        sign = known if item.present else missing
         note = f" ({' '.join(item.note.split())})" if item.note else ""
         yield f"  {sign}{item.name:<{width}} {item.how}{escape_controls(note)}"

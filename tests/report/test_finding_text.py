@@ -40,6 +40,7 @@ def test_a_finding_is_its_message_and_what_was_compared() -> None:
         (f"v1_{'a' * 60}b", f"v1_{'a' * 60}c", [f"…{'a' * 20}b", f"{' ' * 21}^", f"…{'a' * 20}c", f"{' ' * 21}^"]),
         ("completed", "complete", ["completed", "        ^", "complete"]),
         ("a settled run", "in_progress", ["a settled run", "in_progress"]),
+        (f'"{"E" * 90}…', "null", ['"EEEE…', "null"]),
     ],
 )
 def test_marks_stand_below_what_differs(expected: str, actual: str, lines: list[str]) -> None:

@@ -127,7 +127,7 @@ def has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
     for name, answer in (("parent", parent), ("before", before)):
         if interaction_in(answer).get("environment_id"):
             yield finding(
-                "an environment_id without an environment in the request",
+                "the response has an environment_id, but the request has no environment",
                 "none",
                 environment_of(answer),
                 exchange=name,

@@ -99,7 +99,7 @@ def has_times(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     for name in ("created", "updated"):
         if not body.get(name):
-            yield finding(f"no {name} time", "an ISO 8601 time", pointer=f"$.{name}")
+            yield finding(f"the response has no `{name}` time", "an ISO 8601 time", pointer=f"$.{name}")
     yield from of_rule("create.times", created)
 
 
@@ -134,7 +134,7 @@ def says_its_cost(created: Exchange) -> Iterator[Finding]:
     body = interaction_in(created)
     if body.get("status") in ("failed", "cancelled") or has_counts(body.get("usage")):
         return
-    message = "no token count that the reference names" if body.get("usage") else "no usage"
+    message = f"the response has no {'token count that the reference names' if body.get('usage') else 'usage'}"
     yield finding(message, "an object with total_tokens", format_value(body.get("usage")), pointer="$.usage")
 
 
@@ -522,7 +522,7 @@ def _list_summaries(body: Mapping[str, Any]) -> list[Any]:
 def shows_its_tier(created: Exchange) -> Iterator[Finding]:
     tier = interaction_in(created).get("service_tier")
     if not isinstance(tier, str) or not tier:
-        yield finding("the tier is not shown", "a word as service_tier", format_value(tier))
+        yield finding("the response names no service tier", "a word as service_tier", format_value(tier))
 
 
 def names_the_tier(created: Exchange) -> Iterator[Finding]:
@@ -676,7 +676,7 @@ def ends_at_stops(
         found += at(f"modes[{mode}]", _judge_stop(stop, output_text(body), f" {mode}"))
     yield from found
     if not found and not output_text(interaction_in(whole)).startswith(text.removesuffix(stop).rstrip()):
-        raise Unmet("the model wrote another text, which need not have been stopped")
+        raise Unmet("with `stop_sequences` the model wrote another text than without, which proves nothing")
 
 
 def _judge_stop(stop: str, text: str, mode: str) -> Iterator[Finding]:

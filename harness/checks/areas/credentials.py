@@ -18,6 +18,7 @@ from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.json_value import object_or_none
 
 OWN, OTHER = "harness-check-credential", "harness-check-credential-2"
 """The ids to create and delete; what is left over from an interrupted run is deleted first."""
@@ -74,7 +75,11 @@ def hides_its_secret(**answers: Exchange) -> Iterator[Finding]:
         name for name, answer in answers.items() if any(secret.encode() in answer.body for secret in SECRETS)
     ]
     for name in holding:
-        yield finding("the response contains the secret", "no secret", "the secret", exchange=name)
+        body = object_or_none(answers[name].body) or {}
+        member = next((each for each, value in body.items() if value in SECRETS), "")
+        shown = f"the value of `{member}`" if member else "the secret in the body"
+        pointer = f"$.{member}" if member else ""
+        yield finding("the response contains the secret", "", shown, exchange=name, pointer=pointer)
     if not holding:
         for name in _SHOWING:
             require_answer(answers[name])

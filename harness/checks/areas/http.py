@@ -85,7 +85,9 @@ def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()
     yield from expect_interaction(answer, notes=notes)
     body = read(answer).json
     if answer.status in SUCCESS and isinstance(body, dict) and _has_another_shape(body):
-        yield finding("another shape under another Api-Revision", "steps", format_value(sorted(body)))
+        yield finding(
+            "another Api-Revision changes the shape of the response", "steps", format_value(sorted(body))
+        )
 
 
 def _has_another_shape(body: Mapping[str, Any]) -> bool:
@@ -344,7 +346,7 @@ def reads_by_bearer_too(
 def _expect_unauthenticated(answer: Exchange) -> Iterator[Finding]:
     yield from expect_status(answer, accepts={401}, tolerates=_REFUSED)
     if answer.status == 401 and code_of(answer) != "authentication":
-        yield lenient_finding("401 with another code", "code authentication", format_answer(answer))
+        yield lenient_finding("the 401 has another error code", "code authentication", format_answer(answer))
 
 
 def _need_a_key_of_our_own(t: RequestBuilder) -> Part[None]:

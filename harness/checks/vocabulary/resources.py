@@ -12,6 +12,8 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -109,7 +111,8 @@ def judge_life(
             message = "the list does not contain the new resource"
             yield finding(message, format_value(identity), format_value(named[:5]), exchange="listed")
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
-    yield from at("gone", expect_refusal(gone, gone_as))
+    for found in at("gone", expect_refusal(gone, gone_as)):
+        yield replace(found, message=f"after the DELETE, {found.message}")
 
 
 def judge_lives(

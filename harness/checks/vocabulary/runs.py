@@ -50,7 +50,7 @@ def need_id(exchange: Exchange) -> str:
 def expect_id(exchange: Exchange) -> Iterator[Finding]:
     """A successful answer without an id breaks the rule; other checks judge the rest of it."""
     if exchange.status in SUCCESS and not id_of(exchange):
-        yield finding("no id", "a non-empty string", format_answer(exchange))
+        yield finding("the response has no id", "a non-empty string", format_answer(exchange))
 
 
 def status_of(exchange: Exchange) -> str:

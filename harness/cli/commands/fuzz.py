@@ -56,7 +56,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
     """The options of `harness fuzz`."""
 
     engine: Sequence[str] | None = option(
-        "history, laws or schema (repeatable)",
+        "engine to run: history, laws or schema (repeatable)",
         flags=("-e", "--engine"), repeats=True, metavar="NAME", group="search",
     )  # fmt: skip
     profile: str = option(

@@ -44,7 +44,7 @@ class ServeArguments(ExtensionOptions, serving.ListenOptions, GuardOptions, serv
     )
     key: Sequence[str] | None = option(
         "accept only this key (repeatable), which belongs to a project",
-        repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key; the project `default`",
+        repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key, for the project `default`",
     )  # fmt: skip
     event_ids: str | None = option(
         "events that carry an event_id: every (as in the streaming guide), deltas, some, sparse or none",

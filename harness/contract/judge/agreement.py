@@ -68,7 +68,7 @@ def judge_new_id(given: Container[object], identity: object) -> Iterator[Finding
 def judge_id(rule: str, identity: object) -> Iterator[Finding]:
     """A stored interaction must have an id."""
     if not isinstance(identity, str) or not identity:
-        yield place_finding(rule, "no id", "a non-empty string", format_value(identity), "$.id")
+        yield place_finding(rule, "the response has no id", "a non-empty string", format_value(identity), "$.id")
 
 
 def rule_of_change(before: str) -> str:
@@ -703,7 +703,12 @@ def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:
     """One of the views of a child must name its parent."""
     named = [child.get("previous_interaction_id") for child in children]
     if parent not in named:
-        yield Finding("chain.echo", "the response does not name the parent", parent, format_value(named))
+        yield Finding(
+            "chain.echo",
+            "the response does not name the parent",
+            parent,
+            ", ".join(dict.fromkeys(map(format_value, named))),
+        )
 
 
 def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:

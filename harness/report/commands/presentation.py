@@ -211,7 +211,7 @@ class Presentation:
         if line := self.accounting(state).write_reasons(hint=True):
             yield line
         unmet = [one.id for one in state.results if one.is_unmet_option]
-        if unmet:
+        if unmet and any(one.outcome in (Accounted.FAILED, Accounted.WARNED) for one in state.results):
             rules = format_count(len(unmet), "MAY rule is", "MAY rules are")
             yield f"note: {rules} not met, which is allowed: {list_some(unmet, 3)} (-v gives details)."
         if state.whole()[1].exit is Exit.INCOMPLETE:

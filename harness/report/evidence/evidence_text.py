@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from harness.engine.origins import (
     is_same_look,
     list_earlier_deletes,
+    list_ids,
     made_or_changed,
-    referenced_ids,
     with_origins,
 )
 from harness.engine.results import ClientRun, Evidence, RecordedPlace, of_kind
@@ -307,7 +307,8 @@ def shown_lines(
     if exchanges := of_kind(Exchange, evidence):
         shown, fault = _choose(exchanges, display.api, accused, named=named)
         if brief and len(shown) > _MOST_EXCHANGES + 1:  # the others led to them
-            shown = [each for each in shown if each in (shown[0], fault, shown[-1])]
+            before = [*takewhile(lambda each: each is not fault, shown)][-1:]
+            shown = [each for each in shown if each in (shown[0], *before, fault, shown[-1])]
         if detail is Detail.WHOLE:
             yield f"the wire, {format_count(len(exchanges), 'exchange')}:"
             for exchange in exchanges:
@@ -390,7 +391,7 @@ def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Excha
     """The first exchanges that findings name, after those that made or changed their ids; and the very first."""
     needed = []  # for each exchange, the numbers of those that made or changed what it refers to
     for number, exchange in enumerate(exchanges):
-        ids = set(referenced_ids(exchange, api))
+        ids = list_ids(exchange, api)
         needed.append([at for at in range(number) if made_or_changed(exchanges[at], ids, api)])
     only_needed = set(chain.from_iterable(needed))
     named = [number for number in range(len(exchanges)) if number not in only_needed]
@@ -419,8 +420,18 @@ def _request(request: Request, mask: Mask, shown: int) -> str:
     line = f"{request.method} {shorten_target(mask.text(request.target))}"
     if not request.body:
         return escape_controls(line)
-    body = begin_body(request.body, mask, shown - len(line) if shown <= TWO_ROWS else shown)
+    most = shown - len(line) if shown <= TWO_ROWS else shown
+    body = _count_binary(request.body) or begin_body(request.body, mask, most)
     return escape_controls(f"{line} {body}" if body else line)
+
+
+def _count_binary(body: bytes) -> str:
+    """How many bytes a body has that is no text, such as one that is compressed or an archive; `""` for a text."""
+    try:
+        is_text = "\0" not in body.decode()
+    except UnicodeDecodeError:
+        is_text = False
+    return "" if is_text else f"{len(body):,} bytes that are not text"
 
 
 def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
@@ -433,11 +444,8 @@ def _answer(exchange: Exchange, mask: Mask, shown: int) -> str:
         last = f", the last {begin_body((objects or events)[-1], mask, shown)}" if events else ""
         last += f" and {begin_body(events[-1], mask, shown)}" if objects and objects[-1] is not events[-1] else ""
         return escape_controls(f"{exchange.status} stream of {format_count(len(events), 'event')}{last}{end}")
-    try:
-        exchange.body.decode()
-    except UnicodeDecodeError:  # such as one that is compressed
-        return f"{exchange.status} {len(exchange.body):,} bytes that are not text{end}"
-    return escape_controls(f"{exchange.status} {begin_body(exchange.body, mask, shown)}{end}")
+    body = _count_binary(exchange.body) or begin_body(exchange.body, mask, shown)
+    return escape_controls(f"{exchange.status} {body}{end}")
 
 
 def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[Line]:

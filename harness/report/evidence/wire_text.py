@@ -17,7 +17,7 @@ from harness.wire.json_value import json_or_none
 LONG, ROW = 40, 66
 """Most characters of a value that is shown whole, and of a row of a body in a terminal."""
 
-_TOKEN = re.compile(rf"[\w=%+~-]{{{LONG + 1},}}")
+_TOKEN = re.compile(rf"[\w=%+~-]{{{LONG + 1},}}…?")
 _PART = re.compile(r"(?<=[/=])[\w%+~-]{17,}(?![\w%+~.-])")
 STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 """A step of the pointer of a finding: the name of a member, or the index of an element."""
@@ -32,8 +32,10 @@ def shorten_token(text: str) -> str:
 
 
 def shorten_tokens(text: str) -> str:
-    """A text, such as a path or a sentence, with its long words shortened so."""
-    return _TOKEN.sub(lambda found: shorten_token(found[0]), text)
+    """A text, such as a path or a sentence, with its long words shortened so; of a cut one no length is known."""
+    return _TOKEN.sub(
+        lambda found: f"{found[0][:4]}…" if found[0].endswith("…") else shorten_token(found[0]), text
+    )
 
 
 def shorten_target(text: str) -> str:

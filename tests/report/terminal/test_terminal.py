@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from msgspec import structs
 
+from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.events import Waiting
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
+from harness.outcome import Level
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import wants_colour
-from harness.report.terminal_report import TerminalReport
+from harness.report.screen import leave_unpainted, wants_colour
+from harness.report.terminal_report import TerminalReport, sum_up
 from harness.wire import Request, Response
 from tests.engine import toys
 from tests.report.golden_files import Terminal
@@ -93,3 +96,24 @@ def test_what_had_no_answer_is_told_at_the_end() -> None:
 def test_colour(terminal: bool, environment: dict[str, str], colour: bool) -> None:
     """Color is used only on a terminal, unless a variable of the user decides otherwise."""
     assert wants_colour(Terminal(80 if terminal else 0), environment) is colour
+
+
+def test_a_may_rule_that_is_not_met_is_explained_if_nothing_else_is() -> None:
+    """Alone it has its block, of several each has a row."""
+    odd = next(check for check in CATALOGUE if check.id == "get.odd")
+    rules = [structs.replace(odd.rule, id=name, level=Level.MAY) for name in "ab"]
+    alike = [structs.replace(odd, rule=rule) for rule in rules]
+    one, two = watched(catalogue=alike[:1]), watched(catalogue=alike)
+    assert "NOTE        a [MAY] toy get.odd\n" in one
+    assert "\n  finding: it is completed\n" in one
+    assert "\n  > GET /v1beta/interactions/" in one
+    assert "  note   a [MAY]: it is completed\n  note   b [MAY]: it is completed\n" in two
+    assert "NOTE" not in two
+    assert "NOTE        b [MAY]" in watched(catalogue=alike, verbose=True)
+
+
+def test_what_no_probe_decided_is_not_offered() -> None:
+    """It is listed by itself."""
+    items = [Capability(name, True, CapabilityOrigin(name)) for name in ("probed", "assumed")]
+    lines = [*sum_up(Capabilities(items), leave_unpainted)]
+    assert lines == ["  offered: 1 of 2", "  assumed (the probe got no response that decides): assumed"]
