@@ -103,10 +103,9 @@ def test_its_own_checks_come_first(extend: Extend, capsys: pytest.CaptureFixture
 
 def test_a_table_of_rules_is_read(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
     """The rows of the page's table are checks, judged by functions of the module or by shared judges."""
-    judge = "\ndef is_short(created):\n    if len(created.body) > 2000:\n        yield finding('long')\n"
     shared = TABLE.replace("acme.terse", "acme.ok").replace("is_short", "{expect_status: created, accepts: [200]}")
     Path("acme.yaml").write_text(TABLE + shared, encoding="utf-8")
-    extend(f"from pathlib import Path\n{EXAMPLE}{judge}{TABLE_CALL}")
+    extend(EXAMPLE + TABLE_CALL)
     code, shown = run(capsys, "check", "emulator", "-c", "acme.*", "--level", "may")
     assert code == 0
     total = len(SERVERS.load_catalogue())
@@ -121,7 +120,7 @@ def test_a_table_of_rules_is_read(extend: Extend, capsys: pytest.CaptureFixture[
 def test_a_wrong_row_is_named_with_its_line(extend: Extend, capsys: pytest.CaptureFixture[str]) -> None:
     """A mistake in a table of an extension is reported with file and line, and ends the command."""
     Path("acme.yaml").write_text(TABLE.replace("MAY", "WILL"), encoding="utf-8")
-    extend(f"from pathlib import Path\n{EXAMPLE}{TABLE_CALL}")
+    extend(EXAMPLE + TABLE_CALL)
     code, shown = run(capsys, "list")
     assert code == 2
     assert "acme.yaml:2: acme.terse: " in shown
