@@ -239,7 +239,7 @@ class Result(Struct, frozen=True, kw_only=True):
     def urgency(self) -> tuple[int, bool, bool, int, bool, int, int]:
         """The sort key of reports: verdict, consequence, level, whether a client can notice it, harm, weight.
 
-        A rule that is broken comes before one that `--strict` fails because it was not tested.
+        Causes precede consequences, which end with them. Broken rules precede those that `--strict` fails.
         """
         rule = self.rule
         rank = _RANK.get(self.verdict, len(_RANK)), self.verdict is Verdict.FAIL and self.untested

@@ -117,7 +117,7 @@ END_DETAILS = Markdown("</details>")
 
 
 def begin_details(summary: Markdown, *, is_open: bool = False) -> Markdown:
-    """The beginning of a part that is folded away; a blank line follows. `write_html` writes the summary."""
+    """The opening tag of a part that folds; leave a blank line after it. Escape the summary by `write_html`."""
     start = Markdown("<details open>") if is_open else Markdown("<details>")
     return Markdown("{}<summary>{}</summary>").format(start, summary)
 

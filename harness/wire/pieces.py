@@ -134,7 +134,7 @@ Piece: TypeAlias = Chunk | Pause | Ending
 
 
 TICK = 0.002
-"""Seconds by which an arriving request moves logical time; a socket carrier really sleeps this long for a tick."""
+"""Seconds by which an arriving request moves logical time; short, because a socket carrier really sleeps them."""
 
 
 class Clock(Protocol):

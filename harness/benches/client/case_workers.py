@@ -59,7 +59,7 @@ class CaseServer:
             return drop, f"{self._server.url}/case{self._number}"
 
     def end(self) -> None:
-        """End the case."""
+        """End the current case: from now on, late requests of its client get an error."""
         with self._lock:
             self._drop = None
 

@@ -125,10 +125,10 @@ class CommandClient:
 
 
 class LoopClient:
-    """A command that reads tasks as lines of JSON and writes one for each, such as `{"case": …, "text": …}`.
+    """A command that reads a task per line of JSON and writes a result for each: `{"case": …, "text": …}`.
 
-    If it exits, it is started again for the next task. Lines that are not answers are kept as `stray`. The first
-    task after a start may take at least `starting` seconds longer.
+    If it exits, it is started again for the next task. Lines that are not results are kept as `stray`. The first
+    task after a start gets at least `starting` seconds more, on top of its time limit.
     """
 
     def __init__(

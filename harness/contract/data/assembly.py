@@ -22,7 +22,7 @@ class Fragments(list[str]):
 
 
 class JsonText(Fragments):
-    """Such a string that is the JSON of its field."""
+    """A growing string of JSON; once it is complete, the field has the value that it decodes to."""
 
 
 class Assembler:

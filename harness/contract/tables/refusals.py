@@ -27,7 +27,7 @@ class Own(Enum):
 
 
 class InvalidCreates(Struct, frozen=True):
-    """The wrong creates of one rule. A change to None leaves the field out.
+    """The wrong creates of one rule. `creates` maps names to changes of a valid body; None removes a field.
 
     `accepts` are the statuses that keep the rule, `tolerates` those that keep it in a lenient reading.
     """

@@ -60,7 +60,7 @@ _TRANSCRIBES = "transcription"
 class Reply(Struct):
     """The result of a run, unless it is cancelled.
 
-    `checkpoints` has the tokens that follow its steps, `rest` the steps that its own token leads to.
+    `checkpoints`: the token sent after a step, by its number. `rest`: the steps of the run that `token` begins.
     """
 
     steps: list[Json]

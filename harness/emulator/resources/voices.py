@@ -63,7 +63,7 @@ class Voices(ExpiringResource[Json]):
         return item
 
     def find_expiry(self, item: Json) -> str:
-        """The end of the year since its last use."""
+        """A year after the voice was made, or last served as the base of another one."""
         return str(item["expire_time"])
 
     def create(self, call: Call) -> Json:

@@ -221,10 +221,10 @@ class Bug:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRun:
-    """The run of one engine. `counts` has the engine's own names; `vacuous` is why it proves nothing.
+    """The run of one engine. `counts` has the engine's own names; `vacuous` has reasons why it proves nothing.
 
-    `late`: it is so only because it had too little of a limited time. `answers` are the responses to each call,
-    and `stopped`: the user ended it.
+    `late` is the reason if it did too little for lack of time. `answers` counts the responses to each call.
+    `stopped`: the user ended it.
     """
 
     engine: str

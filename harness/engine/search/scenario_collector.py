@@ -343,7 +343,7 @@ class ScenarioCollector:
         return self.successes < LEAST_SUCCESS * self.meant or not self.meant
 
     def missing_links(self) -> list[str]:
-        """Declared links that have not been applied yet; which ones the tool applies is random."""
+        """Links that the document declares and schemathesis, which draws them, has not followed between calls."""
         return sorted({link for links in self.declared.values() for link in links} - self.links.keys())
 
     def vacuity(self) -> Iterator[str]:

@@ -156,7 +156,7 @@ class Outages(DriverPolicy):
                 self._decided.notify_all()
 
     def note_mishaps(self, *exchanges: Exchange) -> None:
-        """Keep what the same requests did not have again; without a byte, the target was gone for a moment."""
+        """Keep responses that repeated requests did not get again; without a byte, they count as an outage."""
         with self._lock:
             self.mishaps += exchanges
             self.seen += any(map(_has_no_byte, exchanges))

@@ -70,15 +70,14 @@ class Section(Struct, frozen=True):
 class Presentation:
     """The words of one command; to ask them changes nothing, so that every format can ask in any order.
 
-    `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what
-    one result is, `command` the command that made it.
-    `unaware`: who does not notice a silent breach. `actor`: the subject of findings that are phrases without one.
-    `live`: a terminal shows target, plan and results as they come; otherwise `closing` shows the results.
-    `settings` are those of a configuration file that leave something out, as text, by key.
-    `names_target`: it names the target, after `target_word`, also if it is not live.
+    `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what one
+    result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `actor`: the
+    subject of findings that are phrases without one. `live`: a terminal shows target, plan and results as they
+    come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave something
+    out, as text, by key. `names_target`: it names the target, after `target_word`, also if it is not live.
     `names_rules`: its output has no room for the broken rules, so that the next steps name the command that prints
-    them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat`
-    writes the line that runs it again for some results.
+    them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line
+    that runs it again for some results.
     """
 
     subject = "{api}"
@@ -192,7 +191,7 @@ class Presentation:
         return iter(())
 
     def format_result(self, result: Result, paint: Paint) -> str:
-        """A result in one line as it comes, with -v, if results are not shown live."""
+        """With -v, the line that a command that is not `live` prints as soon as a result is known; "" for none."""
         return ""
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
@@ -200,7 +199,7 @@ class Presentation:
         return iter(())
 
     def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
-        """The failures that are explained at the end, if results are not shown live."""
+        """The failures that a command that is not `live` explains at the end of its output."""
         return iter(())
 
     def reasons(self, state: CollectedRun) -> Iterator[str]:

@@ -265,7 +265,7 @@ def describe_unread(received: Sequence[ReceivedResponse]) -> str:
 
 
 def describe_turns(received: Sequence[ReceivedResponse], run: str) -> Iterator[str]:
-    """Sentences about creates that continue a failed turn, or leave out one; a `run` is what they make.
+    """Sentences about creates that continue a failed turn, or leave out one; `run` is the noun for a turn.
 
     They are no findings: only the test knows which of its turns belong together.
     """
