@@ -26,12 +26,14 @@ class Compresses(Handler):
 
 
 class Bearers(Handler):
-    """Takes the key as a bearer token, too, for every call or for some."""
+    """Takes the key as a bearer token, too, for every call or for some: what begins with `token`."""
 
     takes_bearer: tuple[str, ...] = ("GET", "POST", "DELETE")
+    token = "Bearer k"
 
     def dispatch(self, data: bytes) -> Any:
-        token = self.headers.get("authorization") == "Bearer k" and self.command in self.takes_bearer
+        given = self.headers.get("authorization", "")
+        token = given.startswith(self.token) and self.command in self.takes_bearer
         if not token and self.headers.get("x-goog-api-key") != "k":
             raise Refused(401, "authentication", "API key missing or not valid.")
         return super().dispatch(data)
@@ -109,6 +111,12 @@ ROWS = [
     service(
         "takes-no-bearers: auth.* -> not_applicable auth.bearer-reads, rest pass info",
         handler=vary(Bearers, takes_bearer=()),
+        **KEY,
+    ),
+    service(
+        "takes-any-bearer: auth.* -> fail auth.wrong/bearer, rest pass info",
+        said=("a wrong key is accepted as a bearer token",),
+        handler=vary(Bearers, token="Bearer "),
         **KEY,
     ),
     rows_of(Holds)("holds-a-moment: resume.ends resume.last -> rest pass"),

@@ -14,6 +14,7 @@ from harness.checks.vocabulary.expect import (
     code_of,
     expect_interaction,
     expect_object,
+    expect_reply,
     expect_status,
     finding,
     interaction_in,
@@ -246,7 +247,7 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     streamed = {**_hello(t), "stream": True} if "stream" in t.capabilities else _hello(t)
     other = "v1" if t.version.startswith("v1beta") else "v1beta"
     begun = {**_hello(t), "background": True}
-    bearer = [("authorization", f"Bearer {t.key}")]
+    bearer, no_bearer = ([("authorization", f"Bearer {key}")] for key in (t.key, WRONG_KEY))
     seen: Exchanges = {
         "created": created,
         "readable": readable,
@@ -271,10 +272,10 @@ def one_interaction_many_keys(t: RequestBuilder) -> Steps:
             yield from send_each(
                 created_bearer=t.request("POST", "interactions", _hello(t), key="", headers=bearer),
                 read_bearer=t.request("GET", path, key="", headers=bearer),
+                read_wrong_bearer=t.request("GET", path, key="", headers=no_bearer),
                 read_query=t.request("GET", path, key="", query={"key": t.key}),
             )
         ),
-        "read_again": (yield Send(t.request("GET", path))),
     }
     sent = ("read_without", "created_without", "read_wrong", "created_wrong")
     if "auth" in t.assumed and not any(seen[name].status in _REFUSED for name in sent):
@@ -300,7 +301,7 @@ def refuses_no_key(
     read_without: Exchange,
     created_without: Exchange,
     deleted_without: Exchange,
-    read_again: Exchange,
+    read_next: Exchange,
     **optional: Exchange | None,
 ) -> Iterator[Finding]:
     yield from at("read_without", _expect_unauthenticated(read_without))
@@ -314,13 +315,25 @@ def refuses_no_key(
         )
     else:
         yield from at("deleted_without", _expect_unauthenticated(deleted_without))
-    if readable.status in SUCCESS and read_again.status == 404:
-        yield finding("the rejected DELETE took effect", actual=format_answer(read_again), exchange="read_again")
+    if readable.status in SUCCESS and read_next.status == 404:
+        yield finding("the rejected DELETE took effect", actual=format_answer(read_next), exchange="read_next")
 
 
-_ALWAYS = ("readable", "read_without", "created_without", "deleted_without", "read_again")
+_ALWAYS = ("readable", "read_without", "created_without", "deleted_without", "read_next")
 _OPTIONAL = ("created_elsewhere", "streamed_without", "cancelled_without", "posted_without", "begun_without")
 take(refuses_no_key, *_ALWAYS, *_OPTIONAL)
+
+
+def refuses_wrong_keys(
+    read_wrong: Exchange, created_wrong: Exchange, read_wrong_bearer: Exchange
+) -> Iterator[Finding]:
+    sent = {"read_wrong": read_wrong, "created_wrong": created_wrong}
+    for name, answer in sent.items():
+        yield from at(name, expect_reply("auth.wrong", answer))
+    if read_wrong_bearer.succeeded and read_wrong.status in CLIENT_ERROR:
+        message = "a wrong key is accepted as a bearer token"
+        actual = format_answer(read_wrong_bearer)
+        yield finding(message, "401", actual, code="auth.wrong/bearer", exchange="read_wrong_bearer")
 
 
 def serves_the_next(readable: Exchange, created_wrong: Exchange, read_next: Exchange) -> Iterator[Finding]:
@@ -332,12 +345,12 @@ def serves_the_next(readable: Exchange, created_wrong: Exchange, read_next: Exch
 
 
 def reads_by_bearer_too(
-    readable: Exchange, created_bearer: Exchange, read_bearer: Exchange, read_again: Exchange
+    readable: Exchange, created_bearer: Exchange, read_bearer: Exchange, read_next: Exchange
 ) -> Iterator[Finding]:
     if readable.status not in SUCCESS or created_bearer.status not in SUCCESS:
         raise NotApplicable(f"no create with a bearer token is accepted: {format_answer(created_bearer)}")
-    if read_again.status not in SUCCESS:  # such as after a DELETE without a key that took effect
-        raise Unmet(f"the key cannot read the interaction any more, either: {format_answer(read_again)}")
+    if read_next.status not in SUCCESS:  # such as after a DELETE without a key that took effect
+        raise Unmet(f"the key cannot read the interaction any more, either: {format_answer(read_next)}")
     if read_bearer.status in CLIENT_ERROR:
         message = "a bearer token that creates interactions reads none"
         yield finding(message, "200, as with the key", format_answer(read_bearer), exchange="read_bearer")

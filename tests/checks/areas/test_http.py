@@ -110,12 +110,12 @@ def without(**changed):
     plain = dict.fromkeys(("read_without", "created_without", "deleted_without", "cancelled_without"), NO_KEY)
     plain |= {"created_elsewhere": MISSING}
     plain |= dict.fromkeys(("streamed_without", "posted_without", "begun_without"), NO_KEY)
-    return {"readable": DONE, **plain, "read_again": DONE, **changed}
+    return {"readable": DONE, **plain, "read_next": DONE, **changed}
 
 
 def wrong(**changed):
     """The answers to calls with a wrong key: correct ones, except those that are replaced."""
-    return {"read_wrong": NO_KEY, "created_wrong": NO_KEY, **changed}
+    return {**dict.fromkeys(("read_wrong", "created_wrong", "read_wrong_bearer"), NO_KEY), **changed}
 
 
 def then(**changed):
@@ -125,7 +125,7 @@ def then(**changed):
 
 def by_bearer(**changed):
     """The answers to calls with a bearer token: correct ones, except those that are replaced."""
-    usual = dict.fromkeys(("readable", "created_bearer", "read_bearer", "read_again"), DONE)
+    usual = dict.fromkeys(("readable", "created_bearer", "read_bearer", "read_next"), DONE)
     return {**usual, **changed}
 
 
@@ -143,14 +143,15 @@ CASES += [
     ),
     case("auth.missing", "not_met", "creatable as a stream", **without(posted_without=STREAM)),
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
-    case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
-    case("auth.missing", "met", "never readable", **without(readable=MISSING, read_again=MISSING)),
+    case("auth.missing", "not_met", "refused and done", **without(read_next=refusal(404, "not_found"))),
+    case("auth.missing", "met", "never readable", **without(readable=MISSING, read_next=MISSING)),
     case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
     case("auth.wrong", "non_strict", "404", **wrong(read_wrong=refusal(404, "not_found"))),
     case("auth.wrong", "not_met", "any text is a key", **wrong(read_wrong=DONE)),
+    case("auth.wrong", "not_met", "any bearer token", **wrong(read_wrong_bearer=DONE)),
     case("auth.next", "not_met", "rejected", **then(read_next=refusal(400))),
     case("auth.bearer-reads", "not_met", "rejected", **by_bearer(read_bearer=NO_KEY)),
-    case("auth.bearer-reads", "untestable", "gone", **by_bearer(read_bearer=NO_KEY, read_again=NO_KEY)),
+    case("auth.bearer-reads", "untestable", "gone", **by_bearer(read_bearer=NO_KEY, read_next=NO_KEY)),
     case(
         "auth.bearer-reads",
         "not_applicable",
