@@ -19,6 +19,7 @@ COMMANDS = {
     "golden": ("lab.golden.command", "record every output of the commands, to compare two states of the code"),
     "ledger": ("lab.ledger", "list the sentences of the documents, with the rules that judge each"),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
+    "path": ("lab.path", "list the files that a failure passes, from its response to three reports"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
     "sentences": ("lab.sentences", "show for which mutants the first cause of a run is their defect"),
     "score": ("lab.score", "count the generated defects that the checks report"),

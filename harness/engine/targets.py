@@ -248,10 +248,9 @@ def _check_url(text: str, api: TargetApi) -> str:
 
 
 def _build_requests(api: TargetApi, options: TargetOptions, version: str, key: str, other: str) -> ApiRequests:
+    named = {"version": version, "model": options.model, "agent": options.agent}
     requests: ApiRequests = api.new_requests(
-        version=version,
-        model=options.model,
-        agent=options.agent,
+        **{name: value for name, value in named.items() if value},
         key=key,
         other_key=other,
         headers=options.headers,

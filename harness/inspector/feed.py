@@ -43,7 +43,9 @@ class TrafficJudge:
         """Begin a history; one that misses requests must not require anything of their absence."""
         self._missing = self._traffic.unseen, self._traffic.missed
         self._followed: dict[int, Callable[[list[Change]], Judgement] | None] = {}
-        self._history = self._api.new_history_judge(self._contract, self._sees_all and not any(self._missing))
+        self._history = self._api.new_history_judge(
+            self._contract, sole_client=self._sees_all and not any(self._missing)
+        )
 
     def judge_ended(self, seconds: float) -> None:
         """Judge the exchanges that have ended since, for about so many seconds, then the resumes that go on."""

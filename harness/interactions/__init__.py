@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.kit.api import Api, LateCall
 from harness.kit.extension import load_named_extensions
-from harness.wire import Exchange, StreamProtocol
+from harness.wire import StreamProtocol
 
 if TYPE_CHECKING:
     from harness.contract import Contract
@@ -52,14 +52,8 @@ def _load_extension_names() -> tuple[str, ...]:
     return tuple(one.name for one in load_named_extensions())
 
 
-def _read_new_id(exchange: Exchange) -> str:
-    new_id: str = _READ(exchange, None).new_id
-    return new_id
-
-
 __all__ = ["INTERACTIONS"]
 
-_READ = LateCall("harness.contract", "read")
 
 _COLLECTIONS = frozenset(
     [
@@ -97,11 +91,11 @@ INTERACTIONS = Api(
     key_aliases=("GOOGLE_API_KEY",),
     load_contract=_load_contract,
     load_protocol=_load_protocol,
-    read=_READ,
+    read=LateCall("harness.contract", "read"),
     load_rules=_load_rules,
     load_areas=_load_areas,
     load_extensions=_load_extension_names,
-    read_new_id=_read_new_id,
+    read_new_id=LateCall("harness.contract.runs", "read_new_id"),
     read_order=LateCall("harness.contract.runs", "summarise_create"),
     read_subject=LateCall("harness.contract.runs", "named_interaction"),
     read_status=LateCall("harness.contract.runs", "status_of"),

@@ -12,19 +12,10 @@ from typing import TYPE_CHECKING
 from harness.interactions import INTERACTIONS
 from harness.kit.api import ClientApi
 from harness.kit.extension import load_named_extensions
-from harness.wire import Clock
 
 if TYPE_CHECKING:
-    from harness.contract import Contract
-    from harness.emulator import Emulator
     from harness.kit.client_model import ClientIncident, ClientModel
     from harness.kit.extension import ExtensionParts
-
-
-def _new_client_service(*, contract: Contract | None, clock: Clock | None, seed: int) -> Emulator:
-    from harness.emulator import Emulator
-
-    return Emulator(contract=contract, clock=clock, seed=seed)
 
 
 @cache
@@ -58,7 +49,7 @@ def _build_client_model(extensions: tuple[ExtensionParts, ...]) -> ClientModel:
             base_url="INTERACTIONS_BASE_URL",
         ),
         service=ScriptedService(
-            new=_new_client_service, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
+            new=Emulator, prepare=prepare_run, release=Emulator.release, stream_request=stream_request
         ),
         modes=MODES,
         sets={**SETS, **{one.name: tuple(one.kinds) for one in extensions if one.kinds}},

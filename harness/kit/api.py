@@ -32,9 +32,9 @@ class LateCall(Struct, frozen=True):
     module: str
     name: str
 
-    def __call__(self, *given: Any) -> Any:
+    def __call__(self, *given: Any, **named: Any) -> Any:
         found = getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
-        return found(*given) if callable(found) else found
+        return found(*given, **named) if callable(found) else found
 
 
 # Why a target does not have a capability.
@@ -413,8 +413,8 @@ class RecordingsApi(Api, frozen=True, kw_only=True):
 class TrafficApi(Api, frozen=True, kw_only=True):
     """An API with all that judging the traffic of others takes as it passes."""
 
-    new_history_judge: Callable[[Any, bool], JudgesHistory]
-    """The judge of all exchanges with one target, by a contract; it is told whether it gets all of them."""
+    new_history_judge: Callable[..., JudgesHistory]
+    """The judge of all exchanges with one target, by a contract; `sole_client` is whether it gets all of them."""
 
 
 class TargetApi(Api, frozen=True, kw_only=True):
@@ -426,7 +426,7 @@ class TargetApi(Api, frozen=True, kw_only=True):
     """A pattern of the segments that may stand between the version and the collection; none by default."""
     new_requests: Callable[..., Any]
     """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
-    `headers` and `wait`. An empty model or agent means the API's own default.
+    `headers` and `wait`. Without a version, a model or an agent it has the API's own.
     """
     judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
     """The findings that explain whatever else is wrong with an answer, given all exchanges before it.

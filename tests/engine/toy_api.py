@@ -160,13 +160,13 @@ class NoteRequests:
     """Requests to a target of the toy API."""
 
     contract: NoteContract
-    version: str
-    model: str
-    agent: str
     key: str
     other_key: str
     headers: tuple[tuple[str, str], ...]
     wait: float
+    version: str = "v7"
+    model: str = ""
+    agent: str = ""
     capabilities: frozenset[str] = frozenset()
     says: Mapping[str, Any] = field(default_factory=dict)
     keeps = True

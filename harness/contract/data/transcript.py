@@ -135,8 +135,9 @@ def items(steps: list[Json]) -> Iterator[Json]:
     """Yield the steps, and after each user_input step the parts of its content."""
     for step in steps:
         yield step
-        if step.get("type") == "user_input":
-            yield from (part for part in step.get("content") or () if isinstance(part, dict))
+        content = step.get("content")
+        if step.get("type") == "user_input" and isinstance(content, list):
+            yield from (part for part in content if isinstance(part, dict))
 
 
 def results(steps: list[Json]) -> list[Json]:
@@ -152,7 +153,7 @@ def pending_calls(steps: list[Json]) -> list[Json]:
             calls.append(step)  # noqa: PERF401 - hot: before Python 3.12 a comprehension is a call
     if not calls:
         return calls
-    answered = {item.get("call_id") for item in results(steps)}
+    answered = [item.get("call_id") for item in results(steps)]  # a server's may be anything
     return [call for call in calls if call.get("id") not in answered]
 
 

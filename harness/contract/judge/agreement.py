@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from harness.contract.data import transcript
 from harness.contract.data.diffs import common_length, compare_steps
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.data.transcript import (
@@ -681,10 +682,8 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
 
 
 def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:
-    """The function calls among output steps that no result among them answers."""
-    own = objects_in([*steps])
-    answered = [step.get("call_id") for step in own if step.get("type") == "function_result"]
-    return [step for step in own if step.get("type") == "function_call" and step.get("id") not in answered]
+    """The function calls among steps of any shape that no result among them answers."""
+    return transcript.pending_calls(objects_in([*steps]))
 
 
 def judge_waiting(rule: str, status: object, steps: Iterable[Body]) -> Iterator[Finding]:
