@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, cycle
 from typing import Any
 from unittest.mock import Mock
 
@@ -89,16 +89,17 @@ def test_a_halted_run_sends_nothing_again() -> None:
 @pytest.mark.parametrize(
     ("seconds", "ends", "status", "judged"),
     [
-        (0.05, False, 200, "hung"),
-        (1.0, False, 200, "excused"),
-        (0.05, True, 200, "whole"),
-        (0.05, False, None, "hung"),
-        (1.0, False, None, "excused"),
-        (0.05, True, None, "excused"),
+        ([0.05], False, 200, "hung"),
+        ([1.0], False, 200, "excused"),
+        ([0.05, 0.05, 1.0], False, 200, "excused"),  # it fell asleep again
+        ([0.05], True, 200, "whole"),
+        ([0.05], False, None, "hung"),
+        ([1.0], False, None, "excused"),
+        ([0.05], True, None, "excused"),
     ],
 )
 def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
-    seconds: float, ends: bool, status: int | None, judged: str
+    seconds: list[float], ends: bool, status: int | None, judged: str
 ) -> None:
     """A process that is stopped ends no stream, and answers nothing else; once it is awake, the stream ends.
 
@@ -107,13 +108,14 @@ def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
     look = made("GET", f"{ROOT}/i1")
     whole = made("GET", f"{ROOT}/i1?stream=true", label="text/event-stream")
     hung = structs.replace(whole, ending=Ending(By.LIMIT, How.TIMEOUT), seconds=2.0, status=status)
-    control, streams = structs.replace(look, seconds=seconds), iter([hung, *[whole if ends else hung] * 3])
+    looks = cycle(structs.replace(look, seconds=passed) for passed in seconds)
+    streams = iter([hung, *[whole if ends else hung] * 3])
 
     class Target(Driver):
         def perform(self, action: Any) -> Any:
             if isinstance(action, Open):
                 return Mock(finish=lambda: next(streams))
-            return next(streams) if action.request is hung.request else control
+            return next(streams) if action.request is hung.request else next(looks)
 
         def close(self) -> None: ...
 

@@ -56,6 +56,21 @@ class Holds(ForeignService):
         yield from ()
 
 
+class Withholds(Handler):
+    """The first streams of canceled runs are silent from the cancel on; a single one may be the connection's."""
+
+    silent = 1
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        for frame in super().encode_due(events):
+            noted = self.service.noted
+            if b'"cancelled"' in frame and noted.get("silent", 0) < self.silent:
+                noted["silent"] = noted.get("silent", 0) + 1
+                self.closed.wait()
+                raise ConnectionAbortedError
+            yield frame
+
+
 class ShowsInput(ForeignService):
     """Correct: GET shows the input before the output, and with `include_input` in a field, too."""
 
@@ -104,6 +119,7 @@ def forget_cursors(self: ForeignService, usual: Any, run: Run, query: Json) -> A
 
 
 KEY = {"words": "--api-key k"}
+BRIEF = {"words": "--timeout 8"}
 service, shows = map(rows_of, (ForeignService, ShowsInput))
 ROWS = [
     service("compresses-on-request: http.gzip get.ok -> rest pass", handler=Compresses),
@@ -125,6 +141,13 @@ ROWS = [
     )),
     service("continues-at-once: chain.at-once -> rest pass", lasts=3.0),
     service("ends-canceled-streams: cancel.stream-ends -> rest pass", lasts=3.0),
+    service("silent-once: cancel.* -> rest pass", lasts=3.0, handler=Withholds, **BRIEF),
+    service(
+        "silent-always: cancel.* -> fail cancel.stream-ends/hangs",
+        lasts=3.0,
+        handler=vary(Withholds, silent=99),
+        **BRIEF,
+    ),
     shows("shows-input: get.own-input get.include-input cancel.get-after -> rest pass"),
     shows(
         "loses-input-of-canceled-runs: get.own-input cancel.get-after -> fail get.own-input/lost",

@@ -37,7 +37,7 @@ from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, stop_exercise
+from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, send, stop_exercise
 from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
@@ -108,11 +108,12 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     token = cursor(events[middle]) or ""
     plain = t.get(found, stream=True)
     escaped = "".join(f"%{byte:02X}" for byte in token.encode("utf-8", "surrogatepass"))  # which is equivalent
+    within = max(1.0, t.wait / 12)  # a resume at the final event has nothing to wait for
     again, encoded, *last = yield from play_each(
         (
             _resume_again(t, found, rests[len(rests) // 2]),
             read_whole_stream(structs.replace(plain, target=f"{plain.target}&last_event_id={escaped}")),
-            *([_read_to_its_end(t, found, final)] if final is not None else []),
+            *([send(t.get(found, stream=True, last_event_id=final), within)] if final is not None else []),
         )
     )
     seen["rests"] = [*rests, *again]
@@ -124,20 +125,8 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     return {**seen, "last": last[0]}
 
 
-def _read_after(t: RequestBuilder, found: str, token: str, timeout: float | None = None) -> Part[Exchange]:
-    return read_whole_stream(t.get(found, stream=True, last_event_id=token), timeout)
-
-
-def _read_to_its_end(t: RequestBuilder, found: str, token: str) -> Part[Exchange]:
-    """Resume at the final event; what has no end is requested again once the target responds to a GET."""
-    within = max(1.0, t.wait / 12)  # it has nothing to wait for
-    last: Exchange = yield from _read_after(t, found, token, within)
-    if last.hung:
-        awake: Exchange = yield Send(t.get(found))
-        again: Exchange = yield from _read_after(t, found, token, within)
-        if awake.status is None or not again.hung:
-            return last.with_excuse("the same request had a whole response, or the target had none for a GET")
-    return last
+def _read_after(t: RequestBuilder, found: str, token: str) -> Part[Exchange]:
+    return read_whole_stream(t.get(found, stream=True, last_event_id=token))
 
 
 def _resume(t: RequestBuilder, found: str, events: Sequence[Event], place: int, **known: Any) -> Part[Resumed]:

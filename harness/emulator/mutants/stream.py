@@ -19,7 +19,7 @@ from harness.emulator.mutants.changes import (
     without,
 )
 from harness.emulator.mutants.hooks import create, deltas, event, events, frame, payload, request, row, stream
-from harness.emulator.mutants.parts import Change, after, before, instead, memory
+from harness.emulator.mutants.parts import after, before, instead, memory
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.run import Run
 from harness.kit.mutant import table
@@ -86,13 +86,6 @@ class _Hoard(WrappedBody):
 def _without_end(pieces: Iterable[Piece]) -> Iterator[Piece]:
     for piece in pieces:
         yield Ending(how=How.STALL) if isinstance(piece, Ending) and piece.complete else piece
-
-
-def _each_index(change: Change) -> Change:
-    """Change the index of every event that has one."""
-    return lambda events, run: [
-        {**event, "index": change(event["index"])} if "index" in event else event for event in events
-    ]
 
 
 def _interleave(events: list[Json], run: Run) -> list[Json]:
@@ -183,8 +176,10 @@ MUTANTS = table(
         events(each_step(lambda events: [events[1], events[0], *events[2:]] if len(events) > 2 else events))),
     row("delta-after-stop", "The last delta of a step comes after its stop.",
         events(each_step(lambda events: [*events[:-2], events[-1], events[-2]] if len(events) > 2 else events))),
-    row("index-from-one", "Step indices count from 1.", events(_each_index(lambda index: index + 1))),
-    row("index-always-zero", "Every step has the index 0.", events(_each_index(lambda index: 0))),
+    row("index-from-one", "Step indices count from 1.", payload(when(
+        lambda payload: "index" in payload, lambda payload: payload.update(index=payload["index"] + 1)))),
+    row("index-always-zero", "Every step has the index 0.", payload(when(
+        lambda payload: "index" in payload, lambda payload: payload.update(index=0)))),
     row("steps-interleaved", "A step starts before the one before it has stopped.", events(_interleave)),
     row("delta-type-unknown", "Text deltas have the undocumented type `text_delta`.", payload(_rename_text_delta)),
     row("delta-misfit", "Thoughts get text deltas.",

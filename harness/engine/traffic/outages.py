@@ -164,7 +164,7 @@ class Outages(DriverPolicy):
     def confirm(self, *times: Exchange) -> None:
         """Take such responses to such requests for the target's; `times` are those to one request."""
         self._confirmed.add(_kind_of(times[0]))
-        if all(exchange.status is None for exchange in times):
+        if all(map(_has_no_byte, times)):
             self.silences.append(times)
 
     def _note_departure(self) -> None:

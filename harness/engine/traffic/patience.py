@@ -171,7 +171,8 @@ class TimeoutBudget(DriverPolicy):
 
     There is a row for each kind: the method, and whether it is a stream or a background run. So a target whose
     streams never end still gets all other requests. A refusal does not end the row of its kind, as it would have
-    ended in any case; a drop or our own close changes nothing.
+    ended in any case; a drop or our own close changes nothing, nor does a request with a limit of its own: that is
+    short, or confirms another one.
     """
 
     def __init__(self) -> None:
@@ -184,7 +185,7 @@ class TimeoutBudget(DriverPolicy):
         for attempt in attempts:
             with self._lock:
                 row = self._rows[_classify(attempt.request)]
-                attempt.memo = row.counted
+                attempt.memo = row.counted if attempt.timeout is None else None
                 if row.length >= IN_A_ROW:
                     self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
                     attempt.withheld = f"not sent: {IN_A_ROW} responses of this kind in a row did not end in time"

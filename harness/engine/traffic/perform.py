@@ -294,18 +294,9 @@ class ActionRunner:
 
         A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
         """
-        is_headless = exchange.hung and is_read and exchange.status is None  # a stream, which had no response
-        is_endless = exchange.hung and (exchange.is_stream or is_headless)
-        if is_endless and not outages.is_awake(self._driver, exchange):
-            return exchange.with_excuse(_ASLEEP)
-        if is_headless and exchange.request.method == "GET":
-            again = self._send_and_note(exchange.request, max(1.0, exchange.seconds))
-            if not again.hung:
-                return exchange.with_excuse("the same request had a response the second time")
-            return exchange if outages.is_awake(self._driver, again) else exchange.with_excuse(_ASLEEP)
-        # It may have slept until just before it was asked: a stream that can be opened again shows its end then.
-        is_endless = is_endless and exchange.request.method == "GET" and not is_read
-        if not (outages.are_possible(exchange) or (is_endless and outages.is_new(exchange))):
+        if exchange.hung and (exchange.is_stream or (is_read and exchange.status is None)):
+            return self._confirm_endless(outages, exchange, is_read)
+        if not outages.are_possible(exchange):
             return exchange
         self._note(exchange)
         times, was_gone = [exchange], False
@@ -315,12 +306,40 @@ class ActionRunner:
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return excuse_outage(exchange)
                 again, was_gone = self._send_and_note(exchange.request), is_gone
-                if not (may_be_mishap(again) or (is_endless and again.hung)):
+                if not may_be_mishap(again):
                     outages.note_mishaps(exchange)
                     return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
                 times.append(again)
         outages.confirm(*times)
         return exchange
+
+    def _confirm_endless(self, outages: Outages, stream: Exchange, is_read: bool) -> Exchange:
+        """A stream without an end is the target's if it responds to others, and if no reading of it has an end.
+
+        One that was read while it came is not opened again: a cancel in that time may be why it has no end.
+        """
+        is_same = stream.request.method == "GET" and not (is_read and stream.status is not None)
+        times = [stream]
+        # It may have slept until just before it was asked, and the connection may have been silent, so a target
+        # that is known for endless streams still gets a second chance.
+        most = (Outages.TIMES if outages.is_new(stream) else 2) if is_same else 1
+        while outages.is_awake(self._driver, times[-1]):
+            if len(times) == most:
+                if is_same:
+                    outages.confirm(*times)
+                return stream
+            self._note(times[-1])
+            times.append(again := self._driver.send(stream.request, timeout=max(1.0, stream.seconds)))
+            if again.excuse:  # it was not sent
+                return stream.with_excuse(again.excuse)
+            if not again.hung:
+                outages.note_mishaps(stream)
+                self._note(again)
+                is_whole = not is_read and not may_be_mishap(again)
+                return (
+                    again if is_whole else stream.with_excuse("the same request had an end when it was sent again")
+                )
+        return stream.with_excuse(_ASLEEP)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:
         request = exchange.request
