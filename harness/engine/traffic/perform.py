@@ -316,29 +316,30 @@ class ActionRunner:
     def _confirm_endless(self, outages: Outages, stream: Exchange, is_read: bool) -> Exchange:
         """A stream without an end is the target's if it responds to others, and if no reading of it has an end.
 
-        One that was read while it came is not opened again: a cancel in that time may be why it has no end.
+        The trail keeps other readings without one. A stream that was read while it came may lack its end because of
+        what happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
-        is_same = stream.request.method == "GET" and not (is_read and stream.status is not None)
-        times = [stream]
-        # It may have slept until just before it was asked, and the connection may have been silent, so a target
+        is_live = is_read and stream.status is not None
+        # It may have slept until just before it was asked, and one connection may have been silent, so a target
         # that is known for endless streams still gets a second chance.
-        most = (Outages.TIMES if outages.is_new(stream) else 2) if is_same else 1
+        most = 2 if is_live or not outages.is_new(stream) else Outages.TIMES
+        times = [stream]
         while outages.is_awake(self._driver, times[-1]):
+            if stream.request.method != "GET":
+                return stream
             if len(times) == most:
-                if is_same:
+                if not is_live:
                     outages.confirm(*times)
                 return stream
-            self._note(times[-1])
-            times.append(again := self._driver.send(stream.request, timeout=max(1.0, stream.seconds)))
-            if again.excuse:  # it was not sent
-                return stream.with_excuse(again.excuse)
-            if not again.hung:
+            again = self._send_and_note(stream.request, max(1.0, stream.seconds))
+            if not again.hung or again.excuse:
+                if is_live:
+                    return stream
                 outages.note_mishaps(stream)
-                self._note(again)
-                is_whole = not is_read and not may_be_mishap(again)
-                return (
-                    again if is_whole else stream.with_excuse("the same request had an end when it was sent again")
-                )
+                if not is_read and not may_be_mishap(again) and not again.excuse:
+                    return again
+                return stream.with_excuse("the same request was not without an end each time")
+            times.append(self._keep(again))
         return stream.with_excuse(_ASLEEP)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:

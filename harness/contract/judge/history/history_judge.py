@@ -302,15 +302,22 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
 
 
 def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
-    """A stream by GET must end if a GET before it showed the run as settled: nothing more can come."""
+    """A stream by GET must end if a GET before it showed the run as settled: nothing more can come.
+
+    One silence may be the connection's. A run sends such a request again, so that a target has two.
+    """
     settled: set[str] = set()
+    silences: Counter[str] = Counter()
     for exchange in trail:
         identity = named_interaction(exchange.request)
         streamed = read(exchange).call == GET and is_resume(exchange.request) is not None
         silent = exchange.silence >= exchange.seconds / 2 and not exchange.excuse
-        if streamed and silent and exchange.succeeded and identity in settled:
+        if streamed and silent and exchange.hung and exchange.succeeded and identity in settled:
+            silences[exchange.request.target] += 1
             message = "the stream of a run that has settled does not end"
-            yield from ((exchange, found) for found in judge_endless("resume.ends/replay", message, exchange))
+            for found in judge_endless("resume.ends/replay", message, exchange):
+                if silences[exchange.request.target] == 2:
+                    yield exchange, found
         elif not streamed and exchange.succeeded and not exchange.truncated and read(exchange).call == GET:
             settled |= {identity} if is_settled(read(exchange).status) else set()
 
