@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from harness.emulator.mutants import MUTANTS
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.errors import UsageFault
+from harness.errors import TargetFault, UsageFault
 from harness.interactions import INTERACTIONS
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.mutant import Mutant
@@ -51,8 +51,11 @@ def read_first(mutant: Mutant[Any]) -> FirstSentence:
     """Judge one mutant by the whole catalog, and read what a report names first: a cause, else a warning."""
     state = PresentedRun(INTERACTIONS)
     target = embed_emulator(SERVERS, TargetOptions(), partial(mutant.build, embedded_settings()))
-    for event in check_target(target, load_checks(), RunOptions(jobs=1)):
-        state.handle(event)
+    try:
+        for event in check_target(target, load_checks(), RunOptions(jobs=1)):
+            state.handle(event)
+    except TargetFault as fault:  # no run began, so this sentence is the first one
+        return FirstSentence(mutant.id, "", str(fault), True, bool(_stems(str(fault)) & _stems(mutant.summary)))
     code = text = ""
     warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
     for cause in state.causes[:1]:

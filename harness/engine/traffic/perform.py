@@ -316,8 +316,8 @@ class ActionRunner:
     def _confirm_endless(self, outages: Outages, stream: Exchange, is_read: bool) -> Exchange:
         """A stream without an end is the target's if it responds to others, and if no reading of it has an end.
 
-        The trail keeps other readings without one. A stream that was read while it came may lack its end because of
-        what happened meanwhile, such as a cancel, so a later reading excuses nothing.
+        The trail keeps other readings without one. A stream that was read live may lack its end because of what
+        happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target
