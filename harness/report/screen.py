@@ -23,6 +23,8 @@ PAUSE, PAUSE_ON_TERMINAL = 10.0, 2.0
 """Most seconds of silence in a log, and of a progress line without a time."""
 
 _WORD = re.compile(" *[^ ]+")
+_QUOTED = re.compile(" *(?:`[^`]*`[^ ]*|[^ ]+)")
+"""A word, or a command in a help, which its reader copies: no terminal gets it in several rows."""
 _SGR = re.compile("\x1b\\[[0-9;]*m")
 
 
@@ -139,8 +141,8 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def wrap(text: str, width: int, hang: int = 0) -> Iterator[str]:
-    """The text in lines of at most `width` characters, if its words allow that; further lines are indented.
+def wrap(text: str, width: int, hang: int = 0, words: re.Pattern[str] = _WORD) -> Iterator[str]:
+    """The text in lines of at most `width` characters, if its `words` allow that; further lines are indented.
 
     They are indented by `hang` columns, if that leaves a third of the width. Else the text breaks there.
     """
@@ -149,7 +151,7 @@ def wrap(text: str, width: int, hang: int = 0) -> Iterator[str]:
         yield text[:hang].rstrip()
         text = indent + text[hang:]
     line = ""
-    for word in _WORD.findall(text):
+    for word in words.findall(text):
         if line.strip() and count_seen(line + word) > width:
             yield line
             line = indent + word.lstrip(" ")
@@ -189,7 +191,8 @@ class Screen:
         """The rows of the terminal that a line takes, each in its color; a log gets one."""
         shown = line if isinstance(line, Line) else Line(line)
         columns = None if shown.role is Role.COMMAND else self.columns
-        first, *others = [str(shown)] if columns is None else wrap(shown, columns - 1, shown.hang)
+        words = _QUOTED if shown.role is Role.HELP else _WORD
+        first, *others = [str(shown)] if columns is None else wrap(shown, columns - 1, shown.hang, words)
         begin, rest = "", first
         for length, role in shown.parts:
             begin, rest = begin + self.paint(role, rest[:length]), rest[length:]

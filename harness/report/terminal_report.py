@@ -286,9 +286,8 @@ class RunPrinter:
         if not self._verbose:
             again = self._presentation.run_again(self._state)
             steps = [*self._presentation.next_steps(self._state)]
-            steps += [f"help: `{again}` shows all of it"] if again else []
-            for step in map(escape_controls, steps):  # a command is copied, so no terminal gets it in several rows
-                self._screen.line(Line(step, Role.COMMAND if "`harness" in step else Role.HELP))
+            steps += [f"help: print all of it: `{again}`"] if again else []
+            self._screen.lines(Line(step, Role.HELP) for step in map(escape_controls, steps))
         self.print_verdict()
 
     def print_verdict(self) -> None:

@@ -112,12 +112,15 @@ def test_the_printed_commands_show_the_defect_again(
     with serving(kind()) as url:
         words = ["check", url, *(word for glob in globs for word in ("-c", glob))]
         assert main(words) == 1
-        [step] = re.findall(
-            r"^help: (?:the same command with )?`(.+)` shows all of it$", capsys.readouterr().out, re.M
-        )
+        [step] = re.findall(r"^help: print all of it: `(.+)`$", capsys.readouterr().out, re.M)
         code = main([*words, "-v"] if step == "-v" else shlex.split(step)[1:])
         report = capsys.readouterr().out
         assert code == 1, report
-        script = report.partition("  reproduce:\n")[2].partition("\n  source:")[0].replace("\n  ", "\n")
+        script = (
+            report.partition("\nFAILED ")[2]
+            .partition("  reproduce:\n")[2]
+            .partition("\n  source:")[0]
+            .replace("\n  ", "\n")
+        )
         done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert shows(done.stdout), f"{report}\n{done.stdout}\n{done.stderr}"

@@ -209,9 +209,10 @@ def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
     counts = ", ".join(f"{number:,} {word}" for number, word in named)
     found = format_count(phase.findings, "finding") if phase.findings else "no finding"
     if counts:
-        yield Line(f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}", hang=11)
+        begin = [(len(phase.name), Role.ID)]
+        yield Line(f"{phase.name:<10} {counts} in {phase.seconds:.1f} s: {found}", hang=11, parts=begin)
     else:
-        yield Line(phase.name)
+        yield Line(phase.name, Role.ID)
     yield from (Line(f"  note: {escape_controls(note)}", Role.QUIET, hang=8) for note in phase.notes)
     yield from (Line(f"  NOT TESTED: {escape_controls(why)}", Role.NOT_TESTED, hang=14) for why in phase.vacuous)
 

@@ -100,23 +100,23 @@ class VerifyPresentation(Presentation):
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
     def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        notes = _list_notes(state)
-        if len(notes) > 2 and not verbose:
-            yield f"{len(notes)} notes on the recordings (-v prints all), the first:"
-            del notes[1:]
-        yield from notes
-        for group in _fold_left_out(state):
-            shown = (
-                group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
-            )
-            yield f"excluded: {group.summary}"
-            yield from (f"  {line}" for line in shown)
-            if len(shown) < len(group.lines):
-                yield f"  and {len(group.lines) - len(shown)} more (-v lists them)"
         for revision, files in _by_revision(state).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
         if _sum(state, "entries") or _list_left_out(state):
             yield self._describe_judged(state)
+        for group in _fold_left_out(state):
+            shown = (
+                group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
+            )
+            yield Line(f"excluded: {group.summary}", Role.QUIET)
+            yield from (Line(f"  {line}", Role.QUIET) for line in shown)
+            if len(shown) < len(group.lines):
+                yield Line(f"  and {len(group.lines) - len(shown)} more (-v lists them)", Role.QUIET)
+        notes = _list_notes(state)
+        if len(notes) > 2 and not verbose:
+            yield Line(f"{len(notes)} notes on the recordings (-v prints all), the first:", Role.QUIET)
+            del notes[1:]
+        yield from (Line(note, Role.QUIET) for note in notes)
 
     def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
         """Each finding, the worst first; a note, which breaks nothing, only if more is wanted."""

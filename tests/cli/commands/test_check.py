@@ -184,9 +184,9 @@ def test_the_line_that_shows_a_failure_has_the_other_options(
     words += ("--timeout", "20", "-j", "2", "--capability", "-agents", "--extension", "own.py")
     done = harness("check", toy[1], "-c", "get.*", "--report", "json=a.json", *words)
     assert (
-        f'help: `harness check {toy[1]} -c get.odd -v --jobs 2 --api-key "$GEMINI_API_KEY" '
+        f'help: print all of it: `harness check {toy[1]} -c get.odd -v --jobs 2 --api-key "$GEMINI_API_KEY" '
         "--capability=-agents --timeout 20 --header 'Authorization: Bearer '\"$AUTHORIZATION\" "
-        "--header 'x-team: blue one' --extension own.py` shows all of it"
+        "--header 'x-team: blue one' --extension own.py`\n"
     ) in done.out
 
 

@@ -22,7 +22,7 @@ from harness.engine.events import (
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation
 from harness.report.presented_run import PresentedRun
-from harness.report.screen import PAUSE, Heartbeat, Screen, align, wrap
+from harness.report.screen import PAUSE, Heartbeat, Line, Role, Screen, align, wrap
 from harness.report.terminal_report import TerminalReport
 from tests.report.golden_files import Terminal
 
@@ -158,3 +158,12 @@ def test_the_last_cell_goes_below_the_others_where_they_leave_no_room(width: int
     """The last cell is in its column, or, on a terminal that is too narrow for that, below the others."""
     (line,) = align([("one", "two", "three four five")])
     assert [*wrap(line, width, line.hang)] == rows
+
+
+def test_a_command_in_a_help_stays_in_one_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader who copies it gets all of it; the words around it go into other rows."""
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "24")
+    screen = Screen(Terminal(24))
+    rows = ["help: print all:", "  `harness check x -v`", "  and more"]
+    assert screen.rows(Line("help: print all: `harness check x -v` and more", Role.HELP)) == rows
