@@ -215,7 +215,7 @@ _RUNS = ("cli.run_reports", "report.terminal_report")
 _MUTANTS = ("interactions.mutants", "emulator.mutants")
 
 NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
-    "check": (*_CLIENTS, *_RECORDS, "inspector", *_FUZZ, *_MUTANTS, "resume"),
+    "check": (*_CLIENTS, *_RECORDS, "inspector", *_FUZZ, *_MUTANTS, "cassette.writer", "resume"),
     "fuzz": (*_CLIENTS, *_RECORDS, "inspector", *_MUTANTS, "resume"),
     "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "benches.record.recorder", "transport.tap", "emulator", "resume"),
     "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "emulator", "engine", "resume"),

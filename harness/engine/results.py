@@ -8,10 +8,11 @@ the same value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
+from harness.kit.history import History
 from harness.kit.relay import RelayedExchange
 from harness.outcome import (
     Accounted,
@@ -28,9 +29,6 @@ from harness.outcome import (
     word_reason,
 )
 from harness.wire import Exchange
-
-if TYPE_CHECKING:
-    from harness.kit.search import History
 
 
 class WireMoment(Struct, frozen=True, kw_only=True):

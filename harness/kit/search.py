@@ -10,35 +10,16 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
 
+from harness.kit.history import History, Step
 from harness.outcome import Finding, Judgement, Rule, Severity
 from harness.wire import Exchange, LiveStream, Request
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
-
-
-class Step(Protocol):
-    """One step of a history: words for people, plain data for files. It holds no id, so it fits any target."""
-
-    @property
-    def kind(self) -> str:
-        """The operation, in a word."""
-
-    @property
-    def label(self) -> str:
-        """The operation and its mode, in two words; without its object."""
-
-    def __str__(self) -> str: ...
-
-    def record(self) -> dict[str, Any]:
-        """The step as plain data."""
-
-
-History: TypeAlias = tuple[Step, ...]
 
 
 class TrailEntry(Struct, eq=False):

@@ -12,7 +12,7 @@ import pytest
 
 from harness.engine.capabilities import Capabilities
 from harness.engine.events import RunEvent
-from harness.kit.search import Step
+from harness.kit.history import Step
 from harness.outcome import Finding, Level, Rule, Where
 from harness.report.finding_text import compared_lines, finding_lines
 from harness.wire import Exchange

@@ -23,7 +23,7 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import Outcome
 from harness.report.evidence.curl import Display, curl, curl_lines, name_answer_file
-from harness.report.evidence.reproduction import pytest_module
+from harness.report.evidence.failure_files import pytest_module
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.mask import Mask

@@ -37,7 +37,7 @@ from harness.engine.traffic.deadline import Timer
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file
-from harness.report.evidence.reproduction import write_all
+from harness.report.evidence.failure_files import write_all
 from harness.resources import cache_folder, read_published_codes
 from harness.transport.client.origin import without_user_settings
 from harness.wire import Exchange

@@ -15,7 +15,8 @@ from msgspec import structs
 from harness.engine.decide import Policy, decide
 from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
-from harness.kit.search import History, SearchModel, TrailEntry
+from harness.kit.history import History
+from harness.kit.search import SearchModel, TrailEntry
 from harness.outcome import Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source
 from harness.wire import Exchange
 from harness.wire.message import BUSY

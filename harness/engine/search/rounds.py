@@ -18,7 +18,8 @@ from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, En
 from harness.engine.search.search_target import SearchTarget, World
 from harness.engine.search.shrink import minimal
 from harness.engine.traffic.deadline import Timer, TimeUp
-from harness.kit.search import History, SearchModel, Step
+from harness.kit.history import History, Step
+from harness.kit.search import SearchModel
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase

@@ -17,7 +17,8 @@ from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
 from harness.engine.traffic.patience import Lag, Patience
 from harness.kit.actions import pauses_within
 from harness.kit.api import ApiRequests, ServerApi
-from harness.kit.search import SearchModel, Step, TrailEntry
+from harness.kit.history import Step
+from harness.kit.search import SearchModel, TrailEntry
 from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.addresses import is_loopback, read_host
