@@ -225,22 +225,32 @@ def page_cases(
     *,
     backwards: bool = False,
     names: tuple[str, str] = ("paged", "expected"),
+    whole: str = "listed",
 ) -> list[Any]:
-    """The cases of a rule of paged lists with answers of these `names`; if `backwards`, the newest is first."""
+    """The cases of a rule of paged lists with answers of these `names`; if `backwards`, the newest is first.
+
+    `whole` is the name of the list in one page; "" if there is none, which could show that a list is late.
+    """
     one, two = [{identity: name} for name in (["b", "a"] if backwards else ["a", "b"])]
 
     def page(*entries: Any, token: str = "") -> Exchange:
         return answer(body={field: list(entries), **({"next_page_token": token} if token else {})})
 
+    listed = {whole: page(one, two)} if whole else {}
+    late = [case(rule, "non_strict", "late", paged=[page(one)], expected=["a", "b"], **{whole: page(one)})]
     rows: list[tuple[str, str, list[Exchange]]] = [
         ("met", "one each", [page(one, token="p2"), page(two)]),
         ("met", "older ones too", [page({identity: "old"}, one, two)]),
         ("met", "an empty page at the end", [page(one, two, token="p2"), answer(body={})]),
         ("untestable", "no end", [page(one, two, token="p2")]),
-        ("not_met", "one twice", [page(one, token="p2"), page(one, two)]),
-        ("not_met", "one lost", [page(one, token="p2"), page()]),
+        ("non_strict", "one twice", [page(one, token="p2"), page(one, two)]),
+        ("not_met", "the same page", [page(one, token="p2"), page(one, token="p2"), page(one, two)]),
+        ("not_met" if whole else "non_strict", "one lost", [page(one, token="p2"), page()]),
         ("not_met", "refused", [page(one, two, token="p2"), refusal(400)]),
         ("not_met", "a bare list", [answer(body=[one, two])]),
-        *([("not_met", "the oldest first", [page(two, token="p2"), page(one)])] if backwards else []),
+        *([("non_strict", "the oldest first", [page(two, token="p2"), page(one)])] if backwards else []),
     ]
-    return [case(rule, outcome, why, **{names[0]: paged, names[1]: ["a", "b"]}) for outcome, why, paged in rows]
+    cases = [
+        case(rule, what, why, **{names[0]: paged, names[1]: ["a", "b"]}, **listed) for what, why, paged in rows
+    ]
+    return [*cases, *late] if whole else cases

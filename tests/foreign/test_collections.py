@@ -240,7 +240,7 @@ ROWS = [
     # Whatever else is shown, and in whatever zone.
     row(f"keeps: {KEPT} -> not_applicable cred.in-allowlist, rest pass"),
     row(
-        f"loses-a-page: {KEPT} -> warn page.credentials",
+        f"loses-a-page: {KEPT} -> fail page.credentials",
         list=lambda self, usual, name, kept: usual(
             name, {key: one for key, one in kept.items() if f"{key}-2" not in kept}
         ),
@@ -256,7 +256,7 @@ ROWS = [
     row("moves-once: page.triggers -> rest pass", neighbour=in_pages(move_once)),
     # One after another: beside it the entry that is skipped may be the one of another exercise.
     row(
-        f"skips-one: {PAGED} -> warn {PAGED}",
+        f"skips-one: {PAGED} -> fail page.credentials page.triggers, warn page.executions",
         words="-j 1",
         neighbour=in_pages(lambda start: start + 1 if start == 1 else start),
     ),
@@ -370,7 +370,7 @@ lists = rows_of(ListsInteractions)
 LISTS = [
     rows_of(ListsMany)(f"many: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
     rows_of(ListsMany)(
-        f"loses-between-pages-of-many: {LISTED} -> warn page.interactions/", words=IN_A_PROJECT, list=lose_last
+        f"loses-between-pages-of-many: {LISTED} -> fail page.interactions/", words=IN_A_PROJECT, list=lose_last
     ),
     lists(f"three-a-page: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
     lists(

@@ -11,7 +11,7 @@ import pytest
 
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
-from tests.foreign.rows import hold_each, refuse, rows_of
+from tests.foreign.rows import add, hold_each, refuse, rows_of
 from tests.foreign.server import ForeignService, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
@@ -142,6 +142,14 @@ ROWS = [
         show=lambda self, usual, run: {**usual(run), "id": run.id},
     ),
     rows_of(CostsMoreLater)("time-written-otherwise: bg.* chain.siblings-apart create.times"),
+    row(
+        "created-in-another-zone: create.times -> fail create.times/order",
+        show=add(created="2026-11-20T12:00:00Z"),
+    ),
+    row(
+        "updated-by-another-clock: create.times -> warn create.times/order",
+        show=add(created="2026-11-20T10:00:02Z"),
+    ),
     # The time of the first event is compared with that of the last, on a run that lasts.
     row(
         "holds-back-behind-comments: stream.incremental -> warn stream.incremental",

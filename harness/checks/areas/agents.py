@@ -309,5 +309,5 @@ def lists_them(listed: Exchange) -> Iterator[Finding]:
             yield say("the list lacks a new agent", name, format_value(names))
 
 
-def pages_hold_each_once(paged: list[Exchange]) -> Iterator[Finding]:
-    yield from resources.each_once(paged, "agents", OWN)
+def pages_hold_each_once(paged: list[Exchange], listed: Exchange) -> Iterator[Finding]:
+    yield from resources.each_once(paged, "agents", OWN, whole=listed)

@@ -135,7 +135,7 @@ SOURCES = [{"type": "inline", "target": NOTE_PATH, "content": NOTE}]
 NOTES = ["harness-1.txt", "harness-2.txt", "harness-3.txt"]
 
 
-pages_hold_each_file_once = resources.judge_pages("files", "path")
+pages_hold_each_file_once = resources.judge_pages("files", "path", "listing")
 
 
 @exercise(requests=15)

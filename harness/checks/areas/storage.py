@@ -150,7 +150,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "paged": paged}
 
 
-list_each_once = resources.judge_pages(resources.LISTED)
+list_each_once = resources.judge_pages(resources.LISTED, whole="sized")
 
 
 def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> Iterator[Finding]:

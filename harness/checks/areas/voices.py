@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.vocabulary import resources
-from harness.checks.vocabulary.expect import finding
+from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -63,8 +63,8 @@ def are_of_the_type(typed: Exchange) -> Iterator[Finding]:
 can_be_managed = resources.judge_lives("voices", {"type": "prompted"})
 
 
-def begin_with_the_newest(paged: list[Exchange], expected: list[str]) -> Iterator[Finding]:
-    yield from resources.each_once(paged, "voices", expected)
+def begin_with_the_newest(paged: list[Exchange], expected: list[str], listed: Exchange) -> Iterator[Finding]:
+    yield from resources.each_once(paged, "voices", expected, whole=listed)
     shown = [one for one in resources.ids(paged, "voices") if one in expected]
     if shown == expected:
-        yield finding("the list begins with the oldest voice", ", ".join(expected[::-1]), ", ".join(shown))
+        yield lenient_finding("the list begins with the oldest voice", ", ".join(expected[::-1]), ", ".join(shown))

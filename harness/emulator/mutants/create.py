@@ -102,7 +102,7 @@ MUTANTS = table(
         body(put(created="09.06.2026 00:00", updated="09.06.2026 00:00"))),
     row("times-missing", "Interactions have no times.", body(drop("created", "updated"))),
     row("updated-before-created", "The time of the last update is before the creation.",
-        body(put(updated="2026-06-08T23:59:59Z"))),
+        body(put(updated="2026-06-08T12:00:00Z"))),
     row("model-not-told", "Interactions do not name the model.", instead(Bodies.author, lambda bodies, run: {})),
     row("steps-repeat-input", "The response to a create begins with the user's input.",
         steps(lambda steps, run, timeline: steps if timeline else [*run.given, *steps])),

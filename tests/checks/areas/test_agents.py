@@ -97,8 +97,8 @@ CASES += [
     case("agents.list", "met", "on a later page", listed=page("other", token="p2")),
     case("agents.list", "not_met", "a bare array", listed=answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])),
     case("agents.list", "not_met", "no array", listed=answer(body={"agents": {}})),
-    case("page.agents", "met", "one each", paged=[page(OWN[0], token="p2"), page(OWN[1])]),
-    case("page.agents", "untestable", "no end", paged=[page(*OWN, token="p2")]),
-    case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)]),
-    case("page.agents", "not_met", "a bare list", paged=[answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])]),
+    case("page.agents", "met", "one each", paged=[page(OWN[0], token="p2"), page(OWN[1])], listed=ALL),
+    case("page.agents", "untestable", "no end", paged=[page(*OWN, token="p2")], listed=ALL),
+    case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)], listed=ALL),
+    case("page.agents", "not_met", "a bare list", paged=[answer(body=[{"id": OWN[0]}])], listed=ALL),
 ]  # fmt: skip

@@ -41,7 +41,7 @@ CASES = [
     case("env.int64", "met", "absent", fetched=answer(body={"id": "env1"})),
     case("env.int64", "not_met", "a fraction", fetched=place(size_bytes=1.5)),
     *page_cases("page.token", "environments"),
-    *page_cases("page.env-files", "files", "path"),
+    *page_cases("page.env-files", "files", "path", whole="listing"),
 ]  # fmt: skip
 
 

@@ -91,7 +91,7 @@ def shows_image(data: str) -> Exchange:
 
 
 CASES = [
-    *page_cases("page.interactions", "interaction_metadatas"),
+    *page_cases("page.interactions", "interaction_metadatas", whole="sized"),
     sizes("met", "ten of eleven", TEN, listing(*ELEVEN)),
     sizes("met", "fewer, and a token", listing(ELEVEN[0], token="p2"), listing(*ELEVEN)),
     sizes("met", "so large a page refused", TEN, REFUSED),

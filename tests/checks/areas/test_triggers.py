@@ -49,5 +49,5 @@ CASES = [
     case("trigger.keeps-runs", "untestable", "no run", ran=refusal(400), deleted=EMPTY, left=None),
     case("trigger.keeps-runs", "untestable", "not deleted", ran=ran(), deleted=refusal(400), left=None),
     *page_cases("page.triggers", "triggers"),
-    *page_cases("page.executions", "trigger_executions", names=("pages_of_runs", "runs")),
+    *page_cases("page.executions", "trigger_executions", names=("pages_of_runs", "runs"), whole=""),
 ]  # fmt: skip
