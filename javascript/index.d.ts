@@ -382,7 +382,13 @@ export class Session extends Controls implements AsyncDisposable {
   /** Assert that the last create continues a turn correctly; without one the last turn before it. */
   assertContinued(
     after?: InteractionRef | null,
-    options?: { newEnvironment?: boolean; anyResults?: boolean; withoutTools?: boolean },
+    options?: {
+      /** Texts by the ids of calls, of any round: the result of each has to contain its text. */
+      results?: Record<string, string>;
+      newEnvironment?: boolean;
+      anyResults?: boolean;
+      withoutTools?: boolean;
+    },
   ): Promise<void>;
   /** Assert that the code under test has read or closed every response: one left open keeps its connection. */
   assertClosed(): Promise<void>;

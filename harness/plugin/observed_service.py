@@ -201,11 +201,13 @@ class ObservedService:
     def _enforce_limit(self, request: Request) -> None:
         if self._count > self.limit:
             last = self._log.to_dicts()[-3:]
+            dead = self._reads.find_polled(request.target)
             is_same = last[0]["body"] is not None and all(one["body"] == last[0]["body"] for one in last)
             self.runaway = (
                 f"the code under test sent more than {format_count(self.limit, 'request')} in this test and "
                 f"seems to go on for ever; {self.clock.now - self._begun:.0f} s of virtual time went by; "
                 f"the last ones: {', '.join(map(call_of, last))}{', each with the same body' if is_same else ''}; "
+                f"{f'{dead.why}: {dead.advice}; ' if dead else ''}"
                 f"if so many are meant, {self.more_requests}"
             )
         elif request.method == "GET" and (end := self._reads.describe_end(request.target)):

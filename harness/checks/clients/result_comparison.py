@@ -501,6 +501,21 @@ def find_exchanged(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
+def find_wrong_result(given: Any, expected: Mapping[str, str]) -> str:
+    """How a result in an input lacks the text that is `expected` for its call; "" if it does not."""
+    for call, result in _read_results(given).items():
+        has = {one for one, text in expected.items() if json.dumps(text, ensure_ascii=False)[1:-1] in result}
+        if call in has or call not in expected:
+            continue
+        if has:
+            return _describe_exchange(call, min(has))
+        return (
+            f"returned {shorten(result, 60)} for the call {call!r}: expected {expected[call]!r} in it; take the "
+            "`arguments` of its step.start and of all arguments_delta events"
+        )
+    return ""
+
+
 def find_misnamed(given: Any, calls: Sequence[Mapping[str, Any]]) -> str:
     """How an input returns the result of a call under the name of another function; "" if it does not."""
     names = {str(call.get("id")): call.get("name") for call in calls}

@@ -433,7 +433,9 @@ class CreateValidator:
                     else "no call is pending: send 'previous_interaction_id', or the function_call step itself "
                     "before its result"
                 )
-                raise invalid(f"A function_result belongs to the call '{call_id}', but {waiting}.")
+                kind = next((step["type"] for step in earlier if step.get("id") == call_id), "function_call")
+                own = "" if kind == "function_call" else f" ({kind}, which the service executes itself)"
+                raise invalid(f"A function_result belongs to the call '{call_id}'{own}, but {waiting}.")
             pending.remove(call_id)
         if pending and transcript.results(order.given[transcript.count_transcript(order.given) :]):
             raise invalid(f"The call(s) {', '.join(pending)} got no function_result: send all in one request.")

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.checks.clients.result_comparison import find_misnamed, find_server_call, plain
+from harness.checks.clients.result_comparison import find_misnamed, find_server_call, find_wrong_result, plain
 from harness.contract import RUNNING
+from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import pending_calls, text_of
 from harness.contract.tables.lifecycle import REQUIRES_ACTION
 from harness.outcome import UsageFault
@@ -125,6 +126,7 @@ class Chain:
         after: ChainTurn | str | None = None,
         *,
         new_environment: bool = False,
+        results: Mapping[str, str] | None = None,
         any_results: bool = False,
         without_tools: bool = False,
     ) -> dict[str, Any]:
@@ -134,9 +136,10 @@ class Chain:
         created before; then no earlier create may have continued a turn that was continued already, unless the
         turn in between failed or was cancelled. Without `after`, each earlier create of the client is judged, too:
         its results, its tools, and whether a better turn to continue was at hand. The create must have been
-        accepted. With `new_environment`, an agent may go on without the files so far. With `any_results`, the
-        result of a call may speak of another call's arguments. With `without_tools`, the results of calls may come
-        without the tools, so that the model cannot call again.
+        accepted. `results` has for the id of a call, of any round, a text that its result contains. With
+        `new_environment`, an agent may go on without the files so far. With `any_results`, the result of a call
+        may speak of another call's arguments. With `without_tools`, the results of calls may come without the
+        tools, so that the model cannot call again.
         """
         __tracebackhide__ = True
         own = after is None and not self.links
@@ -145,6 +148,7 @@ class Chain:
             raise AssertionError(f"the client {problem.rstrip('.')}.")
         link = self._find_made(creates[-1]) if own else self._find(after or self.last)
         problem = self._judge_link(link, creates, new_environment) or (self._describe_fork(creates) if own else "")
+        problem = problem or self._judge_results(creates, results or {})
         problem = problem or self._judge_rounds(any_results, without_tools, last_alone=after is not None)
         if problem:
             raise AssertionError(f"the client {problem.rstrip('.')}.\n  the turn to continue from: {link.id}")
@@ -234,6 +238,16 @@ class Chain:
             if mistake.kind not in meant and mistake.certain and not last_alone:
                 return f"sent a wrong turn: {mistake.text}. If that is meant, name the turn to continue from"
         return ""
+
+    @staticmethod
+    def _judge_results(creates: Sequence[SentRequest], results: Mapping[str, str]) -> str:
+        """How the result of a call in one of the creates is not what the test expects; "" if each is."""
+        inputs = [sent.body.get("input") for sent in creates]
+        if wrong := next(filter(None, (find_wrong_result(given, results) for given in inputs)), ""):
+            return wrong
+        returned = {step.get("call_id") for given in inputs for step in objects_in(given)}
+        missing = next((call for call in results if call not in returned), None)
+        return "" if missing is None else f"returned no result for the call {missing!r}"
 
     def _look(self, interaction_id: str) -> Mapping[str, Any]:
         found = self.emulator.look(interaction_id)

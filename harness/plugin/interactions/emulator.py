@@ -227,6 +227,16 @@ class InteractionsEmulator(ObservedService):
             )
             self._stop()
 
+    def _describe_turns(self) -> Iterator[str]:
+        yield from super()._describe_turns()
+        current = self.emulator.contract.revision
+        named = (call.request.headers.get("api-revision", current) for call in list(self._calls))
+        if other := next((revision for revision in named if revision != current), ""):
+            yield (
+                f"a request has the header Api-Revision {other!r}, which the service ignores: its responses are "
+                f"those of {current}, with `steps` and without `outputs`"
+            )
+
     def explain_waiting(self) -> str:
         """The state that an endless loop may wait for, and that only the clock changes."""
         if not (waiting := self.emulator.waiting):

@@ -308,12 +308,17 @@ class SessionJudge:
         *,
         after: str | None = None,
         new_environment: bool = False,
+        results: dict[str, str] | None = None,
         any_results: bool = False,
         without_tools: bool = False,
     ) -> None:
         """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
         self._chain.assert_continued(
-            after, new_environment=new_environment, any_results=any_results, without_tools=without_tools
+            after,
+            new_environment=new_environment,
+            results=results,
+            any_results=any_results,
+            without_tools=without_tools,
         )
 
     def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> None:  # noqa: A002

@@ -22,6 +22,7 @@ from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
 from harness.benches.client.judgement.reasons import FailureReasons, JudgedCase, judge_played
 from harness.checks.clients.result_comparison import events_of, plain, status_of
+from harness.contract import STATUSES
 from harness.interactions.clients import CLIENTS
 from harness.kit.client_model import ClientMode
 from harness.outcome import UsageFault
@@ -213,7 +214,7 @@ class Torture:
             raise UsageFault("; ".join(mistakes))
         wanted = Wanted(**options) if self._planned is None else self._planned.wanted
         found = wanted.list_cases() if self._planned is None else [self._planned.case]
-        call = _Caller(function, self.emulator, takes_id=not wanted.usual.creates, timeout=wanted.timeout)
+        call = _Caller(function, self.emulator, wanted)
         judged = FailureReasons(read_allowed(wanted.allow))
         queue = CaseQueue(list(enumerate(found)), enough)
         with no_sleep(), call.open_client():
@@ -289,18 +290,12 @@ class Torture:
 class _Caller:
     """Calls the function with what it takes, in an event loop if it is async."""
 
-    def __init__(
-        self,
-        function: Callable[..., Any],
-        emulator: InteractionsEmulator,
-        *,
-        takes_id: bool,
-        timeout: float | None,
-    ) -> None:
+    def __init__(self, function: Callable[..., Any], emulator: InteractionsEmulator, wanted: Wanted) -> None:
         self._function = function
         self._emulator = emulator
-        self._takes_id = takes_id
-        self._timeout = timeout
+        self._takes_id = not wanted.usual.creates
+        self._takes_status = wanted.mode == "cancel"  # there a text that is a status is meant as one
+        self._timeout = wanted.timeout
         target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
         self._asynchronous = inspect.iscoroutinefunction(target)
         self._client: Any = None
@@ -309,7 +304,7 @@ class _Caller:
                 f"{TORTURE} runs an async function in a loop of its own for each case: call it in a plain "
                 "`def test_…`"
             )
-        given = ("client", "interaction_id") if takes_id else ("client",)
+        given = ("client", "interaction_id") if self._takes_id else ("client",)
         try:
             inspect.signature(function).bind(*given)
         except TypeError as error:
@@ -343,6 +338,8 @@ class _Caller:
             )
         value = plain(found)
         status = (status_of(value) or "") if isinstance(value, Mapping) else ""
+        if self._takes_status and isinstance(value, str) and value in STATUSES:
+            return ClientResult(status=value)
         if (
             isinstance(value, Mapping)
             and isinstance(value.get("text"), str)

@@ -45,6 +45,13 @@ def test_result_inside_user_input(api):
     assert api.create([step], previous_interaction_id=asked(api, CALLS[0])).status == 200
 
 
+def test_a_result_for_a_call_of_the_service(api):
+    """The refusal names the kind of the call: the service executes it itself."""
+    search = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["sun"]}}
+    refused = api.create([result("s1")], previous_interaction_id=asked(api, search, CALLS[0]))
+    assert "the call 's1' (google_search_call, which the service executes itself), but" in refused.message
+
+
 def test_parallel_results_in_any_order(api):
     """One request answers all pending calls, in any order."""
     given = [result("c2"), result("c1")]

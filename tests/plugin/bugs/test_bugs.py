@@ -171,6 +171,10 @@ def test_a_text_is_no_report_of_a_failure() -> None:
     ):
         story.assert_outcome("failed", raised={"failed": RunFailed})
     story.assert_outcome("failed", raised=RunFailed)
+    cut = Lifecycle(InteractionsEmulator(), "incomplete")  # its text is a part of the whole one
+    with pytest.raises(AssertionError, match="though the interaction is 'incomplete': it looks like success"):
+        cut.assert_outcome("All of the answer.")
+    cut.assert_outcome({"text": "All of the answer.", "status": "incomplete"})
 
 
 class RunFailed(Exception):
@@ -343,9 +347,9 @@ def test_reads_of_a_settled_interaction_end(query: str, end: str) -> None:
     assert "max_settled_reads=…" in " ".join(service.find_complaints())
 
 
-def test_reads_after_a_cursor_in_the_wrong_place_end() -> None:
-    """A reader that begins at the start after each drop may go on; not one whose cursor has no effect."""
-    service = InteractionsEmulator()
+def test_reads_from_the_start_end() -> None:
+    """A reader that begins there after each drop may go on; not if it sleeps, or if its cursor has no effect."""
+    service = InteractionsEmulator(max_requests=120)
     path = f"/v1beta/interactions/{service.create()['id']}?stream=true"
     service.drop("event:6,rst,times:all")
     with client_of(service) as client:
@@ -363,6 +367,15 @@ def test_reads_after_a_cursor_in_the_wrong_place_end() -> None:
         last = cursor
         with pytest.raises(RequestLimit, match=r"start more than 50 times .* as 'after', which has no effect"):
             [read_on(f"&after={last}") for _ in range(51)]
+        with pytest.raises(
+            RequestLimit, match=f"than 120 .* drops at the same event again: .* its cursor, '{last}'"
+        ):
+            [read_on("") for _ in range(20)]
+        service.forget()
+        read_on("")
+        read_on("")
+        with pytest.raises(RequestLimit, match=r"2 times in a row and slept 12 s .* Resume it after its cursor"):
+            service.note_sleep(12)
 
 
 def test_the_bound_of_settled_reads() -> None:

@@ -185,6 +185,16 @@ def test_a_turn_that_may_be_meant_is_a_warning(case: str) -> None:
     assert re.search(problem, str(warning))
 
 
+def test_a_revision_without_effect_is_named_after_a_failure() -> None:
+    """A client that asks for the former revision looks for `outputs` in vain."""
+    talk = Talk()
+    for revision, words in (("2026-05-20", ""), ("2026-05-07", "Api-Revision '2026-05-07', which the service ig")):
+        talk.http.headers["Api-Revision"] = revision
+        talk.say("Hi.")
+        assert ("Api-Revision" in (context := talk.emulator.format_context())) == bool(words)
+        assert words in context
+
+
 @pytest.mark.parametrize("case", RIGHT)
 def test_an_odd_correct_client_passes(case: str) -> None:
     """Forks, short transcripts and turns sent again are no mistakes."""
@@ -210,6 +220,25 @@ def test_the_assertion_judges_every_round(work: Any, option: dict[str, bool], pr
         talk.chain.assert_continued()
     if option:
         talk.chain.assert_continued(**option)
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        (["sunny", "rain"], ""),
+        (["rain", "sunny"], "the result of the call 'b' as that of 'a': match results with calls"),
+        (["cold", "rain"], "returned \"cold\" for the call 'a': expected 'sunny' in it; take the `arguments`"),
+    ],
+)
+def test_results_of_free_text(returned: list[str], problem: str) -> None:
+    """The test alone knows them: for each call, also of an earlier round, the text that belongs to it."""
+    talk = Talk()
+    talk.say("Thanks.", talk.give(talk.call(), returned))
+    talk.chain.assert_continued()
+    with pytest.raises(AssertionError, match=problem) if problem else nullcontext():
+        talk.chain.assert_continued(results={"a": "sunny", "b": "rain"})
+    with pytest.raises(AssertionError, match="returned no result for the call 'c'"):
+        talk.chain.assert_continued(results={"c": "fog"})
 
 
 def _keep_all_but(kind: str, number: int) -> Callable[[Talk], object]:

@@ -9,6 +9,8 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -412,6 +414,30 @@ def read_at_once(client: Any, interaction: str) -> str:
     return "".join([begun, *list_text(first), *list_text(second)])
 
 
+def read_twice_after_a_drop(client: Any, interaction: str) -> str:
+    """After a drop, two streams that both resume after its last cursor, event by event in turns."""
+    text, after = "", {}
+    for streams in (1, 2, 2, 2):
+        opened = [client.interactions.get(interaction, stream=True, **after) for _ in range(streams)]
+        with suppress(Exception):
+            for events in zip(*opened, strict=True):
+                for event in events:
+                    after = {"last_event_id": event.event_id}
+                    text += (
+                        event.delta.text if getattr(getattr(event, "delta", None), "type", "") == "text" else ""
+                    )
+                    if event.event_type == "interaction.completed":
+                        return text
+    return text
+
+
+def cancel(client: Any, interaction: str, cancels: bool = True) -> str:
+    """Cancel after three events, and return the status alone."""
+    with client.interactions.get(interaction, stream=True) as events:
+        list(islice(events, 3))
+    return str(client.interactions.cancel(interaction).status) if cancels else "cancelled"
+
+
 def fails_at(wrong: type[Exception], *, cursor: bool = False) -> Callable[..., Any]:
     """A reader that fails at the first text each time, from the start or after its cursor, and then polls."""
 
@@ -505,13 +531,29 @@ def resume_in_a_call(client: Any) -> Any:
             "has a `function_result` in its text, which is not output: 'A cat behind the door.'",
         ),
         (lambda client: f"Well: {act(client).output_text}", "tools", "has 'Well: ' before its text"),
-        (read_at_once, "follow", "two connections read the run at once, and it kept the events of both"),
+        (read_at_once, "follow", "two connections read the interaction at once, and it kept the events of both"),
+        (partial(cancel, cancels=False), "cancel", "3 events, .*, and sent no other request: .*, cancel it after"),
     ],
 )  # fmt: skip
 def test_a_mistake_without_any_fault(torture: Torture, function: Any, mode: Any, words: str) -> None:
     """Results have any order, but belong to their calls; only output is text; one reader reads a run."""
     with pytest.raises(AssertionError, match=f"^without any fault the client .*{words}"):
         torture(function, mode=mode)
+
+
+def test_two_readers_after_a_drop(torture: Torture) -> None:
+    """What each of them got is no older cursor of the other."""
+    with pytest.raises(
+        AssertionError, match="two connections read the interaction at once, and it kept the events of both"
+    ):
+        torture(read_twice_after_a_drop, case="event:8,rst")
+
+
+def test_a_status_alone_after_a_cancel(torture: Torture) -> None:
+    """The task is to report it, so that it is no text."""
+    assert not torture(
+        cancel, mode="cancel", kinds=["slow-cancels"], allow=["client.recovers"], fail=False
+    ).reasons
 
 
 @pytest.mark.parametrize(("kind", "goes_on"), [("function_result", False), ("mcp_server_tool_result", True)])

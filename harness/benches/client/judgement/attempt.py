@@ -185,7 +185,8 @@ class ClientAttempt:
         words = self._model.words
         return client_model.Defect(
             client_model.UNFINISHED,
-            f"accepted the end of a connection as the end of the {words.run}: it received neither "
+            self._explain_left()
+            or f"accepted the end of a connection as the end of the {words.run}: it received neither "
             f"{words.completion} nor a GET with a terminal status",
         )
 
@@ -299,6 +300,8 @@ class ClientAttempt:
             return wrong
         if not any(one.completes for one in self.received):
             return self._explain_unfinished()
+        if word != client_model.LOSS and self._read_at_once:
+            return f"two connections read the {self._model.words.run} at once, and it kept the events of both"
         if older := self._explain_older_cursor():
             return older
         return self._explain_doubled() if word == client_model.TWICE else self._explain_lost(word)
@@ -320,6 +323,14 @@ class ClientAttempt:
                 return f"it resumed after {after!r}, which is not the id of an event"
         return ""
 
+    @property
+    def _read_at_once(self) -> bool:
+        """Whether a stream of a run went on to arrive when the client had requested the next one of it."""
+        return any(
+            before.took > after.at and before.find_run_id() == after.find_run_id()
+            for before, after in pairwise(self.streams)
+        )
+
     def _explain_older_cursor(self) -> str:
         """How it resumed after an event, though it had the cursor of a later one; "" if it did not."""
         places = {cursor: place for place, cursor in enumerate(self._list_cursors(self.events))}
@@ -340,20 +351,25 @@ class ClientAttempt:
         if any(map(self._protocol.is_error, self.streams[-1].events())):
             return "it took an error event for the end of the stream: resume after it"
         if len(self.streams) < 2:
-            only = self.streams[0]
-            if only.ending is None and not (only.suffered and only.suffered.fired):
-                read = format_count(len(only.events()), "event")
-                return f"it stopped reading the stream after {read}, although the connection was open"
-            return "it did not resume after the drop"
+            return f"it {left}" if (left := self._explain_left()) else "it did not resume after the drop"
         if all(one.asked_after is None for one in self.streams):
             return "it gave up before the end"
         return f"it stopped polling before the {self._model.words.run} had settled"
 
+    def _explain_left(self) -> str:
+        """How the client left its only stream, which no fault had ended; "" if it did not."""
+        if len(self.streams) != 1 or (only := self.streams[0]).ending is not None or only.completes:
+            return ""
+        if only.suffered and only.suffered.fired:
+            return ""
+        read = format_count(len(only.events()), "event")
+        left = f"stopped reading the stream after {read}, although the connection was open"
+        last = "" if self.received[-1] is not only else f", and sent no other request: {self.case.mode.about}"
+        return left + last
+
     def _explain_doubled(self) -> str:
         for before, after in pairwise(self.streams):
             events = after.events()
-            if before.took > after.at and before.find_run_id() == after.find_run_id():
-                return "two connections read the run at once, and it kept the events of both"
             if after.is_create:
                 return "it sent another create, and kept its earlier output"
             if after.asked_after is None:

@@ -349,8 +349,12 @@ class RepeatedReads:
             return self.find_dead_end(str(latest.find_run_id()), latest.status)
         if latest.ending is None or latest.asked_after is not None:
             return None
-        why = latest.describe_misplaced_cursor(latest.events())
-        return DeadEnd("a dropped stream from its start", why, "Send it there", certain=True) if why else None
+        read = "a dropped stream from its start"
+        if why := latest.describe_misplaced_cursor(latest.events()):
+            return DeadEnd(read, why, "Send it there", certain=True)
+        if (cursor := latest.find_cursor()) is None:
+            return None
+        return DeadEnd(read, "it drops at the same event again", f"Resume it after its cursor, {cursor!r}")
 
     def begin_sleeps(self, target: str) -> bool:
         """Whether the reader's sleeps count from now on: it polls a run that stays as it is."""
