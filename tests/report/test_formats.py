@@ -47,6 +47,13 @@ def test_a_format_chooses_nothing(module: str) -> None:
     assert not used & CHOICES
 
 
+def test_the_page_of_reports_names_each_format() -> None:
+    """The other pages link there, so that a new format is named in one place."""
+    page = (Path(harness.__file__).parents[1] / "docs/reports.md").read_text("utf-8")
+    line = next(line for line in page.splitlines() if "FORMAT=PATH" in line)
+    assert set(re.findall(r"`([a-z]+)`", line)) == set(FORMATS)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_secret_in_any_format(name: str, story: PresentedRun) -> None:
     """The API key appears in a finding and in every request, but in no report."""
