@@ -180,6 +180,14 @@ def test_every_function_of_an_area_has_a_row():
         assert not functions - used - named, f"{path.name}: {functions - used - named}"
 
 
+@pytest.mark.parametrize("path", sorted(Path(areas.__file__).parent.glob("*.py")), ids=lambda path: path.stem)
+def test_no_finding_of_a_shared_judge_is_dropped(path):
+    """A judge yields its findings, so a call of it that stands alone judges nothing: write `yield from`."""
+    alone = [node.value for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Expr)]
+    called = [ast.unparse(call.func) for call in alone if isinstance(call, ast.Call)]
+    assert [name for name in called if name.rpartition(".")[2].startswith(("expect_", "judge_"))] == []
+
+
 def test_the_areas_have_one_set_of_names():
     """Each table of rules has a module of checks, one of tests and one of mutants, all of its name."""
     tests = Path(__file__).parent / "areas"
