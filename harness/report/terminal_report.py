@@ -295,10 +295,10 @@ class RunPrinter:
         self._screen.line(self._state.verdict_text)
 
     def print_failed(self) -> None:
-        """Print the ids of what failed."""
+        """Print the ids of what failed, a row for each cause."""
         for cause in self._state.causes:
-            for shown in cause.results:
-                self._screen.line(self._screen.paint(Role.FAILED, shown.id))
+            ids = list_some([shown.id for shown in cause.results], 3, hint="the JSON report names them")
+            self._screen.line(Line(ids, Role.FAILED, hang=2))
 
     def _list_holes(self, finished: events.RunFinished) -> None:
         """How to send again what a target got last before it was gone; the verdict names the other holes, too."""

@@ -258,9 +258,8 @@ class EngineRun:
         if self.late:  # the limit of the user left it out
             observation = Observation(Outcome.EXCLUDED, reason=self.late, because=Because.LEFT_OUT)
         if self.vacuous:
-            observation = Observation.untestable(
-                "; ".join(self.vacuous), Because.NOT_TRIED, "it tested too little"
-            )
+            because = Because.INTERRUPTED if self.stopped else Because.NOT_TRIED
+            observation = Observation.untestable("; ".join(self.vacuous), because, "it tested too little")
         return decide(
             SEARCHED,
             observation,

@@ -192,6 +192,8 @@ def search(
     if any(failure.is_suspicion for failure in failures):
         vacuous.append("a request seemed to hang, and no time was left for a second attempt")
     fitted = f"{tally.histories} of {tally.total} histories fitted into the time: give the search more with --time"
+    if timer.stopped:
+        fitted = f"the search was interrupted after {tally.histories} of {tally.total} histories"
     return EngineRun(
         engine=engine,
         seconds=timer.spent,

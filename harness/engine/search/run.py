@@ -281,7 +281,9 @@ def _run_engine(
         notify(Progressed(engine, counts, findings, time.perf_counter() - begun, left))
 
     if timer.stopped:
-        return EngineRun(engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",))
+        return EngineRun(
+            engine=engine, seconds=0.0, vacuous=("the run was interrupted before it began",), stopped=True
+        )
     if not share or timer.over():
         least = f"it needs {LEAST_SECONDS:g} s of the time" if not share else "the time limit was reached before"
         return EngineRun(engine=engine, seconds=0.0, late=f"left out: {least}; give the search more with --time")
