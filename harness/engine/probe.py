@@ -20,6 +20,8 @@ from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, d
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
+from harness.outcome.finding import MOST
+from harness.outcome.words import shorten
 from harness.wire import Driver, Exchange, Request
 from harness.wire.json_value import object_or_none
 
@@ -140,7 +142,8 @@ class Prober:
         first = known.owing_to if known is not None and known.owing_to else owing_to
         remedy = self.probes.remedies.get(name, "")
         origin = CapabilityOrigin.PROBED
-        self.found.settle(Capability(name, present, origin, note, lack, first, remedy))
+        # A status of 3 MB was once the reason of a hundred checks, and a report had 240 MB.
+        self.found.settle(Capability(name, present, origin, shorten(note, MOST), lack, first, remedy))
 
     def why_lacking(self, name: str) -> Lack | None:
         """Why a requested capability is not present; None if it is, or if that is unknown."""

@@ -16,6 +16,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.errors import Unmet
+from harness.outcome.words import shorten
+
+MOST = 1_000
+"""Characters of a reason, which may quote what a target sent: every report repeats it for each check."""
 
 _INDEX = re.compile(r"\[\d+\]")
 
@@ -184,6 +188,7 @@ class Observation(Struct, frozen=True):
         cls, reason: str, because: Because = Because.LACKING, instead: str = "", remedy: str = ""
     ) -> Observation:
         """The observation that there is nothing to judge; `reason` names the missing part."""
+        reason = shorten(reason, MOST)
         return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead, remedy=remedy)
 
     @classmethod

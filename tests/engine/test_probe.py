@@ -13,7 +13,7 @@ from harness.contract.requests import RequestBuilder
 from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Prober, Probing
 from harness.interactions.servers import SERVERS
-from harness.outcome import TargetFault
+from harness.outcome import Observation, TargetFault
 from harness.transport import ServiceDriver
 from harness.wire import At, Ending, Request, Response, Service
 from harness.wire import How as EndedHow
@@ -51,6 +51,21 @@ def refusing(service: Service, where: Rule, status: int = 400) -> Service:
         return service(request)
 
     return gate
+
+
+def test_a_status_of_megabytes_is_quoted_in_part() -> None:
+    """Each check that needs the capability repeats the note, in every report."""
+    usual = ToyService()
+
+    def swollen(request: Request) -> Response:
+        big = json.loads(request.body or b"{}").get("background")
+        return answer({"id": "i1", "status": "xy" * 1_500_000}) if big else usual(request)
+
+    found = probed(swollen).capabilities
+    background = found.get("background")
+    assert background is not None
+    assert 500 < len(background.note) <= 1_000
+    assert len(Observation.untestable("xy" * 1_500_000).reason) <= 1_000
 
 
 def test_finds_what_the_toy_can_do() -> None:
