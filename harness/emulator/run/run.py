@@ -119,7 +119,7 @@ class Run:
     @property
     def readable(self) -> int:
         """The number of frames that a reader can get now, including the closing frame."""
-        return len(self.events) + 1 if self.settled else self.shown
+        return len(self.events) + 1 if self.settled else min(self.shown, len(self.events))
 
     @property
     def public_id(self) -> str:
