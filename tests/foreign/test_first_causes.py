@@ -203,6 +203,11 @@ def restart_at_the_newest(self: ForeignService, usual: Any, run: Run, query: Jso
     return whole if after == newest and run.status == "in_progress" else answer
 
 
+def count_to_fifty(self: ForeignService, usual: Any, run: Run) -> None:
+    """Return a text of many events."""
+    run.steps = [say(" ".join(map(str, range(50))))]
+
+
 def in_bursts(_: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
     """Three events at a time: of the cursors of a reader, one of three is the newest event of its run."""
     events = list(usual(run))
@@ -408,10 +413,21 @@ SENTENCES = [
     ),
     service(
         "divides: resume.live stream.terminal -> fail resume.live stream.terminal",
-        prepare=lambda self, usual, run: setattr(run, "steps", [say(" ".join(map(str, range(50))))]),
+        prepare=count_to_fifty,
         handler=Divides,
         lasts=2.0,
         said=["(1 cause: resume.live/divided)"],
+    ),
+    service(
+        "resumes-the-past: resume.live stream.terminal -> fail stream.terminal/resumed, rest blocked",
+        get=lambda self, usual, run, query: (
+            [(due, event) for due, event in usual(run, query) if due <= run.age]
+            if "last_event_id" in query
+            else usual(run, query)
+        ),
+        prepare=count_to_fifty,
+        lasts=2.0,
+        said=["(1 cause: stream.terminal/resumed)"],
     ),
     # The curl line asks for what the run asked for, and says of the answer what the run says.
     service(

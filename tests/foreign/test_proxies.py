@@ -204,7 +204,7 @@ ROWS = [
         get=compare_as_text,
     ),
     row(
-        "compresses-at-the-end: stream.* -> warn stream.incremental",
+        "compresses-at-the-end: stream.* -> fail stream.incremental",
         lasts=1.5,
         handler=vary(Handler, stream=compress_at_the_end),
     ),

@@ -152,10 +152,16 @@ ROWS = [
     ),
     # The time of the first event is compared with that of the last, on a run that lasts.
     row(
-        "holds-back-behind-comments: stream.incremental -> warn stream.incremental",
+        "holds-back-behind-comments: stream.incremental -> fail stream.incremental",
         lasts=1.2,
         events=hold_back,
         encode=lambda self, usual, event: b": waiting\n\n" + usual(event),
+    ),
+    row(
+        "begins-each-run-late: stream.incremental -> warn stream.incremental",
+        lasts=1.2,
+        events=hold_back,
+        prepare=lambda self, usual, run: time.sleep(self.stretch(0.6)),
     ),
     row("begins-late: stream.incremental -> rest pass", lasts=1.5, events=begin_late),
     row("stalls-once: stream.incremental -> rest pass", stalled=False, events=stall_once),

@@ -184,20 +184,24 @@ def came(*moments: float) -> Exchange:
     return replace(stream, arrivals=pieces, seconds=moments[-1], notes=dict(stream.notes))
 
 
-ONCE = {"fetched": None, "looked_again": None}
-POSTED = {"slow": came(0.1), "looked": RUNNING}
+LATE = came(2.0, 2.1)
+LATE = replace(LATE, request=replace(LATE.request, body=b'{"background": true}'))
+ONCE = {"fetched": None, "looked_again": None, "unstreamed": None}
+POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None}
 
 CASES += [
     case("stream.incremental", "met", "by GET, too", **POSTED, fetched=came(0.1), looked_again=RUNNING),
     case("stream.incremental", "met", "over at once by GET", **POSTED, fetched=came(0.1, 0.2), looked_again=DONE),
     case("stream.incremental", "met", "refused by GET", **POSTED, fetched=refusal(400), looked_again=DONE),
-    case("stream.incremental", "not_met", "at the end by GET", **POSTED, fetched=came(3.0, 3.1),
+    case("stream.incremental", "non_strict", "at the end by GET", **POSTED, fetched=came(3.0, 3.1),
          looked_again=DONE),
     case("stream.incremental", "met", "one after the other", **ONCE, slow=came(0.1, 2.0), looked=None),
     case("stream.incremental", "untestable", "over at once", **ONCE, slow=came(0.1, 0.11), looked=DONE),
     case("stream.incremental", "untestable", "no stream", **ONCE, slow=DONE, looked=None),
     case("stream.incremental", "untestable", "all is slow", **ONCE, slow=came(2.0, 2.1), looked=SLOW),
-    case("stream.incremental", "not_met", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=DONE),
+    case("stream.incremental", "non_strict", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=DONE),
+    case("stream.incremental", "not_met", "no id", **{**ONCE, "unstreamed": RUNNING}, slow=LATE, looked=DONE),
+    case("stream.incremental", "non_strict", "slow", **{**ONCE, "unstreamed": DONE}, slow=LATE, looked=DONE),
     case("stream.error-shape", "met", "reported", failing=streamed([*GOOD[:3], ERROR])),
     case("stream.error-shape", "met", "no details", failing=streamed([*GOOD[:3], event("error")])),
     case("stream.error-shape", "not_met", "silence", failing=streamed(GOOD[:3])),
