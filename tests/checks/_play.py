@@ -246,6 +246,7 @@ def page_cases(
         ("non_strict", "one twice", [page(one, token="p2"), page(one, two)]),
         ("not_met", "the same page", [page(one, token="p2"), page(one, token="p2"), page(one, two)]),
         ("not_met" if whole else "non_strict", "one lost", [page(one, token="p2"), page()]),
+        ("untestable", "no list", [refusal(404)]),
         ("not_met", "refused", [page(one, two, token="p2"), refusal(400)]),
         ("not_met", "a bare list", [answer(body=[one, two])]),
         *([("non_strict", "the oldest first", [page(two, token="p2"), page(one)])] if backwards else []),

@@ -288,6 +288,8 @@ def each_once(
     In findings the pages have the `name` of a result, and their number. Raises `Unmet` if there are
     more than `MOST` pages.
     """
+    if listed[0].status not in SUCCESS:
+        raise Unmet(f"the target returned no list: {format_answer(listed[0])}")
     flaws = list(among(name, listed, expect_object))
     yield from flaws
     if flaws:
