@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from msgspec import Struct
@@ -123,20 +122,11 @@ def embed_emulator(
 
     def connect(session: str = "") -> Driver:
         from harness.transport import ServiceDriver
-        from harness.transport.client.stream import StreamEnds
 
         service = build() if build is not None else api.new_service(target.contract)
-        protocol = api.load_protocol()
-        return ServiceDriver(service, service.clock, ends=StreamEnds(protocol.sentinel, protocol.ends))
+        return ServiceDriver(service, service.clock, ends=_new_ends(api))
 
-    info = TargetInfo(
-        name=EMULATOR,
-        url="",
-        version=version,
-        model=target.model,
-        agent=target.agent,
-        secrets=_list_secrets(api, target),
-    )
+    info = _describe(api, target, EMULATOR, "", version)
     return ServerTarget(api=api, info=info, target=target, connect=connect, throwaway=True)
 
 
@@ -147,28 +137,28 @@ def resolve_url(api: TargetApi, text: str, options: TargetOptions) -> ResolvedTa
     version = options.api_version.strip("/") or found or api.default_version
     target = _build_requests(api, options, version, options.api_key, options.other_api_key)
 
-    @cache
-    def learn() -> StreamEnds:  # what one connection learns, all know
-        from harness.transport.client.stream import StreamEnds
-
-        protocol = api.load_protocol()
-        return StreamEnds(protocol.sentinel, protocol.ends)
+    ends = _new_ends(api)  # what one connection learns, all know
 
     def connect(session: str = "") -> Driver:
         from harness.transport import Limits, UrlDriver
 
         limits = Limits(option="--timeout").within(options.timeout)
-        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=learn())
+        return UrlDriver(root + session, limits, ca_file=options.ca_file, ends=ends)
 
-    info = TargetInfo(
-        name=root,
-        url=root,
-        version=version,
-        model=target.model,
-        agent=target.agent,
-        secrets=_list_secrets(api, target),
-    )
+    info = _describe(api, target, root, root, version)
     return ResolvedTarget(api=api, info=info, target=target, connect=connect)
+
+
+def _describe(api: TargetApi, target: ApiRequests, name: str, url: str, version: str) -> TargetInfo:
+    secrets = _list_secrets(api, target)
+    return TargetInfo(name=name, url=url, version=version, model=target.model, agent=target.agent, secrets=secrets)
+
+
+def _new_ends(api: TargetApi) -> StreamEnds:
+    from harness.transport.client.stream import StreamEnds
+
+    protocol = api.load_protocol()
+    return StreamEnds(protocol.sentinel, protocol.ends)
 
 
 def _refuse_plain_text(api: TargetApi, root: str, options: TargetOptions) -> None:
