@@ -199,3 +199,5 @@ DEAD: dict[str, Case] = {
     ),
 }
 """Endings of connections that die before the head is complete."""
+
+ALL = {**CASES, **DEAD}

@@ -24,10 +24,9 @@ from harness.wire import (
     Request,
     Response,
 )
-from tests.transport.endings_table import CASES, DEAD, TIMED_OUT, Case
+from tests.transport.endings_table import ALL, TIMED_OUT, Case
 from tests.transport.peers import EVENTS, Serving, echo
 
-ALL = {**CASES, **DEAD}
 LIBRARIES = ("httpx", "httpx2")
 URL = "http://service.invalid/x"
 Seen = tuple[bytes, str | None]

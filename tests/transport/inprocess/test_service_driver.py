@@ -30,11 +30,10 @@ from harness.wire import (
 )
 from tests.busy_machine import within
 from tests.in_one_test import in_one_test
-from tests.transport.endings_table import CASES, DEAD
+from tests.transport.endings_table import ALL
 from tests.transport.peers import EVENTS, Serving
 
 GET = Request("GET", "/x")
-ALL = {**CASES, **DEAD}
 
 
 def event(number: int) -> Chunk:

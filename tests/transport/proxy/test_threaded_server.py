@@ -14,7 +14,7 @@ from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import COMPLETE, Chunk, Chunked, Ending, Headers, How, Request, Response
 from tests.in_one_test import in_one_test
-from tests.transport.endings_table import CASES, DEAD
+from tests.transport.endings_table import ALL
 from tests.transport.peers import (
     CountedBody,
     RawConnection,
@@ -31,7 +31,6 @@ from tests.transport.peers import (
     until,
 )
 
-ALL = {**CASES, **DEAD}
 PASSES = [name for name, case in ALL.items() if case.closing in ("fin", "rst") and "bad" not in name]
 STREAM = {"content-type": "text/event-stream"}
 

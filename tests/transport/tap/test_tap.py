@@ -17,7 +17,7 @@ from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import Tap
 from harness.wire import At, By, Chunk, Ending, Exchange, How, Length, Request
 from tests.in_one_test import in_one_test
-from tests.transport.endings_table import CASES, DEAD, HEADS, Case
+from tests.transport.endings_table import ALL, DEAD, HEADS, Case
 from tests.transport.peers import (
     RawConnection,
     RawServer,
@@ -33,8 +33,6 @@ from tests.transport.peers import (
     tapped,
     until,
 )
-
-ALL = {**CASES, **DEAD}
 
 
 def what_a_client_sees(port: int, case: Case) -> tuple[bytes, str]:
