@@ -27,7 +27,9 @@ class Harm(IntEnum):
     """Something is lost, doubled or changed."""
     IDS = 2
     """One thing is taken for another."""
-    REST = 3
+    TIME = 3
+    """A client waits for a whole run."""
+    REST = 4
 
 
 class Basis(StrEnum):

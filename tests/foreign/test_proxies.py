@@ -216,6 +216,14 @@ ROWS = [
         get=keep_the_first_look,
         **SHORT,
     ),
+    row(
+        "keeps-the-first-look-unmarked: bg.result -> fail bg.result/outlived",
+        said=("it comes from a cache, as a GET with another query shows",),
+        get=lambda self, usual, run, query: (
+            usual(run, query) if query else self.noted.setdefault(run.id, usual(run, query))
+        ),
+        **SHORT,
+    ),
     row("sends-its-age: bg.* get.* cancel.* resume.opens", get=send_its_age),
     row(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
     # Another finding about a result does not hide a deletion that is not done.

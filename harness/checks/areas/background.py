@@ -39,15 +39,19 @@ _STREAM_LOOK = 3.0
 def a_background_run(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled, then read twice more, and cancelled too late.
 
-    If it does not settle, its stream is read: if that reports an end, `outlived` are the GETs after it.
+    If it does not settle, its stream is read: if that reports an end, `outlived` is the last GET after it, and
+    `past_caches` the same with a query that no cache has seen.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = runs.id_of(seen["created"])
     if not found:
         return stop_exercise(seen, f"the background create returned no id: {format_answer(seen['created'])}")
     seen["polled"], seen["outlived"] = (yield from runs.polls(t, found, whole=True)), None
+    seen["past_caches"] = None
     if not runs.settled(seen["polled"][-1]):
         seen["outlived"] = yield from _ask_after_its_stream(t, found)
+        fresh = t.request("GET", f"interactions/{segment(found)}", query={"harness": "fresh"})
+        seen["past_caches"] = (yield Send(fresh)) if seen["outlived"] is not None else None
         return stop_exercise(seen, f"the run did not settle within {t.wait:.3g} s")
     seen["polled"] += yield from runs.poll_for_output(t, found, seen["polled"][-1])
     seen["later"] = yield from play_each([send(t.get(found)), send(t.get(found))])
@@ -200,11 +204,15 @@ def comes_to_an_end(rule: str, polled: list[Exchange]) -> Iterator[Finding]:
         yield from at(place, agreement.judge_end_status(rule, runs.status_of(last)))
 
 
-def holds_its_output(polled: list[Exchange], outlived: Exchange | None) -> Iterator[Finding]:
+def holds_its_output(
+    polled: list[Exchange], outlived: Exchange | None, past_caches: Exchange | None
+) -> Iterator[Finding]:
     if outlived is not None:  # the GET long after the end of the stream
         message, shown = "GET shows a run in progress long after its stream completed", runs.status_of(outlived)
         if age := outlived.headers.get("age"):
             message, shown = f"{message}: it comes from a cache", f"{shown} (Age: {age})"
+        elif past_caches is not None and runs.settled(past_caches):
+            message = f"{message}: it comes from a cache, as a GET with another query shows"
         place = "outlived"
         yield finding(message, "completed", shown, code="bg.result/outlived", exchange=place, pointer="$.status")
         return

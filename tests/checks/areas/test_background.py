@@ -29,6 +29,9 @@ def at(updated):
     return answer(body=interaction(updated=updated))
 
 
+NO_STREAM = {"outlived": None, "past_caches": None}
+KNOWN = {"outlived": RUNNING, "past_caches": RUNNING}
+
 CASES = [
     case("bg.create", "met", "running", created=RUNNING),
     case("bg.create", "met", "queued", created=QUEUED),
@@ -55,9 +58,9 @@ CASES = [
     case("bg.settles", "met", "an unknown status", polled=[RUNNING, shows("paused")]),
     case("bg.settles", "not_met", "never", polled=[RUNNING, RUNNING]),
     case("bg.settles", "not_met", "gone", polled=[RUNNING, refusal(404)]),
-    case("bg.result", "untestable", "failed", outlived=None, polled=[FAILED]),
-    case("bg.result", "not_met", "no steps", outlived=None, polled=[shows("completed", steps=[])]),
-    case("bg.result", "not_met", "a stream that knows more", outlived=RUNNING, polled=[RUNNING]),
+    case("bg.result", "untestable", "failed", **NO_STREAM, polled=[FAILED]),
+    case("bg.result", "not_met", "no steps", **NO_STREAM, polled=[shows("completed", steps=[])]),
+    case("bg.result", "not_met", "a stream that knows more", **KNOWN, polled=[RUNNING]),
     case("bg.same-id", "met", "a brief 404", created=RUNNING, polled=[refusal(404), DONE]),
     case("bg.same-id", "not_met", "another", created=RUNNING, polled=[RUNNING, shows("completed", id="v1_two")]),
     case("bg.no-regress", "not_met", "gone", polled=[DONE], later=[DONE, refusal(404)]),
