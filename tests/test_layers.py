@@ -221,7 +221,7 @@ NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
     "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "emulator", "engine", "resume"),
     "serve": (*_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "checks.gateway", "engine.decide", "resume"),
     "torture": (*_SERVERS, *_FUZZ, *_RECORDS, *_MUTANTS, *_TRAFFIC, "inspector", "plugin", "resume"),
-    "fixtures": (*_SERVERS, *_FUZZ, *_MUTANTS, *_TRAFFIC, "cli", "suite", "report"),
+    "fixtures": (*_SERVERS, *_FUZZ, *_MUTANTS, *_TRAFFIC, "transport.tap", "cli", "suite", "report"),
     "gateway": (*_CLIENTS, *_RECORDS, *_FUZZ, *_MUTANTS, "interactions.servers", "engine.workers", "resume"),
     "record": (*_CLIENTS, *_SERVERS, *_FUZZ, *_MUTANTS, *_RUNS, "emulator", "resume"),
 }

@@ -366,7 +366,7 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
 
 @contextmanager
 def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
-    from harness.benches.record.recorder import provenance_of  # imports the tap, which only recording needs
+    from harness.benches.record.provenance import provenance_of  # imports a driver, which only recording needs
 
     path = wanted.path
     provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")

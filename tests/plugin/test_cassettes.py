@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.record.recorder import provenance_of
+from harness.benches.record.provenance import provenance_of
 from harness.cassette import Recording, Target, load, save
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator

@@ -8,7 +8,6 @@ tap does not make the client wait.
 from __future__ import annotations
 
 import asyncio
-import datetime
 import os
 import threading
 from collections import Counter
@@ -20,24 +19,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
-from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, Target, load
+from harness.benches.record.provenance import provenance_of
+from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, load
 from harness.cassette.player import answer_from
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
 from harness.outcome.words import list_some
-from harness.transport import ServerThread, UrlDriver
-from harness.transport.client.origin import Origin, refuse_itself
+from harness.transport import ServerThread
+from harness.transport.client.origin import refuse_itself
 from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
 from harness.transport.tap.tap import OwnPage, Tap
 from harness.wire import By, Exchange, Request, Response, Service
-from harness.wire.addresses import (
-    find_in_body,
-    is_loopback,
-)
+from harness.wire.addresses import find_in_body
 from harness.wire.message import AnswerObserver
 from harness.written_files import make_folder
 
@@ -292,34 +289,3 @@ def prepare_folder(folder: Path) -> None:
         raise UsageFault(f"no cassette can be written to {folder}: {wrong.strerror}") from None
     if not os.access(folder, os.W_OK):
         raise UsageFault(f"no cassette can be written to {folder}: no permission to write there")
-
-
-def provenance_of(
-    target: str, api: Api, *, recorder: str = "harness record", ca_file: str | None = None, revision: str = ""
-) -> Provenance:
-    """The provenance of recordings of `target`, of the current revision if none is named.
-
-    A request asks a server on this machine whether it is the emulator.
-    """
-    return Provenance(
-        recorder=recorder,
-        target=target_class(target, api, ca_file=ca_file),
-        recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        api=api.name,
-        revision=revision or api.load_contract("").revision,
-    )
-
-
-def target_class(target: str, api: Api, *, ca_file: str | None = None) -> Target:
-    """Whether `target` is the live service, the emulator or another. Only a server on this machine is asked."""
-    host = Origin.parse(target).host
-    if api.is_live_host(host):
-        return Target.LIVE
-    if not is_loopback(host):
-        return Target.OTHER
-    driver = UrlDriver(target, ca_file=ca_file)
-    try:
-        answer = driver.send(Request("GET", "/__harness__/"), timeout=2.0)
-    finally:
-        driver.close()
-    return Target.EMULATOR if b'"emulator"' in answer.body else Target.OTHER

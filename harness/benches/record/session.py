@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.benches.record.diff import Drifts, diff_recordings
-from harness.benches.record.recorder import Recorder, Summary, prepare_folder, provenance_of
+from harness.benches.record.provenance import provenance_of
+from harness.benches.record.recorder import Recorder, Summary, prepare_folder
 from harness.benches.record.verify import verify
 from harness.cassette import Player, Provenance, Recording, Target, load
 from harness.cassette.journal import alone

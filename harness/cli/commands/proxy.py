@@ -56,7 +56,7 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(ProxyArguments, words)
     if not arguments.target:
         raise UsageFault("name the server to forward to: --target http://127.0.0.1:8000")
-    from harness.benches.record.recorder import target_class
+    from harness.benches.record.provenance import target_class
     from harness.benches.server.fault_control import Faulty
     from harness.contract.tables.protocol import PROTOCOL
     from harness.inspector import Actions, is_for_page

@@ -235,7 +235,8 @@ def run(words: Sequence[str]) -> int:
         arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --scenario")
         return run_scenarios(arguments)
     arguments.refuse(SCENARIOS_ONLY, "has an effect only with --scenario")
-    from harness.benches.record.recorder import Recorder, target_class
+    from harness.benches.record.provenance import target_class
+    from harness.benches.record.recorder import Recorder
     from harness.interactions import INTERACTIONS
 
     granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))

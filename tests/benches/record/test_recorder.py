@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from harness.benches.record.recorder import Recorder, target_class
+from harness.benches.record.provenance import target_class
+from harness.benches.record.recorder import Recorder
 from harness.cassette import CassetteFile, Target, load, save
 from harness.emulator import Emulator
 from harness.interactions import INTERACTIONS
