@@ -124,7 +124,7 @@ MUTANTS = table(
         admit("parent_settled", when(lambda run: not run.settled, skip))),
     row("chain-running-streamed", "A streamed turn can continue a run in progress.",
         before(CreateValidator.resolve, when(_streams_after_running, _drop_parent))),
-    row("chain-running-crashes", "Continuing a run in progress returns 500.",
+    row("chain-running-crashes", "A create with the previous_interaction_id of a run in progress returns 500.",
         admit("parent_settled", when(lambda run: not run.settled, crash))),
     row("chain-background-refused", "A background run cannot be continued, even when it has settled.",
         admit("parent_settled", when(

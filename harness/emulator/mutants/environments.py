@@ -105,7 +105,7 @@ MUTANTS = table(
         around(Resources.create_environment, lambda inner, _, config, project, **who: inner(config, project))),
     row("files-always-below", "A listing always shows everything below a directory.",
         request("GET environments/*/files/**", when(_is_listed, ask(recursive="true")))),
-    row("files-never-below", "A listing shows one directory, for any value of `recursive`.",
+    row("files-never-below", "Files are listed of one directory only, for any value of `recursive`.",
         request("GET environments/*/files/**", when(_is_listed, ask(recursive="false")))),
     row("environments-key-shown-again", "Every read of an environment shows a key of its sandbox.",
         response("GET environments/*", put(environment_key="key"))),

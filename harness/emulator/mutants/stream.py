@@ -121,7 +121,7 @@ MUTANTS = table(
         deltas("text", lambda texts, _: ["\ufffd" + texts[0][1:], *texts[1:]])),
     row("frames-latin1", "Streams are encoded in Latin-1.",
         frame(lambda name, data: _write_frame(name, data).decode().encode("latin-1", "replace"))),
-    row("event-name-wrong", "Every frame is named `message`.",
+    row("event-name-wrong", "The `event:` line of every frame is `message`.",
         frame(lambda name, data: _write_frame(b"message", data))),
     row("payload-not-json", "The payload of step.stop is broken JSON.",
         frame(lambda name, data: _write_frame(name, data[:-1] if name == b"step.stop" else data))),
@@ -152,7 +152,7 @@ MUTANTS = table(
             lambda writer, run, index, payload: payload["event_type"] == "step.delta", lambda *_: None))),
     row("event-ids-numbers", "Event ids are numbers.", payload(when(
         lambda payload: "event_id" in payload, lambda payload: payload.update(event_id=len(payload))))),
-    row("stream-buffered-if-compressible", "Streams are held back from clients that accept compression.",
+    row("stream-buffered-if-compressible", "Events wait for the complete response if the client accepts compression.",
         after(Engine.create, when(
             lambda response, _, call: (
                 isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding")),
@@ -205,7 +205,7 @@ MUTANTS = table(
     row("completed-legacy-name", "The last event has the name it had before May 2026, interaction.complete.",
         frame(lambda name, data: encode(
             name.decode().replace("completed", "complete"), data.replace(b".completed\"", b".complete\"")))),
-    row("completed-otherwise", "interaction.completed reports a completed interaction as incomplete.",
+    row("completed-otherwise", "The status in interaction.completed is incomplete where GET returns completed.",
         event("interaction.completed", inside("interaction", inside("status", turn(completed="incomplete"))))),
     row("completed-still-running", "interaction.completed reports the interaction as in progress.",
         event("interaction.completed", inside("interaction", put(status="in_progress")))),
