@@ -205,7 +205,7 @@ MUTANTS = table(
     row("completed-legacy-name", "The last event has the name it had before May 2026, interaction.complete.",
         frame(lambda name, data: encode(
             name.decode().replace("completed", "complete"), data.replace(b".completed\"", b".complete\"")))),
-    row("completed-otherwise", "The status in interaction.completed is incomplete where GET returns completed.",
+    row("completed-otherwise", "The status in interaction.completed is incomplete where GET has completed.",
         event("interaction.completed", inside("interaction", inside("status", turn(completed="incomplete"))))),
     row("completed-still-running", "interaction.completed reports the interaction as in progress.",
         event("interaction.completed", inside("interaction", put(status="in_progress")))),
