@@ -152,7 +152,7 @@ MUTANTS = table(
             lambda writer, run, index, payload: payload["event_type"] == "step.delta", lambda *_: None))),
     row("event-ids-numbers", "Event ids are numbers.", payload(when(
         lambda payload: "event_id" in payload, lambda payload: payload.update(event_id=len(payload))))),
-    row("stream-buffered-if-compressible", "Events wait for the complete response if the client accepts compression.",
+    row("stream-buffered-if-compressible", "Events wait for the whole response if the client accepts compression.",
         after(Engine.create, when(
             lambda response, _, call: (
                 isinstance(response.framing, Chunked) and "gzip" in call.request.headers.get("accept-encoding")),
