@@ -210,12 +210,12 @@ _FUZZ = ("strategies.search_model", "engine.search")
 _CLIENTS = ("interactions.clients", "benches.client.bench", "incidents", "plugin")
 _SERVERS = ("interactions.servers", "engine.run", "checks.catalogue", "checks.probes")
 _TRAFFIC = ("interactions.traffic", "interactions.recordings", "checks.recordings", "contract.judge.history")
-_RECORDS = ("benches.record", "transport.tap")
+_RECORDS = ("benches.record", "transport.tap", "cassette.writer")
 _RUNS = ("cli.run_reports", "report.terminal_report")
 _MUTANTS = ("interactions.mutants", "emulator.mutants")
 
 NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
-    "check": (*_CLIENTS, *_RECORDS, "inspector", *_FUZZ, *_MUTANTS, "cassette.writer", "resume"),
+    "check": (*_CLIENTS, *_RECORDS, "inspector", *_FUZZ, *_MUTANTS, "resume"),
     "fuzz": (*_CLIENTS, *_RECORDS, "inspector", *_MUTANTS, "resume"),
     "verify": (*_CLIENTS, *_SERVERS, *_FUZZ, "benches.record.recorder", "transport.tap", "emulator", "resume"),
     "replay": (*_CLIENTS, *_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "emulator", "engine", "resume"),

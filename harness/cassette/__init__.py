@@ -11,6 +11,7 @@ from harness.errors import CassetteError
 from harness.late_names import late_names
 
 if TYPE_CHECKING:
+    from harness.cassette.file import Cassette, load, save
     from harness.cassette.framing import Pieces
     from harness.cassette.journal import Journal
     from harness.cassette.matching import RequestDifference
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
     from harness.cassette.recording import UNKNOWN_ORIGIN, Provenance, Recording, Target, Unit
     from harness.cassette.redactor import Redactor, Replaced
     from harness.cassette.secret_scan import Hit, redact_file, scan, scan_file
-    from harness.cassette.writer import Cassette, CassetteFile, load, save
+    from harness.cassette.writer import CassetteFile
 
 _HOMES = {
+    "harness.cassette.file": ("Cassette", "load", "save"),
     "harness.cassette.framing": ("Pieces",),
     "harness.cassette.journal": ("Journal",),
     "harness.cassette.matching": ("RequestDifference",),
@@ -28,7 +30,7 @@ _HOMES = {
     "harness.cassette.recording": ("UNKNOWN_ORIGIN", "Provenance", "Recording", "Target", "Unit"),
     "harness.cassette.redactor": ("Redactor", "Replaced"),
     "harness.cassette.secret_scan": ("Hit", "redact_file", "scan", "scan_file"),
-    "harness.cassette.writer": ("Cassette", "CassetteFile", "load", "save"),
+    "harness.cassette.writer": ("CassetteFile",),
 }
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Read and save whole cassette files, and a cassette to record into.
+"""A cassette to record into.
 
 The record modes are vcrpy's, whose format it is. Requests are matched as the player matches them. A new recording
 is redacted and goes to a `Journal` beside the file; at the end the file is replaced, and keeps every older
@@ -12,7 +12,7 @@ import pickle
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from harness.cassette.entry import as_entry
+from harness.cassette.file import locate_part
 from harness.cassette.framing import Pieces
 from harness.cassette.journal import Journal, alone
 from harness.cassette.layout import Layout, keep_copy, read_document, write
@@ -29,48 +30,6 @@ from harness.cassette.redactor import Redactor
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import Request, StreamProtocol
-
-
-@dataclass(frozen=True, slots=True)
-class Cassette:
-    """The content of a file; `provenance` is None if another tool made it."""
-
-    path: Path
-    recordings: tuple[Recording, ...]
-    provenance: Provenance | None = None
-
-
-def load(path: str | Path) -> Cassette:
-    """Read a cassette. Raises CassetteError if there is no such file, or naming the line that is wrong."""
-    path, layout = Path(path), Layout(Path(path))
-    try:
-        document = read_document(path)
-    except FileNotFoundError:
-        advice = f"name a cassette, or record one there with `harness record`{mention_part(path)}"
-        raise CassetteError(f"{path} does not exist: {advice}") from None
-    if document is None:
-        return Cassette(path, ())
-    return Cassette(path, tuple(layout.recordings(layout.check(document))), layout.provenance())
-
-
-def _locate_part(path: Path) -> Path:
-    """The file that a recorder writes until it ends."""
-    return path.with_name(f"{path.stem}.part.yaml")
-
-
-def mention_part(path: Path) -> str:
-    """The end of a message that names the file of a killed recorder beside a cassette; "" without one."""
-    part = _locate_part(path)
-    return f" (a killed recorder left {part}, which is a cassette, too)" if part.is_file() else ""
-
-
-def save(path: str | Path, recordings: Sequence[Recording], provenance: Provenance | None = None) -> None:
-    """Write a cassette, replacing any file at `path`. Nothing is redacted: do that first. Raises CassetteError."""
-    if not recordings:
-        raise CassetteError(f"{path}: nothing was recorded, and an empty cassette replays nothing: not written")
-    metadata = {} if provenance is None else {KEY: provenance.as_metadata()}
-    write(Path(path), metadata, list(map(as_entry, recordings)))
-
 
 MOST_BYTES = 512 * 1024 * 1024
 """Bound on the bodies of one cassette: a file above `documents.MAX_FILE_BYTES` is not read; base64 is longer."""
@@ -125,7 +84,7 @@ class CassetteFile:
         self._layout = Layout(self.path)
         self._like = like or self.path
         self._provenance = provenance
-        self._part = _locate_part(self.path)
+        self._part = locate_part(self.path)
         self._lock = threading.Lock()
         self._recordings: list[Recording] = []
         """The older ones, then the new ones without their bodies."""

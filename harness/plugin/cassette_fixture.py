@@ -24,10 +24,10 @@ import pytest
 from msgspec import structs
 
 from harness.cassette import CassetteFile, Player, Recording, Target, load
+from harness.cassette.file import mention_part
 from harness.cassette.own_words import add_words, with_own_words
 from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
-from harness.cassette.writer import mention_part
 from harness.errors import CassetteError
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault

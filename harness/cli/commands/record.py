@@ -345,7 +345,7 @@ def _print(summary: Summary, silence: str) -> None:
         for remark in remarks:
             say_masked(f"{label}{remark}")
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        from harness.cassette.writer import mention_part
+        from harness.cassette.file import mention_part
 
         say(f"nothing was recorded: {_ONLY_PLAYS}{mention_part(Path(summary.cassette))}")
     if summary.discarded:

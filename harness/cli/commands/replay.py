@@ -64,8 +64,8 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(ReplayArguments, words)
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
+    from harness.cassette.file import mention_part
     from harness.cassette.player import with_server_endings
-    from harness.cassette.writer import mention_part
     from harness.cli.serving import PAGE_FIELDS, command_environment
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
