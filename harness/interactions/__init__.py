@@ -55,19 +55,10 @@ def _load_extension_names() -> tuple[str, ...]:
 __all__ = ["INTERACTIONS"]
 
 
-_COLLECTIONS = frozenset(
-    [
-        "interactions",
-        "agents",
-        "environments",
-        "webhooks",
-        "credentials",
-        "triggers",
-        "fileSearchStores",
-        "voices",
-        "files",
-    ]
-)
+_COLLECTIONS = frozenset([
+    "agents", "credentials", "environments", "files", "fileSearchStores", "interactions", "triggers", "voices",
+    "webhooks",
+])  # fmt: skip
 """Where a POST creates what a DELETE of its id removes."""
 
 INTERACTIONS = Api(

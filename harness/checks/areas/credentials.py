@@ -77,9 +77,8 @@ def hides_its_secret(**answers: Exchange) -> Iterator[Finding]:
     for name in holding:
         body = object_or_none(answers[name].body) or {}
         member = next((each for each, value in body.items() if value in SECRETS), "")
-        shown = f"the value of `{member}`" if member else "the secret in the body"
-        pointer = f"$.{member}" if member else ""
-        yield finding("the response contains the secret", "", shown, exchange=name, pointer=pointer)
+        found = finding("the response contains the secret", "no secret", exchange=name)
+        yield found.at(pointer=f"$.{member}") if member else found
     if not holding:
         for name in _SHOWING:
             require_answer(answers[name])

@@ -295,11 +295,7 @@ def _judge_streamed_calls(stream: Exchange, stored: Exchange | None) -> Iterator
             missing = " and no ".join(f"`{name}`" for name in lacking)
             yield finding(f"a call in the stream has no {missing}", f"a call with {missing}", format_value(call))
         if not joins and not isinstance(call.get("arguments"), dict):
-            yield finding(
-                "the argument deltas of a call do not form an object",
-                "an object",
-                format_value(call.get("arguments")),
-            )
+            yield finding("the argument deltas form no object", "an object", format_value(call.get("arguments")))
     if stored is not None and not joins:
         yield from agreement.judge_streamed_calls(_streamed_calls(stream), interaction_in(stored))
 

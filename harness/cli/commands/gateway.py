@@ -88,7 +88,7 @@ class GatewayArguments(RequestOptions, HostOptions, BaselineOptions):
     )
     timeout: float = option("limit for one request", POSITIVE_SECONDS, 30.0, group="time")
     patience: float = option(
-        "seconds that an effect may take which a gateway shows at once", POSITIVE_SECONDS, 5.0, group="time"
+        "longest wait for the gateway to pass on an event or a disconnect", POSITIVE_SECONDS, 5.0, group="time"
     )
     idle: float = option(
         "duration of the pause in an idle stream; 0 = no idle stream", SECONDS, 11.0, group="time"

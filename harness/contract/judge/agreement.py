@@ -702,12 +702,8 @@ def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:
     """One of the views of a child must name its parent."""
     named = [child.get("previous_interaction_id") for child in children]
     if parent not in named:
-        yield Finding(
-            "chain.echo",
-            "the response does not name the parent",
-            parent,
-            ", ".join(dict.fromkeys(map(format_value, named))),
-        )
+        shown = ", ".join(dict.fromkeys(map(format_value, named)))
+        yield Finding("chain.echo", "the response does not name the parent", parent, shown)
 
 
 def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
