@@ -29,8 +29,13 @@ from harness.wire import LogicalClock, Request, Response
 _PREFIX = re.compile(r"/case(\d+)(?=/|$)")
 _RESULTS = ("steps", "text", "events")
 """Where an object of a reader has its result, the most telling first."""
-_THOUGHT = {"thought": "This summary of a thought is no output."}
-"""Added to a script that only has a text: the summary must not get into the text of the client."""
+_THOUGHT = {
+    "type": "thought",
+    "summary": [{"type": "text", "text": "This summary of a thought is no output."}],
+    "signature": "c2lnbmVk",
+}
+_CITATION = {"type": "url_citation", "url": "https://example.com/fox", "title": "Foxes"}
+"""Both are added to a script that only has a text: the one must not get into the text, the other not be lost."""
 _SILENCES = ("after-completion,stall", "event:7,stall")
 """The plans that are added to the usual set of streams: who reads on, or has no timeout, hangs or leaks."""
 _UNUSUAL = (fault_kinds.ODD_IDS.name, "status-updates")
@@ -83,7 +88,10 @@ class JudgedCases:
             raise UsageFault(f"mode={mode!r} is not a mode{did_you_mean(mode, model.modes)}")
         chosen = model.usual_mode if mode is None else model.modes[mode]
         if not chosen.turns and chosen.script.keys() == {"text"}:
-            chosen = replace(chosen, script={**_THOUGHT, **chosen.script})
+            content = {"type": "text", **chosen.script, "annotations": [_CITATION]}
+            chosen = replace(
+                chosen, script={"steps": [_THOUGHT, {"type": "model_output", "content": [content]}], "deltas": 6}
+            )
         base = Case(plan="pass", mode=chosen, script=script, further=further, resume=resume)
         ids = (event_ids,) if isinstance(event_ids, str) else tuple(event_ids)
         if cuts is not None and set is not None:
