@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, assign, crash, drop, html, refuse, skip, when
@@ -71,8 +69,9 @@ def _streams_after_running(validator: CreateValidator, body: Json, project: str,
 
 def _wait(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> Response:
     run = opened[0]
-    body = {**msgspec.json.decode(engine.bodies.render(run, timeline=False)), "status": "completed"}
-    late = PieceBody((Pause(5.0), Chunk(msgspec.json.encode(body)), COMPLETE))
+    if not run.settled:
+        run.settle("completed")
+    late = PieceBody((Pause(5.0), Chunk(engine.bodies.render(run, timeline=False)), COMPLETE))
     return Response(200, JSON_HEADERS, Chunked(), late)
 
 
