@@ -257,11 +257,9 @@ def test_evidence_has_what_it_stands_on() -> None:
     assert with_origins([grandchild], brought.trail, SERVERS) == (parent, child, grandchild)
     assert with_origins([child], brought.trail, SERVERS) == (parent, child)
     late = made(sent={"input": "Hi", "previous_interaction_id": "v1_a"}, body={"error": {}}, status=400)
-    assert with_origins([late], (*trail, late), SERVERS) == (
-        parent,
-        deleted,
-        late,
-    )
+    assert with_origins([late], (*trail, late), SERVERS) == (parent, deleted, late)
+    reused = made(sent={"input": "Hi"}, body={"id": "v1_a", "status": "completed"})
+    assert with_origins([reused], (*trail, reused), SERVERS) == (parent, deleted, reused)
 
 
 @pytest.mark.parametrize(

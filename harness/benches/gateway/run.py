@@ -398,7 +398,8 @@ class ExerciseRunner:
         if any("*" in glob or glob not in results for glob in wanted):
             ended = self._bench.find_end()
             again = "when the gateway no longer ends by itself; its log has the reason" if ended else ""
-            return Observation.untestable("not tried", Because.NOT_TRIED, "not tried", again)
+            because = Because.INTERRUPTED if self.halted == INTERRUPTED else Because.NOT_TRIED
+            return Observation.untestable("not tried", because, "not tried", again)
         silent = not all(relayed.answered for relayed in check.select(results))
         if observation.outcome is Outcome.UNTESTABLE and silent:
             return Observation.untestable(observation.reason, Because.NO_ANSWER, "no response", observation.remedy)

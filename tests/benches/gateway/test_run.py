@@ -22,7 +22,7 @@ from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, Govern
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Accounted, Exit, Outcome, TargetFault, Verdict
+from harness.outcome import Accounted, Exit, Outcome, Reason, TargetFault, Verdict
 from harness.report.evidence.curl import Display
 from harness.report.evidence.stream_events import list_events
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
@@ -317,6 +317,7 @@ def test_an_interrupt_keeps_what_is_known(number: int) -> None:
     finished = ended(After(number, lambda: signal.raise_signal(signal.SIGINT)), Timer(None))
     assert (finished.exit, finished.halted) == (Exit.INTERRUPTED, "it was interrupted")
     assert Verdict.FAIL not in {result.verdict for result in finished.results}
+    assert Reason.INTERRUPTED in {result.reason for result in finished.results}
     assert len(finished.results) == len(CATALOGUE.checks)
 
 

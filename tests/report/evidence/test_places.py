@@ -10,7 +10,7 @@ from msgspec import structs
 from harness.engine.decide import Policy, decide
 from harness.engine.results import Result
 from harness.outcome import Finding, Level, Observation, Where
-from harness.report.evidence.evidence_text import body_lines, find_place
+from harness.report.evidence.evidence_text import Detail, body_lines, find_place
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange
 from tests.report.page.test_story import DISPLAY, ROOT, RULE, exchange
@@ -102,3 +102,11 @@ def test_a_member_of_a_stream_is_found_in_the_last_event_that_has_it(pointer: st
     stream = f'{events}data: {{"usage": {{"total": 9.0}}}}\n\ndata: [DONE]\n\n'
     found = find_place(stream, Where(pointer=pointer))
     assert (stream[slice(*found)] if found else "") == part
+
+
+def test_an_upload_is_counted_in_a_terminal() -> None:
+    """An archive begins with text, and is none."""
+    sent = exchange(f"{ROOT}/files", [(0.0, b"{}")], method="PUT", body=b"notes.txt\0\0", stream=False)
+    result = structs.replace(failed()[0], evidence=(sent,))
+    shown = [*told().present(result).list_lines(Detail.BRIEF)]
+    assert any(line.endswith("files 11 bytes that are not text") for line in shown)
