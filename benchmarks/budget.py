@@ -386,7 +386,7 @@ def count_plugin() -> Counts:
 
 
 def count_first_fixture() -> Counts:
-    """The modules that the first emulator of a session brings, after pytest and the plugin."""
+    """The modules that the first test with an emulator brings to a session, after pytest and the plugin."""
     import pytest  # noqa: F401
 
     import harness.pytest_plugin  # noqa: F401
@@ -400,7 +400,9 @@ def count_first_fixture() -> Counts:
     environment = EnvironmentVariables(())
     environment.install()
     session = SessionServer(environment, INTERACTIONS)
-    with InteractionsEmulator().open(session):
+    emulator = InteractionsEmulator()
+    with emulator.open(session):
+        assert not list(emulator.find_complaints())  # the end of a test, which judges it
         found = set(sys.modules) - before
     session.close()
     return {"modules": len(found), "own_modules": sum(name.startswith("harness") for name in found)}

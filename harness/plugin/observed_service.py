@@ -325,13 +325,13 @@ class ObservedService:
 
     def _find_unmet(self) -> Iterator[str]:
         """Each plan that never took effect, in a phrase with the reason: such a test has tested nothing."""
-        from harness.faults.service import find_unmet
-
         for planned in self._refusals:
             if not (planned.met or planned.optional):
                 what = "no request" if planned.on == "any" else f"no {planned.on}"
                 yield f"{planned}{planned.origin} was never met: {what} came after it"
         for faulty, origin in self._drops:
+            from harness.faults.service import find_unmet  # late: few tests drop streams
+
             if why := find_unmet(faulty):
                 yield f"drop({str(faulty.plan)!r}){origin} never took effect: {why}"
 

@@ -86,14 +86,12 @@ def read_steps(answer: ReceivedResponse, contract: Contract) -> list[Any]:
 
 def find_mistakes(turns: Sequence[Turn], look: Look, *, last_alone: bool = False) -> Iterator[TurnMistake]:
     """The mistakes in each turn, or in the last alone, beside those before it."""
-    from harness.checks.clients.result_comparison import find_exchanged  # late: it costs the first fixture 0.03 s
-
     for place in range(max(0, len(turns) - 1) if last_alone else 0, len(turns)):
         turn, earlier = turns[place], turns[:place]
         parent = next((one for one in earlier if one.id and one.id == turn.previous), None)
         steps = parent.steps if parent is not None else ((look(turn.previous) or {}).get("steps") or [])
         calls = [step for step in (*steps, *turn.input) if step.get("type") == "function_call"]
-        if exchanged := find_exchanged(turn.body.get("input"), calls):
+        if exchanged := calls and _find_exchanged(turn, calls):
             # Its words show it, and a function such as `opposite` returns such words rightly.
             yield TurnMistake("results", f"create {turn.number} {exchanged}", certain=False)
         if _lacks_tools(turn, parent, steps):
@@ -107,6 +105,12 @@ def find_mistakes(turns: Sequence[Turn], look: Look, *, last_alone: bool = False
             yield from _judge_parent(turn, parent, earlier, look)
         if forgotten := _find_forgotten(turn, earlier):
             yield TurnMistake("input", forgotten)
+
+
+def _find_exchanged(turn: Turn, calls: Sequence[Mapping[str, Any]]) -> str:
+    from harness.checks.clients.result_comparison import find_exchanged  # late: its rules cost 0.2 s once
+
+    return find_exchanged(turn.body.get("input"), calls)
 
 
 def find_conversation(turns: Sequence[Turn]) -> list[Turn]:
