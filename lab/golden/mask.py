@@ -26,7 +26,7 @@ def mask(pattern: str, word: str) -> Mask:
     return Mask(re.compile(pattern, re.MULTILINE), word)
 
 
-PORT = mask(r"(127\.0\.0\.1|localhost):\d{4,5}\b", r"\1:<port>")
+PORT = mask(r"((?:127\.0\.0\.1|localhost):|gateways\.py [\w.-]+ )\d{4,5}\b", r"\1<port>")
 """The port of a server that was started for the run."""
 
 DURATIONS = (
@@ -34,9 +34,10 @@ DURATIONS = (
     mask(r'("at": )\d+\.\d+', r'\1"<seconds>"'),
     mask(r"\b(in )\d+(?:\.\d+)? s\b", r"\1<seconds> s"),
     mask(r'( time=")[\d.]+"', r'\1<seconds>"'),
+    mask(r"^(\s+)\d+\.\d{3} s(  -)", r"\1<seconds> s\2"),
     mask(r'("started": )"[^"]*"', r'\1"<moment>"'),
 )
-"""When a run began, and how long it or a part of it took: in JSON, in a closing line, in JUnit."""
+"""When a run began, and how long it or a part took: in JSON, in a closing line, in JUnit, in requests of a case."""
 
 EVERYWHERE = (PORT, *DURATIONS)
 
