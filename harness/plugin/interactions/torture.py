@@ -268,6 +268,7 @@ class Torture:
         )
 
     def _play(self, number: int, case: Case, call: _Caller) -> PlayedCase:
+        __tracebackhide__ = True  # a `pytest.fail` of the function ends the test at its own line
         service = _MODEL.service.new(contract=case.contract, clock=self.emulator.clock, seed=0)
         attempt = ClientAttempt(StreamSource(CLIENTS, service, case), case)
         self.emulator.service = attempt.service
@@ -327,6 +328,7 @@ class _Caller:
 
     def __call__(self, interaction: str) -> ClientResult:
         """The result of a case."""
+        __tracebackhide__ = True
         given = (self._client, interaction) if self._takes_id else (self._client,)
         try:
             found = asyncio.run(self._function(*given)) if self._asynchronous else self._function(*given)

@@ -673,6 +673,9 @@ def test_read(interactions_torture):
 @pytest.mark.interactions_torture(mode="cancel", kinds=["slow-cancels"])
 def test_both(interactions_torture):
     interactions_torture(stop_early, mode="follow")
+
+def test_own_failure(interactions_torture):
+    interactions_torture(lambda client, interaction: pytest.fail("seen by its author"))
 """
 
 
@@ -690,3 +693,6 @@ def test_a_case_is_a_test(pytester: pytest.Pytester) -> None:
     run(pytester, again[1]).assert_outcomes(failed=1)
     both = run(pytester, "-k", "test_both", "-p", "no:randomly")
     both.stdout.fnmatch_lines(["*interactions_torture(mode=…): the marker of this test has its options, add it*"])
+    own = run(pytester, "-k", "test_own_failure").stdout
+    own.fnmatch_lines(["E * Failed: seen by its author"])
+    own.no_fnmatch_line("*harness*torture.py*")
