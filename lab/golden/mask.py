@@ -37,7 +37,7 @@ DURATIONS = (
     mask(r"^(\s+)\d+\.\d{3} s(  -)", r"\1<seconds> s\2"),
     mask(r'("started": )"[^"]*"', r'\1"<moment>"'),
 )
-"""When a run began, and how long it or a part took: in JSON, in a closing line, in JUnit, in requests of a case."""
+"""When a run began, and how long a part took: in JSON, in a closing line, in JUnit, in the requests of cases."""
 
 EVERYWHERE = (PORT, *DURATIONS)
 
