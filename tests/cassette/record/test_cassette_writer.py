@@ -339,7 +339,7 @@ data = part.encode("utf-8", "surrogateescape")
 count, size = map(int, sys.argv[3:])
 
 
-def make(number):
+def make(number, size=size):
     body = (b'{"text":"' if media.endswith("json") else b"") + data * ((size << 20) // len(data))
     fields = Headers([("content-type", media)])
     return Recording(Request("GET", f"/{number}"), 200, fields, body, Pieces([len(body)], [0]))
@@ -350,7 +350,9 @@ def find_peak():  # not ru_maxrss, which is at least that of the process that st
         return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 
 
-make(0)  # one body is no growth
+with CassetteFile(sys.argv[1] + ".first", PROTOCOL, secrets=["some-secret-value"]) as tape:
+    tape.add(make(0, 2))  # the imports and buffers of the first recording are no growth, and neither is one body
+make(0)
 before = find_peak()
 with CassetteFile(sys.argv[1], PROTOCOL, secrets=["some-secret-value"]) as tape:
     for number in range(count):
@@ -362,9 +364,9 @@ print((find_peak() - before) // 1024)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
 @pytest.mark.parametrize("kind", ["stream", "text", "bytes"])
-@pytest.mark.parametrize(("count", "size", "most"), [(1, 32, 32), (32, 2, 48)])
+@pytest.mark.parametrize(("count", "size", "most"), [(1, 32, 32), (12, 1, 6)])
 def test_memory_holds_one_body_at_a_time(count: int, size: int, most: int, kind: str, tmp_path: Path) -> None:
-    """To redact, encode and write 32 MiB takes less than another copy; of 64 MiB in parts, none is kept."""
+    """To redact, encode and write 32 MiB takes less than another copy; of 12 MiB in parts, none is kept."""
     path = tmp_path / "a.yaml"
     arguments = [sys.executable, "-c", LARGE, str(path), kind, str(count), str(size)]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)
