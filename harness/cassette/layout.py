@@ -309,6 +309,12 @@ def keep_copy(path: Path) -> Path:
     return copy
 
 
+def is_copy(path: Path) -> bool:
+    """Whether a file is such a copy of another one in its folder."""
+    stem, _, number = path.stem.rpartition(".before-")
+    return number.isdecimal() and path.with_name(f"{stem}{path.suffix}").exists()
+
+
 _NO_LITERAL = re.compile(f"[\r{UNSEEN}]")
 """Characters that a reader of YAML takes for a line end, or skips, or that change how an editor shows a text: a
 text with one of them is quoted, and they are escaped."""

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Pieces, Recording, load
 from harness.cassette.har import decode_body
-from harness.cassette.matching import IdMapping
+from harness.cassette.layout import is_copy
+from harness.cassette.matching import Canon, IdMapping
 from harness.documents import explain_unread, list_files, read_file
 from harness.errors import Unreadable
 from harness.outcome.words import shorten_with_length
@@ -192,6 +193,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"
 _SIZES = frozenset({"bytes", "pieces", "seconds"})
 
 Key = tuple[str, str, tuple[str, ...], str]
+Group = tuple[Key, list[Recording]]
 
 
 class SeenIn(NamedTuple):
@@ -306,7 +308,7 @@ def diff_paths(
 
 def _list_files(folder: Path) -> list[Path]:
     try:
-        return list_files(folder)
+        return [path for path in list_files(folder) if not is_copy(path)]
     except OSError as wrong:
         raise CassetteError(f"{wrong.filename} cannot be read: {explain_unread(wrong)}") from None
 
@@ -315,18 +317,14 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
     """Compare the exchanges of two sessions, paired in order by what was asked."""
     drifts = Drifts()
     old, new = list(_group(before, protocol)), list(_group(after, protocol))
-    waiting: defaultdict[Key, deque[int]] = defaultdict(deque)
-    for place, (key, _) in enumerate(new):
-        waiting[key].append(place)
-    paired: set[int] = set()
-    for key, before_group in old:  # of equal keys the first with the first, the second with the second
+    pairs = _pair(old, new, protocol)
+    for place, (key, before_group) in enumerate(old):
         where = SeenIn(_label(key))
-        if not waiting[key]:
+        if place not in pairs:
             drifts.shape.setdefault(Drift("exchange", PRESENT, ABSENT), []).append(where)
             continue
-        paired.add(place := waiting[key].popleft())
         drifts.compared += 1
-        sides = before_group, new[place][1]
+        sides = before_group, new[pairs[place]][1]
         try:
             was, now = (facts_of([_decode_body(one) for one in side], protocol) for side in sides)
         except Unreadable as wrong:  # whether two such bodies differ is unknown: their surroundings are compared
@@ -339,9 +337,28 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
             if all(drift.place != other.place for other in shapes):  # a value of another type is reported once
                 drifts.content.setdefault(drift, []).append(where)
     for place, (key, _) in enumerate(new):
-        if place not in paired:
+        if place not in pairs.values():
             drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(SeenIn(_label(key)))
     return drifts
+
+
+def _pair(old: Sequence[Group], new: Sequence[Group], protocol: StreamProtocol) -> dict[int, int]:
+    """The place in `new` of each group of `old` that has one, by what was asked.
+
+    Equal requests first: tests that share a cassette may run in another order. Of the others with one key, the
+    first is paired with the first.
+    """
+    canon, pairs = Canon(protocol), dict[int, int]()
+    asked = [[(key, canon.of(group[0].request)) for key, group in side] for side in (old, new)]
+    for exact in (True, False):
+        waiting, taken = defaultdict[object, deque[int]](deque), set(pairs.values())
+        for place, both in enumerate(asked[1]):
+            if place not in taken:
+                waiting[both if exact else both[0]].append(place)
+        for place, both in enumerate(asked[0]):
+            if place not in pairs and (places := waiting[both if exact else both[0]]):
+                pairs[place] = places.popleft()
+    return pairs
 
 
 def _decode_body(recording: Recording) -> Recording:
@@ -404,7 +421,7 @@ def _compare_content(
         yield Drift(place, shorten_with_length(old, _SHOWN), shorten_with_length(new, _SHOWN), is_volatile)
 
 
-def _group(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[tuple[Key, list[Recording]]]:
+def _group(recordings: Sequence[Recording], protocol: StreamProtocol) -> Iterator[Group]:
     """Group exchanges by what was asked. Consecutive polls are one group, because their number may vary."""
     ids = set(IdMapping(protocol).find_ids(*(recording.body for recording in recordings)))
     keyed = [(_build_key(recording, ids), recording) for recording in recordings]

@@ -28,6 +28,7 @@ from harness.outcome import Exit
 from harness.report.recordings import drift_lines, drift_totals
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, By, Chunked, Ending, Headers, How, Request, encode
+from tests.cassette.samples import post
 
 JSON = "application/json"
 STREAM = "text/event-stream"
@@ -198,6 +199,20 @@ def test_an_exchange_that_is_missing_is_drift_of_shape() -> None:
     }
 
 
+def test_equal_requests_are_compared_in_any_order() -> None:
+    """Tests that share a cassette run in any order; a request that is new is compared with one that is gone."""
+    one, two, three, four = (
+        answered(json.dumps({"only": {name: 1}}).encode(), JSON, request=post({"input": name}))
+        for name in ("one", "two", "three", "four")
+    )
+    assert diff_recordings([one, two, three], [three, two, one], PROTOCOL).shape == {}
+    drifts = diff_recordings([one, two, three], [four, three, one], PROTOCOL)
+    assert [str(drift) for drift in drifts.shape] == [
+        "body.only.two: removed, was integer",
+        "body.only.four: added, integer",
+    ]
+
+
 def test_a_change_of_many_cassettes_is_one_sentence(tmp_path: Path) -> None:
     """Recorded again, 40 cassettes show one drift: it is grouped by file, exchange and subtree; ids are folded."""
     old = {"total_tokens": 3, "total_input_tokens": 1, "calls": 2}
@@ -231,8 +246,11 @@ def test_events_that_differ_in_more_than_texts_are_all_looked_at(spaced: bool) -
 
 
 def test_folders_are_compared_by_the_names_in_them(tmp_path: Path) -> None:
-    """A cassette that only one folder has is structural drift; comparing a folder with a file is refused."""
-    for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml",)}.items():
+    """A cassette that only one folder has is structural drift, but no copy that a recorder left of an older one.
+
+    Comparing a folder with a file is refused.
+    """
+    for folder, names in {"a": ("x.yaml", "y.yaml"), "b": ("x.yaml", "x.before-1.yaml")}.items():
         for name in names:
             save(tmp_path / folder / name, [PLAIN])
     drifts = diff_paths(tmp_path / "a", tmp_path / "b", PROTOCOL)

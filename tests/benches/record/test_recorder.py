@@ -206,8 +206,9 @@ def test_a_killed_recorder_loses_nothing_that_was_finished(round_: int, tmp_path
             process.send_signal(signal.SIGKILL)
             for thread in threads:
                 thread.join()
-    part = path.with_name("a.part.yaml")
-    kept = [recording.request.target for recording in load(part).recordings]
+        kept = [recording.request.target for recording in load(tmp_path / "a.part.yaml").recordings]
+        with Recorder(server.url, path, INTERACTIONS) as next_one:
+            assert len(load(next_one.summary.interrupted).recordings) == len(kept)
     assert set(finished) <= set(kept)
     assert len(kept) == len(set(kept))
 
