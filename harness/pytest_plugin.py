@@ -165,6 +165,24 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     return config.stash.get(_SHARED_FILES, [])
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Finish the cassettes that several tests share."""
+    if _SHARED_FILES in session.config.stash:
+        from harness.plugin.cassette_fixture import finish_files
+
+        session.config.stash[_SHARED_FILES] = finish_files(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over how a worker of pytest-xdist used cassettes; one that crashed has no output."""
+    if uses := getattr(node, "workeroutput", {}).get(CASSETTE):
+        from harness.plugin.cassette_fixture import take_over
+
+        take_over(node.config, uses)
+        node.config.stash[_SHARED_FILES] = []
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Set the environment for tests with our fixtures only; the cassette marker adds the cassette fixture.
@@ -290,20 +308,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Generator[None]:
     """Show equal failures of the cases of one test once, and count them.
 
     List old and unplayed recordings, SHOULD rules that a judged server breaks, and notes on models.
     """
     __tracebackhide__ = True
     reports = [report for group in terminalreporter.stats.values() for report in group]
-    noted = any(getattr(report, "user_properties", ()) for report in reports)
+    shared = config.stash.get(_SHARED_FILES, [])
+    noted = shared or any(getattr(report, "user_properties", ()) for report in reports)
     if noted:
         from harness.plugin.after_test import group_failures, sections
 
         grouped = "\n".join(group_failures(reports))
     yield
-    for title, lines in [("interactions failures", grouped), *sections(reports)] if noted else []:
+    for title, lines in [("interactions failures", grouped), *sections(reports, shared)] if noted else []:
         if lines:
             terminalreporter.section(title)
             terminalreporter.write_line(lines)

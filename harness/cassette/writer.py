@@ -12,7 +12,7 @@ import pickle
 import tempfile
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,9 +41,9 @@ class CassetteFile:
     """A cassette opened in a record mode; a context manager, safe to use from several threads.
 
     `none` only replays; `once` records if there is no file, else only replays; `new_episodes` adds what is
-    missing; `all` records everything again, and a new recording replaces the older ones of its request;
-    `rewrite`, pytest-recording's, replaces all older ones. Neither replaces one whose fingerprint `is_own`:
-    another test of the same session recorded or replayed it. While another recorder has the file, the next one
+    missing; `all` records everything again, and a new recording replaces the older ones of its request, but none
+    whose fingerprint `is_own`: another test of the same session recorded or replayed it; `rewrite`,
+    pytest-recording's, replaces all older ones. While another recorder has the file, the next one
     waits up to `wait` seconds. `used` has the fingerprints of the recordings that this object replayed and, at the
     end, of those that it wrote. Until the end, new recordings are in `<name>.part.yaml`, itself a valid cassette;
     one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say which recordings
@@ -124,7 +124,7 @@ class CassetteFile:
 
     def _prepare_to_record(self) -> None:
         """Refuse another class of target, and a part file that is a link; move that of a killed recorder aside."""
-        if self.mode != "rewrite" or self._find_own():
+        if self.mode != "rewrite":
             held, made = self._layout.provenance(), self._provenance  # the file states one target
             if held is not None and made is not None and held.target is not made.target:
                 raise CassetteError(
@@ -176,18 +176,13 @@ class CassetteFile:
         """Write the file; what becomes of older recordings is a matter of the mode."""
         loaded = len(self._entries)
         new = range(loaded, len(self._recordings))
-        own = self._find_own() if self.mode == "rewrite" else range(loaded)
-        numbers = [*own, *new]
-        again, forms = {self._index.forms[number] for number in new}, self._index.forms
-        if own and (gone := [n for n in range(loaded) if n not in own and forms[n] not in again]):
-            older, copy = format_count(len(gone), "older recording"), keep_copy(self.path)
-            self.remarks.append(f"{self.path} was recorded again as a whole; {copy} also has {older}")
+        numbers = [*(() if self.mode == "rewrite" else range(loaded)), *new]
         if self.mode == "all" and loaded:
             numbers = self._merge(loaded)
         if not numbers:
             return  # the disk took not even the first exchange
         metadata = self._layout.metadata
-        if self._provenance is not None and (numbers[0] >= loaded or self.mode == "rewrite"):
+        if self._provenance is not None and numbers[0] >= loaded:
             metadata = {**metadata, KEY: self._provenance.as_metadata()}
         write(self.path, metadata, self._entries_of(numbers), self._like)
 
@@ -207,12 +202,12 @@ class CassetteFile:
 
         A new answer replaces an old one. A failure replaces no answer: a dead target proves nothing about the API.
         """
-        own, gone, loses = self._find_own(), set[int](), False
+        gone, loses = set[int](), False
         old, new = defaultdict[CanonicalRequest, list[int]](list), defaultdict[CanonicalRequest, list[int]](list)
         for number, form in enumerate(self._index.forms):
             if number >= loaded:
                 new[form].append(number)
-            elif number not in own:
+            elif not self._is_own(self._recordings[number].fingerprint()):
                 old[form].append(number)
         for form, numbers in new.items():
             before, after = ([self._recordings[n] for n in group] for group in (old[form], numbers))
@@ -235,10 +230,6 @@ class CassetteFile:
                 f"the earlier content of {self.path} is in {copy}: not all of it was recorded again"
             )
         return [number for number in range(len(self._index.forms)) if number not in gone]
-
-    def _find_own(self) -> list[int]:
-        """The positions of older recordings that are in use by another test of this session."""
-        return [n for n in range(len(self._entries)) if self._is_own(self._recordings[n].fingerprint())]
 
     def play(self, request: Request) -> Recording | None:
         """Return the next unplayed recording of this request; None if there is none or all is recorded again."""
@@ -332,6 +323,25 @@ class CassetteFile:
                 if (new := self.redactor.redact(old)) != old:
                     found, shelved.place = True, self._put_on_shelf(new)
         return found
+
+
+def drop_unused(path: Path, used: Collection[bytes], origin: Mapping[str, Any]) -> str:
+    """Keep only the recordings of a file whose fingerprints are `used`, once all of it was recorded again.
+
+    `origin` is the metadata of its provenance. Return a remark on the others, "" without any. Raises CassetteError
+    and OSError.
+    """
+    with alone(path):
+        layout = Layout(path)
+        entries = layout.check(read_document(path))
+        pairs = zip(entries, layout.recordings(entries), strict=True)
+        kept = [entry for entry, recording in pairs if recording.fingerprint() in used]
+        remark = ""
+        if gone := len(entries) - len(kept):
+            older, copy = format_count(gone, "older recording"), keep_copy(path)
+            remark = f"{path} was recorded again as a whole; {copy} also has {older}"
+        write(path, {**layout.metadata, KEY: origin}, kept, path)
+    return remark
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ import pytest
 
 from harness.errors import LeftBehindWarning, UncheckedResultWarning
 from harness.outcome import UsageFault
-from harness.outcome.words import format_count, write_harmless
+from harness.outcome.words import format_count, list_some, write_harmless
 from harness.plugin.environment_variables import KEY_VARIABLES, OTHER_KEY_VARIABLE, PLACEHOLDER_KEY
 from harness.plugin.names import name_function
 
@@ -193,10 +194,15 @@ TITLES = {
 }
 
 
-def sections(reports: Iterable[Any]) -> Iterator[tuple[str, str]]:
-    """(title, lines) for each kind of remark found in the reports."""
+def sections(reports: Iterable[Any], of_cassettes: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """(title, lines) for each kind of remark found in the reports, and `of_cassettes`."""
     properties = [pair for report in reports for pair in getattr(report, "user_properties", ())]
+    properties += (("interactions_cassette", remark) for remark in of_cassettes)
     for name, title in TITLES.items():
-        remarks = dict.fromkeys(str(value) for found, value in properties if found == name)
-        if remarks:
-            yield title, write_harmless("\n".join(remarks))
+        files = defaultdict[str, list[str]](list)  # by what a remark states of them
+        for remark in dict.fromkeys(str(value) for found, value in properties if found == name):
+            file, mark, what = remark.rpartition(".yaml: ")
+            files[what].append(file + mark.removesuffix(": "))
+        if files:
+            lines = (": ".join(filter(None, (list_some(of, 3), what))) for what, of in files.items())
+            yield title, write_harmless("\n".join(lines))

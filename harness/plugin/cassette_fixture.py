@@ -11,9 +11,9 @@ import datetime
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -28,6 +28,7 @@ from harness.cassette.file import mention_part
 from harness.cassette.own_words import add_words, with_own_words
 from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
+from harness.cassette.writer import drop_unused
 from harness.errors import CassetteError
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
@@ -104,6 +105,37 @@ class FileUse:
     used: dict[str, set[bytes]] = field(default_factory=dict)
     """By test, the fingerprints of the recordings that it recorded or replayed."""
     passed: set[str] = field(default_factory=set)
+    modes: set[str] = field(default_factory=set)
+    """How those that ran recorded into it, if it is not the file of one test alone."""
+    count: int = 0
+    """How many recordings it had when they replayed it."""
+    unused: dict[int, str] | None = None
+    """The recordings that none of them replayed, by number."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """The metadata of what they recorded."""
+
+    def add(self, other: FileUse) -> None:
+        """Add how the tests of another worker of pytest-xdist use the file."""
+        self.collected, self.is_whole = other.collected, other.is_whole
+        self.used |= other.used
+        self.passed |= other.passed
+        self.modes |= other.modes
+        self.origin |= other.origin
+        self.note_unused(other.unused, other.count)
+
+    def note_unused(self, unused: dict[int, str] | None, count: int) -> None:
+        """Note the recordings that a test, or those of another worker, did not replay, of so many."""
+        if unused is not None:
+            left = unused if self.unused is None else self.unused
+            self.unused = {number: shown for number, shown in left.items() if number in unused}
+            self.count = count
+
+    def list_unused(self, path: Path) -> str:
+        """A line on the recordings that were not replayed; "" if there are none."""
+        if not self.unused:
+            return ""
+        shown = ", ".join(list(self.unused.values())[:3])
+        return f"{path.name}: {len(self.unused)} of {self.count} not replayed: {shown}"
 
 
 class MarkerOptions(TypedDict, total=False):
@@ -135,6 +167,12 @@ class CassetteFixture(ObservedService):
         self.remarks: list[str] = []
         self.count_played: Callable[[], tuple[int, int]] | None = None
         """How many of how many recorded answers were played; None while recording."""
+        self.unused: dict[int, str] | None = None
+        """The recorded requests that the test did not send, by number; None while recording."""
+        self.origin: dict[str, Any] = {}
+        """The metadata of what is recorded."""
+        self.is_discarded = False
+        """Whether what it recorded was worth nothing, and the older recording stays."""
         self.used: set[bytes] = set()
         """The fingerprints of the recordings that the test replayed or recorded; complete after it."""
         self._allows_unused = wanted.allow_unused
@@ -205,6 +243,13 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
         cassette.passed = request.node.stash.get(CALL_PASSED, False)
     use = find_uses(request.config)[wanted.path.resolve()]
     use.used[request.node.nodeid] = cassette.used
+    use.origin |= cassette.origin
+    if wanted.is_shared:
+        use.modes.add("none" if cassette.is_discarded else wanted.record_mode)
+    if not cassette.misses:
+        use.note_unused(cassette.unused, cassette.count_played()[1] if cassette.count_played else 0)
+    if len(use.collected) < 2 and (line := use.list_unused(wanted.path)):
+        cassette.remarks.insert(0, line)
     if cassette.passed:
         use.passed.add(request.node.nodeid)
     for remark in cassette.remarks:
@@ -240,6 +285,34 @@ def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[st
             shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
             lines.append(f"{shown}: {len(tests)} tests share this recording: {list_some(use.collected, 3)}")
     return lines
+
+
+def finish_files(config: pytest.Config) -> list[str]:
+    """At the end of a session, drop what no test used of each file that was recorded again as a whole.
+
+    Return the remarks on files that several tests share. A worker of pytest-xdist leaves that to its controller.
+    """
+    lines, uses = [], find_uses(config)
+    if _is_worker(config):
+        config.workeroutput[PROPERTY] = {str(path): astuple(use) for path, use in uses.items()}  # type: ignore[attr-defined]
+        return []
+    for path, use in uses.items():
+        if not use.collected or not use.passed.issuperset(use.collected):
+            continue
+        if use.modes == {"rewrite"} and use.is_whole and use.origin:
+            try:
+                lines.append(drop_unused(path, set().union(*use.used.values()), use.origin))
+            except (CassetteError, OSError) as wrong:
+                lines.append(f"{path} has recordings that no test used, and could not be rewritten: {wrong}")
+        elif len(use.collected) > 1:
+            lines.append(use.list_unused(path))
+    return list(filter(None, lines))
+
+
+def take_over(config: pytest.Config, uses: Mapping[str, tuple[Any, ...]]) -> None:
+    """Take over how the tests of a worker of pytest-xdist used recordings."""
+    for path, fields in uses.items():
+        find_uses(config)[Path(path)].add(FileUse(*fields))
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -298,7 +371,7 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
     return Wanted(
         api=structs.replace(api, load_protocol=lambda: protocol),
         path=path,
-        is_shared=not is_own and not (use.is_whole and use.passed.issuperset(others)),
+        is_shared=bool(others) or not is_own,
         is_in_use=is_in_use,
         wait=_TURN_SECONDS if _is_worker(request.config) else 0.0,
         record_mode=str(mode),
@@ -343,11 +416,7 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
     unused = player.unused()
     left = {number for number, _ in unused}
     fixture.used = {one.fingerprint() for number, one in enumerate(player.recordings) if number not in left}
-    if unused and not player.misses:
-        shown = ", ".join(f"{recording.request.method} {recording.request.target}" for _, recording in unused[:3])
-        fixture.remarks.append(
-            f"{wanted.path.name}: {len(unused)} of {len(player.recordings)} not replayed: {shown}"
-        )
+    fixture.unused = {number: f"{one.request.method} {one.request.target}" for number, one in unused}
     for number, address in player.elsewhere():
         fixture.remarks.append(
             f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "
@@ -389,6 +458,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
         service = RecordingService(file, wanted, key)
         fixture = CassetteFixture(wanted, service, waits=True)
+        fixture.origin = provenance.as_metadata()
         fixture.outside = (read_host(wanted.upstream),)
         if is_readable and own:
             fixture.remarks.append(
@@ -403,13 +473,14 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
                 why = "some calls were not written"
             elif replaces and wanted.record_mode == "rewrite":  # `all` takes those of a failed test, too
                 if not fixture.passed:
-                    why = "its test failed"
+                    why = "the test failed"
                 elif service.unreached:
                     why = "some requests did not reach the service"
                 elif not service.kept:
                     why = "nothing was recorded"
             if why:
                 file.discard()
+                fixture.is_discarded = True
                 fixture.remarks.append(
                     f"{path.name}: not recorded again, because {why}; the older recording is kept"
                 )

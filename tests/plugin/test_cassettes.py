@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,6 +14,7 @@ from harness.contract import PROTOCOL
 from harness.emulator import Emulator
 from harness.faults import cut
 from harness.interactions import INTERACTIONS
+from harness.plugin.after_test import sections
 from harness.plugin.environment_variables import KEY_VARIABLES
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
@@ -347,3 +349,10 @@ def test_a_recording_of_which_nothing_is_played(pytester: pytest.Pytester) -> No
     result = run(pytester)
     result.assert_outcomes(failed=1, passed=1)
     assert result.stdout.str().count("the test replayed none of its 1 recorded answer") == 1
+
+
+def test_a_remark_on_many_files_is_one_line() -> None:
+    """Thirty tests that fail after a drift are one fact, not thirty."""
+    reports = [SimpleNamespace(user_properties=[("interactions_cassette", f"{n}.yaml: kept")]) for n in range(5)]
+    lines = "0.yaml, 1.yaml, 2.yaml and 2 more: kept\nb.yaml was written"
+    assert list(sections(reports, ["b.yaml was written"])) == [("interactions cassettes", lines)]

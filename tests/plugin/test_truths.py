@@ -202,8 +202,8 @@ def test_it(interactions_cassette):
 @pytest.mark.parametrize(
     ("then", "upstream", "said"),
     [
-        ("assert not 'right'", None, "its test failed"),
-        ("", "http://127.0.0.1:9", "its test failed"),
+        ("assert not 'right'", None, "the test failed"),
+        ("", "http://127.0.0.1:9", "the test failed"),
         ("swallow", "http://127.0.0.1:9", "some requests did not reach the service"),
         ("pass", None, ""),
     ],
@@ -327,8 +327,11 @@ def test_tests_that_share_a_file_lose_nothing(
         assert (len(newer), len(live.requests)) == (3, asked + 3)
         assert older.isdisjoint(newer)
     asked = len(live.requests)
-    run(pytester, *words, process=bool(words)).assert_outcomes(passed=3)
+    result = run(pytester, *words, process=bool(words))
+    result.assert_outcomes(passed=3)
     assert len(live.requests) == asked
+    if prompt != "'the same'":
+        result.stdout.no_fnmatch_line("*not replayed*")
 
 
 @pytest.mark.slow
@@ -424,6 +427,7 @@ def test_a_worker_adds_to_what_another_has_recorded(pytester: pytest.Pytester, l
     assert len(ids_in(path)) == 2
 
 
+SHARED_FILE = "'shared.yaml', allow_unused=True"
 NESTED = """
 class TestA:
     class TestB:
@@ -444,18 +448,31 @@ def test_two_tests_of_one_name_record_nothing(pytester: pytest.Pytester) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("tests", "path"), [("1,", ""), ("1, 2", "'shared.yaml', allow_unused=True")])
+@pytest.mark.parametrize(
+    ("tests", "path", "words"),
+    [("1,", "", ()), ("1, 2", SHARED_FILE, ()), ("1, 2", SHARED_FILE, ("-n", "2", "--dist", "load"))],
+    ids=["its own", "shared", "shared by two workers"],
+)
 def test_rewriting_all_tests_of_a_file_drops_the_rest(
-    pytester: pytest.Pytester, live: Emulator, tests: str, path: str
+    pytester: pytest.Pytester, live: Emulator, tests: str, path: str, words: tuple[str, ...]
 ) -> None:
-    """Its name belongs to the test alone, or all tests of the module that use it have passed."""
+    """Its name belongs to the test alone, or all tests of the module that use it have passed.
+
+    Before that, a replay names the recording that none of them used.
+    """
+    if words:
+        pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
     share(pytester, tests, path, "f'{n} before'")
     count = len(eval(f"[{tests}]"))
     run(pytester, "--record-mode=once").assert_outcomes(passed=count)
     [file] = pytester.path.rglob("cassettes/**/*.yaml")
     older = ids_in(file)
     share(pytester, tests, path, "f'{n} after'")
-    result = run(pytester, "--record-mode=rewrite")
+    result = run(pytester, *words, "--record-mode=new_episodes", process=bool(words))
+    result.assert_outcomes(passed=count)
+    result = run(pytester, *words, process=bool(words))
+    result.stdout.fnmatch_lines([f"*.yaml: {count} of {2 * count} not replayed: POST /v1beta/interactions*"])
+    result = run(pytester, *words, "--record-mode=rewrite", process=bool(words))
     result.assert_outcomes(passed=count)
     assert len(ids_in(file)) == count
     assert older.isdisjoint(ids_in(file))

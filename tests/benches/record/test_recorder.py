@@ -244,6 +244,48 @@ def test_a_long_end_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert recorder.summary.recorded == 1
 
 
+LARGE = """
+import sys, urllib.request
+from pathlib import Path
+from harness.benches.record.recorder import Recorder
+from harness.interactions import INTERACTIONS
+from harness.transport import ServerThread
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Response
+
+def find_peak():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+def serve(request):
+    def stream():
+        for _ in range(count):
+            yield Chunk(b"data: " + b"w" * 65528 + b"\\n\\n")
+        yield COMPLETE
+
+    return Response(200, Headers([("content-type", "text/event-stream")]), Chunked(), stream())
+
+for count in (1, 512):
+    path = Path(sys.argv[1], f"{count}.yaml")
+    with ServerThread(serve) as server, Recorder(server.url, path, INTERACTIONS) as recorder:
+        before = find_peak()
+        with urllib.request.urlopen(recorder.url) as response:
+            while response.read(1 << 16):
+                pass
+print((find_peak() - before) // 1024)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
+def test_a_large_body_passes_in_bounded_memory(tmp_path: Path) -> None:
+    """From the target to the file, a body of 32 MiB takes less than the same amount again."""
+    words = [sys.executable, "-c", LARGE, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
+    [recording] = load(tmp_path / "512.yaml").recordings
+    assert (len(recording.body), recording.complete) == (32 << 20, True)
+    assert int(done.stdout) < 64
+
+
 def test_a_file_that_cannot_be_written_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The exchanges are in the part file, so none is called "not recorded"; a remark names the file."""
 
