@@ -5,7 +5,9 @@ This is what resume is for; `resume` checks many cuts of a finished run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from msgspec import structs
@@ -195,14 +197,16 @@ def takes_a_live_reader_back(
         yield finding(message, "the rest of the run", "cancelled", code="resume.live/canceled", exchange="rest")
         return
     due, *came = (
-        {shape_of(event) for event in streams.of_kind(streams.events_in(one), "step.delta")}
+        [shape_of(event) for event in streams.of_kind(streams.events_in(one), "step.delta")]
         for one in (replay, rest, *readers)
         if streams.is_stream(one)
     )
-    # Streams that all end early share little, too, but together they lack what none of them received.
-    readings = [sum(one in reading for reading in came) for one in due]
-    most = len(due) / 2
-    divided = len(came) > 1 and sum(map(bool, readings)) > most >= sum(count > 1 for count in readings)
+    places = {shape: number for number, shape in enumerate(due)}
+    got = [sorted({places[shape] for shape in shapes if shape in places}) for shapes in came]
+    shared = [number for number, times in Counter(chain.from_iterable(got)).items() if times > 1]
+    # A stream that ends early lacks the last events, and one of readers that share them some in between.
+    has_gaps = any(numbers and numbers[-1] - numbers[0] >= len(numbers) for numbers in got)
+    divided = has_gaps and len(came) > 1 and len(shared) <= len(places) / 2
     for one in takes_a_reader_back(had, token, rest, replay):
         if divided and one.where.event is not None:
             message = f"the readers of a run divide its events among them: {one.message}"

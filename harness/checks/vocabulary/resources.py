@@ -231,7 +231,7 @@ def _held(page: Exchange, collection: str) -> list[dict[str, Any]]:
 def page_beside(t: RequestBuilder, collection: str, one: str, body: Any, **filters: Any) -> Part[Exchanges]:
     """Create a resource beside `one`, and read their list page by page → `expected`, `paged`, its path.
 
-    If the pages lack it, the list is read in one large page, too → `listed`.
+    If the pages lack it, the list is read until it shows it in one large page, too → `listed`, and then its pages.
     """
     answer: Exchange = yield Send(t.request("POST", collection, body))
     other = id_of(answer)
@@ -242,6 +242,7 @@ def page_beside(t: RequestBuilder, collection: str, one: str, body: Any, **filte
     seen["paged"] = yield from pages_holding(t, collection, [one, other], **filters)
     if not any(_name(entry, "id") == other for page in seen["paged"] for entry in _held(page, collection)):
         seen["listed"] = yield from list_with(t, collection, segment(other), page_size=1000, **filters)
+        seen["paged"] = yield from pages(t, collection, 1, **filters)
     return seen
 
 
