@@ -33,7 +33,7 @@ from lab.clients.page import (  # noqa: E402
     MAP_FILE,
     TABLE_FILE,
     render_maps,
-    write_glance,
+    write_key,
     write_pages,
 )
 from lab.clients.survey import ClientColumn  # noqa: E402
@@ -146,7 +146,7 @@ def _read_clients() -> list[ClientColumn]:
 
 
 _COMPLETED: dict[str, Callable[[], str]] = {
-    "clients.md": lambda: write_glance(_read_clients()),
+    "clients.md": lambda: write_key(_read_clients()),
     "incidents.md": format_library,
     "api-changes.md": lambda: format_changes(read_changes()),
     "mutation.md": mutation_page,

@@ -236,16 +236,20 @@ command that repeats it. [clients/table.json](clients/table.json) has the same a
 
 def write_pages(columns: Sequence[ClientColumn]) -> Mapping[str, str]:
     """The pages by path: the counts of each client, and the maps."""
-    return {"clients.md": _HEAD + write_glance(columns), MAP_FILE: render_page(columns)}
+    return {"clients.md": _HEAD + write_counts(columns) + write_key(columns), MAP_FILE: render_page(columns)}
 
 
-def write_glance(columns: Sequence[ClientColumn]) -> str:
-    """The counts of each client, the words for outcomes, and the clients, as Markdown."""
+def write_counts(columns: Sequence[ClientColumn]) -> str:
+    """The counts of each client as Markdown, which docs/clients.md has."""
+    return join_lines([*_count_clients(group_by_client(columns)), ""])
+
+
+def write_key(columns: Sequence[ClientColumn]) -> str:
+    """The words for outcomes, and the clients, as Markdown."""
     return join_lines([*_list_parts(columns), ""])
 
 
-def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
-    clients = group_by_client(columns)
+def _count_clients(clients: Mapping[str, Sequence[ClientColumn]]) -> Iterator[str]:
     yield from (Markdown("## At a glance"), "")
     yield "The figures count the cases of all modes that a client, in its newest version, was run with."
     yield ""
@@ -256,13 +260,17 @@ def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
         right, *others = count_cells(_list_newest(own))
         cells = [Markdown(name), f"{right} of {right + sum(others)}", *map(str, others)]  # the name of one of ours
         yield Markdown("| {} |").format(cell.join(cells))
-    yield from ("", Markdown("## The outcomes"), "", Markdown("| Word | Meaning |"), Markdown("|---|---|"))
+    yield ""
+
+
+def _list_parts(columns: Sequence[ClientColumn]) -> Iterator[str]:
+    yield from (Markdown("## The outcomes"), "", Markdown("| Word | Meaning |"), Markdown("|---|---|"))
     used = {outcome for column in columns for cell in column.cells for outcome in cell.word.split(" or ")}
     for outcome in (one for one in DropOutcome if one in used):
         word = Markdown("**{}**" if outcome in SILENT else "{}").format(outcome)
         yield Markdown("| {} | {} |").format(word, Markdown(MEANINGS[outcome]))
     yield from ("", Markdown("## The clients"), "")
-    yield from map(_describe_client, clients.values())
+    yield from map(_describe_client, group_by_client(columns).values())
     if failed := [column for column in columns if column.problem]:
         yield from ("", Markdown("## Not tested"), "")
         for column in failed:

@@ -347,7 +347,9 @@ ROWS = [
     row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", get=rename(number_anew)),
     # A background run goes on without its client; the twin that nobody left shows that it could have.
     left(
-        f"runs-in-its-stream: {LEFT} -> {LOST}", said=("the run was lost with the stream of its create",), **QUICK
+        f"runs-in-its-stream: {LEFT} -> {LOST}",
+        said=("the client left the stream of the create, and the run did not complete",),
+        **QUICK,
     ),
     left(
         f"slows-down-alone: {LEFT} -> rest pass",

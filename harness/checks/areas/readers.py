@@ -276,9 +276,9 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
         yield stuck.at(exchange="twin", pointer="$.status")
         return
     if not _ends_well(twin):
-        raise Unmet(f"an undisturbed run also ends as {runs.status_of(twin)!r}, too")
+        raise Unmet(f"an undisturbed run ends as {runs.status_of(twin)!r}, too")
     yield finding(
-        "the run was lost with the stream of its create",
+        "the client left the stream of the create, and the run did not complete",
         f"{runs.status_of(twin)}, as an undisturbed run",
         runs.show_status(last),
         exchange=f"polled[{len(polled) - 1}]",

@@ -101,5 +101,7 @@ def judge_envelope(request: Request, interaction_id: str, contract: Contract) ->
         found.append(Finding.from_code("hook.envelope/id", "data.id is a different id", interaction_id, actual))
     if value["version"] != VERSION:
         actual = str(value["version"])[:40]
-        found.append(Finding.from_code("hook.envelope/version", "another version", VERSION, actual))
+        found.append(
+            Finding.from_code("hook.envelope/version", "the delivery has another version", VERSION, actual)
+        )
     return found

@@ -85,6 +85,8 @@ def test_the_pages_of_the_published_table(tmp_path: Path) -> None:
     assert main(["clients", "--from", str(PUBLISHED), "--write", str(tmp_path)]) == 0
     assert (tmp_path / "clients/table.json").read_bytes() == PUBLISHED.read_bytes()
     page = (tmp_path / "clients.md").read_text("utf-8")
+    counts = page[page.index("## At a glance") : page.index("## The outcomes")]
+    assert counts in (folder("docs") / "clients.md").read_text("utf-8"), "copy it into the page"
     assert len(page.split()) < 1_500
     names = {one["client"] for one in read_published()["clients"]}
     assert set(re.findall(r"^\| (\S+) \| \d+ of \d+ \|", page, re.MULTILINE)) == names
