@@ -320,13 +320,17 @@ class RunPrinter:
         failed = [shown for cause in causes for shown in cause.results]
         warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
         worst = next((shown for shown in failed or warned if shown.result.verdict in _ARGUED), None)
-        if worst is not None and not self._verbose:
-            self.explain(worst)
+        explained = [] if worst is None else [worst]
+        if worst is not None:  # a warning may be the mechanism behind the failure
+            named = {finding.cause.partition("/")[0] for finding in worst.all_findings}
+            explained[:0] = [shown for shown in warned if shown.id in named and shown is not worst]
+        for shown in () if self._verbose else explained:
+            self.explain(shown)
         title = " and ".join([*["failures"][: len(failed)], *["warnings"][: len(warned)]]) + ", the worst first"
         if any(shown.is_silent for shown in failed):
             title += " (* clients see no error)"
         is_stale = any(cause.is_stale for cause in causes)  # which is not explained
-        lines = [line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown is worst)]
+        lines = [line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown in explained)]
         self._list_lines(title, lines, at_least=1 if is_stale else 2)
         noted = [shown for shown in self._state.urgent_first if shown.result.is_unmet_option]
         if not (failed or warned or self._verbose):

@@ -86,7 +86,8 @@ def _of_this_generation(answer: Exchange, *, notes: frozenset[int] = frozenset()
     yield from expect_interaction(answer, notes=notes)
     body = read(answer).json
     if answer.status in SUCCESS and isinstance(body, dict) and _has_another_shape(body):
-        message = "another Api-Revision changes the shape of the response"
+        sent = answer.request.headers.get("api-revision")
+        message = f"`Api-Revision: {sent}` changes the shape of the response"
         yield finding(message, "steps", format_value(sorted(body)))
 
 
