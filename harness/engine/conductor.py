@@ -52,8 +52,6 @@ class Conductor:
     observations: dict[str, Observation] = field(default_factory=dict)
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
-    _blocked: list[Judged] = field(default_factory=list)
-    """Those of them that wait for others, and not for the end of the run."""
     _roots: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
     _resting: dict[str, list[tuple[str, str]]] = field(init=False)
@@ -85,30 +83,25 @@ class Conductor:
         self.observations.setdefault(check.id, judged.observation)
         waits = check.everywhere and not is_settled(judged.observation) and not last
         if waits or not self._is_ready(judged):
-            self._hold(judged)
+            self._held.append(judged)
             return
         yield self._finish(self._resolve(judged))
-        waited = [one for one in self._blocked if self._is_ready(one)]
+        # Those of `everywhere` wait for the end of the run, the others for other checks.
+        waited = [one for one in self._held if not one.planned.check.everywhere and self._is_ready(one)]
         if waited:
             free = set(map(id, waited))
             self._held = [one for one in self._held if id(one) not in free]
-            self._blocked = [one for one in self._blocked if id(one) not in free]
         for one in waited:
             yield self._finish(self._resolve(one))
 
-    def _hold(self, judged: Judged) -> None:
-        self._held.append(judged)
-        if not judged.planned.check.everywhere:
-            self._blocked.append(judged)
-
     def conclude(self, halted: str = "") -> Iterator[CheckFinished]:
         """Decide the checks that waited for the end, and account for those not reached; `halted` is the reason."""
-        held, self._held, self._blocked = self._held, [], []
+        held, self._held = self._held, []
         for judged in held:  # in this order: a check is decided with those that were held before it, and no others
             if judged.planned.check.everywhere:
                 yield from self.decide(self._add_other_answers(judged), last=True)
             else:
-                self._hold(judged)
+                self._held.append(judged)
         skipped = (Judged(planned, planned.skip) for planned in self.plan.checks if planned.skip is not None)
         blocked = [judged for judged in skipped if judged.observation.outcome is Outcome.BLOCKED]
         yield from self._release([*self._held, *blocked])

@@ -64,7 +64,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     if stream is None:
         del seen["stream"]
         return stop_exercise(
-            {**seen, **_UNPOSTED, **_UNREPEATED},
+            {**seen, **_UNPOSTED, "silent": None},  # no second cancel was sent
             f"no response showed the run as `cancelled`: {format_answer(last)}",
         )
     parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, runs.id_of(seen["run"]), last, seen["cancelled"])]
@@ -149,9 +149,6 @@ def _is_silent(answer: Exchange) -> bool:
     """Whether the harness waited in vain for the head of a response."""
     return answer.status is None and answer.ending.by is By.LIMIT
 
-
-_UNREPEATED: Exchanges = {"silent": None}
-"""The result of a second cancel that was not sent, as the first one had no effect."""
 
 _UNPOSTED: Exchanges = {"posted": None, "posted_polled": [], "posted_stream": None}
 """The results of a run whose create is a stream, where there is none, or none that was seen in progress."""

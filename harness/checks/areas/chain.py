@@ -26,7 +26,13 @@ from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
 from harness.contract.data.transcript import output_steps, output_text, steps_text
-from harness.contract.judge.agreement import judge_echo, judge_own_id, judge_own_steps, judge_unchanged
+from harness.contract.judge.agreement import (
+    judge_echo,
+    judge_identity,
+    judge_own_id,
+    judge_own_steps,
+    judge_unchanged,
+)
 from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.wording import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -246,13 +252,7 @@ def is_stored(child: Exchange, child_read: Exchange | None) -> Iterator[Finding]
     yield from at("child_read", expect_interaction(child_read))
     if child_read.status not in SUCCESS:
         return
-    if runs.id_of(child_read) != runs.id_of(child):
-        yield finding(
-            "GET returned another interaction",
-            runs.id_of(child),
-            runs.id_of(child_read) or "no id",
-            exchange="child_read",
-        )
+    yield from at("child_read", judge_identity("chain.stored", runs.id_of(child), runs.id_of(child_read)))
     if output_steps(body) and not output_steps(interaction_in(child_read)):
         lost = finding(
             "the chained interaction was stored without its output", expected="its output steps", actual="none"

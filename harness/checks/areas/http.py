@@ -14,7 +14,6 @@ from harness.checks.vocabulary.expect import (
     code_of,
     expect_interaction,
     expect_object,
-    expect_reply,
     expect_status,
     finding,
     interaction_in,
@@ -324,12 +323,7 @@ _OPTIONAL = ("created_elsewhere", "streamed_without", "cancelled_without", "post
 take(refuses_no_key, *_ALWAYS, *_OPTIONAL)
 
 
-def refuses_wrong_keys(
-    read_wrong: Exchange, created_wrong: Exchange, read_wrong_bearer: Exchange
-) -> Iterator[Finding]:
-    sent = {"read_wrong": read_wrong, "created_wrong": created_wrong}
-    for name, answer in sent.items():
-        yield from at(name, expect_reply("auth.wrong", answer))
+def takes_no_bearer_as_key(read_wrong: Exchange, read_wrong_bearer: Exchange) -> Iterator[Finding]:
     if read_wrong_bearer.succeeded and read_wrong.status in CLIENT_ERROR:
         message = "a wrong key is accepted as a bearer token"
         actual = format_answer(read_wrong_bearer)

@@ -201,7 +201,7 @@ def takes_a_live_reader_back(
         for one in (replay, rest, *readers)
         if streams.is_stream(one)
     )
-    places = {shape: number for number, shape in enumerate(due)}
+    places = {shape: number for number, shape in enumerate(dict.fromkeys(due))}  # a text may repeat a word
     got = [sorted({places[shape] for shape in shapes if shape in places}) for shapes in came]
     shared = [number for number, times in Counter(chain.from_iterable(got)).items() if times > 1]
     # A stream that ends early lacks the last events, and one of readers that share them some in between.

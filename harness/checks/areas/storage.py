@@ -427,13 +427,7 @@ def is_gone_as_a_stream(
 
 
 def takes_nothing_else(second: Exchange, other: Exchange) -> Iterator[Finding]:
-    if runs.id_of(other) != runs.id_of(second):
-        yield finding(
-            "the response is another interaction",
-            runs.id_of(second),
-            runs.id_of(other) or "no id",
-            exchange="other",
-        )
+    yield from at("other", agreement.judge_identity("del.isolated", runs.id_of(second), runs.id_of(other)))
 
 
 _A_MOMENT = 0.6

@@ -242,7 +242,7 @@ def page_beside(t: RequestBuilder, collection: str, one: str, body: Any, **filte
     seen["paged"] = yield from pages_holding(t, collection, [one, other], **filters)
     if not any(_name(entry, "id") == other for page in seen["paged"] for entry in _held(page, collection)):
         seen["listed"] = yield from list_with(t, collection, segment(other), page_size=1000, **filters)
-        seen["paged"] = yield from pages(t, collection, 1, **filters)
+        seen["paged"] = yield from pages_holding(t, collection, [one, other], **filters)
     return seen
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.checks._play import DONE, MISSING, answer, case, interaction, refusal
+from tests.checks._play import DONE, MISSING, answer, case, interaction, judge, refusal
 from tests.checks._streams import event, numbered, streamed, text_events
 
 EVENTS = numbered(text_events("He", "llo ", "world"))
@@ -93,3 +93,12 @@ CASES = [
     case("resume.live", "untestable", "no replay to compare with", **TOGETHER, rest=WHOLE,
          **{**BACK, "replay": DONE}),
 ]  # fmt: skip
+
+
+def test_a_word_that_comes_twice_is_no_gap():
+    """Streams that all end early are not called divided, also if they have a delta twice."""
+    events = numbered(text_events("no ", "no ", "yes ", "well"))
+    early = streamed(events[:8])
+    seen = {"had": events[:5], "token": "ev4", "rest": streamed(events[5:8]), "replay": streamed(events)}
+    [finding] = judge("resume.live", **NEVER, readers=[early, early], **seen).findings
+    assert finding.message.startswith("the stream after 'ev4' skips 4 events")

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from harness.checks.vocabulary.resources import READINGS, page_beside
 from harness.checks.vocabulary.runs import (
     poll_until_found,
     poll_until_gone,
@@ -109,3 +110,13 @@ def test_a_404_that_lasts_ends_the_polling():
     seen, waited = run(polls, [RUNNING, MISSING], replace(TARGET, wait=60))
     assert seen[-1] is MISSING
     assert waited <= TARGET.gone_within + 1
+
+
+def test_a_list_that_shows_an_entry_late_is_paged_as_often_then():
+    """Another client moves the entries between two pages, so one reading that lacks one is no fault."""
+    late, whole = (
+        answer(body={"webhooks": [{"id": name} for name in names]}) for names in (["v1_one"], ["v1_one", "b"])
+    )
+    answers = [answer(body={"id": "b"}), *[late] * READINGS, whole, late, whole]
+    seen, _ = run(lambda t, one: page_beside(t, "webhooks", one, {}), answers)
+    assert seen["paged"] == [whole]

@@ -315,9 +315,8 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
         if streamed and silent and exchange.hung and exchange.succeeded and identity in settled:
             silences[exchange.request.target] += 1
             message = "the stream of a run that has settled does not end"
-            for found in judge_endless("resume.ends/replay", message, exchange):
-                if silences[exchange.request.target] == 2:
-                    yield exchange, found
+            if silences[exchange.request.target] == 2:
+                yield from ((exchange, found) for found in judge_endless("resume.ends/replay", message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and read(exchange).call == GET:
             settled |= {identity} if is_settled(read(exchange).status) else set()
 
