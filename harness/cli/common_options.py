@@ -116,9 +116,14 @@ def report_option(formats: Collection[str], group: str = "") -> Any:
     return option(about, REPORT, repeats=True, **more)
 
 
-def verbose_option(adds: str, group: str = "output") -> Any:
+def verbose_option(adds: str) -> Any:
     """Declare how much is printed, with the words for what the first -v adds."""
-    more: dict[str, Any] = {"flags": ("-v", "--verbose"), "trust": Trust.CALL, "group": group, "once": "reports"}
+    more: dict[str, Any] = {
+        "flags": ("-v", "--verbose"),
+        "trust": Trust.CALL,
+        "group": "output",
+        "once": "reports",
+    }
     return option(f"{adds}; -vv: also print every exchange", TALLY, 0, **more)
 
 

@@ -43,7 +43,7 @@ def to_sentence(text: str) -> str:
 class LeftOut(Struct, frozen=True):
     """A number of things that were part of the run and have no result, with their outcome and why.
 
-    `reason` is one of the closed list if they were not tested; `help` is the next step.
+    `reason` is one of the closed list if they were not tested.
     """
 
     number: int

@@ -81,13 +81,13 @@ def render(state: PresentedRun) -> str:
 
 def _write_reasons(row: OutcomeRow) -> Iterator[str]:
     """The results of one outcome by their reason: what does not fail the run needs no entry of its own."""
-    yield from (begin_details(write_html(f"{row.number} {row.words}, by reason")), "")
+    yield from (_begin_details(write_html(f"{row.number} {row.words}, by reason")), "")
     for group in row.groups:
         more = Markdown(" and {} more").format(group.more) if group.more else ""
         ids = Markdown("{}{}").format(Markdown(", ").join(map(write_code, group.ids)), more)
         help_ = Markdown("; help: {}").format(group.remedy) if group.remedy else ""
         yield Markdown("- {}{}").format(Markdown(": ").join(filter(None, (ids, group.reason))), help_)
-    yield from ("", END_DETAILS, "")
+    yield from ("", _END_DETAILS, "")
 
 
 def _write_section(section: Section) -> Iterator[str]:
@@ -95,28 +95,25 @@ def _write_section(section: Section) -> Iterator[str]:
     if section.lines:
         yield from ("", fence("\n".join(section.lines)))
     for group in section.folded:
-        yield from ("", begin_details(write_html(group.summary)))
-        yield from ("", fence("\n".join(group.lines)), "", END_DETAILS)
+        yield from ("", *_fold(write_html(group.summary), "\n".join(group.lines)))
 
 
 def _write_entry(shown: PresentedResult, fixes: SharedFixes) -> Iterator[str]:
     heading = Markdown("<code>{}</code> [{}] {}").format(
         write_html(shown.result.id), shown.standing_level, write_html(shown.title)
     )
-    yield from (
-        begin_details(heading, is_open=shown.is_open),
-        "",
-        fence(shown.explain(fixes=fixes)),
-        "",
-        END_DETAILS,
-        "",
-    )
+    yield from (*_fold(heading, shown.explain(fixes=fixes), is_open=shown.is_open), "")
 
 
-END_DETAILS = Markdown("</details>")
+_END_DETAILS = Markdown("</details>")
 
 
-def begin_details(summary: Markdown, *, is_open: bool = False) -> Markdown:
+def _fold(summary: Markdown, text: str, *, is_open: bool = False) -> Iterator[str]:
+    """A block of code that is folded away."""
+    yield from (_begin_details(summary, is_open=is_open), "", fence(text), "", _END_DETAILS)
+
+
+def _begin_details(summary: Markdown, *, is_open: bool = False) -> Markdown:
     """The opening tag of a part that folds; leave a blank line after it. Escape the summary by `write_html`."""
     start = Markdown("<details open>") if is_open else Markdown("<details>")
     return Markdown("{}<summary>{}</summary>").format(start, summary)

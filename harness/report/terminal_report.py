@@ -330,7 +330,9 @@ class RunPrinter:
         if any(shown.is_silent for shown in failed):
             title += " (* clients see no error)"
         is_stale = any(cause.is_stale for cause in causes)  # which is not explained
-        lines = [line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown in explained)]
+        lines = [
+            line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown in explained)
+        ]
         self._list_lines(title, lines, at_least=1 if is_stale else 2)
         noted = [shown for shown in self._state.urgent_first if shown.result.is_unmet_option]
         if not (failed or warned or self._verbose):

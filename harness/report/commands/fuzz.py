@@ -38,7 +38,6 @@ class FuzzPresentation(Presentation):
     command = "fuzz"
     noun = "result"
     live = False
-    names_target = True
 
     def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
         self._seed = seed

@@ -73,11 +73,11 @@ class Presentation:
     `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what one
     result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `actor`: the
     subject of findings that are phrases without one. `live`: a terminal shows target, plan and results as they
-    come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave something
-    out, as text, by key. `names_target`: it names the target, after `target_word`, also if it is not live.
-    `names_rules`: its output has no room for the broken rules, so that the next steps name the command that prints
-    them. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line
-    that runs it again for some results.
+    come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave
+    something out, as text, by key. `names_target`: it judges a server, which its first line names after
+    `target_word`; otherwise the next steps name the command that prints the broken rules, for which its lines
+    have no room. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes
+    the line that runs it again for some results.
     """
 
     subject = "{api}"
@@ -87,13 +87,12 @@ class Presentation:
     unaware = "a client"
     actor = ""
     live = True
-    names_target = False
+    names_target = True
+    target_word = "target"
     times_exercises = False
     begins = "asking the target which capabilities it has"
     repeat: Callable[..., str] | None = None
     settings: Mapping[str, str] = {}
-    names_rules = False
-    target_word = "target"
 
     def __init__(self, *, times_exercises: bool = False, repeat: Callable[..., str] | None = None) -> None:
         self.times_exercises = times_exercises
@@ -168,7 +167,7 @@ class Presentation:
 
     def opening(self, state: CollectedRun) -> Iterator[str]:
         """The first lines of a run."""
-        if not (self.live or self.names_target):
+        if not self.names_target:
             return
         target = state.target
         assert target is not None
@@ -237,7 +236,7 @@ class Presentation:
             yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
         broken = (result for result in state.results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
         rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
-        if self.names_rules and rules:
+        if rules and not self.names_target:
             which = "the rule" if len(rules) == 1 else "each rule"
             yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
 

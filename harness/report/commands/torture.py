@@ -46,7 +46,7 @@ class TorturePresentation(Presentation):
     actor = "the client "
     noun = "case"
     live = False
-    names_rules = True
+    names_target = False
     begins = "running the client without a fault"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
