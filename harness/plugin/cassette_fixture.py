@@ -25,6 +25,7 @@ from msgspec import structs
 
 from harness.cassette import CassetteFile, Player, Recording, Target, load
 from harness.cassette.file import mention_part
+from harness.cassette.layout import SUFFIXES
 from harness.cassette.own_words import add_words, with_own_words
 from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
@@ -48,7 +49,6 @@ from harness.plugin.vcr_compat import (
 from harness.transport.http1.limits import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
-    At,
     By,
     Chunk,
     Chunked,
@@ -86,7 +86,6 @@ USES: pytest.StashKey[defaultdict[Path, FileUse]] = pytest.StashKey()
 _RECORDING = frozenset(RECORD_MODES) - {"none"}
 _TURN_SECONDS = 120.0
 """How long a test waits while another worker of pytest-xdist records into the same file: a test or two, live."""
-_SUFFIXES = (".yaml", ".yml")
 _FOLDER = "cassettes"
 
 
@@ -107,10 +106,8 @@ class FileUse:
     passed: set[str] = field(default_factory=set)
     modes: set[str] = field(default_factory=set)
     """How those that ran recorded into it, if it is not the file of one test alone."""
-    count: int = 0
-    """How many recordings it had when they replayed it."""
-    unused: dict[int, str] | None = None
-    """The recordings that none of them replayed, by number."""
+    recordings: list[tuple[bytes, str]] = field(default_factory=list)
+    """The fingerprint and the request of each recording in it, as the last test that replayed it found them."""
     origin: dict[str, Any] = field(default_factory=dict)
     """The metadata of what they recorded."""
 
@@ -120,22 +117,20 @@ class FileUse:
         self.used |= other.used
         self.passed |= other.passed
         self.modes |= other.modes
+        self.recordings = other.recordings or self.recordings
         self.origin |= other.origin
-        self.note_unused(other.unused, other.count)
 
-    def note_unused(self, unused: dict[int, str] | None, count: int) -> None:
-        """Note the recordings that a test, or those of another worker, did not replay, of so many."""
-        if unused is not None:
-            left = unused if self.unused is None else self.unused
-            self.unused = {number: shown for number, shown in left.items() if number in unused}
-            self.count = count
+    def list_used(self) -> set[bytes]:
+        """The fingerprints of the recordings that any test recorded or replayed."""
+        return set().union(*self.used.values())
 
     def list_unused(self, path: Path) -> str:
-        """A line on the recordings that were not replayed; "" if there are none."""
-        if not self.unused:
+        """A line on the recordings that no test used; "" if there are none."""
+        used = self.list_used()
+        unused = [asked for fingerprint, asked in self.recordings if fingerprint not in used]
+        if not unused:
             return ""
-        shown = ", ".join(list(self.unused.values())[:3])
-        return f"{path.name}: {len(self.unused)} of {self.count} not replayed: {shown}"
+        return f"{path.name}: {len(unused)} of {len(self.recordings)} not replayed: {', '.join(unused[:3])}"
 
 
 class MarkerOptions(TypedDict, total=False):
@@ -167,8 +162,8 @@ class CassetteFixture(ObservedService):
         self.remarks: list[str] = []
         self.count_played: Callable[[], tuple[int, int]] | None = None
         """How many of how many recorded answers were played; None while recording."""
-        self.unused: dict[int, str] | None = None
-        """The recorded requests that the test did not send, by number; None while recording."""
+        self.recordings: list[tuple[bytes, str]] = []
+        """The fingerprint and the request of each recording that the test could replay; none while recording."""
         self.origin: dict[str, Any] = {}
         """The metadata of what is recorded."""
         self.is_discarded = False
@@ -246,9 +241,8 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
     use.origin |= cassette.origin
     if wanted.is_shared:
         use.modes.add("none" if cassette.is_discarded else wanted.record_mode)
-    if not cassette.misses:
-        use.note_unused(cassette.unused, cassette.count_played()[1] if cassette.count_played else 0)
-    if len(use.collected) < 2 and (line := use.list_unused(wanted.path)):
+    use.recordings = cassette.recordings or use.recordings
+    if len(use.collected) < 2 and not cassette.misses and (line := use.list_unused(wanted.path)):
         cassette.remarks.insert(0, line)
     if cassette.passed:
         use.passed.add(request.node.nodeid)
@@ -301,7 +295,7 @@ def finish_files(config: pytest.Config) -> list[str]:
             continue
         if use.modes == {"rewrite"} and use.is_whole and use.origin:
             try:
-                lines.append(drop_unused(path, set().union(*use.used.values()), use.origin))
+                lines.append(drop_unused(path, use.list_used(), use.origin))
             except (CassetteError, OSError) as wrong:
                 lines.append(f"{path} has recordings that no test used, and could not be rewritten: {wrong}")
         elif len(use.collected) > 1:
@@ -413,10 +407,12 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
     fixture = CassetteFixture(wanted, play, misses=player.misses)
     fixture.count_played = lambda: (len(player.recordings) - len(player.unused()), len(player.recordings))
     yield fixture
-    unused = player.unused()
-    left = {number for number, _ in unused}
-    fixture.used = {one.fingerprint() for number, one in enumerate(player.recordings) if number not in left}
-    fixture.unused = {number: f"{one.request.method} {one.request.target}" for number, one in unused}
+    unused = {number for number, _ in player.unused()}
+    for number, one in enumerate(player.recordings):
+        fingerprint = one.fingerprint()
+        fixture.recordings.append((fingerprint, f"{one.request.method} {one.request.target}"))
+        if number not in unused:
+            fixture.used.add(fingerprint)
     for number, address in player.elsewhere():
         fixture.remarks.append(
             f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "
@@ -504,7 +500,7 @@ def _choose_path(item: pytest.Item, named: object, folder: Path) -> tuple[Path, 
         return folder / f"{name_apart(item)}{end}", folder == _own_folder(item)
     path = Path(str(named))
     inside = not path.is_absolute() and path.parent == Path()
-    if path.suffix not in _SUFFIXES:
+    if path.suffix not in SUFFIXES:
         path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
     chosen = (folder if inside else item.path.parent) / path
     if chosen == folder / f"{cassette_name(item)}.yaml" and is_marked(item):
@@ -608,7 +604,7 @@ class RecordingService:
         return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
 
     def _miss(self, reason: str) -> Response:
-        return Response.json(MISS_STATUS, self._protocol.error_body(MISS_STATUS, MISS_CODE, reason))
+        return self._protocol.refuse(MISS_STATUS, MISS_CODE, reason)
 
 
 class _Kept(WrappedBody):
@@ -662,6 +658,6 @@ class _Kept(WrappedBody):
         if self._over:
             return
         self._over = True
-        if ending.at not in (At.BEFORE_HEADERS, At.IN_HEADERS):
+        if not ending.headless:
             self._head()
         self._keep(self._recorder.finish(ending, time.monotonic() - self._began))

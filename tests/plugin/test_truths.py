@@ -365,6 +365,20 @@ def test_what_a_test_played_is_not_rewritten(pytester: pytest.Pytester, live: Em
 
 
 @pytest.mark.slow
+def test_what_a_test_that_may_record_replayed_is_used(pytester: pytest.Pytester, live: Emulator) -> None:
+    """One of two tests on a file may add to it and replays its part, the other one replays the rest."""
+    share(pytester, "1, 2", SHARED_FILE)
+    run(pytester, "--record-mode=once").assert_outcomes(passed=2)
+    source = SHARED.replace("PROMPT", "f'{n}?'")
+    adds = source.replace("PARAMETERS", "1,").replace("ARGUMENTS", "'shared.yaml', record_mode='new_episodes'")
+    plays = source.replace("PARAMETERS", "2,").replace("ARGUMENTS", "'shared.yaml'")
+    pytester.makepyfile(HEAD + adds + plays.replace("test_it", "test_then"))
+    result = run(pytester)
+    result.assert_outcomes(passed=2)
+    result.stdout.no_fnmatch_line("*not replayed*")
+
+
+@pytest.mark.slow
 def test_names_that_a_file_cannot_have_are_told_apart(pytester: pytest.Pytester, live: Emulator) -> None:
     """`a:b`, `a?b` and `a*b` have a file each, and so have a name of a device and one that ends with a dot."""
     share(pytester, "'a:b', 'a?b', 'a*b', 'CON', 'a.', 'a'", "")

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from harness.cassette import CassetteError, Pieces, Recording, load
 from harness.cassette.har import decode_body
-from harness.cassette.layout import is_copy
+from harness.cassette.layout import SUFFIXES, is_copy
 from harness.cassette.matching import Canon, IdMapping
 from harness.documents import explain_unread, list_files, read_file
 from harness.errors import Unreadable
@@ -186,7 +186,6 @@ def _decode(data: bytes) -> Any:
     return value
 
 
-_SUFFIXES = (".yaml", ".yml")
 _SHOWN = 100
 _MEMBER_END = re.compile(r"[.\[\] ]+")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
@@ -291,7 +290,7 @@ def diff_paths(
         return diff_recordings(old, new, protocol)
     drifts = Drifts()
     ours, theirs = (
-        {str(path.relative_to(folder)) for path in _list_files(folder) if path.suffix.lower() in _SUFFIXES}
+        {str(path.relative_to(folder)) for path in _list_files(folder) if path.suffix.lower() in SUFFIXES}
         for folder in (before, after)
     )
     if not ours or not theirs:
@@ -336,8 +335,9 @@ def diff_recordings(before: Sequence[Recording], after: Sequence[Recording], pro
         for drift in _compare_content(was.content, now.content, protocol):
             if all(drift.place != other.place for other in shapes):  # a value of another type is reported once
                 drifts.content.setdefault(drift, []).append(where)
+    paired = set(pairs.values())
     for place, (key, _) in enumerate(new):
-        if place not in pairs.values():
+        if place not in paired:
             drifts.shape.setdefault(Drift("exchange", ABSENT, PRESENT), []).append(SeenIn(_label(key)))
     return drifts
 
@@ -479,7 +479,7 @@ def sessions_in(path: Path, target: str) -> list[list[Recording]]:
                 recording = Recording(sent, status, headers, data, pieces, approximate=True)
                 pairs.setdefault(_NUMBER.sub("", stem), []).append(recording)
                 break
-    for file in (file for file in files if file.suffix.lower() in _SUFFIXES):
+    for file in (file for file in files if file.suffix.lower() in SUFFIXES):
         with suppress(CassetteError):  # the file of another recorder, which left pairs, or nothing to send again
             cassettes.append(list(load(file).recordings))
     return [*pairs.values(), *cassettes]

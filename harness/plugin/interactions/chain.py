@@ -245,7 +245,7 @@ class Chain:
         inputs = [sent.body.get("input") for sent in creates]
         if wrong := next(filter(None, (find_wrong_result(given, results) for given in inputs)), ""):
             return wrong
-        returned = {step.get("call_id") for given in inputs for step in objects_in(given)}
+        returned = [step.get("call_id") for given in inputs for step in objects_in(given)]
         missing = next((call for call in results if call not in returned), None)
         return "" if missing is None else f"returned no result for the call {missing!r}"
 
