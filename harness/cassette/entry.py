@@ -13,7 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct, ValidationError, convert
+from msgspec import Meta, Struct, ValidationError, convert, to_builtins
+from msgspec.structs import asdict
 
 from harness.cassette.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
@@ -36,8 +37,11 @@ _ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://[^/?#*]*)(.*)", re.DOTALL)
 _Count = Annotated[int, Meta(ge=0)]
 
 
-class _End(Struct):
-    """How a response ended; a reader that knows only `how` can still tell whether the body was complete."""
+class _End(Struct, omit_defaults=True):
+    """How a response ended; a reader that knows only `how` can still tell whether the body was complete.
+
+    `after_us` is the microseconds between the last piece and the ending.
+    """
 
     how: How
     by: By = By.SERVER
@@ -65,7 +69,7 @@ class _Extension(Struct):
 
 def as_entry(recording: Recording) -> dict[str, Any]:
     """The entry: a plain mapping of `request` and `response`. Bodies are bytes; an empty request body is None."""
-    request, framing, ending = recording.request, recording.framing, recording.ending
+    request, framing = recording.request, recording.framing
     extension: dict[str, Any] = {"v": VERSION}
     if isinstance(framing, Length):
         extension |= {"framing": "length", "length": framing.size}
@@ -79,18 +83,7 @@ def as_entry(recording: Recording) -> dict[str, Any]:
         extension["coding"] = recording.coding
     extension["size"] = len(recording.body)
     extension["sha256"] = hashlib.sha256(recording.body).hexdigest()
-    end: dict[str, Any] = {"how": str(ending.how)}
-    if ending.by is not By.SERVER:
-        end["by"] = str(ending.by)
-    if ending.at is not At.IN_BODY:
-        end["at"] = str(ending.at)
-    for name in ("declared", "sent"):
-        if getattr(ending, name) is not None:
-            end[name] = getattr(ending, name)
-    if ending.detail:
-        end["detail"] = ending.detail
-    if recording.wait:
-        end["after_us"] = recording.wait  # microseconds between the last piece and the ending
+    end = to_builtins(_End(**asdict(recording.ending), after_us=recording.wait))
     # vcrpy keeps one value per name of a request: repeated fields are joined as HTTP allows.
     joined = {
         name: [("; " if name.lower() == "cookie" else ", ").join(values)]

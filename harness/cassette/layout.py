@@ -43,6 +43,8 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
 RESTORE = "restore it, or record it again"
 """What to do about a file that cannot be read."""
 
+SUFFIXES = (".yaml", ".yml")
+"""Those of cassettes."""
 _OF_OTHERS = frozenset({".sse", ".har", ".jsonl"})
 """The suffixes of recordings that only `harness verify` reads."""
 _NAME_ONE = "name one, or record one with `harness record`"

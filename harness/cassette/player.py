@@ -114,8 +114,7 @@ class Player:
             recording = self._find(request, asked)
             if isinstance(recording, Miss):
                 self.misses.append(recording)
-                body = self._protocol.error_body(MISS_STATUS, MISS_CODE, recording.reason)
-                return Response.json(MISS_STATUS, body)
+                return self._protocol.refuse(MISS_STATUS, MISS_CODE, recording.reason)
         return answer_from(recording, request, scale=self._scale)
 
     def unused(self) -> list[tuple[int, Recording]]:

@@ -219,10 +219,7 @@ class Recording:
         """Replay the response, with every pause multiplied by `scale`; 0 removes all pauses."""
         if self.status is None:
             ending = self.ending
-            if ending.complete or ending.at not in (
-                At.BEFORE_HEADERS,
-                At.IN_HEADERS,
-            ):  # there was no head to end later
+            if ending.complete or not ending.headless:  # there was no head to end later
                 how = How.FIN if ending.complete else ending.how
                 ending = Ending(ending.by, how, At.BEFORE_HEADERS, detail=ending.detail)
             return Response.dead(ending)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.cassette.entry import replace_halves
 from harness.cassette.har import exchanges_in
-from harness.cassette.layout import Layout, keep_copy, parse_all, read_document, write
+from harness.cassette.layout import SUFFIXES, Layout, keep_copy, parse_all, read_document, write
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.documents import explain_unread, read_file
@@ -57,7 +57,7 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
     suffix = path.suffix.lower()
     rest, entries, hits = data, list[Recording](), list[Hit]()
     try:
-        if suffix in (".yaml", ".yml"):
+        if suffix in SUFFIXES:
             documents = parse_all(path, data)
             cassettes = [
                 d for d in documents if isinstance(d, Mapping) and isinstance(d.get("interactions"), list)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from harness.faults.cut_faults import Cutter, Stage, TimeCutter
 from harness.faults.event_faults import STAGES, ShortPromise, cut_completion, reshape
 from harness.faults.values import HEAD_SPOTS, Cut, Drop, Fault, Reshape, Spot, Status
-from harness.wire import At, Chunk, Chunked, Ending, Framing, Length, Pause, Piece, StreamProtocol
+from harness.wire import Chunk, Chunked, Ending, Framing, Length, Pause, Piece, StreamProtocol
 from harness.wire.json_value import encode_json
 
 
@@ -59,8 +59,6 @@ def build_refusal(fault: Status, words: str, protocol: StreamProtocol) -> tuple[
 PROMISED = 2**30
 """The Content-Length that `short-length` promises if the real one is unknown: far more than is ever sent."""
 
-_BEFORE_BODY = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
-
 
 class Lead(Stage):
     """The stage that sends bytes before a body: the event that an inclusive resume repeats."""
@@ -94,7 +92,7 @@ class Transducer:
         if self.ended:
             return []
         begins, self._begun = not self._begun, True
-        if begins and isinstance(piece, Ending) and piece.at in _BEFORE_BODY and not piece.complete:
+        if begins and isinstance(piece, Ending) and piece.headless and not piece.complete:
             self.ended = True
             return [piece]
         pieces = [piece]

@@ -258,13 +258,15 @@ class IncidentControl:
             listed = [{name: getattr(one, name) for name in shown} for one in load_incidents().values()]
             return _answer({"incidents": listed})
         if request.method != "POST":
-            return _refuse(405, "method_not_allowed", f"{request.method}: use POST or GET here.")
+            return PROTOCOL.refuse(405, "method_not_allowed", f"{request.method}: use POST or GET here.")
         try:
             incident = find_incident(json.loads(request.body)["name"])
         except UsageFault as wrong:
-            return _refuse(400, "invalid_request", str(wrong))
+            return PROTOCOL.refuse(400, "invalid_request", str(wrong))
         except (ValueError, LookupError, TypeError, RecursionError):
-            return _refuse(400, "invalid_request", 'Write {"name": "stale-chain-id"}, see docs/incidents.md.')
+            return PROTOCOL.refuse(
+                400, "invalid_request", 'Write {"name": "stale-chain-id"}, see docs/incidents.md.'
+            )
         control = found[1]  # the path of the control API, which is asked for what the incident needs
         asked: list[tuple[str, Any]] = []
         if incident.settings:
@@ -286,7 +288,3 @@ class IncidentControl:
 
 def _answer(value: Any) -> Response:
     return Response.json(200, json.dumps(value, ensure_ascii=False).encode())
-
-
-def _refuse(status: int, code: str, message: str) -> Response:
-    return Response.json(status, PROTOCOL.error_body(status, code, message))

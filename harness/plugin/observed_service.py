@@ -188,7 +188,7 @@ class ObservedService:
         try:
             return self(request, by_socket=True)
         except RequestLimit as runaway:
-            refused = Response.json(400, self._protocol.error_body(400, "runaway", str(runaway)))
+            refused = self._protocol.refuse(400, "runaway", str(runaway))
             refused.framing = UntilClose()
             refused.headers = refused.headers.without("content-length")
             return refused

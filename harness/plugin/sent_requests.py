@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from math import nan
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs
@@ -260,15 +259,10 @@ class ObservedCall:
         if ending is None or ending.complete:
             if not received.error:
                 return f"{self.name} → {received.status}"
-            from harness.wire.mask import Mask
-            from harness.wire.secrets import is_secret_header, secrets_in_header
+            from harness.wire.mask import Mask, keys_in
 
             # A service's text may repeat the secrets of the client's request.
-            held = (
-                secrets_in_header(name, value) for name, value in self.request.headers if is_secret_header(name)
-            )
-            secrets = [*chain.from_iterable(held), *(v for name, v in self.request.query if name == "key")]
-            mask = Mask({str(n): secret for n, secret in enumerate(secrets)}, fields)
+            mask = Mask({str(n): secret for n, secret in enumerate(keys_in(self.request))}, fields)
             return f"{self.name} → {received.status}: {mask.text(received.error)}"
         how = f"{ending.words} ({ending.detail})" if ending.detail else ending.words
         return f"{self.name} → " + (

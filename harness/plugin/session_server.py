@@ -133,7 +133,7 @@ class SessionServer:
         """The answer of the test's service; `guard` keeps web pages of other origins away from it."""
         tenant, target = self._find_tenant(request)
         if isinstance(tenant, str):
-            return Response.json(400, self._api.load_protocol().error_body(400, "no_test", tenant))
+            return self._api.load_protocol().refuse(400, "no_test", tenant)
         inner = Request(request.method, target, request.headers, request.body)
         response = guard.around(tenant.service)(inner)
         root = stand_in_url(request)

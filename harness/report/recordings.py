@@ -245,7 +245,6 @@ def _part(title: str, about: str, drifts: Seen, names: FragmentNames) -> dict[st
 
 
 def _build_row(drift: Drift, seen: Sequence[SeenIn], names: FragmentNames) -> dict[str, Any]:
-
     expected, actual = compare_texts(drift.before, drift.after)
     exchanges = list(map(str, dict.fromkeys(seen)))
     return {

@@ -113,22 +113,6 @@ class ExchangeBuilder:
     their pieces. `began` is as in `Exchange`.
     """
 
-    __slots__ = (
-        "_began",
-        "_body",
-        "_count",
-        "_digest",
-        "_moments",
-        "_most",
-        "_request",
-        "_size",
-        "_sizes",
-        "framing",
-        "headers",
-        "reason",
-        "status",
-    )
-
     def __init__(self, request: Request, *, most: int | None = None, began: float | None = None) -> None:
         self._request = request
         self._began = began

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from msgspec import Struct, field
 
-from harness.wire.pieces import COMPLETE, At, By, Chunk, Clock, Ending, How, Piece
+from harness.wire.pieces import COMPLETE, By, Chunk, Clock, Ending, How, Piece
 
 EVENT_STREAM = "text/event-stream"
 BUSY = frozenset({408, 429, 503, 504})
@@ -351,9 +351,6 @@ Service: TypeAlias = Callable[[Request], Response]
 # A body that passes on to an observer what is read from it; the reader notices nothing.
 
 
-_HEADLESS = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
-
-
 class AnswerObserver(Protocol):
     """Is called for one answer, on the thread that reads it: at most one head, then chunks, then one ending."""
 
@@ -396,7 +393,7 @@ class ObservedBody(WrappedBody):
             self._sent += len(piece.data)
             self._observer.note_chunks((piece,))
         elif isinstance(piece, Ending):
-            if piece.at not in _HEADLESS:
+            if not piece.headless:
                 self._open()
             self._end(piece)
         else:

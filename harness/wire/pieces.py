@@ -112,6 +112,11 @@ class Ending(Struct, frozen=True):
         return self.how is How.COMPLETE
 
     @property
+    def headless(self) -> bool:
+        """Whether the body ended before its head was whole."""
+        return self.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
+
+    @property
     def unresolved(self) -> bool:
         """Whether the name of the server does not resolve."""
         return self.detail.startswith(UNRESOLVED)

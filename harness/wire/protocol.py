@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.wire.message import Request
+from harness.wire.message import Request, Response
 from harness.wire.secrets import SecretFields
 
 JsonObject = Mapping[str, Any]
@@ -70,6 +70,10 @@ class StreamProtocol(Struct, frozen=True, kw_only=True):
     """Which members of its bodies hold secrets."""
     ignored: frozenset[str] = frozenset()
     """Names of query parameters and JSON members, at any depth, that no comparison looks at."""
+
+    def refuse(self, status: int, code: str, message: str) -> Response:
+        """A response with an error."""
+        return Response.json(status, self.error_body(status, code, message))
 
     def hiding(self, names: Iterable[str] = (), patterns: Iterable[str] = ()) -> StreamProtocol:
         """The same API for a project with secrets of its own.

@@ -79,7 +79,7 @@ class CaseServer:
         return response
 
     def _refuse(self, message: str) -> Response:
-        return Response.json(400, self._api.load_protocol().error_body(400, "invalid_request", message))
+        return self._api.load_protocol().refuse(400, "invalid_request", message)
 
 
 class PlayedCase(NamedTuple):

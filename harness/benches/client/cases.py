@@ -250,27 +250,28 @@ def cases_of(
     event_ids: str | Sequence[str] = "all",
     seed: int = 0,
 ) -> list[Case]:
-    """A case for each cut, ending and setting of event ids; `cuts` names an enumeration or lists whole plans.
+    """A case for each cut, ending and setting of event ids; `cuts` names a set of plans or lists whole plans.
 
     `base` has what all cases share. An enumeration leaves out cuts before event `first`: code that creates its
-    stream needs the first event. Raises UsageFault for an unknown enumeration or an invalid plan, CassetteError
-    for an unreadable cassette.
+    stream needs the first event. Raises UsageFault for an unknown set or an invalid plan, CassetteError for an
+    unreadable cassette.
     """
+    known = (*ENUMERATIONS, "outage")
+    if isinstance(cuts, str) and cuts not in known:
+        near = did_you_mean(cuts, known, otherwise=".")
+        raise UsageFault(f"cuts={cuts!r} is not one of {', '.join(known)}, nor a list of fault plans{near}")
+    plans = OUTAGES if cuts == "outage" else cuts
     found = []
     for ids in (event_ids,) if isinstance(event_ids, str) else event_ids:
         of_ids = replace(base, event_ids=ids)
-        if not isinstance(cuts, str):
-            found += [replace(of_ids, plan=str(parse(plan))) for plan in cuts]
+        if not isinstance(plans, str):
+            found += [replace(of_ids, plan=str(parse(plan))) for plan in plans]
             continue
-        if cuts not in ENUMERATIONS:
-            raise UsageFault(
-                f"cuts={cuts!r} is not one of {', '.join(ENUMERATIONS)}; or give a list of fault plans"
-            )
         whole = whole_stream(api, of_ids, seed)
         ends = [0, *(frame.end for frame in Decoder().feed(whole))]
         if not 0 <= first < len(ends):
             raise UsageFault(f"first={first!r}: the stream has the events 0 to {len(ends) - 2}")
-        for place in ENUMERATIONS[cuts](whole):
+        for place in ENUMERATIONS[plans](whole):
             if place.at is not None and place.at >= (ends[first] if place.spot is Spot.BYTE else first):
                 for ending in (endings,) if isinstance(endings, str) else endings:
                     found.append(replace(of_ids, plan=str(parse(f"{place},{ending}"))))

@@ -168,10 +168,8 @@ class Recorder:
             elif front:
                 service = self._play_known_or_ask(UpstreamServer(self._listen(stack, {})))
                 if window is not None:
-                    service, waiting["waits"] = (
-                        _behind(window, service),
-                        lambda request: not window.claims(request),
-                    )
+                    service = _behind(window, service)
+                    waiting["waits"] = lambda request: not window.claims(request)
                 server = WaitingServer(service, **self._address, **waiting)
                 self.url = stack.enter_context(InThread(server)).url
             else:
@@ -274,9 +272,7 @@ def _behind(window: Window, service: Service) -> Service:
     seen = window.around(service)
 
     def serve(request: Request) -> Response:
-        if window.claims(request):
-            return window.answer(request)
-        return seen(request)
+        return window.answer(request) if window.claims(request) else seen(request)
 
     return serve
 

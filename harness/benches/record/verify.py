@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry
-from harness.cassette.layout import RESTORE, Layout, parse_all
+from harness.cassette.layout import RESTORE, SUFFIXES, Layout, parse_all
 from harness.cassette.redactor import SHORTEST_LEARNED
 from harness.documents import list_files, read_file
 from harness.engine import events
@@ -34,7 +34,6 @@ from harness.outcome.words import format_count, list_some
 from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
 from harness.wire.json_value import is_part_of_json, json_or_none
 
-_SUFFIXES = (".yaml", ".yml")
 _REQUEST = ".request.json"
 _SPLIT = "delete what follows its `---`, or put it in a file of its own"
 _HIDDEN = "hidden: name it to judge it"
@@ -101,7 +100,7 @@ def verify(paths: Iterable[Path], contract: ApiContract, api: RecordingsApi) -> 
 def _verify(path: Path, result: Verified, contract: ApiContract, api: RecordingsApi) -> None:
     judge = api.new_file_judge(str(path), result.traffic, contract)
     suffix = path.suffix.lower()
-    if suffix in _SUFFIXES:
+    if suffix in SUFFIXES:
         documents = parse_all(path, read_file(path))
         if any(map(_claims_to_be_a_cassette, documents)):
             if len(documents) > 1:

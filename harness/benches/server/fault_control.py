@@ -117,7 +117,9 @@ class Faulty:
     def _passed_on(self, request: Request, path: list[str]) -> Response:
         """Forward a control request that is not about faults; deleting a session also ends its plan."""
         if self._control is None:
-            return self._refuse(404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions.")
+            return self._protocol.refuse(
+                404, "not_found", f"The control API is {_FAULTS} here, and there are no sessions."
+            )
         response = self._control(request)
         if request.method == "DELETE" and response.status == 200 and path[:1] == ["sessions"] and len(path) == 2:
             with self._lock:
@@ -132,9 +134,9 @@ class Faulty:
                 if renewed is not None:
                     renewed = [str(Scope(name)) for name in renewed]
             except UsageFault as wrong:
-                return self._refuse(400, "invalid_request", str(wrong))
+                return self._protocol.refuse(400, "invalid_request", str(wrong))
             except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-                return self._refuse(400, "invalid_request", _HOW)
+                return self._protocol.refuse(400, "invalid_request", _HOW)
             self._set(session, plan, renewed)
             return _answer(200, self._record(session))
         if request.method == "DELETE":
@@ -143,7 +145,7 @@ class Faulty:
             return _answer(200, {})
         if request.method == "GET":
             return _answer(200, self._record(session))
-        return self._refuse(405, "method_not_allowed", f"{request.method}: use POST, GET or DELETE here.")
+        return self._protocol.refuse(405, "method_not_allowed", f"{request.method}: use POST, GET or DELETE here.")
 
     def _record(self, session: str) -> dict[str, Any]:
         faulty = self._faulty.get(session)
@@ -161,9 +163,6 @@ class Faulty:
             for suffered in faulty.log
         ]
         return {"plan": str(faulty.plan), "connections": log, "unmet": find_unmet(faulty) or None}
-
-    def _refuse(self, status: int, code: str, message: str) -> Response:
-        return Response.json(status, self._protocol.error_body(status, code, message))
 
 
 def _find_session(name: str) -> str:

@@ -128,7 +128,7 @@ class PageGuard:
             return None
         if not is_control and name in self._of_programs and headers.names.isdisjoint(_OF_PAGES):
             return None
-        return self._refuse(
+        return self._protocol.refuse(
             403,
             "permission_denied",
             f"The request came for Host {shorten(', '.join(named), 100)}. A page could point its own name "
@@ -149,7 +149,7 @@ class PageGuard:
         if not self._token or hmac.compare_digest(sent, self._token):
             return None
         came = "another token" if sent else "no token"
-        return self._refuse(
+        return self._protocol.refuse(
             401,
             "authentication",
             f"The control call has {came}, and this server wants its own in each. Send the header {TOKEN_HEADER} "
@@ -171,10 +171,7 @@ class PageGuard:
         else:
             return None
         message = f"The request came from a web page of another origin ({came}), but this server is {why}."
-        return self._refuse(403, "permission_denied", message)
-
-    def _refuse(self, status: int, code: str, message: str) -> Response:
-        return Response.json(status, self._protocol.error_body(status, code, message))
+        return self._protocol.refuse(403, "permission_denied", message)
 
 
 def is_of_local_page(request: Request) -> bool:

@@ -19,7 +19,7 @@ from harness.faults import Cut, Spot, parse
 from harness.faults.values import HEAD_SPOTS
 from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
-from harness.outcome.words import did_you_mean, format_count
+from harness.outcome.words import format_count
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.plugin.virtual_time import Sleeps
 from harness.wire import Decoder
@@ -65,20 +65,9 @@ def cases_of(
     resume: str = "exclusive",
     seed: int = 0,
 ) -> list[Case]:
-    """A case for each cut, ending and setting of event ids; `cuts` names a set of plans or lists whole plans.
-
-    An enumeration leaves out cuts before event `first`: code that creates its stream needs the first event. Raises
-    UsageFault for an unknown enumeration or an invalid plan, CassetteError for an unreadable cassette.
-    """
-    known = (*cases.ENUMERATIONS, "outage")
-    if isinstance(cuts, str) and cuts not in known:
-        raise UsageFault(
-            f"cuts={cuts!r} is not one of {', '.join(known)}, nor a list of fault plans"
-            f"{did_you_mean(cuts, known, otherwise='.')}"
-        )
-    plans = cases.OUTAGES if cuts == "outage" else cuts
+    """The cases of `harness.benches.client.cases.cases_of` for a client that follows a stream."""
     base = replace(_PLAIN, script=script, cassette=cassette, contract=contract, resume=resume)
-    return cases.cases_of(CLIENTS, base, cuts=plans, first=first, endings=endings, event_ids=event_ids, seed=seed)
+    return cases.cases_of(CLIENTS, base, cuts=cuts, first=first, endings=endings, event_ids=event_ids, seed=seed)
 
 
 def list_cases(definition: Any, seed: int = 0) -> list[Case | Loop]:

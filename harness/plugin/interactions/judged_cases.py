@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.benches.client.cases import OUTAGES, Case, StreamSource, cases_of, cases_of_set
+from harness.benches.client.cases import Case, StreamSource, cases_of, cases_of_set
 from harness.benches.client.client_commands import ClientResult, pick_result
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import read_allowed
@@ -97,9 +97,8 @@ class JudgedCases:
         if cuts is not None and set is not None:
             raise UsageFault("give either cuts or a set: cuts enumerates places of a stream, a set names kinds")
         if cuts is not None:
-            plans = OUTAGES if cuts == "outage" else cuts
             found = cases_of(
-                self._api, base, cuts=plans, first=first or 0, endings=endings or ("rst", "end"), event_ids=ids
+                self._api, base, cuts=cuts, first=first or 0, endings=endings or ("rst", "end"), event_ids=ids
             )
         else:
             if first is not None or endings is not None:
@@ -154,8 +153,7 @@ class JudgedCases:
             return None
         played = self._played.get(int(found[1]))
         if played is None:
-            error = self._api.load_protocol().error_body(400, "invalid_request", "This case has ended.")
-            return Response.json(400, error)
+            return self._api.load_protocol().refuse(400, "invalid_request", "This case has ended.")
         target = request.target[found.end() :] or "/"
         response = played.attempt.answer(Request(request.method, target, request.headers, request.body))
         response.clock = played.clock
@@ -201,8 +199,6 @@ class JudgedCases:
 
     @staticmethod
     def _write_problem(case: Case, problem: str, wire: Sequence[str]) -> str:
-        if not problem:
-            return ""
         where = "with nothing wrong" if case.plan == "pass" else f"dropped at {case}"
         lines = [f"{where}, the client {problem.rstrip('.')}.", "  on the wire:"]
         lines += [f"    {line}" for line in wire[:8] or ("nothing",)]

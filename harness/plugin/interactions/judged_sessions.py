@@ -75,7 +75,7 @@ class JudgedSessions:
                 try:
                     return _close_after(_read(self._open, body))
                 except UsageFault as wrong:
-                    return _close_after(_refuse(400, "invalid_request", str(wrong)))
+                    return _close_after(PROTOCOL.refuse(400, "invalid_request", str(wrong)))
             if request.method == "DELETE" and len(segments) == 3:
                 with self._lock:
                     ended = self._sessions.pop(segments[2], None)
@@ -206,9 +206,9 @@ class SessionJudge:
             return _answer(self._describe())
         if name not in CALLS:
             hint = did_you_mean(name, CALLS, otherwise=f"; known are {', '.join(CALLS)}")
-            return _refuse(404, "not_found", f"The judge has no call {name[:100]!r}{hint}")
+            return PROTOCOL.refuse(404, "not_found", f"The judge has no call {name[:100]!r}{hint}")
         if request.method != "POST":
-            return _refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
+            return PROTOCOL.refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
         try:
             call = getattr(self._session.cases if name in _OF_CASES else self, name)
             told = _read(call, json.loads(request.body or b"{}"))
@@ -216,9 +216,9 @@ class SessionJudge:
         except AssertionError as problem:
             return _answer({"problem": escape_controls(str(problem))})
         except UsageFault as wrong:
-            return _refuse(400, "invalid_request", str(wrong))
+            return PROTOCOL.refuse(400, "invalid_request", str(wrong))
         except (ValueError, RecursionError):
-            return _refuse(400, "invalid_request", "The body is not JSON: write an object, such as {}.")
+            return PROTOCOL.refuse(400, "invalid_request", "The body is not JSON: write an object, such as {}.")
 
     def _describe(self) -> dict[str, Any]:
         """The complaints and warnings about a test that passed, and the context of one that failed."""
@@ -421,7 +421,3 @@ def _close_after(response: Response) -> Response:
 
 def _answer(value: Any, status: int = 200) -> Response:
     return Response.json(status, json.dumps(value, ensure_ascii=False, default=str).encode())
-
-
-def _refuse(status: int, code: str, message: str) -> Response:
-    return Response.json(status, PROTOCOL.error_body(status, code, message))

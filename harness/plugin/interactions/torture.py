@@ -174,13 +174,9 @@ class Torture:
         emulator.judge_turns = False  # each case is judged by itself
         self._planned = planned
         self._nodeid = nodeid
-        self._asked = False
-        self._blocks: dict[str, None] = {}
-
-    @property
-    def was_asked(self) -> bool:
+        self.was_asked = False
         """Whether the test called it."""
-        return self._asked
+        self._blocks: dict[str, None] = {}
 
     def __call__(
         self,
@@ -203,7 +199,7 @@ class Torture:
         Raises UsageFault for wrong arguments.
         """
         __tracebackhide__ = True
-        self._asked = True
+        self.was_asked = True
         if not callable(function):
             raise UsageFault(f"{TORTURE}({function!r}) takes the function to test: one that takes a client")
         if self._planned is not None and options:
@@ -232,7 +228,8 @@ class Torture:
             return f"{TORTURE}({', '.join([*words, f'case={str(one)!r}'])})"
 
         kinds_told = {kind.name: kind.about for kind in _MODEL.sets[wanted.set]}
-        report = TortureReport(len(found), judged, dict(queue.skipped), repeat, kinds_told, enough)
+        lines = judged.describe(repeat, kinds_told, queue.skipped, enough)
+        report = TortureReport(len(found), judged, queue.skipped, "\n".join(lines))
         if fail and report.reasons:
             raise AssertionError(str(report) if self._planned is None else self._describe_planned(report))
         return report
@@ -354,20 +351,12 @@ class _Caller:
 class TortureReport:
     """The result: `reasons` why cases failed, `played` of `planned` cases, `left_out` by kind."""
 
-    def __init__(
-        self,
-        planned: int,
-        judged: FailureReasons,
-        left_out: Mapping[str, int],
-        repeat: Callable[[Case], str],
-        kinds: Mapping[str, str],
-        enough: int,
-    ) -> None:
+    def __init__(self, planned: int, judged: FailureReasons, left_out: Mapping[str, int], text: str) -> None:
         self.planned = planned
         self.played, self.failed, self.allowed = judged.played, judged.failed, judged.allowed
         self.reasons = judged.reasons
         self.left_out = left_out
-        self._lines = tuple(judged.describe(repeat, kinds, left_out, enough))
+        self._text = text
 
     def __str__(self) -> str:
-        return "\n".join(self._lines)
+        return self._text

@@ -33,12 +33,10 @@ from harness.wire import (
     UntilClose,
 )
 
-_BEFORE_BODY = frozenset({At.BEFORE_HEADERS, At.IN_HEADERS})
-
 
 def head_ending(piece: Piece) -> Ending | None:
     """The ending that replaces the head, if the first piece of a body is such an ending."""
-    if not isinstance(piece, Ending) or piece.complete or piece.at not in _BEFORE_BODY:
+    if not isinstance(piece, Ending) or piece.complete or not piece.headless:
         return None
     return _turn_into_stall(piece)
 

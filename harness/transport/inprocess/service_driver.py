@@ -19,7 +19,6 @@ from harness.transport.client.stream import LiveStreamReader, ResponseReading, S
 from harness.transport.http1.limits import Limits
 from harness.transport.http1.observed import ResponseView
 from harness.wire import (
-    At,
     By,
     Chunk,
     Clock,
@@ -208,8 +207,9 @@ class ServiceReading(ResponseReading):
     def _end(self, ending: Ending) -> None:
         if ending.how is How.STALL:
             # Over a connection a stall looks like a slow response: our own limit ends it.
-            dead = ending.at in {At.BEFORE_HEADERS, At.IN_HEADERS}
-            left, name = (self._limits.head_seconds, "head_seconds") if dead else self._measure_patience()
+            left, name = (
+                (self._limits.head_seconds, "head_seconds") if ending.headless else self._measure_patience()
+            )
             self._clock.reached(self._clock.now + left)
             detail = f"nothing came in time ({self._limits.name_wait(name)})"
             ending = replace(ending, by=By.LIMIT, how=How.TIMEOUT, detail=detail)

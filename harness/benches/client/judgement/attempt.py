@@ -88,7 +88,7 @@ class ClientAttempt:
             return self.service(request)
         self.asked_for_ever = True
         message = f"More than {most} requests in one case."
-        return Response.json(400, self._protocol.error_body(400, "invalid_request", message))
+        return self._protocol.refuse(400, "invalid_request", message)
 
     @property
     def streams(self) -> list[ReceivedResponse]:

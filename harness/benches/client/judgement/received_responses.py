@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.kit.api import ClientApi
 from harness.outcome.words import format_count, shorten
-from harness.wire import At, Body, Chunk, Ending, Piece, Request, Response
+from harness.wire import Body, Chunk, Ending, Piece, Request, Response
 from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
 from harness.wire.json_value import object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody, retry_after
@@ -111,7 +111,7 @@ class ReceivedResponse:
     @property
     def headless(self) -> bool:
         """Whether not even the head of the response was sent."""
-        return self.ending is not None and self.ending.at in (At.BEFORE_HEADERS, At.IN_HEADERS)
+        return self.ending is not None and self.ending.headless
 
     @property
     def broke_off(self) -> bool:
