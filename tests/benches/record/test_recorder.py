@@ -170,13 +170,6 @@ def test_the_live_service_is_known_by_its_name() -> None:
         assert target_class(f"https://{other}", INTERACTIONS) is Target.OTHER
 
 
-LOADED = """
-import sys
-from harness.cli import main
-sys.exit(main(sys.argv[1:]))
-"""
-
-
 EVENTS = [Chunk(b"data: 1\n\n")] * 20
 
 
@@ -191,9 +184,8 @@ def test_a_killed_recorder_loses_nothing_that_was_finished(round_: int, tmp_path
     path = tmp_path / "a.yaml"
     with InThread(Server(Serving(*EVENTS, framing=Chunked()))) as server:
         command = ["record", "--target", server.url, "--cassette", str(path), "--port", "0", "--json"]
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         with subprocess.Popen(
-            [sys.executable, "-c", LOADED, *command], stdout=subprocess.PIPE, text=True, env=environment
+            [sys.executable, "-m", "harness", *command], stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
             url = json.loads(process.stdout.readline())["base_url"]

@@ -21,7 +21,7 @@ from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
 from harness.outcome import Finding, UsageFault
 from harness.transport import ServerThread
-from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, Headers, How, Request, Response
+from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, How, Request, Response
 from tests.transport.certificates import Certificate, certificate_in
 
 
@@ -38,16 +38,25 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Service:
-    """The emulator, with one field of its bodies renamed."""
+    """The emulator, with one field of its bodies renamed; what it `refuses` gets the `status`."""
 
-    def __init__(self, *, renamed: str = "") -> None:
+    def __init__(
+        self,
+        *,
+        renamed: str = "",
+        refuses: Callable[[Request], bool] = lambda request: False,
+        status: int = 404,
+    ) -> None:
         # Each delta has an id: else the load decides how many deltas without one are recorded before the drop.
         self.emulator = Emulator(Settings(event_ids="deltas"))
         self.renamed = renamed
+        self.refuses, self.status = refuses, status
         self.requests = 0
 
     def __call__(self, request: Request) -> Response:
         self.requests += not request.target.startswith("/__harness__/")
+        if self.refuses(request):
+            return PROTOCOL.refuse(self.status, "", "No.")
         response = self.emulator(request)
         if self.renamed and response.headers.media_type() == "application/json":
             body = b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))
@@ -159,18 +168,12 @@ def test_a_bad_day_of_the_service_is_no_recording(
 @pytest.mark.slow
 def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path: Path) -> None:
     """An unsupported scenario is news only if an older recording shows that it used to be supported."""
-
-    class WithoutAgents(Service):
-        def __call__(self, request: Request) -> Response:
-            if b'"agent"' in request.body:
-                return Response.whole(404, Headers(), PROTOCOL.error_body(404, "not_found", "No agents."))
-            return super().__call__(request)
-
+    without_agents = Service(refuses=lambda request: b'"agent"' in request.body)
     for before, news in ((None, False), (Service(), True)):
         if before is not None:
             with session(before, certificate, tmp_path) as recording:
                 list(recording.run(select_scenarios(["agent"])))
-        with session(WithoutAgents(), certificate, tmp_path) as recording:
+        with session(without_agents, certificate, tmp_path) as recording:
             (result,) = recording.run(select_scenarios(["agent"]))
         assert (result.state, result.is_news) == (ScenarioState.UNSUPPORTED, news)
 
@@ -178,14 +181,7 @@ def test_what_cannot_be_done_any_more_is_news(certificate: Certificate, tmp_path
 @pytest.mark.slow
 def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path: Path) -> None:
     """If a create that was answered is now refused, the older recording stays and the result says so."""
-
-    class WithoutModels(Service):
-        def __call__(self, request: Request) -> Response:
-            if request.method == "POST":
-                return Response.whole(404, Headers(), PROTOCOL.error_body(404, "not_found", "No such model."))
-            return super().__call__(request)
-
-    for service in (Service(), WithoutModels()):
+    for service in (Service(), Service(refuses=lambda request: request.method == "POST")):
         with session(service, certificate, tmp_path) as recording:
             (result,) = recording.run(select_scenarios(["streaming"]))
     assert (result.state, result.is_news) == (ScenarioState.REFUSED, True)
@@ -195,14 +191,8 @@ def test_a_refusal_does_not_replace_an_answer(certificate: Certificate, tmp_path
 
 def test_what_cannot_be_deleted_is_named(certificate: Certificate, tmp_path: Path) -> None:
     """Interactions that could not be deleted are listed in the result, because storage may cost money."""
-
-    class Keeping(Service):
-        def __call__(self, request: Request) -> Response:
-            if request.method == "DELETE":
-                return Response.whole(403, Headers(), PROTOCOL.error_body(403, "permission_denied", "No."))
-            return super().__call__(request)
-
-    with session(Keeping(), certificate, tmp_path) as recording:
+    keeping = Service(refuses=lambda request: request.method == "DELETE", status=403)
+    with session(keeping, certificate, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["background"]))
     assert [path.rpartition("/")[0] for path in result.left] == ["/v1beta/interactions"]
 
@@ -240,13 +230,7 @@ def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) 
 
 def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate, tmp_path: Path) -> None:
     """If the target rejects the key, the session stops after one request and writes nothing."""
-
-    class Refusing(Service):
-        def __call__(self, request: Request) -> Response:
-            super().__call__(request)
-            return Response.whole(401, Headers(), b"{}")
-
-    service = Refusing()
+    service = Service(refuses=lambda request: True, status=401)
     with session(service, certificate, tmp_path) as recording:
         results = list(recording.run(select_scenarios(["all"])))
     assert set(states(results).values()) == {ScenarioState.STOPPED}

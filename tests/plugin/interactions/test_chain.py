@@ -80,18 +80,16 @@ def test_the_history_of_a_long_chain() -> None:
 @pytest.mark.parametrize("made_by_client", [True, False])
 def test_results_need_the_tools(tools: bool, problem: str, made_by_client: bool) -> None:
     """Results of calls come with the tools again, whoever made the turn with the calls."""
-    emulator = InteractionsEmulator()
-    chain = Chain(emulator)
-    with httpx.Client(transport=emulator.transport, headers={"x-goog-api-key": PLACEHOLDER_KEY}) as client:
-        if made_by_client:
-            emulator.script({"steps": [_CALL], "status": "requires_action"})
-            asked = _create(client, input="Look.", tools=[_TOOL])
-        else:
-            asked = chain.turn(function_call=True).created
-        calls = [step for step in asked["steps"] if step["type"] == "function_call"]
-        results = [{**_RESULT, "call_id": call["id"], "name": call["name"]} for call in calls]
-        more = {"tools": [_TOOL]} if tools else {}
-        _create(client, input=results, previous_interaction_id=asked["id"], **more)
+    client = Client()
+    chain = Chain(client.emulator)
+    if made_by_client:
+        client.emulator.script({"steps": [_CALL], "status": "requires_action"})
+        asked = client.create(input="Look.", tools=[_TOOL])
+    else:
+        asked = chain.turn(function_call=True).id
+    calls = [step for step in chain.emulator.look(asked)["steps"] if step["type"] == "function_call"]
+    results = [{**_RESULT, "call_id": call["id"], "name": call["name"]} for call in calls]
+    assert client.create(asked, input=results, **({"tools": [_TOOL]} if tools else {}))
     if not problem:
         chain.assert_continued()
         return
@@ -102,41 +100,30 @@ def test_results_need_the_tools(tools: bool, problem: str, made_by_client: bool)
 
 def test_a_result_for_a_call_of_the_service() -> None:
     """The service has executed the call itself, whatever it makes of a result that comes for it."""
-    emulator = InteractionsEmulator()
-    chain = Chain(emulator)
+    client = Client()
+    chain = Chain(client.emulator)
     mcp = {"name": "find", "server_name": "archive"}
     steps = [
         {"type": "mcp_server_tool_call", "id": "m1", **mcp, "arguments": {}},
         {"type": "mcp_server_tool_result", "call_id": "m1", **mcp, "result": "one match"},
         _CALL,
     ]
-    emulator.script({"steps": steps, "status": "requires_action"})
-    with httpx.Client(transport=emulator.transport, headers=_KEY) as client:
-        made = _create(client, input="Look.", tools=[_TOOL])
-        results = [{**_RESULT, "call_id": "m1"}, _RESULT]
-        with pytest.raises(httpx.HTTPStatusError, match="400"):
-            _create(client, input=results, previous_interaction_id=made["id"], tools=[_TOOL])
+    client.emulator.script({"steps": steps, "status": "requires_action"})
+    made = client.create(input="Look.", tools=[_TOOL])
+    assert client.create(made, input=[{**_RESULT, "call_id": "m1"}, _RESULT], tools=[_TOOL]) == ""
     said = r"sent a function_result for the call 'm1', which the service executes itself \(mcp_server_tool_call\)"
     with pytest.raises(AssertionError, match=said):
-        chain.assert_continued(made["id"])
-
-
-def _create(client: httpx.Client, **fields: Any) -> dict[str, Any]:
-    body = {"model": "gemini-3.8-flash", **fields}
-    return dict(client.post("http://any.test/v1beta/interactions", json=body).raise_for_status().json())
+        chain.assert_continued(made)
 
 
 @pytest.mark.parametrize("meant", [False, True])
 def test_a_turn_that_is_continued_twice(meant: bool) -> None:
     """An earlier create that forks the client's own conversation is found, unless the turn is named."""
-    emulator = InteractionsEmulator(seed=0)
-    chain = Chain(emulator)
+    client = Client()
+    chain = Chain(client.emulator)
     ids: list[str] = []
-    with httpx.Client(transport=emulator.transport, base_url="http://any.test", headers=_KEY) as client:
-        for after in (None, 0, 0, 2):  # the third turn leaves out the second
-            body = {"model": "gemini-3.8-flash", "input": "Go on."}
-            more = {} if after is None else {"previous_interaction_id": ids[after]}
-            ids.append(client.post("/v1beta/interactions", json={**body, **more}).json()["id"])
+    for after in (None, 0, 0, 2):  # the third turn leaves out the second
+        ids.append(client.create(None if after is None else ids[after]))
     if meant:
         chain.assert_continued(ids[2])
     else:
@@ -147,29 +134,26 @@ def test_a_turn_that_is_continued_twice(meant: bool) -> None:
 @pytest.mark.parametrize("status", ["failed", "cancelled"])
 def test_a_turn_that_came_to_nothing_may_be_left_out(status: str) -> None:
     """After a failed turn a client goes on from the one before it; an older one is wrong."""
-    emulator = InteractionsEmulator()
-    chain = Chain(emulator)
-    with httpx.Client(transport=emulator.transport, headers=_KEY) as client:
-        first = _create(client, input="One.")
-        second = _create(client, input="Two.", previous_interaction_id=first["id"])
-        emulator.script({"text": "Thr", "status": status})
-        _create(client, input="Three.", previous_interaction_id=second["id"])
-        _create(client, input="Four.", previous_interaction_id=second["id"])
+    client = Client()
+    chain = Chain(client.emulator)
+    first = client.create(input="One.")
+    second = client.create(first, input="Two.")
+    client.emulator.script({"text": "Thr", "status": status})
+    client.create(second, input="Three.")
+    client.create(second, input="Four.")
+    chain.assert_continued()
+    client.create(first, input="Five.")
+    with pytest.raises(AssertionError, match="which is not the turn to continue from"):
         chain.assert_continued()
-        _create(client, input="Five.", previous_interaction_id=first["id"])
-        with pytest.raises(AssertionError, match="which is not the turn to continue from"):
-            chain.assert_continued()
 
 
 def test_a_refused_create_is_no_turn() -> None:
     """A create that the service refused left nothing to go on from: the turn before it is the parent."""
-    emulator = InteractionsEmulator()
-    chain = Chain(emulator)
-    with httpx.Client(transport=emulator.transport, headers=_KEY) as client:
-        first = _create(client, input="One.")
-        with pytest.raises(httpx.HTTPStatusError, match="400"):
-            _create(client, input="Two.", previous_interaction_id=first["id"], no_such_field=1)
-        _create(client, input="Two.", previous_interaction_id=first["id"])
+    client = Client()
+    chain = Chain(client.emulator)
+    first = client.create(input="One.")
+    assert client.create(first, input="Two.", no_such_field=1) == ""
+    client.create(first, input="Two.")
     chain.assert_continued()
 
 
