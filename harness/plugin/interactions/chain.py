@@ -177,7 +177,7 @@ class Chain:
             said = [turn.own_text for turn in earlier]
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
-        sent = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
+        sent = objects_in(given)
         wanted = [step for step in map(plain, steps) if step.get("type") != "user_input"]
         problem = ""
         for kind in dict.fromkeys(step.get("type") for step in wanted):
@@ -373,8 +373,7 @@ class Chain:
         steps = (self.emulator.look(link.id) or {}).get("steps", ())
         if of_server := find_server_call(sent, steps, self.emulator.emulator.contract):
             return of_server
-        items = [item for item in sent if isinstance(item, Mapping)] if isinstance(sent, list) else []
-        answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+        answered = [step.get("call_id") for step in objects_in(sent) if step.get("type") == "function_result"]
         if missing := [call["id"] for call in link.calls if call["id"] not in answered]:
             return f"left the function call {missing[0]!r} without a result"
         return find_misnamed(sent, link.calls) or (f"was refused: {last.refusal}" if last.refusal else "")

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 from harness.benches.client.judgement.received_responses import merge_equal_lines
 from harness.checks.clients.result_comparison import status_of, text_in
 from harness.contract import RUNNING, STATUSES
+from harness.contract.data.json_parse import objects_in
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
@@ -301,9 +302,8 @@ class Lifecycle(CheckedResult):
         now = self.emulator.look(self.id) or {}
         if self._name == "function_result":  # each pending call needs a result, and the tools beside them
             pending = [step["id"] for step in now.get("steps", ()) if step["type"] == "function_call"]
-            given = body.get("input")
-            items = given if isinstance(given, list) else []
-            answered = [item.get("call_id") for item in items if item.get("type") == "function_result"]
+            results = [step for step in objects_in(body.get("input")) if step.get("type") == "function_result"]
+            answered = [result.get("call_id") for result in results]
             if missing := [call for call in pending if call not in answered]:
                 return f"gave no function_result for the call {missing[0]!r} (call_ids sent: {answered})"
             return "" if body.get("tools") else "did not send the tools again: they are not inherited"
