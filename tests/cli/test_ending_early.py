@@ -55,14 +55,18 @@ def test_a_run_that_settles_never_ends_at_the_deadline(harness: Harness, tmp_pat
     assert service.runs == {}
 
 
-class Watched(ForeignService):
-    """Its background runs never settle; it tells when the run of the harness is well under way."""
+class Busy(ForeignService):
+    """Its background runs never settle; `busy` is set when the run of the harness is well under way."""
 
     lasts = 1e9
 
     def __init__(self) -> None:
         super().__init__()
         self.busy = threading.Event()
+
+
+class Watched(Busy):
+    """It is busy after some creates."""
 
     def prepare(self, run: Run) -> None:
         if self.made > 6:
@@ -106,12 +110,11 @@ def test_ctrl_c_writes_the_reports(jobs: str, tmp_path: Path) -> None:
     )
 
 
-class HalfAnswers(ForeignService):
+class HalfAnswers(Busy):
     """Answers five of the creates that are sent together, and three of them never."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.busy = threading.Event()
         self.waiting = itertools.count(1)
 
     def admit(self, body: dict[str, Any]) -> None:
@@ -136,14 +139,8 @@ def test_ctrl_c_loses_no_answer_of_several(jobs: str) -> None:
         assert service.runs == {}
 
 
-class Endless(ForeignService):
-    """Background runs stream for ever; tells when the stream of a create is read."""
-
-    lasts = 1e9
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.busy = threading.Event()
+class Endless(Busy):
+    """Background runs stream for ever; it is busy when the stream of a create is read."""
 
     def events(self, run: Run) -> Iterator[tuple[float, dict[str, Any]]]:
         for number, event in enumerate(super().events(run)):

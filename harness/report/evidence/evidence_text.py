@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 from itertools import chain, groupby, takewhile
-from types import MappingProxyType
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -293,10 +292,10 @@ def shown_lines(
     *,
     named: bool,
     detail: Detail,
-    accused: Evidence | None = None,
-    events: Sequence[str] = (),
-    places: Mapping[int, Where] = MappingProxyType({}),
-    elsewhere: str = "",
+    accused: Evidence | None,
+    events: Sequence[str],
+    places: Mapping[int, Where],
+    elsewhere: str,
 ) -> Iterator[str]:
     """The evidence that a person needs; `named`: a finding names its exchange, the first `accused`.
 
