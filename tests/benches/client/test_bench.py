@@ -48,13 +48,7 @@ RIGHT = {DropOutcome.EXACT, DropOutcome.RECOVERED, DropOutcome.COULD_NOT}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "reads",
-    [
-        clients.good,
-        *(pytest.param(it, marks=pytest.mark.slow) for it in (clients.good_events, clients.creates_its_own)),
-    ],
-)
+@pytest.mark.parametrize("reads", [clients.good, clients.good_events, clients.creates_its_own])
 def test_the_helper_survives(reads: Reads) -> None:
     """The resume helper is exact for a drop at every event, by reset or orderly end, with and without ids."""
     events, results = play(reads, event_ids=("all", "none"), jobs=2)

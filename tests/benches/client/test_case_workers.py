@@ -68,20 +68,20 @@ def outcomes_of(client: InProcess, *cases: Case) -> dict[str, DropOutcome]:
     return {str(run_of(result).name): outcome_of(result) for result in results}
 
 
-def test_the_start_of_a_client_is_not_counted() -> None:
-    """A client that needs 20 s to start has its 30 s after that, and is not even played twice."""
-    client = Stopwatch(lambda case, _: 20 if case == "pass" else 20 + 25)
+@pytest.mark.parametrize(
+    ("needs", "times"),
+    [
+        (lambda case, _: 20 if case == "pass" else 20 + 25, 1),
+        (lambda case, number: 99 if case == RESETS[0] and number == 1 else 1, 2),
+    ],
+    ids=["a slow start", "one slow case"],
+)
+def test_one_that_was_slow_is_not_hung(needs: Callable[[str, int], float], times: int) -> None:
+    """A client has its 30 s after its start. A case that ran out of time is played again, which counts."""
+    client = Stopwatch(needs)
     found = outcomes_of(client, *cases_of(cuts=list(RESETS)))
     assert set(found.values()) == {DropOutcome.RECOVERED}
-    assert client.played == {"pass": 1, **dict.fromkeys(RESETS, 1)}
-
-
-def test_one_that_was_slow_once_is_not_hung() -> None:
-    """A case that ran out of time is played again, and the second time counts."""
-    client = Stopwatch(lambda case, number: 99 if case == RESETS[0] and number == 1 else 1)
-    found = outcomes_of(client, *cases_of(cuts=list(RESETS)))
-    assert set(found.values()) == {DropOutcome.RECOVERED}
-    assert client.played == {"pass": 1, RESETS[0]: 2, RESETS[1]: 1}
+    assert client.played == {"pass": 1, RESETS[0]: times, RESETS[1]: 1}
 
 
 @pytest.mark.parametrize(
