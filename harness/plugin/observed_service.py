@@ -301,6 +301,7 @@ class ObservedService:
         from harness.faults import cut
 
         self.service = faulty = cut(self._whole, plan, self._protocol)
+        self._reads.drops_on = faulty.plan.length is None
         if not optional:
             self._drops.append((faulty, self.find_origin()))
         return faulty

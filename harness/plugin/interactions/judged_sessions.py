@@ -145,6 +145,7 @@ class JudgedSession(InteractionsEmulator):
             response = self.control(request)
             if request.method == "POST" and target.startswith(f"/{CONTROL}/incidents"):
                 self._played = self.faulty.plan()  # few clients meet all that an incident plans
+            self._reads.drops_on = self.faulty.describe_state()["planned"] is None
             self._forget_taken_back(request.method, target.removeprefix(f"/{CONTROL}/"))
             return response
         polled = request.method == "GET" and self._reads.find_polled(request.target) is not None

@@ -376,6 +376,11 @@ def test_reads_from_the_start_end() -> None:
         read_on("")
         with pytest.raises(RequestLimit, match=r"2 times in a row and slept 12 s .* Resume it after its cursor"):
             service.note_sleep(12)
+        service.forget()
+        service.drop("event:6,rst,times:3")  # a plan with an end: the fourth stream is whole, also from its start
+        for _ in range(3):
+            read_on("")
+            service.note_sleep(12)
 
 
 def test_the_bound_of_settled_reads() -> None:

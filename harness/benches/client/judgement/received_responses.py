@@ -315,6 +315,8 @@ class RepeatedReads:
         self.limit = limit
         self.find_dead_end: Callable[[str, int], DeadEnd | None] = lambda run, status: None
         """Returns why a run that has not settled cannot go on, by its id and the status of the response."""
+        self.drops_on = False
+        """Whether the fault plan drops every further stream: after a plan with an end the next one is whole."""
         self._rows: dict[str, tuple[ReceivedResponse, ReceivedResponse, int]] = {}
         """The first and the latest response of a row, and how many there were before the latest."""
         self._slept = 0.0
@@ -352,7 +354,7 @@ class RepeatedReads:
         read = "a dropped stream from its start"
         if why := latest.describe_misplaced_cursor(latest.events()):
             return DeadEnd(read, why, "Send it there", certain=True)
-        if (cursor := latest.find_cursor()) is None:
+        if not self.drops_on or (cursor := latest.find_cursor()) is None:
             return None
         return DeadEnd(read, "it drops at the same event again", f"Resume it after its cursor, {cursor!r}")
 
