@@ -201,7 +201,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
         t.request("PATCH", f"agents/{OWN[0]}", change, query={"update_mask": "description"})
     )
     seen["listed"] = yield from resources.list_with(t, "agents", OWN[1], page_size=50)
-    seen["paged"] = yield from resources.pages_holding(t, "agents", OWN)
+    seen |= {"expected": OWN, "paged": (yield from resources.pages_holding(t, "agents", OWN))}
     seen["ran"] = yield from runs.start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
     seen |= yield from resources.delete_and_look(t, f"agents/{OWN[0]}")
     ran = runs.id_of(seen["ran"])
@@ -309,5 +309,4 @@ def lists_them(listed: Exchange) -> Iterator[Finding]:
             yield say("the list lacks a new agent", name, format_value(names))
 
 
-def pages_hold_each_once(paged: list[Exchange], listed: Exchange) -> Iterator[Finding]:
-    yield from resources.each_once(paged, "agents", OWN, whole=listed)
+pages_hold_each_once = resources.judge_pages("agents")

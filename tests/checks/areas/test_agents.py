@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from harness.checks.areas.agents import INSTRUCTION, OWN
-from tests.checks._play import CRASH, DONE, EMPTY, MISSING, REFUSED, answer, case, interaction, refusal, shows
+from tests.checks._play import (
+    CRASH,
+    DONE,
+    EMPTY,
+    MISSING,
+    REFUSED,
+    answer,
+    case,
+    interaction,
+    page_cases,
+    refusal,
+    shows,
+)
 
 # --- agent runs and their environments, on hand-made exchanges
 
@@ -63,13 +75,11 @@ ORDERED = answer(body={"name": f"projects/p/locations/global/agents/{OWN[0]}/ope
 LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
 
 
-def page(*names, token=None, **fields):
+def page(*names, token=None):
     """One page of the list of agents."""
-    listed = {"agents": [{"id": name} for name in names], **fields}
+    listed = {"agents": [{"id": name} for name in names]}
     return answer(body={**listed, "next_page_token": token} if token else listed)
 
-
-ALL = page(*OWN)
 
 CASES += [
     case("agents.crud", "met", "an empty body of delete", **{**LIFE, "deleted": answer(204)}),
@@ -93,12 +103,9 @@ CASES += [
     case("agents.tools", "met", "one at a time", together=REFUSED, shown=MISSING, alone=[ONE] * 5),
     case("agents.tools", "not_applicable", "none is taken", together=REFUSED, shown=MISSING, alone=[REFUSED] * 5),
     case("agents.tools", "not_met", "crash", together=refusal(500, "api_error"), shown=MISSING, alone=[]),
-    case("agents.list", "met", "both", listed=ALL),
+    case("agents.list", "met", "both", listed=page(*OWN)),
     case("agents.list", "met", "on a later page", listed=page("other", token="p2")),
     case("agents.list", "not_met", "a bare array", listed=answer(body=[{"id": OWN[0]}, {"id": OWN[1]}])),
     case("agents.list", "not_met", "no array", listed=answer(body={"agents": {}})),
-    case("page.agents", "met", "one each", paged=[page(OWN[0], token="p2"), page(OWN[1])], listed=ALL),
-    case("page.agents", "untestable", "no end", paged=[page(*OWN, token="p2")], listed=ALL),
-    case("page.agents", "not_met", "refused", paged=[page(*OWN, token="p2"), refusal(400)], listed=ALL),
-    case("page.agents", "not_met", "a bare list", paged=[answer(body=[{"id": OWN[0]}])], listed=ALL),
+    *page_cases("page.agents", "agents"),
 ]  # fmt: skip
