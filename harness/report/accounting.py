@@ -296,7 +296,8 @@ def sum_up(counts: Mapping[Accounted, int], baselined: int, noun: str, explain: 
         rest = list_counts(counts, baselined, without=Accounted.FAILED)
         return [f"{failed} of {format_count(total, noun)} failed ({explain()})", *([rest] if rest else [])]
     rest = list_counts(counts, baselined, without=Accounted.PASSED)
-    return [f"no {noun} failed", f"{passed} of {total} passed, {rest}"]
+    fate = "was selected" if counts.get(Accounted.EXCLUDED, 0) == total else "failed"
+    return [f"no {noun} {fate}", f"{passed} of {total} passed, {rest}"]
 
 
 def _explain_failures(results: Sequence[CountedResult]) -> str:
