@@ -16,6 +16,7 @@ BARE = shows("cancelled", steps=None, usage=None)
 ENDED = streamed(text_events("Hi", status="cancelled"))
 STALLED = replace(ENDED, ending=Ending(by=By.LIMIT, how=How.STALL, detail="nothing came"))
 ERROR = event("error", error={"code": "cancelled", "message": "Called off."})
+CUT = replace(EMPTY, ending=STALLED.ending, notes={})
 
 
 BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0, "posted": None, "posted_polled": [], "silent": None}
@@ -49,6 +50,7 @@ CASES = [
     case("cancel.ok", "not_met", "refused, then seen running, then over", **BESIDE, held=False,
          cancelled=REFUSED, polled=[RUNNING, DONE]),
     case("cancel.ok", "not_met", "no interaction", **BESIDE, held=True, cancelled=EMPTY, polled=[CANCELLED]),
+    case("cancel.ok", "met", "cut by the time limit", **BESIDE, held=True, cancelled=CUT, polled=[CANCELLED]),
     case("cancel.ok", "not_met", "another interaction", **BESIDE, held=True,
          cancelled=shows("cancelled", id="v1_two"), polled=[CANCELLED]),
     case("cancel.ok", "not_met", "silent at the second", **{**BESIDE, "silent": DEAD}, held=True,
