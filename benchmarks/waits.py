@@ -269,9 +269,10 @@ def test_an_endless_tool_loop(interactions_emulator):
         turn, rounds = {"input": "Look."}, 0
         while True:
             made = client.post("/v1beta/interactions", json={**FORCED, **turn}).json()
-            rounds += 1
-            print(f"ROUND {rounds}.")
             calls = [step for step in made["steps"] if step["type"] == "function_call"]
+            if calls:
+                rounds += 1
+                print(f"ROUND {rounds}.")
             result = {"type": "function_result", "name": "look", "result": "Nothing."}
             results = [{**result, "call_id": call["id"]} for call in calls]
             turn = {"input": [*results, AGAIN], "previous_interaction_id": made["id"]}
@@ -279,12 +280,12 @@ def test_an_endless_tool_loop(interactions_emulator):
 
 
 def tool_loop(bench: Bench) -> None:
-    """Count the creates after which a fixture ends an endless tool loop."""
+    """Count the rounds after which a fixture ends an endless tool loop."""
     (bench.folder / "test_loop.py").write_text(_LOOP, encoding="utf-8")
     for checkout in bench.checkouts:
         took = bench.run(checkout, ["pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_loop.py"], (0, 1))
         rounds = max(map(int, re.findall(r"^ROUND ([0-9]+)\.", took.output, re.MULTILINE)), default=0)
-        say(f"endless tool loop ({checkout.name})", f"{rounds} creates, {took.seconds:.1f} s", "50 creates")
+        say(f"endless tool loop ({checkout.name})", f"{rounds} rounds, {took.seconds:.1f} s", "50 rounds")
 
 
 def long_recording(bench: Bench) -> None:
