@@ -295,7 +295,7 @@ MEETINGS = [
     ),
     rows_of(Waiting)(
         "searches-for-else-in-streams: tool.search stream.equals-get -> fail stream.equals-get/data, exit 1",
-        said=["a tool has other data in the stream than in GET"],
+        said=["a tool step has other data in the stream than in GET"],
         stream_step=lambda self, usual, run, step: usual(
             run, {**step, **({"arguments": {"queries": ["go"]}} if "arguments" in step else {})}
         ),

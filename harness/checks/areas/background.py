@@ -309,4 +309,4 @@ def waits_when_streamed(call_streams: dict[str, Exchange]) -> Iterator[Finding]:
             found = agreement.judge_waiting("bg.requires-action-streamed", end.get("status"), steps)
             yield from at(f"call_streams[{name}]", found)
     if not waiting:
-        raise Unmet("no stream of a background run that ended in order has a pending call")
+        raise Unmet("no background stream with a final event contained a pending function call")

@@ -35,7 +35,7 @@ def a_paused_answer(t: RequestBuilder) -> Steps:
     paused: Exchange = yield Send(t.create(input=f"{HELLO} (paused)"))
     if not _paused(paused):
         raise Unmet(
-            f"the response did not pause, and only the control API can cause a pause: {format_answer(paused)}"
+            f"the response did not pause; only a script of /__harness__/ causes a pause: {format_answer(paused)}"
         )
     parent = need_id(paused)
     seen: Exchanges = {"paused": paused}

@@ -334,7 +334,7 @@ def ends_at_all(last: Exchange, rests: list[Resumed]) -> Iterator[Finding]:
     if not last.hung:
         return
     if 2 * max(resumed.exchange.seconds for resumed in rests) >= last.seconds:
-        raise Unmet("other resumed streams took half as long as a resume at the final event got")
+        raise Unmet("other resumed streams were slow, too, so the wait at the final event was too short to judge")
     message = "a resume at the final event does not end"
     yield from at("last", judge_endless("resume.ends", message, last))
 

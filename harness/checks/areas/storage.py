@@ -165,9 +165,9 @@ def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> I
             )
         elif not resources.next_token(answer) and (lost := [one for one in made if one not in shown]):
             yield finding(
-                "the last page lacks entries",
+                "a page has no token of a next one, but stored interactions are missing from it",
                 expected=", ".join(lost[:5]),
-                actual=format_count(len(shown), "other"),
+                actual=format_count(len(shown), "other interaction"),
             ).at(exchange=name)
 
 

@@ -116,8 +116,8 @@ def keeps_letters(streams: Streams) -> Iterator[Finding]:
     for name, text in texts.items():
         sent = object_or_none(streams[name].request.body) or {}
         if "\ufffd" in text and "\ufffd" not in str(sent.get("input")):
-            message = "the text of a stream has replacement characters (U+FFFD), as of letters that were cut"
-            yield finding(message, "whole letters", format_value(text), exchange=f"streams[{name}]")
+            message = "the text of a stream contains U+FFFD: its characters were probably split"
+            yield finding(message, "intact characters", format_value(text), exchange=f"streams[{name}]")
 
 
 def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -760,7 +760,7 @@ def searches_itself(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator
     done = [(mode, body) for mode, body in ends if body.get("status") == "completed"]
     where = find_lacking({mode: _has_searched(body) for mode, body in done})
     if where:
-        message = f"no response shows a search {where}, and each other response to the same question does"
+        message = f"every other response to this question shows a search, but none {where} does"
         yield finding(message, "a google_search_call step", "none", code="tool.search/lost", exchange="answer")
 
 

@@ -200,7 +200,9 @@ def utf8(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     whole = find_relayed(exchanges, "stream.create", relay.NO_STREAM)
     relayed = find_relayed(exchanges, "stream.bytes", relay.NO_STREAM)
     if not relay.tells(relayed) or not relay.arrived(whole) or relay.touched(relay.difference(whole)):
-        raise Unmet("the gateway changes streams whose chunks end with an event, too")
+        raise Unmet(
+            "the gateway also changes streams whose chunks split no event, so that split characters prove nothing"
+        )
     if relay.is_unfinished(relayed):
         raise relay.lacks_time(relayed)
     if not relay.arrived(relayed):

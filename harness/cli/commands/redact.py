@@ -21,7 +21,7 @@ class RedactArguments(Options):
 
     files: Sequence[str] = argument("cassette to mend in place", PATH, nargs="+", metavar="FILE", trust=Trust.CALL)
     hide: Sequence[str] | None = option(
-        "name of headers, parameters and JSON fields whose values are secret (repeatable)",
+        "name of a header, parameter or JSON field whose value is secret (repeatable)",
         metavar="NAME",
         repeats=True,
     )

@@ -83,7 +83,8 @@ def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Itera
         message = f"a run that has settled as {end} is shown as {status!r}, which the reference does not list"
         yield Finding.from_code(f"{rule}/unlisted", message, f"no status except {end}", status)
     elif status != end:
-        message = f"{status or 'no status'} follows {end}"
+        then = f"the status {status}" if status else "no status"
+        message = f"the run settled as {end}, and then had {then}"
         lenient = end in WAITING and status in SETTLED  # a client goes on with another interaction, not with this
         severity = Severity.NON_STRICT if lenient else Severity.BROKEN
         yield Finding.from_code(
@@ -395,7 +396,7 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
             message = f"a step has another id in the stream than in GET, at {difference.pointer}"
             yield Finding.from_code("stream.equals-get/id", message, *words)
         elif (_TOOL_DATA.match(difference.pointer) or "True" in words) and not may_hide:
-            message = f"a tool has other data in the stream than in GET, at {difference.pointer}"
+            message = f"a tool step has other data in the stream than in GET, at {difference.pointer}"
             yield Finding.from_code("stream.equals-get/data", message, *words)
         else:
             message = f"stream and GET differ at {difference.pointer}"
@@ -676,7 +677,7 @@ def judge_cancelled_end(events: Events) -> Iterator[Finding]:
         return
     status = as_object(ends[-1]).get("status")
     if status != "cancelled":
-        message = "the stream of a canceled run ends with another event"
+        message = "the final event of a canceled run has another status"
         words = (message, "cancelled", format_value(status))
         yield Finding.from_code("cancel.stream-ends/otherwise", *words, severity=Severity.NON_STRICT)
 

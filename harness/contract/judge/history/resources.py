@@ -416,7 +416,7 @@ class ResourceRun(Struct):
             is_there = key_of(exchange, collection, str(own)) in self._made
             if not sign or exchange.status not in _REFUSES or is_there:
                 return
-            message = f"{format_request(exchange)} was rejected, and is accepted otherwise"
+            message = f"{format_request(exchange)} was rejected, although a similar request was accepted"
             code = f"{rule_of(collection)}/denied"
         denied = Finding.from_code(code, message, f"success, as for {ACCEPTED}", format_answer(exchange))
         yield from self._precedents.refuse(sign, exchange, denied)
