@@ -415,6 +415,37 @@ def test_threads_record_into_one_file(pytester: pytest.Pytester, live: Emulator)
     result.stdout.no_fnmatch_line("*not replayed*")
 
 
+TURNS = """
+import os, pathlib, time
+FOLDER = pathlib.Path(__file__).parent
+
+@pytest.fixture(autouse=True, scope="session")
+def began():
+    (FOLDER / os.environ["PYTEST_XDIST_WORKER"]).touch()
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.interactions_cassette("shared.yaml", allow_unused=True)
+def test_it(n, interactions_cassette):
+    deadline = time.monotonic() + 60
+    while len(list(FOLDER.glob("gw*"))) < 2:
+        assert time.monotonic() < deadline, "the other worker did not begin"
+    with httpx.Client(base_url=interactions_cassette.base_url, headers=KEY) as client:
+        for number in range(100):
+            body = {**BODY, "input": f"{n}, {number}"}
+            assert client.post(PATH, json=body).status_code == 200
+"""
+
+
+@pytest.mark.slow
+def test_workers_take_turns_on_a_file(pytester: pytest.Pytester, live: Emulator) -> None:
+    """A worker of pytest-xdist waits for the file that another one is recording into."""
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
+    pytester.makepyfile(HEAD + TURNS)
+    run(pytester, "-n", "2", "--dist", "load", "--record-mode=once", process=True).assert_outcomes(passed=2)
+    [path] = pytester.path.rglob("cassettes/**/shared.yaml")
+    assert len(ids_in(path)) == 200
+
+
 OTHER_WORKER = """
 def test_another_worker():
     made = Path(__file__).parent / "cassettes" / Path(__file__).stem / "shared.yaml"

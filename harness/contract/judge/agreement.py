@@ -83,8 +83,7 @@ def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Itera
         message = f"a run that has settled as {end} is shown as {status!r}, which the reference does not list"
         yield Finding.from_code(f"{rule}/unlisted", message, f"no status except {end}", status)
     elif status != end:
-        then = f"the status {status}" if status else "no status"
-        message = f"the run settled as {end}, and then had {then}"
+        message = f"the run settled as {end}, and then was {status or 'without a status'}"
         lenient = end in WAITING and status in SETTLED  # a client goes on with another interaction, not with this
         severity = Severity.NON_STRICT if lenient else Severity.BROKEN
         yield Finding.from_code(
