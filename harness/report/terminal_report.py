@@ -320,10 +320,10 @@ class RunPrinter:
         failed = [shown for cause in causes for shown in cause.results]
         warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
         worst = next((shown for shown in failed or warned if shown.result.verdict in _ARGUED), None)
-        explained = [] if worst is None else [worst]
+        explained = []
         if worst is not None:  # a warning may be the mechanism behind the failure
-            named = {finding.cause.partition("/")[0] for finding in worst.all_findings}
-            explained[:0] = [shown for shown in warned if shown.id in named and shown is not worst]
+            named = {finding.cause.partition("/")[0] for finding in worst.all_findings} - {worst.id}
+            explained = [*(shown for shown in warned if shown.id in named), worst]
         for shown in () if self._verbose else explained:
             self.explain(shown)
         title = " and ".join([*["failures"][: len(failed)], *["warnings"][: len(warned)]]) + ", the worst first"

@@ -34,7 +34,7 @@ from harness.outcome import (
     Where,
 )
 from harness.outcome.finding import Finding
-from harness.report.accounting import account_for, conclude_checks, detail_lines
+from harness.report.accounting import account_for, conclude_checks, detail_lines, sum_up
 from harness.report.annotations import list_annotations
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
@@ -222,3 +222,11 @@ def test_a_refused_request_was_not_accepted(status: int, listed: list[str]) -> N
     result = structs.replace(result, root=True, evidence=shown, named=("created",))
     lines = list(detail_lines([result]))
     assert lines == [f"accepted (2xx) but not fulfilled: {name}" for name in listed]
+
+
+@pytest.mark.parametrize(
+    ("other", "fate"), [(Accounted.EXCLUDED, "was selected"), (Accounted.NOT_TESTED, "failed")]
+)
+def test_only_what_was_selected_can_fail(other: Accounted, fate: str) -> None:
+    counts = {Accounted.EXCLUDED: 3, other: 3}
+    assert sum_up(counts, 0, "MUST check", str)[0] == f"no MUST check {fate}"

@@ -112,6 +112,18 @@ def test_a_may_rule_that_is_not_met_is_explained_if_nothing_else_is() -> None:
     assert "NOTE        b [MAY]" in watched(catalogue=alike, verbose=True)
 
 
+def test_a_warning_behind_a_failure_is_explained_before_it() -> None:
+    """Other warnings have a row only."""
+    odd = next(check for check in CATALOGUE if check.id == "get.odd")
+    levels = {"a": Level.MUST, "get.odd": Level.SHOULD, "c": Level.SHOULD}
+    rules = [structs.replace(odd.rule, id=name, level=level) for name, level in levels.items()]
+    failed, *warned = [structs.replace(odd, rule=rule) for rule in rules]
+    shown = watched(catalogue=[structs.replace(failed, explained_by=("get.odd",)), *warned])
+    assert shown.index("WARNED      get.odd [SHOULD]") < shown.index("FAILED      a [MUST]")
+    assert "; a consequence of get.odd" in shown
+    assert "WARNED      c" not in shown
+
+
 def test_what_no_probe_decided_is_not_offered() -> None:
     """It is listed by itself."""
     items = [Capability(name, True, CapabilityOrigin(name)) for name in ("probed", "assumed")]
