@@ -16,7 +16,7 @@ from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
 from harness.checks.gateway import STREAM_WORDS
 from harness.contract.judge.history.resources import RULES as RESOURCE_RULES
 from harness.contract.schema.explain import keyword_word
-from harness.contract.tables.operations import OPERATIONS
+from harness.contract.tables.protocol import OPERATIONS
 from harness.engine.search.failure import RULES, SEARCHED
 from harness.resources import folder, read_published_codes
 from harness.rules import ROWS

@@ -6,9 +6,8 @@ import pytest
 
 from harness.contract import load
 from harness.contract.judge.agreement import judge_changes, judge_identity, judge_unchanged
-from harness.contract.judge.body import judge_interaction
+from harness.contract.judge.body import judge_interaction, judge_usage
 from harness.contract.judge.errors import judge_error
-from harness.contract.judge.members import judge_usage
 from harness.resources import read_published_codes
 from tests.contract.streams import ANSWER, created, delta, frames, judge
 from tests.finding_codes import all_codes

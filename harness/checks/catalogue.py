@@ -19,9 +19,8 @@ from harness.checks.capabilities import CAPABILITIES, PROFILES, PROOFS, RESTS_ON
 from harness.checks.vocabulary import expect, modes, resources, runs, streams
 from harness.checks.vocabulary.expect import among, at
 from harness.checks.vocabulary.shared import judge_refusals
-from harness.contract.judge.answer import judge_error_shape, judge_stream_label
-from harness.contract.judge.history.creates import judge_deleted, judge_late_cancel
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, judge_error_shape, judge_stream_label
+from harness.contract.judge.history.interactions import judge_deleted, judge_late_cancel
 from harness.contract.tables.refusals import REFUSALS
 from harness.errors import TableError
 from harness.kit.check import Check, Exercise, Judge, take

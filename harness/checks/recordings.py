@@ -16,9 +16,17 @@ from harness.cassette.har import build_stream, exchanges_in
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.json_parse import as_object, objects_in
-from harness.contract.judge.body import is_legacy, judge_create_request, judge_reviewed, list_judged_in_request
+from harness.contract.judge.answer import CLIENT_ERROR
+from harness.contract.judge.body import (
+    UNLISTED,
+    is_legacy,
+    judge_create_request,
+    judge_reviewed,
+    judge_unlisted,
+    judge_unlisted_in,
+    list_judged_in_request,
+)
 from harness.contract.judge.errors import error_of, judge_error
-from harness.contract.judge.finding_log import UNLISTED, judge_unlisted, judge_unlisted_in
 from harness.contract.judge.history.history_judge import judge_recorded
 from harness.contract.judge.reading import (
     list_judged_in_error,
@@ -26,11 +34,9 @@ from harness.contract.judge.reading import (
     list_judged_in_stream,
     read,
 )
-from harness.contract.judge.replies import CLIENT_ERROR
 from harness.contract.judge.stream import StreamJudge, judge_twice
 from harness.contract.judge.stream_state import StreamReading
-from harness.contract.tables.operations import INTERACTION, is_transfer
-from harness.contract.tables.protocol import COLLECTION, PROTOCOL
+from harness.contract.tables.protocol import COLLECTION, INTERACTION, PROTOCOL, is_transfer
 from harness.errors import Unreadable
 from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding

@@ -13,12 +13,10 @@ from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.contract.contract import CURRENT, Contract, load, load_from
-    from harness.contract.data.assembly import Assembler
-    from harness.contract.data.diffs import Difference, compare_steps
-    from harness.contract.judge.body import judge_interaction, judge_steps
+    from harness.contract.data.transcript import Assembler, Difference, compare_steps
+    from harness.contract.judge.body import judge_interaction, judge_steps, judge_usage
     from harness.contract.judge.errors import judge_error
     from harness.contract.judge.history.history_judge import judge_history
-    from harness.contract.judge.members import judge_usage
     from harness.contract.judge.reading import Reading, read
     from harness.contract.judge.stream import StreamJudge
     from harness.contract.judge.stream_state import StreamReading
@@ -36,12 +34,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "harness.contract.contract": ("CURRENT", "Contract", "load", "load_from"),
-    "harness.contract.data.assembly": ("Assembler",),
-    "harness.contract.data.diffs": ("Difference", "compare_steps"),
-    "harness.contract.judge.body": ("judge_interaction", "judge_steps"),
+    "harness.contract.data.transcript": ("Assembler", "Difference", "compare_steps"),
+    "harness.contract.judge.body": ("judge_interaction", "judge_steps", "judge_usage"),
     "harness.contract.judge.errors": ("judge_error",),
     "harness.contract.judge.history.history_judge": ("judge_history",),
-    "harness.contract.judge.members": ("judge_usage",),
     "harness.contract.judge.reading": ("Reading", "read"),
     "harness.contract.judge.stream": ("StreamJudge",),
     "harness.contract.judge.stream_state": ("StreamReading",),

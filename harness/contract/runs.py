@@ -16,8 +16,15 @@ from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.reading import Reading, read
 from harness.contract.tables.lifecycle import is_settled
-from harness.contract.tables.operations import CREATE, OPERATIONS, ROOTS, operation_of
-from harness.contract.tables.protocol import COLLECTION, PROTOCOL, interaction_id
+from harness.contract.tables.protocol import (
+    COLLECTION,
+    CREATE,
+    OPERATIONS,
+    PROTOCOL,
+    ROOTS,
+    interaction_id,
+    operation_of,
+)
 from harness.outcome.words import format_count
 from harness.wire import Decoder, Exchange, Headers, Request
 from harness.wire.json_value import object_or_none

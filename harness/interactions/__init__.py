@@ -92,6 +92,6 @@ INTERACTIONS = Api(
     read_status=LateCall("harness.contract.runs", "status_of"),
     is_settled=LateCall("harness.contract", "is_settled"),
     new_script=LateCall("harness.contract.runs", "script_for"),
-    format_request=LateCall("harness.contract.judge.wording", "format_request"),
-    format_answer=LateCall("harness.contract.judge.wording", "format_answer"),
+    format_request=LateCall("harness.contract.judge.reading", "format_request"),
+    format_answer=LateCall("harness.contract.judge.reading", "format_answer"),
 )

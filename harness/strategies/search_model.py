@@ -13,9 +13,8 @@ from typing import Any, TypeAlias
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from harness.contract.judge.answer import judge_response
-from harness.contract.judge.replies import REPLIES
-from harness.contract.tables.operations import CREATE, operation_of
+from harness.contract.judge.answer import REPLIES, judge_response
+from harness.contract.tables.protocol import CREATE, operation_of
 from harness.kit.search import SearchDocument, SearchModel, simpler_values, weigh
 from harness.rules import rows_of
 from harness.strategies.client import WEATHER, HistoryPlayer, able_to, list_kinds

@@ -19,7 +19,7 @@ from hypothesis.strategies import SearchStrategy
 from harness.contract import Contract
 from harness.contract.judge.stream import StreamJudge
 from harness.contract.tables.lifecycle import CANCELLED, FAILED
-from harness.contract.tables.steps import DeltaEffect, Shown, StepType
+from harness.contract.tables.stream_order import DeltaEffect, Shown, StepType
 from harness.outcome import Severity
 from harness.strategies.from_schema import BASE64, IDS, OBJECTS, TEXTS, contract_or_current, objects
 from harness.strategies.messages import damages, pointer_to, shapes, usages

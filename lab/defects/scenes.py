@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from harness.contract.runs import named_interaction, status_of
 from harness.contract.tables.lifecycle import RUNNING
-from harness.contract.tables.operations import CREATE, GET, operation_of
+from harness.contract.tables.protocol import CREATE, GET, operation_of
 from harness.wire import Request
 from harness.wire.json_value import object_or_none
 

@@ -10,8 +10,8 @@ import pytest
 
 from harness.cassette import Player, Recording
 from harness.contract import PROTOCOL, load
-from harness.contract.data.diffs import EventDiff, compare
 from harness.contract.data.json_parse import loads
+from harness.contract.data.transcript import EventDiff, compare
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural
 from harness.transport import ServiceDriver

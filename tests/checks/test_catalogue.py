@@ -19,11 +19,11 @@ from harness.checks import areas
 from harness.checks.capabilities import CAPABILITIES
 from harness.checks.catalogue import CATALOGUE, build_check
 from harness.checks.vocabulary import expect
-from harness.contract.judge import body, errors, finding_log, members, stream, stream_state
+from harness.contract.judge import body, errors, stream, stream_state
 from harness.contract.judge.errors import judge_crash
 from harness.contract.judge.history.history_judge import HEARD
 from harness.contract.judge.history.resources import RULES as OF_RESOURCES
-from harness.contract.tables import operations, stream_order
+from harness.contract.tables import protocol, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
 from harness.kit.check import Check
@@ -80,8 +80,8 @@ def test_every_rule_has_its_check():
 def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (
-        body, judge_crash, members, errors, stream_state, stream, stream_order, operations,
-        finding_log,
+        body, judge_crash, body, errors, stream_state, stream, stream_order, protocol,
+        body,
     )  # fmt: skip
     source = "".join(map(inspect.getsource, judges))
     named = {found for found in re.findall(r'"([a-z]+\.[a-z0-9-]+)(?:/[a-z0-9-]+)?"', source) if found in BY_ID}

@@ -13,9 +13,9 @@ from typing import Any
 from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.expect import expect_reply, of_rule
 from harness.contract import judge as contract_judges
-from harness.contract.data import diffs
+from harness.contract.data import transcript
+from harness.contract.judge.answer import REPLIES
 from harness.contract.judge.history.resources import compare_views
-from harness.contract.judge.replies import REPLIES
 from harness.kit.check import Check
 from tests.in_one_test import in_one_test
 
@@ -24,7 +24,7 @@ _READINGS = {"coded", "crash", "unlisted"}
 """Judgements that a reading of an answer holds apart from its findings."""
 _JUDGEMENTS = (
     *(of_rule, expect_reply, compare_views),
-    *(diffs.compare, diffs.is_same_event, diffs.is_of_the_run),
+    *(transcript.compare, transcript.is_same_event, transcript.is_of_the_run),
 )
 """What decides a rule for a check: the contract's findings, and its comparisons of two readings or two views."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, load, load_from
-from harness.contract.judge.finding_log import judge_unlisted
+from harness.contract.judge.body import judge_unlisted
 from harness.emulator import Emulator
 from harness.wire import Headers, Request, encode
 from harness.wire.pieces import Chunk

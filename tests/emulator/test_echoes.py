@@ -11,8 +11,7 @@ import pytest
 import yaml
 
 from harness.contract import load
-from harness.contract.data.assembly import assemble_steps
-from harness.contract.data.transcript import output_steps, pending_calls
+from harness.contract.data.transcript import assemble_steps, output_steps, pending_calls
 from harness.contract.models.profiles import ModelProfile, list_models
 from tests.emulator.client import MODEL, Answer, Api
 

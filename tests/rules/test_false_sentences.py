@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.tables.operations import operation_of
+from harness.contract.tables.protocol import operation_of
 from harness.interactions.servers import SERVERS
 from harness.rules.sentence_rows import Sentence, load_sentences
 from harness.wire import Chunk, Piece, PieceBody, Request, Response

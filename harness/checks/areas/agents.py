@@ -24,8 +24,8 @@ from harness.checks.vocabulary.shared import HELLO, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import as_list, objects_in
 from harness.contract.data.transcript import output_text
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import RESEARCHER
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise

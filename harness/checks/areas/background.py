@@ -21,8 +21,8 @@ from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
 from harness.contract.data.transcript import output_steps
 from harness.contract.judge import agreement
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, send, stop_exercise

@@ -22,9 +22,9 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge import agreement
-from harness.contract.judge.history.creates import judge_cancel_answer
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_ending, format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.history.interactions import judge_cancel_answer
+from harness.contract.judge.reading import format_answer, format_ending, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import (

@@ -33,8 +33,8 @@ from harness.contract.judge.agreement import (
     judge_own_steps,
     judge_unchanged,
 )
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.kit.actions import Exchanges, Part, Send, Steps, Wait, play_each, send, send_each, stop_exercise

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.checks.vocabulary.expect import interaction_in
 from harness.contract.data.transcript import output_steps
-from harness.contract.judge.members import has_to_count
+from harness.contract.judge.body import has_to_count
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 

@@ -13,8 +13,8 @@ from harness.checks.vocabulary.expect import at, expect_interaction, finding, in
 from harness.checks.vocabulary.runs import id_of, need_id, read_whole_stream, script, status_of
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract.data.transcript import output_text
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise

@@ -43,10 +43,9 @@ from harness.contract import read
 from harness.contract.data import json_parse
 from harness.contract.data.transcript import output_contents, output_steps, output_text, steps_of, steps_text
 from harness.contract.judge.agreement import CUT_SHORT, judge_cut_short, judge_id, judge_new_id, judge_result
-from harness.contract.judge.answer import judge_json_object
-from harness.contract.judge.members import count_output, has_counts, judge_ends
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, judge_json_object
+from harness.contract.judge.body import count_output, has_counts, judge_ends
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise

@@ -11,8 +11,8 @@ from typing import Any
 from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import at, expect_status, finding, require_answer
 from harness.checks.vocabulary.runs import id_of
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise, take

@@ -12,9 +12,9 @@ from harness.checks.vocabulary.expect import among, finding, interaction_in
 from harness.checks.vocabulary.runs import id_of, polls, settled, status_of
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.contract import read
+from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.deliveries import ID, SIGNATURE, find_signature_fault, find_token_fault, judge_envelope
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Collect, Exchanges, Listen, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise

@@ -15,12 +15,11 @@ from harness.checks.vocabulary.expect import at, finding, interaction_in
 from harness.checks.vocabulary.shared import HELLO
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.contract import read
-from harness.contract.data.diffs import common_length
-from harness.contract.data.transcript import output_steps, output_text, steps_text
+from harness.contract.data.transcript import common_length, output_steps, output_text, steps_text
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.members import count_output
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_value
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.body import count_output
+from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps
 from harness.kit.check import exercise

@@ -23,8 +23,8 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import id_of, need_id, poll_until_settled
 from harness.checks.vocabulary.shared import HELLO
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise

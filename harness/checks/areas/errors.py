@@ -12,11 +12,10 @@ from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status,
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
 from harness.contract.data.json_parse import loads
-from harness.contract.judge.answer import judge_error_status, judge_leaks
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS, has_error
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, has_error, judge_error_status, judge_leaks
+from harness.contract.judge.reading import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.contract.tables.operations import CREATE
+from harness.contract.tables.protocol import CREATE
 from harness.kit.actions import Exchanges, Send, Steps, play_each, send_each
 from harness.kit.check import exercise
 from harness.outcome import Finding, Unmet

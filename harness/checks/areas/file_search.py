@@ -19,8 +19,8 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.runs import repeat
 from harness.contract.data.json_parse import as_object
 from harness.contract.data.transcript import output_contents
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise

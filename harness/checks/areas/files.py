@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import at, expect_object, finding, object_in
 from harness.checks.vocabulary.runs import repeat
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise, take

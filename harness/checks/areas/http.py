@@ -24,14 +24,15 @@ from harness.checks.vocabulary.runs import LONG, id_of, poll_until_answered, pol
 from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
 from harness.contract.judge.answer import (
+    CLIENT_ERROR,
+    SUCCESS,
     is_no_answer,
     judge_json_type,
     judge_json_valid,
     judge_length,
 )
 from harness.contract.judge.errors import FAILED
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.judge.reading import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
 from harness.kit.check import exercise, take

@@ -22,9 +22,8 @@ from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_s
 from harness.contract import read
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
-from harness.contract.judge.answer import is_no_answer
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import SUCCESS, is_no_answer
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise

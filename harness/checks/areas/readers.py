@@ -15,8 +15,8 @@ from msgspec import structs
 from harness.checks.vocabulary import runs, streams
 from harness.checks.vocabulary.expect import at, finding
 from harness.contract import PROTOCOL, read
-from harness.contract.data.diffs import compare, is_of_the_run, shape_of
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.data.transcript import compare, is_of_the_run, shape_of
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise

@@ -30,11 +30,10 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import PROTOCOL, read
-from harness.contract.data.diffs import EventDiff, compare, is_of_the_run, is_same_event, shape_of
+from harness.contract.data.transcript import EventDiff, compare, is_of_the_run, is_same_event, shape_of
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.answer import judge_endless, judge_stream_label
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, judge_endless, judge_stream_label
+from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, send, stop_exercise

@@ -27,8 +27,8 @@ from harness.checks.vocabulary.streams import adds_up, completion, events_in, is
 from harness.contract import PROTOCOL, read
 from harness.contract.data.transcript import output_text
 from harness.contract.judge.agreement import judge_streamed_text
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Send, Steps, Together, play_each, send, send_each
 from harness.kit.check import exercise

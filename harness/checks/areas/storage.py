@@ -31,9 +31,9 @@ from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_str
 from harness.contract.data.json_parse import objects_in
 from harness.contract.data.transcript import steps_of
 from harness.contract.judge import agreement
+from harness.contract.judge.answer import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
 from harness.contract.judge.history.resources import compare_views
-from harness.contract.judge.replies import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
-from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
+from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, send_each, stop_exercise

@@ -42,8 +42,8 @@ from harness.checks.vocabulary.streams import (
 from harness.contract import read
 from harness.contract.data.transcript import steps_text
 from harness.contract.judge import agreement
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
 from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps

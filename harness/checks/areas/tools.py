@@ -46,8 +46,8 @@ from harness.checks.vocabulary.streams import (
 from harness.contract import compare_steps, read
 from harness.contract.data.transcript import output_steps, output_text
 from harness.contract.judge import agreement
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise

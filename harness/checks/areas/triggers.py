@@ -15,7 +15,7 @@ from harness.checks.vocabulary.runs import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract import read
 from harness.contract.data.json_parse import as_object, read_instant
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, play_each, send, send_each, stop_exercise
 from harness.kit.check import exercise

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.runs import id_of
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
 from harness.kit.check import exercise

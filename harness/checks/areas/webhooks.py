@@ -8,8 +8,8 @@ from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding, note, text_in
 from harness.checks.vocabulary.runs import id_of
 from harness.contract import read
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
 from harness.kit.check import exercise

@@ -18,9 +18,16 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL, Contract, compare_steps, runs
-from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_list, as_object, objects_in
-from harness.contract.data.transcript import as_steps, count_transcript, given_text, items, output_text, steps_text
+from harness.contract.data.transcript import (
+    as_steps,
+    assemble_steps,
+    count_transcript,
+    given_text,
+    items,
+    output_text,
+    steps_text,
+)
 from harness.contract.data.transcript import text_of as content_text
 from harness.kit.client_model import (
     HOLE,

@@ -16,7 +16,7 @@ from harness.checks.gateway.findings import find_product
 from harness.contract import read
 from harness.contract.judge.errors import rejects_key
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET, operation_of
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.kit.relay import (
     Answer,
     Kinship,

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from harness.checks.gateway.findings import answer_line, answer_of, format_value, notice, succeeded
 from harness.contract import PROTOCOL, compare_steps, read
-from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads, read_instant
+from harness.contract.data.transcript import assemble_steps
 from harness.contract.models.profiles import find_profile, list_models
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet

@@ -14,8 +14,8 @@ from harness.contract import read
 from harness.contract.data.json_parse import as_object
 from harness.contract.data.transcript import USER_INPUT, steps_of, text_of
 from harness.contract.judge.agreement import judge_own_id, judge_settled
-from harness.contract.judge.replies import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
-from harness.contract.judge.wording import format_answer, format_ending, format_request, format_statuses
+from harness.contract.judge.answer import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
+from harness.contract.judge.reading import format_answer, format_ending, format_request, format_statuses
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.wire import Exchange
 

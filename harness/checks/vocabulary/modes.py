@@ -15,7 +15,7 @@ from harness.checks.vocabulary.expect import at, expect_reply, object_in
 from harness.checks.vocabulary.runs import id_of, poll_for, read_whole_stream, status_of
 from harness.checks.vocabulary.streams import completion, events_in, is_empty_stream
 from harness.contract import read
-from harness.contract.judge.replies import SUCCESS, has_error
+from harness.contract.judge.answer import SUCCESS, has_error
 from harness.contract.requests import RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, play_each, send, send_each
 from harness.outcome import Finding

@@ -29,9 +29,9 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import expect_id, id_of, repeat
 from harness.contract.data.json_parse import objects_in
+from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.history.resources import identify, is_alike, judge_resources
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_value
+from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.actions import Exchanges, Part, Send, Wait, stop_exercise
 from harness.kit.check import Judge, take

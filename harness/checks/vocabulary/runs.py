@@ -20,8 +20,8 @@ from harness.checks.vocabulary.streams import Event, decode_frames, last_cursor
 from harness.contract import read
 from harness.contract.data.transcript import output_of, output_text, steps_text
 from harness.contract.judge.agreement import judge_result
-from harness.contract.judge.replies import SUCCESS
-from harness.contract.judge.wording import format_answer, format_request
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
 from harness.kit.actions import Finish, Open, Part, Read, Send, Together, Wait, pauses

@@ -15,8 +15,8 @@ from harness.checks.vocabulary.expect import at, expect_reply
 from harness.checks.vocabulary.modes import send_refused
 from harness.checks.vocabulary.streams import events_in, is_stream, last_cursor, stream_id
 from harness.contract import PROTOCOL
-from harness.contract.judge.replies import is_refused_in_stream
-from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.judge.answer import is_refused_in_stream
+from harness.contract.judge.reading import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send_each, stop_exercise

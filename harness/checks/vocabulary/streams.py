@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 from harness.checks.vocabulary.expect import expect_status, finding, lenient_finding, note, require_answer
 from harness.contract import PROTOCOL, read
 from harness.contract.data import json_parse
-from harness.contract.data.diffs import EventDiff, is_of_the_run, judge_repeat, shape_of
-from harness.contract.judge.replies import SUCCESS
+from harness.contract.data.transcript import EventDiff, is_of_the_run, judge_repeat, shape_of
+from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value
 from harness.contract.judge.roots import judge_output_types
-from harness.contract.judge.wording import format_answer, format_ending, format_request, format_value
 from harness.contract.tables.protocol import CREATED_EVENT
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count

@@ -14,10 +14,11 @@ from itertools import pairwise
 from typing import Any
 
 from harness.contract.data import transcript
-from harness.contract.data.diffs import common_length, compare_steps
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.data.transcript import (
     USER_INPUT,
+    common_length,
+    compare_steps,
     output_of,
     output_steps,
     steps_of,
@@ -25,8 +26,8 @@ from harness.contract.data.transcript import (
     text_of,
     without_text,
 )
-from harness.contract.judge.finding_log import place_finding
-from harness.contract.judge.wording import format_value
+from harness.contract.judge.body import place_finding
+from harness.contract.judge.reading import format_value
 from harness.contract.tables.lifecycle import SETTLED, STATUSES, WAITING, is_settled, may_follow
 from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT
 from harness.outcome import Finding, Severity

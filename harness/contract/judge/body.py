@@ -1,14 +1,25 @@
-"""Judges the JSON body of a success: an interaction of any origin, an agent, an environment, a webhook.
+"""Judges the JSON body of a success, the members that bodies and streams share, and keeps what was found in it.
 
-Takes any JSON value, even one that is nothing like the expected one. Judges only what holds for every such body;
-what depends on the request (a new id, no leading user_input) is left to checks. The body of a recorded create,
-which a client wrote, is judged here, too: a live check writes its requests itself and does not need that.
+An interaction of any origin, an agent, an environment, a webhook: any JSON value is taken, even one that is
+nothing like the expected one. Judges only what holds for every such body; what depends on the request (a new id,
+no leading user_input) is left to checks. The body of a recorded create, which a client wrote, is judged here, too:
+a live check writes its requests itself and does not need that.
+
+Members (a status as a word, a usage by its counts) are judged by the same functions wherever they are shown. The
+set of statuses is open, so a new word breaks no MUST. A listed word in another spelling does: it has no new
+meaning, and no client knows it.
+
+If a target breaks a rule in each of a million events, `FindingLog` keeps some examples. A defect that makes
+another one in the same stream unavoidable is its cause (`CAUSES`); a cause never changes a verdict. A part that no
+published schema names (a step, an event, a field of a newer API, or a mistake) is no defect: clients have to
+accept it, so it is reported once for each kind.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any
@@ -18,12 +29,289 @@ from msgspec.structs import replace
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
 from harness.contract.data.json_parse import as_list, as_object, read_instant
-from harness.contract.data.transcript import count_given
-from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, place_finding
-from harness.contract.judge.members import judge_counted, judge_status_word, judge_usage, list_miscounted
-from harness.contract.schema.validator import Review, null_finding
-from harness.contract.tables.operations import INTERACTION, Operation
-from harness.outcome import Finding, Severity
+from harness.contract.data.transcript import count_given, output_text
+from harness.contract.schema.explain import json_type
+from harness.contract.schema.schemas import Review, UnknownPart, null_finding
+from harness.contract.tables.lifecycle import RENAMED_STATUSES
+from harness.contract.tables.protocol import INTERACTION, Operation
+from harness.outcome import Finding, Severity, Where
+from harness.outcome.words import nearest, shorten
+from harness.wire.json_value import find_ambiguous
+
+
+def place_finding(
+    code: str,
+    message: str,
+    expected: str,
+    actual: str,
+    pointer: str,
+    severity: Severity = Severity.BROKEN,
+) -> Finding:
+    """A finding against `rule` or `rule/word`, at one place of a JSON value."""
+    return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer), severity=severity)
+
+
+def judge_ambiguous(code: str, where: str, data: bytes, value: Any) -> list[Finding]:
+    """The finding that readers of JSON `data`, which has this value, see two values of one name."""
+    name = find_ambiguous(data, value)
+    message = f"an object in the {where} has a name twice, with two values"
+    return [Finding.from_code(code, message, "each name once", name[:80])] if name else []
+
+
+PER_RULE = 20
+"""The most findings of one rule that are kept from one answer."""
+
+
+class FindingLog:
+    """The findings of a judge so far: at most `PER_RULE` of each rule."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._kept: Counter[str] = Counter()
+
+    def is_full(self, rule: str) -> bool:
+        """Whether this rule has all the findings it may keep, so that no more need be created."""
+        return self._kept[rule] >= PER_RULE
+
+    def add(self, finding: Finding) -> None:
+        """Keep the finding, unless its rule has enough."""
+        if not self.is_full(finding.rule):
+            self._kept[finding.rule] += 1
+            self.findings.append(finding)
+
+
+UNLISTED = frozenset({"http.unlisted"})
+"""The rule about parts that no schema names, unknown events included: a MAY, so it fails no run."""
+
+
+def judge_unlisted_in(review: Review, revision: str) -> Iterator[Finding]:
+    """The members of a JSON value that its schema in this revision does not name."""
+    return judge_unlisted([(None, part) for part in review.unknowns], revision)
+
+
+def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: str) -> Iterator[Finding]:
+    """One finding for each of the first kinds of unknown parts of an answer, each with the number of its event."""
+    seen: set[str] = set()
+    for event, part in parts:
+        name = part.name[:60]
+        subject = f"{part.kind} {name}"
+        if not part.name or subject in seen:  # what has no name is an odd form of something known
+            continue
+        if len(seen) == 64:
+            return
+        seen.add(subject)
+        yield Finding(
+            "http.unlisted",
+            f"the {part.kind} `{name}` is in no published schema",
+            f"a name of revision {revision}",
+            name,
+            Where(event=event, pointer=part.pointer),
+            subject=subject,
+        )
+
+
+_LOST = ("stream.json/", "stream.framing/utf8", "stream.event-type", "stream.schema/")
+"""An event that could not be read: a client has to go on as if it had not come."""
+
+_READ_ALL_THE_SAME = frozenset({"stream.schema/null"})
+"""Defects of the same kinds that keep nobody from reading the event."""
+
+CAUSES: dict[str, tuple[str, ...]] = {
+    "stream.first/other-event": _LOST,
+    "stream.first/no-event": (*_LOST, "stream.framing/unended"),
+    "stream.start-before/never": _LOST,
+    "stream.index-contiguous": _LOST,
+    "stream.start-before/stopped": ("stream.completed-last",),
+    "stream.completed-last": ("stream.event-type",),
+    "stream.stop-once/open": _LOST,
+    "stream.no-interleave": _LOST,
+    "stream.terminal": (*_LOST, "stream.framing/unended"),
+    "stream.terminal/resumed": (*_LOST, "stream.framing/unended"),
+}
+"""For each defect that may be unavoidable, the codes that make it so."""
+
+
+def may_cause(cause: str, code: str) -> bool:
+    """Whether a finding with the code `cause` can be why there is one with `code`."""
+    if cause in _READ_ALL_THE_SAME:
+        return False
+    return any(cause == known or (known[-1] == "/" and cause.startswith(known)) for known in CAUSES.get(code, ()))
+
+
+def with_causes(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings of one stream in their order, each with its cause; a cause weighs one more for each of them."""
+    causes = [_cause_of(finding, findings) for finding in findings]
+    caused = Counter(number for number in causes if number is not None)
+    return tuple(
+        replace(
+            finding,
+            cause=finding.cause if number is None else findings[number].stable_code,
+            weight=finding.weight + caused[place],
+        )
+        for place, (finding, number) in enumerate(zip(findings, causes, strict=True))
+    )
+
+
+def _cause_of(finding: Finding, findings: Sequence[Finding]) -> int | None:
+    """The number of the first finding that makes this one unavoidable."""
+    for number, other in enumerate(findings):
+        if (
+            other is not finding
+            and _comes_before(other, finding)
+            and may_cause(other.stable_code, finding.stable_code)
+        ):
+            return number
+    return None
+
+
+def _comes_before(first: Finding, second: Finding) -> bool:
+    """Whether it is known to be at an event no later; what has no event is about the end of the stream."""
+    if first.where.event is None:
+        return False
+    return second.where.event is None or first.where.event <= second.where.event
+
+
+_NO_LETTER = re.compile("[^a-z]+")
+_ENUM_PREFIX = re.compile("^(interaction)?(status|state)")
+
+
+def judge_status_word(status: str, listed: Collection[str]) -> Iterator[Finding]:
+    """A finding if this status is none of those that the revision lists."""
+    if not status or status in listed:
+        return
+    word, place = shorten(status, 40), "$.status"
+    letters = _spell_alike(word)  # the whole may have megabytes
+    meant = next((known for known in listed if _spell_alike(known) == letters), "")
+    if meant:
+        message = f"the status {word!r} is a misspelling of {meant!r}"
+        yield place_finding("create.status/spelling", message, meant, word, place)
+        return
+    if status in RENAMED_STATUSES:
+        message = f"the status {word!r} is a name from before May 2026"
+        expected = RENAMED_STATUSES[status]
+        yield place_finding("create.status-listed/renamed", message, expected, word, place)
+        return
+    near = nearest(status, sorted(listed), most=1)
+    expected = near[0] if near else ", ".join(sorted(listed))
+    yield place_finding("create.status-listed", f"the status {word!r} is not listed", expected, word, place)
+
+
+def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Finding]:
+    """Of several plain runs, at least one must end in a status that the revision lists."""
+    if len(statuses) > 1 and not any(status in listed for status in statuses):
+        words = ", ".join(repr(shorten(status, 40)) for status in dict.fromkeys(statuses))
+        yield place_finding(
+            "create.status/unknown-end",
+            f"none of {len(statuses)} plain runs ends with a status that clients know",
+            "completed",
+            words,
+            "$.status",
+        )
+
+
+def _spell_alike(status: str) -> str:
+    """The part of a status that its other spellings share: COMPLETED, InProgress, INTERACTION_STATUS_FAILED."""
+    letters = _ENUM_PREFIX.sub("", _NO_LETTER.sub("", status.casefold()))
+    return letters.replace("canceled", "cancelled")
+
+
+_TOTALS = {
+    "input_tokens_by_modality": "total_input_tokens",
+    "output_tokens_by_modality": "total_output_tokens",
+    "cached_tokens_by_modality": "total_cached_tokens",
+    "tool_use_tokens_by_modality": "total_tool_use_tokens",
+}
+_SUMMED = ("total_input_tokens", "total_output_tokens", "total_thought_tokens")
+
+
+def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
+    """Findings about a usage value; fields that are absent or not listed are not judged."""
+    if not isinstance(usage, Mapping):
+        return [
+            place_finding("usage.types/object", "usage is not an object", "an object", json_type(usage), pointer)
+        ]
+    wrong = [
+        place_finding(
+            "usage.types/count",
+            "a token count is negative, or not an integer",
+            "an integer >= 0",
+            repr(count)[:40],
+            place,
+        )
+        for place, count in _find_miscounts(usage, pointer)
+    ]
+    if wrong:
+        return wrong
+    found = []
+    if {"total_tokens", "total_input_tokens", "total_output_tokens"} <= usage.keys():
+        # both published readings are accepted: the total may include tool-use tokens or not
+        base = sum(usage.get(name, 0) for name in _SUMMED)
+        sums = sorted({base, base + usage.get("total_tool_use_tokens", 0)})
+        if usage["total_tokens"] not in sums:
+            expected, actual = " or ".join(map(str, sums)), str(usage["total_tokens"])
+            message, place = "total_tokens is not the sum of its parts", f"{pointer}.total_tokens"
+            found.append(place_finding("usage.sum", message, expected, actual, place))
+    for name, total in _TOTALS.items():
+        shares = sum(item.get("tokens", 0) for _, item in _list_items(usage, name, pointer))
+        if total in usage and shares > usage[total]:
+            message, place = f"{name} adds up to more than {total}", f"{pointer}.{name}"
+            found.append(place_finding("usage.modality", message, f"<= {usage[total]}", str(shares), place))
+    return found
+
+
+def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
+    """The finding that nothing was counted for an answer that has text."""
+    if not has_to_count(interaction) or any(count != 0 for _, count in _counts(interaction["usage"], "$.usage")):
+        return []
+    message = "a response with text counts no token"
+    return [place_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
+
+
+def has_to_count(interaction: Mapping[str, Any]) -> bool:
+    """Whether it is completed, has text, and reports tokens."""
+    usage = interaction.get("usage")
+    counted = isinstance(usage, Mapping) and any(name in usage for name in ("total_tokens", "total_output_tokens"))
+    return counted and interaction.get("status") == "completed" and bool(output_text(interaction).strip())
+
+
+def has_counts(usage: Any) -> bool:
+    """Whether a usage value reports any cost; one of another type breaks `usage.types`."""
+    return any(_counts(usage, "")) if isinstance(usage, Mapping) else bool(usage)
+
+
+def count_output(usage: Any) -> int:
+    """The output tokens in a usage value; 0 if it has none."""
+    count = as_object(usage).get("total_output_tokens")
+    return count if isinstance(count, int) and not isinstance(count, bool) else 0
+
+
+def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:
+    """The places in a usage value that break `usage.types`."""
+    return [place for place, _ in _find_miscounts(usage, pointer)] if isinstance(usage, Mapping) else [pointer]
+
+
+def _find_miscounts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
+    for place, count in _counts(usage, pointer):
+        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+            yield place, count
+
+
+def _counts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
+    for name in (*_SUMMED, "total_tokens", "total_cached_tokens", "total_tool_use_tokens"):
+        if name in usage:
+            yield f"{pointer}.{name}", usage[name]
+    for name in _TOTALS:
+        for place, item in _list_items(usage, name, pointer):
+            if "tokens" in item:
+                yield f"{place}.tokens", item["tokens"]
+
+
+def _list_items(usage: Mapping[str, Any], name: str, pointer: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    values = usage.get(name)  # not by `as_list`: each stream that a page shows comes here eight times
+    for index, item in enumerate(values if isinstance(values, list) else ()):
+        if isinstance(item, Mapping):
+            yield f"{pointer}.{name}[{index}]", item
+
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 _PLACEHOLDER = re.compile(r"REDACTED")  # a recorder put this in place of the target's value

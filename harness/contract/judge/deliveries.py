@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.judge.finding_log import judge_ambiguous
+from harness.contract.judge.body import judge_ambiguous
 from harness.outcome import Finding, Unmet
 from harness.wire import Headers, Request
 

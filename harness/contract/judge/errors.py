@@ -17,10 +17,9 @@ from msgspec import Struct
 
 from harness.contract.contract import Contract
 from harness.contract.data.json_parse import as_object, loads
-from harness.contract.judge.finding_log import place_finding
+from harness.contract.judge.body import place_finding
 from harness.contract.schema.explain import json_type
-from harness.contract.tables.operations import CREATE, Operation
-from harness.contract.tables.protocol import STATUS_OF
+from harness.contract.tables.protocol import CREATE, STATUS_OF, Operation
 from harness.outcome import Finding, Severity
 from harness.outcome.words import describe_body, list_some, quote_body
 from harness.wire import By, Exchange, How

@@ -6,11 +6,16 @@ the contract once for each exchange, and all later readers judge by that one.
 
 The `list_judged_…` functions name the rules that a stream, body or error could have broken: one without a finding
 was met; one without such a part is not judged.
+
+The messages of findings take their words about exchanges and statuses from here, safe on anything a target may
+send.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import re
+from collections.abc import Container, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -18,21 +23,35 @@ from msgspec.structs import replace
 
 from harness.contract.contract import Contract
 from harness.contract.data import json_parse
-from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import as_object, objects_in
-from harness.contract.judge.body import judge_answer, show_start
+from harness.contract.data.transcript import assemble_steps
+from harness.contract.judge.body import (
+    has_to_count,
+    judge_ambiguous,
+    judge_answer,
+    judge_unlisted,
+    judge_unlisted_in,
+    show_start,
+)
 from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal, unwrap_list
-from harness.contract.judge.finding_log import judge_ambiguous, judge_unlisted, judge_unlisted_in
-from harness.contract.judge.members import has_to_count
 from harness.contract.judge.stream import StreamJudge, judge_twice
 from harness.contract.judge.stream_state import StreamReading
-from harness.contract.schema.validator import Review
-from harness.contract.tables.operations import CREATE, INTERACTION, Operation, has_numeric_errors, operation_of
-from harness.contract.tables.protocol import STATUS_OF, interaction_id, is_resume
+from harness.contract.schema.schemas import Review
+from harness.contract.tables.protocol import (
+    CREATE,
+    INTERACTION,
+    STATUS_OF,
+    Operation,
+    has_numeric_errors,
+    interaction_id,
+    is_resume,
+    operation_of,
+)
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
 from harness.outcome import Finding, HarnessFault
+from harness.outcome.words import quote_body, shorten, to_one_line
 from harness.rules import rows_of
-from harness.wire import By, Decoder, Ending, Exchange, Frame, How
+from harness.wire import By, Decoder, Ending, Exchange, Frame, How, Request
 from harness.wire.coding import coding_of
 from harness.wire.json_value import may_be_ambiguous, object_or_none
 
@@ -410,3 +429,64 @@ def _list_of_steps(steps: list[Any]) -> Iterator[str]:
             yield "steps.base64"
         if any(part.get("annotations") for part in parts):
             yield "steps.annotation-range"
+
+
+_KEY = re.compile(r"([?&](?:key|access_token)=)[^&]*")
+_GZIP = b"\x1f\x8b"
+
+
+def format_request(exchange: Exchange) -> str:
+    """The request's method and target; a key in the query is masked."""
+    return describe_request(exchange.request)
+
+
+def describe_request(request: Request) -> str:
+    """A request's method and target; a key in the query is masked."""
+    target = _KEY.sub(r"\1…", request.target)
+    return f"{request.method} {_clip(target, 120)}"
+
+
+def format_answer(exchange: Exchange) -> str:
+    """The status and the error or the beginning of the body."""
+    if exchange.status is None:
+        return format_ending(exchange)
+    error = read(exchange).error
+    if error is not None:
+        parts = [str(part) for part in error if part and str(part) != str(exchange.status)]
+        return f"{exchange.status} {_clip(to_one_line(': '.join(parts)), 120)}".rstrip()
+    if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
+        return f"{exchange.status} a gzip body without Content-Encoding"
+    return f"{exchange.status} {quote_body(exchange.body, 80, complete=exchange.complete)}".rstrip()
+
+
+def format_ending(exchange: Exchange) -> str:
+    """How the answer ended."""
+    ending = exchange.ending
+    return f"{ending.words}: {ending.detail}" if ending.detail else ending.words
+
+
+def format_value(value: object) -> str:
+    """A JSON value, shortened to fit a message; never raises, however deep or odd the value is."""
+    try:
+        return _clip(json.dumps(value, ensure_ascii=False), 120)
+    except (TypeError, ValueError, RecursionError):
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def format_statuses(statuses: Container[int]) -> str:
+    """The listed statuses, whole classes as `2xx`."""
+    words: list[str] = []
+    for first in range(100, 600, 100):
+        listed = [status for status in range(first, first + 100) if status in statuses]
+        # If more statuses of one class are listed, a message names the class and the missing ones.
+        if len(listed) > 50:
+            missing = [str(status) for status in range(first, first + 100) if status not in statuses]
+            words.append(f"{first // 100}xx" + (f" other than {' and '.join(missing)}" if missing else ""))
+        else:
+            words += map(str, listed)
+    return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _clip(text: str, size: int) -> str:
+    text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be printed
+    return shorten(text, size)

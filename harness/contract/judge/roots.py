@@ -11,13 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.answer import judge_error_status, judge_json_valid, judge_length
-from harness.contract.judge.reading import read
-from harness.contract.judge.replies import GONE
-from harness.contract.judge.wording import format_answer, format_request
+from harness.contract.judge.answer import GONE, judge_error_status, judge_json_valid, judge_length
+from harness.contract.judge.reading import format_answer, format_request, read
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, summarise_create
-from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET
 from harness.outcome import Finding, Severity
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none

@@ -16,12 +16,10 @@ from msgspec.structs import replace
 
 from harness.contract.contract import Contract, EventType
 from harness.contract.data.json_parse import REFUSALS, decode, loads, objects
+from harness.contract.judge.body import FindingLog, judge_ambiguous, judge_usage, list_miscounted, with_causes
 from harness.contract.judge.errors import UnframedError, read_bare_error
-from harness.contract.judge.finding_log import FindingLog, judge_ambiguous, with_causes
-from harness.contract.judge.members import judge_usage, list_miscounted
 from harness.contract.judge.stream_state import StreamReading, StreamState, readable
-from harness.contract.schema.schemas import Schemas
-from harness.contract.schema.validator import UnknownPart, drop_nulls, null_finding
+from harness.contract.schema.schemas import Schemas, UnknownPart, drop_nulls, null_finding
 from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity

@@ -18,12 +18,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.contract.data.json_parse import loads
+from harness.contract.judge.body import judge_status_word
 from harness.contract.judge.errors import UnframedError, status_of_code
-from harness.contract.judge.members import judge_status_word
-from harness.contract.schema.validator import UnknownPart
+from harness.contract.schema.schemas import UnknownPart
 from harness.contract.tables import lifecycle
 from harness.contract.tables import stream_order as order
-from harness.contract.tables.steps import DeltaEffect, StepTable
+from harness.contract.tables.stream_order import DeltaEffect, StepTable
 from harness.outcome import Finding
 from harness.outcome.words import format_count
 

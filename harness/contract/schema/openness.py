@@ -184,7 +184,7 @@ def _fits(root: Schema, branch: Any, value: Any) -> bool:
 
 DELTAS, IN_START, GROWS = "x-deltas", "x-in-start", "x-grows"
 MARKS = frozenset({DELTAS, IN_START, GROWS})
-"""Marks of a step or delta file that say how the step is streamed; `tables.steps` reads them."""
+"""Marks of a step or delta file that say how the step is streamed; `tables.stream_order` reads them."""
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

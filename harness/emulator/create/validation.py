@@ -19,7 +19,7 @@ from harness.contract import Contract
 from harness.contract.data import transcript
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
-from harness.contract.schema.validator import Validator
+from harness.contract.schema.schemas import Validator
 from harness.emulator.create.limits import judge_agent, judge_life, judge_media, judge_model, judge_surface
 from harness.emulator.resources.router import Resources
 from harness.emulator.run.run import Run

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from harness.contract.tables.operations import RESERVED_PREFIXES
+from harness.contract.tables.protocol import RESERVED_PREFIXES
 from harness.emulator.resources.collection import KeptResource, ResourceContext
 from harness.emulator.resources.environments import Environments
 from harness.emulator.resources.schema_reader import select_by_mask

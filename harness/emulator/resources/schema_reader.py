@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.contract import Contract
 from harness.contract.schema.explain import json_type
-from harness.contract.schema.validator import split_nulls
+from harness.contract.schema.schemas import split_nulls
 from harness.emulator.values.call import invalid
 from harness.emulator.values.hints import camel, describe_problem, describe_schemas, suggestion
 from harness.emulator.values.settings import Settings

@@ -16,7 +16,7 @@ from weakref import proxy
 import msgspec
 
 from harness.contract import Contract
-from harness.contract.tables.steps import DeltaEffect, DeltaType, Shown, StepTable
+from harness.contract.tables.stream_order import DeltaEffect, DeltaType, Shown, StepTable
 from harness.emulator.reply.forms import pieces
 from harness.emulator.run.run import Run
 from harness.emulator.scripts import Script

@@ -14,9 +14,15 @@ from typing import Any, Literal
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.contract import Contract
-from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import as_steps, count_transcript, given_text, output_of, pending_calls
+from harness.contract.data.transcript import (
+    as_steps,
+    assemble_steps,
+    count_transcript,
+    given_text,
+    output_of,
+    pending_calls,
+)
 from harness.contract.tables.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, REQUIRES_ACTION
 from harness.outcome.words import shorten
 from harness.wire import Request

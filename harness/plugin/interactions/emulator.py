@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpa
 
 from harness.benches.client.judgement.received_responses import DeadEnd, ReceivedResponse
 from harness.contract import Contract
-from harness.contract.data.assembly import assemble_steps
 from harness.contract.data.json_parse import loads
+from harness.contract.data.transcript import assemble_steps
 from harness.emulator import Emulator
 from harness.emulator.scripts import QueuedAnswer, Script, parse
 from harness.emulator.values.create_request import CreateRequest

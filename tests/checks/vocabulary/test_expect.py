@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.checks.vocabulary.expect import expect_alive, expect_status
-from harness.contract.judge.replies import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.outcome import Severity, Unmet
 from tests.checks._play import answer, refusal
 

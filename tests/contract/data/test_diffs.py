@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.contract import compare_steps, load
-from harness.contract.data.diffs import compare, judge_repeat, shape_of
+from harness.contract.data.transcript import compare, judge_repeat, shape_of
 from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
 from harness.outcome import Severity
 

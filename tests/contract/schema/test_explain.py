@@ -8,7 +8,7 @@ import pytest
 
 from harness.contract import CURRENT, load
 from harness.contract.schema.openness import close
-from harness.contract.schema.validator import Validator
+from harness.contract.schema.schemas import Validator
 
 
 def kind(name, **properties):

@@ -12,7 +12,7 @@ from jsonschema_rs import Draft202012Validator
 
 from harness.contract import load
 from harness.contract.schema.openness import close, step_into
-from harness.contract.tables.operations import OPERATIONS
+from harness.contract.tables.protocol import OPERATIONS
 from tests.in_one_test import in_one_test
 
 Place = tuple[str | int, ...]

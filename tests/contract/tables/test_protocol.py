@@ -15,9 +15,8 @@ from harness.contract.tables.lifecycle import (
     is_settled,
     may_follow,
 )
-from harness.contract.tables.operations import OPERATIONS, operation_of
-from harness.contract.tables.steps import DeltaEffect
-from harness.contract.tables.stream_order import END, EVENTS, ORDER, OTHER, SENTINEL, STARTS, State
+from harness.contract.tables.protocol import OPERATIONS, operation_of
+from harness.contract.tables.stream_order import END, EVENTS, ORDER, OTHER, SENTINEL, STARTS, DeltaEffect, State
 from harness.rules import BY_ID
 from harness.wire import Decoder, Headers, Request
 from tests.contract.streams import judge

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.contract.tables.operations import RESERVED_PREFIXES
+from harness.contract.tables.protocol import RESERVED_PREFIXES
 from harness.emulator import Settings
 from tests.emulator.resources.api import NOON, Api
 

@@ -19,8 +19,7 @@ from typing import Any
 
 from harness.contract.contract import Contract
 from harness.contract.judge.answer import is_no_answer, is_success, judge_endless
-from harness.contract.judge.history import looks
-from harness.contract.judge.history.creates import judge_cancel, judge_cancel_look, judge_create, judge_delete
+from harness.contract.judge.history import interactions
 from harness.contract.judge.history.history_state import (
     PLAIN,
     HistoryState,
@@ -28,13 +27,13 @@ from harness.contract.judge.history.history_state import (
     InteractionModel,
     PartialReading,
 )
+from harness.contract.judge.history.interactions import judge_cancel, judge_cancel_look, judge_create, judge_delete
 from harness.contract.judge.history.resources import judge_resources
 from harness.contract.judge.reading import read
 from harness.contract.requests import caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.lifecycle import is_settled
-from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
-from harness.contract.tables.protocol import is_resume
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, is_resume
 from harness.outcome import Finding, Judgement, Severity
 from harness.wire import By, Exchange, Request
 
@@ -82,12 +81,12 @@ class HistoryJudge:
 
     def open(self, model: InteractionModel, cursor: str | None) -> PartialReading:
         """A stream that was opened to be read in parts: hand its events to `take`, its exchange to `finish`."""
-        return looks.open_reading(model, cursor)
+        return interactions.open_reading(model, cursor)
 
     def take(self, model: InteractionModel, reading: PartialReading, events: list[dict[str, Any]]) -> Judgement:
         """Judge the next events of a stream that is read in parts."""
         judgement = self._begin()
-        looks.judge_part(self._state, model, reading, events)
+        interactions.judge_part(self._state, model, reading, events)
         return judgement
 
     def finish(self, model: InteractionModel, reading: PartialReading, exchange: Exchange) -> Judgement:
@@ -95,9 +94,9 @@ class HistoryJudge:
         judgement = self._begin()
         read(exchange, self._state.contract)
         if exchange.complete and not exchange.truncated and read(exchange).stream is None:
-            looks.judge_unopened(self._state, model, exchange, reading.after, PLAIN)
+            interactions.judge_unopened(self._state, model, exchange, reading.after, PLAIN)
         elif exchange.ending.complete:
-            looks.judge_end(self._state, model, reading, exchange)
+            interactions.judge_end(self._state, model, reading, exchange)
         return judgement
 
     def follow(self, request: Request) -> Callable[[list[dict[str, Any]]], Judgement] | None:
@@ -125,7 +124,7 @@ class HistoryJudge:
         judgement = self._begin()
         read(exchange, self._state.contract)
         if not is_no_answer(exchange):
-            looks.judge_unopened(self._state, model, exchange, cursor, PLAIN)
+            interactions.judge_unopened(self._state, model, exchange, cursor, PLAIN)
         return judgement
 
     # --- which judge
@@ -143,7 +142,7 @@ class HistoryJudge:
         judgement = self._begin()
         model = self._find(exchange)
         if model is not None and model.there:
-            looks.judge_early_look(self._state, model, exchange)
+            interactions.judge_early_look(self._state, model, exchange)
         return judgement
 
     def _judge_one(self, call: str, exchange: Exchange, intent: Intent) -> None:
@@ -152,11 +151,11 @@ class HistoryJudge:
             return
         streamed = is_resume(exchange.request)
         if call == GET and streamed is not None:
-            looks.judge_stream_look(self._state, model, exchange, streamed[1], intent)
+            interactions.judge_stream_look(self._state, model, exchange, streamed[1], intent)
         elif exchange.began is not None and exchange.began < model.seen_until:
             return  # it was asked before another answer came, and may show what was before
         elif call == GET:
-            looks.judge_look(self._state, model, exchange, intent)
+            interactions.judge_look(self._state, model, exchange, intent)
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
         if exchange.began is not None and streamed is None:

@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from harness.contract.contract import Contract
-from harness.contract.data.diffs import (
+from harness.contract.data.transcript import (
     Event,
     is_of_the_run,
     is_same_event,
@@ -22,7 +22,7 @@ from harness.contract.data.diffs import (
     judge_repeat,
 )
 from harness.contract.judge.agreement import pending_calls
-from harness.contract.judge.replies import judge_reply
+from harness.contract.judge.answer import judge_reply
 from harness.contract.tables.lifecycle import RUNNING, is_settled
 from harness.contract.tables.protocol import ERROR_EVENT, PROTOCOL
 from harness.outcome import Finding, Judgement, Severity

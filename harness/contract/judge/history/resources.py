@@ -22,11 +22,10 @@ from msgspec.structs import replace
 
 from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.judge.answer import is_open, is_success
-from harness.contract.judge.finding_log import place_finding
-from harness.contract.judge.reading import read
-from harness.contract.judge.wording import format_answer, format_request, format_value
+from harness.contract.judge.body import place_finding
+from harness.contract.judge.reading import format_answer, format_request, format_value, read
 from harness.contract.requests import KEY_HEADER
-from harness.contract.tables.operations import RESERVED_PREFIXES
+from harness.contract.tables.protocol import RESERVED_PREFIXES
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none

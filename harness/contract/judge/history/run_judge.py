@@ -20,19 +20,16 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from harness.contract.data.diffs import common_length
 from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import output_of, output_steps, steps_text
+from harness.contract.data.transcript import common_length, output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
-from harness.contract.judge.reading import read
-from harness.contract.judge.wording import describe_request, format_answer, format_request, format_value
+from harness.contract.judge.reading import describe_request, format_answer, format_request, format_value, read
 from harness.contract.requests import KEY_HEADER, caller_of
 from harness.contract.runs import named_interaction, read_new_id, summarise_create
 from harness.contract.tables.lifecycle import RUNNING
-from harness.contract.tables.operations import CANCEL, CREATE, DELETE, GET
-from harness.contract.tables.protocol import is_resume
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, is_resume
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request

@@ -13,8 +13,8 @@ from msgspec import structs
 
 from harness.contract import judge_history, load
 from harness.contract.judge.agreement import judge_own_input
+from harness.contract.judge.answer import REPLIES
 from harness.contract.judge.history.history_judge import HistoryJudge, judge_trail
-from harness.contract.judge.replies import REPLIES
 from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Severity
 from harness.rules import BY_ID
