@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.audit import Audit
-from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
+from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS, embedded_settings

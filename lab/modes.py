@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeAlias
 
-from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
+from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS

@@ -222,7 +222,7 @@ NOT_OF_PURPOSE: dict[str, tuple[str, ...]] = {
     "serve": (*_SERVERS, *_FUZZ, *_RECORDS, *_RUNS, "checks.gateway", "engine.decide", "resume"),
     "torture": (*_SERVERS, *_FUZZ, *_RECORDS, *_MUTANTS, *_TRAFFIC, "inspector", "plugin", "resume"),
     "fixtures": (*_SERVERS, *_FUZZ, *_MUTANTS, *_TRAFFIC, "transport.tap", "cli", "suite", "report"),
-    "gateway": (*_CLIENTS, *_RECORDS, *_FUZZ, *_MUTANTS, "interactions.servers", "engine.workers", "resume"),
+    "gateway": (*_CLIENTS, *_RECORDS, *_FUZZ, *_MUTANTS, "interactions.servers", "engine.run", "resume"),
     "record": (*_CLIENTS, *_SERVERS, *_FUZZ, *_MUTANTS, *_RUNS, "emulator", "resume"),
 }
 """What a purpose has no use for, by the names in `tests/size.py`: the parts of the others."""

@@ -19,9 +19,8 @@ from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
-from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
-from harness.engine.events import CheckFinished, RunStarted, TargetInfo
+from harness.engine.events import CheckFinished, RunStarted, TargetInfo, everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.plan import Selection

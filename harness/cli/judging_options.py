@@ -11,10 +11,8 @@ from harness.cli.common_options import OutputOptions
 from harness.cli.masking import mask_text
 from harness.cli.options import PATH, Trust, flag, option
 from harness.cli.output import require_writable, say
-from harness.engine.baseline import Baseline, read_baseline
-from harness.engine.decide import exit_with
+from harness.engine.decide import Baseline, exit_with, read_baseline, read_last_failed
 from harness.engine.events import RunFinished
-from harness.engine.last_failed import read_last_failed
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count
 from harness.written_files import write_file

@@ -19,14 +19,14 @@ from harness.cli.printing import GuardedStream
 from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.engine.decide import tell_forgotten
 from harness.engine.events import CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
-from harness.engine.traffic.deadline import INTERRUPTED
+from harness.engine.traffic.governed_driver import INTERRUPTED
 from harness.outcome import Exit, TargetFault
 from harness.report.formats import render
 from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.baseline import Baseline
+    from harness.engine.decide import Baseline
     from harness.engine.results import Result
     from harness.report.commands.presentation import Presentation
     from harness.report.terminal_report import TerminalReport

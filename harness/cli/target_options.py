@@ -19,7 +19,7 @@ from harness.cli.options import (
 )
 from harness.cli.request_options import RequestOptions, read_target_options
 from harness.contract.requests import DEFAULT_WAIT
-from harness.engine.capabilities import Capability, parse_capabilities
+from harness.engine.events import Capability, parse_capabilities
 from harness.engine.targets import ServerTarget, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.wire.addresses import is_loopback, read_host

@@ -2,22 +2,24 @@
 
 A check looks at the exchanges of its own exercise, but a rule such as `get.schema` applies to every GET. So the
 audit takes the trail of each exercise once, lets the contract's judges read each answer, and reports what they
-find under the one check of that rule. Must not know how anything is printed.
+find under the one check of that rule. It names what distinguishes the requests that failed from those of the same
+call that did not. Must not know how anything is printed.
 """
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.distinctions import list_parts, name_distinctions
 from harness.engine.execute import PlayedExercise
 from harness.engine.origins import list_earlier_deletes, list_ids, with_origins
 from harness.engine.results import Evidence
@@ -26,7 +28,62 @@ from harness.kit.api import ApiContract, JudgesRun, ServerApi
 from harness.kit.check import Check
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange, Request
+from harness.wire.json_value import json_or_none
 from harness.wire.message import PROXY_REFUSALS
+
+_MOST_NAMED = 3
+"""Parts that are named; more distinguish nothing."""
+
+
+_TYPES = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
+
+_WORD = re.compile(r"[a-z][a-z_]{2,23}")
+"""A text that chooses one of a few things, such as a type, a role or a mode."""
+
+Part = tuple[str, str]
+"""The place of a value, and what it is."""
+
+
+def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) -> str:
+    """Name the parts that each failed request has and none that passed, for a message; "" if none or many are.
+
+    Without a request that passed, nothing distinguishes.
+    """
+    others = list(passed)
+    known = frozenset[Part]().union(*others)
+    strange = frozenset.intersection(*map(frozenset, failed)) - known if others else ()
+    places = {place for place, _ in known}
+    outer = [
+        part
+        for part in sorted(strange)
+        if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
+    ]
+    named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
+    return " and ".join(named) if len(named) <= _MOST_NAMED else ""
+
+
+def list_parts(request: Request) -> frozenset[Part]:
+    """Every part of the body and of the query of a request."""
+    query = {name: {"true": True, "false": False}.get(value, value) for name, value in request.query}
+    return frozenset((*_list_parts(json_or_none(request.body)), *_list_parts(query)))
+
+
+def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
+    """Every part of a value, from the outside."""
+    if depth > 12:
+        return
+    if place:
+        is_word = isinstance(value, str) and _WORD.fullmatch(value)
+        kind = f'"{value}"' if is_word else _TYPES.get(type(value), "a number")
+        kind = str(value).lower() if isinstance(value, bool) else kind
+        yield place, f"of {kind}" if kind.startswith('"') else f"as {kind}"
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _list_parts(inner, f"{place}.{name}" if place else str(name), depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _list_parts(inner, f"{place}[]", depth + 1)
+
 
 MOST = 3
 """Number of different defects shown under one rule; a repeated defect is shown once, with a count."""

@@ -12,7 +12,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.capabilities import Capabilities, Capability
+from harness.engine.events import Capabilities, Capability
 from harness.kit.api import TWO_KEYS, Lack
 from harness.kit.check import Check, Exercise
 from harness.outcome import Because, Level, Observation, Outcome, UsageFault

@@ -13,8 +13,8 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
 from harness.engine.cleanup import CreatedResources
+from harness.engine.events import Capabilities, Capability, CapabilityOrigin
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import missing_answer

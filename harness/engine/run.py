@@ -2,58 +2,604 @@
 
 Knows the order of things; must not know how anything is printed. A run that is interrupted (Ctrl-C) or out of time
 stops at once, deletes what it created, and still accounts for every check.
+
+`Workers` play the groups of a plan, in turn or in several threads. Each worker has a driver and `CreatedResources`
+of its own, on a target with the control API also a session of its own, so that exercises at the same time share no
+scripts. However a run ends, its workers end too, and clean up. They do not know what is decided of what they saw.
+
+`Conductor` decides the checks of a plan as they are judged, and sends nothing. What may be blocked by the finding
+of another check is decided only when that one is; what applies to every answer only at the end.
 """
 
 from __future__ import annotations
 
+import queue
+import socket
+import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from msgspec import Struct, field
+import msgspec
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from harness.engine.audit import Audit
-from harness.engine.baseline import Baseline
-from harness.engine.capabilities import Capability, everything
-from harness.engine.causes import link
+from harness.engine.audit import LEVELS, Audit, is_settled
+from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.cleanup import CreatedResources
-from harness.engine.conductor import Conductor, Judged
-from harness.engine.decide import Policy, exit_of
-from harness.engine.events import Deleting, Planned, Probed, RunEvent, RunFinished, RunStarted
-from harness.engine.plan import Selection, make_plan, needed_capabilities
+from harness.engine.decide import Baseline, Policy, decide, exit_of
+from harness.engine.events import (
+    Capability,
+    CheckFinished,
+    Deleting,
+    ExerciseFinished,
+    ExerciseStarted,
+    ExerciseTimes,
+    Planned,
+    Probed,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    everything,
+)
+from harness.engine.execute import PlayedExercise, play
+from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
-from harness.engine.results import Result
-from harness.engine.sessions import count_jobs
-from harness.engine.targets import ServerTarget
-from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end
-from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.patience import TimeoutBudget, TimeoutLosses
-from harness.engine.traffic.retries import Retries
+from harness.engine.results import Evidence, Result
+from harness.engine.targets import ResolvedTarget, ServerTarget
+from harness.engine.traffic.governed_driver import (
+    INTERRUPTED,
+    Deadline,
+    Timer,
+    TimeUp,
+    describe_end,
+    take_until_done,
+)
+from harness.engine.traffic.outages import Death, Outages, find_deaths
+from harness.engine.traffic.perform import ActionRunner, GivenIds
+from harness.engine.traffic.retries import Retries, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.engine.workers import Workers
-from harness.kit.api import SCRIPTABLE
-from harness.kit.check import Check
-from harness.outcome import Exit
+from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
+from harness.kit.check import Check, Exercise
+from harness.outcome import Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
+from harness.wire import Driver, Exchange, Send
+from harness.wire.addresses import split_url
+from harness.wire.json_value import object_or_none
+
+
+@contextmanager
+def session_of(target: ResolvedTarget) -> Iterator[Driver]:
+    """A driver to a fresh session of the target; the session is deleted afterwards.
+
+    Raises TargetFault if the target announced a control API and gives no session.
+    """
+    owner = target.connect()
+    try:
+        exchange = owner.send(target.target.control("POST", "sessions", {}))
+        prefix = (object_or_none(exchange.body) or {}).get("base_url_path")
+        if not isinstance(prefix, str) or not prefix.startswith("/"):
+            raise TargetFault(
+                f"the target has a control API but created no session (status {exchange.status}): use -j 1"
+            )
+        prefix = prefix.rstrip("/")
+        driver = target.connect(session=prefix)
+        try:
+            yield driver
+        finally:
+            driver.close()
+            owner.send(target.target.control("DELETE", f"sessions/{prefix.rpartition('/')[2]}"))
+    finally:
+        owner.close()
+
+
+JOBS_WITH_SESSIONS = 8
+"""Workers on a target that gives each a session: more hardly shorten a run, as one exercise takes two seconds."""
+
+JOBS = 4
+"""Workers on any other server, which share what it has: its model, its limits, its memory."""
+
+_PATIENCE = 5.0
+"""Seconds within which a server answers beside an idle connection, unless it serves one connection at a time."""
+
+
+def count_jobs(target: ResolvedTarget, *, scriptable: bool) -> tuple[int, str]:
+    """Return the number of workers if the user sets none, and a note for the reader, `""` without one.
+
+    One for the live service, because of its limits, for what takes no real time, for a scripted target, whose
+    scripts are for the requests of this run, and for a server that serves one connection at a time: exercises
+    beside each other would report delays that they cause.
+    """
+    parts = split_url(target.info.url)
+    if target.throwaway or not parts.hostname or target.api.is_live_host(parts.hostname):
+        return 1, ""
+    if scriptable:
+        return (JOBS_WITH_SESSIONS if _gives_sessions(target) else 1), ""
+    address = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+    try:
+        with socket.create_connection(address, _PATIENCE), closing(target.connect()) as driver:
+            beside = driver.send(target.target.control("GET", ""), timeout=_PATIENCE)
+    except OSError:  # only a proxy reaches it
+        return 1, ""
+    if beside.status is not None:
+        return JOBS, ""
+    return 1, (
+        "the target serves one connection at a time (no response beside an idle connection), so one exercise runs "
+        "at a time, and requests that it sends at once wait for each other"
+    )
+
+
+def _gives_sessions(target: ResolvedTarget) -> bool:
+    """Whether each worker can have a session, which has no script or fault plan that the target has."""
+    with closing(target.connect()) as driver:
+        for path, name in (("scripts", "queued"), ("faults", "plan")):
+            exchange = driver.send(target.target.control("GET", path))
+            about = object_or_none(exchange.body)
+            if exchange.status != 404 and (about is None or about.get(name)):
+                return False
+    try:
+        with session_of(target):
+            return True
+    except TargetFault:
+        return False
+
+
+FAILED_FAST = "the run stopped at the first failure"
+
+_NEEDS_EVIDENCE = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.XFAIL, Verdict.ERROR})
+_STOPS = frozenset({Verdict.FAIL, Verdict.ERROR})
+
+
+class Judged(Struct, frozen=True):
+    """One check that was judged, and its share of the time; `audited`: answers of other exercises decided it."""
+
+    planned: PlannedCheck
+    observation: Observation
+    played: PlayedExercise | None = None
+    seconds: float = 0.0
+    audited: bool = False
+
+
+@dataclass(slots=True)
+class Conductor:
+    """The decisions of one run of a plan, fed in the order of its methods; each failure calls `on_failure`.
+
+    `observations` are those of each check before other checks were considered, by id.
+    """
+
+    plan: RunPlan
+    policy: Policy
+    audit: Audit
+    on_failure: Callable[[], object] = lambda: None
+    observations: dict[str, Observation] = field(default_factory=dict)
+    _results: dict[str, Result] = field(default_factory=dict)
+    _held: list[Judged] = field(default_factory=list)
+    _roots: Mapping[str, tuple[str, ...]] = field(init=False)
+    _blocking: frozenset[str] = field(init=False)
+    _resting: dict[str, list[tuple[str, str]]] = field(init=False)
+    """By root: the checks that rest on it, each with the rule or the code that it rests on.
+
+    Only those at least as binding: a warning does not keep a broken MUST rule from being reported.
+    """
+
+    def __post_init__(self) -> None:
+        self._roots = self.plan.roots
+        self._blocking = self.plan.blocking
+        self._resting = defaultdict(list)
+        levels = {planned.check.id: LEVELS.index(planned.check.rule.level) for planned in self.plan.checks}
+        for planned in self.plan.checks:
+            for name in planned.check.rests_on:
+                root = name.partition("/")[0]
+                if levels[planned.check.id] >= levels.get(root, 0):
+                    self._resting[root].append((planned.check.id, name))
+
+    def begin(self) -> Iterator[CheckFinished]:
+        """Decide what does not run, unless another check or another answer may have to do with it."""
+        for planned in self.plan.checks:
+            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED:
+                yield self._finish(Judged(planned, planned.skip))
+
+    def decide(self, judged: Judged, *, last: bool = False) -> Iterator[CheckFinished]:
+        """Decide a check, or hold it back; then those that waited for it."""
+        check = judged.planned.check
+        self.observations.setdefault(check.id, judged.observation)
+        waits = check.everywhere and not is_settled(judged.observation) and not last
+        if waits or not self._is_ready(judged):
+            self._held.append(judged)
+            return
+        yield self._finish(self._resolve(judged))
+        # Those of `everywhere` wait for the end of the run, the others for other checks.
+        waited = [one for one in self._held if not one.planned.check.everywhere and self._is_ready(one)]
+        if waited:
+            free = set(map(id, waited))
+            self._held = [one for one in self._held if id(one) not in free]
+        for one in waited:
+            yield self._finish(self._resolve(one))
+
+    def conclude(self, halted: str = "") -> Iterator[CheckFinished]:
+        """Decide the checks that waited for the end, and account for those not reached; `halted` is the reason."""
+        held, self._held = self._held, []
+        for judged in held:  # in this order: a check is decided with those that were held before it, and no others
+            if judged.planned.check.everywhere:
+                yield from self.decide(self._add_other_answers(judged), last=True)
+            else:
+                self._held.append(judged)
+        skipped = (Judged(planned, planned.skip) for planned in self.plan.checks if planned.skip is not None)
+        blocked = [judged for judged in skipped if judged.observation.outcome is Outcome.BLOCKED]
+        yield from self._release([*self._held, *blocked])
+        for planned in self.plan.checks:
+            if planned.check.id not in self._results:
+                yield self._finish(self._judge_unreached(planned, halted))
+
+    def _release(self, held: Sequence[Judged]) -> Iterator[CheckFinished]:
+        """Decide what waits for others; of those that wait for each other, first what no broken one can block."""
+        while held:
+            broken = {one.planned.check.id for one in held if one.observation.outcome is Outcome.NOT_MET}
+            free = [one for one in held if not broken.intersection(self._roots_of(one))]
+            ready = [one for one in held if self._is_ready(one)]
+            ready = ready or [one for one in free if one.planned.check.id in broken] or list(held)
+            held = [judged for judged in held if judged not in ready]
+            for judged in ready:
+                self.observations.setdefault(judged.planned.check.id, judged.observation)
+                yield self._finish(self._resolve(judged))
+
+    @property
+    def results(self) -> list[Result]:
+        """All results in the order of the catalog."""
+        return [self._results[planned.check.id] for planned in self.plan.checks]
+
+    def _add_other_answers(self, judged: Judged) -> Judged:
+        """A check that applies to every answer, with what those of other exercises showed."""
+        check = judged.planned.check
+        explained = {
+            named: name
+            for name, named in self._resting.get(check.id, ())
+            if (broken := self.observations.get(name)) is not None and broken.outcome is Outcome.NOT_MET
+        }
+        observation = self.audit.observe(check, judged.observation, explained)
+        return structs.replace(judged, observation=observation, audited=observation is not judged.observation)
+
+    def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:
+        """A check whose exercise did not run: it reports sightings of other exchanges under its rule."""
+        if planned.skip is None and planned.check.everywhere:
+            observation = self.audit.observe(planned.check, Observation(Outcome.MET))
+            if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):
+                return Judged(planned, observation, audited=True)
+        if not halted:
+            return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
+        reason = f"the run ended before: {halted}"
+        because = Because.INTERRUPTED if halted == INTERRUPTED else Because.OUR_LIMIT
+        not_run = Observation(Outcome.NOT_RUN, reason=reason, because=because, instead="not run")
+        return Judged(planned, not_run)
+
+    def _is_ready(self, judged: Judged) -> bool:
+        """Whether everything is decided that may block the check."""
+        return all(root in self._results for root in self._roots_of(judged))
+
+    def _resolve(self, judged: Judged) -> Judged:
+        """The check with what the others found that may block it."""
+        roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
+        observation = resolve(judged.planned.check, judged.observation, roots)
+        blocked = observation.outcome is Outcome.BLOCKED
+        return Judged(judged.planned, observation) if blocked else structs.replace(judged, observation=observation)
+
+    def _roots_of(self, judged: Judged) -> tuple[str, ...]:
+        check = judged.planned.check
+        return find_roots(check, judged.observation, self._roots.get(check.id, ()))
+
+    def _finish(self, judged: Judged) -> CheckFinished:
+        """Turn an observation into a result."""
+        check, source = judged.planned.check, self.audit if judged.audited else judged.played
+        self.observations.setdefault(check.id, judged.observation)
+
+        def show(verdict: Verdict) -> tuple[Evidence, ...]:
+            is_unmet_option = verdict is Verdict.INFO and judged.observation.outcome is Outcome.NOT_MET
+            if not (verdict in _NEEDS_EVIDENCE or is_unmet_option):
+                return ()
+            if judged.audited:
+                return self.audit.evidence(check)
+            return () if judged.played is None else judged.played.evidence(check, judged.observation)
+
+        result = decide(
+            check.rule,
+            judged.observation,
+            self.policy,
+            result_id=check.id,
+            title=check.title,
+            declared=judged.planned.declared,
+            show=show,
+            root=check.id in self._blocking,
+            seconds=judged.seconds,
+            accepts=check.accepts,
+            profile=check.profile,
+        )
+        if result.evidence and source is not None:
+            result = structs.replace(result, named=source.names_of(result.evidence))
+        if result.evidence and judged.audited:
+            checks = {running.exercise.name: running.id for running in reversed(self.plan.running)}
+            shown_by = {checks.get(name, "*") for name in self.audit.list_exercises(check)}
+            result = structs.replace(result, shown_by=tuple(sorted(shown_by)))
+        self._results[result.id] = result
+        if result.verdict in _STOPS:
+            self.on_failure()
+        return CheckFinished(result)
+
+
+JOIN_SECONDS = 2.0
+"""Seconds to wait for threads that were told to end; after that, their connections are shut down."""
+
+Observed: TypeAlias = tuple[Check, Observation]
+"""A check, and what it observed."""
+
+
+@dataclass(slots=True)
+class Workers:
+    """The workers of one run. `halted` is why it ended early, `""` while it has not.
+
+    `stops` get the exchange at which an exercise stopped, by the check that was not tested because of it. With
+    `sessions`, each worker has one of its own at the target.
+    """
+
+    target: ServerTarget
+    timer: Timer
+    audit: Audit
+    ends: CountsEnds
+    sessions: bool = False
+    cleans: bool = True
+    outages: Outages | None = None
+    halted: str = ""
+    leftovers: list[str] = field(default_factory=list)
+    stops: dict[str, Exchange] = field(default_factory=dict)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _ledgers: list[CreatedResources] = field(default_factory=list)
+    _drivers: list[Driver] = field(default_factory=list)
+    _given: GivenIds = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._given = GivenIds(self.target.api)
+
+    def take_probe(self, found: Probing, ledger: CreatedResources, *, halted: str) -> None:
+        """Judge what a probe received like all else; if the run was `halted`, only delete what it made."""
+        if halted:
+            self.halt(halted)
+            self.clean(ledger)
+        else:
+            api, repeated = self.target.api, found.repeated
+            self._note(PlayedExercise(None, None, found.trail, 0.0, api, outage=found.outage, repeated=repeated))
+
+    def play(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
+        """Play all groups with up to `jobs` workers; one alone keeps their order.
+
+        Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
+        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
+        """
+        if min(jobs, len(groups)) == 1:
+            yield from self._work(iter(groups))
+            return
+        apart: list[Group] = []
+        others: list[Group] = []
+        last: list[Group] = []
+        for group in groups:
+            odd = group[0].odd and not self.sessions
+            (apart if group[0].alone else last if odd else others).append(group)
+        for turn, most in ((apart, 1), (others, jobs), (last, 1)):
+            workers = min(most, len(turn))
+            if turn and not self._stop.is_set():
+                yield from self._work(iter(turn)) if workers == 1 else self._play_in_parallel(turn, workers)
+
+    def stop(self) -> None:
+        """Begin no further group."""
+        self._stop.set()
+
+    def halt(self, why: str) -> None:
+        """End the run before it is through; only the first reason counts."""
+        self.halted = self.halted or why
+        self._stop.set()
+        self.timer.end()
+
+    def interrupt(self) -> Deleting:
+        """End the run because its user wants that; what is to be deleted now."""
+        self.halt(INTERRUPTED)
+        return Deleting(sum(len(ledger.owed) for ledger in self._ledgers if ledger.deletes))
+
+    def clean(self, *ledgers: CreatedResources) -> None:
+        """Delete the resources that have no other owner."""
+        with closing(self.target.connect()) as driver:
+            for ledger in ledgers:
+                self._clean(ledger, driver)
+
+    def find_deaths(self) -> None:
+        """Find out, while no worker is active, whether a request stopped the target."""
+        if self.outages is None:
+            return
+        suspects = [suspect for departure in self.outages.departures for suspect in departure.suspects]
+        self.audit.note_departures(suspects, "the target stopped responding during the run (cause unknown)")
+        looked_into = [suspect.request for suspect in suspects]
+        for first, *again in () if self.halted else self.outages.silences:
+            if first.request not in looked_into:
+                self.audit.note_death(Death(first, tuple(again), lives=True))
+        if self.halted or not suspects:
+            return
+        ledger = CreatedResources(self.target.api)
+        try:
+            with closing(self.target.connect()) as driver:
+                for death in find_deaths(self.outages, driver, ledger.note):
+                    self.audit.note_death(death)
+                self._clean(ledger, driver)
+        except (TimeUp, KeyboardInterrupt) as end:
+            self.halt(describe_end(end))
+
+    def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
+        waiting = iter(groups)  # an iterator of a list, which several threads may draw from
+        outbox: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
+
+        def worker() -> None:
+            try:
+                for event in self._work(waiting):
+                    outbox.put(event)
+            except BaseException as raised:
+                outbox.put(raised)
+            finally:
+                outbox.put(None)
+
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        through = False
+        try:
+            for thread in threads:
+                thread.start()
+            # A run that ends early does not wait for hanging requests.
+            events: Iterator[RunEvent | Judged] = take_until_done(
+                outbox, workers, lambda: JOIN_SECONDS if self.halted else None
+            )
+            yield from events
+            through = True
+        except KeyboardInterrupt:
+            yield self.interrupt()
+        finally:
+            if self.halted or not through:
+                self._stop.set()
+            # One that an interrupt kept from starting would find the run stopped.
+            started = [thread for thread in threads if thread.ident is not None]
+            if not _end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
+                self.clean(*self._ledgers)  # they are still connecting, and no thread waits for them
+
+    def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+        """Play group after group with a driver and a ledger of its own; the end of the run's time is no fault."""
+        ledger = CreatedResources(self.target.api, deletes=self.cleans)
+        # What each worker has to itself, a session or an emulator, gives the ids of another one again: the
+        # reference once failed `trigger.crud`, because two emulators of one run had returned the same id.
+        shared = not (self.sessions or self.target.throwaway)
+        given = self._given if shared else GivenIds(self.target.api)
+        judge = self.audit.run_judge if shared else self.audit.run_judge.for_service()
+        self._ledgers.append(ledger)
+        try:
+            with session_of(self.target) if self.sessions else closing(self.target.connect()) as driver:
+                self._drivers.append(driver)
+                try:
+                    for group in groups:
+                        if self._stop.is_set():
+                            break
+                        yield from self._play_group(group, driver, ledger, given, judge)
+                except KeyboardInterrupt:
+                    yield self.interrupt()
+                except TimeUp as end:
+                    self.halt(describe_end(end))
+                finally:
+                    if self.cleans:
+                        self._clean(ledger, driver, judge)
+        except (TimeUp, KeyboardInterrupt) as end:
+            self.halt(describe_end(end))
+
+    def _clean(self, ledger: CreatedResources, driver: Driver, judge: JudgesRun | None = None) -> None:
+        if self.halted:
+            self.timer.end(5.0)  # seconds to delete what was created
+        try:
+            self.leftovers.extend(ledger.clean(driver))
+            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract), judge)
+        except TimeUp:
+            self.leftovers.extend(ledger.owed)
+
+    def _play_group(
+        self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, judge: JudgesRun
+    ) -> Iterator[RunEvent | Judged]:
+        """Play an exercise, look once more at what it left, and judge it."""
+        exercise, members = group
+        yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
+        target = self.target
+        since = 0 if self.outages is None else self.outages.seen
+        played = play(
+            target.api, exercise, target.target, driver, ledger, lambda: bool(self.halted), self.outages, given
+        )
+        if played.outage:
+            given.forget()
+        whole = self._look_again(exercise, played, driver, ledger, since)
+        yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
+        observations = [(planned.check, played.observe(planned.check)) for planned in members]
+        self._note(whole, observations, judge)
+        stop = None if played.outage else stopped_at(played.trail)
+        for planned, (_, observation) in zip(members, observations, strict=True):
+            judged = self._judge(planned, observation, played, played.seconds / len(members))
+            if stop is not None and judged.observation.outcome is Outcome.UNTESTABLE:
+                self.stops[planned.check.id] = stop
+            yield judged
+
+    def _note(
+        self, played: PlayedExercise, observed: Sequence[Observed] = (), judge: JudgesRun | None = None
+    ) -> None:
+        self.audit.note(played, self.target.target.contract, observed, judge)
+        for exchange in played.trail:
+            self.ends.note(exchange)
+
+    def _look_again(
+        self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources, since: int
+    ) -> PlayedExercise:
+        """The exercise, with a closing look at what it left: a state seen once is compared, too.
+
+        Most defects of an answer show when its run is read again: another status, text, cost or instant.
+        What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
+        After an outage nothing is compared, as the target may have lost what it had. `since` is `Outages.seen` as
+        it was before the exercise.
+        """
+        if exercise.front_end or played.outage or self._stop.is_set() or not self.target.target.keeps:
+            return played
+        api, begun, contract = self.target.api, time.perf_counter(), self.target.target.contract
+        hand = ActionRunner(
+            api, driver, ledger, contract, is_halted=lambda: bool(self.halted), outages=self.outages
+        )
+        with suppress(TimeUp):
+            for look in ledger.list_closing_looks(played.trail):
+                hand.perform(Send(look))
+            if self.outages is not None and self.outages.describe(since, hand.trail, driver):
+                return played
+        seconds = played.seconds + time.perf_counter() - begun
+        return msgspec.structs.replace(played, trail=(*played.trail, *hand.trail), seconds=seconds)
+
+    def _judge(
+        self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float
+    ) -> Judged:
+        """The observation, excused if the target does not offer the feature, and with its root as its cause."""
+        # A target with the control API announces its capabilities.
+        promised = SCRIPTABLE in self.target.target.capabilities
+        if not promised and not planned.declared:
+            observation = played.excuse_what_is_not_offered(observation)
+        return Judged(planned, played.blame_roots(planned.check, observation), played, seconds)
+
+
+def _end_all(threads: Sequence[threading.Thread], drivers: Sequence[Driver], seconds: float | None) -> bool:
+    """Wait for threads; if they last longer than `seconds`, shut down what they use. Whether all have ended.
+
+    They are daemons: no request that hangs keeps the process alive.
+    """
+    for wait in (seconds, JOIN_SECONDS):
+        until = None if wait is None else time.monotonic() + wait
+        for thread in threads:
+            thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        if not any(thread.is_alive() for thread in threads):
+            return True
+        for driver in drivers:  # what they wait for may be a stream that never ends
+            driver.interrupt()
+    return False
 
 
 class RunOptions(Struct, frozen=True, kw_only=True):
     """How to run what is selected; `jobs` exercises run at the same time, each worker with its own driver.
 
-    If `jobs` is None, `sessions.count_jobs` counts them. With one job, they run in the order of the catalog.
+    If `jobs` is None, `count_jobs` counts them. With one job, they run in the order of the catalog.
     `deadline` is the limit for the whole run in seconds, None for no limit. Only if it `cleans` does a run delete
     what it created at a target that is thrown away after it.
     """
 
-    selection: Selection = field(default_factory=Selection)
+    selection: Selection = msgspec.field(default_factory=Selection)
     stated: tuple[Capability, ...] = ()
-    baseline: Baseline = field(default_factory=Baseline)
+    baseline: Baseline = msgspec.field(default_factory=Baseline)
     strict: bool = False
     fail_fast: bool = False
     jobs: int | None = None
     deadline: float | None = None
-    traffic: TrafficPolicy = field(default_factory=TrafficPolicy)
+    traffic: TrafficPolicy = msgspec.field(default_factory=TrafficPolicy)
     cleans: bool = False
     probes_all: bool = False
     """Whether the probe asks for every capability, also for those that no selected check needs."""

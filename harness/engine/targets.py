@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.capabilities import Capabilities, CapabilityOrigin
-from harness.engine.events import TargetInfo
+from harness.engine.events import Capabilities, CapabilityOrigin, TargetInfo
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY, ApiRequests, EmbeddedService, ServerApi, TargetApi
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean

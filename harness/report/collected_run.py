@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from harness.engine import events
-from harness.engine.capabilities import Capabilities
+from harness.engine.events import Capabilities
 from harness.engine.results import Result
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from harness.engine import events
-from harness.engine.capabilities import Capabilities
+from harness.engine.events import Capabilities
 from harness.engine.results import Result
 from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack

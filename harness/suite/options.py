@@ -16,8 +16,8 @@ import pytest
 
 from harness.contract import CURRENT
 from harness.contract.contract import find_revision
-from harness.engine.baseline import Baseline, read_baseline
-from harness.engine.capabilities import everything
+from harness.engine.decide import Baseline, read_baseline
+from harness.engine.events import everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.targets import ServerTarget, TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS

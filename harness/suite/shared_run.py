@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from harness.engine.baseline import Baseline
+from harness.engine.decide import Baseline
 from harness.engine.events import CheckFinished
 from harness.engine.plan import Selection
 from harness.engine.results import Result

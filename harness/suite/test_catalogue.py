@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from harness.engine.baseline import Entry
+from harness.engine.decide import Entry
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, TargetFault, UsageFault, Verdict
 from harness.outcome.words import write_harmless

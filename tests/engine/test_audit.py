@@ -8,7 +8,7 @@ import pytest
 
 from harness.contract.requests import RequestBuilder
 from harness.engine.audit import Audit, add_sightings
-from harness.engine.baseline import Baseline, Entry
+from harness.engine.decide import Baseline, Entry
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target

@@ -7,8 +7,8 @@ import pytest
 from harness.checks.vocabulary.resources import begin_upload, continue_upload
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
-from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
+from harness.engine.events import everything
 from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS, embedded_settings

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.baseline import Baseline, Entry, read_baseline
-from harness.engine.decide import Policy, decide, exit_of, exit_with
+from harness.engine.decide import Baseline, Entry, Policy, decide, exit_of, exit_with, read_baseline
 from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator

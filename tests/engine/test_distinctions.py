@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from harness.engine.distinctions import list_parts, name_distinctions
+from harness.engine.audit import list_parts, name_distinctions
 from harness.wire import Request
 from tests.in_one_test import in_one_test
 

@@ -12,8 +12,8 @@ from msgspec import structs
 
 from harness.contract import load
 from harness.contract.requests import RequestBuilder
-from harness.engine.capabilities import everything
 from harness.engine.cleanup import CreatedResources
+from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator

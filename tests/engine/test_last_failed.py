@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from harness.cli import main
-from harness.engine.last_failed import FILE, read_last_failed
+from harness.engine.decide import FILE, read_last_failed
 from harness.outcome import Exit
 from tests.benches.client.clients import ONE_SHOT, program
 from tests.foreign.answering import Json

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.engine.capabilities import Capabilities, everything, parse_capabilities
+from harness.engine.events import Capabilities, everything, parse_capabilities
 from harness.engine.plan import Selection, make_plan, needed_capabilities
 from harness.interactions.servers import SERVERS
 from harness.outcome import Level, Outcome, UsageFault

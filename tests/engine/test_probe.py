@@ -10,7 +10,7 @@ import pytest
 
 from harness.checks.capabilities import CAPABILITIES
 from harness.contract.requests import RequestBuilder
-from harness.engine.capabilities import Capabilities, CapabilityOrigin, parse_capabilities
+from harness.engine.events import Capabilities, CapabilityOrigin, parse_capabilities
 from harness.engine.probe import MOST_REQUESTS, Prober, Probing
 from harness.interactions.servers import SERVERS
 from harness.outcome import Observation, TargetFault

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.contract.requests import RequestBuilder
-from harness.engine.baseline import Baseline, Entry
+from harness.engine.decide import Baseline, Entry
 from harness.engine.events import (
     CheckFinished,
     ExerciseFinished,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.engine import sessions
-from harness.engine.sessions import JOBS, JOBS_WITH_SESSIONS, count_jobs, session_of
+from harness.engine import run
+from harness.engine.run import JOBS, JOBS_WITH_SESSIONS, count_jobs, session_of
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
@@ -85,7 +85,7 @@ def test_a_server_that_serves_one_connection_at_a_time_gets_one_worker(
     kind: type[HTTPServer], jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its exercises would delay each other; the reader of the run is told."""
-    monkeypatch.setattr(sessions, "_PATIENCE", 1.0)
+    monkeypatch.setattr(run, "_PATIENCE", 1.0)
     with kind(("127.0.0.1", 0), PlainServer) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         try:

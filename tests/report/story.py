@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from harness.engine.baseline import Baseline, Entry
+from harness.engine.decide import Baseline, Entry
 from harness.engine.events import RunEvent
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from harness.cli import main
-from harness.engine.baseline import Baseline
-from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
 from harness.outcome import (

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, get_args, get_origin, get_type_hints
 import msgspec
 import pytest
 
-from harness.engine.capabilities import Capabilities
-from harness.engine.events import RunEvent
+from harness.engine.events import Capabilities, RunEvent
 from harness.kit.history import Step
 from harness.outcome import Finding, Level, Rule, Where
 from harness.report.finding_text import compared_lines, finding_lines

@@ -21,12 +21,11 @@ from typing import IO, Any, NamedTuple
 from harness.benches.gateway.bench import GatewayBench
 from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
 from harness.engine import events
-from harness.engine.baseline import Baseline
 from harness.engine.causes import find_roots, resolve
-from harness.engine.decide import Policy, decide, exit_of
+from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.execute import error
 from harness.engine.results import Reproduction, Result
-from harness.engine.traffic.deadline import INTERRUPTED, TimeUp, describe_end, hold_all
+from harness.engine.traffic.governed_driver import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call

@@ -17,9 +17,8 @@ from harness.cli.request_options import wait_for
 from harness.cli.run_reports import Listeners
 from harness.cli.target_options import TargetArguments, is_here, resolve, said_capabilities
 from harness.contract.models.profiles import describe_life, find_profile
-from harness.engine.capabilities import Capabilities, Capability, everything
-from harness.engine.events import Waiting
-from harness.engine.last_failed import note_failed
+from harness.engine.decide import note_failed
+from harness.engine.events import Capabilities, Capability, Waiting, everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target

@@ -19,7 +19,7 @@ from harness.cli.rules.rule_facts import (
     list_codes,
     list_rules_without_check,
 )
-from harness.engine.capabilities import everything
+from harness.engine.events import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.incidents import load_incidents

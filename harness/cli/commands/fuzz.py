@@ -33,7 +33,7 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result, of_kind
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.deadline import Timer
+from harness.engine.traffic.governed_driver import Timer
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file

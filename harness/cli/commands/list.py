@@ -10,7 +10,7 @@ from harness.cli.common_options import ExtensionOptions, contract_of, json_optio
 from harness.cli.options import LOOKED_UP, Page, Trust, argument, flag
 from harness.cli.output import page, write_json
 from harness.cli.rules import load_every_check
-from harness.engine.capabilities import everything
+from harness.engine.events import everything
 from harness.engine.plan import Selection, make_plan
 from harness.errors import UsageFault
 from harness.interactions.servers import SERVERS

@@ -30,7 +30,7 @@ from harness.cli.options import (
 from harness.cli.output import read_report_words, say, write_json
 from harness.cli.run_reports import Listeners
 from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
-from harness.engine.last_failed import note_failed
+from harness.engine.decide import note_failed
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean

@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from harness.documents import explain_unread, read_file
-from harness.engine.baseline import Baseline
-from harness.engine.capabilities import Capability
-from harness.engine.decide import Policy, exit_of
+from harness.engine.decide import Baseline, Policy, exit_of
 from harness.engine.events import (
+    Capability,
     CheckFinished,
     ExerciseStarted,
     Planned,
@@ -44,9 +43,8 @@ from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp
-from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.patience import FLOOR, Patience
+from harness.engine.traffic.governed_driver import INTERRUPTED, Deadline, GovernedDriver, Timer, TimeUp
+from harness.engine.traffic.retries import FLOOR, Patience
 from harness.kit.search import SearchModel
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver

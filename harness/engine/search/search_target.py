@@ -12,9 +12,15 @@ from dataclasses import dataclass, field, replace
 from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import ANSWERED, NO_CRASH, RANK, Bug, Failure, SeenDefect, rule_of
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
-from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
-from harness.engine.traffic.patience import Lag, Patience
+from harness.engine.traffic.governed_driver import (
+    Deadline,
+    DriverPolicy,
+    GovernedDriver,
+    Timer,
+    TimeUp,
+    hold_interrupts,
+)
+from harness.engine.traffic.retries import Lag, Patience
 from harness.kit.actions import pauses_within
 from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.history import Step

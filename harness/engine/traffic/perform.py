@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from harness.engine.cleanup import CreatedResources
-from harness.engine.traffic.deadline import TimeUp, hold_interrupts
+from harness.engine.traffic.governed_driver import TimeUp, hold_interrupts
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.retries import excuse_mishap, excuse_outage, is_crash, is_cut, may_be_mishap
 from harness.kit import actions

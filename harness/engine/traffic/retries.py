@@ -1,20 +1,33 @@
-"""Retries for a service that limits its callers: waits when the target requests a pause, up to a bound.
+"""How long a run waits for responses, and when it sends a request again.
 
-Knows the statuses that request a pause and how long to wait for each; must not know checks, scenarios or files.
-The caller does not see a rejection that was waited out, only the final response. To see the refusals themselves,
-name them in `Send.sees`.
+`Retries` are for a service that limits its callers: they wait when the target requests a pause, up to a bound. The
+caller does not see a rejection that was waited out, only the final response. To see the refusals themselves, name
+them in `Send.sees`. Must not know checks, scenarios or files.
+
+`Patience` is for a search, which sends thousands of requests and cannot wait a whole timeout for each that hangs.
+A call with an earlier response gets `FACTOR` times the longest time that this took, at least `floor` seconds;
+before any response, a request gets the whole timeout. Once a call hung, the next one gets less: that it hangs is
+known. A response that was cut before the whole timeout, or whose request was not sent, proves nothing about the
+target: an `excuse` notes that, and it must not be judged.
+
+`TimeoutBudget` is for a run, in which each response may take the whole timeout. After `IN_A_ROW` responses of one
+kind that took longer, no more requests of that kind are sent, as a target that ends none of hundreds would hold
+the run for hours.
 """
 
 from __future__ import annotations
 
 import re
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from enum import Enum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from harness.engine.traffic.governed_driver import DriverPolicy
-from harness.wire import By, Exchange, How
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
+from harness.wire import By, Exchange, How, Request
 from harness.wire.delivery import is_delivery
 from harness.wire.json_value import object_or_none
 from harness.wire.message import retry_after
@@ -175,3 +188,196 @@ def format_refusal(exchange: Exchange) -> str:
     code = error_code(exchange)
     answer = f"{exchange.status} ({code})" if code else f"{exchange.status}"
     return f"{exchange.request.method} {exchange.request.raw_path} returned {answer}"
+
+
+FACTOR = 20.0
+FLOOR = 2.0
+"""Seconds that each call gets at least, until one like it hung."""
+
+SHORTER = 8
+"""By how much the floor is divided once such a call hung."""
+
+LONGER = 4
+"""By how much longer a hang is waited for before it is reported."""
+
+MOST = 5
+"""How often a call may hang that was never answered, before it is not sent any more."""
+
+
+class Pace(Enum):
+    """How long to wait for a hang, and its meaning: see `Patience`."""
+
+    SEARCHING = "searching"
+    SHRINKING = "shrinking"
+    CONFIRMING = "confirming"
+
+
+class _Record(Struct):
+    """The record of one call: the longest time to a whole answer, and how often it hung."""
+
+    longest: float | None = None
+    hangs: int = 0
+
+
+class Patience(DriverPolicy):
+    """Decides how long to wait for each call; `limit` is the whole timeout. Several threads may share one.
+
+    `call_of` names the call of a request; requests with the same name are expected to take alike. With the pace
+    `SHRINKING`, a hang counts however short it was, as `CONFIRMING` will wait longer than ever before.
+    """
+
+    def __init__(self, call_of: Callable[[Request], str], limit: float, floor: float = FLOOR) -> None:
+        self._call_of = call_of
+        self._limit = limit
+        self._floor = min(floor, limit)
+        self.pace = Pace.SEARCHING
+        self._records: defaultdict[str, _Record] = defaultdict(_Record)
+        self._lock = threading.Lock()
+
+    def given_up(self, call: str) -> bool:
+        """Whether a call is not sent any more."""
+        record = self._records[call]
+        return record.longest is None and record.hangs >= MOST
+
+    def timeout(self, call: str) -> float:
+        """The seconds that the next such call gets."""
+        if self.pace is Pace.CONFIRMING:
+            return min(self._limit, LONGER * self._choose_seconds(self._records[call], hurried=False))
+        return self._choose_seconds(self._records[call], hurried=self._records[call].hangs > 0)
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Give each request its time; withhold a call that hangs every time."""
+        for attempt in attempts:
+            call = self._call_of(attempt.request)
+            if self.given_up(call):
+                attempt.withheld = f"not sent: {call} hung {MOST} times without a response"
+            else:
+                seconds = self.timeout(call)
+                attempt.timeout = seconds if attempt.timeout is None else min(seconds, attempt.timeout)
+        return 0.0
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """Learn from an exchange; excuse one that hung after less time than a first one gets."""
+        call = self._call_of(exchange.request)
+        hurried = self.note(call, exchange.seconds, hung=exchange.hung)
+        return (
+            exchange.with_excuse("an earlier request of this kind hung, so it had less time")
+            if hurried
+            else exchange
+        )
+
+    def note(self, call: str, seconds: float, *, hung: bool) -> bool:
+        """Learn how long an answer took, or that it hung; return whether it got too little time to say so."""
+        with self._lock:
+            record = self._records[call]
+            if not hung:
+                record.longest = max(seconds, record.longest or 0.0)
+                return False
+            record.hangs += 1
+            hurried = seconds < 0.9 * self._choose_seconds(record, hurried=False) and record.hangs > 1
+            return hurried and self.pace is Pace.SEARCHING
+
+    def _choose_seconds(self, record: _Record, *, hurried: bool) -> float:
+        floor = self._floor / SHORTER if hurried else self._floor
+        return self._limit if record.longest is None else min(self._limit, max(floor, FACTOR * record.longest))
+
+
+# A target may take a moment to show or to hide what was created or deleted, so a look is repeated for a while.
+# If a defect is the reason, that would cost the whole while at every look of thousands.
+
+
+MOST_IN_VAIN = 2
+"""Looks in vain that get the whole while."""
+
+LEAST = 0.5
+"""The seconds that a look gets after that."""
+
+
+class Lag(Struct):
+    """The looks of one search: how many were in vain. One that confirms a failure gets the whole while again."""
+
+    in_vain: int = 0
+    confirming: bool = False
+
+    def shorten(self, seconds: float) -> float:
+        """How long to repeat a look, where `seconds` is the whole while."""
+        return seconds if self.confirming or self.in_vain < MOST_IN_VAIN else min(seconds, LEAST)
+
+
+IN_A_ROW = 3
+"""Responses of one kind that do not end in time, after which no more of this kind is waited for."""
+
+_STREAM = re.compile(rb'"stream"\s*:\s*true')
+_BACKGROUND = re.compile(rb'"background"\s*:\s*true')
+
+
+class TimeoutLosses(Struct, frozen=True):
+    """The losses of a run to responses that did not end.
+
+    `answers` is how many the timeout cut, `seconds` is how long these took, and `first` describes the first of
+    them. `unsent` requests were not sent at all.
+    """
+
+    answers: int = 0
+    seconds: float = 0.0
+    unsent: int = 0
+    first: str = ""
+
+
+class _Row:
+    """Counts consecutive responses of one kind that did not end; those awaited at the same time count once."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.counted = 0
+
+
+class TimeoutBudget(DriverPolicy):
+    """Counts, for all drivers of one run, the responses in a row that did not end; several threads may share one.
+
+    There is a row for each kind: the method, and whether it is a stream or a background run. So a target whose
+    streams never end still gets all other requests. A refusal does not end the row of its kind, as it would have
+    ended in any case; a drop or our own close changes nothing, nor does a request with a limit of its own: that is
+    short, or confirms another one.
+    """
+
+    def __init__(self) -> None:
+        self.losses = TimeoutLosses()
+        self._rows: defaultdict[tuple[str, bool, bool], _Row] = defaultdict(_Row)
+        self._lock = threading.Lock()
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Withhold a request whose kind does not end; it counts as unsent."""
+        for attempt in attempts:
+            with self._lock:
+                row = self._rows[_classify(attempt.request)]
+                attempt.memo = row.counted if attempt.timeout is None else None
+                if row.length >= IN_A_ROW:
+                    self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
+                    attempt.withheld = f"not sent: {IN_A_ROW} responses of this kind in a row did not end in time"
+        return 0.0
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """Count how the exchange ended."""
+        with self._lock:
+            row = self._rows[_classify(exchange.request)]
+            if exchange.complete and exchange.succeeded:
+                row.length = 0
+            elif exchange.ending.by is By.LIMIT:
+                if row.counted == attempt.memo:
+                    row.length += 1
+                    row.counted += 1
+                first = f"{exchange.request.method} {exchange.request.raw_path}, after {exchange.seconds:.1f} s"
+                self.losses = replace(
+                    self.losses,
+                    answers=self.losses.answers + 1,
+                    seconds=self.losses.seconds + exchange.seconds,
+                    first=self.losses.first or first,
+                )
+        return exchange
+
+
+def _classify(request: Request) -> tuple[str, bool, bool]:
+    """The kind of a request; answers to requests of one kind can be expected to end alike."""
+    is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
+    return request.method, is_stream, _BACKGROUND.search(request.body) is not None

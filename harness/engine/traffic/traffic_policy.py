@@ -11,11 +11,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from harness.engine.traffic.deadline import Deadline
-from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
+from harness.engine.traffic.governed_driver import Attempt, Deadline, DriverPolicy, GovernedDriver
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.patience import TimeoutBudget
-from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
+from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries, TimeoutBudget
 from harness.outcome import Unmet
 from harness.wire import Driver
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from harness.engine.baseline import Baseline
+from harness.engine.decide import Baseline
 from harness.engine.results import Reproduction, Result
 from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict

@@ -11,8 +11,7 @@ import pytest
 from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, Deleting, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.results import Result
-from harness.engine.traffic.patience import TimeoutLosses
-from harness.engine.traffic.retries import Waited
+from harness.engine.traffic.retries import TimeoutLosses, Waited
 from harness.interactions import INTERACTIONS
 from harness.outcome import Because, Exit, Finding, Observation, Where
 from harness.report.evidence.wire_text import quote, quote_place, shorten_target

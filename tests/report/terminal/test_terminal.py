@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import pytest
 from msgspec import structs
 
-from harness.engine.capabilities import Capabilities, Capability, CapabilityOrigin
-from harness.engine.events import Waiting
+from harness.engine.events import Capabilities, Capability, CapabilityOrigin, Waiting
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
