@@ -187,6 +187,18 @@ class Limits(ForeignService):
             run.steps, run.end = [say(WORDS[0])], "incomplete"
 
 
+def limit_children(self: Limits, usual: Any, run: Run) -> bool:
+    """Limit a turn as its parent was limited."""
+    parent = self.parent_of(run.body)
+    return usual(run) or (parent is not None and usual(parent))
+
+
+def count_twenty(self: Limits, usual: Any, run: Run) -> Json:
+    """Count twenty tokens in each output."""
+    counted = usual(run)
+    return {**counted, "total_output_tokens": 20, "total_tokens": counted["total_input_tokens"] + 20}
+
+
 def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
     """Answer the same request with the same interaction, whoever asks."""
     request = json.dumps(body, sort_keys=True)
@@ -269,6 +281,9 @@ ROWS = [
     service("names-no-plain-ones: create.id get.ok -> fail create.id, exit 1", create=name_no_plain_ones),
     # A limit belongs to one run, and is told of in each mode.
     limits("limits: create.cut-short chain.no-limits bg.create -> rest pass"),
+    # Its tokens are more than words, so that a cut text has more of them than its limit.
+    limits("counts-more: create.cut-short chain.no-limits -> rest pass", usage=count_twenty),
+    limits("inherits: chain.no-limits -> fail chain.no-limits", usage=count_twenty, limits=limit_children),
     # Creates beside each other answer their own input.
     rows_of(Obeys)("obeys: rob.concurrent-output rob.concurrent -> rest pass"),
     rows_of(Obeys)(

@@ -566,7 +566,8 @@ def inherits_no_limit(limited: Exchange, whole: Exchange | None, next_turn: Exch
         raise Unmet(f"a truncated interaction cannot be continued: {format_answer(next_turn)}")
     yield from at("next_turn", expect_interaction(next_turn))
     made = count_output(object_in(next_turn).get("usage"))
-    if next_turn.status in SUCCESS and status_of(next_turn) == "incomplete" and made <= _FEW_TOKENS:
+    few = max(_FEW_TOKENS, count_output(object_in(limited).get("usage")))  # a target may count more than words
+    if next_turn.status in SUCCESS and status_of(next_turn) == "incomplete" and made <= few:
         message = "a turn without a limit is cut like its parent, which had one"
         cut = finding(message, expected="completed", actual=f"incomplete, {format_count(made, 'output token')}")
         yield cut.at(exchange="next_turn", pointer="$.status")
