@@ -30,8 +30,8 @@ test-slow:  ## run the slow ones, too: whole searches, client mutants, foreign s
 test-all:  ## run all of them, with more cases of each kind: every secret in every place, the whole kill matrix
 	@$(MAKE) test TESTS=--thorough
 
-lab: $(VENV)/.dev generated  ## run the tests of what only maintainers run (lab/README.md); a workflow does so each week
-	$(BIN)/python -m pytest -q -n 3 --dist worksteal lab/tests $(call report,lab)
+lab: $(VENV)/.dev generated  ## run the tests of what only maintainers run (lab/README.md), except its machines, which `make test-slow` has; a workflow does so each week
+	$(BIN)/python -m pytest -q -n 3 --dist worksteal lab/tests --ignore lab/tests/machines $(call report,lab)
 
 drift: $(VENV)/.dev generated  ## compare the newest official SDKs, which pip and npm download, with the schemas
 	$(BIN)/python -m lab drift --sdk google-genai@latest --requests

@@ -18,6 +18,7 @@ COMMANDS = {
     "facts": ("lab.facts", "show what recordings say otherwise than the tables of models"),
     "golden": ("lab.golden.command", "record every output of the commands, to compare two states of the code"),
     "ledger": ("lab.ledger", "list the sentences of the documents, with the rules that judge each"),
+    "missed": ("lab.missed", "list the generated defects that the random search finds, and no check reports"),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
     "path": ("lab.path", "list the files that a failure passes, from its response to three reports"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),

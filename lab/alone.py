@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
 from msgspec.structs import replace
 
@@ -33,6 +34,8 @@ from lab.kill_matrix import Bench, load_bench, load_checks
 
 JOBS = (1, 8, 24)
 _BROKEN = (Accounted.FAILED, Accounted.WARNED)
+_SHARED = ("create.id-unique", "rob.concurrent")
+"""Rules of a target whose exercises share ids, or outputs: a check that is alone meets nothing of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +68,18 @@ def judge(service: EmbeddedService, *checks: str, jobs: int = 1) -> Mapping[str,
     return {result.id: result for result in finished.results}
 
 
-def find_differences(bench: Bench, mutant: str, jobs: int) -> Iterator[Difference]:
-    """The checks that have another result alone than in the whole run, and in a second run after that."""
+def find_differences(bench: Bench, mutant: str, *several: int) -> Iterator[Difference]:
+    """The checks that have another result alone than in a whole run with as many workers, and in a second one."""
     build = partial(MUTANTS[mutant].build, embedded_settings())
     own = {row.rule.id for row in ROWS.values() if row.mutant == mutant}
     apart = {*bench.row(build).killers, *own}
     everywhere = {check.id for check in load_checks() if check.everywhere}
-    service = build()
-    for turn in ("fresh", "judged before"):
+    for jobs, turn in product(several, ("fresh", "judged before")):
+        if turn == "fresh":
+            service = build()
         whole = judge(service, jobs=jobs)
-        if whole["create.id-unique"].outcome in _BROKEN:
-            continue  # exercises of one run then share ids, which no check alone meets
+        if any(whole[name].outcome in _BROKEN for name in _SHARED):
+            continue
         together = {name for name, result in whole.items() if result.outcome in _BROKEN}
         for name in sorted((apart ^ together) | own):
             alone = judge(build() if turn == "fresh" else service, name)[name]
@@ -103,10 +107,9 @@ def run(words: Sequence[str]) -> int:
     bench = load_bench()
     found = 0
     for name in names:
-        for jobs in given.jobs or JOBS:
-            for difference in find_differences(bench, name, jobs):
-                found += 1
-                sys.stdout.write(f"{difference}\n")
-                sys.stdout.flush()
+        for difference in find_differences(bench, name, *(given.jobs or JOBS)):
+            found += 1
+            sys.stdout.write(f"{difference}\n")
+            sys.stdout.flush()
     sys.stdout.write(f"{len(names)} mutants: {found} differences\n")
     return Exit.FAILED if found else Exit.OK

@@ -1,8 +1,8 @@
 """`python -m lab sentences`: whether the first cause that a run names is the defect of a mutant.
 
-Each mutant is judged by the whole catalog, as a server that all exercises share. If rows of rules name it and one
-of these rules is broken, the first cause must be of one of them, or explain one, or be the crash that the mutant
-is. Its sentence, the title of the cause with its first finding, must share a word with the summary of the mutant.
+Each mutant is judged by the whole catalog, as a server that all exercises share. The first cause must be of a rule
+whose row names it, or explain that such a rule is broken or blocked, or be the crash that the mutant is. Its
+sentence, the title of the cause with its first finding, must share a word with the summary of the mutant.
 A mutant that only breaks a MAY is left out, because nothing may be said against it.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from harness.interactions import INTERACTIONS
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.mutant import Mutant
 from harness.outcome import Accounted, Exit, Level
-from harness.outcome.words import did_you_mean
+from harness.outcome.words import did_you_mean, format_count
 from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
 from lab.kill_matrix import load_checks
@@ -37,6 +37,10 @@ _COMMON = frozenset({
 """Words that say nothing of a defect."""
 
 
+OTHERS: Mapping[str, str] = {}
+"""Mutants whose first cause may be another one, and why."""
+
+
 class FirstSentence(NamedTuple):
     """The first cause of a run against a mutant, and whether it has the rule and a word of the defect."""
 
@@ -45,6 +49,13 @@ class FirstSentence(NamedTuple):
     text: str
     names_rule: bool
     names_defect: bool
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with it; "" if nothing is."""
+        if self.names_rule and self.names_defect:
+            return ""
+        return "no cause" if not self.code else "another rule" if not self.names_rule else "no word of it"
 
 
 def read_first(mutant: Mutant[Any]) -> FirstSentence:
@@ -63,19 +74,23 @@ def read_first(mutant: Mutant[Any]) -> FirstSentence:
     for shown in () if code else warned[:1]:
         code, text = shown.result.observation.findings[0].stable_code, f"{shown.title}: {shown.failure}"
     rule = code.partition("/")[0]
-    named = _list_rules(mutant.id)
+    named = list_rules(mutant.id)
     crashes = rule == "err.no-crash" and "500" in mutant.summary
-    broken = [one for one in state.presented if one.id in named and one.result.observation.findings]
-    explains = not broken or any(one.result.explained_by == code for one in broken)
+    explains = any(one.result.explained_by == code for one in state.presented if one.id in named)
     # Warnings of one area have no order: each of them is right.
     near = not state.causes and bool(set(re.split("[./]", code)) & {name.partition(".")[0] for name in named})
     right = bool(rule) and (rule in named or crashes or explains or near)
     return FirstSentence(mutant.id, code, text, right, bool(_stems(text) & _stems(mutant.summary)))
 
 
-def _list_rules(mutant: str) -> dict[str, Level]:
+def list_rules(mutant: str) -> dict[str, Level]:
     """The rules whose rows name a mutant, with their levels."""
     return {row.rule.id: row.rule.level for row in ROWS.values() if row.mutant == mutant}
+
+
+def list_mutants() -> list[str]:
+    """The mutants that break a MUST or a SHOULD."""
+    return [name for name in MUTANTS if set(list_rules(name).values()) != {Level.MAY}]
 
 
 def _stems(text: str) -> set[str]:
@@ -93,18 +108,16 @@ def run(words: Sequence[str]) -> int:
     for name in arguments.mutants:
         if name not in MUTANTS:
             raise UsageFault(f"no mutant is called {name!r}{did_you_mean(name, MUTANTS)}")
-    named = [name for name in MUTANTS if set(_list_rules(name).values()) != {Level.MAY}]
-    chosen = arguments.mutants or named[arguments.start :: arguments.every]
     found = []
-    for name in chosen:
+    for name in arguments.mutants or list_mutants()[arguments.start :: arguments.every]:
         found.append(first := read_first(MUTANTS[name]))
-        if not (first.names_rule and first.names_defect):
-            fault = "no cause" if not first.code else "another rule" if not first.names_rule else "no word of it"
-            sys.stdout.write(f"{name:32} {fault}: {first.code} {first.text[:110]}\n")
+        if first.fault:
+            sys.stdout.write(f"{name:32} {first.fault}: {first.code} {first.text[:110]}\n")
+            sys.stdout.flush()
     total, rules = len(found), sum(one.names_rule for one in found)
     both = sum(one.names_rule and one.names_defect for one in found)
     sys.stdout.write(
-        f"{total} mutants: the first cause has the rule of {rules} ({rules / total:.0%}), "
+        f"{format_count(total, 'mutant')}: the first cause has the rule of {rules} ({rules / total:.0%}), "
         f"and a word of the defect, too, of {both} ({both / total:.0%})\n"
     )
-    return Exit.OK
+    return Exit.FAILED if {one.mutant for one in found if one.fault} - set(OTHERS) else Exit.OK

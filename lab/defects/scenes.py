@@ -187,4 +187,5 @@ class WireDefect:
             "mode": mode,
             "moment": moment,
             "when": self.when,
+            "seed": self.seed,
         }

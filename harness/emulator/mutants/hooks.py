@@ -17,12 +17,14 @@ from functools import reduce
 from typing import Any, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants import changes
 from harness.emulator.mutants.parts import Change, Defect, after, around, before
 from harness.emulator.reply.replies import ReplyBuilder
+from harness.emulator.resources.router import Resources
 from harness.emulator.run.event_writer import EventWriter
 from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
@@ -100,6 +102,27 @@ def request_body(calls: str, change: Callable[[changes.Json, Call], changes.Json
         )
 
     return request(calls, changes.when(lambda call, _: object_or_none(call.request.body) is not None, edit))
+
+
+def accept(name: str, **usual: Any) -> Defect:
+    """Create what is refused in a collection as if it had these values, and keep its own ones."""
+
+    def create(inner: Change, resources: Resources, call: Call) -> Any:
+        try:
+            return inner(call)
+        except Refusal:
+            if call.request.method != "POST" or tuple(call.segments) != (name,):
+                raise
+            odd = {field: call.body[field] for field in usual if field in call.body}
+            made = inner(replace(call, body={**call.body, **usual}))
+
+            def keep(value: changes.Json) -> changes.Json:
+                getattr(resources.kept, name).require(call.project, value["id"]).fields.update(odd)
+                return {**value, **odd}
+
+            return changes.edit_json(made, keep)
+
+    return around(Resources.handle, create)
 
 
 def response(calls: str, change: Callable[[Any, Call], Any]) -> Defect:

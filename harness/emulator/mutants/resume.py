@@ -66,11 +66,11 @@ MUTANTS = table(
     row("resume-half-decoded",
         "A cursor with a percent-encoded digit is not decoded, because digits need no encoding.",
         request("GET interactions/*", _decode_half)),
-    row("resume-repeats-at-end", "A resume after the final event repeats the whole stream.",
+    row("resume-repeats-at-end", "A resume after the last event with an event_id repeats the whole stream.",
         instead(Streams.after, when(
             lambda streams, _: streams._world.settings.resume == "inclusive", lambda streams, event: event + 1)),
         after(Streams.position, when(
-            lambda position, _, run, cursor: bool(cursor) and run.settled and position >= run.readable - 1,
+            lambda position, _, run, cursor: cursor and run.settled and not any(run.frames.cursors[position:]),
             lambda *_: 0))),
     row("resume-at-end-hangs", "A resume at the final event opens a stream that sends nothing and never ends.",
         instead(Streams.open, when(lambda streams, run, cursor=None: (

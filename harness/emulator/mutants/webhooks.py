@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from harness.emulator.mutants.changes import Json, answer, edit_json, put, read_json, refuse, when, with_data
-from harness.emulator.mutants.hooks import error, life_rows, request, response, row, unknown_rows
+from harness.emulator.mutants.changes import Json, answer, edit_json, put, refuse, with_data
+from harness.emulator.mutants.hooks import accept, error, life_rows, request, response, row, unknown_rows
 from harness.emulator.mutants.parts import after, memory
 from harness.emulator.resources.router import Resources
-from harness.emulator.values.call import Call, json_response
+from harness.emulator.values.call import Call
 from harness.kit.mutant import table
 from harness.wire import Response
 
@@ -40,8 +40,7 @@ MUTANTS = table(
     row("webhooks-secret-shown-again", "Every read of a webhook shows its signing secret.",
         response("GET webhooks/**", _show_secrets)),
     row("webhooks-any-event", "Any name is accepted as an event.",
-        error("POST webhooks", when(lambda refusal, _: refusal.status == 400,
-            lambda refusal, call: json_response({"id": "webhook-0", "state": "enabled", **read_json(call)})))),
+        accept("webhooks", subscribed_events=["interaction.completed"])),
     row("webhooks-ping-missing", "There is no ping operation.",
         request("POST webhooks/*:ping", refuse("Method not found.", 404, "not_found"))),
     row("webhooks-rotate-keeps", "A rotation returns the old secret.", after(Resources.handle, _keep_secret)),

@@ -13,8 +13,9 @@ from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from lab import alone
 from lab.kill_matrix import Bench, load_bench
+from lab.tests.machines.seeing import sample
 
-SOME = sorted(MUTANTS)[::80]
+pytestmark = pytest.mark.slow
 
 
 @cache
@@ -23,15 +24,12 @@ def bench() -> Bench:
     return load_bench()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("jobs", [1, *(pytest.param(jobs, marks=pytest.mark.thorough) for jobs in alone.JOBS[1:])])
-@pytest.mark.parametrize("mutant", SOME)
-def test_a_check_has_the_same_result_alone(mutant: str, jobs: int) -> None:
-    """On a fresh target and on one that was judged before."""
-    assert list(map(str, alone.find_differences(bench(), mutant, jobs))) == []
+@pytest.mark.parametrize("mutant", sample(sorted(MUTANTS), 240))
+def test_a_check_has_the_same_result_alone(mutant: str) -> None:
+    """On a fresh target and on one that was judged before, with one worker and with many."""
+    assert list(map(str, alone.find_differences(bench(), mutant, *alone.JOBS))) == []
 
 
-@pytest.mark.slow
 def test_a_difference_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Here the whole run judges a server without the defect."""
     judge = alone.judge
@@ -50,7 +48,7 @@ def test_a_difference_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_mutant_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The exit code is 1 where a difference is listed."""
     difference = alone.Difference("delete-keeps", "del.gone", "8 jobs, fresh", "failed", "passed")
-    monkeypatch.setattr(alone, "find_differences", lambda bench, mutant, jobs: [difference])
+    monkeypatch.setattr(alone, "find_differences", lambda bench, mutant, *jobs: [difference])
     monkeypatch.setattr(alone, "load_bench", lambda: None)
     assert alone.run(["delete-keeps", "-j", "8"]) == 1
     out = capsys.readouterr().out
