@@ -137,7 +137,8 @@ class Engine:
     def look_up(self, interaction_id: str, project: str) -> dict[str, Any] | None:
         """Return an interaction as it is now, or None, without moving it on."""
         run = self.find(interaction_id, project)
-        return self.bodies.interaction(run, timeline=True) if run is not None else None
+        # decoded: what a caller changes in it is no part of the run
+        return decode_json(self.bodies.render(run, timeline=True)) if run is not None else None
 
     def attend(self, reaches: Callable[[str], bool]) -> bool:
         """Start runs that triggers owe, and move those that webhooks wait for; whether one is still running."""
@@ -189,7 +190,8 @@ class Engine:
 
     def create(self, call: Call) -> Response:
         try:
-            if old := _SENDS_LEGACY.match(call.request.headers.get("x-goog-api-client")):
+            client = call.request.headers.get("x-goog-api-client")
+            if client and (old := _SENDS_LEGACY.match(client)):
                 sdk = "@google/genai" if old[2] else "google-genai"
                 self._note(f"{sdk} {old[1]} sends the legacy schema: upgrade to {sdk} 2.0.0 or newer")
                 raise invalid(_LEGACY)

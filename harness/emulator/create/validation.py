@@ -51,6 +51,11 @@ _LOOKED_UP = frozenset({"agent", "continuation_token", "environment", "previous_
 _AdmittedKey: TypeAlias = tuple[bool, str, bytes]
 
 
+def _weigh_values(data: bytes) -> int:
+    """About the memory of what was read from JSON, beside its texts: that of values and objects."""
+    return 64 * (data.count(b",") + data.count(b"[")) + 240 * data.count(b"{")
+
+
 class IssuedToken(NamedTuple):
     """Whom a continuation token belongs to, and the steps that are left of the answer there, if they are known."""
 
@@ -106,14 +111,14 @@ class CreateValidator:
         if admitted is None:
             self.shape(body)
             order = self.resolve(body, project, platform, version)
+            order.size = len(data) + _weigh_values(data)
             self._remember_admitted(key, order)
         else:
             given = [{"type": "user_input", "content": [{"type": "text", "text": words}]}]
-            order = replace(admitted, body=body, project=project, given=given, text=words)
+            size = admitted.size + len(data)
+            order = replace(admitted, body=body, project=project, given=given, text=words, size=size)
             if "tools" in body:
                 self.references(order)
-        # about the memory of what was read: values and objects beside texts
-        order.size = len(data) + 64 * (data.count(b",") + data.count(b"[")) + 240 * data.count(b"{")
         return order
 
     def _remember_admitted(self, key: _AdmittedKey | None, order: CreateRequest) -> None:
@@ -123,7 +128,7 @@ class CreateValidator:
             return
         if len(self.admitted) >= 256:
             self.admitted.clear()
-        self.admitted[key] = replace(order, body={}, given=[], text="")
+        self.admitted[key] = replace(order, body={}, given=[], text="", size=_weigh_values(key[2]))
 
     def parse(self, data: bytes) -> Json:
         """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""

@@ -21,13 +21,10 @@ from harness.emulator.scripts import Script
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings
 from harness.emulator.values.stamps import Timestamps
-from harness.emulator.values.usage import UNSHOWN_TOKENS, Meter, count_invocations, count_thought
+from harness.emulator.values.usage import UNSHOWN_TOKENS, Meter, count_thought
 from harness.wire import Clock
 
 Json = dict[str, Any]
-
-
-_ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 
 
 class RunContext(Protocol):
@@ -181,32 +178,21 @@ class Run:
         Counted again for each body and stream: to keep a dozen objects with every stored run costs more.
         """
         usage = self.usage_after(len(self.steps))
-        if self.script.usage:
-            usage.update(self.script.usage)
-        return usage
+        return {**usage, **self.script.usage} if self.script.usage else usage
 
     def usage_after(self, steps: int) -> Json:
         """Return the token counts after the first `steps` steps."""
-        fields = self.profile.usage
-        cut_thought = self._count_cut_thought() if self._goal == "incomplete" else None
-        usage = self._world.meter.usage(
+        return self._world.meter.usage(
             self.given,
             self.steps[:steps],
             context=self.context,
             system=self.body.get("system_instruction") or "",
-            fields=fields,
+            fields=self.profile.usage,
             thought_tokens=count_thought(self.body.get("generation_config"), self.profile),
-            cut_thought=cut_thought,
+            cut_thought=self._count_cut_thought() if self._goal == "incomplete" else None,
+            vertex=self.platform.vertex,
+            has_invocations=self.platform.gemini and self.model is not None,
         )
-        if self.platform.vertex:  # no totals of zero, and the output by modality
-            made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
-            usage = {name: value for name, value in usage.items() if name not in _ZEROS or value}
-            usage.setdefault("output_tokens_by_modality", made)
-        elif self.platform.gemini and self.model is not None:
-            usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
-            if "no_output" in fields:
-                usage |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
-        return usage
 
     def _count_cut_thought(self) -> int | None:
         """The tokens of thinking that a limit cut before any output (28 and 29 of 32 in recordings), else None."""

@@ -25,6 +25,7 @@ _HOLDS_MEDIA = frozenset({"data", "uri", "name"})
 
 COUNTS_TOOLS, COUNTS_QUERIES, COSTS_TOOLS = "grounding_tool_count", "search_query_count", "tool_use_by_search"
 """Names in the tables of models: uses of a grounding tool are counted, or cost tokens as those of other tools."""
+_ZEROS = frozenset({"total_cached_tokens", "total_tool_use_tokens"})
 _INVOCATIONS = frozenset({"model_invocation_token_counts", "non_grounding_model_invocation_token_counts"})
 
 CHARACTERS = 4
@@ -84,22 +85,26 @@ class Meter:
 
     def __init__(self, contract: Contract) -> None:
         self._grounding = _map_grounding(contract)
+        self._known: dict[Any, Json] = {}
+        """By all that they follow from: most runs of a session have the counts of another one."""
 
     def usage(
         self,
         given: list[Json],
         output: list[Json],
         *,
-        context: int = 0,
-        system: str = "",
-        fields: Collection[str] = (COUNTS_TOOLS, COUNTS_QUERIES),
-        thought_tokens: int = 24,
-        cut_thought: int | None = None,
+        context: int,
+        system: str,
+        fields: frozenset[str],
+        thought_tokens: int,
+        cut_thought: int | None,
+        vertex: bool,
+        has_invocations: bool,
     ) -> Json:
         """Return the usage of a run with input `given`; `context` is the number of tokens of earlier turns.
 
         `fields` are those that the model has beyond the ones of every model; `cut_thought` are the tokens of a
-        thought that a limit cut, which need not be among the steps.
+        thought that a limit cut, which need not be among the steps. Callers share the result and do not change it.
         """
         own: dict[str, int] = {}
         for step in given:
@@ -128,25 +133,27 @@ class Meter:
                 _count_step(step, kind, used if of_server else made)
         if cut_thought is not None:
             thoughts = cut_thought
-        usage = self.assemble(own, made, thoughts, sum(used.values()))
+        of_tools = sum(used.values())
+        what = tuple(own.items()), tuple(made.items()), tuple(queries.items())
+        key = (what, thoughts, of_tools, fields, cut_thought, vertex, has_invocations)
+        if (known := self._known.get(key)) is not None:
+            return known
+        usage = self.assemble(own, made, thoughts, of_tools)
         if queries and COUNTS_TOOLS in fields:
-            usage[COUNTS_TOOLS] = [
-                {
-                    "type": tool,
-                    "count": times,
-                    # the one tool whose uses recordings count twice, since October
-                    **({COUNTS_QUERIES: times} if tool == "google_search" and COUNTS_QUERIES in fields else {}),
-                }
-                for tool, times in queries.items()
-            ]
+            usage[COUNTS_TOOLS] = _list_uses(queries, fields)
+        if vertex:
+            usage = _as_vertex(usage)
+        elif has_invocations:
+            usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
+        if len(self._known) >= 1024:
+            self._known.clear()
+        self._known[key] = usage
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
         """Build the usage object, with its fields in the order of recordings."""
         taken, given = sum(own.values()), sum(made.values())
-        by_modality = []
-        for modality, tokens in own.items():  # hot: before Python 3.12 a comprehension is a call
-            by_modality.append({"modality": modality, "tokens": tokens})
+        by_modality = [{"modality": modality, "tokens": tokens} for modality, tokens in own.items()]
         usage: Json = {
             "total_tokens": self.total(taken, given, thoughts, tool),
             "total_input_tokens": taken,
@@ -168,35 +175,44 @@ class Meter:
         return taken + given + thoughts + tool
 
 
+def _list_uses(queries: Mapping[str, int], fields: Collection[str]) -> list[Json]:
+    """Return how often each grounding tool was used; recordings count one of them twice, since October."""
+    uses: list[Json] = []
+    for tool, times in queries.items():
+        counted_twice = tool == "google_search" and COUNTS_QUERIES in fields
+        uses.append({"type": tool, "count": times, **({COUNTS_QUERIES: times} if counted_twice else {})})
+    return uses
+
+
+def _as_vertex(usage: Json) -> Json:
+    """Return the usage without totals of zero, and with the output by modality."""
+    made = [{"modality": "text", "tokens": usage["total_output_tokens"]}]
+    kept = {name: value for name, value in usage.items() if name not in _ZEROS or value}
+    return {**kept, "output_tokens_by_modality": kept.get("output_tokens_by_modality", made)}
+
+
 def count_invocations(usage: Json, fields: Collection[str], *, unshown: int = 0) -> Json:
     """Return those counters of the model's own work that it has (`fields`); no type lists them.
 
     The prompt is the input and what a run adds to it (21 with one text, in recordings); one invocation is assumed.
     `unshown` are the tokens of an output that is not shown.
     """
-    # Hot, and therefore without comprehensions: before Python 3.12 each is a call.
     prompt = int(usage["total_input_tokens"]) + 21  # the service adds so many tokens to a prompt
     counts: Json = {"raw_prompt_token": prompt} if "raw_prompt_token" in fields else {}
+    if "no_output" in fields:
+        counts |= {"total_output_tokens": 0, "total_tokens": usage["total_input_tokens"]}
     if _INVOCATIONS.isdisjoint(fields):  # most models count none
         return counts
-    details = _describe_invocation(prompt, usage["total_output_tokens"] or unshown, usage["total_thought_tokens"])
-    if "model_invocation_token_counts" in fields:
-        counts["model_invocation_token_counts"] = details
-    if "non_grounding_model_invocation_token_counts" in fields:
-        is_counted = COUNTS_TOOLS in usage
-        for entry in usage["input_tokens_by_modality"]:
-            is_counted = is_counted or entry["modality"] == "video"
-        if is_counted:
-            counts["non_grounding_model_invocation_token_counts"] = details
-    return counts
-
-
-@lru_cache(maxsize=1024)
-def _describe_invocation(prompt: int, made: int, thoughts: int) -> list[Json]:
-    """The one invocation of the model, which no caller changes."""
     details = {"prompt_tokens_details": [{"modality": "text", "tokens": prompt}]}
-    if made:
+    if made := usage["total_output_tokens"] or unshown:
         details["candidates_tokens_details"] = [{"modality": "text", "tokens": made}]
-    if thoughts:
+    if thoughts := usage["total_thought_tokens"]:
         details["thoughts_tokens_details"] = [{"modality": "text", "tokens": thoughts}]
-    return [details]
+    if "model_invocation_token_counts" in fields:
+        counts["model_invocation_token_counts"] = [details]
+    is_counted = COUNTS_TOOLS in usage or any(
+        entry["modality"] == "video" for entry in usage["input_tokens_by_modality"]
+    )
+    if is_counted and "non_grounding_model_invocation_token_counts" in fields:
+        counts["non_grounding_model_invocation_token_counts"] = [details]
+    return counts
