@@ -18,7 +18,7 @@ from harness.emulator import Emulator
 from harness.faults import cut
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.curl import Display
-from harness.report.evidence.stream_events import read_events
+from harness.report.story import read_events
 from harness.transport import Limits, ServiceDriver
 from harness.wire import Decoder, Exchange, Headers, How, LogicalClock, Request
 from harness.wire.mask import Mask

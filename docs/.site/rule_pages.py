@@ -13,7 +13,7 @@ from typing import Any
 from harness.cli.rules.rule_facts import Fact, RuleFacts, list_codes
 from harness.emulator.mutants import MUTANTS as EMULATORS
 from harness.interactions import INTERACTIONS
-from harness.report.accounting import to_sentence
+from harness.report.collected_run import to_sentence
 from harness.rules import ROWS
 from harness.rules.sentence_rows import Sentence, load_sentences
 from lab.defects.generation import load_excuses

@@ -21,8 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, REPORT, REVISION, TALLY, Option, Options, Trust
-from harness.cli.output import say
-from harness.cli.printing import paint_help
+from harness.cli.output import paint_help, say
 from harness.contract import REVISIONS
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.cli.masking import mask_tree, show_text
-from harness.cli.output import ReportFiles, say_masked, write_json
+from harness.cli.output import ReportFiles, mask_tree, say_masked, show_text, write_json
 from harness.outcome import Exit, UsageFault
 from harness.report.formats import dump
 from harness.report.side_by_side.differences import compare_runs, list_lines

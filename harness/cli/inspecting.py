@@ -16,11 +16,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from harness.child_processes import open_browser
 from harness.cli.guarding import Access
-from harness.cli.masking import own_secrets
 from harness.cli.options import flag
-from harness.cli.output import say
+from harness.cli.output import ENDING, INTERRUPT, handle_signals, own_secrets, say
 from harness.cli.serving import ChildCommand, open_as_many_files_as_may_be
-from harness.cli.signal_handling import ENDING, INTERRUPT, handle_signals
 from harness.outcome import Exit
 from harness.report.screen import Line, Role
 

@@ -20,9 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness import __version__
-from harness.cli.masking import begin, show_text
-from harness.cli.printing import guarded_output, paint_help, write_line
-from harness.cli.signal_handling import ending_as_interrupted
+from harness.cli.output import begin, ending_as_interrupted, guarded_output, paint_help, show_text, write_line
 from harness.outcome import FIRST_WORDS, Exit, HarnessFault, TargetFault, UsageFault
 from harness.outcome.words import did_you_mean
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
-from harness.cli.masking import mask_text
+from harness.cli.output import mask_text
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import did_you_mean, list_some
 from harness.wire.message import is_sendable

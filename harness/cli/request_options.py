@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli import common_options
-from harness.cli.masking import hide
 from harness.cli.options import Options, option
-from harness.cli.output import say
+from harness.cli.output import hide, say
 from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_url
 from harness.interactions.targets import TARGETS
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from harness.child_processes import Child, explain_not_started, replace_keys, start
 from harness.cli.common_options import json_option
 from harness.cli.options import HOST, PATH, PORT, Options, Trust, ValueKind, option
-from harness.cli.signal_handling import INTERRUPT
+from harness.cli.output import INTERRUPT
 from harness.documents import explain_unread, open_file
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli import common_options
-from harness.cli.masking import hide
 from harness.cli.options import (
     KEY,
     POSITIVE_SECONDS,
@@ -17,6 +16,7 @@ from harness.cli.options import (
     argument,
     option,
 )
+from harness.cli.output import hide
 from harness.cli.request_options import RequestOptions, read_target_options
 from harness.contract.requests import DEFAULT_WAIT
 from harness.engine.events import Capability, parse_capabilities

@@ -12,11 +12,10 @@ from typing import Any
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Level
 from harness.outcome.words import format_count, shorten
-from harness.report.accounting import ENDED_EARLY, to_sentence
-from harness.report.causes import Cause
+from harness.report.collected_run import ENDED_EARLY, to_sentence
 from harness.report.finding_text import SharedFixes
 from harness.report.page.rendering import FragmentNames, render_template
-from harness.report.presented_run import JUDGED, LISTED, PresentedRun
+from harness.report.presented_run import JUDGED, LISTED, Cause, PresentedRun
 
 _NAMED = 40
 MOST_DETAILED = 50

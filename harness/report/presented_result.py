@@ -43,10 +43,9 @@ from harness.report.evidence.evidence_text import (
     split_body,
 )
 from harness.report.evidence.reproduction import again_lines
-from harness.report.evidence.stream_events import EventList, event_lines, list_events, number_in_whole
 from harness.report.finding_text import SharedFixes, finding_lines, place, summarize
 from harness.report.screen import Line, Role
-from harness.report.story import Story, tell_story
+from harness.report.story import EventList, Story, event_lines, list_events, number_in_whole, tell_story
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
 

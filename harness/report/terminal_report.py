@@ -18,14 +18,13 @@ from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some
-from harness.report.causes import FAILING
+from harness.report.collected_run import list_timings
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
 from harness.report.finding_text import ExplainedFailure, SharedFixes, write_headline
 from harness.report.presented_result import PresentedResult
-from harness.report.presented_run import PresentedRun
+from harness.report.presented_run import FAILING, PresentedRun
 from harness.report.screen import INTERRUPTING, ROLES, Heartbeat, Line, Paint, Role, Screen, format_seconds
-from harness.report.timings import list_timings
 from harness.wire import Exchange
 from harness.wire.message import escape_controls
 

@@ -24,7 +24,7 @@ from harness.interactions.servers import SERVERS
 from harness.kit.check import Check
 from harness.outcome import Level, UsageFault
 from harness.outcome.words import write_harmless
-from harness.report.accounting import CountedResult, account_for, conclude_counted
+from harness.report.collected_run import CountedResult, account_for, conclude_counted
 
 
 class SuiteOptions(NamedTuple):

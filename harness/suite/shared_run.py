@@ -27,7 +27,7 @@ from harness.engine.targets import ServerTarget
 from harness.interactions.servers import SERVERS
 from harness.outcome import HarnessFault, TargetFault, UsageFault, Verdict
 from harness.outcome.words import to_one_line, write_harmless
-from harness.report.accounting import CountedResult
+from harness.report.collected_run import CountedResult
 from harness.report.presented_run import PresentedRun
 
 _LOOK = 0.02

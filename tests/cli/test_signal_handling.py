@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from harness.cli.signal_handling import ending_as_interrupted
+from harness.cli.output import ending_as_interrupted
 
 
 @pytest.mark.slow

@@ -33,8 +33,8 @@ from harness.outcome import (
     Where,
 )
 from harness.outcome.finding import Finding
-from harness.report.accounting import account_for, conclude_checks, detail_lines, sum_up
 from harness.report.annotations import list_annotations
+from harness.report.collected_run import account_for, conclude_checks, detail_lines, sum_up
 from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import printing
+from harness.cli import output
 from harness.cli.main import main
-from harness.cli.printing import GuardedStream
+from harness.cli.output import GuardedStream
 from harness.report.annotations import _format_command
 from tests.in_one_test import in_one_test
 
-PACKAGE = Path(printing.__file__).parents[1]
+PACKAGE = Path(output.__file__).parents[1]
 BYPASS = re.compile(
     r"sys\.__std|\bsys\.std(?:out|err)(?:\.buffer\b|\s=[^=])|\bos\.writev?\(|[\"']/dev/std(?:out|err)[\"']|[\"']CON[\"']"
 )
@@ -23,10 +23,8 @@ BYPASS = re.compile(
 
 
 def test_nothing_is_printed_beside_the_door() -> None:
-    """Every module of the package writes to sys.stdout and sys.stderr alone, which `printing.py` guards."""
-    assert [path.name for path in PACKAGE.rglob("*.py") if BYPASS.search(path.read_text("utf-8"))] == [
-        "printing.py"
-    ]
+    """Every module of the package writes to sys.stdout and sys.stderr alone, which `cli/output.py` guards."""
+    assert [path.name for path in PACKAGE.rglob("*.py") if BYPASS.search(path.read_text("utf-8"))] == ["output.py"]
 
 
 def shown(*texts: str) -> str:
@@ -85,7 +83,7 @@ def test_each_runner_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
     out = io.StringIO()
     monkeypatch.setattr("sys.stdout", out)
-    with printing.guarded_output():
+    with output.guarded_output():
         sys.stdout.write("##vso[task.setvariable]x\n")
     assert out.getvalue() == "##vso\\u005btask.setvariable]x\n"
 

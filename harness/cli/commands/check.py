@@ -10,11 +10,10 @@ from msgspec.structs import replace
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
-from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish, read_again
 from harness.cli.options import COUNT, FLAG, POSITIVE_NUMBER, SECONDS, Page, Trust, flag, option
 from harness.cli.output import read_report_words, say, write_json
 from harness.cli.request_options import wait_for
-from harness.cli.run_reports import Listeners
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish, read_again
 from harness.cli.target_options import TargetArguments, is_here, resolve, said_capabilities
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.decide import note_failed

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, own_api, report_option
 from harness.cli.comparing import FORMATS, compare_reports, is_report
-from harness.cli.masking import hear, hide_in
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
-from harness.cli.output import MISSING, ReportFiles, say, say_masked, write_json
+from harness.cli.output import MISSING, ReportFiles, hear, hide_in, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 
 if TYPE_CHECKING:

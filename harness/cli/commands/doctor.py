@@ -21,9 +21,8 @@ from harness.child_processes import find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
 from harness.cli.common_options import json_option
 from harness.cli.main import COMMANDS, shadow_note
-from harness.cli.masking import mask_text, show_text
 from harness.cli.options import Options, Page
-from harness.cli.output import say, write_json
+from harness.cli.output import mask_text, say, show_text, write_json
 from harness.errors import UsageFault
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Exit

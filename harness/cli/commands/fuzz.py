@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option
-from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
 from harness.cli.options import (
     COUNT,
     FOLDER,
@@ -27,7 +26,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import say
 from harness.cli.request_options import wait_for
-from harness.cli.run_reports import Listeners
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities
 from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent

@@ -19,7 +19,6 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, revision_of, verbose_option
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
-from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
 from harness.cli.options import (
     HOST,
     KEY,
@@ -35,7 +34,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import say, say_masked
 from harness.cli.request_options import RequestOptions, resolve_server, wait_for
-from harness.cli.run_reports import Listeners
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.cli.serving import DUMMY_KEY, command_environment
 from harness.engine.targets import EMULATOR, ResolvedTarget
 from harness.interactions import INTERACTIONS

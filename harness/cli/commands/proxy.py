@@ -14,9 +14,8 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import ca_file_option
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear
 from harness.cli.options import URL, Page, Trust, option
-from harness.cli.output import make_once_sayer, say_masked
+from harness.cli.output import hear, make_once_sayer, say_masked
 from harness.cli.serving import ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.kit.wrong_call import explain_redirect

@@ -15,7 +15,6 @@ from harness.cli import common_options
 from harness.cli.arguments import read_options
 from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
     FOLDER,
@@ -28,7 +27,7 @@ from harness.cli.options import (
     flag,
     option,
 )
-from harness.cli.output import make_once_sayer, say, say_masked, write_json
+from harness.cli.output import hear, make_once_sayer, mask_text, own_secrets, say, say_masked, write_json
 from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, own_api
-from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Options, Page, Trust, argument, option
-from harness.cli.output import MISSING, say, say_masked, write_json
+from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 

@@ -12,9 +12,8 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import own_api
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear, mask_tree
 from harness.cli.options import PATH, Page, Trust, argument, flag, option
-from harness.cli.output import print_fault, say, say_masked, write_json
+from harness.cli.output import hear, mask_tree, print_fault, say, say_masked, write_json
 from harness.cli.serving import ListenOptions, ask_for_client, name_speed, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault

@@ -16,9 +16,8 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.masking import hear
 from harness.cli.options import PATH, Page, Trust, flag, option
-from harness.cli.output import print_fault, say, say_masked
+from harness.cli.output import hear, print_fault, say, say_masked
 from harness.interactions.mutants import load_mutants
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean

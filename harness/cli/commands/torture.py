@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
-from harness.cli.judging_options import BaselineOptions, baseline_of, finish, read_again
-from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import (
     COUNT,
     FLAG,
@@ -27,8 +25,8 @@ from harness.cli.options import (
     option,
     parse_list,
 )
-from harness.cli.output import read_report_words, say, write_json
-from harness.cli.run_reports import Listeners
+from harness.cli.output import mask_text, own_secrets, read_report_words, say, write_json
+from harness.cli.run_reports import BaselineOptions, Listeners, baseline_of, finish, read_again
 from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
 from harness.engine.decide import note_failed
 from harness.interactions.clients import CLIENTS

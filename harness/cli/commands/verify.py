@@ -8,11 +8,9 @@ from pathlib import Path
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, own_api, revision_option, verbose_option
-from harness.cli.judging_options import EXIT_CODES, BaselineOptions, baseline_of, finish
-from harness.cli.masking import mask_text, own_secrets
 from harness.cli.options import PATH, Page, Trust, argument, flag
-from harness.cli.output import MISSING, say, say_masked, write_json
-from harness.cli.run_reports import Listeners
+from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, write_json
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count, list_some
 

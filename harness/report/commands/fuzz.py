@@ -12,7 +12,7 @@ from harness.engine.results import Reproduction, Result
 from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
-from harness.report.accounting import RunVerdict, accounting_record, conclude, count_stale, list_counts
+from harness.report.collected_run import RunVerdict, accounting_record, conclude, count_stale, list_counts
 from harness.report.commands.presentation import EXPLAINED, Presentation, Section
 from harness.report.evidence.evidence_text import Detail
 from harness.report.evidence.failure_files import commands, pytest_module, why_no_cassette

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness import __version__
 from harness.engine.results import Evidence, Result
-from harness.report.accounting import accounting_record
-from harness.report.causes import list_causes
+from harness.report.collected_run import accounting_record
 from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
 from harness.report.json_report import (
@@ -19,6 +18,7 @@ from harness.report.json_report import (
     unanswered_record,
 )
 from harness.report.presented_result import PresentedResult
+from harness.report.presented_run import list_causes
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:

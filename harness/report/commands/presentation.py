@@ -17,7 +17,7 @@ from msgspec import Struct
 from harness.engine.results import Result
 from harness.outcome import Accounted, Exit, Outcome, Reason, Verdict
 from harness.outcome.words import format_count, list_some
-from harness.report.accounting import (
+from harness.report.collected_run import (
     Accounting,
     CountedResult,
     LeftOut,

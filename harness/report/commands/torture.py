@@ -12,7 +12,7 @@ from harness.engine.results import Result
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Reason
 from harness.outcome.words import format_count, list_some
-from harness.report.accounting import (
+from harness.report.collected_run import (
     LeftOut,
     RunVerdict,
     accounting_record,
@@ -22,11 +22,11 @@ from harness.report.accounting import (
 )
 from harness.report.commands.presentation import Presentation, Section, describe_stale
 from harness.report.evidence.evidence_text import Detail, client_lines
-from harness.report.evidence.stream_events import read_run
 from harness.report.finding_text import ExplainedFailure, write_headline
 from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
 from harness.report.screen import ROLES, Line, Paint, Role, leave_unpainted
+from harness.report.story import read_run
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
 

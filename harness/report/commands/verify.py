@@ -12,7 +12,7 @@ from harness.benches.record.verify import REVISION, UNJUDGED, UNRECOGNIZED
 from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
-from harness.report.accounting import RunVerdict, accounting_record, conclude
+from harness.report.collected_run import RunVerdict, accounting_record, conclude
 from harness.report.commands.presentation import FoldedLines, Presentation, Section
 from harness.report.evidence.evidence_text import Detail, place_line
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline

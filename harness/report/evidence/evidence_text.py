@@ -29,8 +29,7 @@ from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
 from harness.outcome.words import format_count
 from harness.report.evidence.curl import Display, curl, curl_lines
-from harness.report.evidence.wire_text import STEP, quote, quote_place, shorten_target, shorten_tokens
-from harness.report.finding_text import place
+from harness.report.finding_text import STEP, place, quote, quote_place, shorten_target, shorten_tokens
 from harness.report.screen import Line, Role
 from harness.wire import (
     Decoder,

@@ -11,7 +11,7 @@ from typing import Any
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted
 from harness.outcome.words import shorten
-from harness.report.accounting import to_sentence
+from harness.report.collected_run import to_sentence
 from harness.report.html_report import count_for_bar
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.rendering import FragmentNames, render_template

@@ -23,7 +23,7 @@ from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Accounted, Exit, Outcome, Reason, TargetFault, Verdict
 from harness.report.evidence.curl import Display
-from harness.report.evidence.stream_events import list_events
+from harness.report.story import list_events
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM

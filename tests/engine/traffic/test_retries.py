@@ -20,7 +20,7 @@ from harness.engine.traffic.perform import GivenIds
 from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
 from harness.interactions.servers import SERVERS
 from harness.outcome import Because, Exit, Verdict
-from harness.report.accounting import account_for, conclude_checks
+from harness.report.collected_run import account_for, conclude_checks
 from harness.transport import ServiceDriver
 from harness.wire import (
     COMPLETE,

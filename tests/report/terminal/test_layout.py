@@ -14,7 +14,7 @@ from harness.engine.results import Result
 from harness.engine.traffic.retries import TimeoutLosses, Waited
 from harness.interactions import INTERACTIONS
 from harness.outcome import Because, Exit, Finding, Observation, Where
-from harness.report.evidence.wire_text import quote, quote_place, shorten_target
+from harness.report.finding_text import quote, quote_place, shorten_target
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import MOST_ROWS, TerminalReport
 from harness.wire import Exchange

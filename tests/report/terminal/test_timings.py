@@ -6,7 +6,7 @@ import pytest
 
 from harness.cli import main
 from harness.engine.events import ExerciseFinished, ExerciseTimes
-from harness.report.timings import list_timings, timing_records
+from harness.report.collected_run import list_timings, timing_records
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Request, UntilClose
 
 
