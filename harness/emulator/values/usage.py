@@ -84,7 +84,7 @@ class Meter:
     """Computes the usage of a run; mutants override single methods."""
 
     def __init__(self, contract: Contract) -> None:
-        self._grounding = _map_grounding(contract)
+        self._contract = contract
         self._known: dict[Any, Json] = {}
         """By all that they follow from: most runs of a session have the counts of another one."""
 
@@ -122,11 +122,10 @@ class Meter:
                 thoughts += thought_tokens
             elif kind == "model_output":  # hot
                 _count_step(step, kind, made)
-            elif kind in self._grounding and COSTS_TOOLS not in fields:
+            elif COSTS_TOOLS not in fields and (tool := _map_grounding(self._contract).get(kind, "")):
                 if "call_id" not in step:  # each query of a call counts; a result costs nothing
                     asked = step.get("arguments")
                     asked = asked.get("queries") if isinstance(asked, dict) else None
-                    tool = self._grounding[kind]
                     queries[tool] = queries.get(tool, 0) + (len(asked) if isinstance(asked, list) else 1)
             else:
                 of_server = kind.endswith(("_call", "_result")) and not kind.startswith("function_")

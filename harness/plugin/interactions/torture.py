@@ -120,7 +120,8 @@ class Wanted:
 
     def list_cases(self) -> list[Case]:
         """The cases. Kinds with answers of their own keep the mode's usual text beside them."""
-        names = [kind.name for kind in _MODEL.sets.get(self.set, ())]
+        kinds = _MODEL.sets.get(self.set, ())
+        names = [kind.name for kind in kinds]
         if mistakes := [
             f"{option}: {name!r} is not a kind of the set {self.set!r}{did_you_mean(name, names)}"
             for option, given in (("kinds", self.kinds), ("without", self.without))
@@ -131,10 +132,12 @@ class Wanted:
         only = [name for name in self.kinds or names if name not in self.without]
         if names and not only:
             raise UsageFault(f"without={list(self.without)!r} leaves no kind of the set {self.set!r} to play")
-        bases = [Case(plan="pass", mode=mode) for mode in (self.scripted, self.usual)]
-        first, second = (cases_of_set(CLIENTS, self.set, base, only=only) for base in bases)
-        own = {kind.name for kind in _MODEL.sets[self.set] if kind.has_own_scripts or kind.further is not None}
-        found = [*(one for one in first if one.kind not in own), *(one for one in second if one.kind in own)]
+        own = {kind.name for kind in kinds if kind.has_own_scripts or kind.further is not None}
+        found: list[Case] = []
+        for mode, has_own in ((self.scripted, False), (self.usual, True)):
+            some = [name for name in only if (name in own) is has_own]
+            if some or not names:  # an unknown set is refused there
+                found += cases_of_set(CLIENTS, self.set, Case(plan="pass", mode=mode), only=some)
         if not self.case:
             return found
         if alone := [one for one in found if str(one) == self.case]:

@@ -45,7 +45,7 @@ class CaseFailure:
 
 @dataclass(frozen=True, slots=True)
 class JudgedCase:
-    """A case that has ended: how it came out, what is wrong, and what went over the wire."""
+    """A case that has ended: how it came out, what is wrong, and then what went over the wire."""
 
     number: int
     case: Case
@@ -102,7 +102,8 @@ def judge_played(
             )
         )
     failures += [CaseFailure(BLOCKS, f"makes a blocking call: {call}") for call in blocks]
-    return JudgedCase(number, attempt.case, verdict.outcome, tuple(failures), tuple(attempt.wire()))
+    wire = tuple(attempt.wire()) if failures else ()
+    return JudgedCase(number, attempt.case, verdict.outcome, tuple(failures), wire)
 
 
 @dataclass(slots=True)
