@@ -241,6 +241,17 @@ class Divides(ForeignService.handler):
         yield self.service.closing()
 
 
+class Overflows(ForeignService.handler):
+    """Loses two of five events of a run in progress, and the last one, as a full queue of its reader does."""
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        for number, pair in enumerate(events):
+            run = self.service.runs.get(str(pair[1].get("event_id", "")).partition("-")[0])
+            lost = run is not None and run.age < run.lasts and (number % 5 > 2 or pair[0] == run.lasts)
+            yield from [] if lost else [next(super().encode_due(iter([pair])))]
+        yield self.service.closing()
+
+
 def ignore_cursor(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Stream a whole run whatever the cursor is."""
     return usual(run, {name: value for name, value in query.items() if name != "last_event_id"})
@@ -417,6 +428,13 @@ SENTENCES = [
         handler=Divides,
         lasts=2.0,
         said=["(1 cause: resume.live/divided)"],
+    ),
+    service(
+        "overflows: resume.live stream.terminal -> fail resume.live stream.terminal",
+        prepare=count_to_fifty,
+        handler=Overflows,
+        lasts=2.0,
+        said=["(1 cause: resume.live/lost)", "and has later ones"],
     ),
     service(
         "resumes-the-past: resume.live stream.terminal -> fail stream.terminal/resumed, rest blocked",

@@ -205,12 +205,15 @@ def takes_a_live_reader_back(
     got = [sorted({places[shape] for shape in shapes if shape in places}) for shapes in came]
     shared = [number for number, times in Counter(chain.from_iterable(got)).items() if times > 1]
     # A stream that ends early lacks the last events, and one of readers that share them some in between.
-    has_gaps = any(numbers and numbers[-1] - numbers[0] >= len(numbers) for numbers in got)
-    divided = has_gaps and len(came) > 1 and len(shared) <= len(places) / 2
+    gaps = [bool(numbers) and numbers[-1] - numbers[0] >= len(numbers) for numbers in got]
+    divided = any(gaps) and len(came) > 1 and len(shared) <= len(places) / 2
     for one in takes_a_reader_back(had, token, rest, replay):
         if divided and one.where.event is not None:
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
+        elif gaps[:1] == [True] and one.where.event is not None and one.actual == "nothing":
+            message = f"{one.message}, and has later ones"
+            one = structs.replace(one, message=message, code="resume.live/lost")
         yield one
     for number, (events, newest) in enumerate(zip(known, newest_rests, strict=True)):
         place, found = f"newest_rests[{number}]", None
