@@ -12,6 +12,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
 from functools import partial
@@ -106,8 +107,8 @@ class FileUse:
     passed: set[str] = field(default_factory=set)
     modes: set[str] = field(default_factory=set)
     """How those that ran recorded into it, if it is not the file of one test alone."""
-    recordings: list[tuple[bytes, str]] = field(default_factory=list)
-    """The fingerprint and the request of each recording in it, as the last test that replayed it found them."""
+    is_replayed: bool = False
+    """Whether any of them replayed it, so that a recording may be left over."""
     origin: dict[str, Any] = field(default_factory=dict)
     """The metadata of what they recorded."""
 
@@ -117,20 +118,19 @@ class FileUse:
         self.used |= other.used
         self.passed |= other.passed
         self.modes |= other.modes
-        self.recordings = other.recordings or self.recordings
+        self.is_replayed |= other.is_replayed
         self.origin |= other.origin
 
     def list_used(self) -> set[bytes]:
         """The fingerprints of the recordings that any test recorded or replayed."""
         return set().union(*self.used.values())
 
-    def list_unused(self, path: Path) -> str:
-        """A line on the recordings that no test used; "" if there are none."""
-        used = self.list_used()
-        unused = [asked for fingerprint, asked in self.recordings if fingerprint not in used]
-        if not unused:
-            return ""
-        return f"{path.name}: {len(unused)} of {len(self.recordings)} not replayed: {', '.join(unused[:3])}"
+
+def describe_unused(path: Path, recordings: Sequence[Recording], used: AbstractSet[bytes]) -> str:
+    """A line on the recordings of a file whose fingerprints are not `used`; "" if there are none."""
+    unused = [one.request for one in recordings if one.fingerprint() not in used]
+    asked = ", ".join(f"{one.method} {one.target}" for one in unused[:3])
+    return f"{path.name}: {len(unused)} of {len(recordings)} not replayed: {asked}" if unused else ""
 
 
 class MarkerOptions(TypedDict, total=False):
@@ -162,8 +162,8 @@ class CassetteFixture(ObservedService):
         self.remarks: list[str] = []
         self.count_played: Callable[[], tuple[int, int]] | None = None
         """How many of how many recorded answers were played; None while recording."""
-        self.recordings: list[tuple[bytes, str]] = []
-        """The fingerprint and the request of each recording that the test could replay; none while recording."""
+        self.recordings: Sequence[Recording] = ()
+        """The recordings that the test could replay; none while recording."""
         self.origin: dict[str, Any] = {}
         """The metadata of what is recorded."""
         self.is_discarded = False
@@ -241,9 +241,10 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
     use.origin |= cassette.origin
     if wanted.is_shared:
         use.modes.add("none" if cassette.is_discarded else wanted.record_mode)
-    use.recordings = cassette.recordings or use.recordings
-    if len(use.collected) < 2 and not cassette.misses and (line := use.list_unused(wanted.path)):
-        cassette.remarks.insert(0, line)
+    use.is_replayed |= bool(cassette.recordings)
+    if len(use.collected) < 2 and not cassette.misses:  # of a shared file, the end of the session alone knows
+        line = describe_unused(wanted.path, cassette.recordings, cassette.used)
+        cassette.remarks[:0] = [line] if line else []
     if cassette.passed:
         use.passed.add(request.node.nodeid)
     for remark in cassette.remarks:
@@ -293,13 +294,13 @@ def finish_files(config: pytest.Config) -> list[str]:
     for path, use in uses.items():
         if not use.collected or not use.passed.issuperset(use.collected):
             continue
-        if use.modes == {"rewrite"} and use.is_whole and use.origin:
-            try:
+        try:
+            if use.modes == {"rewrite"} and use.is_whole and use.origin:
                 lines.append(drop_unused(path, use.list_used(), use.origin))
-            except (CassetteError, OSError) as wrong:
-                lines.append(f"{path} has recordings that no test used, and could not be rewritten: {wrong}")
-        elif len(use.collected) > 1:
-            lines.append(use.list_unused(path))
+            elif len(use.collected) > 1 and use.is_replayed:
+                lines.append(describe_unused(path, load(path).recordings, use.list_used()))
+        except (CassetteError, OSError) as wrong:
+            lines.append(f"{path} may have recordings that no test used: it could not be read or written: {wrong}")
     return list(filter(None, lines))
 
 
@@ -407,12 +408,10 @@ def _playing(wanted: Wanted) -> Iterator[CassetteFixture]:
     fixture = CassetteFixture(wanted, play, misses=player.misses)
     fixture.count_played = lambda: (len(player.recordings) - len(player.unused()), len(player.recordings))
     yield fixture
+    fixture.recordings = cassette.recordings
     unused = {number for number, _ in player.unused()}
-    for number, one in enumerate(player.recordings):
-        fingerprint = one.fingerprint()
-        fixture.recordings.append((fingerprint, f"{one.request.method} {one.request.target}"))
-        if number not in unused:
-            fixture.used.add(fingerprint)
+    # As the file has them, and not decoded. Those that it did not play are left to the end of the session.
+    fixture.used = {one.fingerprint() for n, one in enumerate(cassette.recordings) if n not in unused}
     for number, address in player.elsewhere():
         fixture.remarks.append(
             f"{wanted.path.name}: recording {number + 1} names another address ({address}): what is sent there is "

@@ -292,6 +292,18 @@ def share(pytester: pytest.Pytester, parameters: str, arguments: str, prompt: st
     pytester.makepyfile(HEAD + source)
 
 
+def test_a_shared_file_is_compared_once(
+    pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test looks at the recordings that it replayed, and the end of the session at all."""
+    share(pytester, "*range(8)", "path='all'")
+    run(pytester, "--record-mode=once").assert_outcomes(passed=8)
+    seen, fingerprint = list[Recording](), Recording.fingerprint
+    monkeypatch.setattr(Recording, "fingerprint", lambda self: seen.append(self) or fingerprint(self))
+    run(pytester).assert_outcomes(passed=8)
+    assert len(seen) == 8 + 8
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["one process", "two workers"])
 @pytest.mark.parametrize(

@@ -188,6 +188,8 @@ class Chain:
                 problem = f"left out {lost}: send back every step of the response"
             elif any(step.get("signature") and step["signature"] not in signatures for step in ours):
                 problem = f"forgot the signature of a {kind} step: without it the turn is refused"
+            elif kind == "function_call":
+                problem = _describe_changed_call(ours, theirs)
             if problem:
                 break
         texts = json.dumps(given, ensure_ascii=False)
@@ -377,3 +379,20 @@ class Chain:
         if missing := [call["id"] for call in link.calls if call["id"] not in answered]:
             return f"left the function call {missing[0]!r} without a result"
         return find_misnamed(sent, link.calls) or (f"was refused: {last.refusal}" if last.refusal else "")
+
+
+def _describe_changed_call(made: Sequence[Mapping[str, Any]], sent: Sequence[Mapping[str, Any]]) -> str:
+    """How a function call comes back as another one; "" if none does. A client may give calls ids of its own."""
+    for call in made:
+        same = [one for one in sent if one.get("id") == call.get("id")] or sent
+        name, arguments = call.get("name"), call.get("arguments") or {}
+        if not any((one.get("name"), one.get("arguments") or {}) == (name, arguments) for one in same):
+            other, asked = (
+                shorten(f"{one.get('name')}({json.dumps(one.get('arguments') or {}, ensure_ascii=False)})", 60)
+                for one in (same[0], call)
+            )
+            return (
+                f"sent the function_call {call.get('id')!r} back as {other}, and the model made {asked}: send "
+                "back every step as it came"
+            )
+    return ""

@@ -241,6 +241,20 @@ def test_results_of_free_text(returned: list[str], problem: str) -> None:
         talk.chain.assert_continued(results={"c": "fog"})
 
 
+def _change_calls(changes: dict[str, Any]) -> Callable[[Talk], object]:
+    """A round of two calls without `store`, of which the first is sent back with `changes`."""
+
+    def talk_on(talk: Talk) -> None:
+        steps = [{"type": "thought", "signature": "c2lnbg=="}, *CALLS]
+        made = talk.say("Look.", answer={"steps": steps}, tools=[LOOK], store=False)["steps"]
+        sent = [{**step, **changes} if step.get("id") == "a" else step for step in made]
+        calls = [step["id"] for step in sent if step["type"] == "function_call"]
+        results = [{"type": "function_result", "call_id": call, "name": "look", "result": "sun"} for call in calls]
+        talk.say([_user("Look."), *sent, *results], tools=[LOOK], store=False)
+
+    return talk_on
+
+
 def _keep_all_but(kind: str, number: int) -> Callable[[Talk], object]:
     return _stateless(
         lambda place, steps, made: [
@@ -255,6 +269,9 @@ def _keep_all_but(kind: str, number: int) -> Callable[[Talk], object]:
         (_stateless(lambda number, steps, made: [*steps, *made]), ""),
         (_keep_all_but("model_output", 0), "left out 1 of 2 model_output steps"),
         (_keep_all_but("thought", 1), "left out 1 of 2 thought steps"),
+        (_change_calls({"arguments": {}}), r"sent the function_call 'a' back as look\(\{\}\), and the model made"),
+        (_change_calls({"name": "find"}), r"'a' back as find\("),
+        (_change_calls({"id": "call_of_its_own"}), ""),
         (WRONG["the user's own turns left out"][0], r"left out the user's input of an earlier turn \('My name"),
     ],
 )  # fmt: skip
