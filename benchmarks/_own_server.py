@@ -1,4 +1,8 @@
-"""An own server: the emulator without its control API, and with responses that take their time."""
+"""An own server: the emulator without its control API, and with responses that take their time.
+
+It counts what it is asked for, by kind, and how many of that are the same request again: what is left without those
+is the least that these rules can be judged by, however exercises share their runs.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +29,39 @@ class Walled:
         self.emulator = Emulator(settings, clock=self.clock)
         self.latency = latency
         self.counts: Counter[str] = Counter()
+        self.again: Counter[str] = Counter()
+        """Those of each kind whose method, target, fields and body a request before had, too."""
+        self._asked: set[Request] = set()
 
     def __call__(self, request: Request) -> Response:
         """Count a request, and answer it late."""
         if "/__harness__/" in request.target:
             return Response.whole(404, Headers([("content-type", "text/plain")]), b"404 page not found\n")
-        self.counts[request.method] += 1
         response = self.emulator(request)
+        kind = _name_kind(request, response.status)
+        self.counts[kind] += 1
+        self.again[kind] += request in self._asked
+        self._asked.add(request)
         return Response(response.status, response.headers, response.framing, _Late(response.body, self.latency))
+
+    def describe(self) -> str:
+        """The counts by kind, and the least: a run that is created again would have a look and a DELETE, too."""
+        kinds = [f"{count} {kind} ({self.again[kind]} again)" for kind, count in self.counts.most_common()]
+        least = self.counts.total() - self.again.total() - 2 * self.again[_CREATES]
+        return f"{', '.join(kinds)}; each request once: {least}"
+
+
+_CREATES = "creates"
+
+
+def _name_kind(request: Request, status: int) -> str:
+    """What a request is for."""
+    of_runs = "/interactions" in request.target
+    if status >= 400:
+        return "refused"
+    if of_runs and request.method == "POST" and not request.path.endswith("/cancel"):
+        return _CREATES
+    return f"{request.method}s of {'runs' if of_runs else 'the rest'}"
 
 
 class _Late(WrappedBody):

@@ -135,9 +135,8 @@ def own_server(bench: Bench) -> None:
                 took = bench.run(checkout, ["check", url, "--report", f"json={report}"])
             times = json.loads(report.read_text(encoding="utf-8"))["timings"]
             longest = max(times, key=lambda exercise: float(exercise["seconds"]))
-            counts = ", ".join(f"{count} {method}" for method, count in walled.counts.most_common())
             now = f"{took.seconds:.1f} s, {walled.counts.total()} requests"
-            note = f"{counts}; longest exercise: {longest['seconds']:.1f} s of {longest['exercise']}"
+            note = f"{walled.describe()}; longest exercise: {longest['seconds']:.1f} s of {longest['exercise']}"
             say(f"own server, {name} ({checkout.name})", now, wanted, note)
 
 
