@@ -1,6 +1,6 @@
 """An own server: the emulator without its control API, and with responses that take their time.
 
-It counts what it is asked for, by kind, and how many of that are the same request again: what is left without those
+It counts what it is asked for, by kind, and how many of that are the same request again. What is left without those
 is the least that these rules can be judged by, however exercises share their runs.
 """
 
