@@ -1,7 +1,7 @@
 """An own server: the emulator without its control API, and with responses that take their time.
 
-It counts what it is asked for, by kind, and how many of that are the same request again. What is left without those
-is the least that these rules can be judged by, however exercises share their runs.
+It counts its requests by kind, and how many of them are the same request again. What is left without those is the
+least that these rules can be judged by, however exercises share their runs.
 """
 
 from __future__ import annotations
