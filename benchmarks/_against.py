@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,21 +96,28 @@ def prepare(commit: str) -> Checkout:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = cache / "interactions-harness" / "against" / found[:12]
     root, python = home / "checkout", home / "venv" / "bin" / "python"
-    if not (home / "ready").exists():
+    ready, besides = home / "ready", ["pytest", *_find_installed("pytest-xdist", "google-genai", "httpx")]
+    if not ready.exists() or ready.read_text() != " ".join(besides):
         home.mkdir(parents=True, exist_ok=True)
         print(f"setting up {found[:12]} in {home}", file=sys.stderr)
         if not (root / "harness").exists():
             _git("worktree", "prune")
             _git("worktree", "add", "--detach", "--force", str(root), found)
-        subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(home / "venv")], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         own = [sys.executable, "-m", "pip", "freeze", "--exclude-editable"]
         frozen = subprocess.run(own, capture_output=True, text=True, check=True).stdout.splitlines()
         constraints = home / "constraints.txt"
         constraints.write_text("\n".join(line for line in frozen if "==" in line) + "\n")
-        subprocess.run([*pip, "-c", str(constraints), "-e", f"{root}[fast,record]", "pytest"], check=True)
-        (home / "ready").touch()
+        subprocess.run([*pip, "-c", str(constraints), "-e", f"{root}[fast,record]", *besides], check=True)
+        ready.write_text(" ".join(besides))
     return Checkout(found[:7], root, str(python))
+
+
+def _find_installed(*names: str) -> list[str]:
+    """Those of the distributions that are installed here: an older commit is measured with the same ones."""
+    return [name for name in names if any(metadata.distributions(name=name))]
 
 
 def _git(*words: str) -> str:

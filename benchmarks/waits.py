@@ -1,8 +1,10 @@
 """What people wait for: whole commands and test sessions, each beside the time that is wanted.
 
-`python -m benchmarks.waits [--only NAME …] [--against COMMIT] [--rounds 1]`. Each row is a command in its own
-process, as a user starts it. Compare processor seconds and counts: elapsed seconds depend on other programs, too.
-With `--against`, the same commands of the other commit run in turns with these.
+`python -m benchmarks.waits [--only NAME …] [--against COMMIT] [--rounds 1]` prints one table. Each row is a
+command in its own process, as a user starts it: elapsed seconds, then those of the processor. Compare the latter,
+and counts: elapsed seconds depend on other programs, too. `floor` is measured in the same run: the least that a
+program needs that does this. `aimock` is measured where it is installed. With `--against`, the same commands of
+the other commit run in turns with these; a dash stands for what it cannot do.
 """
 
 from __future__ import annotations
@@ -17,10 +19,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.request import urlopen
 from xml.etree import ElementTree
 
@@ -32,89 +34,169 @@ from benchmarks.floors import ONE_CHECK
 from benchmarks.server import EVENT
 
 MILLION = 1_000_000
+NONE = "–"
 
 
 class Took(NamedTuple):
-    """Elapsed seconds, processor seconds of all processes, peak memory of the largest in MB, and the output."""
+    """Elapsed seconds, processor seconds of all processes, peak memory of the largest in MB, and the output.
+
+    `told` has the moment of each line, in seconds since the epoch.
+    """
 
     seconds: float
     cpu: float
     memory: float
     output: str
+    told: tuple[float, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.1f} s, {self.cpu:.2f} s CPU"
+
+
+class Row(NamedTuple):
+    """One line of the table."""
+
+    wait: str
+    now: str
+    wanted: str
+    floor: str = NONE
+    peer: str = NONE
+    then: str = NONE
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"| {' | '.join(self)} |"
+
+
+_CHILD = """
+import os, sys
+there, program = int(sys.argv[1]), sys.argv[2:]
+os.set_inheritable(there, False)
+_, status, spent = os.wait4(os.posix_spawn(program[0], program, os.environ), 0)
+code, cpu = os.waitstatus_to_exitcode(status), spent.ru_utime + spent.ru_stime
+os.write(there, f"{code} {cpu} {spent.ru_maxrss / 1024}".encode())
+"""
+"""Starts a program and reports its end. A child begins with the peak memory of its parent, here a small one."""
 
 
 class Bench:
-    """Runs each command on both checkouts in turns, and prints medians."""
+    """Runs each command on both checkouts in turns."""
 
     def __init__(self, checkouts: list[Checkout], rounds: int) -> None:
         self.checkouts = checkouts
         self.rounds = rounds
         self.folder = Path()
 
-    def measure(self, name: str, words: list[str], wanted: str, *, codes: tuple[int, ...] = (0,)) -> str:
-        """Print the row of a `harness` command, or of another module; exit the program if it fails.
-
-        With two checkouts, print how the first one compares. Return the last output of the first one.
-        """
-        taken: dict[str, list[Took]] = {}
+    def measure(self, words: list[str], *, codes: tuple[int, ...] = (0,)) -> list[Took | None]:
+        """The medians of a `harness` command, or of another module, for each checkout; see `run` for None."""
+        taken: list[list[Took | None]] = [[] for _ in self.checkouts]
         for _ in range(self.rounds):
-            for checkout in self.checkouts:
-                taken.setdefault(checkout.name, []).append(self.run(checkout, words, codes))
-        costs = []
-        for of, turns in taken.items():
-            seconds, cpu, memory = (statistics.median(turn[at] for turn in turns) for at in range(3))
-            checks = re.search(r"^(\d+) checks in ", turns[-1].output, re.MULTILINE)
-            costs.append(cpu / int(checks[1] if checks else 1))
-            last = (turns[-1].output.splitlines() or [""])[-1][:60]
-            say(f"{name} ({of})", f"{seconds:.2f} s, {cpu:.2f} s of processor, {memory:.0f} MB", wanted, last)
-        if len(costs) > 1:
-            unit = " for each check" if checks else ""
-            say(f"{name} (ratio)", f"{costs[0] / costs[1]:.2f} × the processor time{unit}", "1 × or less")
-        return taken[self.checkouts[0].name][-1].output
+            for turns, checkout in zip(taken, self.checkouts, strict=True):
+                turns.append(self.run(checkout, words, codes))
+        return [_take_medians(turns) for turns in taken]
 
-    def run(self, checkout: Checkout, words: list[str], codes: tuple[int, ...] = (0,)) -> Took:
-        """Run one command to its end."""
-        module = words if words[0] == "pytest" else ["harness", *words]
-        with tempfile.TemporaryFile() as told:
-            began = time.perf_counter()
-            process = subprocess.Popen(
-                [checkout.python, "-m", *module],
-                cwd=self.folder,
-                env=checkout.environment,
-                stdout=told,
-                stderr=told,
-            )
-            _, status, spent = os.wait4(process.pid, 0)
-            seconds = time.perf_counter() - began
-            process.returncode = os.waitstatus_to_exitcode(status)
-            told.seek(0)
-            output = told.read().decode(errors="replace")
-        if process.returncode not in codes:
-            sys.exit(f"{' '.join(words)} ended with {process.returncode}:\n{output[-3000:]}")
-        return Took(seconds, spent.ru_utime + spent.ru_stime, spent.ru_maxrss / 1024, output)
+    def row(
+        self,
+        wait: str,
+        words: list[str],
+        wanted: str,
+        *,
+        floor: Took | None = None,
+        codes: tuple[int, ...] = (0,),
+        note: str = "",
+    ) -> Iterator[Row]:
+        """The row of one command. With two checkouts, its note has the ratio of their processor seconds."""
+        took = self.measure(words, codes=codes)
+        now, then = took[0], took[1] if len(took) > 1 else None
+        assert now is not None
+        if then is not None:
+            each = _count_checks(now), _count_checks(then)
+            ratio = (now.cpu / each[0]) / (then.cpu / each[1])
+            note = f"{ratio:.2f} × the CPU then{' for each check' if max(each) > 1 else ''}{note and '; '}{note}"
+        yield Row(wait, str(now), wanted, str(floor or NONE), NONE, str(then or NONE), note)
+
+    def run(self, checkout: Checkout, words: list[str], codes: tuple[int, ...] = (0,)) -> Took | None:
+        """Run one command to its end. Exit the program if it fails; None if that of the other commit does."""
+        took, code = self.spawn(checkout, words if words[0] in ("pytest", "-c") else ["harness", *words])
+        if code in codes:
+            return took
+        told = f"{checkout.name}: {' '.join(words)} ended with {code}:\n{took.output[-3000:]}"
+        if checkout is self.checkouts[0]:
+            sys.exit(told)
+        print(told[-600:], file=sys.stderr)
+        return None
+
+    def spawn(self, checkout: Checkout, words: list[str]) -> tuple[Took, int]:
+        """Run a module of a checkout, or a program after `-c`; return its exit code, too."""
+        here, there = os.pipe()
+        command = [checkout.python, *(words if words[0] == "-c" else ["-m", *words])]
+        began, output, told = time.perf_counter(), list[bytes](), list[float]()
+        with subprocess.Popen(
+            [sys.executable, "-IS", "-c", _CHILD, str(there), *command],
+            cwd=self.folder,
+            env=checkout.environment,
+            pass_fds=[there],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        ) as process:
+            os.close(there)
+            assert process.stdout is not None
+            for line in process.stdout:
+                output.append(line)
+                told.append(time.time())
+        seconds = time.perf_counter() - began
+        with os.fdopen(here) as end:
+            code, cpu, memory = end.read().split()
+        text = b"".join(output).decode(errors="replace")
+        return Took(seconds, float(cpu), float(memory), text, tuple(told)), int(code)
+
+    def tell(self, figures: Callable[[Checkout], str]) -> tuple[str, str]:
+        """What a function writes for this checkout, and for the other one."""
+        now, *then = map(figures, self.checkouts)
+        return now, then[0] if then else NONE
 
 
-def say(name: str, now: str, wanted: str, note: str = "") -> None:
-    """Print one row."""
-    print(f"{name:<34} {now}; wanted: {wanted}{f'; {note}' if note else ''}", flush=True)
+def _take_medians(turns: list[Took | None]) -> Took | None:
+    done = [turn for turn in turns if turn is not None]
+    if not done:
+        return None
+    seconds, cpu, memory = (statistics.median(turn[at] for turn in done) for at in range(3))
+    return done[-1]._replace(seconds=seconds, cpu=cpu, memory=memory)
 
 
-def creates(bench: Bench) -> None:
+def _count_checks(took: Took) -> int:
+    """How many checks a run counts in its output; 1 for anything else."""
+    checks = re.search(r"^(\d+) checks in ", took.output, re.MULTILINE)
+    return int(checks[1]) if checks else 1
+
+
+def creates(bench: Bench) -> Iterator[Row]:
     """Send creates over a socket, beside aimock and a server that always sends the same bytes."""
-    with serving.contenders() as servers:
-        for row in serving.measure(servers, 3 * bench.rounds, 1.0, [serving.CREATES]):
-            if row["server"] != "harness":
-                now = f"{row['ratio']:.2f} × its rate, {1 / row['cpu_ratio']:.1f} × its processor time for each"
-                wanted = "at most 5 × the processor time" if row["server"] == serving.FLOOR else "2 × the rate"
-                say(f"creates beside {row['server']}", now, wanted, f"{row['cpu_us']:.1f} µs there")
+    with ExitStack() as stack:
+        servers = stack.enter_context(serving.contenders())
+        for then in bench.checkouts[1:]:
+            command, port = serving.harness(bench.folder)
+            servers.append(stack.enter_context(started(then, command[3:], port))._replace(name="then"))
+        found = {row["server"]: row for row in serving.measure(servers, 3 * bench.rounds, 1.0, [serving.CREATES])}
+    own, floor, peer, then = (found.get(name) for name in ("harness", serving.FLOOR, "aimock", "then"))
+    assert own is not None
+    assert floor is not None
+    rates = (f"{row['rate']:,.0f} /s" if row else NONE for row in (own, floor, peer, then))
+    now, least, other, before = rates
+    note = f"{peer['ratio']:.2f} × aimock" if peer else ""
+    yield Row("creates over a socket", now, "2 × aimock", least, other, before, note)
+    costs = (f"{row['cpu_us']:.1f} µs CPU" if row else NONE for row in (own, floor, peer, then))
+    now, least, other, before = costs
+    note = f"{1 / floor['cpu_ratio']:.1f} × the floor"
+    yield Row("one create", now, "5 × the floor", least, other, before, note)
 
 
-def catalogue(bench: Bench) -> None:
-    """Run the whole catalog in process and over loopback."""
-    bench.measure("one check: the floor of a catalog", ["check", "emulator", "--check", ONE_CHECK], "-")
-    bench.measure("catalog in process", ["check", "emulator"], "0.6 s")
+def catalogue(bench: Bench) -> Iterator[Row]:
+    """Run the whole catalog in process and over loopback, beside one check: the start and the imports."""
+    (one, *_) = bench.measure(["check", "emulator", "--check", ONE_CHECK])
+    yield from bench.row("catalog in process", ["check", "emulator"], "0.6 s CPU", floor=one)
     with serving_emulator(bench) as url:
-        bench.measure("catalog over loopback", ["check", url], "6 s")
+        yield from bench.row("catalog over loopback", ["check", url], "6 s", floor=one)
 
 
 @contextmanager
@@ -126,58 +208,69 @@ def serving_emulator(bench: Bench) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def own_server(bench: Bench) -> None:
+def own_server(bench: Bench) -> Iterator[Row]:
     """Run it on an own server whose responses take 5 ms, and on one whose background runs last for 1.5 s."""
     for name, lasts, wanted in (("responses of 5 ms", 0.0, "3 s, 500 requests"), ("runs of 1.5 s", 1.5, "20 s")):
-        for checkout in bench.checkouts:
+        notes = []
+
+        def check(checkout: Checkout, lasts: float = lasts, notes: list[tuple[str, str]] = notes) -> str:
+            report = bench.folder / f"{checkout.name}.json"
             with walled_server(Walled(0.005, lasts)) as (url, walled):
-                report = bench.folder / "report.json"
-                took = bench.run(checkout, ["check", url, "--report", f"json={report}"])
-            times = json.loads(report.read_text(encoding="utf-8"))["timings"]
-            longest = max(times, key=lambda exercise: float(exercise["seconds"]))
-            now = f"{took.seconds:.1f} s, {walled.counts.total()} requests"
-            note = f"{walled.describe()}; longest exercise: {longest['seconds']:.1f} s of {longest['exercise']}"
-            say(f"own server, {name} ({checkout.name})", now, wanted, note)
+                took = bench.run(checkout, ["check", url, "--report", f"json={report}"], (0, 1))
+            if took is None:
+                return NONE
+            times = json.loads(report.read_text(encoding="utf-8")).get("timings") or [{}]
+            longest = max(times, key=lambda exercise: float(exercise.get("seconds", 0)))
+            least = f"{longest.get('seconds', 0):.1f} s: {longest.get('exercise')}"
+            notes.append((least, walled.describe()))
+            return f"{took}, {walled.counts.total()} requests"
+
+        now, then = bench.tell(check)
+        yield Row(f"own server, {name}", now, wanted, notes[0][0], NONE, then, notes[0][1])
 
 
-def suite(bench: Bench) -> None:
-    """Run the catalog as test items, alone and with four workers."""
+def suite(bench: Bench) -> Iterator[Row]:
+    """Run the catalog as test items, alone and with four workers, beside an empty test."""
     words = ["pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "harness.suite", "--interactions-url"]
-    with serving_emulator(bench) as url:
-        bench.measure("suite", [*words, url], "10 s")
-        bench.measure("suite -n 4", [*words, url, "-n", "4"], "less than alone")
     (bench.folder / "test_empty.py").write_text("def test_empty(): pass\n", encoding="utf-8")
-    for number in ("0", "4"):  # the least that four workers cost
-        bench.measure(f"an empty test -n {number}", [*words[:4], "test_empty.py", "-n", number], "-")
+    for number, wanted in (("0", "10 s"), ("4", "less than alone")):
+        (empty, *_) = bench.measure([*words[:4], "test_empty.py", "-n", number])
+        with serving_emulator(bench) as url:
+            yield from bench.row(f"suite -n {number}", [*words, url, "-n", number], wanted, floor=empty)
 
 
-def fuzz(bench: Bench) -> None:
+def fuzz(bench: Bench) -> Iterator[Row]:
     """Search a server whose background runs last for 1.5 s, by default and for a minute."""
     for name, words, wanted in (("fuzz", [], "120 s"), ("fuzz --time 60", ["--time", "60"], "a verdict in 60 s")):
         with walled_server(Walled(0.0, 1.5)) as (url, _):
-            bench.measure(f"{name}, runs of 1.5 s", ["fuzz", url, *words], wanted, codes=(0, 1, 4))
+            yield from bench.row(f"{name}, runs of 1.5 s", ["fuzz", url, *words], wanted, codes=(0, 1, 4))
 
 
-def fixtures(bench: Bench) -> None:
-    """Open the first emulator of a pytest session, and each next one."""
-    for checkout in bench.checkouts:
-        first, again = (seconds * 1000 for seconds in open_fixtures(checkout))
-        say(f"fixture ({checkout.name})", f"{first:.0f} ms, each next {again:.2f} ms", "60 ms, 0.3 ms")
+def fixtures(bench: Bench) -> Iterator[Row]:
+    """Open the first emulator of a pytest session, and each next one, beside the import of the libraries alone."""
+    (now, *then) = ([seconds * 1000 for seconds in open_fixtures(checkout)] for checkout in bench.checkouts)
+    before = then[0] if then else None
+    for at, wait, wanted, digits in ((0, "first fixture of a session", "60 ms", 0), (1, "each next", "0.3 ms", 2)):
+        told = [f"{found[at]:.{digits}f} ms CPU" if found else NONE for found in (now, before)]
+        floor = f"{now[2]:.0f} ms: the imports of its libraries" if at == 0 else NONE
+        yield Row(wait, told[0], wanted, floor, NONE, told[1])
 
 
-def open_fixtures(checkout: Checkout) -> tuple[float, float]:
-    """Return processor seconds until an emulator is ready: the first of a session, and later ones."""
+def open_fixtures(checkout: Checkout) -> tuple[float, float, float]:
+    """Processor seconds until an emulator is ready: the first of a session, later ones, and of its libraries."""
     program = [checkout.python, str(Path(__file__).with_name("_first_fixture.py"))]
     done = subprocess.run(program, env=checkout.environment, capture_output=True, text=True, check=True)
-    first, again = map(float, done.stdout.split())
-    return first, again
+    first, again, libraries = map(float, done.stdout.split())
+    return first, again, libraries
 
 
 _TORTURE = '''
+from importlib import import_module
 from time import process_time
 
 import httpx
 import pytest
+from harness.plugin import client, no_sleep
 from harness.resume import follow
 
 
@@ -199,7 +292,82 @@ def read(request, interactions_emulator):
     return lambda client, interaction_id: request.param(client, interaction_id, interactions_emulator)
 
 
-def test_one_item(interactions_torture, read, request):
+class Noted:
+    """What a client gets for one request: a head, the bytes as they arrive, and an error at last."""
+
+    def __init__(self):
+        self.head, self.parts, self.error = None, [], None
+
+    def stream(self, request, source=None):
+        """A stream that notes what the source has, or gives what was noted."""
+
+        class Stream(import_module(type(request).__module__.partition(".")[0]).SyncByteStream):
+            def __iter__(_):
+                try:
+                    for part in self.parts if source is None else source:
+                        if source is not None:
+                            self.parts.append(part)
+                        yield part
+                except Exception as error:
+                    self.error = error
+                    raise
+                if self.error is not None:
+                    raise self.error.with_traceback(None)
+
+            def close(_):
+                if source is not None:
+                    source.close()
+
+        return Stream()
+
+
+def read_constants(read, emulator, monkeypatch, allow, torture):
+    """Processor seconds of the client alone: it gets once more what it got in each case, and no server works."""
+    transport, tape, ids = type(emulator.transport), [], []
+    handle = transport.handle_request
+
+    def note(self, request):
+        tape.append(noted := Noted())
+        try:
+            response = handle(self, request)
+        except Exception as error:
+            noted.error = error
+            raise
+        noted.head = response.status_code, response.headers.raw
+        response.stream = noted.stream(request, response.stream)
+        return response
+
+    def read_a_case(client, interaction_id):
+        ids.append(interaction_id)
+        return read(client, interaction_id)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transport, "handle_request", note)
+        torture(read_a_case, allow=allow)
+    played = iter(tape)
+
+    def play(self, request):
+        noted = next(played)
+        if noted.head is None:
+            raise noted.error.with_traceback(None)
+        status, headers = noted.head
+        library = import_module(type(request).__module__.partition(".")[0])
+        return library.Response(status, headers=headers, stream=noted.stream(request), request=request)
+
+    with monkeypatch.context() as patch, no_sleep(), client(emulator) as sdk:
+        patch.setattr(transport, "handle_request", play)
+        began = process_time()
+        for interaction_id in ids:
+            try:
+                read(sdk, interaction_id)
+            except Exception:
+                pass
+        spent = process_time() - began
+    assert next(played, None) is None
+    return spent
+
+
+def test_one_item(interactions_torture, read, request, monkeypatch, interactions_emulator):
     """What all cases cost, and what of it the function of the client does; the SDK is imported before."""
     allowed, within = ["client.ends/time"], []
     interactions_torture(read, cases="quick", allow=allowed)
@@ -213,33 +381,58 @@ def test_one_item(interactions_torture, read, request):
 
     began = process_time()
     interactions_torture(read_a_case, allow=allowed)
-    print(f"COST {request.node.callspec.id} {len(within)} {process_time() - began} {sum(within)}")
+    cost = process_time() - began, sum(within), len(within)
+    alone = read_constants(read, interactions_emulator, monkeypatch, allowed, interactions_torture)
+    print(f"COST {request.node.callspec.id}", *cost, alone)
 
 
 @pytest.mark.interactions_torture(allow=["client.ends/time"])
 def test_items(interactions_torture, read):
     """The same cases, each in an item of its own."""
     interactions_torture(read)
+
+
+@pytest.mark.parametrize("number", range(1100))
+def test_empty(number):
+    pass
 '''
 
 
-def torture(bench: Bench) -> None:
+def torture(bench: Bench) -> Iterator[Row]:
     """Run two clients against all cases: in one item beside what they cost themselves, and spread over workers."""
     (bench.folder / "test_torture.py").write_text(_TORTURE, encoding="utf-8")
     words = ["pytest", "-q", "-p", "no:cacheprovider", "test_torture.py"]
-    output = bench.measure("torture, one item for each client", [*words, "-rA", "-k", "one_item"], "see below")
-    for name, cases, spent, within in re.findall(r"^COST (\S+) (\d+) (\S+) (\S+)$", output, re.MULTILINE):
-        now = (
-            f"{cases} cases, {float(spent):.2f} s of processor, {float(spent) / float(within):.2f} × its function"
+    now, *before = bench.measure([*words, "-rA", "-k", "one_item"])
+    costs = [_read_costs(took) if took else {} for took in (now, *before)]
+    for name, (spent, within, cases, alone) in costs[0].items():
+        then = costs[1].get(name) if before else None
+        own, least, bare = (f"{seconds / cases * 1000:.2f} ms" for seconds in (spent, within, alone))
+        yield Row(
+            f"torture, {name}, CPU of a case",
+            f"{own}, {spent / within:.2f} × its function",
+            "1.2 ×",
+            f"{least}: its function with the responses; {bare}: given the same bytes by no server",
+            NONE,
+            f"{then[0] / then[2] * 1000:.2f} ms, {then[0] / then[1]:.2f} ×" if then else NONE,
+            f"{cases:.0f} cases",
         )
-        say(f"torture {name}", now, "1.2 ×")
-    bench.measure("torture, an item for each case", [*words, "-k", "test_items"], "-")
-    bench.measure("torture, spread with -n 2", [*words, "-k", "test_items", "-n", "2"], "less than alone")
+    (empty, *_) = bench.measure([*words, "-k", "test_empty"])
+    yield from bench.row("torture, an item for each case", [*words, "-k", "test_items"], NONE, floor=empty)
+    (empty, *_) = bench.measure([*words, "-k", "test_empty", "-n", "2"])
+    words += ["-k", "test_items", "-n", "2"]
+    yield from bench.row("torture, spread with -n 2", words, "less than alone", floor=empty)
 
 
-def first_check(bench: Bench) -> None:
+def _read_costs(took: Took) -> dict[str, list[float]]:
+    """Of each client: processor seconds, those of its function, the number of cases, the seconds of it alone."""
+    found = re.findall(r"^COST (\S+) (.+)$", took.output, re.MULTILINE)
+    return {name: [float(word) for word in words.split()] for name, words in found}
+
+
+def first_check(bench: Bench) -> Iterator[Row]:
     """Run `make check` in a fresh clone, which installs the package first; needs the network."""
-    for checkout in bench.checkouts:
+
+    def check(checkout: Checkout) -> str:
         clone = bench.folder / checkout.name
         subprocess.run(["git", "clone", "--quiet", str(checkout.root), str(clone)], check=True)
         instants = [time.perf_counter()]
@@ -248,10 +441,13 @@ def first_check(bench: Bench) -> None:
             assert process.stdout is not None
             instants += [time.perf_counter() for _ in process.stdout]
         if process.returncode:
-            sys.exit(f"`make check` ended with {process.returncode} in {clone}")
+            return NONE
         silences = [after - before for before, after in pairwise(instants)]
         now = f"{instants[-1] - instants[0]:.0f} s; first line after {silences[0]:.1f} s"
-        say(f"make check ({checkout.name})", f"{now}, longest silence {max(silences):.1f} s", "a line every 5 s")
+        return f"{now}, longest silence {max(silences):.1f} s"
+
+    now, then = bench.tell(check)
+    yield Row("make check in a fresh clone", now, "a line every 5 s", NONE, NONE, then)
 
 
 _LOOP = '''
@@ -278,37 +474,57 @@ def test_an_endless_tool_loop(interactions_emulator):
 '''
 
 
-def tool_loop(bench: Bench) -> None:
+def tool_loop(bench: Bench) -> Iterator[Row]:
     """Count the rounds after which a fixture ends an endless tool loop."""
     (bench.folder / "test_loop.py").write_text(_LOOP, encoding="utf-8")
-    for checkout in bench.checkouts:
+
+    def loop(checkout: Checkout) -> str:
         took = bench.run(checkout, ["pytest", "-q", "-rA", "-p", "no:cacheprovider", "test_loop.py"], (0, 1))
+        if took is None:
+            return NONE
         rounds = max(map(int, re.findall(r"^ROUND ([0-9]+)\.", took.output, re.MULTILINE)), default=0)
-        say(f"endless tool loop ({checkout.name})", f"{rounds} rounds, {took.seconds:.1f} s", "50 rounds")
+        return f"{rounds} rounds, {took}"
+
+    now, then = bench.tell(loop)
+    yield Row("endless tool loop", now, "50 rounds", NONE, NONE, then)
 
 
-def long_recording(bench: Bench) -> None:
-    """Verify, search, compare and show a recording of a million events."""
+_READ = """
+import sys
+import msgspec
+from harness.cassette import load
+for recording in load(sys.argv[1]).recordings:
+    for line in recording.body.split(b"\\n"):
+        if line.startswith(b"data: {"):
+            msgspec.json.decode(line[6:])
+"""
+"""Reads a recording and the JSON of its events, and judges nothing."""
+
+
+def long_recording(bench: Bench) -> Iterator[Row]:
+    """Verify, search, compare and show a recording of a million events, beside reading it."""
     from benchmarks.cassette import recording
     from harness.cassette import save
 
     path = bench.folder / "long.yaml"
     save(path, [recording(MILLION)])
+    floor = bench.run(bench.checkouts[0], ["-c", _READ, str(path)])
     for words, wanted in ((["verify"], "10 s"), (["verify", "--secrets"], "20 s"), (["diff", str(path)], "20 s")):
         name = f"a million events: {' '.join(words[:1] if 'diff' in words else words)}"
-        bench.measure(name, [*words, str(path)], wanted, codes=(0, 1))
-    for checkout in bench.checkouts:
-        say(f"a million events: page ({checkout.name})", f"{show_page(checkout, path):.1f} s", "3 s")
+        yield from bench.row(name, [*words, str(path)], wanted, floor=floor, codes=(0, 1))
+    now, then = bench.tell(lambda checkout: show_page(checkout, path))
+    yield Row("a million events: first page", now, "3 s", NONE, NONE, then)
 
 
-def show_page(checkout: Checkout, path: Path) -> float:
-    """Return the seconds from `verify --open` until the page has its first notes of the recording."""
+def show_page(checkout: Checkout, path: Path) -> str:
+    """The seconds from the command to the page's first notes of the recording."""
     browser = path.with_name("browser")
     browser.write_text(f'#!/bin/sh\necho "$1" > "{path.with_name("address")}"\n', encoding="utf-8")
     browser.chmod(0o755)
     environment = {**checkout.environment, "BROWSER": f"{browser} %s"}
     began = time.perf_counter()
-    command = [checkout.python, "-m", "harness", "verify", "--open", str(path)]
+    name = "inspect" if (checkout.root / "harness/cli/commands/inspect.py").exists() else "verify"
+    command = [checkout.python, "-m", "harness", name, "--open", str(path)]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         try:
@@ -317,28 +533,58 @@ def show_page(checkout: Checkout, path: Path) -> float:
                     base = found[0].decode().split("#")[0].rstrip("/")
                     with urlopen(f"{base}/__harness__/inspector/feed") as feed:
                         feed.read(1)
-                    return time.perf_counter() - began
-            sys.exit("`harness verify --open` printed no address")
+                    return f"{time.perf_counter() - began:.1f} s"
+            return NONE
         finally:
             process.terminate()
 
 
-def large_recording(bench: Bench) -> None:
-    """Record a response of 200 MB; the seconds after its end, and the memory, are those of `harness record`."""
+_CLIENT = """
+import os, time, urllib.request
+with urllib.request.urlopen(os.environ["GEMINI_BASE_URL"] + "/v1beta/interactions/x") as found:
+    while found.read(2**20):
+        pass
+print("END", time.time(), flush=True)
+"""
+
+_KEEP = """
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1] + "/v1beta/interactions/x") as found:
+    body = bytearray()
+    while part := found.read(2**16):
+        body += part
+open(sys.argv[2], "wb").write(body)
+"""
+"""Receives a response, has it once in memory and writes it."""
+
+
+def large_recording(bench: Bench) -> Iterator[Row]:
+    """Record a response of 200 MB, beside a program that has its bytes once and writes them as they are."""
     size = 200 * 2**20
+    program = bench.folder / "client.py"
+    program.write_text(_CLIENT, encoding="utf-8")
     with serving_bytes(size) as url:
+        found = []
         for checkout in bench.checkouts:
-            cassette = bench.folder / f"{checkout.name}.yaml"
-            program = bench.folder / "client.py"
-            program.write_text("import os, time, urllib.request\n"
-                "with urllib.request.urlopen(os.environ['GEMINI_BASE_URL'] + '/v1beta/interactions/x') as found:\n"
-                "    while found.read(2**20):\n        pass\n"
-                "print('END', time.time(), flush=True)\n", encoding="utf-8")  # fmt: skip
-            words = ["record", "--target", url, "--cassette", str(cassette), "--", sys.executable, str(program)]
-            took = bench.run(checkout, words)
-            ended = float(re.findall(r"END ([0-9.]+)", took.output)[-1])
-            now = f"{time.time() - ended:.1f} s after the end, {took.memory:.0f} MB"
-            say(f"recording 200 MB ({checkout.name})", now, "2 s a message, 200 MB")
+            cassette = str(bench.folder / f"{checkout.name}.yaml")
+            words = ["record", "--target", url, "--cassette", cassette, "--", sys.executable, str(program)]
+            found.append(bench.run(checkout, words))
+        least = bench.run(bench.checkouts[0], ["-c", _KEEP, url, str(bench.folder / "kept")])
+    now, then = found[0], found[1] if len(found) > 1 else None
+    assert now is not None
+    assert least is not None
+    told = [f"{took.memory:.0f} MB" if took else NONE for took in (now, least, then)]
+    yield Row("recording 200 MB: peak memory", told[0], "200 MB", told[1], NONE, told[2], str(now))
+    silences = [_find_silence(took) if took else NONE for took in (now, then)]
+    yield Row("recording 200 MB: silence at the end", silences[0], "2 s a message", NONE, NONE, silences[1])
+
+
+def _find_silence(took: Took) -> str:
+    """The longest time without a line after the client's end, and how long it took from there."""
+    ended = float(re.findall(r"END ([0-9.]+)", took.output)[-1])
+    instants = [ended, *(moment for moment in took.told if moment > ended)]
+    longest = max((after - before for before, after in pairwise(instants)), default=0.0)
+    return f"{longest:.1f} s of {instants[-1] - ended:.1f} s"
 
 
 @contextmanager
@@ -357,19 +603,21 @@ def serving_bytes(size: int) -> Iterator[str]:
         yield server.url
 
 
-def pipeline(bench: Bench) -> None:
-    """Print the seconds of the tests from the files that the pipeline leaves in the folder `CI_REPORTS`."""
+def pipeline(bench: Bench) -> Iterator[Row]:
+    """The seconds of the tests from the files that the pipeline leaves in the folder `CI_REPORTS`."""
     reports = sorted(Path(os.environ.get("CI_REPORTS") or "reports").glob("*.xml"))
     for report in reports:
         suites = ElementTree.parse(report).getroot().iter("testsuite")
-        say(f"pipeline: {report.stem}", f"{sum(float(one.get('time', 0)) for one in suites):.0f} s", "90 s")
-    if not reports:
-        say("pipeline", "not measured: CI_REPORTS names no folder with its files", "90 s; all 480 s")
-    elif (whole := reports[0].with_name("seconds")).is_file():
-        say("pipeline: .ci/run", f"{whole.read_text('utf-8').strip()} s", "480 s")
+        seconds = sum(float(one.get("time", 0)) for one in suites)
+        yield Row(f"pipeline: {report.stem}", f"{seconds:.0f} s", "90 s")
+    whole = reports[0].with_name("seconds") if reports else None
+    told = f"{whole.read_text('utf-8').strip()} s" if whole and whole.is_file() else NONE
+    yield Row(
+        "pipeline: .ci/run", told, "480 s", note="" if reports else "CI_REPORTS names no folder with its files"
+    )
 
 
-ROWS: dict[str, Callable[[Bench], Any]] = {
+ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     row.__name__: row
     for row in (
         creates, first_check, catalogue, own_server, suite, fuzz, fixtures, torture, tool_loop, long_recording,
@@ -389,10 +637,14 @@ def main() -> None:
     bench = Bench([Checkout("now", ROOT, sys.executable), *then], options.rounds)
     for checkout in bench.checkouts:
         build_package(checkout)
+    before = then[0].name if then else "before"
+    print(Row("what people wait for", "now", "wanted", "floor", "aimock", before, "note"))
+    print("|---" * len(Row._fields) + "|", flush=True)
     for name in options.only or ROWS:
         with tempfile.TemporaryDirectory() as folder:
             bench.folder = Path(folder)
-            ROWS[name](bench)
+            for row in ROWS[name](bench):
+                print(row, flush=True)
 
 
 if __name__ == "__main__":
