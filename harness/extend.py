@@ -32,9 +32,8 @@ from harness.emulator.mutants.parts import Defect
 from harness.errors import UsageFault
 from harness.faults.grammar import parse
 from harness.faults.kinds import CaseKind, StreamShape, at
-from harness.kit.actions import Close, Finish, Open, Read, Send, Steps, Wait
-from harness.kit.check import Judge, exercise
-from harness.kit.extension import ExtensionParts
+from harness.kit.api import ExtensionParts
+from harness.kit.check import Close, Finish, Judge, Open, Read, Send, Steps, Wait, exercise
 from harness.kit.mutant import table
 from harness.outcome import Basis, Finding, Level
 from harness.outcome.words import did_you_mean

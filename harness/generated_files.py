@@ -15,8 +15,8 @@ from harness import resources
 from harness.contract.models import profiles
 from harness.contract.schema.published_files import published_files
 from harness.contract.schema.schemas import REVISIONS, load_schemas
+from harness.files import make_folder, write_file
 from harness.rules import tables
-from harness.written_files import make_folder, write_file
 
 
 def generate_files() -> dict[Path, str]:

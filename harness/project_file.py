@@ -10,8 +10,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.documents import explain_unread, load_toml, read_file
 from harness.errors import UsageFault
+from harness.files import explain_unread, load_toml, read_file
 
 FILE = "pyproject.toml"
 

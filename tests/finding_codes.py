@@ -18,9 +18,9 @@ from harness.contract.judge.history.resources import RULES as RESOURCE_RULES
 from harness.contract.schema.explain import keyword_word
 from harness.contract.tables.protocol import OPERATIONS
 from harness.engine.search.failure import RULES, SEARCHED
+from harness.files import write_file
 from harness.resources import folder, read_published_codes
 from harness.rules import ROWS
-from harness.written_files import write_file
 
 PACKAGE = Path(__file__).resolve().parents[1] / "harness"
 

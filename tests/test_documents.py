@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from harness.cli import main
-from harness.documents import list_files, load_all_yaml, load_yaml, open_file, read_file
+from harness.files import list_files, load_all_yaml, load_yaml, open_file, read_file
 from harness.resources import folder
 
 EVIL = {

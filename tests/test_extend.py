@@ -16,8 +16,7 @@ from harness.extend import Extension
 from harness.interactions.clients import CLIENTS
 from harness.interactions.mutants import load_mutants
 from harness.interactions.servers import SERVERS
-from harness.kit.api import EXTENSION_VARIABLE
-from harness.kit.extension import load_beside_installed, load_extensions
+from harness.kit.api import EXTENSION_VARIABLE, load_beside_installed, load_extensions
 
 PAGE = Path(__file__).resolve().parents[1].joinpath("docs", "extending.md").read_text("utf-8")
 EXAMPLE, DEPENDENT, TABLE_CALL = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)

@@ -23,9 +23,8 @@ LAYERS: dict[str, int] = {
     "wire": 0,
     "outcome": 0,
     "resources": 0,
-    "documents": 0,
+    "files": 0,
     "child_processes": 0,
-    "written_files": 0,
     "project_file": 0,
     "late_names": 0,
     "look": 0,
@@ -56,16 +55,15 @@ LAYERS: dict[str, int] = {
 """Layer of each package; a package imports only itself and packages of lower layers."""
 
 _LOWEST = frozenset(
-    {"errors", "wire", "outcome", "resources", "documents", "late_names", "contract", "cassette", "faults"}
+    {"errors", "wire", "outcome", "resources", "files", "late_names", "contract", "cassette", "faults"}
 )
 
 REACH: dict[str, frozenset[str]] = {
-    "rules": frozenset({"errors", "outcome", "resources", "documents"}),
-    "documents": frozenset(),
+    "rules": frozenset({"errors", "outcome", "resources", "files"}),
+    "files": frozenset({"outcome"}),
     "late_names": frozenset(),
-    "written_files": frozenset({"outcome"}),
     "child_processes": frozenset({"wire"}),
-    "project_file": frozenset({"errors", "documents"}),
+    "project_file": frozenset({"errors", "files"}),
     "transport": _LOWEST,
     "resume": _LOWEST,
 }

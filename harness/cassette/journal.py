@@ -22,7 +22,7 @@ from harness.cassette.framing import STEP, decode_steps, is_text
 from harness.cassette.layout import quote, replace_file
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
-from harness.written_files import make_folder, open_lock
+from harness.files import make_folder, open_lock
 
 _HIDDEN, _SHOWN = b"#", b" "
 

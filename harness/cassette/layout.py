@@ -18,12 +18,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
-from harness import written_files
+from harness import files
 from harness.cassette.entry import from_entry
 from harness.cassette.framing import STEP, decode_steps, is_text
 from harness.cassette.recording import Provenance, Recording
-from harness.documents import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.errors import CassetteError, FieldError
+from harness.files import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen
 
@@ -286,7 +286,7 @@ def replacing(path: Path, like: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces the cassette at `path` when the block ends. Raises CassetteError."""
     is_open = False
     try:
-        with written_files.replacing(path, like=like) as file:
+        with files.replacing(path, like=like) as file:
             is_open = True
             yield file
     except OSError as wrong:

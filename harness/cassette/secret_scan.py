@@ -16,8 +16,8 @@ from harness.cassette.har import exchanges_in
 from harness.cassette.layout import SUFFIXES, Layout, keep_copy, parse_all, read_document, write
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
-from harness.documents import explain_unread, read_file
 from harness.errors import CassetteError
+from harness.files import explain_unread, read_file
 from harness.wire import Exchange, StreamProtocol
 
 _COMMENT = re.compile(rb"(?:^|[ \t])#[^\n]*", re.MULTILINE)

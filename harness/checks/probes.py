@@ -28,8 +28,8 @@ from harness.contract.judge.errors import rejects_key
 from harness.contract.judge.reading import format_answer, format_ending
 from harness.contract.judge.roots import judge_output_types
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Part, Read, play_each
 from harness.kit.api import Greeting, Lack, Probes, Question
+from harness.kit.check import Close, Part, Read, play_each
 from harness.kit.wrong_call import explain_wrong_call
 from harness.outcome import TargetFault
 from harness.outcome.words import format_count

@@ -17,8 +17,7 @@ from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.shared import FORCED, UNKNOWN_ID, WEATHER
 from harness.checks.vocabulary.streams import last_cursor, stream_id
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Open, Send, Steps
-from harness.kit.check import Scenario, exercise
+from harness.kit.check import Close, Open, Scenario, Send, Steps, exercise
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Exchange, LiveStream

@@ -26,11 +26,11 @@ from shutil import get_terminal_size
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
+from harness.files import append_file, write_file
 from harness.outcome import HarnessFault, UsageFault
 from harness.outcome.words import break_commands, did_you_mean, write_harmless
 from harness.report.formats import FORMATS, dump
 from harness.wire.message import escape_controls
-from harness.written_files import append_file, write_file
 
 if TYPE_CHECKING:
     from harness.wire import Request

@@ -32,12 +32,12 @@ from harness.cli.output import (
 from harness.engine.decide import Baseline, exit_with, read_baseline, read_last_failed, tell_forgotten
 from harness.engine.events import CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.traffic.governed_driver import INTERRUPTED
+from harness.files import write_file
 from harness.outcome import FIRST_WORDS, Exit, TargetFault, UsageFault
 from harness.outcome.words import format_count
 from harness.report.formats import render
 from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
-from harness.written_files import write_file
 
 if TYPE_CHECKING:
     from harness.engine.results import Result

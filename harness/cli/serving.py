@@ -19,7 +19,7 @@ from harness.child_processes import Child, explain_not_started, replace_keys, st
 from harness.cli.common_options import json_option
 from harness.cli.options import HOST, PATH, PORT, Options, Trust, ValueKind, option
 from harness.cli.output import INTERRUPT
-from harness.documents import explain_unread, open_file
+from harness.files import explain_unread, open_file
 from harness.interactions import INTERACTIONS
 from harness.outcome import UsageFault
 

@@ -34,8 +34,7 @@ from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, inter
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Length, PieceBody, Request, Response
 from harness.wire.json_value import object_or_none
-from harness.wire.message import JSON_HEADERS, ReadyBody
-from harness.wire.pieces import COMPLETE, Chunk
+from harness.wire.message import COMPLETE, JSON_HEADERS, Chunk, ReadyBody
 from harness.wire.request_log import RequestLog
 
 LEASE = ("environments:leaseInteractions",)

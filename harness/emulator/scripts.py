@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Struct
 
 from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
-from harness.documents import explain_unread, load_yaml, read_file
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import suggestion
 from harness.errors import ScriptFault
+from harness.files import explain_unread, load_yaml, read_file
 from harness.outcome.words import shorten
 from harness.wire.message import is_sendable
 

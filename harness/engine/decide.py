@@ -31,9 +31,9 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field, structs
 
-from harness.documents import explain_unread, load_yaml, read_file
 from harness.engine.events import CheckFinished, RunEvent, RunFinished
 from harness.engine.results import ClientRun, Evidence, Result
+from harness.files import explain_unread, load_yaml, make_folder, read_file, write_file
 from harness.outcome import (
     Basis,
     Because,
@@ -54,7 +54,6 @@ from harness.outcome import (
 )
 from harness.outcome.words import did_you_mean
 from harness.resources import folder
-from harness.written_files import make_folder, write_file
 
 UNEXPLAINED = "not explained yet"
 _KEYS = ("id", "finding", "reason", "since")

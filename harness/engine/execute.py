@@ -21,9 +21,8 @@ from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
-from harness.kit.actions import Exchanges
 from harness.kit.api import ApiRequests, TargetApi
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check, Exchanges, Exercise
 from harness.outcome import Because, Finding, HarnessFault, NotApplicable, Observation, Outcome, Severity, Unmet
 from harness.wire import Driver, Exchange
 

@@ -18,8 +18,8 @@ from harness.engine.events import Capabilities, Capability, CapabilityOrigin
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import missing_answer
-from harness.kit.actions import Part, Send
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
+from harness.kit.check import Part, Send
 from harness.outcome.finding import MOST
 from harness.outcome.words import shorten
 from harness.wire import Driver, Exchange, Request

@@ -19,12 +19,12 @@ import msgspec
 
 from harness.contract import PROTOCOL
 from harness.contract.data.transcript import steps_text
-from harness.documents import load_yaml, read_file
 from harness.emulator import Emulator
 from harness.emulator.scripts import parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
 from harness.faults.values import spell_text
+from harness.files import load_yaml, read_file
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean

@@ -26,8 +26,7 @@ from harness.wire import (
     StreamProtocol,
 )
 from harness.wire.coding import CODINGS, Inflater, coding_of
-from harness.wire.message import EVENT_STREAM
-from harness.wire.pieces import At
+from harness.wire.message import EVENT_STREAM, At
 from harness.wire.stream_picture import Columns, EventKeys, ReadEvent, find_look
 
 

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from harness.kit.api import Api, LateCall
-from harness.kit.extension import load_named_extensions
+from harness.kit.api import Api, LateCall, load_named_extensions
 from harness.wire import StreamProtocol
 
 if TYPE_CHECKING:

@@ -10,12 +10,11 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from harness.interactions import INTERACTIONS
-from harness.kit.api import ClientApi
-from harness.kit.extension import load_named_extensions
+from harness.kit.api import ClientApi, load_named_extensions
 
 if TYPE_CHECKING:
+    from harness.kit.api import ExtensionParts
     from harness.kit.client_model import ClientIncident, ClientModel
-    from harness.kit.extension import ExtensionParts
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.kit.extension import load_named_extensions
+from harness.kit.api import load_named_extensions
 
 if TYPE_CHECKING:
     from harness.kit.mutant import Mutant

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.interactions.targets import TARGETS
-from harness.kit.api import OTHER_KEY, PRIMARY_KEY, LateCall, ServerApi
-from harness.kit.extension import load_named_extensions
+from harness.kit.api import OTHER_KEY, PRIMARY_KEY, LateCall, ServerApi, load_named_extensions
 from harness.wire import Exchange
 
 if TYPE_CHECKING:

@@ -1,8 +1,21 @@
 """Levels, findings, observations, verdicts: the results of a target, as data."""
 
 from harness.errors import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
-from harness.outcome.finding import Because, Finding, Judgement, Observation, Outcome, Severity, Where
-from harness.outcome.rule import Basis, Harm, Level, Rule, Source, Subject
+from harness.outcome.finding import (
+    Basis,
+    Because,
+    Finding,
+    Harm,
+    Judgement,
+    Level,
+    Observation,
+    Outcome,
+    Rule,
+    Severity,
+    Source,
+    Subject,
+    Where,
+)
 from harness.outcome.verdict import (
     FIRST_WORDS,
     RAN,

@@ -23,8 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 
-from harness.outcome.finding import Because, Observation, Outcome
-from harness.outcome.rule import Basis, Level
+from harness.outcome.finding import Basis, Because, Level, Observation, Outcome
 
 
 class Verdict(StrEnum):

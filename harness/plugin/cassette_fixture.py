@@ -32,6 +32,7 @@ from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.cassette.writer import drop_unused
 from harness.errors import CassetteError
+from harness.files import make_folder
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, list_some
@@ -47,7 +48,7 @@ from harness.plugin.vcr_compat import (
     is_marked,
     name_apart,
 )
-from harness.transport.http1.limits import RECORDED_BYTES
+from harness.transport.http1.heads import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     By,
@@ -70,7 +71,6 @@ from harness.wire.addresses import is_readable_on_the_way, read_host, readdress,
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secrets import secrets_in_header
 from harness.wire.sse import events_in
-from harness.written_files import make_folder
 
 LIVE = f"https://{LIVE_HOST}"
 PROPERTY = "interactions_cassette"

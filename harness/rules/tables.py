@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from harness import resources
-from harness.documents import load_yaml
 from harness.errors import TableError
+from harness.files import load_yaml
 from harness.outcome import Basis, Harm, Level, Rule, Source, Subject
 from harness.outcome.words import did_you_mean
 

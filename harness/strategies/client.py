@@ -18,7 +18,7 @@ from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import PLAIN, Intent, InteractionModel, PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
-from harness.kit.actions import pauses
+from harness.kit.check import pauses
 from harness.kit.search import SearchWorld, TrailEntry
 from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
 from harness.wire import Exchange, LiveStream, Request

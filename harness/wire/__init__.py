@@ -14,18 +14,28 @@ from harness.wire.driver import (
 )
 from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, ExchangeBuilder
 from harness.wire.message import (
+    COMPLETE,
+    TICK,
+    At,
     Body,
+    By,
+    Chunk,
     Chunked,
+    Clock,
+    Ending,
     Framing,
     Headers,
+    How,
     Length,
+    LogicalClock,
+    Pause,
+    Piece,
     PieceBody,
     Request,
     Response,
     Service,
     UntilClose,
 )
-from harness.wire.pieces import COMPLETE, TICK, At, By, Chunk, Clock, Ending, How, LogicalClock, Pause, Piece
 from harness.wire.protocol import StreamProtocol
 from harness.wire.sse import CutFrame, Decoder, Frame, encode
 

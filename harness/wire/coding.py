@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
-from harness.wire.message import Body, Chunked, Headers, Length, Response, WrappedBody
-from harness.wire.pieces import At, Chunk, Ending, Piece
+from harness.wire.message import At, Body, Chunk, Chunked, Ending, Headers, Length, Piece, Response, WrappedBody
 
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 DECODED_BYTES = 64 * 1024 * 1024

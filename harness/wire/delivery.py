@@ -20,8 +20,21 @@ from msgspec import Struct
 
 from harness.wire.addresses import is_loopback, read_host
 from harness.wire.exchange import Arrivals, Exchange
-from harness.wire.message import Chunked, Headers, Length, PieceBody, Request, Response
-from harness.wire.pieces import COMPLETE, At, By, Chunk, Ending, How, Pause
+from harness.wire.message import (
+    COMPLETE,
+    At,
+    By,
+    Chunk,
+    Chunked,
+    Ending,
+    Headers,
+    How,
+    Length,
+    Pause,
+    PieceBody,
+    Request,
+    Response,
+)
 
 PATIENCE = 10.0
 """Seconds in which a delivery has to be answered; after that the attempt counts as failed."""

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
 
-from harness.wire.message import EVENT_STREAM, Framing, Headers, Request, UntilClose
-from harness.wire.pieces import By, Chunk, Ending, How
+from harness.wire.message import EVENT_STREAM, By, Chunk, Ending, Framing, Headers, How, Request, UntilClose
 
 KEPT_BYTES = 8 * 1024 * 1024
 """Bytes of a body that a record keeps; the rest is only counted and included in the digest."""

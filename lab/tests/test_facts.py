@@ -12,8 +12,8 @@ import pytest
 
 from harness.cassette import Recording
 from harness.contract.models.profiles import FOLDER, find_profile
-from harness.documents import load_yaml
 from harness.emulator import Emulator, Settings
+from harness.files import load_yaml
 from harness.rules.sentence_rows import load_sentences
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request, Response

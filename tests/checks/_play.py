@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import load, read
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
-from harness.kit.check import Exercise
+from harness.kit.check import Close, Collect, Exercise, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import NotApplicable, Observation, Outcome, Unmet
 from harness.wire import (
     COMPLETE,

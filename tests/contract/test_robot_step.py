@@ -11,7 +11,7 @@ from harness.contract import CURRENT, Contract, StreamJudge, StreamReading, load
 from harness.contract.judge.body import judge_unlisted
 from harness.emulator import Emulator
 from harness.wire import Headers, Request, encode
-from harness.wire.pieces import Chunk
+from harness.wire.message import Chunk
 
 Json = dict[str, Any]
 

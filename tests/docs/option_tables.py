@@ -14,8 +14,8 @@ from typing import Any
 from harness.cli.arguments import load_options
 from harness.cli.main import COMMANDS
 from harness.cli.options import Option, Options, Trust
+from harness.files import write_file
 from harness.resources import folder
-from harness.written_files import write_file
 
 SCHEMA = "output/configuration.schema.json"
 PAGE = "docs/configuration.md"

@@ -13,8 +13,7 @@ from harness.engine.events import CheckFinished
 from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.interactions.servers import SERVERS
-from harness.kit.actions import Send, Steps
-from harness.kit.check import Exercise, exercise
+from harness.kit.check import Exercise, Send, Steps, exercise
 from harness.outcome import Finding, Observation, Outcome, Verdict
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, Request, Response

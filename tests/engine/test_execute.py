@@ -22,8 +22,7 @@ from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner
 from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
-from harness.kit.actions import STOPPED, Finish, Open
-from harness.kit.check import Check, Exercise
+from harness.kit.check import STOPPED, Check, Exercise, Finish, Open
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
 from harness.wire import By, Driver, Ending, Exchange, How, Request, Response, Send

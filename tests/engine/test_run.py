@@ -23,8 +23,7 @@ from harness.engine.events import (
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.kit.actions import Send, Steps
-from harness.kit.check import Check, Exercise, exercise
+from harness.kit.check import Check, Exercise, Send, Steps, exercise
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Request, Response
 from tests.engine import toys

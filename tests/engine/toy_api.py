@@ -13,9 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.faults.kinds import FEW_RESETS
-from harness.kit.actions import Send, Steps
 from harness.kit.api import Api, ClientApi, Greeting, Probes, Question, ServerApi
-from harness.kit.check import Check, exercise
+from harness.kit.check import Check, Send, Steps, exercise
 from harness.kit.client_model import LOSS, ClientMode, ClientModel, ClientWords, Defect, ScriptedService
 from harness.outcome import Basis, Finding, Level, Rule, Source, TargetFault, Unmet
 from harness.wire import (

@@ -11,8 +11,7 @@ from harness.contract.requests import RequestBuilder
 from harness.engine.events import TargetInfo
 from harness.engine.targets import ServerTarget
 from harness.interactions.servers import SERVERS
-from harness.kit.actions import Finish, Open, Read, Send, Steps
-from harness.kit.check import Check, Exercise, Judge, exercise
+from harness.kit.check import Check, Exercise, Finish, Judge, Open, Read, Send, Steps, exercise
 from harness.outcome import Basis, Finding, HarnessFault, Level, Rule, Source, Unmet
 from harness.transport import ServiceDriver
 from harness.wire import COMPLETE, Chunk, Chunked, Driver, Exchange, Headers, PieceBody, Request, Response

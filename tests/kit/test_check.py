@@ -6,8 +6,7 @@ import inspect
 
 import pytest
 
-from harness.kit.actions import stop_exercise
-from harness.kit.check import Check, exercise
+from harness.kit.check import Check, exercise, stop_exercise
 from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
 from harness.rules import BY_ID
 

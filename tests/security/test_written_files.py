@@ -14,18 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from harness import written_files
+from harness import files
 from harness.cassette import CassetteFile, save
 from harness.cli.main import main
 from harness.contract import PROTOCOL
+from harness.files import replacing
 from harness.outcome import Exit
-from harness.written_files import replacing
 from tests.cassette.samples import URL, answered, get
 
-PACKAGE = Path(written_files.__file__).parent
+PACKAGE = Path(files.__file__).parent
 ALLOWED = {
-    "written_files.py": "the door",
-    "documents.py": "it reads",
+    "files.py": "the door",
     "cli/main.py": "the null device in place of a stream that is closed",
     "cli/serving.py": "the terminal, to see whether there is one",
     "suite/shared_run.py": "what one worker of pytest-xdist tells the others, in a folder of the session",
@@ -114,7 +113,7 @@ def test_a_file_in_a_folder_that_takes_no_other_is_written_in_place(
     old = tmp_path / "old.html"
     old.write_text("old" * 99, encoding="utf-8")
     monkeypatch.setattr(os, "replace", fail(errno.EBUSY, str(old)))
-    written_files.write_file(old, "new")
+    files.write_file(old, "new")
     assert old.read_text("utf-8") == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["old.html"]
 
@@ -124,7 +123,7 @@ def test_a_device_is_written_to() -> None:
     """A report may go to a pipe, which a runner of a CI system reads; JSON says the same there."""
     hostile = {"a": "##[error]x ##vso[task.x]y [[ATTACHMENT|/x]]"}
     text = f"# Title\n::error::x\n{json.dumps(hostile)}\n"
-    code = f"import pathlib, harness.written_files as w; w.write_file(pathlib.Path('/dev/stdout'), {text!r})"
+    code = f"import pathlib, harness.files as w; w.write_file(pathlib.Path('/dev/stdout'), {text!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not re.findall(r"(?m)^\s*::.*|##\w*\[.*|\[\[ATTACHMENT", done.stdout)
     assert json.loads(done.stdout.splitlines()[2]) == hostile

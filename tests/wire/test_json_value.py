@@ -17,7 +17,7 @@ from harness.wire.json_value import (
     object_or_none,
     replace_given,
 )
-from harness.wire.pieces import Chunk
+from harness.wire.message import Chunk
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from harness import wire
-from harness.kit.actions import Close, Finish, Read
+from harness.kit.check import Close, Finish, Read
 from harness.kit.relay import (
     Answer,
     CollectStrays,

@@ -24,8 +24,8 @@ from harness.cassette import CassetteError, Pieces, Recording, load
 from harness.cassette.har import decode_body
 from harness.cassette.layout import SUFFIXES, is_copy
 from harness.cassette.matching import Canon, IdMapping
-from harness.documents import explain_unread, list_files, read_file
 from harness.errors import Unreadable
+from harness.files import explain_unread, list_files, read_file
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
 from harness.wire.json_value import find_ambiguous, json_or_none, may_be_ambiguous

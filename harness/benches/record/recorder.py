@@ -22,13 +22,14 @@ from typing import Any, Protocol
 from harness.benches.record.provenance import provenance_of
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, load
 from harness.cassette.player import answer_from
+from harness.files import make_folder
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
 from harness.outcome import UsageFault
 from harness.outcome.words import list_some
 from harness.transport import ServerThread
 from harness.transport.client.origin import refuse_itself
-from harness.transport.http1.limits import RECORDED_BYTES
+from harness.transport.http1.heads import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED
@@ -36,7 +37,6 @@ from harness.transport.tap.tap import OwnPage, Tap
 from harness.wire import By, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
 from harness.wire.message import AnswerObserver
-from harness.written_files import make_folder
 
 _SILENT_SECONDS = 2.0
 """After so long without a line, people think that a program hangs."""

@@ -23,11 +23,11 @@ from harness.cassette import CassetteError, Hit, Recording, scan_file
 from harness.cassette.har import decode_body, name_entry
 from harness.cassette.layout import RESTORE, SUFFIXES, Layout, parse_all
 from harness.cassette.redactor import SHORTEST_LEARNED
-from harness.documents import list_files, read_file
 from harness.engine import events
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
 from harness.engine.results import RecordedPlace, Result
 from harness.errors import Unreadable
+from harness.files import list_files, read_file
 from harness.kit.api import ANSWERS, Answer, ApiContract, RecordingsApi, UnjudgedEntry, Verification
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some

@@ -22,9 +22,9 @@ from harness.child_processes import (
     start,
     tool_environment,
 )
+from harness.files import write_file
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
-from harness.wire.pieces import Chunk
-from harness.written_files import write_file
+from harness.wire.message import Chunk
 
 MOST_SECONDS = 60.0
 """Longest time for all commands of one script."""

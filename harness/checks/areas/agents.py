@@ -28,8 +28,7 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import RESEARCHER
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 

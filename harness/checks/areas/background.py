@@ -25,8 +25,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Exchanges, Finish, Part, Send, Steps, play_each, send, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Finish, Part, Send, Steps, exercise, play_each, send, stop_exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment

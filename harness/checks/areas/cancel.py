@@ -27,7 +27,7 @@ from harness.contract.judge.history.interactions import judge_cancel_answer
 from harness.contract.judge.reading import format_answer, format_ending, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import (
+from harness.kit.check import (
     Close,
     Exchanges,
     Finish,
@@ -37,10 +37,10 @@ from harness.kit.actions import (
     Send,
     Steps,
     Wait,
+    exercise,
     play_each,
     stop_exercise,
 )
-from harness.kit.check import exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import By, Exchange, LiveStream
 from harness.wire.message import segment

@@ -37,8 +37,19 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING, is_settled
-from harness.kit.actions import Exchanges, Part, Send, Steps, Wait, play_each, send, send_each, stop_exercise
-from harness.kit.check import exercise, take
+from harness.kit.check import (
+    Exchanges,
+    Part,
+    Send,
+    Steps,
+    Wait,
+    exercise,
+    play_each,
+    send,
+    send_each,
+    stop_exercise,
+    take,
+)
 from harness.outcome import Finding, Observation, Outcome, Severity, Unmet
 from harness.wire import Exchange
 

@@ -16,8 +16,7 @@ from harness.contract.data.transcript import output_text
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Send, Steps, exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 

@@ -48,8 +48,7 @@ from harness.contract.judge.body import count_output, has_counts, judge_ends
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange

@@ -14,8 +14,7 @@ from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise, take
+from harness.kit.check import Exchanges, Send, Steps, exercise, send_each, stop_exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.json_value import object_or_none

@@ -14,8 +14,7 @@ from harness.checks.vocabulary.expect import finding, interaction_in
 from harness.contract.data.json_parse import as_object
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Steps, send_each
-from harness.kit.check import exercise
+from harness.kit.check import Steps, exercise, send_each
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 

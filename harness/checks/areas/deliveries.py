@@ -16,8 +16,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.deliveries import ID, SIGNATURE, find_signature_fault, find_token_fault, judge_envelope
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Collect, Exchanges, Listen, Part, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Collect, Exchanges, Listen, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, Request
 from harness.wire.delivery import Arrival, Inbox

@@ -21,8 +21,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.body import count_output
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Send, Steps, exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange

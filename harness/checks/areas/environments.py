@@ -26,8 +26,7 @@ from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
 from harness.wire.message import segment

@@ -16,8 +16,7 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, has_error, judg
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.contract.tables.protocol import CREATE
-from harness.kit.actions import Exchanges, Send, Steps, play_each, send_each
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Send, Steps, exercise, play_each, send_each
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 

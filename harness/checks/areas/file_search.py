@@ -22,8 +22,7 @@ from harness.contract.data.transcript import output_contents
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
 from harness.wire.message import segment

@@ -14,8 +14,7 @@ from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
-from harness.kit.check import exercise, take
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise, take
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.message import segment

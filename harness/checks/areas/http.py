@@ -34,8 +34,7 @@ from harness.contract.judge.answer import (
 from harness.contract.judge.errors import FAILED
 from harness.contract.judge.reading import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise, take
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise, take
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange, Request
 from harness.wire.message import BUSY, segment

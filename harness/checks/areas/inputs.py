@@ -26,8 +26,7 @@ from harness.contract.judge.answer import SUCCESS, is_no_answer
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request

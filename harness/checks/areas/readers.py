@@ -19,8 +19,7 @@ from harness.contract.data.transcript import compare, is_of_the_run, shape_of
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream

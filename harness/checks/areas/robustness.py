@@ -30,8 +30,7 @@ from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Send, Steps, Together, play_each, send, send_each
-from harness.kit.check import exercise
+from harness.kit.check import Send, Steps, Together, exercise, play_each, send, send_each
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 

@@ -36,8 +36,7 @@ from harness.contract.judge.history.resources import compare_views
 from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Exchanges, Finish, Part, Read, Send, Steps, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Finish, Part, Read, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange

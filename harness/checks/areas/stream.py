@@ -46,8 +46,7 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import RUNNING
-from harness.kit.actions import Close, Exchanges, Finish, Open, Part, Read, Send, Steps
-from harness.kit.check import exercise
+from harness.kit.check import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Headers, LiveStream, Request
 from harness.wire.json_value import object_or_none

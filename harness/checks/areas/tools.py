@@ -49,8 +49,7 @@ from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request

@@ -17,8 +17,7 @@ from harness.contract import read
 from harness.contract.data.json_parse import as_object, read_instant
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, play_each, send, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Send, Steps, exercise, play_each, send, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment

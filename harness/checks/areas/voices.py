@@ -12,8 +12,7 @@ from harness.checks.vocabulary.expect import finding, lenient_finding
 from harness.checks.vocabulary.runs import id_of
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.message import segment

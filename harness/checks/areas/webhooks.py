@@ -11,8 +11,7 @@ from harness.contract import read
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Send, Steps, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.message import segment

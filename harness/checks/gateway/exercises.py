@@ -15,8 +15,7 @@ from harness.checks.gateway import upstream_answers as upstream
 from harness.checks.gateway.client import GatewayClient, HeaderFields
 from harness.checks.vocabulary.streams import last_cursor
 from harness.contract import read
-from harness.kit.actions import Close, Finish, Read
-from harness.kit.check import Exercise, exercise
+from harness.kit.check import Close, Exercise, Finish, Read, exercise
 from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, Release
 from harness.outcome import NotApplicable, NotWanted, Unmet
 

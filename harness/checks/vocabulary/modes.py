@@ -17,7 +17,7 @@ from harness.checks.vocabulary.streams import completion, events_in, is_empty_st
 from harness.contract import read
 from harness.contract.judge.answer import SUCCESS, has_error
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, play_each, send, send_each
+from harness.kit.check import Exchanges, Part, Send, play_each, send, send_each
 from harness.outcome import Finding
 from harness.wire import Exchange
 

@@ -33,8 +33,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.history.resources import identify, is_alike, judge_resources
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.actions import Exchanges, Part, Send, Wait, stop_exercise
-from harness.kit.check import Judge, take
+from harness.kit.check import Exchanges, Judge, Part, Send, Wait, stop_exercise, take
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Headers, Request

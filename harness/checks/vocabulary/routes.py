@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from harness.contract import read
 from harness.contract.requests import RequestBuilder
-from harness.kit.actions import Part, Send
+from harness.kit.check import Part, Send
 from harness.wire import Exchange
 from harness.wire.message import segment
 

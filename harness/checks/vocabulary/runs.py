@@ -24,7 +24,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.lifecycle import is_settled
-from harness.kit.actions import Finish, Open, Part, Read, Send, Together, Wait, pauses
+from harness.kit.check import Finish, Open, Part, Read, Send, Together, Wait, pauses
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request

@@ -19,8 +19,7 @@ from harness.contract.judge.answer import is_refused_in_stream
 from harness.contract.judge.reading import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
-from harness.kit.actions import Exchanges, Part, Send, Steps, play_each, send_each, stop_exercise
-from harness.kit.check import exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send_each, stop_exercise
 from harness.outcome import Finding
 from harness.wire import By, Exchange, Request
 from harness.wire.message import segment

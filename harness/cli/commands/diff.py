@@ -127,7 +127,7 @@ def _print_as_text(arguments: DiffArguments) -> int:
     if len(arguments.paths) > 1:
         raise UsageFault(f"--textconv prints one cassette: leave {arguments.paths[1]!r} out")
     from harness.cassette import CassetteError, load
-    from harness.documents import explain_unread, open_file
+    from harness.files import explain_unread, open_file
     from harness.report.recordings import describe_cassette
 
     path = Path(arguments.paths[0])
@@ -153,8 +153,8 @@ def _print_as_text(arguments: DiffArguments) -> int:
 def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) -> Drifts:
     """Compare recorded answers with those of the emulator, a fresh one for each session."""
     from harness.benches.record.diff import Drifts, diff_recordings, send_again, sessions_in
-    from harness.documents import explain_unread
     from harness.emulator import Emulator, Settings
+    from harness.files import explain_unread
     from harness.outcome.words import format_count
     from harness.transport import ServiceDriver
 

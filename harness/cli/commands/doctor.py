@@ -259,7 +259,7 @@ def _find_target() -> tuple[str, str]:
 
 
 def _find_extensions() -> tuple[str, str]:
-    from harness.kit.extension import load_extensions
+    from harness.kit.api import load_extensions
 
     return ", ".join(extension.name for extension in load_extensions()), "commands load its rules and mutants"
 

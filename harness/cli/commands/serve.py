@@ -215,7 +215,7 @@ def _build_emulator(arguments: ServeArguments) -> Emulator:
 def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
     import yaml
 
-    from harness.documents import load_yaml
+    from harness.files import load_yaml
 
     values: dict[str, Any] = {}
     for word in arguments.set or ():

@@ -90,7 +90,7 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
 
 
 def _refuse_unread(wrong: OSError) -> UsageFault:
-    from harness.documents import explain_unread
+    from harness.files import explain_unread
 
     return UsageFault(f"{wrong.filename} cannot be read: {explain_unread(wrong)}")
 

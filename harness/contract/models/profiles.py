@@ -19,7 +19,7 @@ from typing import Any
 from msgspec import Struct
 
 from harness import resources
-from harness.documents import load_yaml
+from harness.files import load_yaml
 
 FOLDER = Path(__file__).parent
 LEVELS: Mapping[str, str] = {

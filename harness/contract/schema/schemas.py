@@ -27,7 +27,7 @@ from harness import resources
 from harness.contract.schema import openness
 from harness.contract.schema.explain import SchemaProblem, explain, json_type
 from harness.contract.schema.openness import Schema, UnknownPart, step_into
-from harness.documents import read_file
+from harness.files import read_file
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import did_you_mean, list_some, nearest
 

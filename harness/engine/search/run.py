@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from harness.documents import explain_unread, read_file
 from harness.engine.decide import Baseline, Policy, exit_of
 from harness.engine.events import (
     Capability,
@@ -45,10 +44,10 @@ from harness.engine.search.shrink import minimal
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.governed_driver import INTERRUPTED, Deadline, GovernedDriver, Timer, TimeUp
 from harness.engine.traffic.retries import FLOOR, Patience
+from harness.files import explain_unread, make_folder, read_file, write_file
 from harness.kit.search import SearchModel
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
-from harness.written_files import make_folder, write_file
 
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase

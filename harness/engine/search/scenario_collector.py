@@ -26,8 +26,7 @@ from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
-from harness.wire.message import BUSY, EVENT_STREAM
-from harness.wire.pieces import Chunk
+from harness.wire.message import BUSY, EVENT_STREAM, Chunk
 
 OURS = "harness_contract"
 

@@ -21,8 +21,8 @@ from harness.engine.traffic.governed_driver import (
     hold_interrupts,
 )
 from harness.engine.traffic.retries import Lag, Patience
-from harness.kit.actions import pauses_within
 from harness.kit.api import ApiRequests, ServerApi
+from harness.kit.check import pauses_within
 from harness.kit.history import Step
 from harness.kit.search import SearchModel, TrailEntry
 from harness.outcome import Finding, Judgement, Level, Severity

@@ -19,8 +19,8 @@ from harness.engine.cleanup import CreatedResources
 from harness.engine.traffic.governed_driver import TimeUp, hold_interrupts
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.retries import excuse_mishap, excuse_outage, is_crash, is_cut, may_be_mishap
-from harness.kit import actions
 from harness.kit.api import ApiContract, TargetApi
+from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import Finding, HarnessFault, Unmet
 from harness.wire import Driver, Exchange, LiveStream, Request
 from harness.wire.delivery import Arrival, Inbox
@@ -104,7 +104,7 @@ _FIRST_EVENT_SECONDS = 1.0
 """How long to wait for the event that names what a stream has created, before the stream is hung up."""
 
 
-def drive(steps: actions.Part[T], hand: ActionRunner) -> T:
+def drive(steps: Part[T], hand: ActionRunner) -> T:
     """Perform the actions of an exercise, or of a part of one, and return what it returns. Raises what it raises.
 
     Raises HarnessFault after `MAX_ACTIONS` actions.
@@ -157,7 +157,7 @@ class ActionRunner:
         self.trail: list[Exchange] = []
         self.repeated: list[RepeatedId] = []
 
-    def perform(self, action: actions.Action) -> Any:
+    def perform(self, action: Action) -> Any:
         """Perform an action and return its result; see `kit.actions`."""
         if self._is_halted():  # the time that others then get is for deleting
             raise TimeUp
@@ -179,41 +179,41 @@ class ActionRunner:
                 what = "had no response" if exchange.status is None else "proves nothing"
                 raise Unmet(f"{self._api.format_request(exchange)} {what}: {exchange.excuse}")
 
-    def _perform(self, action: actions.Action) -> Any:
+    def _perform(self, action: Action) -> Any:
         match action:
-            case actions.Send(request):
+            case Send(request):
                 with self._hold(request):
                     sent: Exchange = self._driver.perform(action)
                     return self._keep(*([sent] if sent.status in action.sees else self._confirm([sent])))
-            case actions.Open(request):
+            case Open(request):
                 with self._hold(request):
                     stream: LiveStream = self._driver.perform(action)
                     self._open[id(stream)] = stream
                     if request.method == "POST":
                         self._unread[id(stream)] = request
                 return stream
-            case actions.Together(requests):
+            case Together(requests):
                 with self._hold(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in self._confirm(exchanges)]
-            case actions.Wait():
+            case Wait():
                 return self._driver.perform(action)
-            case actions.Listen():
+            case Listen():
                 self._receivers.append(receiver := self._driver.listen())
                 return receiver
-            case actions.Collect():  # deliveries are evidence, too, but nothing in them was created by us
+            case Collect():  # deliveries are evidence, too, but nothing in them was created by us
                 arrivals: list[Arrival] = self._driver.perform(action)
                 self.trail.extend(arrival.exchange for arrival in arrivals)
                 for arrival in arrivals:
                     self._api.read(arrival.exchange, self._contract)
                 return arrivals
-            case actions.Read(stream, events):
+            case Read(stream, events):
                 with self._hold_until_read(stream):
                     return stream.read(events)
-            case actions.Finish(stream):
+            case Finish(stream):
                 with self._hold_until_read(stream):
                     return self._finish(stream, stream.finish())
-            case actions.Close(stream):
+            case Close(stream):
                 return self._finish(stream, stream.close())
         raise HarnessFault(f"an exercise yielded {action!r}, which is not an action")
 
@@ -277,7 +277,7 @@ class ActionRunner:
                 is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return [excuse_outage(one) if is_cut(one) else one for one in exchanges]
-                again: list[Exchange] = self._driver.perform(actions.Together(requests, note=self._note))
+                again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
                 lost, was_gone = [one for one in again if is_crash(one)], is_gone
                 if lost:
                     again = list(map(self._send_and_note, requests))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from harness.engine.events import TargetInfo
 from harness.engine.results import Result, of_kind
+from harness.files import make_folder, write_file
 from harness.kit.api import Api
 from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl_lines
 from harness.wire import Exchange
-from harness.written_files import make_folder, write_file
 
 
 def commands(result: Result, display: Display) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benches.client.judgement.outcome import result_id
-from harness.documents import explain_unread
+from harness.files import explain_unread
 from harness.outcome import Accounted, Reason, UsageFault
 from harness.outcome.words import to_one_line
 from harness.report.finding_text import summarize

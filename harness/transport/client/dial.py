@@ -13,10 +13,10 @@ import time
 
 from harness.outcome import TargetFault
 from harness.transport.client.origin import Origin, Proxy, format_address, proxy_of
-from harness.transport.http1.limits import Limits
+from harness.transport.http1.heads import Limits
 from harness.transport.http1.reader import ResponseReader
 from harness.wire import At, By, Ending, How
-from harness.wire.pieces import UNRESOLVED
+from harness.wire.message import UNRESOLVED
 
 _WRONG_HOST = {62, 64}
 """OpenSSL's codes for a valid certificate that belongs to another host or address."""

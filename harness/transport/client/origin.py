@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from harness.documents import read_file
+from harness.files import read_file
 from harness.outcome import UsageFault
 from harness.wire.addresses import is_loopback, split_url
 

@@ -16,13 +16,14 @@ from harness.errors import BadHead, BadRequest
 from harness.transport.http1.heads import (
     EMPTY_LINES,
     END_OF_HEAD,
+    Limits,
     RequestHead,
     ResponseHead,
+    ServerLimits,
     parse_fields,
     parse_request_head,
     parse_response_head,
 )
-from harness.transport.http1.limits import Limits, ServerLimits
 from harness.wire import COMPLETE, At, By, Chunked, Ending, Framing, How, Length, Request, UntilClose
 
 # RFC 9112, 2.2 lets a bare LF end the lines of a head, and that of a response is read. In a chunked body every

@@ -20,11 +20,12 @@ from harness.errors import BadHead
 from harness.transport.http1.heads import (
     EMPTY_LINES,
     END_OF_HEAD,
+    RECORDED_BYTES,
+    Limits,
     RequestHead,
     ResponseHead,
     parse_request_head,
 )
-from harness.transport.http1.limits import RECORDED_BYTES, Limits
 from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
 from harness.wire.addresses import find_elsewhere, readdress_head

@@ -21,7 +21,7 @@ from harness.contract.judge.body import judge_interaction
 from harness.emulator import Emulator, ScriptFault
 from harness.rules.tables import FOLDER
 from harness.wire import Headers, Request
-from harness.wire.pieces import Chunk
+from harness.wire.message import Chunk
 from lab.__main__ import main
 from lab.tests.drift.planting import NEXT_MONTH, plant
 from tests.packages import NEEDS_GENAI_TYPES

@@ -15,7 +15,7 @@ from harness.checks.vocabulary.runs import (
     settled,
 )
 from harness.contract.requests import RequestBuilder, WaitingTime
-from harness.kit.actions import Send, Wait
+from harness.kit.check import Send, Wait
 from harness.outcome import Unmet
 from tests.checks._play import DEAD, DONE, MISSING, answer, interaction, refusal
 

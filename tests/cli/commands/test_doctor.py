@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.cli.commands import doctor
-from harness.kit.extension import load_beside_installed
+from harness.kit.api import load_beside_installed
 from tests.cli.conftest import Harness, fits
 
 KEY = "AIza" + "SyB" * 11 + "ab"

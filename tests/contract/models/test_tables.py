@@ -22,7 +22,7 @@ from harness.contract.models.profiles import (
     list_models,
     list_sources,
 )
-from harness.documents import load_yaml
+from harness.files import load_yaml
 from tests.contract.corpus import FOLDER as CORPUS
 from tests.contract.corpus import needs_corpus
 from tests.contract.models.model_table import write_table

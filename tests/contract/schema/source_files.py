@@ -13,7 +13,7 @@ from pathlib import Path
 from harness import resources
 from harness.contract.schema.openness import UNIONS, Union
 from harness.contract.schema.schemas import REVISIONS, load_schemas
-from harness.written_files import write_file
+from harness.files import write_file
 from lab.drift.source_text import arrange, format_json
 
 COMMAND = "python -m tests.contract.schema.source_files"

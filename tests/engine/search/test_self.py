@@ -18,7 +18,7 @@ from harness.interactions.search import load_search
 from harness.strategies import create_requests, event_streams
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, ExchangeBuilder, Headers, Length, Request
-from harness.wire.pieces import COMPLETE, Chunk
+from harness.wire.message import COMPLETE, Chunk
 
 MODEL = load_search()
 quick = settings(

@@ -14,8 +14,7 @@ from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.retries import IN_A_ROW, NO_TIME, TimeoutBudget, TimeoutLosses, missing_answer
-from harness.kit.actions import Send, Steps
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check, Exercise, Send, Steps
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
 from harness.wire import (

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from harness.benches.client.ready.ready_clients import Language, ReadyClient
 from harness.child_processes import PYTHON, find_program, run_tool
+from harness.files import make_folder, open_lock, replace_file, write_file
 from harness.outcome import UsageFault
 from harness.resources import cache_folder, folder
-from harness.written_files import make_folder, open_lock, replace_file, write_file
 
 PLACE = "HARNESS_CLIENTS"
 """The environment variable that names the folder of the environments."""
