@@ -52,7 +52,8 @@ class EnvironmentVariables:
     def install(self) -> None:
         """Reserve the port and set the variables; if no port can be bound, change nothing."""
         try:
-            self._reserve()
+            self.reserved = bind_socket()
+            self.port = self.reserved.getsockname()[1]
         except (OSError, RuntimeError):  # no network here, or pytest-socket forbids it: tests may not need it
             return
         if not self._variables:
@@ -65,10 +66,6 @@ class EnvironmentVariables:
         self._found = {name: os.environ.get(name) for name in (*self._ours, _BEFORE)}
         self._note_live_hosts()
         self.route(True)
-
-    def _reserve(self) -> None:
-        self.reserved = bind_socket()
-        self.port = self.reserved.getsockname()[1]
 
     def _note_live_hosts(self) -> None:
         if self._variables:

@@ -156,14 +156,9 @@ class _Genai:
         return OpenedStream(response, is_async=iscoroutinefunction(self._interactions.get))
 
     async def get(self, interaction_id: str) -> dict[str, Any]:
-        return _to_plain(await settle(self._interactions.get(interaction_id)))
-
-
-def _to_plain(interaction: Any) -> dict[str, Any]:
-    """Convert an SDK interaction to JSON. The SDK would warn about unexpected fields, so warnings are off."""
-    if not hasattr(interaction, "model_dump"):
-        return _read_object(None)
-    return _read_object(interaction.model_dump(mode="json", exclude_unset=True, warnings=False))
+        found = await settle(self._interactions.get(interaction_id))
+        dump = getattr(found, "model_dump", lambda **_: None)
+        return _read_object(dump(mode="json", exclude_unset=True, warnings=False))  # it warns of unexpected fields
 
 
 # How their exceptions map to those of this package

@@ -157,7 +157,7 @@ class StreamSource:
     def __init__(self, api: ClientApi, service: ClockedService, case: Case) -> None:
         self.api = api
         self._scripted = api.load_client_model().service
-        self._key = _build_key(case)
+        self._case = case
         self._whole: dict[str, list[dict[str, Any]]] = {}
         self.contract = service.contract
         self.service: Service
@@ -196,7 +196,7 @@ class StreamSource:
 
     def serves(self, case: Case) -> bool:
         """Whether it can serve this case as well."""
-        return self._key == _build_key(case)
+        return _build_key(self._case) == _build_key(case)
 
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs it to its end."""

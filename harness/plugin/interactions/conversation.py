@@ -97,7 +97,12 @@ def find_mistakes(turns: Sequence[Turn], look: Look, *, last_alone: bool = False
         parent = next((one for one in earlier if one.id and one.id == turn.previous), None)
         steps = parent.steps if parent is not None else ((look(turn.previous) or {}).get("steps") or [])
         calls = [step for step in (*steps, *turn.input) if step.get("type") == "function_call"]
-        if exchanged := calls and _find_exchanged(turn, calls):
+        exchanged = ""
+        if calls:
+            from harness.checks.clients.result_comparison import find_exchanged  # late: its rules cost 0.2 s once
+
+            exchanged = find_exchanged(turn.body.get("input"), calls)
+        if exchanged:
             # Its words show it, and a function such as `opposite` returns such words rightly.
             yield TurnMistake("results", f"create {turn.number} {exchanged}", certain=False)
         if _lacks_tools(turn, parent, steps):
@@ -111,12 +116,6 @@ def find_mistakes(turns: Sequence[Turn], look: Look, *, last_alone: bool = False
             yield from _judge_parent(turn, parent, earlier, look)
         if forgotten := _find_forgotten(turn, earlier):
             yield TurnMistake("input", forgotten)
-
-
-def _find_exchanged(turn: Turn, calls: Sequence[Mapping[str, Any]]) -> str:
-    from harness.checks.clients.result_comparison import find_exchanged  # late: its rules cost 0.2 s once
-
-    return find_exchanged(turn.body.get("input"), calls)
 
 
 def find_conversation(turns: Sequence[Turn]) -> list[Turn]:

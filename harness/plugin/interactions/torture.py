@@ -217,7 +217,9 @@ class Torture:
         judged = FailureReasons(read_allowed(wanted.allow))
         queue = CaseQueue(list(enumerate(found)), enough)
         with no_sleep(), call.open_client():
-            quiet = self._play_undisturbed(Case(plan="pass", mode=wanted.scripted), call)
+            quiet = self._play(0, Case(plan="pass", mode=wanted.scripted), call)
+            for failure in self._judge(quiet, None).failures:  # whoever fails without a fault cannot be judged
+                raise AssertionError(describe_unreadable(quiet, failure.message))
             while (task := queue.take()) is not None:
                 played = self._play(*task, call)
                 for failure in judged.note(self._judge(played, len(quiet.attempt.received))):
@@ -243,14 +245,6 @@ class Torture:
         for reason in report.reasons:
             lines += [f"{reason.code}: the client {reason.message}", *(f"  {line}" for line in reason.wire)]
         return "\n".join([*lines, f"  this one again:  pytest '{self._nodeid}'"])
-
-    def _play_undisturbed(self, quiet: Case, call: _Caller) -> PlayedCase:
-        """Let the function do its work once without a fault. Raises AssertionError if it cannot."""
-        __tracebackhide__ = True
-        played = self._play(0, quiet, call)
-        for failure in self._judge(played, None).failures:
-            raise AssertionError(describe_unreadable(played, failure.message))
-        return played
 
     def _judge(self, played: PlayedCase, usual: int | None) -> JudgedCase:
         """The judgment of the function in the last case; `usual`: its number of requests without a fault."""
