@@ -196,6 +196,7 @@ def test_a_rule_has_none(rule: str) -> None:
     row = ROWS[rule]
     assert find_words(" ".join([row.title, row.rule.statement, row.rule.breaks, *row.accepts])) == []
     assert len(row.title) <= 70
+    assert not re.match("[A-Z][a-z]* ", row.title), "a title begins as those beside it, without a capital"
     assert not re.match(r"(?:what|whoever|how many)\b", row.title)
     assert find_long_sentences("\n\n".join([row.rule.statement, row.rule.breaks, *row.accepts])) == []
 
