@@ -14,12 +14,12 @@ import json
 import re
 from array import array
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from io import BytesIO
-from itertools import accumulate, chain, islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
@@ -539,13 +539,14 @@ class SecretFinder:
         if keep and seems_json(text_of(joined[:64])):
             return
         found = self.in_document(joined)
-        places = fragments.places()
-        ends = list(accumulate(size for _, _, size in places))
-        number = bisect_right(ends, len(joined) - keep)
-        while number and any(edit.start < ends[number - 1] < edit.end for edit in found):
-            number -= 1
+        places, whole = fragments.places, len(joined)
+        count = len(places)
+        while count and (whole > len(joined) - keep or any(edit.start < whole < edit.end for edit in found)):
+            count -= 3
+            whole -= places[count + 2]
         last = 0
-        for start, end, size in places[:number] if found else ():
+        for at in range(0, count if found else 0, 3):
+            start, end, size = places[at : at + 3]
             first, last = last, last + size
             share = [
                 TextEdit(
@@ -573,15 +574,16 @@ class SecretFinder:
                     break
             else:
                 raise UnreadableSecret(f"the event at byte {start} has part of a secret outside of any literal")
-        fragments.drop(number)
+        fragments.drop(count, whole)
 
 
 class _Fragments:
-    """The pieces of one text that came in many events: where each event is, and how much of the text it has."""
+    """The pieces of one text that came in many events."""
 
     def __init__(self) -> None:
         self.text = BytesIO()
-        self._places = array("Q")
+        self.places = array("Q")
+        """Of each piece: start and end of its event, and its size. Of a million events, objects take too much."""
 
     @property
     def size(self) -> int:
@@ -590,16 +592,12 @@ class _Fragments:
 
     def add(self, start: int, end: int, fragment: str) -> None:
         """Add the piece of the event from `start` to `end`."""
-        self._places.extend((start, end, self.text.write(fragment.encode("utf-8", "surrogatepass"))))
+        self.places.extend((start, end, self.text.write(fragment.encode("utf-8", "surrogatepass"))))
 
-    def places(self) -> list[tuple[int, int, int]]:
-        """Start, end and size of each."""
-        return list(zip(self._places[::3], self._places[1::3], self._places[2::3], strict=True))
-
-    def drop(self, number: int) -> None:
-        """Forget the first pieces."""
-        rest = self.text.getvalue()[sum(self._places[2 : 3 * number : 3]) :]
-        del self._places[: 3 * number]
+    def drop(self, count: int, size: int) -> None:
+        """Forget the first numbers of `places`, and the bytes of their pieces."""
+        rest = self.text.getvalue()[size:]
+        del self.places[:count]
         self.text = BytesIO()
         self.text.write(rest)
 
