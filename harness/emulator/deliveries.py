@@ -14,7 +14,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ def build_envelope(
     interaction_id: str,
     timestamp: str,
     *,
-    errors: list[Any] | None = None,
+    errors: Sequence[Any] = (),
     metadata: Mapping[str, Any] | None = None,
 ) -> bytes:
     """The body of a delivery; that of a failed interaction has its first error."""

@@ -8,7 +8,7 @@ environment, and that as the last step.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -60,7 +60,7 @@ class IssuedToken(NamedTuple):
     """Whom a continuation token belongs to, and the steps that are left of the answer there, if they are known."""
 
     project: str
-    rest: list[Json]
+    rest: Sequence[Json]
 
 
 class CreateValidator:

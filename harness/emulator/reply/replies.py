@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from harness.contract.data.transcript import pending_calls, results
 from harness.emulator.reply import forms
@@ -57,6 +58,9 @@ _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
 
 
+_NO_CHECKPOINTS: Mapping[int, str] = MappingProxyType({})
+
+
 class Reply(Struct):
     """The result of a run, unless it is cancelled.
 
@@ -65,10 +69,10 @@ class Reply(Struct):
 
     steps: list[Json]
     status: str
-    errors: list[Json] = field(default_factory=list)
+    errors: Sequence[Json] = ()
     token: str | None = None
-    checkpoints: dict[int, str] = field(default_factory=dict)
-    rest: list[Json] = field(default_factory=list)
+    checkpoints: Mapping[int, str] = _NO_CHECKPOINTS
+    rest: Sequence[Json] = ()
 
 
 class ReplyBuilder:
@@ -87,13 +91,13 @@ class ReplyBuilder:
             raise invalid(_TOO_LARGE) from None
         if script.hops > 1 or script.mcp_steps == "tool_call":
             steps = forms.reshape(steps, script)
-        rest: list[Json] = []
+        rest: Sequence[Json] = ()
         limits = order.profile.value("segment")
         if limits is not None and order.agent is None and script.status is None and script.hops == 1:
             limit = int(limits["streamed" if order.stream or order.background else "whole"])
             steps, rest = forms.end_segment(steps, limit, background=order.background)
         status = script.status or ("requires_continuation" if rest else self.status(steps, script, cut))
-        reply = Reply(steps, status, script.errors, script.continuation_token, {}, rest)
+        reply = Reply(steps, status, script.errors, script.continuation_token, rest=rest)
         if status != "completed":  # hot
             self._give_reason(reply, asks=script.says_output)
         if script.checkpoints:

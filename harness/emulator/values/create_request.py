@@ -5,9 +5,10 @@ The value that `create.validation` makes and that replies and runs are made from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from harness.contract.data.transcript import count_transcript
 from harness.contract.models.profiles import ModelProfile
@@ -57,10 +58,10 @@ class CreateRequest(Struct, eq=False):
     previous: ParentRun | None = None
     environment_id: str | None = None
     documents: list[str] | None = None
-    files: list[str] = field(default_factory=list)
+    files: Sequence[str] = ()
     platform: Platform = GEMINI
     size: int = 0
-    rest: list[dict[str, Any]] = field(default_factory=list)
+    rest: Sequence[dict[str, Any]] = ()
     spent: SampleBudget | None = None
     needs_worker: bool = False
 

@@ -158,8 +158,8 @@ class Timestamps:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._second = -1
-        self._text = self._date = self._dated = ""
+        self._second = self._dated = -1
+        self._text = self._date = ""
         self.start = self.offset = DAY_ONE.timestamp()
         """Added to the clock, whose seconds start anywhere: `start` for fields, `offset` for signatures."""
 
@@ -177,11 +177,11 @@ class Timestamps:
 
     def write_date(self) -> str:
         """Return the time as the header `Date` has it."""
-        now = self.now()
-        if now is not self._dated:
+        second = int(self.start + self._clock.now)
+        if second != self._dated:
             from email.utils import format_datetime  # only servers have the machine's time
 
-            self._dated, self._date = now, format_datetime(datetime.fromisoformat(now), usegmt=True)
+            self._dated, self._date = second, format_datetime(datetime.fromtimestamp(second, UTC), usegmt=True)
         return self._date
 
 

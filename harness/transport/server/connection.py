@@ -448,8 +448,9 @@ class ServerConnection(asyncio.Protocol):
     def write_answer(self) -> None:
         """Write the answer that waits for the end of the loop's turn, if there is one."""
         data, self._unwritten = self._unwritten, b""
-        self._hub.traffic += bool(data)
-        write(self._transport, data)
+        if data and not self._transport.is_closing():
+            self._hub.traffic += 1
+            self._transport.write(data)
 
     def sweep(self, now: float) -> None:
         """End the connection if its client is slower than the limits allow."""
