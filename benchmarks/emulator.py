@@ -36,8 +36,11 @@ from harness.wire import Chunked, Decoder
 ROOT = Path(__file__).resolve().parents[1]
 AIMOCK = ROOT / ".harness" / "peers" / "aimock" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CREATES, STREAMS, REPLAYS = "creates", "POST streams", "GET replays"
-FLOOR = "floor"
-"""The name of a server that only answers, whatever is asked; it is measured with creates alone."""
+FLOOR, BARE = "floor", "bare create"
+"""The names of a server that only answers, whatever is asked, and of one that reads, counts and keeps, too.
+
+They are measured with creates alone.
+"""
 WANTED = {CREATES: 2.0, STREAMS: 1.5, REPLAYS: 3.0}
 """How many times as fast as aimock the emulator is meant to be; printed next to the ratio, never a gate."""
 
@@ -113,10 +116,13 @@ def aimock(folder: Path) -> tuple[list[str], int] | None:
     return [node, str(AIMOCK), "-p", str(port), "-f", str(fixtures), "--log-level", "warn"], port
 
 
-def constant(body: bytes) -> tuple[list[str], int]:
-    """Return the command of a server that answers everything with `body`, and its port: the floor of a create."""
+def constant(body: bytes, *words: str) -> tuple[list[str], int]:
+    """Return the command of a server that answers everything with `body`, and its port: the floor of a create.
+
+    With the word `bare`, it is the floor of a create that is read and stored.
+    """
     port = free_port()
-    return [sys.executable, "-m", "benchmarks._constant_answer", str(port), body.decode()], port
+    return [sys.executable, "-m", "benchmarks._constant_answer", str(port), body.decode(), *words], port
 
 
 @contextmanager
@@ -132,6 +138,7 @@ def contenders() -> Iterator[list[Contender]]:
             servers.append(stack.enter_context(started("aimock", *peer)))
         made = ask_once(servers[0], list_asks(servers[0])[0]).body
         servers.append(stack.enter_context(started(FLOOR, *constant(made))))
+        servers.append(stack.enter_context(started(BARE, *constant(made, "bare"))))
         yield servers
 
 
@@ -153,7 +160,7 @@ def loads(server: Contender) -> dict[str, Load]:
     The answers are examined thoroughly here, so that the client only has to compare.
     """
     asks = list_asks(server)
-    if server.name == FLOOR:
+    if server.name in (FLOOR, BARE):
         return {CREATES: Load(CREATES, asks, 1, b'"status":"completed"', 1)}
     stream = _create(server, COUNT, stream=True)
     events = count_events(server, stream)
@@ -314,7 +321,7 @@ def measure(
         for number in range(rounds + 1):
             for name in names:
                 for server in servers:
-                    if name != CREATES and server.name == FLOOR:
+                    if name != CREATES and server.name in (FLOOR, BARE):
                         continue
                     seen = runner.run(turn(server, loads(server)[name], seconds))
                     if number:

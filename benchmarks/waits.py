@@ -171,7 +171,7 @@ def _count_checks(took: Took) -> int:
 
 
 def creates(bench: Bench) -> Iterator[Row]:
-    """Send creates over a socket, beside aimock and a server that always sends the same bytes."""
+    """Send creates over a socket, beside aimock, a server that always sends the same bytes, and a bare one."""
     with ExitStack() as stack:
         servers = stack.enter_context(serving.contenders())
         for then in bench.checkouts[1:]:
@@ -179,6 +179,7 @@ def creates(bench: Bench) -> Iterator[Row]:
             servers.append(stack.enter_context(started(then, command[3:], port))._replace(name="then"))
         found = {row["server"]: row for row in serving.measure(servers, 3 * bench.rounds, 1.0, [serving.CREATES])}
     own, floor, peer, then = (found.get(name) for name in ("harness", serving.FLOOR, "aimock", "then"))
+    bare = found[serving.BARE]
     assert own is not None
     assert floor is not None
     rates = (f"{row['rate']:,.0f} /s" if row else NONE for row in (own, floor, peer, then))
@@ -187,7 +188,7 @@ def creates(bench: Bench) -> Iterator[Row]:
     yield Row("creates over a socket", now, "2 × aimock", least, other, before, note)
     costs = (f"{row['cpu_us']:.1f} µs CPU" if row else NONE for row in (own, floor, peer, then))
     now, least, other, before = costs
-    note = f"{1 / floor['cpu_ratio']:.1f} × the floor"
+    note = f"{1 / floor['cpu_ratio']:.1f} × the floor, {1 / bare['cpu_ratio']:.1f} × one that reads and keeps"
     yield Row("one create", now, "5 × the floor", least, other, before, note)
 
 
