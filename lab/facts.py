@@ -21,12 +21,12 @@ from harness.cassette import Recording
 from harness.cassette import load as load_cassette
 from harness.checks.scenarios import SCENARIOS
 from harness.contract import load
-from harness.contract.data.json_parse import as_object, loads, objects_in
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
 from harness.interactions.recordings import RECORDINGS
 from harness.outcome import Exit, Severity
 from harness.rules import ROWS
 from harness.rules.sentence_rows import load_sentences
+from harness.wire.bodies import as_object, loads, objects_in
 from harness.wire.sse import events_in
 from lab.patches import format_patch
 

@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.audit import Audit
-from harness.engine.cleanup import CreatedResources
 from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.traffic.perform import CreatedResources
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.api import EmbeddedService, ServerApi
 from harness.kit.check import Check, Exercise

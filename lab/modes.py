@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeAlias
 
-from harness.engine.cleanup import CreatedResources
 from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.traffic.perform import CreatedResources
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from harness.kit.check import Check, Exercise

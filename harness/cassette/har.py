@@ -17,7 +17,7 @@ from urllib.parse import urlencode, urlsplit
 from harness.cassette.framing import is_text
 from harness.errors import Unreadable
 from harness.wire import COMPLETE, Arrivals, At, By, Ending, Exchange, Headers, How, Request, UntilClose
-from harness.wire.coding import CODINGS, coding_of, decode_pieces, is_coded
+from harness.wire.bodies import CODINGS, coding_of, decode_pieces, is_coded
 from harness.wire.message import EVENT_STREAM
 
 Document = Mapping[str, Any]

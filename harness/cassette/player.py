@@ -28,7 +28,7 @@ from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import By, Decoder, How, Length, Request, Response, StreamProtocol
 from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.secret_finder import TextEdit, apply_to_bytes
 
 MODES = ("strict", "resume")

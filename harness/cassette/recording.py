@@ -38,7 +38,7 @@ from harness.wire import (
     Response,
     UntilClose,
 )
-from harness.wire.coding import CODINGS, coding_of, decode_pieces
+from harness.wire.bodies import CODINGS, coding_of, decode_pieces
 from harness.wire.message import EVENT_STREAM, ReadyBody
 
 UNKNOWN_ORIGIN = "http://target.invalid"

@@ -20,7 +20,7 @@ from harness.cassette.framing import follow
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol, secret_finder
-from harness.wire.coding import CODINGS, coding_of, decode_pieces
+from harness.wire.bodies import CODINGS, coding_of, decode_pieces
 from harness.wire.secrets import find_password, is_placeholder, secrets_in_header
 
 Redacted = TypeVar("Redacted", Recording, Request)

@@ -14,8 +14,6 @@ from msgspec import structs
 
 from harness.cassette.har import build_stream, exchanges_in
 from harness.contract.contract import Contract
-from harness.contract.data import json_parse
-from harness.contract.data.json_parse import as_object, objects_in
 from harness.contract.judge.answer import CLIENT_ERROR
 from harness.contract.judge.body import (
     UNLISTED,
@@ -40,8 +38,8 @@ from harness.contract.tables.protocol import COLLECTION, INTERACTION, PROTOCOL, 
 from harness.errors import Unreadable
 from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
-from harness.wire import Decoder, Ending, Exchange, Frame
-from harness.wire.json_value import find_ambiguous
+from harness.wire import Decoder, Ending, Exchange, Frame, bodies
+from harness.wire.bodies import as_object, find_ambiguous, objects_in
 from harness.wire.mask import keys_in
 from harness.wire.sse import encode_frame, events_in
 
@@ -139,7 +137,7 @@ class FileJudge:
 
     def _judge_request_file(self, data: bytes, answers: Iterable[Answer]) -> None:
         answers = list(answers)
-        values = [json_parse.loads(answer.data).value if answer.is_json else None for answer in answers]
+        values = [bodies.loads(answer.data).value if answer.is_json else None for answer in answers]
         named = (f'"{kind}"'.encode() for kind in _LEGACY_EVENTS)
         if any(map(_is_legacy_body, values)) or any(kind in answer.data for kind in named for answer in answers):
             self.leave_out(f"the request of a response {LEGACY}")
@@ -302,7 +300,7 @@ def _is_legacy_body(value: Any) -> bool:
 
 def json_in(data: bytes) -> Any:
     """The value of a JSON file. Raises Unreadable if it is not JSON."""
-    read_ = json_parse.loads(data)
+    read_ = bodies.loads(data)
     if read_.fault not in ("", "surrogate"):
         raise Unreadable(f"not JSON: {read_.detail}")
     if name := find_ambiguous(data, read_.value):

@@ -24,11 +24,11 @@ from harness.cli.options import (
     flag,
     option,
 )
+from harness.cli.output import FORMATS
 from harness.contract import CURRENT, REVISIONS
 from harness.interactions import INTERACTIONS
 from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Level
-from harness.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from harness.contract import Contract

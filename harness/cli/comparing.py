@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.cli.output import ReportFiles, mask_tree, say_masked, show_text, write_json
 from harness.outcome import Exit, UsageFault
-from harness.report.formats import dump
+from harness.outcome.words import dump
 from harness.report.side_by_side.differences import compare_runs, list_lines
 from harness.report.side_by_side.run_file import RunFile, read_run
 

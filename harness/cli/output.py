@@ -21,18 +21,21 @@ from _thread import interrupt_main
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache, partial
+from importlib import import_module
 from pathlib import Path
 from shutil import get_terminal_size
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
+from msgspec import Struct
+
 from harness.files import append_file, write_file
 from harness.outcome import HarnessFault, UsageFault
-from harness.outcome.words import break_commands, did_you_mean, write_harmless
-from harness.report.formats import FORMATS, dump
+from harness.outcome.words import break_commands, did_you_mean, dump, write_harmless
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
+    from harness.report.presented_run import PresentedRun
     from harness.wire import Request
     from harness.wire.mask import Mask
 
@@ -344,6 +347,28 @@ STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 MISSING = "check the spelling, or record it with `harness record`"
 """What to do about a recording that is not there."""
+
+
+class FormatEntry(Struct, frozen=True):
+    """A format: the module whose `render` writes it, and the suffixes of its files, the usual one first."""
+
+    module: str
+    suffixes: tuple[str, ...]
+
+
+FORMATS: Mapping[str, FormatEntry] = {
+    "json": FormatEntry("json_report", (".json",)),
+    "junit": FormatEntry("junit", (".xml",)),
+    "markdown": FormatEntry("markdown", (".md",)),
+    "html": FormatEntry("html_report", (".html", ".htm")),
+    "badge": FormatEntry("badge", (".json",)),
+}
+
+
+def render(name: str, state: PresentedRun) -> str:
+    """Render a finished run in the named format, which must be one of FORMATS."""
+    text: str = import_module(f"harness.report.{FORMATS[name].module}").render(state)
+    return text
 
 
 class ReportFiles:

@@ -26,6 +26,7 @@ from harness.cli.output import (
     ReportFiles,
     handle_signals,
     mask_text,
+    render,
     require_writable,
     say,
 )
@@ -35,7 +36,6 @@ from harness.engine.traffic.governed_driver import INTERRUPTED
 from harness.files import write_file
 from harness.outcome import FIRST_WORDS, Exit, TargetFault, UsageFault
 from harness.outcome.words import format_count
-from harness.report.formats import render
 from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 def show_file(path: Path, arguments: ShowsPage, revision: str | None) -> int:
     """Serve the inspector with the exchanges of a file on a free port of this machine, until the user stops it."""
+    from harness.cli.output import FORMATS
     from harness.contract import PROTOCOL
-    from harness.report.formats import FORMATS
     from harness.transport import ServerThread
     from harness.wire import Response
 

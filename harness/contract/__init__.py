@@ -13,7 +13,6 @@ from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.contract.contract import CURRENT, Contract, load, load_from
-    from harness.contract.data.transcript import Assembler, Difference, compare_steps
     from harness.contract.judge.body import judge_interaction, judge_steps, judge_usage
     from harness.contract.judge.errors import judge_error
     from harness.contract.judge.history.history_judge import judge_history
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from harness.contract.judge.stream import StreamJudge
     from harness.contract.judge.stream_state import StreamReading
     from harness.contract.schema.schemas import REVISIONS
-    from harness.contract.tables.lifecycle import (
+    from harness.contract.tables.protocol import (
+        PROTOCOL,
         RUNNING,
         SETTLED,
         STATUSES,
@@ -30,11 +30,10 @@ if TYPE_CHECKING:
         is_settled,
         may_follow,
     )
-    from harness.contract.tables.protocol import PROTOCOL
+    from harness.contract.transcript import Assembler, Difference, compare_steps
 
 _HOMES = {
     "harness.contract.contract": ("CURRENT", "Contract", "load", "load_from"),
-    "harness.contract.data.transcript": ("Assembler", "Difference", "compare_steps"),
     "harness.contract.judge.body": ("judge_interaction", "judge_steps", "judge_usage"),
     "harness.contract.judge.errors": ("judge_error",),
     "harness.contract.judge.history.history_judge": ("judge_history",),
@@ -42,10 +41,10 @@ _HOMES = {
     "harness.contract.judge.stream": ("StreamJudge",),
     "harness.contract.judge.stream_state": ("StreamReading",),
     "harness.contract.schema.schemas": ("REVISIONS",),
-    "harness.contract.tables.lifecycle": (
-        "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow",
+    "harness.contract.tables.protocol": (
+        "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow", "PROTOCOL",
     ),
-    "harness.contract.tables.protocol": ("PROTOCOL",),
+    "harness.contract.transcript": ("Assembler", "Difference", "compare_steps"),
 }  # fmt: skip
 
 __all__ = [

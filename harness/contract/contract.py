@@ -23,8 +23,7 @@ from msgspec import Struct
 from harness.contract.schema.openness import DELTAS, GROWS, IN_START, Schema, list_members, step_into, type_of
 from harness.contract.schema.schemas import REVISIONS, Schemas, find_target, load_schemas, schemas_in
 from harness.contract.tables import stream_order
-from harness.contract.tables.lifecycle import LifecycleTable, read_lifecycle, read_statuses
-from harness.contract.tables.protocol import PROTOCOL
+from harness.contract.tables.protocol import PROTOCOL, LifecycleTable, read_lifecycle, read_statuses
 from harness.contract.tables.stream_order import (
     ContentType,
     DeltaType,

@@ -33,7 +33,7 @@ from harness.emulator.values.settings import PLATFORMS, VERTEX, Platform, Settin
 from harness.emulator.values.stamps import IdSequence, Stamps, Timestamps, interaction_id
 from harness.emulator.values.usage import Meter
 from harness.wire import Chunked, Clock, Length, PieceBody, Request, Response
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.message import COMPLETE, JSON_HEADERS, Chunk, ReadyBody
 from harness.wire.request_log import RequestLog
 

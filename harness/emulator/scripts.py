@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from harness.contract.tables.lifecycle import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
+from harness.contract.tables.protocol import LIFECYCLE, REQUIRES_CONTINUATION, LifecycleTable
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.hints import suggestion
 from harness.errors import ScriptFault

@@ -26,7 +26,7 @@ from harness.emulator.values.call import Call, Refusal, Route, decode_json, json
 from harness.emulator.values.settings import UNCHANGED, Settings
 from harness.outcome import UsageFault
 from harness.wire import Chunk, Clock, Headers, LogicalClock, Request, Response
-from harness.wire.coding import accepts, compress
+from harness.wire.bodies import accepts, compress
 from harness.wire.delivery import Delivery
 
 JWKS_PATH = (".well-known", "jwks.json")

@@ -28,7 +28,7 @@ from harness.kit.api import ApiContract, JudgesRun, ServerApi
 from harness.kit.check import Check
 from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
 from harness.wire import Exchange, Request
-from harness.wire.json_value import json_or_none
+from harness.wire.bodies import json_or_none
 from harness.wire.message import PROXY_REFUSALS
 
 _MOST_NAMED = 3

@@ -15,11 +15,10 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import force_setattr, replace
 
-from harness.engine.cleanup import CreatedResources
 from harness.engine.origins import list_ids, looks_before, referenced_ids, with_origins
 from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
+from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.api import ApiRequests, TargetApi
 from harness.kit.check import Check, Exchanges, Exercise

@@ -10,7 +10,7 @@ from itertools import chain, pairwise, takewhile
 
 from harness.kit.api import Api
 from harness.wire import Exchange
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 
 def referenced_ids(exchange: Exchange, api: Api) -> Iterator[str]:

@@ -13,17 +13,16 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from harness.engine.cleanup import CreatedResources
 from harness.engine.events import Capabilities, Capability, CapabilityOrigin
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.perform import ActionRunner, GivenIds, RepeatedId, drive
+from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.kit.check import Part, Send
 from harness.outcome.finding import MOST
 from harness.outcome.words import shorten
 from harness.wire import Driver, Exchange, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 MOST_REQUESTS = 34
 

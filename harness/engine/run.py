@@ -29,7 +29,6 @@ from msgspec.structs import replace
 
 from harness.engine.audit import LEVELS, Audit, is_settled
 from harness.engine.causes import find_roots, link, resolve, stopped_at
-from harness.engine.cleanup import CreatedResources
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import (
     Capability,
@@ -59,7 +58,7 @@ from harness.engine.traffic.governed_driver import (
     take_until_done,
 )
 from harness.engine.traffic.outages import Death, Outages, find_deaths
-from harness.engine.traffic.perform import ActionRunner, GivenIds
+from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds
 from harness.engine.traffic.retries import Retries, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
@@ -68,7 +67,7 @@ from harness.outcome import Because, Exit, Observation, Outcome, TargetFault, Ve
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Driver, Exchange, Send
 from harness.wire.addresses import split_url
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 
 @contextmanager

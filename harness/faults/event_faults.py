@@ -18,7 +18,7 @@ from harness.faults import values
 from harness.faults.cut_faults import Stage, ending_of
 from harness.faults.splitting import CR, Event, Splitter
 from harness.wire import COMPLETE, At, Chunk, Ending, How, Pause, Piece, StreamProtocol, encode
-from harness.wire.json_value import encode_json
+from harness.wire.bodies import encode_json
 
 EventEdit: TypeAlias = Callable[[Event, int], Sequence[Piece] | None]
 """Takes an event and its number, from 1, and returns what to send in its place; None: the event itself."""

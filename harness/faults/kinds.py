@@ -12,7 +12,7 @@ from typing import Any
 from harness.faults.splitting import every_byte, every_event, structural
 from harness.faults.values import Place
 from harness.wire import Decoder, StreamProtocol
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 # A kind of cases: what goes wrong in them, and where in a stream.
 # A kind makes its fault plans for the shape of a stream; must not know who reads it.

@@ -32,8 +32,7 @@ from harness.wire import (
     Service,
     StreamProtocol,
 )
-from harness.wire.coding import accepts, compress
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import accepts, compress, object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody
 
 # What a request asks for, and the event with which an inclusive server would begin a resumed stream.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from harness.faults.values import Place, Spot
 from harness.wire import Decoder, Frame
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 CR, LF = 13, 10
 

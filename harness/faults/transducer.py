@@ -13,7 +13,7 @@ from harness.faults.cut_faults import Cutter, Stage, TimeCutter
 from harness.faults.event_faults import STAGES, ShortPromise, cut_completion, reshape
 from harness.faults.values import HEAD_SPOTS, Cut, Drop, Fault, Reshape, Spot, Status
 from harness.wire import Chunk, Chunked, Ending, Framing, Length, Pause, Piece, StreamProtocol
-from harness.wire.json_value import encode_json
+from harness.wire.bodies import encode_json
 
 
 class BodyReshaper(Stage):

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL
-from harness.contract.data.transcript import steps_text
+from harness.contract.transcript import steps_text
 from harness.emulator import Emulator
 from harness.emulator.scripts import parse
 from harness.faults import Plan

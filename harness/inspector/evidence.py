@@ -17,7 +17,7 @@ from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import Api, ApiContract
 from harness.outcome.words import escape_obeyed, write_docstring
 from harness.wire import Headers, Request
-from harness.wire.json_value import json_or_none, object_or_none
+from harness.wire.bodies import json_or_none, object_or_none
 from harness.wire.mask import Mask
 
 MOST_SHOWN = 256 * 1024

@@ -25,7 +25,7 @@ from harness.wire import (
     Request,
     StreamProtocol,
 )
-from harness.wire.coding import CODINGS, Inflater, coding_of
+from harness.wire.bodies import CODINGS, Inflater, coding_of
 from harness.wire.message import EVENT_STREAM, At
 from harness.wire.stream_picture import Columns, EventKeys, ReadEvent, find_look
 

@@ -32,7 +32,7 @@ from harness.inspector.seen_exchange import (
 from harness.kit.api import Api
 from harness.outcome import Finding
 from harness.wire import Ending, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 # The facts of the responses about the runs of the API: their statuses, and which run continues which.
 # Must not know bytes or events: it is handed what was decoded. Callers hold the lock of the `SeenTraffic`.

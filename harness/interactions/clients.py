@@ -33,7 +33,7 @@ def _build_client_model(extensions: tuple[ExtensionParts, ...]) -> ClientModel:
     from harness.checks.clients import result_comparison
     from harness.checks.clients.sets import MODES, SETS
     from harness.contract import is_settled
-    from harness.contract.data.transcript import assemble_steps
+    from harness.contract.transcript import assemble_steps
     from harness.emulator import Emulator
     from harness.emulator.service import prepare_run, stream_request
     from harness.kit.client_model import ClientModel, ClientWords, ScriptedService

@@ -5,6 +5,7 @@ Knows text; must not know what it is about.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -188,3 +189,12 @@ def count_depth(body: bytes) -> int:
 def write_docstring(text: str) -> str:
     """A docstring, as a person writes it unless the text would end it: a stranger may have chosen it."""
     return repr(text) if set(text) & {'"', "\\"} or not text.isprintable() else f'"""{text}"""'
+
+
+def dump(value: object) -> str:
+    """Format JSON as every command prints it.
+
+    Escapes what a terminal or an editor would obey, and lone surrogates, so that the text can always be encoded.
+    """
+    text = escape_unseen(json.dumps(value, ensure_ascii=False, indent=2))
+    return text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.outcome import Exit
-from harness.report.formats import dump
+from harness.outcome.words import dump
 from harness.report.presented_run import PresentedRun
 
 _COLORS = {Exit.OK: "brightgreen", Exit.FAILED: "red"}

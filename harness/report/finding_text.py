@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from harness.outcome import Accounted, Finding, Where
 from harness.outcome.words import shorten
 from harness.report.screen import ROLES, Line, Paint, Role
-from harness.wire.json_value import json_or_none
+from harness.wire.bodies import json_or_none
 from harness.wire.message import escape_controls
 
 LONG, ROW = 40, 66

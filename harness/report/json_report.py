@@ -9,10 +9,10 @@ from harness.engine.events import TargetInfo
 from harness.engine.results import Result
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
+from harness.outcome.words import dump
 from harness.report.collected_run import accounting_record, timing_records
 from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import body_text, logs
-from harness.report.formats import dump
 from harness.wire import Exchange
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from harness.outcome.words import format_count, list_some
 from harness.report.finding_text import compare_texts
 from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
-from harness.wire.json_value import json_or_none
+from harness.wire.bodies import json_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 

@@ -25,7 +25,7 @@ from harness.report.evidence.curl import Display
 from harness.report.evidence.evidence_text import begin_body, body_text
 from harness.report.screen import Line, Role
 from harness.wire import By, Decoder, Exchange, Request, StreamProtocol
-from harness.wire.json_value import json_or_none, object_or_none
+from harness.wire.bodies import json_or_none, object_or_none
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import (
     CellKind,

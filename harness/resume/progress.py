@@ -15,8 +15,8 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL, Assembler, Contract
-from harness.contract.data.transcript import output_steps, text_of
 from harness.contract.tables.protocol import COMPLETED_EVENT, CREATED_EVENT, STATUS_EVENT, STEP_EVENTS
+from harness.contract.transcript import output_steps, text_of
 from harness.errors import Contradiction, Diverged
 
 Event = Mapping[str, Any]

@@ -12,7 +12,6 @@ from itertools import islice
 from typing import Any
 
 from harness.contract import PROTOCOL, read
-from harness.contract.data.json_parse import objects
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.contract.judge.history.history_state import PLAIN, Intent, InteractionModel, PartialReading
@@ -22,6 +21,7 @@ from harness.kit.check import pauses
 from harness.kit.search import SearchWorld, TrailEntry
 from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
 from harness.wire import Exchange, LiveStream, Request
+from harness.wire.bodies import objects
 from harness.wire.message import segment
 
 # The bodies of creates for each mode of an operation.

@@ -15,7 +15,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
 from harness.contract.schema.openness import Schema
-from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import RUNNING
 from harness.strategies import from_schema
 
 Json = dict[str, Any]

@@ -18,7 +18,7 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.contract import Contract
 from harness.contract.judge.stream import StreamJudge
-from harness.contract.tables.lifecycle import CANCELLED, FAILED
+from harness.contract.tables.protocol import CANCELLED, FAILED
 from harness.contract.tables.stream_order import DeltaEffect, Shown, StepType
 from harness.outcome import Severity
 from harness.strategies.from_schema import BASE64, IDS, OBJECTS, TEXTS, contract_or_current, objects

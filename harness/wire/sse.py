@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 
 class Frame(NamedTuple):

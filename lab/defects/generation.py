@@ -20,8 +20,8 @@ from typing import Any
 
 import yaml
 
-from harness.contract.tables.lifecycle import STATUSES
-from harness.wire.json_value import object_or_none
+from harness.contract.tables.protocol import STATUSES
+from harness.wire.bodies import object_or_none
 from lab.defects import edits
 from lab.defects.edits import ODDITIES
 from lab.defects.scenes import (

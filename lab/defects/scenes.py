@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from harness.contract.runs import named_interaction, status_of
-from harness.contract.tables.lifecycle import RUNNING
-from harness.contract.tables.protocol import CREATE, GET, operation_of
+from harness.contract.requests import named_interaction, status_of
+from harness.contract.tables.protocol import CREATE, GET, RUNNING, operation_of
 from harness.wire import Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 PLAIN, STREAMED, BACKGROUND, BACKGROUND_STREAMED, RESUMED, CHAINED = MODES = (
     "plain", "streamed", "background", "background streamed", "resumed", "chained",

@@ -29,7 +29,7 @@ from harness.wire import (
     Request,
     Response,
 )
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.message import EVENT_STREAM, Body, ReadyBody, WrappedBody
 from lab.defects import edits
 from lab.defects.edits import ODDITIES, Oddity

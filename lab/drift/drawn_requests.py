@@ -14,13 +14,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from harness.contract import Contract, read
-from harness.contract.data.transcript import as_steps
 from harness.contract.judge.body import judge_create_request
 from harness.contract.judge.history.history_judge import judge_trail
+from harness.contract.transcript import as_steps
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver
 from harness.wire import Exchange, Headers, Request, Send
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from lab.drift.requests import DrawnRequest, draw_requests, find_lost, load_samples
 from lab.drift.type_model import TypeModel
 

@@ -28,7 +28,7 @@ from harness.wire import (
     Response,
     Service,
 )
-from harness.wire.json_value import encode_json, object_or_none
+from harness.wire.bodies import encode_json, object_or_none
 from harness.wire.message import EVENT_STREAM
 from harness.wire.sse import encode_frame
 

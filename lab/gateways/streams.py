@@ -29,7 +29,7 @@ from harness.wire import (
     UntilClose,
     encode,
 )
-from harness.wire.coding import CodedBody, accepts
+from harness.wire.bodies import CodedBody, accepts
 from harness.wire.message import WrappedBody
 from harness.wire.sse import encode_frame
 from lab.gateways.mutant import (

@@ -10,12 +10,12 @@ import pytest
 
 from harness.cassette import Player, Recording
 from harness.contract import PROTOCOL, load
-from harness.contract.data.json_parse import loads
-from harness.contract.data.transcript import EventDiff, compare
+from harness.contract.transcript import EventDiff, compare
 from harness.emulator import Emulator, Settings
 from harness.faults import Connection, Cut, Drop, Place, Plan, Spot, cut, every_byte, structural
 from harness.transport import ServiceDriver
 from harness.wire import Decoder, Exchange, Headers, How, Request
+from harness.wire.bodies import loads
 
 BYTES = 10_000
 DELTAS = {"all": 46, "sparse": 56}

@@ -13,7 +13,7 @@ from typing import Any
 from harness.checks.catalogue import CATALOGUE
 from harness.checks.vocabulary.expect import expect_reply, of_rule
 from harness.contract import judge as contract_judges
-from harness.contract.data import transcript
+from harness.contract import transcript
 from harness.contract.judge.answer import REPLIES
 from harness.contract.judge.history.resources import compare_views
 from harness.kit.check import Check

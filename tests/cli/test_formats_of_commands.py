@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
+from harness.cli.output import FORMATS
 from harness.emulator.mutants import MUTANTS
 from harness.engine.targets import EMULATOR
 from harness.kit.api import PRIMARY_KEY
-from harness.report.formats import FORMATS
 from harness.resources import read_published_codes
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer

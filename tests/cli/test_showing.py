@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from harness.cli.main import main
+from harness.cli.output import FORMATS
 from harness.cli.showing import _read_cassette, _read_report
 from harness.emulator.mutants import MUTANTS
-from harness.report.formats import FORMATS
 from harness.transport import ServerThread
 from tests.inspector.conftest import Bench
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import StreamJudge, load
-from harness.contract.data.transcript import assemble_steps
+from harness.contract.transcript import assemble_steps
 from harness.wire import encode
 from tests.contract.streams import WHOLE, broken, completed, created, delta, frames, judge, start, stop
 

@@ -19,7 +19,7 @@ from harness import resources
 from harness.cassette import load as load_cassette
 from harness.contract import load
 from harness.contract.schema.published_files import published_files
-from harness.wire.json_value import json_or_none
+from harness.wire.bodies import json_or_none
 
 FOLDER = Path(__file__).parent / "schemas_node"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.contract.data.transcript import output_steps, output_text
+from harness.contract.transcript import output_steps, output_text
 from tests.emulator.client import AGENT
 
 VERTEX = "/v1beta1/projects/p/locations/global"

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from harness.contract import load
-from harness.contract.data.transcript import assemble_steps, output_steps, pending_calls
 from harness.contract.models.profiles import ModelProfile, list_models
+from harness.contract.transcript import assemble_steps, output_steps, pending_calls
 from tests.emulator.client import MODEL, Answer, Api
 
 CLIENTS: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("echoes.yaml").read_text(encoding="utf-8"))

@@ -8,8 +8,8 @@ from itertools import islice
 
 import pytest
 
-from harness.contract.data.transcript import pending_calls
-from harness.contract.tables.lifecycle import LIFECYCLE
+from harness.contract.tables.protocol import LIFECYCLE
+from harness.contract.transcript import pending_calls
 from tests.emulator.client import AGENT, MODEL, Api, read
 
 

@@ -7,14 +7,14 @@ import pytest
 from harness.checks.vocabulary.resources import begin_upload, continue_upload
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
-from harness.engine.cleanup import CreatedResources
 from harness.engine.events import everything
 from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.traffic.perform import CreatedResources
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.transport import ServiceDriver
 from harness.wire import LogicalClock, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from tests.engine.toys import ToyService
 
 TARGET = RequestBuilder(key="k")

@@ -16,6 +16,7 @@ from harness.benches.client.cases import Case, cases_of_set
 from harness.benches.client.client_commands import ClientResult, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of
 from harness.cassette import Player, Provenance, Recording, load, save
+from harness.cli.output import FORMATS, render
 from harness.engine.events import CheckFinished, RunFinished
 from harness.engine.killers import Killers, find_killers
 from harness.engine.run import RunOptions, check_target
@@ -25,7 +26,6 @@ from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.faults import cut
 from harness.outcome import Exit, Verdict
 from harness.report.commands.fuzz import FuzzPresentation, failures
-from harness.report.formats import FORMATS, render
 from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request

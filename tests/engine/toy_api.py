@@ -31,7 +31,7 @@ from harness.wire import (
     Response,
     StreamProtocol,
 )
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.secrets import SecretFields
 
 JSON, EVENTS = (Headers([("content-type", kind)]) for kind in ("application/json", "text/event-stream"))

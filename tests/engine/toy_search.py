@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.kit.search import SearchModel, SearchWorld
 from harness.outcome import Basis, Finding, Judgement, Level, Rule, Source
 from harness.wire import Exchange, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 KINDS = ("make", "read", "stream", "delete")
 

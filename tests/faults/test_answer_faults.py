@@ -12,7 +12,7 @@ from harness.contract import PROTOCOL
 from harness.faults import FaultyService, cut
 from harness.transport import ServerThread, ServiceDriver, UrlDriver
 from harness.wire import COMPLETE, Chunk, Decoder, Ending, Headers, Pause, Request, Response
-from harness.wire.coding import accepts
+from harness.wire.bodies import accepts
 from tests.faults.streams import (
     BODY,
     CREATE,

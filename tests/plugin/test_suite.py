@@ -14,7 +14,7 @@ from harness.emulator import Emulator, Settings
 from harness.outcome import Exit
 from harness.transport import ServerThread
 from harness.wire import Chunk, Request, Response
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from tests.plugin.toys import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")

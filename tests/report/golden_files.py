@@ -16,10 +16,10 @@ from unittest.mock import patch
 
 import msgspec
 
+from harness.cli.output import render
 from harness.interactions import INTERACTIONS
 from harness.report.annotations import list_annotations
 from harness.report.commands.presentation import Presentation
-from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.engine import toys

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from harness.cli import main
+from harness.cli.output import render
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import RunFinished
 from harness.engine.results import Result
@@ -35,7 +36,6 @@ from harness.outcome import (
 from harness.outcome.finding import Finding
 from harness.report.annotations import list_annotations
 from harness.report.collected_run import account_for, conclude_checks, detail_lines, sum_up
-from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.contract.exchanges import exchange

@@ -13,11 +13,11 @@ import jsonschema
 import pytest
 
 import harness
+from harness.cli.output import FORMATS, render
 from harness.engine.run import RunOptions, check_target
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.outcome import Accounted, Finding
-from harness.report.formats import FORMATS, render
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from harness.resources import folder

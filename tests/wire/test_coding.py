@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.wire.coding import Inflater, decode_pieces, is_coded
+from harness.wire.bodies import Inflater, decode_pieces, is_coded
 
 TEXT = b"data: some text, some text, some text\n\n" * 5
 RAW = zlib.compressobj(wbits=-15)

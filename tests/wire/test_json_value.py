@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.wire import COMPLETE, Exchange, ExchangeBuilder, Headers, Length, Request
-from harness.wire.json_value import (
+from harness.wire.bodies import (
     encode_json,
     find_ambiguous,
     find_given,

@@ -21,7 +21,7 @@ from harness.child_processes import DEVNULL, PIPE, Child, TimeoutExpired, explai
 from harness.engine.traffic.governed_driver import hold_all
 from harness.outcome import UsageFault
 from harness.outcome.words import shorten
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 MOST_BYTES = 8 * 1024 * 1024
 """Limit on standard output in answer to one task."""

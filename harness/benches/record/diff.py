@@ -28,7 +28,7 @@ from harness.errors import Unreadable
 from harness.files import explain_unread, list_files, read_file
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
-from harness.wire.json_value import find_ambiguous, json_or_none, may_be_ambiguous
+from harness.wire.bodies import find_ambiguous, json_or_none, may_be_ambiguous
 from harness.wire.mask import HIDDEN
 from harness.wire.message import EVENT_STREAM
 

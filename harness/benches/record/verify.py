@@ -32,7 +32,7 @@ from harness.kit.api import ANSWERS, Answer, ApiContract, RecordingsApi, Unjudge
 from harness.outcome import Exit, Finding, Observation, Rule
 from harness.outcome.words import format_count, list_some
 from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
-from harness.wire.json_value import is_part_of_json, json_or_none
+from harness.wire.bodies import is_part_of_json, json_or_none
 
 _REQUEST = ".request.json"
 _SPLIT = "delete what follows its `---`, or put it in a file of its own"

@@ -22,15 +22,15 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.shared import HELLO, send_wrong_creates
 from harness.contract import read
-from harness.contract.data.json_parse import as_list, objects_in
-from harness.contract.data.transcript import output_text
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import RESEARCHER
+from harness.contract.transcript import output_text
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
+from harness.wire.bodies import as_list, objects_in
 
 
 @exercise(requests=11, interactions=3)

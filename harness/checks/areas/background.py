@@ -19,12 +19,12 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER, cancel_too_late
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
-from harness.contract.data.transcript import output_steps
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import RUNNING
+from harness.contract.transcript import output_steps
 from harness.kit.check import Exchanges, Finish, Part, Send, Steps, exercise, play_each, send, stop_exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange

@@ -26,7 +26,7 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.history.interactions import judge_cancel_answer
 from harness.contract.judge.reading import format_answer, format_ending, format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import RUNNING, is_settled
+from harness.contract.tables.protocol import RUNNING, is_settled
 from harness.kit.check import (
     Close,
     Exchanges,

@@ -25,7 +25,6 @@ from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream
 from harness.contract import read
-from harness.contract.data.transcript import output_steps, output_text, steps_text
 from harness.contract.judge.agreement import (
     judge_echo,
     judge_identity,
@@ -36,7 +35,8 @@ from harness.contract.judge.agreement import (
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import RUNNING, is_settled
+from harness.contract.tables.protocol import RUNNING, is_settled
+from harness.contract.transcript import output_steps, output_text, steps_text
 from harness.kit.check import (
     Exchanges,
     Part,

@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from harness.checks.vocabulary.expect import interaction_in
-from harness.contract.data.transcript import output_steps
 from harness.contract.judge.body import has_to_count
+from harness.contract.transcript import output_steps
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 

@@ -12,10 +12,10 @@ from harness.checks.vocabulary import streams
 from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in
 from harness.checks.vocabulary.runs import id_of, need_id, read_whole_stream, script, status_of
 from harness.checks.vocabulary.shared import HELLO
-from harness.contract.data.transcript import output_text
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.transcript import output_text
 from harness.kit.check import Exchanges, Send, Steps, exercise
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange

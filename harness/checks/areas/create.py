@@ -40,19 +40,18 @@ from harness.checks.vocabulary.modes import (
 from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream, status_of
 from harness.checks.vocabulary.shared import HELLO, SPELLED, UNKNOWN_ID, send_wrong_creates
 from harness.contract import read
-from harness.contract.data import json_parse
-from harness.contract.data.transcript import output_contents, output_steps, output_text, steps_of, steps_text
 from harness.contract.judge.agreement import CUT_SHORT, judge_cut_short, judge_id, judge_new_id, judge_result
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, judge_json_object
 from harness.contract.judge.body import count_output, has_counts, judge_ends
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
+from harness.contract.transcript import output_contents, output_steps, output_text, steps_of, steps_text
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange
-from harness.wire.json_value import object_or_none
+from harness.wire import Exchange, bodies
+from harness.wire.bodies import object_or_none
 
 
 def creates(created: Exchange) -> Iterator[Finding]:
@@ -465,7 +464,7 @@ def obeys_instructions(
 
 def _count_read(body: Mapping[str, Any]) -> int:
     """The input tokens of an interaction, those from a cache included; 0 without a count."""
-    usage = json_parse.as_object(body.get("usage"))
+    usage = bodies.as_object(body.get("usage"))
     counts = [usage.get(name) for name in ("total_input_tokens", "total_cached_tokens")]
     return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
 
@@ -688,4 +687,4 @@ def _judge_stop(stop: str, text: str, mode: str) -> Iterator[Finding]:
 
 
 def _is_json(text: str) -> bool:
-    return json_parse.loads(text.encode("utf-8", "replace")).fault in ("", "surrogate")
+    return bodies.loads(text.encode("utf-8", "replace")).fault in ("", "surrogate")

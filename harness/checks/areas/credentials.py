@@ -17,7 +17,7 @@ from harness.contract.requests import RequestBuilder
 from harness.kit.check import Exchanges, Send, Steps, exercise, send_each, stop_exercise, take
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 OWN, OTHER = "harness-check-credential", "harness-check-credential-2"
 """The ids to create and delete; what is left over from an interrupted run is deleted first."""

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from harness.checks.vocabulary.expect import finding, interaction_in
-from harness.contract.data.json_parse import as_object
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.check import Steps, exercise, send_each
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.bodies import as_object
 
 MODEL = "gemini-decision-1"
 INPUT = "The parcel came two days late, but the lamp is lovely."

@@ -19,8 +19,8 @@ from harness.contract.requests import RequestBuilder
 from harness.kit.check import Collect, Exchanges, Listen, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, Request
+from harness.wire.bodies import object_or_none
 from harness.wire.delivery import Arrival, Inbox
-from harness.wire.json_value import object_or_none
 from harness.wire.message import segment
 
 EVENT_OF_STATUS = {

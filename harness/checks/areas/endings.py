@@ -15,12 +15,12 @@ from harness.checks.vocabulary.expect import at, finding, interaction_in
 from harness.checks.vocabulary.shared import HELLO
 from harness.checks.vocabulary.streams import completion, events_in, expect_stream, is_stream, of_kind, stream_id
 from harness.contract import read
-from harness.contract.data.transcript import common_length, output_steps, output_text, steps_text
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.body import count_output
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.transcript import common_length, output_steps, output_text, steps_text
 from harness.kit.check import Exchanges, Send, Steps, exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count

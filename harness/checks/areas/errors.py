@@ -11,7 +11,6 @@ from email.utils import parsedate_to_datetime
 from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, require_answer
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
-from harness.contract.data.json_parse import loads
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, has_error, judge_error_status, judge_leaks
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import KEY_HEADER, RequestBuilder
@@ -19,6 +18,7 @@ from harness.contract.tables.protocol import CREATE
 from harness.kit.check import Exchanges, Send, Steps, exercise, play_each, send_each
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.bodies import loads
 
 
 @exercise(requests=14, odd=True)

@@ -17,14 +17,14 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.runs import repeat
-from harness.contract.data.json_parse import as_object
-from harness.contract.data.transcript import output_contents
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.transcript import output_contents
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
+from harness.wire.bodies import as_object
 from harness.wire.message import segment
 
 TEXT = b"The lighthouse of Harness Point was painted green in the year 1903.\n"

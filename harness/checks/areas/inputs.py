@@ -20,16 +20,16 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream
 from harness.contract import read
-from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import steps_of
 from harness.contract.judge.answer import SUCCESS, is_no_answer
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile
 from harness.contract.requests import RequestBuilder
+from harness.contract.transcript import steps_of
 from harness.kit.check import Exchanges, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
+from harness.wire.bodies import objects_in
 
 _PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 _SOUND = "UklGRjQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YRAAAAAAAAAAAAAAAAAAAAAAAAAA"

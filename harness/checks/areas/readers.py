@@ -15,10 +15,10 @@ from msgspec import structs
 from harness.checks.vocabulary import runs, streams
 from harness.checks.vocabulary.expect import at, finding
 from harness.contract import PROTOCOL, read
-from harness.contract.data.transcript import compare, is_of_the_run, shape_of
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import RUNNING
+from harness.contract.transcript import compare, is_of_the_run, shape_of
 from harness.kit.check import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count

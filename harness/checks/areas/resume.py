@@ -30,12 +30,12 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import PROTOCOL, read
-from harness.contract.data.transcript import EventDiff, compare, is_of_the_run, is_same_event, shape_of
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, judge_endless, judge_stream_label
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import RUNNING
+from harness.contract.transcript import EventDiff, compare, is_of_the_run, is_same_event, shape_of
 from harness.kit.check import Exchanges, Finish, Part, Send, Steps, exercise, play_each, send, stop_exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count

@@ -25,11 +25,11 @@ from harness.checks.vocabulary.runs import id_of, poll_after_streams
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import adds_up, completion, events_in, is_stream, is_whole, stream_id
 from harness.contract import PROTOCOL, read
-from harness.contract.data.transcript import output_text
 from harness.contract.judge.agreement import judge_streamed_text
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.transcript import output_text
 from harness.kit.check import Send, Steps, Together, exercise, play_each, send, send_each
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange

@@ -28,19 +28,18 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_stream, stream_id
-from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import steps_of
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
 from harness.contract.judge.history.resources import compare_views
 from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import is_settled
+from harness.contract.tables.protocol import is_settled
+from harness.contract.transcript import steps_of
 from harness.kit.check import Exchanges, Finish, Part, Read, Send, Steps, exercise, send_each, stop_exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none, objects_in
 from harness.wire.message import segment
 
 

@@ -40,16 +40,16 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import read
-from harness.contract.data.transcript import steps_text
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import RUNNING
+from harness.contract.transcript import steps_text
 from harness.kit.check import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange, Headers, LiveStream, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 _COMPLETED = (lambda events: completion(events) is not None, "no stream contained interaction.completed")
 _NEEDS: Mapping[str, tuple[Callable[[Sequence[Event]], object], str]] = {

@@ -44,16 +44,16 @@ from harness.checks.vocabulary.streams import (
     stream_id,
 )
 from harness.contract import compare_steps, read
-from harness.contract.data.transcript import output_steps, output_text
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.transcript import output_steps, output_text
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 REPORT = 46173
 QUESTION = "How is the weather in Paris? Quote the number of its report."

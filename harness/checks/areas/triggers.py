@@ -14,12 +14,12 @@ from harness.checks.vocabulary.expect import finding, text_in
 from harness.checks.vocabulary.runs import id_of, poll_until_found, status_of
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract import read
-from harness.contract.data.json_parse import as_object, read_instant
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.check import Exchanges, Send, Steps, exercise, play_each, send, send_each, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
+from harness.wire.bodies import as_object, read_instant
 from harness.wire.message import segment
 
 SCHEDULE = "30 9 * * 1-5"

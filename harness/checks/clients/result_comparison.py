@@ -17,9 +17,8 @@ from typing import Any
 
 import msgspec
 
-from harness.contract import PROTOCOL, Contract, compare_steps, runs
-from harness.contract.data.json_parse import as_list, as_object, objects_in
-from harness.contract.data.transcript import (
+from harness.contract import PROTOCOL, Contract, compare_steps, requests
+from harness.contract.transcript import (
     as_steps,
     assemble_steps,
     count_transcript,
@@ -28,7 +27,7 @@ from harness.contract.data.transcript import (
     output_text,
     steps_text,
 )
-from harness.contract.data.transcript import text_of as content_text
+from harness.contract.transcript import text_of as content_text
 from harness.kit.client_model import (
     HOLE,
     LOSS,
@@ -45,7 +44,7 @@ from harness.kit.client_model import (
 )
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import as_list, as_object, object_or_none, objects_in
 
 # The result of code under test: a text, an interaction of any library, or a list of events. Values of
 # google-genai are read through their `model_dump`, without importing the library.
@@ -394,7 +393,7 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
         else:  # one call may arrive over several connections
             known = set(map(PROTOCOL.cursor, runs_read[-1])) - {None}
             runs_read[-1] += [event for event in events if PROTOCOL.cursor(event) not in known]
-        reported = [found[1] for value in (*events, answer) if (found := runs.status_of(value)) is not None]
+        reported = [found[1] for value in (*events, answer) if (found := requests.status_of(value)) is not None]
         last = reported[-1] if reported else last
     if last != "requires_action":
         return None

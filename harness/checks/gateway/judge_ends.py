@@ -21,12 +21,12 @@ from harness.checks.gateway.findings import (
 )
 from harness.checks.gateway.upstream_answers import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
-from harness.contract.data.json_parse import loads
 from harness.contract.judge.errors import error_of
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Chunked, Exchange, Framing, How, Length, UntilClose
+from harness.wire.bodies import loads
 from harness.wire.message import NOT_READY
 
 

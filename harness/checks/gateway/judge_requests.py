@@ -24,14 +24,14 @@ from harness.checks.gateway.findings import (
 from harness.checks.gateway.relay_diff import ALIASES, Change, Kind, Pairs, changes, is_another_model
 from harness.checks.gateway.upstream_answers import FORMS, REVISION_HEADER, STRANGER
 from harness.contract import read
-from harness.contract.data.json_parse import loads
-from harness.contract.data.transcript import as_steps
 from harness.contract.requests import KEY_HEADER, TIER_HEADER
-from harness.contract.tables.lifecycle import RUNNING
+from harness.contract.tables.protocol import RUNNING
+from harness.contract.transcript import as_steps
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
+from harness.wire.bodies import loads
 from harness.wire.message import EVENT_STREAM
 
 _CURSOR, _INPUT = "last_event_id", "include_input"

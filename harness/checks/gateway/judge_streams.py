@@ -16,7 +16,7 @@ from harness.checks.gateway.findings import answer_line, answer_of, find_relayed
 from harness.checks.gateway.judge_requests import answer_changes, find_new_defect, request_changes
 from harness.checks.gateway.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.contract import read
-from harness.contract.data.transcript import assemble_steps, steps_text
+from harness.contract.transcript import assemble_steps, steps_text
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count, list_some

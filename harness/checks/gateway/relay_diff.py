@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 
 from harness.checks.gateway.findings import answer_line, answer_of, format_value, notice, succeeded
 from harness.contract import PROTOCOL, compare_steps, read
-from harness.contract.data.json_parse import loads, read_instant
-from harness.contract.data.transcript import assemble_steps
 from harness.contract.models.profiles import find_profile, list_models
+from harness.contract.transcript import assemble_steps
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import By, Exchange, Frame
+from harness.wire.bodies import loads, read_instant
 from harness.wire.message import EVENT_STREAM
 
 _IDS = PROTOCOL.id_fields - {"event_id"}

@@ -32,8 +32,7 @@ from harness.wire import (
     UntilClose,
     encode,
 )
-from harness.wire.coding import accepts, compress
-from harness.wire.json_value import encode_json
+from harness.wire.bodies import accepts, compress, encode_json
 from harness.wire.message import EVENT_STREAM
 from harness.wire.sse import encode_frame
 

@@ -11,13 +11,13 @@ from functools import partial
 from typing import Any
 
 from harness.contract import read
-from harness.contract.data.json_parse import as_object
-from harness.contract.data.transcript import USER_INPUT, steps_of, text_of
 from harness.contract.judge.agreement import judge_own_id, judge_settled
 from harness.contract.judge.answer import CLIENT_ERROR, REPLIES, SUCCESS, ExpectedStatuses
 from harness.contract.judge.reading import format_answer, format_ending, format_request, format_statuses
+from harness.contract.transcript import USER_INPUT, steps_of, text_of
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.wire import Exchange
+from harness.wire.bodies import as_object
 
 TOO_MANY = 429
 OVERLOADED = 503

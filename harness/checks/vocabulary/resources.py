@@ -28,7 +28,6 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.runs import expect_id, id_of, repeat
-from harness.contract.data.json_parse import objects_in
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.history.resources import identify, is_alike, judge_resources
 from harness.contract.judge.reading import format_answer, format_value
@@ -37,7 +36,7 @@ from harness.kit.check import Exchanges, Judge, Part, Send, Wait, stop_exercise,
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Headers, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none, objects_in
 from harness.wire.message import segment
 
 LISTED = "interaction_metadatas"

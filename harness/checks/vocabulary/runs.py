@@ -18,17 +18,17 @@ from msgspec import Struct
 from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
 from harness.checks.vocabulary.streams import Event, decode_frames, last_cursor
 from harness.contract import read
-from harness.contract.data.transcript import output_of, output_text, steps_text
 from harness.contract.judge.agreement import judge_result
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_request
 from harness.contract.requests import RequestBuilder
-from harness.contract.tables.lifecycle import is_settled
+from harness.contract.tables.protocol import is_settled
+from harness.contract.transcript import output_of, output_text, steps_text
 from harness.kit.check import Finish, Open, Part, Read, Send, Together, Wait, pauses
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 _PASSING = frozenset({404, TOO_MANY, 503})
 """Refusals that may be temporary: not readable yet, too many requests, overloaded. Others are final."""

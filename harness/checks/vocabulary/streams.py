@@ -1,7 +1,7 @@
 """Streams for judges and exercises: their events, and the differences from the expected ones.
 
 Pure, and safe on any input: only a JSON object counts as an event. The contract judges whether the events are
-well-formed and in order, and `contract.data.diffs` finds the differences; this module puts them in the words of a
+well-formed and in order, and `contract.transcript` finds the differences; this module puts them in the words of a
 check.
 """
 
@@ -12,15 +12,13 @@ from typing import Any, TypeAlias
 
 from harness.checks.vocabulary.expect import expect_status, finding, lenient_finding, note, require_answer
 from harness.contract import PROTOCOL, read
-from harness.contract.data import json_parse
-from harness.contract.data.transcript import EventDiff, is_of_the_run, judge_repeat, shape_of
-from harness.contract.judge.answer import SUCCESS
+from harness.contract.judge.answer import SUCCESS, judge_output_types
 from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value
-from harness.contract.judge.roots import judge_output_types
 from harness.contract.tables.protocol import CREATED_EVENT
+from harness.contract.transcript import EventDiff, is_of_the_run, judge_repeat, shape_of
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange, Frame
+from harness.wire import Exchange, Frame, bodies
 
 Event: TypeAlias = dict[str, Any]
 
@@ -71,7 +69,7 @@ def adds_up(exchange: Exchange) -> bool:
 
 def decode_frames(frames: Iterable[Frame]) -> list[Event]:
     """Decode the frames that an exercise read; frames that are not JSON objects are left out."""
-    return json_parse.objects(frame.data for frame in frames)
+    return bodies.objects(frame.data for frame in frames)
 
 
 def arrival_of(exchange: Exchange, end: int) -> float:
@@ -112,7 +110,7 @@ def deltas(events: Iterable[Event], delta_type: str) -> list[Event]:
 
 def inner(event: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return an object inside an event, empty if there is none."""
-    return json_parse.as_object(event.get(name))
+    return bodies.as_object(event.get(name))
 
 
 def completion(events: Iterable[Event]) -> Mapping[str, Any] | None:

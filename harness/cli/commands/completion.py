@@ -77,12 +77,12 @@ def build_tree() -> argparse.ArgumentParser:
 def list_words() -> Mapping[str, Collection[str]]:
     """The names that an option or an argument may take, by its word for completion."""
     from harness.benches.client.ready.ready_clients import READY
+    from harness.cli.output import FORMATS
     from harness.cli.rules import load_every_check
     from harness.contract import REVISIONS
     from harness.incidents import load_incidents
     from harness.interactions.mutants import load_mutants
     from harness.interactions.servers import SERVERS
-    from harness.report.formats import FORMATS
 
     return {
         "check": [check.id for check in load_every_check()],

@@ -179,7 +179,7 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
 def _is_legacy(recording: Recording) -> bool:
     """Whether a response is of the generation before steps, which the service no longer has."""
     from harness.contract.judge.body import is_legacy
-    from harness.wire.json_value import json_or_none
+    from harness.wire.bodies import json_or_none
 
     if recording.events:
         return b'"interaction.start"' in recording.body

@@ -28,11 +28,11 @@ from harness.cli.output import say
 from harness.cli.request_options import wait_for
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities
-from harness.engine.cleanup import CreatedResources
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.results import Result, of_kind
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.governed_driver import Timer
+from harness.engine.traffic.perform import CreatedResources
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file

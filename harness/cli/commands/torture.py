@@ -286,7 +286,7 @@ def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:
     """The script that an argument gives; None if it is not given. Raises UsageFault."""
     from harness.emulator.scripts import parse
     from harness.emulator.service import unfold
-    from harness.wire.json_value import object_or_none
+    from harness.wire.bodies import object_or_none
 
     if text is None:
         return None

@@ -13,9 +13,19 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from harness.contract.data import transcript
-from harness.contract.data.json_parse import as_object, objects_in, read_instant
-from harness.contract.data.transcript import (
+from harness.contract import transcript
+from harness.contract.judge.body import place_finding
+from harness.contract.judge.reading import format_value
+from harness.contract.tables.protocol import (
+    COMPLETED_EVENT,
+    ERROR_EVENT,
+    SETTLED,
+    STATUSES,
+    WAITING,
+    is_settled,
+    may_follow,
+)
+from harness.contract.transcript import (
     USER_INPUT,
     common_length,
     compare_steps,
@@ -26,12 +36,9 @@ from harness.contract.data.transcript import (
     text_of,
     without_text,
 )
-from harness.contract.judge.body import place_finding
-from harness.contract.judge.reading import format_value
-from harness.contract.tables.lifecycle import SETTLED, STATUSES, WAITING, is_settled, may_follow
-from harness.contract.tables.protocol import COMPLETED_EVENT, ERROR_EVENT
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count, shorten
+from harness.wire.bodies import as_object, objects_in, read_instant
 
 Body = Mapping[str, Any]
 Events = Sequence[Mapping[str, Any]]

@@ -27,16 +27,14 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.contract.contract import Contract
-from harness.contract.data import json_parse
-from harness.contract.data.json_parse import as_list, as_object, read_instant
-from harness.contract.data.transcript import count_given, output_text
 from harness.contract.schema.explain import json_type
 from harness.contract.schema.schemas import Review, UnknownPart, null_finding
-from harness.contract.tables.lifecycle import RENAMED_STATUSES
-from harness.contract.tables.protocol import INTERACTION, Operation
+from harness.contract.tables.protocol import INTERACTION, RENAMED_STATUSES, Operation
+from harness.contract.transcript import count_given, output_text
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import nearest, shorten
-from harness.wire.json_value import find_ambiguous
+from harness.wire import bodies
+from harness.wire.bodies import as_list, as_object, find_ambiguous, read_instant
 
 
 def place_finding(
@@ -486,7 +484,7 @@ def _judge_pairs(steps: list[Any], given: int) -> Iterator[Finding]:
 
 def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> list[Finding]:
     """Findings about a create; a defect of a rejected one explains the rejection, and is no fault."""
-    parsed = json_parse.loads(body)
+    parsed = bodies.loads(body)
     if parsed.fault in ("", "surrogate"):
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
         found = [problem.finding("request.schema") for problem in problems]
@@ -513,7 +511,7 @@ def show_start(body: bytes) -> str:
 
 def list_judged_in_request(body: bytes) -> frozenset[str]:
     """The rules that this create could have broken."""
-    value = json_parse.loads(body).value
+    value = bodies.loads(body).value
     return frozenset({"request.schema", *("tool.result-name" for _ in _list_results(value))})
 
 

@@ -14,10 +14,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from harness.contract.contract import Contract
-from harness.contract.data import json_parse
 from harness.contract.judge.body import judge_ambiguous
 from harness.outcome import Finding, Unmet
-from harness.wire import Headers, Request
+from harness.wire import Headers, Request, bodies
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 SECRET_PREFIX = "whsec_"
@@ -71,7 +70,7 @@ def find_token_fault(token: str, jwks: Any) -> str:
         return "the token is not a compact JWS"
     if header.get("alg") != "RS256":
         return f"the token is signed with {header.get('alg')}, not with RS256"
-    keys = json_parse.objects_in(json_parse.as_object(jwks).get("keys"))
+    keys = bodies.objects_in(bodies.as_object(jwks).get("keys"))
     named = [key for key in keys if key.get("kid") == header.get("kid")]
     if not named:
         return f"no published key has the kid {header.get('kid')!r}"
@@ -85,7 +84,7 @@ def find_token_fault(token: str, jwks: Any) -> str:
 
 def judge_envelope(request: Request, interaction_id: str, contract: Contract) -> list[Finding]:
     """Findings about the body of a delivery that concerns an interaction."""
-    parsed = json_parse.loads(request.body)
+    parsed = bodies.loads(request.body)
     if parsed.fault:
         return [Finding.from_code("hook.envelope/json", "the body is not JSON", "a JSON object", parsed.fault)]
     value = parsed.value

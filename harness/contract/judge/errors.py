@@ -16,13 +16,13 @@ from typing import Any
 from msgspec import Struct
 
 from harness.contract.contract import Contract
-from harness.contract.data.json_parse import as_object, loads
 from harness.contract.judge.body import place_finding
 from harness.contract.schema.explain import json_type
 from harness.contract.tables.protocol import CREATE, STATUS_OF, Operation
 from harness.outcome import Finding, Severity
 from harness.outcome.words import describe_body, list_some, quote_body
 from harness.wire import By, Exchange, How
+from harness.wire.bodies import as_object, loads
 from harness.wire.sse import StrayBlock
 
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")

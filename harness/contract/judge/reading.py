@@ -22,9 +22,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.contract.contract import Contract
-from harness.contract.data import json_parse
-from harness.contract.data.json_parse import as_object, objects_in
-from harness.contract.data.transcript import assemble_steps
 from harness.contract.judge.body import (
     has_to_count,
     judge_ambiguous,
@@ -48,12 +45,12 @@ from harness.contract.tables.protocol import (
     operation_of,
 )
 from harness.contract.tables.stream_order import DELTA, ERROR, START, STOP
+from harness.contract.transcript import assemble_steps
 from harness.outcome import Finding, HarnessFault
 from harness.outcome.words import quote_body, shorten, to_one_line
 from harness.rules import rows_of
-from harness.wire import By, Decoder, Ending, Exchange, Frame, How, Request
-from harness.wire.coding import coding_of
-from harness.wire.json_value import may_be_ambiguous, object_or_none
+from harness.wire import By, Decoder, Ending, Exchange, Frame, How, Request, bodies
+from harness.wire.bodies import as_object, coding_of, may_be_ambiguous, object_or_none, objects_in
 
 
 class Reading:
@@ -81,11 +78,11 @@ class Reading:
         return self.exchange.is_stream
 
     @cached_property
-    def _parsed(self) -> json_parse.JsonResult:
+    def _parsed(self) -> bodies.JsonResult:
         exchange = self.exchange
         if self.is_stream or not exchange.body or exchange.truncated:
-            return json_parse.JsonResult(None, "absent", "no JSON body")
-        return json_parse.loads(exchange.body)
+            return bodies.JsonResult(None, "absent", "no JSON body")
+        return bodies.loads(exchange.body)
 
     @cached_property
     def json(self) -> Any:
@@ -152,7 +149,7 @@ class Reading:
             return None
         resumed = is_resume(exchange.request)
         start = "fresh" if resumed is None else "replay" if resumed[1] is None else "resumed"
-        asked = json_parse.loads(exchange.request.body).value if exchange.request.method == "POST" else None
+        asked = bodies.loads(exchange.request.body).value if exchange.request.method == "POST" else None
         background = isinstance(asked, dict) and asked.get("background") is True
         judge = StreamJudge(self.contract, start=start, background=background)
         judge.events = self._judged_events
@@ -174,7 +171,7 @@ class Reading:
         if self.stream is not None:
             return self._judged_events
         frames = Decoder().each(self.exchange.body) if self.is_stream else ()
-        return json_parse.objects(frame.data for frame in frames)
+        return bodies.objects(frame.data for frame in frames)
 
     @cached_property
     def streamed_steps(self) -> list[dict[str, Any]]:
@@ -304,14 +301,14 @@ class Reading:
         name = _IDS.get(finding.where.pointer, "")
         if finding.stable_code != "stream.schema/required" or finding.expected != f"a field {name}":
             return False
-        return as_object(json_parse.loads(self.exchange.request.body).value).get("store") is False
+        return as_object(bodies.loads(self.exchange.request.body).value).get("store") is False
 
     def _is_echo(self, finding: Finding) -> bool:
         """Whether a finding is about a field that repeats the request: a fault of the caller's."""
         name = finding.where.pointer.removeprefix("$.").partition(".")[0].partition("[")[0]
         if not name or self.exchange.request.method != "POST" or not isinstance(self.json, dict):
             return False
-        sent = json_parse.loads(self.exchange.request.body).value
+        sent = bodies.loads(self.exchange.request.body).value
         return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
     def _report_no_json(self, operation: Operation) -> tuple[Finding, ...]:
@@ -393,7 +390,7 @@ def list_judged_in_interaction(value: Any) -> frozenset[str]:
     if has_to_count(value):
         judged.add("usage.counted")
     judged.update(_list_of_usage(value.get("usage")))
-    judged.update(_list_of_steps(json_parse.as_list(value.get("steps"))))
+    judged.update(_list_of_steps(bodies.as_list(value.get("steps"))))
     return frozenset(judged)
 
 

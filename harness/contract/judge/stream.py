@@ -15,7 +15,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from harness.contract.contract import Contract, EventType
-from harness.contract.data.json_parse import REFUSALS, decode, loads, objects
 from harness.contract.judge.body import FindingLog, judge_ambiguous, judge_usage, list_miscounted, with_causes
 from harness.contract.judge.errors import UnframedError, read_bare_error
 from harness.contract.judge.stream_state import StreamReading, StreamState, readable
@@ -24,6 +23,7 @@ from harness.contract.tables.protocol import DONE
 from harness.contract.tables.stream_order import COMPLETED, DELTA, ERROR, OTHER, RENAMED_EVENTS, State, row_of
 from harness.outcome import Finding, Severity
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
+from harness.wire.bodies import REFUSALS, decode, loads, objects
 from harness.wire.sse import CutFrame
 
 UNKNOWNS = 64

@@ -17,15 +17,15 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from harness.contract.data.json_parse import loads
 from harness.contract.judge.body import judge_status_word
 from harness.contract.judge.errors import UnframedError, status_of_code
 from harness.contract.schema.schemas import UnknownPart
-from harness.contract.tables import lifecycle
+from harness.contract.tables import protocol
 from harness.contract.tables import stream_order as order
 from harness.contract.tables.stream_order import DeltaEffect, StepTable
 from harness.outcome import Finding
 from harness.outcome.words import format_count
+from harness.wire.bodies import loads
 
 _WORK = (order.START, order.DELTA, order.STOP)
 """Events that a refused create does not have."""
@@ -274,17 +274,17 @@ class StreamState:
     def _check_not_over(self, event: dict[str, Any]) -> None:
         """A replay may name the status of today, and a call may follow `requires_action`."""
         status = self._updated
-        if self._start != "fresh" or status not in lifecycle.TERMINAL:
+        if self._start != "fresh" or status not in protocol.TERMINAL:
             return
         goes_on = event.get("status", event["event_type"])
-        if goes_on == order.START or goes_on in lifecycle.RUNNING:
+        if goes_on == order.START or goes_on in protocol.RUNNING:
             message = f"a status update has the status {status}, and {goes_on} follows"
             self._report("stream.update-status", message, "the end of the stream", goes_on)
             self._updated = ""  # each step that follows would be the same finding
 
     def _check_created_status(self, event: dict[str, Any]) -> None:
         status = event["interaction"]["status"]
-        if self._start == "fresh" and status in lifecycle.SETTLED:
+        if self._start == "fresh" and status in protocol.SETTLED:
             message = "the interaction is created in a settled status"
             self._report("stream.created-status", message, "in_progress or queued", status)
 
@@ -296,7 +296,7 @@ class StreamState:
     def _check_completed_status(self, event: dict[str, Any]) -> None:
         interaction = event["interaction"]
         status = interaction["status"]
-        if status in lifecycle.RUNNING:
+        if status in protocol.RUNNING:
             message = "the completed interaction is still in progress"
             self._report("stream.completed-status", message, "a settled status", status)
         elif "usage" not in interaction and not _is_broken_off(event):
@@ -456,7 +456,7 @@ _ROWS = {
 
 def _is_broken_off(event: dict[str, Any]) -> bool:
     """Whether the run ended before it was done, so that a step may be open and the usage unknown."""
-    return event["interaction"]["status"] in (lifecycle.FAILED, lifecycle.CANCELLED)
+    return event["interaction"]["status"] in (protocol.FAILED, protocol.CANCELLED)
 
 
 def readable(kind: str, event: dict[str, Any]) -> bool:

@@ -21,8 +21,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.contract.data.transcript import count_transcript, items, results
 from harness.contract.models.profiles import CELLS_OF_KINDS, ModelProfile, find_profile, list_media_types
+from harness.contract.transcript import count_transcript, items, results
 from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.samples import makes_media, read_schema

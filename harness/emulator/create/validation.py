@@ -15,8 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from harness.contract import Contract
-from harness.contract.data import transcript
+from harness.contract import Contract, transcript
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.contract.schema.explain import SchemaProblem, json_type
 from harness.contract.schema.schemas import Validator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import chain
 
-from harness.contract.data.transcript import results
+from harness.contract.transcript import results
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import Json, drop, edit_json, not_found, put, refuse, turn, when
 from harness.emulator.mutants.hooks import body, create, request, response, row, status, steps

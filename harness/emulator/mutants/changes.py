@@ -19,7 +19,7 @@ from harness.emulator.run.run import Run
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.wire import COMPLETE, Body, Chunk, Chunked, Headers, Length, Piece, PieceBody, Response
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.message import EVENT_STREAM
 
 Json = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract.data.transcript import items
+from harness.contract.transcript import items
 from harness.emulator.mutants.changes import crash, drop_header, put, refuse, skip, when
 from harness.emulator.mutants.hooks import admit, life_rows, request, response, row
 from harness.emulator.mutants.parts import after

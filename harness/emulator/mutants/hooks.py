@@ -35,7 +35,7 @@ from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.usage import Meter
 from harness.kit.mutant import Mutant
 from harness.wire import Body, Request, Response
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 EVERY = "* **"
 """Every call."""

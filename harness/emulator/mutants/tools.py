@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness.contract.data.transcript import results
+from harness.contract.transcript import results
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
     Json,

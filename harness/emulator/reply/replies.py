@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from harness.contract.data.transcript import pending_calls, results
+from harness.contract.transcript import pending_calls, results
 from harness.emulator.reply import forms
 from harness.emulator.reply.forms import annotate_words
 from harness.emulator.reply.tools import (

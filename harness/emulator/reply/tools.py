@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.data.transcript import results
+from harness.contract.transcript import results
 from harness.emulator.values.samples import SampleBudget, sample
 from harness.emulator.values.stamps import IdSequence, sign
 

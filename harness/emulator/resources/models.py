@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from harness.contract.data.transcript import as_steps
 from harness.contract.models.profiles import ModelProfile, find_profile, list_models
+from harness.contract.transcript import as_steps
 from harness.emulator.create.limits import find_media_fault
 from harness.emulator.resources.collection import listing, page
 from harness.emulator.resources.schema_reader import SchemaReader, in_camel_case

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from harness.contract import Contract
-from harness.contract.data.transcript import items
+from harness.contract.transcript import items
 from harness.emulator.values.call import Call, Refusal, Route
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import Settings

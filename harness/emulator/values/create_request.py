@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from harness.contract.data.transcript import count_transcript
 from harness.contract.models.profiles import ModelProfile
+from harness.contract.transcript import count_transcript
 from harness.emulator.values.samples import SampleBudget
 from harness.emulator.values.settings import GEMINI, Platform
 

@@ -17,7 +17,7 @@ from harness.engine.search.shrink import minimal
 from harness.engine.traffic.governed_driver import Timer, TimeUp
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import HarnessFault
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 MORE_ROUNDS = 4
 """Further rounds of the stateful phase, with other seeds, as long as some link was never applied."""

@@ -17,11 +17,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.engine.cleanup import CreatedResources
 from harness.engine.results import Replays
 from harness.engine.search.failure import ANSWERED, AnswerCounts, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.governed_driver import MIN_TIMEOUT, Timer
+from harness.engine.traffic.perform import CreatedResources
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.engine.cleanup import CreatedResources
 from harness.engine.search.failure import ANSWERED, NO_CRASH, RANK, Bug, Failure, SeenDefect, rule_of
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.governed_driver import (
@@ -20,6 +19,7 @@ from harness.engine.traffic.governed_driver import (
     TimeUp,
     hold_interrupts,
 )
+from harness.engine.traffic.perform import CreatedResources
 from harness.engine.traffic.retries import Lag, Patience
 from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import pauses_within

@@ -21,7 +21,7 @@ from harness.engine.traffic.governed_driver import TimeUp
 from harness.engine.traffic.retries import Pace
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Request
-from harness.wire.json_value import GivenValue, encode_json, find_given, given_values, replace_given
+from harness.wire.bodies import GivenValue, encode_json, find_given, given_values, replace_given
 
 # Requests as templates: what was sent once can be sent again, with other ids. What an earlier response gave is
 # replaced by a placeholder, which is filled in from the responses of the new run.

@@ -28,8 +28,8 @@ from msgspec.structs import replace
 
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.wire import By, Exchange, How, Request
+from harness.wire.bodies import object_or_none
 from harness.wire.delivery import is_delivery
-from harness.wire.json_value import object_or_none
 from harness.wire.message import retry_after
 
 LATER = frozenset({429, 503})

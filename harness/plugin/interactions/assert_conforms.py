@@ -23,12 +23,12 @@ from harness.contract import (
     read,
 )
 from harness.contract.contract import find_revision
-from harness.contract.data.json_parse import loads
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count
 from harness.report.finding_text import finding_lines
 from harness.rules import BY_ID, level_of
 from harness.wire import Exchange, encode
+from harness.wire.bodies import loads
 from harness.wire.mask import Mask, hide_secrets
 from harness.wire.message import EVENT_STREAM
 

@@ -13,9 +13,8 @@ from typing import Any
 
 from harness.checks.clients.result_comparison import find_misnamed, find_server_call, find_wrong_result, plain
 from harness.contract import RUNNING
-from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import pending_calls, text_of
-from harness.contract.tables.lifecycle import REQUIRES_ACTION
+from harness.contract.tables.protocol import REQUIRES_ACTION
+from harness.contract.transcript import pending_calls, text_of
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.interactions.conversation import COME_TO_NOTHING, find_conversation, find_mistakes
@@ -23,7 +22,7 @@ from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.lifecycle import TOOL
 from harness.plugin.sent_requests import SentRequest
 from harness.wire import Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none, objects_in
 
 AGENT = "antigravity-preview-09-2026"
 

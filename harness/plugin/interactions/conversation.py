@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.contract import Contract
-from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import (
+from harness.contract.tables.protocol import CANCELLED, COMPLETED, FAILED, INCOMPLETE, REQUIRES_ACTION
+from harness.contract.transcript import (
     as_steps,
     assemble_steps,
     count_transcript,
@@ -23,10 +23,9 @@ from harness.contract.data.transcript import (
     output_of,
     pending_calls,
 )
-from harness.contract.tables.lifecycle import CANCELLED, COMPLETED, FAILED, INCOMPLETE, REQUIRES_ACTION
 from harness.outcome.words import shorten
 from harness.wire import Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none, objects_in
 
 COME_TO_NOTHING = frozenset({FAILED, CANCELLED})
 """The statuses of a run that has no result to go on from."""

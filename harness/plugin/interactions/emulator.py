@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, TypedDict, Unpa
 
 from harness.benches.client.judgement.received_responses import DeadEnd, ReceivedResponse
 from harness.contract import Contract
-from harness.contract.data.json_parse import loads
-from harness.contract.data.transcript import assemble_steps
+from harness.contract.transcript import assemble_steps
 from harness.emulator import Emulator
 from harness.emulator.scripts import QueuedAnswer, Script, parse
 from harness.emulator.values.create_request import CreateRequest
@@ -31,7 +30,7 @@ from harness.plugin.observed_service import ObservedService
 from harness.plugin.sent_requests import find_hurried
 from harness.plugin.session_server import SessionServer, moved_by_sleeps
 from harness.wire import Headers, LogicalClock, Request
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import loads, object_or_none
 
 if TYPE_CHECKING:
     from google.genai import Client

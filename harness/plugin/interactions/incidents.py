@@ -17,7 +17,7 @@ from harness.checks.clients.result_comparison import (
     status_of,
     text_in,
 )
-from harness.contract.tables.lifecycle import REQUIRES_ACTION
+from harness.contract.tables.protocol import REQUIRES_ACTION
 from harness.incidents import SPEED, Incident, find_incident
 from harness.kit.client_model import STOPPED
 from harness.outcome import UsageFault

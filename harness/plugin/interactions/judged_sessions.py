@@ -33,7 +33,7 @@ from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
 from harness.plugin.observed_service import RequestLimit
 from harness.wire import Request, Response
 from harness.wire.addresses import CONTROL, readdress, split_path, stand_in_url
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.message import escape_controls
 
 _SESSIONS = f"/{CONTROL}/sessions"

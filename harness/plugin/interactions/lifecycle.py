@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 from harness.benches.client.judgement.received_responses import merge_equal_lines
 from harness.checks.clients.result_comparison import status_of, text_in
 from harness.contract import RUNNING, STATUSES
-from harness.contract.data.json_parse import objects_in
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.emulator import CheckedResult, InteractionsEmulator
 from harness.wire import Request
+from harness.wire.bodies import objects_in
 
 # The routes: a table of what happens on each, and what the code under test must end with.
 

@@ -29,8 +29,8 @@ from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.transport.client.courier import post
 from harness.transport.inprocess.service_driver import ServicePost
 from harness.wire import Headers
+from harness.wire.bodies import object_or_none
 from harness.wire.delivery import Answer, Arrival, Delivery, NoReply, is_on_this_machine
-from harness.wire.json_value import object_or_none
 
 EVENTS = tuple(EVENT_OF_STATUS.values())
 SECRET = SECRET_PREFIX + "aGFybmVzcy13ZWJob29rLXNlY3JldC0wMTIzNDU2Nzg="

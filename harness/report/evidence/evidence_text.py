@@ -37,7 +37,7 @@ from harness.wire import (
     Headers,
     Request,
 )
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 

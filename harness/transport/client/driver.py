@@ -54,9 +54,8 @@ from harness.wire import (
     Together,
     Wait,
 )
-from harness.wire.coding import CODINGS, Inflater, coding_of
+from harness.wire.bodies import CODINGS, Inflater, coding_of, object_or_none
 from harness.wire.delivery import is_on_this_machine
-from harness.wire.json_value import object_or_none
 from harness.wire.message import TOKEN
 from harness.wire.sse import Decoder
 

@@ -29,7 +29,7 @@ from harness.transport.http1.heads import (
 from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
 from harness.wire.addresses import find_elsewhere, readdress_head
-from harness.wire.coding import CODINGS
+from harness.wire.bodies import CODINGS
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024

@@ -16,8 +16,8 @@ import pytest
 from harness import resources
 from harness.cli.main import main as harness
 from harness.contract import CURRENT, Contract, StreamJudge, load, load_from
-from harness.contract.data.transcript import assemble_steps
 from harness.contract.judge.body import judge_interaction
+from harness.contract.transcript import assemble_steps
 from harness.emulator import Emulator, ScriptFault
 from harness.rules.tables import FOLDER
 from harness.wire import Headers, Request

@@ -18,7 +18,7 @@ from harness.benches.client.client_commands import ClientResult, LoopClient, Tas
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.checks.clients.sets import MODES
 from harness.contract import load
-from harness.contract.data.transcript import assemble_steps, output_steps, output_text
+from harness.contract.transcript import assemble_steps, output_steps, output_text
 from harness.engine.decide import exit_of_cases
 from harness.engine.events import CheckFinished
 from harness.engine.results import Result

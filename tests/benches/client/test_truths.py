@@ -15,7 +15,7 @@ from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
-from harness.contract.data.transcript import output_text
+from harness.contract.transcript import output_text
 from harness.engine.decide import Policy, decide
 from harness.engine.events import RunFinished
 from harness.engine.results import Result

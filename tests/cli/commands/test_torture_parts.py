@@ -8,11 +8,11 @@ import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.client_commands import ClientResult, Task
+from harness.cli.output import render
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit
 from harness.plugin import cases_of
 from harness.report.commands.torture import TorturePresentation
-from harness.report.formats import render
 from harness.report.presented_run import PresentedRun
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program

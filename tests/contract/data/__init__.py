@@ -1,1 +1,1 @@
-"""Tests of `harness.contract.data`."""
+"""Tests of `harness.contract.transcript`."""

@@ -10,8 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from harness.contract import Assembler, load
-from harness.contract.data.transcript import count_given, output_steps, output_text, steps_of, text_of
-from harness.contract.runs import list_deletes
+from harness.contract.requests import list_deletes
+from harness.contract.transcript import count_given, output_steps, output_text, steps_of, text_of
 from harness.wire import Exchange, Headers
 from tests.contract.exchanges import exchange
 from tests.contract.streams import WHOLE, delta, start, stop

@@ -11,9 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import load, read
-from harness.contract.judge.answer import judge_response
+from harness.contract.judge.answer import judge_response, judge_roots
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.roots import judge_roots
 from harness.outcome import Finding, Severity
 from harness.wire import At, By, Ending, Exchange, How
 from tests.contract.exchanges import ROOT, exchange

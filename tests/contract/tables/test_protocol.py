@@ -8,14 +8,15 @@ import pytest
 
 from harness.contract import PROTOCOL, REVISIONS, Contract, load
 from harness.contract.judge.stream_state import _GUARDS
-from harness.contract.tables.lifecycle import (
+from harness.contract.tables.protocol import (
     LIFECYCLE,
+    OPERATIONS,
     RUNNING,
     STATUSES,
     is_settled,
     may_follow,
+    operation_of,
 )
-from harness.contract.tables.protocol import OPERATIONS, operation_of
 from harness.contract.tables.stream_order import END, EVENTS, ORDER, OTHER, SENTINEL, STARTS, DeltaEffect, State
 from harness.rules import BY_ID
 from harness.wire import Decoder, Headers, Request

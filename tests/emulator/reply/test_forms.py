@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import StreamJudge, judge_interaction, load
-from harness.contract.data.transcript import assemble_steps
+from harness.contract.transcript import assemble_steps
 
 TEXT = "One two three four five six."
 MCP = {"type": "mcp_server", "name": "docs", "url": "https://mcp.example"}

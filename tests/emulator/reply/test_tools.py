@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.contract import StreamJudge, judge_interaction, load
-from harness.contract.data.transcript import assemble_steps
+from harness.contract.transcript import assemble_steps
 
 SEARCH = {"type": "tool_search"}
 WEATHER = {

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from harness.cassette import Recording, save
-from harness.contract.tables.lifecycle import LIFECYCLE
+from harness.contract.tables.protocol import LIFECYCLE
 from harness.emulator import Script, Settings
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator

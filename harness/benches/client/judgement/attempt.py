@@ -37,7 +37,7 @@ from harness.faults.values import Part
 from harness.kit import client_model
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request, Response
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 
 _NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
 """The faults that a reader must not notice."""

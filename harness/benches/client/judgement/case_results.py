@@ -25,7 +25,7 @@ from harness.kit.client_model import Event
 from harness.outcome import Observation, Severity
 from harness.outcome.words import format_count, shorten
 from harness.wire import Decoder, How
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from harness.wire.stream_picture import Columns, ReadEvent
 
 if TYPE_CHECKING:

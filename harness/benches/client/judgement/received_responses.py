@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.kit.api import ClientApi
 from harness.outcome.words import format_count, shorten
 from harness.wire import Body, Chunk, Ending, Piece, Request, Response
-from harness.wire.coding import CODINGS, DECODED_BYTES, Inflater, coding_of
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import CODINGS, DECODED_BYTES, Inflater, coding_of, object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody, retry_after
 from harness.wire.sse import events_in
 

@@ -30,10 +30,8 @@ from harness.contract.judge.history.history_state import (
 from harness.contract.judge.history.interactions import judge_cancel, judge_cancel_look, judge_create, judge_delete
 from harness.contract.judge.history.resources import judge_resources
 from harness.contract.judge.reading import read
-from harness.contract.requests import caller_of
-from harness.contract.runs import named_interaction, read_new_id, summarise_create
-from harness.contract.tables.lifecycle import is_settled
-from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, is_resume
+from harness.contract.requests import caller_of, named_interaction, read_new_id, summarise_create
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, is_resume, is_settled
 from harness.outcome import Finding, Judgement, Severity
 from harness.wire import By, Exchange, Request
 

@@ -11,17 +11,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.contract.data import json_parse
-from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import (
-    USER_INPUT,
-    as_steps,
-    assemble_steps,
-    count_given,
-    output_of,
-    output_steps,
-    text_of,
-)
 from harness.contract.judge import agreement
 from harness.contract.judge.agreement import judge_cancelled, judge_identity, judge_own_output
 from harness.contract.judge.answer import (
@@ -29,6 +18,7 @@ from harness.contract.judge.answer import (
     FOREIGN_CHAIN,
     is_refusal,
     is_success,
+    judge_incomparable,
     judge_json_object,
     judge_reply,
     judge_stream_label,
@@ -44,18 +34,26 @@ from harness.contract.judge.history.history_state import (
     take_events,
 )
 from harness.contract.judge.reading import format_answer, format_value, read
-from harness.contract.judge.roots import judge_incomparable
-from harness.contract.tables.lifecycle import RUNNING, SETTLED, is_settled
-from harness.contract.tables.protocol import PROTOCOL
+from harness.contract.tables.protocol import PROTOCOL, RUNNING, SETTLED, is_settled
+from harness.contract.transcript import (
+    USER_INPUT,
+    as_steps,
+    assemble_steps,
+    count_given,
+    output_of,
+    output_steps,
+    text_of,
+)
 from harness.outcome import Finding, Severity
-from harness.wire import Exchange
+from harness.wire import Exchange, bodies
+from harness.wire.bodies import objects_in
 
 Json = dict[str, Any]
 
 
 def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> None:
     """Judge the answer to a create, and learn what it created."""
-    request = dict(json_parse.as_object(json_parse.loads(exchange.request.body).value))
+    request = dict(bodies.as_object(bodies.loads(exchange.request.body).value))
     parent = state.find(request.get("previous_interaction_id"))
     if intent.foreign:
         state.decide_reply(FOREIGN_CHAIN if "previous_interaction_id" in request else "store.isolation", exchange)
@@ -107,7 +105,7 @@ _PROMISED = frozenset(
 
 def _brings_results(request: Json) -> bool:
     given = request.get("input")
-    steps = json_parse.objects_in(given if isinstance(given, list) else [given])
+    steps = bodies.objects_in(given if isinstance(given, list) else [given])
     return any(step.get("type") == "function_result" for step in steps)
 
 
@@ -145,7 +143,7 @@ def _learn(
         model.updated = body.get("updated")
         judge_constant(state, model, body)
         if model.status not in RUNNING:
-            model.steps, model.source = json_parse.as_list(body.get("steps")), "get.matches-post"
+            model.steps, model.source = bodies.as_list(body.get("steps")), "get.matches-post"
             model.usage = body.get("usage")
     return model
 
@@ -188,10 +186,10 @@ def _judge_output(
         if model.background and not streamed:  # one that did not wait for the run has no other fault
             found = [replace(one, cause="bg.at-once") for one in found]
         state.decide(rule, found)
-    earlier, turn = json_parse.objects_in(request.get("input")), model.parent
+    earlier, turn = bodies.objects_in(request.get("input")), model.parent
     while turn is not None:
-        earlier, turn = [*earlier, *json_parse.objects_in(turn.steps)], turn.parent
-    own = [step for step in output_of(json_parse.objects_in(steps)) if step.get("type") == "function_call"]
+        earlier, turn = [*earlier, *bodies.objects_in(turn.steps)], turn.parent
+    own = [step for step in output_of(bodies.objects_in(steps)) if step.get("type") == "function_call"]
     if earlier and own:
         state.decide("tool.ids-unique", agreement.judge_call_ids(own, earlier))
     if model.settled:

@@ -20,7 +20,6 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from harness.contract.data.json_parse import as_object, objects_in, read_instant
 from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.body import place_finding
 from harness.contract.judge.reading import format_answer, format_request, format_value, read
@@ -28,7 +27,7 @@ from harness.contract.requests import KEY_HEADER
 from harness.contract.tables.protocol import RESERVED_PREFIXES
 from harness.outcome import Finding
 from harness.wire import Exchange
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import as_object, object_or_none, objects_in, read_instant
 from harness.wire.message import REDIRECTS
 
 RULES = {

@@ -20,20 +20,17 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from harness.contract.data.json_parse import objects_in
-from harness.contract.data.transcript import common_length, output_of, output_steps, steps_text
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
 from harness.contract.judge.reading import describe_request, format_answer, format_request, format_value, read
-from harness.contract.requests import KEY_HEADER, caller_of
-from harness.contract.runs import named_interaction, read_new_id, summarise_create
-from harness.contract.tables.lifecycle import RUNNING
-from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, is_resume
+from harness.contract.requests import KEY_HEADER, caller_of, named_interaction, read_new_id, summarise_create
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, RUNNING, is_resume
+from harness.contract.transcript import common_length, output_of, output_steps, steps_text
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, Request
-from harness.wire.json_value import object_or_none, write_sorted
+from harness.wire.bodies import object_or_none, objects_in, write_sorted
 from harness.wire.message import BUSY, REDIRECTS
 
 _RIGHTS = frozenset({401, 403, *REDIRECTS})
@@ -188,7 +185,7 @@ class Denials(Struct):
     def _judge_call(self, caller: Caller, name: str, exchange: Exchange) -> Judged:
         """Judge a call about one interaction, and keep what it shows.
 
-        A plain GET may return 404 for a moment (see `roots.py`).
+        A plain GET may return 404 for a moment (see `judge_roots`).
         """
         call, known = read(exchange).call, self._run[name]
         shown = known.shown.get(caller)

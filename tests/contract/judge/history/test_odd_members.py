@@ -10,10 +10,10 @@ import pytest
 
 from harness.contract import load
 from harness.contract.judge.agreement import judge_streamed_end
+from harness.contract.judge.answer import judge_incomparable, judge_roots
 from harness.contract.judge.history.history_judge import judge_trail
 from harness.contract.judge.history.run_judge import RunJudge
-from harness.contract.judge.roots import judge_incomparable, judge_roots
-from harness.wire.json_value import object_or_none
+from harness.wire.bodies import object_or_none
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.histories import EVENTS
 from tests.contract.streams import frames

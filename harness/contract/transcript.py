@@ -34,7 +34,6 @@ from typing import Any, TypeGuard
 from msgspec import Struct
 
 from harness.contract.contract import Contract
-from harness.contract.data.json_parse import as_list, as_object, loads, objects_in
 from harness.contract.tables.protocol import (
     COMPLETED_EVENT,
     CREATED_EVENT,
@@ -46,7 +45,7 @@ from harness.contract.tables.protocol import (
 from harness.contract.tables.stream_order import DeltaEffect, Growth
 from harness.outcome import Severity
 from harness.outcome.words import shorten
-from harness.wire.json_value import write_sorted
+from harness.wire.bodies import as_list, as_object, loads, objects_in, write_sorted
 
 USER_INPUT = "user_input"
 _GIVEN = (USER_INPUT, "function_result")

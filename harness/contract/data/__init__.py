@@ -1,1 +1,0 @@
-"""The values that the API sends: decoded, assembled and compared."""
