@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from contextlib import suppress
 from enum import StrEnum
 from functools import cache, partial
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -553,6 +553,8 @@ def load_extensions() -> tuple[ExtensionParts, ...]:
 @cache
 def load_beside_installed(names: str) -> tuple[ExtensionParts, ...]:
     """The extensions of installed packages, then those of `names`, with commas between several."""
+    from importlib import metadata  # late: see `_has_entry_points`
+
     loads = [(f"the entry point {one.name!r}", one.load) for one in metadata.entry_points(group=EXTENSION_GROUP)]
     loads += [(repr(name), partial(_import, name)) for name in dict.fromkeys(split_names(names))]
     found = tuple(dict.fromkeys(one for name, load in loads for one in _load(name, load)))
