@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct, field
 from msgspec.structs import force_setattr
@@ -38,6 +38,7 @@ class Exchange(Struct, frozen=True, eq=False):
     `status` is None when no complete response head arrived. `body` is the body after transfer decoding, at most
     `KEPT_BYTES` of it; `size` and `sha256` describe all of it. `reason` is the phrase of the status line, "" if
     there is no phrase or no line. `excuse` is why the exchange proves nothing about the target, "" if it does.
+    `interrupted`: the client ended what it is about while it was read, so that its end proves nothing, either.
     `began` is when the request was sent, in seconds on the clock of its sender, None if that is not known:
     only the difference of two means something. `notes` is not part of the record: readers keep there, under their
     own name, what they computed from it.
@@ -56,6 +57,7 @@ class Exchange(Struct, frozen=True, eq=False):
     seconds: float
     reason: str = ""
     excuse: str = ""
+    interrupted: bool = False
     began: float | None = None
     notes: dict[str, object] = field(default_factory=dict)
 
@@ -67,7 +69,7 @@ class Exchange(Struct, frozen=True, eq=False):
     @property
     def curtailed(self) -> bool:
         """Whether this side read or kept only a part of the response: what that lacks proves nothing."""
-        return self.truncated or self.ending.by is not By.SERVER
+        return self.truncated or self.interrupted or self.ending.by is not By.SERVER
 
     @property
     def hung(self) -> bool:
@@ -97,6 +99,16 @@ class Exchange(Struct, frozen=True, eq=False):
         It stays one object: a copy beside it would look like a second create that was given the same id.
         """
         force_setattr(self, "excuse", why)
+        return self
+
+    def after(self, sent: Iterable[Exchange]) -> Exchange:
+        """This exchange, which is interrupted if one that was `sent` meanwhile deleted what it is about."""
+        for other in sent:
+            refused = other.status is not None and 400 <= other.status < 500
+            if other.request.method == "DELETE" and not refused and (other.began or 0.0) >= (self.began or 0.0):
+                name = other.request.segments[-1]
+                if name in self.request.segments or name.encode() in self.body:
+                    force_setattr(self, "interrupted", True)
         return self
 
     @property

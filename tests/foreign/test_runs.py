@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 
 import pytest
@@ -97,6 +99,17 @@ def stall_once(self: Any, usual: Any, run: Run) -> Any:
     yield from ((max(due, late), event) for due, event in usual(run))
 
 
+class LetsReadersGo(ForeignService.handler):
+    """Ends a stream with [DONE] alone, soon after its interaction was deleted."""
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        yield from super().encode_due(takewhile(self.is_there, events))
+
+    def is_there(self, due_event: tuple[float, Json]) -> bool:
+        """Whether the run of an event was not deleted."""
+        return str(due_event[1]["event_id"]).partition("-")[0] not in self.service.deleted
+
+
 row = rows_of(ForeignService)
 ROWS = [
     # Its runs last long enough to notice only if much is asked for.
@@ -107,6 +120,7 @@ ROWS = [
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
     # The stream of a deleted run may end in whatever way, or the delete be refused.
     row("ends-readers: del.* -> pass del.reader-ends", lasts=3.0),
+    row("lets-readers-go: del.* stream.terminal stream.done -> rest pass", lasts=3.0, handler=LetsReadersGo),
     row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass"),
     row(
         "refuses-delete: del.* -> not_applicable del.reader-ends",

@@ -155,9 +155,8 @@ class Reading:
         judge.events = self._judged_events
         judge.feed(exchange.body)
         ending = exchange.ending
-        if exchange.truncated:  # the record cannot say how the stream ended
-            kept = f"only the first {len(exchange.body)} bytes were kept"
-            ending = Ending(by=By.LIMIT, how=How.FIN, detail=kept)
+        if exchange.truncated or exchange.interrupted:  # the record cannot say how the stream ended by itself
+            ending = Ending(by=By.LIMIT, how=How.FIN)
         return judge.finish(ending)
 
     @cached_property

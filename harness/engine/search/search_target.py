@@ -173,7 +173,7 @@ class World:
 
     def keep(self, exchange: Exchange, sent: TrailEntry | None = None) -> Exchange:
         """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
-        self._api.read(exchange, self.target.contract)
+        self._api.read(exchange.after(self.trail) if exchange.is_stream else exchange, self.target.contract)
         self.leave(exchange, sent or self.begin())
         self.hung |= exchange.hung
         self.found += self._judge.judge(exchange, self.target.key)

@@ -375,6 +375,7 @@ class ActionRunner:
     def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
+        exchange = exchange.after(self.trail)
         return self._keep(*self._confirm([exchange], is_read=True))
 
     def _confirm(self, exchanges: list[Exchange], *, is_read: bool = False) -> list[Exchange]:
