@@ -208,6 +208,19 @@ def remove_the_next_one(self: Keeping, usual: Any, collection: dict[str, Json], 
         usual(collection, one)
 
 
+def leave_listed(**changes: str) -> Json:
+    """Changes of a server: what was deleted stays in its lists, with these `changes`."""
+
+    def bury(self: Keeping, usual: Any, collection: dict[str, Json], kept: Json) -> None:
+        self.noted[kept["id"]] = {**self.view(kept), **changes}
+        usual(collection, kept)
+
+    def list_all(self: Keeping, usual: Any, name: str, collection: dict[str, Json]) -> Json:
+        return {name: [*usual(name, collection).get(name, ()), *list(self.noted.values())]}
+
+    return {"remove": bury, "list": list_all}
+
+
 def list_late(self: Keeping, usual: Any, name: str, collection: dict[str, Json]) -> Json:
     """A list that shows what is there a moment after it could, as a search index does."""
     now = time.monotonic()
@@ -250,6 +263,8 @@ ROWS = [
         "lists-no-trigger: trigger.* -> warn trigger.crud/",
         list=lambda self, usual, name, kept: usual(name, {} if name == "triggers" else kept),
     ),
+    row("lists-what-is-gone: cred.crud -> warn cred.crud", said=["still contains"], **leave_listed()),
+    row("lists-it-as-revoked: cred.crud -> rest pass", **leave_listed(status="revoked")),
     # Tokens count what came before, and the last page is empty, which is right.
     row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True)),
     # While the list is read for the first time, somebody deletes what came before.

@@ -27,7 +27,7 @@ from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import RESEARCHER
 from harness.contract.transcript import output_text
-from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise, take
 from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange
 from harness.wire.bodies import as_list, objects_in
@@ -181,7 +181,7 @@ INSTRUCTION = "Answer in one word."
 CHANGED = "Changed by interactions-harness."
 
 
-@exercise(requests=17, interactions=1)
+@exercise(requests=18, interactions=1)
 def agents_of_our_own(t: RequestBuilder) -> Steps:
     """Create two agents; read, list, run and delete them; try ids that are taken, reserved or unknown."""
     for name in OWN:
@@ -202,7 +202,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     seen["listed"] = yield from resources.list_with(t, "agents", OWN[1], page_size=50)
     seen |= {"expected": OWN, "paged": (yield from resources.pages_holding(t, "agents", OWN))}
     seen["ran"] = yield from runs.start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
-    seen |= yield from resources.delete_and_look(t, f"agents/{OWN[0]}")
+    seen |= yield from resources.delete_and_look(t, f"agents/{OWN[0]}", listed=seen["listed"])
     ran = runs.id_of(seen["ran"])
     seen["left"] = (yield from runs.poll_until_found(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))
@@ -262,11 +262,12 @@ def are_made(made: list[Exchange]) -> Iterator[Finding]:
             )
 
 
-def can_be_managed(
-    made: list[Exchange], fetched: Exchange, deleted: Exchange, gone: Exchange
-) -> Iterator[Finding]:
+def can_be_managed(*, made: list[Exchange], **answers: Exchange) -> Iterator[Finding]:
     yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
-    yield from resources.judge_life("agents", {"id": OWN[0]}, fetched=fetched, deleted=deleted, gone=gone)
+    yield from resources.judge_life("agents", {"id": OWN[0]}, **answers)
+
+
+take(can_be_managed, "fetched", "deleted", "gone", "unlisted", made="list[Exchange]")
 
 
 def changes_one_field(patched: Exchange) -> Iterator[Finding]:

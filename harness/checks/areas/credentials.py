@@ -26,7 +26,7 @@ SECRETS = ("harness-first-0b1c2d3e4f", "harness-second-5a6b7c8d9e")
 """What no answer may hold: the secret of the create, and that of the change."""
 
 
-@exercise(requests=18, uses=("environments",))
+@exercise(requests=19, uses=("environments",))
 def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     """Create a credential beside another; read, list, use, change and delete it; try what has to be refused."""
     path = f"credentials/{OWN}"
@@ -53,7 +53,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     changed = {"type": "bearer_token", "token": SECRETS[1]}
     seen["patched"] = yield Send(t.request("PATCH", path, changed))
     seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
-    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
+    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"]))}
 
 
 pages_hold_each_once = resources.judge_pages("credentials")
@@ -66,7 +66,7 @@ def can_be_managed(*, made: Exchange, patched: Exchange, **answers: Any) -> Iter
         yield from at(name, resources.judge_values(answer, shows))
 
 
-take(can_be_managed, "made", "patched", "fetched", "listed", "deleted", "gone")
+take(can_be_managed, "made", "patched", "fetched", "listed", "deleted", "gone", "unlisted")
 
 
 def hides_its_secret(**answers: Exchange) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ KEY = "environment_key"
 ON_DEMAND, SELF_HOSTED = "on_demand", "self_hosted"
 
 
-@exercise(requests=13)
+@exercise(requests=14)
 def environments_of_our_own(t: RequestBuilder) -> Steps:
     """Create two environments; read, list, wrongly fork and delete them; ask for a source in place of the root."""
     source = {"type": "inline", "content": "x", "target": "/"}
@@ -60,7 +60,7 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     size = max(1, len(resources.entries(seen["listed"], "environments")) // 3) if seen["listed"].succeeded else 1
     seen["paged"] = yield from resources.pages_holding(t, "environments", seen["expected"], size=size)
     others = [f"environments/{segment(two)}"] if two else []
-    return {**seen, **(yield from resources.delete_and_look(t, path, *others))}
+    return {**seen, **(yield from resources.delete_and_look(t, path, *others, listed=seen["listed"]))}
 
 
 @exercise(requests=6)

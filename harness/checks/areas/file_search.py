@@ -33,7 +33,7 @@ FILE = {"file": {"displayName": "harness-check.txt", "mimeType": "text/plain"}}
 COLLECTION = "fileSearchStores"
 
 
-@exercise(requests=29, interactions=2, pauses=1.0, uses=("files",))
+@exercise(requests=30, interactions=2, pauses=1.0, uses=("files",))
 def a_file_search_store(t: RequestBuilder) -> Steps:
     """Upload a text to one store, import it from a file into another, and ask a model for it in each.
 
@@ -62,7 +62,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
         seen["unforced"] = yield Send(t.request("DELETE", path))
         removed = yield from resources.delete_and_look(t, _escape(document), force=True)
         seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
-    seen |= yield from resources.delete_and_look(t, path, force=True)
+    seen |= yield from resources.delete_and_look(t, path, force=True, listed=seen["listed"])
     lacking = refused if document else "the upload created no document"
     return stop_exercise(seen, lacking) if lacking else seen
 

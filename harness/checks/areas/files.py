@@ -28,7 +28,7 @@ METADATA = {"file": {"displayName": "harness-check", "mimeType": TYPE}}
 QUESTION = {"type": "text", "text": "What is in the image?"}
 
 
-@exercise(requests=14, interactions=1)
+@exercise(requests=15, interactions=1)
 def an_uploaded_file(t: RequestBuilder) -> Steps:
     """Upload a file, read and list it beside another, use it in a create; delete it, and use it again."""
     started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
@@ -48,7 +48,7 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     seen |= yield from _page_beside(t, path)
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
-    seen |= yield from resources.delete_and_look(t, path, *seen["beside"])
+    seen |= yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"])
     return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
 
 
@@ -100,7 +100,7 @@ def can_be_managed(*, finished: Exchange, **answers: Exchange) -> Iterator[Findi
     yield from resources.judge_life("files", shows, gone_as={403, 404}, **answers)
 
 
-take(can_be_managed, "finished", "fetched", "listed", "deleted", "gone")
+take(can_be_managed, "finished", "fetched", "listed", "deleted", "gone", "unlisted")
 
 
 def _file_in(finished: Exchange) -> dict[str, object]:

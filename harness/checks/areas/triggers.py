@@ -26,7 +26,7 @@ SCHEDULE = "30 9 * * 1-5"
 """Half past nine on weekdays, in UTC."""
 
 
-@exercise(requests=22, interactions=0)
+@exercise(requests=23, interactions=0)
 def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     """Create a trigger beside another; read, list, pause, run, resume, run again and delete it."""
     body = _trigger(t)
@@ -49,7 +49,7 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     ran = seen["ran"], (yield Send(t.request("POST", f"{path}/executions", {})))
     seen["runs"] = list(filter(None, map(id_of, ran)))
     seen["pages_of_runs"] = yield from resources.pages(t, f"{path}/executions", 1)
-    seen |= yield from resources.delete_and_look(t, path, *seen["beside"])
+    seen |= yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"])
     run, *others = (text_in(answer, "interaction_id") for answer in ran)
     seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
     yield from play_each(send(t.delete(one)) for one in (run, *others) if one)

@@ -21,7 +21,7 @@ PREBUILT = "prebuilt"
 VOICE = {"type": "prompted", "prompted": {"input": "A calm voice, slightly rough."}}
 
 
-@exercise(requests=12)
+@exercise(requests=13)
 def a_prompted_voice(t: RequestBuilder) -> Steps:
     """Ask for a voice that is not stored, then for one that is; read and list it, beside others, and delete it."""
     seen: Exchanges = {"unstored": (yield Send(t.request("POST", "voices", {"voice": VOICE, "store": False})))}
@@ -37,7 +37,7 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
     seen |= yield from resources.read_and_list(t, path)
     seen |= yield from resources.page_beside(t, "voices", found, body, type="prompted")
     seen |= yield from _list_by_type(t)
-    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
+    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"]))}
 
 
 def _list_by_type(t: RequestBuilder) -> Part[Exchanges]:

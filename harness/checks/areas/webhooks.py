@@ -23,7 +23,7 @@ EVENTS = ["interaction.completed", "interaction.failed"]
 SECRET = "new_signing_secret"
 
 
-@exercise(requests=14)
+@exercise(requests=15)
 def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     """Create a webhook beside another; read, list, rename and ping it, rotate its secret, and delete it."""
     wrong = {"uri": URI, "subscribed_events": ["interaction.harness"]}
@@ -41,7 +41,7 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
     seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
     seen |= yield from resources.page_beside(t, "webhooks", found, {**body, "name": "harness-other"})
-    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"]))}
+    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"]))}
 
 
 can_be_managed = resources.judge_lives("webhooks", {"uri": URI, "subscribed_events": EVENTS})

@@ -57,20 +57,33 @@ def list_with(t: RequestBuilder, collection: str, own: str, **query: Any) -> Par
     """GET a list until it has an entry with an id, which may come late, for at most `gone_within`."""
 
     def is_enough(page: Exchange) -> bool:
-        shows_it = any(segment(identify(collection, entry)) == own for entry in _held(page, collection))
-        return shows_it or page.status not in SUCCESS or bool(next_token(page))
+        return _has(page, collection, own) or page.status not in SUCCESS or bool(next_token(page))
 
     request = t.request("GET", collection, query=query)
     return (yield from repeat(t, request, is_enough, within=t.gone_within))[-1]
 
 
-def delete_and_look(t: RequestBuilder, path: str, *beside: str, **query: Any) -> Part[Exchanges]:
-    """DELETE a resource, look for it, and delete those `beside` it, which are still there → `deleted`, `gone`."""
+def _has(page: Exchange, collection: str, own: str) -> bool:
+    return any(segment(identify(collection, entry)) == own for entry in _held(page, collection))
+
+
+def delete_and_look(
+    t: RequestBuilder, path: str, *beside: str, listed: Exchange | None = None, **query: Any
+) -> Part[Exchanges]:
+    """DELETE a resource, look for it, and delete those `beside` it → `deleted`, `gone`.
+
+    The list in which it was `listed` is read until it lacks it, for at most `gone_within` → `unlisted`.
+    """
     deleted: Exchange = yield Send(t.request("DELETE", path, query=query))
     gone: Exchange = yield Send(t.request("GET", path))
+    seen: Exchanges = {"deleted": deleted, "gone": gone, "unlisted": None}
+    if listed is not None:
+        collection, _, own = path.partition("/")
+        lists = repeat(t, listed.request, lambda page: not _has(page, collection, own), within=t.gone_within)
+        seen["unlisted"] = (yield from lists)[-1]
     for other in beside:
         yield Send(t.request("DELETE", other))
-    return {"deleted": deleted, "gone": gone}
+    return seen
 
 
 def judge_life(
@@ -80,6 +93,7 @@ def judge_life(
     fetched: Exchange,
     deleted: Exchange,
     gone: Exchange,
+    unlisted: Exchange | None,
     listed: Exchange | None = None,
     gone_as: Container[int] = frozenset({404}),
     **others: Exchange,
@@ -100,8 +114,8 @@ def judge_life(
     if made is not None:
         sent = object_or_none(made.request.body) or {}
         yield from at("fetched", _judge_shown(sent, object_in(made), object_in(fetched)))
+    name, identity = next(iter(shows.items()))
     if listed is not None:
-        name, identity = next(iter(shows.items()))
         flaws = list(at("listed", expect_object(listed)))
         yield from flaws
         named = [one.get(name) for one in entries(listed, collection)] if not flaws else []
@@ -112,6 +126,14 @@ def judge_life(
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     for found in at("gone", expect_refusal(gone, gone_as)):
         yield replace(found, message=f"after the DELETE, {found.message}")
+    left = (
+        [one for one in _held(unlisted, collection) if one.get(name) == identity] if unlisted is not None else []
+    )
+    if any(one.get(state) != object_in(fetched).get(state) for one in left for state in ("status", "state")):
+        return  # a list may show that something was deleted
+    if left and deleted.status in SUCCESS:
+        message = "after the DELETE, the list still contains the resource"
+        yield finding(message, "no such entry", format_value(left[0]), exchange="unlisted")
 
 
 def judge_lives(
@@ -123,7 +145,7 @@ def judge_lives(
         known = {name: text_in(made, name), **shows}
         return judge_life(collection, known, made=made, gone_as=gone_as, **answers)
 
-    return take(judge, "made", "fetched", "listed", "deleted", "gone")
+    return take(judge, "made", "fetched", "listed", "deleted", "gone", "unlisted")
 
 
 def judge_left_run(rule: str, ran: Exchange, deleted: Exchange, left: Exchange | None) -> Iterator[Finding]:
