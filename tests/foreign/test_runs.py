@@ -82,6 +82,12 @@ class CostsMoreLater(Clock):
         return {"total_input_tokens": read, "total_output_tokens": 4, "total_tokens": read + 4}
 
 
+def wait_for_the_end(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Answer a cancel when the run has ended by itself."""
+    time.sleep(max(0.0, run.lasts - run.age))
+    return self.show(run)
+
+
 def hold_back(self: Any, usual: Any, run: Run) -> Any:
     """Hand a stream on when it is over, as some proxies do."""
     yield from ((run.lasts, event) for _, event in usual(run))
@@ -116,6 +122,9 @@ ROWS = [
     row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
     row(f"echoes-until-cancelled: {CANCELS}", length_of=take_a_fiftieth_each),
     row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
+    row(
+        "waits-for-the-end: cancel.ok cancel.state -> warn cancel.state/waits", lasts=4.0, cancel=wait_for_the_end
+    ),
     # Where no run lasts long enough, nothing is claimed.
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
     # The stream of a deleted run may end in whatever way, or the delete be refused.

@@ -262,7 +262,7 @@ def are_made(made: list[Exchange]) -> Iterator[Finding]:
             )
 
 
-def can_be_managed(*, made: list[Exchange], **answers: Exchange) -> Iterator[Finding]:
+def can_be_managed(*, made: list[Exchange], **answers: Any) -> Iterator[Finding]:
     yield from at("made[0]", expect_status(made[0], accepts=SUCCESS))
     yield from resources.judge_life("agents", {"id": OWN[0]}, **answers)
 

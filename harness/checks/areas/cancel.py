@@ -222,6 +222,7 @@ _TIMES = 10
 
 
 def is_seen(
+    run: Exchange,
     held: bool,
     cancelled: Exchange,
     polled: list[Exchange],
@@ -247,6 +248,11 @@ def is_seen(
         others = Finding.from_code("cancel.state/others", message, "a run in progress", "cancelled")
         yield others.at(exchange="beside", pointer="$.status")
     if last == "cancelled":
+        return
+    if not held and is_settled(runs.status_of(cancelled)) and cancelled.seconds >= max(1.0, _TIMES * run.seconds):
+        actual = f"{runs.status_of(cancelled)}, after {cancelled.seconds:.1f} s"
+        message = "the cancel gets its response only when the run has ended by itself"
+        yield lenient_finding(message, "cancelled", actual, code="cancel.state/waits")
         return
     if not held and _went_on(cancelled, polled):
         message = "the cancel was accepted during the run, which then completed"

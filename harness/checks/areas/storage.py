@@ -368,8 +368,10 @@ def _is_another(known: Exchange, shown: Exchange, later: Exchange | None = None)
 
 
 def keeps_resources_apart(routes: Mapping[str, Exchange], knows_keys: bool) -> Iterator[Finding]:
-    if not knows_keys or not routes:
-        raise Unmet("the target does not check keys" if routes else "the target keeps no resource of a project")
+    if not routes:
+        raise NotApplicable("the target keeps no resource of a project")
+    if not knows_keys:
+        raise Unmet("the target does not check keys")
     for name, answer in routes.items():
         route, _, collection = name.partition(" ")
         known, shown, later = (routes.get(f"{view} {collection}") for view in ("known", "GET", "later"))

@@ -175,6 +175,7 @@ CASES = [
     case("store.isolation-kept", "not_met", "listed", knows_keys=True,
          routes=routes(list=answer(body={"voices": [{"id": "x"}]}))),
     case("store.isolation-kept", "untestable", "no keys", routes=routes(GET=OK), knows_keys=False),
+    case("store.isolation-kept", "not_applicable", "keeps nothing", routes={}, knows_keys=True),
     case("store.isolation", "met", "numbered apart", **apart({"looked": THEIRS}, later=THEIRS)),
     case("store.isolation", "not_met", "gone with it", **apart({"looked": THEIRS}, later=MISSING)),
     case("store.isolation", "not_met", "another", **apart({"looked": answer(body=interaction(id="v1_two"))})),
