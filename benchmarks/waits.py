@@ -271,6 +271,7 @@ from time import process_time
 
 import httpx
 import pytest
+from harness.emulator import service
 from harness.plugin import client, no_sleep
 from harness.resume import follow
 
@@ -368,21 +369,28 @@ def read_constants(read, emulator, monkeypatch, allow, torture):
     return spent
 
 
-def test_one_item(interactions_torture, read, request, monkeypatch, interactions_emulator):
-    """What all cases cost, and what of it the function of the client does; the SDK is imported before."""
-    allowed, within = ["client.ends/time"], []
-    interactions_torture(read, cases="quick", allow=allowed)
+def timed(function, spent):
+    """The function, which adds its processor seconds to a list."""
 
-    def read_a_case(client, interaction_id):
+    def call(*given, **named):
         began = process_time()
         try:
-            return read(client, interaction_id)
+            return function(*given, **named)
         finally:
-            within.append(process_time() - began)
+            spent.append(process_time() - began)
 
+    return call
+
+
+def test_one_item(interactions_torture, read, request, monkeypatch, interactions_emulator):
+    """What all cases cost, and what of it the function of the client does; the SDK is imported before."""
+    allowed, within, begun = ["client.ends/time"], [], []
+    interactions_torture(read, cases="quick", allow=allowed)
+    monkeypatch.setattr(service, "_begin_run", timed(service._begin_run, begun))
+    timed_read = timed(read, within)
     began = process_time()
-    interactions_torture(read_a_case, allow=allowed)
-    cost = process_time() - began, sum(within), len(within)
+    interactions_torture(lambda client, interaction_id: timed_read(client, interaction_id), allow=allowed)
+    cost = process_time() - began, sum(within), len(within), sum(begun)
     alone = read_constants(read, interactions_emulator, monkeypatch, allowed, interactions_torture)
     print(f"COST {request.node.callspec.id}", *cost, alone)
 
@@ -405,17 +413,17 @@ def torture(bench: Bench) -> Iterator[Row]:
     words = ["pytest", "-q", "-p", "no:cacheprovider", "test_torture.py"]
     now, *before = bench.measure([*words, "-rA", "-k", "one_item"])
     costs = [_read_costs(took) if took else {} for took in (now, *before)]
-    for name, (spent, within, cases, alone) in costs[0].items():
+    for name, (spent, within, cases, begun, alone) in costs[0].items():
         then = costs[1].get(name) if before else None
-        own, least, bare = (f"{seconds / cases * 1000:.2f} ms" for seconds in (spent, within, alone))
+        own, least, run, bare = (f"{seconds / cases * 1000:.2f} ms" for seconds in (spent, within, begun, alone))
         yield Row(
             f"torture, {name}, CPU of a case",
             f"{own}, {spent / within:.2f} × its function",
             "1.2 ×",
-            f"{least}: its function with the responses; {bare}: given the same bytes by no server",
+            f"{least}: its function, with the responses to it; {run}: the create of the run that it reads",
             NONE,
             f"{then[0] / then[2] * 1000:.2f} ms, {then[0] / then[1]:.2f} ×" if then else NONE,
-            f"{cases:.0f} cases",
+            f"{spent / (within + begun):.2f} × the floor; {cases:.0f} cases; {bare}: its function given constants",
         )
     (empty, *_) = bench.measure([*words, "-k", "test_empty"])
     yield from bench.row("torture, an item for each case", [*words, "-k", "test_items"], NONE, floor=empty)
@@ -425,7 +433,7 @@ def torture(bench: Bench) -> Iterator[Row]:
 
 
 def _read_costs(took: Took) -> dict[str, list[float]]:
-    """Of each client: processor seconds, those of its function, the number of cases, the seconds of it alone."""
+    """Of each client: seconds, those of its function, the number of cases, those of creates, and of it alone."""
     found = re.findall(r"^COST (\S+) (.+)$", took.output, re.MULTILINE)
     return {name: [float(word) for word in words.split()] for name, words in found}
 
