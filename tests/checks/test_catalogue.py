@@ -16,7 +16,7 @@ import pytest
 from msgspec import structs
 
 from harness.checks import areas
-from harness.checks.capabilities import CAPABILITIES
+from harness.checks.capabilities import CAPABILITIES, PROFILE_GATES
 from harness.checks.catalogue import CATALOGUE, build_check
 from harness.checks.vocabulary import expect
 from harness.contract.judge import body, errors, stream, stream_state
@@ -26,6 +26,8 @@ from harness.contract.judge.history.resources import RULES as OF_RESOURCES
 from harness.contract.tables import protocol, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
+from harness.engine.events import Capabilities, Capability, CapabilityOrigin
+from harness.engine.plan import Selection, make_plan
 from harness.kit.check import Check
 from harness.outcome import Outcome
 from harness.rules import AREAS, BY_ID, ROWS
@@ -200,3 +202,10 @@ def test_every_check_names_a_mutant():
     checks = {check.id for check in CATALOGUE} - {*AUDITED}
     wrong = {check: ROWS[check].mutant for check in checks if ROWS[check].mutant not in MUTANTS}
     assert not wrong, f"write `mutant:` in these rows; `harness mutants -v` shows which mutants they kill: {wrong}"
+
+
+def test_projects_are_told_apart_whichever_resources_a_target_keeps():
+    """A second key is enough: no other resource has to be there."""
+    able = Capabilities([Capability("two-keys", True, CapabilityOrigin.DECLARED)])
+    plan = make_plan(CATALOGUE, Selection(), able, PROFILE_GATES)
+    assert {planned.check.id: planned.skip for planned in plan.checks}["store.isolation-kept"] is None
