@@ -1,8 +1,9 @@
 """`python -m lab sentences`: whether the first cause that a run names is the defect of a mutant.
 
 Each mutant is judged by the whole catalog, as a server that all exercises share. The first cause must be of a rule
-whose row names it, or explain that such a rule is broken or blocked, or be the crash that the mutant is. Its
-sentence, the title of the cause with its first finding, must share a word with the summary of the mutant.
+whose row names it, or explain that such a rule is broken, or be the crash that the mutant is. Where another check
+of the same response comes first, so that no such rule is broken, the words decide: its sentence, the title of the
+cause with its first finding, must always share a word with the summary of the mutant.
 A mutant that only breaks a MAY is left out, because nothing may be said against it.
 """
 
@@ -76,7 +77,8 @@ def read_first(mutant: Mutant[Any]) -> FirstSentence:
     rule = code.partition("/")[0]
     named = list_rules(mutant.id)
     crashes = rule == "err.no-crash" and "500" in mutant.summary
-    explains = any(one.result.explained_by == code for one in state.presented if one.id in named)
+    broken = [one for one in state.presented if one.id in named and one.result.observation.findings]
+    explains = not broken or any(one.result.explained_by == code for one in broken)
     # Warnings of one area have no order: each of them is right.
     near = not state.causes and bool(set(re.split("[./]", code)) & {name.partition(".")[0] for name in named})
     right = bool(rule) and (rule in named or crashes or explains or near)

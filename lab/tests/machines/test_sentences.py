@@ -20,11 +20,11 @@ def test_the_first_cause_is_the_defect(mutant: str) -> None:
 
 
 def test_another_cause_is_listed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Here the rows of another mutant are asked for, and its defect is not what the run names."""
+    """An id that is missing in a wrapped interaction is not the first cause of its run."""
     monkeypatch.setattr(sentences, "OTHERS", {})
-    monkeypatch.setattr(sentences, "list_rules", lambda mutant: {"del.gone": sentences.Level.MUST})
-    assert main(["sentences", "id-missing"]) == 1
+    monkeypatch.setattr(sentences, "list_rules", lambda mutant: {"create.id": sentences.Level.MUST})
+    assert main(["sentences", "create-wrapped"]) == 1
     *_, line, total = capsys.readouterr().out.splitlines()
-    assert line.startswith("id-missing")
-    assert "another rule: create.id" in line
+    assert line.startswith("create-wrapped")
+    assert "another rule: create.status" in line
     assert total.startswith("1 mutant: the first cause has the rule of 0 (0%)")
