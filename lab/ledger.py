@@ -93,13 +93,12 @@ def count_sentences(sentences: Sequence[Sentence]) -> str:
     judged = [sentence for sentence in sentences if sentence.rules]
     rules = {rule for sentence in judged for rule in sentence.rules}
     reasons = Counter(sentence.reason for sentence in sentences if sentence.reason)
-    number = sum(bool(sentence.partly) for sentence in judged)
-    partly = f" ({number} of them partly)" if number else ""
+    partly = sum(bool(sentence.partly) for sentence in judged)
     left = ", ".join(f"{reasons[word]} {word}" for word in REASONS if reasons[word])
     return (
         f"{format_count(len(sentences), 'sentence')} of "
         f"{format_count(len({sentence.page for sentence in sentences}), 'document')}: "
-        f"{len(judged)} judged by {format_count(len(rules), 'rule')}{partly}, "
+        f"{len(judged) - partly} judged in full and {partly} partly by {format_count(len(rules), 'rule')}, "
         f"{len(sentences) - len(judged)} not judged"
         f"{f' ({left})' if left else ''}; the emulator shows {sum(s.is_emulated for s in sentences)}"
     )
