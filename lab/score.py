@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
+import subprocess
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
@@ -257,6 +258,13 @@ def _percent(part: int, whole: int) -> float:
     return 100 * part / whole if whole else 100.0
 
 
+def margin(score: Score) -> float:
+    """Half of the interval of the share that is found, at 95 %: Wilson's, because the share is near 1."""
+    number, share, spread = score.shown - score.excused, score.found / 100, 1.96
+    inner = share * (1 - share) / number + spread**2 / (4 * number**2) if number else 0.0
+    return round(100 * spread * inner**0.5 / (1 + spread**2 / number), 1) if number else 0.0
+
+
 def sum_up(rows: Iterable[Row]) -> Score:
     """Return the score of some defects."""
     known = list(rows)
@@ -333,7 +341,7 @@ def run(words: Sequence[str]) -> int:
             return Exit.OK
         print(f"{len(chosen)} of {generated:,} generated defects and oddities, each in a run of its own")
         rows = sorted(_play_all(bench, chosen, options.jobs), key=lambda row: str(row["id"]))
-        record = {"generated": generated, "seed": options.seed, "defects": rows}
+        record = {"generated": generated, "seed": options.seed, "commit": find_commit(), "defects": rows}
     if options.json is not None:
         options.json.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", "utf-8")
     for line in format_report(record["defects"], verbose=options.verbose):
@@ -369,6 +377,12 @@ def _choose(bench: DefectBench, options: argparse.Namespace) -> tuple[list[WireD
         defects = draw(defects, options.sample, options.seed)
         odd = draw(odd, max(1, options.sample // 10), options.seed)
     return [*defects, *odd], whole
+
+
+def find_commit() -> str:
+    """The commit that is measured; "" outside a checkout."""
+    words = ["git", "-C", str(DATA.parent), "rev-parse", "--short=8", "HEAD"]
+    return subprocess.run(words, capture_output=True, text=True, check=False).stdout.strip()
 
 
 _bench: DefectBench | None = None
@@ -447,6 +461,8 @@ def condense(record: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, 
     return {
         "generated": record["generated"],
         "seed": record["seed"],
+        "commit": record.get("commit", ""),
+        "margin_percent": margin(sum_up(defects)),
         "not_shown": sum(row["outcome"] == NOT_SHOWN for row in record["defects"]),
         "score": sum_up(defects).to_record(),
         "before": before,

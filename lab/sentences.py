@@ -38,8 +38,27 @@ _COMMON = frozenset({
 """Words that say nothing of a defect."""
 
 
-OTHERS: Mapping[str, str] = {}
-"""Mutants whose first cause may be another one, and why."""
+_GENERAL, _OTHER = (
+    "a more general rule is broken by the same response",
+    "another rule is broken, too, and comes first",
+)
+OTHERS: Mapping[str, str] = {
+    "accept-decides": _OTHER,
+    "content-type-field-missing": _GENERAL,
+    "create-wrapped": _GENERAL,
+    "error-code-mismatch": _OTHER,
+    "levels-ignored": _GENERAL,
+    "parallel-outputs-mixed": _OTHER,
+    "research-plan-empty": _GENERAL,
+    "result-answer-running": _GENERAL,
+    "store-false-background": _OTHER,
+    "triggers-list-empty": _GENERAL,
+    "upload-without-url": _GENERAL,
+    "chain-repeats-steps": "the repeated call is told by its status",
+    "cursor-without-stream-crashes": "a crash does not name the query of its request",
+    "unknown-query-crashes": "a crash does not name the query of its request",
+}
+"""Mutants whose first cause has another rule or no word of the defect, and why."""
 
 
 class FirstSentence(NamedTuple):

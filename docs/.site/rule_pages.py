@@ -190,6 +190,8 @@ def write_page(data: Mapping[str, Any]) -> str:
         f"The traffic of a clean run allows {data['generated']:,} defects. A sample of",
         f"{score['shown'] + data['not_shown']:,} (seed {data['seed']}) was run; {data['not_shown']:,} of them",
         "changed no byte that a client got, so they do not count.",
+        f"The share that is reported is accurate to {data['margin_percent']} points (95 %).",
+        f"The catalog is that of commit {data['commit']}.",
         "",
         f"| Catalog {_HEAD}",
         f"|---{_LINE}",

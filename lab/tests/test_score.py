@@ -25,6 +25,7 @@ from lab.score import (
     conclude,
     condense,
     format_report,
+    margin,
     sum_up,
 )
 from tests.engine.test_nothing_unread import list_untold
@@ -162,6 +163,7 @@ def test_an_oddity_is_no_defect() -> None:
     data = condense(whole, {"found_percent": 12.5})
     assert (data["score"]["shown"], data["score"]["found_percent"]) == (3, 50.0)
     assert (data["survivors"], data["excused"], data["not_shown"]) == (["b"], {"refused-field": 1}, 1)
+    assert data["margin_percent"] == margin(Score(failed=1, survived=1)) == 40.5
     assert (data["oddities"], data["before"]) == ({"played": 1, "failed": ["d"]}, {"found_percent": 12.5})
     lines = list(format_report(whole["defects"], verbose=False))
     assert "  plain  1 failed, 0 warned, 1 listed, 1 survived; 50.0 % found, 50.0 % of MUSTs failed" in lines

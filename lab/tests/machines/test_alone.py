@@ -7,7 +7,6 @@ from functools import cache
 
 import pytest
 
-from harness.emulator.mutants import MUTANTS
 from harness.engine.results import Result
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
@@ -24,7 +23,7 @@ def bench() -> Bench:
     return load_bench()
 
 
-@pytest.mark.parametrize("mutant", sample(sorted(MUTANTS), 240))
+@pytest.mark.parametrize("mutant", sample(alone.list_mutants(), 240))
 def test_a_check_has_the_same_result_alone(mutant: str) -> None:
     """On a fresh target and on one that was judged before, with one worker and with many."""
     assert list(map(str, alone.find_differences(bench(), mutant, *alone.JOBS))) == []
