@@ -118,6 +118,8 @@ def _read_misfits(errors: Iterable[jsonschema_rs.ValidationError], schema: Schem
                 path.append("")
                 numbers.append(list(inside).index(""))
                 inside = inside[""]
+            if isinstance(inside, dict) and isinstance(key, int):  # it reads the names 7, 07 and +7 as a number
+                key = next(name for name in inside if re.fullmatch(rf"\+?0*{key}", name))
             path.append(key)
             numbers.append(key if isinstance(key, int) else list(inside).index(key))
             inside = inside[key]

@@ -34,6 +34,12 @@ TOLD = {
         '$[""].a',
         "should be integer, not string",
     ),
+    "a member that a number names": (
+        {"additionalProperties": {"items": {"type": "integer"}}},
+        {"a": [], "07": [1, "x"]},
+        '$["07"][1]',
+        "should be integer, not string",
+    ),
     "two types": ({"oneOf": [{"type": "string"}, UNION]}, 5, "$", "should be string or object, not number"),
     "a boolean": ({"type": "integer"}, True, "$", "should be integer, not boolean"),
     "a near miss": ({"enum": ["apple", "pear"]}, "aple", "$", 'did you mean "apple"?'),
