@@ -5,6 +5,8 @@ Heavy items stand first, so that two of them run at once and short ones fill the
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from lab.golden.items import URL, Item, Step, serving, step, steps
 from lab.golden.mask import mask
 from lab.golden.usage import USAGE
@@ -64,6 +66,14 @@ SERVED = (SERVER_TIMES, DATES, DATED, MADE_IDS, POLLS, PROGRESS, SESSIONS, *STOR
 
 HUNG_UP = mask(r"stream of \d+ events, the last [^\n]*?(, ended: the client )", r"stream of <n> events\1")
 """How much of a stream had passed when its reader hung up: a gateway may read ahead of its client."""
+
+LEFT = (
+    mask(r'^ +"(?:answer": "200, |broke": "the client|events": ")[^\n]*\n', ""),
+    mask(r"((?:<-|&lt;-) 200, )\d+ events.*$", r"\1<events>"),
+    mask(r"^( +on the wire: .*→ )\d+ events.*$", r"\1<events>"),
+    PROGRESS,
+)
+"""How much of a stream had been sent when its reader disconnected."""
 
 TODAY = mask(r"(since: )'?\d{4}-\d\d-\d\d'?", r"\1<today>")
 """The day on which an entry of a baseline was made."""
@@ -261,7 +271,7 @@ def _stored() -> list[Item]:
     again = serving(_search("history", more="--store kept --json"), *mutant, "--port", "{port}")
     healed = serving(_search("history", more="--store kept --json"), "--port", "{port}")
     return [
-        Item("fuzz/failure", (Step(told, ("out/**/*.*",)),), masks=CASSETTE),
+        Item("fuzz/failure", (Step(told, ("out/**/*.*",)),), masks=(*CASSETTE, PROGRESS)),
         Item("fuzz/stored", (Step(again), Step(again), Step(healed), Step(healed)), keep="broken-rules"),
     ]
 
@@ -303,7 +313,7 @@ def _tortures() -> list[Item]:
             folders=("cassettes",),
         ),
     ]
-    return made
+    return [replace(item, masks=(*item.masks, *LEFT)) for item in made]
 
 
 TALK = """\
