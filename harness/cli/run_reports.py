@@ -163,7 +163,7 @@ class Listeners:
         }
         self._begun = self._written = time.monotonic()
         self._results: list[Result] = []
-        self._is_interrupted = False
+        self.is_interrupted = False
         self._json = bool(arguments.json)
         self._annotates = os.environ.get("GITHUB_ACTIONS") == "true"
         reports = [*(arguments.report or ())]
@@ -226,8 +226,8 @@ class Listeners:
 
     def _interrupt(self, number: int) -> None:
         """End the run; of the first interrupt its user learns at once, though the output may be a file."""
-        if not self._is_interrupted:
-            self._is_interrupted = True
+        if not self.is_interrupted:
+            self.is_interrupted = True
             if self.screen is not None and sys.stdout.isatty():
                 self.screen.note_interrupt()
             else:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import IO, Any, NamedTuple
 
 from harness.benches.gateway.bench import GatewayBench
@@ -368,7 +369,7 @@ class ExerciseRunner:
         self._finished = set(silence.finished)
         self._stops = {name: stop for name, stop in self._stops.items() if name in silence.finished}
         self._unfinished = tuple(name for name in self._names if name not in silence.finished)
-        first, ended = silent[0], self._bench.find_end()
+        first, ended = silent[0], self._end
         exchange, how = first.client, first.client.ending.words
         left = f"{len(self._unfinished)} of {format_count(len(self._names), 'exercise')} not run, or not completed"
         came = "no response" if exchange.status is None else f"a response ({exchange.status}) without an end"
@@ -386,6 +387,11 @@ class ExerciseRunner:
             evidence=silent[0],
         )
 
+    @cached_property
+    def _end(self) -> str:
+        """How the process of the gateway ended. To find out takes a moment, which no rule needs to repeat."""
+        return self._bench.find_end()
+
     def observe(self, check: Check) -> Observation:
         """The observation of a check, or why it has none."""
         results = self.results
@@ -395,8 +401,7 @@ class ExerciseRunner:
         # An exchange that the check wants may not have been made because the run stopped.
         wanted = [glob for glob in check.globs if glob.partition(".")[0] in self._unfinished]
         if any("*" in glob or glob not in results for glob in wanted):
-            ended = self._bench.find_end()
-            again = "when the gateway no longer ends by itself; its log has the reason" if ended else ""
+            again = "when the gateway no longer ends by itself; its log has the reason" if self._end else ""
             because = Because.INTERRUPTED if self.halted == INTERRUPTED else Because.NOT_TRIED
             return Observation.untestable("not tried", because, "not tried", again)
         silent = not all(relayed.answered for relayed in check.select(results))

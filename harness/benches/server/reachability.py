@@ -19,10 +19,14 @@ _SPEAKS_OTHERWISE = frozenset({How.TLS, How.BAD_HTTP})
 """Somebody is there, and no time makes HTTP of what they speak: whoever asks next says what is wrong."""
 
 
-def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None = None) -> None:
+def wait_until_up(
+    target: ResolvedTarget, seconds: float, *, has_ended: Callable[[], object] = lambda: False
+) -> None:
     """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
 
-    A caller that waits in several turns gives the length of the `whole` wait: the error names it.
+    A request that is late is sent again with twice the time: the first may have reached what never responds, such
+    as the port of a container that is still starting, and a slow target needs more. One that `has_ended` never
+    responds.
 
     A 502, 503 or 504 is waited out, too; if it stays, the next request reports the problem. With 0 seconds nothing
     is sent; the probe then finds out whether the target is there.
@@ -30,12 +34,14 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
     if seconds <= 0 or target.throwaway:
         return
     deadline = time.monotonic() + seconds
-    driver = target.connect()
+    driver, patience = target.connect(), 1.0
     try:
         while True:
             left = deadline - time.monotonic()
-            exchange = driver.send(target.target.control("GET", ""), timeout=max(left, _PAUSE))
-            is_late = time.monotonic() + _PAUSE > deadline
+            exchange = driver.send(target.target.control("GET", ""), timeout=max(min(left, patience), _PAUSE))
+            if exchange.ending.how is How.TIMEOUT:
+                patience *= 2
+            is_late = bool(has_ended()) or time.monotonic() + _PAUSE > deadline
             if exchange.status is not None:
                 is_there = exchange.status not in NOT_READY
             else:  # something answered, although it cannot be read: it is no HTTP, or exceeds a limit
@@ -46,10 +52,9 @@ def wait_until_up(target: ResolvedTarget, seconds: float, *, whole: float | None
             if is_late and exchange.status is not None:
                 return
             if is_late:
-                late = f"within {whole or seconds:g} s ({exchange.ending.words})"
                 raise TargetFault(
-                    f"{target.info.url} returned no response {late}: check the URL and that the server runs, or "
-                    "wait longer with --wait S"
+                    f"{target.info.url} returned no response within {seconds:g} s ({exchange.ending.words}): "
+                    "check the URL and that the server runs, or wait longer with --wait S"
                 )
             driver.wait(_PAUSE)
     finally:

@@ -153,7 +153,8 @@ def run(words: Sequence[str]) -> int:
                 display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
                 with nullcontext() if arguments.output else suppress(OSError):
                     presentation.written[key] = write_all(event.result, target.info, display, Path(folder))
-            presentation.ran[key] = runs.run(event.result)
+            # Its user has ended the run, and no line of it may take a minute of a slow target now.
+            presentation.ran[key] = INTERRUPTED_LINES if listeners.is_interrupted else runs.run(event.result)
 
     direct = without_user_settings(target.info.url)  # for schemathesis and curl
     with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis(), direct:
@@ -234,6 +235,7 @@ def _choose_store(arguments: FuzzArguments, target: ServerTarget) -> Path | None
 
 
 SAME = "run, with the same responses"
+INTERRUPTED_LINES = "not run (the run was interrupted)"
 
 
 class CurlRuns:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -260,14 +259,8 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
     if process is None:
         wait_for(target, seconds)
         return
-    whole = 120.0 if seconds is None else seconds
-    until = time.monotonic() + whole
-    while True:
-        if ended := process.wait_for_end():
-            raise TargetFault(ended)
-        try:
-            wait_until_up(target, 1.0, whole=whole)  # then look whether the process still runs
-            break
-        except TargetFault as fault:
-            if time.monotonic() > until:
-                raise TargetFault(f"{fault}\noutput of the command: {process.words or 'nothing'}") from None
+    try:
+        wait_until_up(target, 120.0 if seconds is None else seconds, has_ended=process.find_end)
+    except TargetFault as fault:
+        ended = process.wait_for_end()
+        raise TargetFault(ended or f"{fault}\noutput of the command: {process.words or 'nothing'}") from None

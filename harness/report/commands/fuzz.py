@@ -140,7 +140,7 @@ class FuzzPresentation(Presentation):
             if written and lines:  # the others have its name, with another suffix
                 why = f" (no cassette: {why})" if (why := why_no_cassette(result)) else ""
                 others = "".join(f", {path.suffix}" for path in written[1:])
-                lines.append(Line(f"written: {written[0]}{others}{why}"))
+                lines.append(Line(f"written: {written[0]}{others}{why}", Role.COMMAND))  # a path does not break
             if lines or detail is not Detail.BRIEF:
                 yield ExplainedFailure(headline, lines)
 

@@ -281,9 +281,10 @@ class After(DriverPolicy):
         return 0.0
 
 
-def ended(policy: After, timer: Timer) -> RunFinished:
-    """How a run ends with these policies."""
+def ended(policy: After, timer: Timer, looked: list[str] | None = None) -> RunFinished:
+    """How a run ends with these policies; `looked` gets an entry for each look at the gateway's process."""
     bench = bench_through()
+    bench.find_end = lambda: "" if looked is None else looked.append("") or ""
     bench.driver = GovernedDriver(bench.driver, [policy, Deadline(timer, 30.0)])
     *_, finished = judge_gateway(bench, CATALOGUE, GatewayOptions())
     assert isinstance(finished, RunFinished)
@@ -312,8 +313,13 @@ def test_a_deadline_before_the_first_response_is_a_fault_of_the_target() -> None
 
 @pytest.mark.parametrize("number", [3, 30])
 def test_an_interrupt_keeps_what_is_known(number: int) -> None:
-    """Ctrl-C ends the trials; the rest is judged and the exit code says that somebody interrupted."""
-    finished = ended(After(number, lambda: signal.raise_signal(signal.SIGINT)), Timer(None))
+    """Ctrl-C ends the trials; the rest is judged and the exit code says that somebody interrupted.
+
+    To see whether the gateway still runs takes half a second: the run looks once, and not for each rule.
+    """
+    looked: list[str] = []
+    finished = ended(After(number, lambda: signal.raise_signal(signal.SIGINT)), Timer(None), looked)
+    assert len(looked) == 1
     assert (finished.exit, finished.halted) == (Exit.INTERRUPTED, "it was interrupted")
     assert Verdict.FAIL not in {result.verdict for result in finished.results}
     assert Reason.INTERRUPTED in {result.reason for result in finished.results}

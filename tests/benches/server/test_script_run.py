@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from harness.benches.server.reachability import report_silent_requests, wait_until_up
 from harness.benches.server.script_run import is_alike, is_runnable, run_commands
 from harness.outcome import TargetFault
+from harness.transport import ServiceDriver
 from harness.wire import (
     COMPLETE,
     At,
@@ -150,6 +152,31 @@ def test_waits_for_the_first_answer() -> None:
     service = Sleepy(2)
     wait_until_up(toys.toy_target(service), 60.0)
     assert len(service.log) == 1
+
+
+def test_waits_for_a_slow_answer() -> None:
+    """A target that needs seconds for each answer is up, and so is one that never answers an early request."""
+    given: list[float | None] = []
+
+    class Slow(toys.ToyService):
+        def __call__(self, request: Request) -> Response:
+            late = Response.dead(Ending(by=By.LIMIT, how=How.TIMEOUT, at=At.BEFORE_HEADERS))
+            return late if (given[-1] or 0.0) < 3.0 else super().__call__(request)
+
+    class Driver(ServiceDriver):
+        def send(self, request: Request, *, timeout: float | None = None) -> Exchange:
+            given.append(timeout)
+            return super().send(request, timeout=timeout)
+
+    wait_until_up(replace(toys.toy_target(Slow()), connect=lambda session="": Driver(Slow())), 60.0)
+    assert given == [1.0, 2.0, 4.0]
+
+
+def test_waits_no_longer_for_what_has_ended() -> None:
+    service = Sleepy(1_000_000)
+    with pytest.raises(TargetFault):
+        wait_until_up(toys.toy_target(service), 60.0, has_ended=lambda: "exit code 1")
+    assert service.refusals == 1_000_000 - 1
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])

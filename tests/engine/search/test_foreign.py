@@ -205,7 +205,7 @@ def interrupt_first_call(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 
     def call(*positional: Any, **named: Any) -> Any:
         if next(calls) == 0:
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.SIGINT)
         return function(*positional, **named)
 
     monkeypatch.setattr(holder, name, call)
@@ -222,8 +222,13 @@ def interrupt_first_call(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
 def test_wherever_an_interrupt_comes_there_is_a_report(
     place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Between two engines, in shrinking or repeating: the run ends as interrupted, with what was found by then."""
+    """Between two engines, in shrinking or repeating: the run ends as interrupted, with what was found by then.
+
+    No curl line runs any more, each of which may take a minute.
+    """
     interrupt_first_call(monkeypatch, place)
+    if not place.endswith(":document"):
+        monkeypatch.setattr("harness.cli.commands.fuzz.run_commands", lambda *_: pytest.fail("lines were run"))
     words = ("-e", "history,schema", "--max-examples", "30", "--no-store", "--api-key", "any-key-at-all", "--json")
     code, record = searched(foreign.CrashesOnChain(), capsys, usual=words)
     assert (code, "interrupted" in record["halted"]) == (Exit.INTERRUPTED, True)
