@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import os
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -338,11 +339,12 @@ class Options:
             if name in self.given and getattr(self, name) != declared[name].default:
                 raise UsageFault(f"{declared[name].long_flag} {why}")
 
-    def repeat(self, *narrowed: str) -> str:
+    def repeat(self, *narrowed: str, child: Sequence[str] | None = None) -> str:
         """The line that runs this command again, narrowed by these words to some of its results, or `-v` for all.
 
         It has all other options that were given, keys as variables; the environment and a configuration file give
-        theirs again.
+        theirs again. `child` takes the place of the command that it started. Below `harness serve -- CMD`, whose
+        server ends with CMD, the line starts such a server, too.
         """
         left_out = ("reports",) if narrowed == ("-v",) else ("selects", "reports")
         arguments, flags = [], []
@@ -352,9 +354,17 @@ class Options:
             elif name in self.given and item.once not in left_out:
                 given = self.given[name]
                 flags += [_write_flag(item, text) for text in (given if isinstance(given, list) else [given])]
-        child = "" if self.child is None else f"-- {shlex.join(map(mask_text, self.child))}"
-        words = ["harness", self.page.name, *arguments, shlex.join(narrowed), *flags, child]
-        return " ".join(filter(None, words))
+        own = self.child if child is None else child
+        words = ["harness", self.page.name, *arguments, shlex.join(narrowed), *flags]
+        line = " ".join(filter(None, [*words, f"-- {shlex.join(map(mask_text, own))}" if own else ""]))
+        served, url = os.environ.get(SERVED_BY), os.environ.get("INTERACTIONS_BASE_URL")
+        if not (served and url and any(word.startswith(url) for word in arguments)):
+            return line
+        return f"{served} -- sh -c {shlex.quote(line.replace(url, '$INTERACTIONS_BASE_URL', 1))}"
+
+
+SERVED_BY = "HARNESS_SERVED_BY"
+"""The variable in which the command below `harness serve -- CMD` finds the line of its server."""
 
 
 def _write_flag(item: Option, text: str) -> str:

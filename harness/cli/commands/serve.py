@@ -16,7 +16,7 @@ from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
 from harness.cli.guarding import GuardOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.options import PATH, Page, Trust, flag, option
+from harness.cli.options import PATH, SERVED_BY, Page, Trust, flag, option
 from harness.cli.output import hear, print_fault, say, say_masked
 from harness.interactions.mutants import load_mutants
 from harness.outcome import UsageFault
@@ -145,7 +145,11 @@ def run(words: Sequence[str]) -> int:
         granted,
         inspector,
         welcome=lambda url: f"serving the Interactions API at {url}/v1beta ({keys}){granted.note}{met}",
-        environment=lambda url: serving.command_environment(url, os.environ, given) | granted.environment,
+        environment=lambda url: (
+            serving.command_environment(url, os.environ, given)
+            | granted.environment
+            | {SERVED_BY: arguments.repeat(child=())}
+        ),
         facts={**granted.facts, "bounds": emulator.settings.bounds},
     )
     for line in service.story():

@@ -188,6 +188,13 @@ def test_the_line_that_shows_a_failure_has_the_other_options(
         "--capability=-agents --timeout 20 --header 'Authorization: Bearer '\"$AUTHORIZATION\" "
         "--header 'x-team: blue one' --extension own.py`\n"
     ) in done.out
+    monkeypatch.setenv("HARNESS_SERVED_BY", "harness serve --mutant odd")  # a server that ends with this run
+    monkeypatch.setenv("INTERACTIONS_BASE_URL", toy[1])
+    done = harness("check", f"{toy[1]}/v1beta", "-c", "get.*", "--api-key", toys.KEY)
+    assert (
+        "help: print all of it: `harness serve --mutant odd -- sh -c 'harness check $INTERACTIONS_BASE_URL/v1beta "
+        '-c get.odd -v --api-key "$GEMINI_API_KEY"\'`\n'
+    ) in done.out
 
 
 @pytest.mark.usefixtures("with_odd")
