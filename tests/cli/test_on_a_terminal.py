@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.emulator import Emulator
+from harness.emulator.mutants import MUTANTS
 from harness.resources import folder
 from harness.transport import ServerThread
 from tests.cli.conftest import Harness
@@ -55,6 +56,17 @@ def test_a_comparison_is_wrapped_to_the_terminal(tmp_path: Path, harness: Harnes
     assert code == 0, drawn
     assert max(len(line) for line in drawn.splitlines()) < 40
     assert max(len(line) for line in harness(*words).out.splitlines()) > 40
+
+
+@pytest.mark.slow
+def test_the_path_of_a_failure_is_one_row(tmp_path: Path) -> None:
+    """It is copied from the screen: `fuzz` breaks it at no space, however narrow the terminal is."""
+    output = tmp_path / "a folder with spaces"
+    words = ("-e", "laws", "--max-examples", "10", "--no-store", "--output", str(output))
+    service = MUTANTS["resume-skips-one"].build()
+    with ServerThread(service, clock=service.clock) as server:
+        _, drawn = on_a_terminal("fuzz", server.url, "--api-key", "any", *words, environment={"COLUMNS": "40"})
+    assert re.search(rf"written: {re.escape(str(output))}/\S+\.sh, \.py, \.yaml", drawn), drawn
 
 
 @pytest.mark.parametrize(("more", "is_paged"), [
