@@ -41,7 +41,7 @@ from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.results import Result
-    from harness.report.commands.presentation import Presentation
+    from harness.report.presented_result import Presentation
     from harness.report.terminal_report import TerminalReport
 
 _NOT_WHOLE = (Exit.NOTHING_RAN, Exit.HARNESS_ERROR, Exit.INTERRUPTED)

@@ -28,7 +28,6 @@ from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from harness.engine.audit import LEVELS, Audit, is_settled
-from harness.engine.causes import find_roots, link, resolve, stopped_at
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import (
     Capability,
@@ -44,7 +43,7 @@ from harness.engine.events import (
     RunStarted,
     everything,
 )
-from harness.engine.execute import PlayedExercise, play
+from harness.engine.execute import PlayedExercise, find_roots, link, play, resolve, stopped_at
 from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.results import Evidence, Result

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from harness.outcome import Accounted
-from harness.report.commands.presentation import Section
 from harness.report.finding_text import SharedFixes
-from harness.report.presented_result import PresentedResult
+from harness.report.presented_result import PresentedResult, Section
 from harness.report.presented_run import TOLD, OutcomeRow, PresentedRun
 from harness.wire.message import escape_controls
 

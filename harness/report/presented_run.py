@@ -26,8 +26,7 @@ from harness.report.collected_run import (
     to_sentence,
     write_not_fulfilled,
 )
-from harness.report.commands.presentation import Presentation
-from harness.report.presented_result import PresentedResult
+from harness.report.presented_result import Presentation, PresentedResult
 from harness.report.screen import Paint, leave_unpainted
 from harness.wire.message import escape_controls
 

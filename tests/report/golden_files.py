@@ -19,7 +19,7 @@ import msgspec
 from harness.cli.output import render
 from harness.interactions import INTERACTIONS
 from harness.report.annotations import list_annotations
-from harness.report.commands.presentation import Presentation
+from harness.report.presented_result import Presentation
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.engine import toys

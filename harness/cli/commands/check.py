@@ -27,7 +27,7 @@ from harness.kit.api import ServerApi
 from harness.kit.check import Check
 from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
-from harness.report.commands.presentation import Presentation
+from harness.report.presented_result import Presentation
 
 SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
 """The profile that only reports whether a server is up and what it can do, and its check."""

@@ -13,12 +13,12 @@ from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.collected_run import RunVerdict, accounting_record, conclude, count_stale, list_counts
-from harness.report.commands.presentation import EXPLAINED, Presentation, Section
 from harness.report.evidence.evidence_text import Detail
 from harness.report.evidence.failure_files import commands, pytest_module, why_no_cassette
 from harness.report.evidence.reproduction import replay_words, reproduction_lines
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, outcome_record, target_record
+from harness.report.presented_result import EXPLAINED, Presentation, Section
 from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from harness import __version__
 from harness.engine.results import Evidence, Result
 from harness.report.collected_run import accounting_record
-from harness.report.commands.presentation import Presentation, Section
 from harness.report.evidence.evidence_text import logs
 from harness.report.json_report import (
     finding_record,
@@ -17,7 +16,7 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
-from harness.report.presented_result import PresentedResult
+from harness.report.presented_result import Presentation, PresentedResult, Section
 from harness.report.presented_run import list_causes
 from harness.wire.message import escape_controls
 

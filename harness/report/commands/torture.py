@@ -20,11 +20,11 @@ from harness.report.collected_run import (
     count_stale,
     sum_up,
 )
-from harness.report.commands.presentation import Presentation, Section, describe_stale
 from harness.report.evidence.evidence_text import Detail, client_lines
 from harness.report.finding_text import ExplainedFailure, write_headline
 from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
+from harness.report.presented_result import Presentation, Section, describe_stale
 from harness.report.screen import ROLES, Line, Paint, Role, leave_unpainted
 from harness.report.story import read_run
 from harness.wire.message import escape_controls

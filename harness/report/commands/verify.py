@@ -13,10 +13,10 @@ from harness.engine.results import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
 from harness.report.collected_run import RunVerdict, accounting_record, conclude
-from harness.report.commands.presentation import FoldedLines, Presentation, Section
 from harness.report.evidence.evidence_text import Detail, place_line
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, place_record
+from harness.report.presented_result import FoldedLines, Presentation, Section
 from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 
