@@ -1,15 +1,12 @@
 """Builds an exercise's requests to the target, and reads the facts that requests and responses show about a run.
 
 Sends nothing. Knows the API's paths and where a key goes; must not know where the target is, or what is right or
-wrong. The facts are for callers that follow traffic from outside, and no odd input raises. Also the requests that
-delete what an exchange created, and how the plain runs of a target ended (`RunEnds`): a target whose runs never
-complete has shown nothing of its output.
+wrong. The facts are for callers that follow traffic from outside, and no odd input raises. Also builds the
+requests that delete what an exchange created.
 """
 
 from __future__ import annotations
 
-import threading
-from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -17,7 +14,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urlencode
 
 from harness.contract.contract import CURRENT, Contract, load
-from harness.contract.judge.reading import Reading, read
+from harness.contract.judge.reading import read
 from harness.contract.tables.protocol import (
     COLLECTION,
     CREATE,
@@ -25,10 +22,8 @@ from harness.contract.tables.protocol import (
     PROTOCOL,
     ROOTS,
     interaction_id,
-    is_settled,
     operation_of,
 )
-from harness.outcome.words import format_count
 from harness.wire import Decoder, Exchange, Headers, Request
 from harness.wire.bodies import as_object, encode_json, object_or_none, objects_in
 from harness.wire.message import segment
@@ -329,86 +324,3 @@ def _read_stream(exchange: Exchange) -> dict[str, Any]:
         if (identity := PROTOCOL.stream_id(event)) is not None:
             found.setdefault("id", identity)
     return found
-
-
-_FAILED, _CANCELLED = "failed", "cancelled"
-_NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuation_token"})
-"""Fields of creates that may fail for reasons of their own."""
-
-LOOKS = 8
-"""Looks after which one has waited for the end of a run: they come less and less often."""
-
-
-class RunEnds:
-    """The last words of the runs of a target, by kind of create; several threads may share one."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, str] = {}
-        self._seen: dict[str, set[str]] = defaultdict(set)
-        self._looks: Counter[str] = Counter()
-        self._cancelled: set[str] = set()
-        self._lock = threading.Lock()
-
-    def note(self, exchange: Exchange) -> None:
-        """Note the end of a run, if the response shows one."""
-        if not exchange.succeeded:
-            return
-        reading = read(exchange)
-        with self._lock:
-            kind = _name_kind(exchange)
-            identity = reading.id or (f"#{len(self._kinds)}" if kind else "")
-            if kind:
-                self._kinds[identity] = kind
-            if identity not in self._kinds:
-                return
-            if end := _find_end(reading):
-                self._seen[identity].add(end)
-            elif reading.status == _CANCELLED:
-                self._cancelled.add(identity)
-            elif not kind:
-                self._looks[identity] += 1
-
-    def describe(self) -> Iterator[str]:
-        """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
-        ends: dict[str, list[set[str]]] = defaultdict(list)
-        for identity, seen in self._seen.items():
-            ends[self._kinds[identity]].append(seen)
-        # runs that were polled often enough to have waited for their end
-        waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
-        for kind, number in Counter(self._kinds[one] for one in waited).items():
-            if kind not in ends:
-                had = format_count(number, "run was", "runs were")
-                yield (
-                    f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
-                    "give it more time (--timeout), or find out why it never settles"
-                )
-        failed = {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
-        if failed and failed.keys() == ends.keys():
-            failed = {"": sum(failed.values())}
-        for kind, number in failed.items():
-            runs = format_count(number, "run")
-            yield (
-                f"no {kind and f'{kind} '}run completed: {runs} ended as {_FAILED!r}, and no other; "
-                "check the model and its quota, or name another model (--model)"
-            )
-
-
-def _name_kind(exchange: Exchange) -> str:
-    """The kind of a plain create; `""` if it is none."""
-    if read(exchange).call != CREATE:
-        return ""
-    body = object_or_none(exchange.request.body) or {}
-    if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():
-        return ""
-    if body.get("background") is True:
-        return "background"
-    return "streamed" if body.get("stream") is True else "plain"
-
-
-def _find_end(reading: Reading) -> str:
-    """The status that a run ended with by itself, not by us; a stream that ends in an error has failed."""
-    if reading.status == _CANCELLED:
-        return ""
-    if is_settled(reading.status):
-        return str(reading.status)
-    return _FAILED if any(event.get("event_type") == "error" for event in reading.events) else ""

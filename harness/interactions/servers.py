@@ -49,7 +49,7 @@ SERVERS = ServerApi(
     **TARGETS.fields(),
     judge_death=_judge_death,
     judge_trail=LateCall("harness.contract.judge.history.history_judge", "judge_trail"),
-    new_end_counter=LateCall("harness.contract.requests", "RunEnds"),
+    new_end_counter=LateCall("harness.contract.judge.history.run_judge", "RunEnds"),
     new_run_judge=LateCall("harness.contract.judge.history.run_judge", "RunJudge"),
     load_capabilities=LateCall("harness.checks.capabilities", "CAPABILITIES"),
     load_profiles=LateCall("harness.checks.capabilities", "PROFILE_GATES"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract.requests import LOOKS, RunEnds
+from harness.contract.judge.history.run_judge import LOOKS, RunEnds
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.in_one_test import in_one_test

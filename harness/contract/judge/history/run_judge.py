@@ -9,12 +9,16 @@ to the same caller.
 
 A stream whose text is not the stored one may have lost or repeated some of its own. It was mixed with another if
 what its own text lacks is text of another interaction of the run.
+
+`RunEnds` notes how the plain runs of a target ended: a target whose runs never complete has shown nothing of its
+output.
 """
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct, field
@@ -23,12 +27,19 @@ from msgspec.structs import replace
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
 from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
-from harness.contract.judge.reading import describe_request, format_answer, format_request, format_value, read
+from harness.contract.judge.reading import (
+    Reading,
+    describe_request,
+    format_answer,
+    format_request,
+    format_value,
+    read,
+)
 from harness.contract.requests import KEY_HEADER, caller_of, named_interaction, read_new_id, summarise_create
-from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, RUNNING, is_resume
+from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, RUNNING, is_resume, is_settled
 from harness.contract.transcript import common_length, output_of, output_steps, steps_text
 from harness.outcome import Finding, Severity
-from harness.outcome.words import shorten
+from harness.outcome.words import format_count, shorten
 from harness.wire import Exchange, Request
 from harness.wire.bodies import object_or_none, objects_in, write_sorted
 from harness.wire.message import BUSY, REDIRECTS
@@ -469,3 +480,86 @@ class RunJudge:
         """Judge the next exchange, and those before it that it shows to be wrong."""
         for judge in self._judges:
             yield from judge.note(exchange)
+
+
+_FAILED, _CANCELLED = "failed", "cancelled"
+_NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuation_token"})
+"""Fields of creates that may fail for reasons of their own."""
+
+LOOKS = 8
+"""Looks after which one has waited for the end of a run: they come less and less often."""
+
+
+class RunEnds:
+    """The last words of the runs of a target, by kind of create; several threads may share one."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}
+        self._seen: dict[str, set[str]] = defaultdict(set)
+        self._looks: Counter[str] = Counter()
+        self._cancelled: set[str] = set()
+        self._lock = threading.Lock()
+
+    def note(self, exchange: Exchange) -> None:
+        """Note the end of a run, if the response shows one."""
+        if not exchange.succeeded:
+            return
+        reading = read(exchange)
+        with self._lock:
+            kind = _name_kind(exchange)
+            identity = reading.id or (f"#{len(self._kinds)}" if kind else "")
+            if kind:
+                self._kinds[identity] = kind
+            if identity not in self._kinds:
+                return
+            if end := _find_end(reading):
+                self._seen[identity].add(end)
+            elif reading.status == _CANCELLED:
+                self._cancelled.add(identity)
+            elif not kind:
+                self._looks[identity] += 1
+
+    def describe(self) -> Iterator[str]:
+        """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
+        ends: dict[str, list[set[str]]] = defaultdict(list)
+        for identity, seen in self._seen.items():
+            ends[self._kinds[identity]].append(seen)
+        # runs that were polled often enough to have waited for their end
+        waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
+        for kind, number in Counter(self._kinds[one] for one in waited).items():
+            if kind not in ends:
+                had = format_count(number, "run was", "runs were")
+                yield (
+                    f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
+                    "give it more time (--timeout), or find out why it never settles"
+                )
+        failed = {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
+        if failed and failed.keys() == ends.keys():
+            failed = {"": sum(failed.values())}
+        for kind, number in failed.items():
+            runs = format_count(number, "run")
+            yield (
+                f"no {kind and f'{kind} '}run completed: {runs} ended as {_FAILED!r}, and no other; "
+                "check the model and its quota, or name another model (--model)"
+            )
+
+
+def _name_kind(exchange: Exchange) -> str:
+    """The kind of a plain create; `""` if it is none."""
+    if read(exchange).call != CREATE:
+        return ""
+    body = object_or_none(exchange.request.body) or {}
+    if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():
+        return ""
+    if body.get("background") is True:
+        return "background"
+    return "streamed" if body.get("stream") is True else "plain"
+
+
+def _find_end(reading: Reading) -> str:
+    """The status that a run ended with by itself, not by us; a stream that ends in an error has failed."""
+    if reading.status == _CANCELLED:
+        return ""
+    if is_settled(reading.status):
+        return str(reading.status)
+    return _FAILED if any(event.get("event_type") == "error" for event in reading.events) else ""
