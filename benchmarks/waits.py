@@ -32,6 +32,7 @@ from benchmarks._own_server import Walled, walled_server
 from benchmarks._starting import free_port
 from benchmarks.floors import ONE_CHECK
 from benchmarks.server import EVENT
+from harness.interactions.servers import SERVERS
 
 MILLION = 1_000_000
 NONE = "–"
@@ -231,9 +232,11 @@ def own_server(bench: Bench) -> Iterator[Row]:
 
 
 def suite(bench: Bench) -> Iterator[Row]:
-    """Run the catalog as test items, alone and with four workers, beside an empty test."""
+    """Run the catalog as test items, alone and with four workers, beside as many empty tests."""
     words = ["pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "harness.suite", "--interactions-url"]
-    (bench.folder / "test_empty.py").write_text("def test_empty(): pass\n", encoding="utf-8")
+    mark = f"pytest.mark.parametrize('number', range({len(SERVERS.load_catalogue())}))"
+    empty_tests = f"import pytest\n\n@{mark}\ndef test_empty(number): pass\n"
+    (bench.folder / "test_empty.py").write_text(empty_tests, encoding="utf-8")
     for number, wanted in (("0", "10 s"), ("4", "less than alone")):
         (empty, *_) = bench.measure([*words[:4], "test_empty.py", "-n", number])
         with serving_emulator(bench) as url:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +54,7 @@ def run_of_many(passed: int) -> PresentedRun:
 
 
 @pytest.mark.parametrize("number", [1, 9, 10, 21])
-@pytest.mark.parametrize("width", [1280, 400])
-def test_headings_hold_with_any_number_of_causes(browser: Any, tmp_path: Path, number: int, width: int) -> None:
+def test_headings_hold_with_any_number_of_causes(browser: Any, tmp_path: Path, number: int) -> None:
     """The number of a cause is on one row, left of its title, in the contents and above its failures."""
     state = PresentedRun(INTERACTIONS)
     state.handle(RunStarted(TargetInfo(name="x", url="http://127.0.0.1:8000")))
@@ -63,21 +63,21 @@ def test_headings_hold_with_any_number_of_causes(browser: Any, tmp_path: Path, n
     state.handle(RunFinished(tuple(found), 1.0, Exit.FAILED))
     path = tmp_path / "run.html"
     path.write_text(render(state), "utf-8")
-    page = browser.new_page(viewport={"width": width, "height": 900})
-    page.goto(path.as_uri())
+    page = open_page(browser, path).page
     assert (
         page.inner_text("h1")
         == f"{number} of {number} MUST check{'s' * (number > 1)} failed ({number} cause{'s' * (number > 1)})."
     )
-    boxes = page.evaluate(
-        "[...document.querySelectorAll('.ordinal, .contents a > .bad:first-child')]"
-        ".filter(one => one.offsetParent).map(one => {"
-        "const range = document.createRange(); range.selectNodeContents(one);"
-        "const title = one.nextElementSibling.getBoundingClientRect();"
-        "return [range.getClientRects().length, range.getBoundingClientRect().right < title.left]})"
-    )
-    assert boxes == [[1, True]] * (number + min(number, 20) * (width > 400))
-    page.close()
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        boxes = page.evaluate(
+            "[...document.querySelectorAll('.ordinal, .contents a > .bad:first-child')]"
+            ".filter(one => one.offsetParent).map(one => {"
+            "const range = document.createRange(); range.selectNodeContents(one);"
+            "const title = one.nextElementSibling.getBoundingClientRect();"
+            "return [range.getClientRects().length, range.getBoundingClientRect().right < title.left]})"
+        )
+        assert boxes == [[1, True]] * (number + min(number, 20) * (width > 400)), width
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +96,9 @@ class OpenPage:
     complaints: list[str] = field(default_factory=list)
 
 
-def open_page(
-    browser: Any, file: Path, *, width: int = 1280, scheme: str = "light", fragment: str = ""
-) -> OpenPage:
-    """Open the file as a user does. The policy is lifted only where a test says so."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=False, reduced_motion="reduce"
-    )
+def open_page(browser: Any, file: Path, *, fragment: str = "") -> OpenPage:
+    """Open the file as a user does."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
     page = context.new_page()
     opened = OpenPage(page)
     page.on("console", lambda message: opened.complaints.append(message.text))
@@ -118,13 +114,14 @@ def open_page(
 UNFOLD = "document.querySelectorAll('details').forEach((item) => { item.open = true; })"
 
 
-@pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Any, file: Path, width: int, scheme: str) -> None:
+def test_axe_finds_nothing(browser: Any, file: Path) -> None:
     """With everything open, in both schemes, on a phone and on a desk, axe reports no violation."""
-    opened = open_page(browser, file, width=width, scheme=scheme)
+    opened = open_page(browser, file)
     opened.page.evaluate(UNFOLD)
-    assert find_violations(opened.page) == []
+    for width, scheme in product((400, 1280), ("light", "dark")):
+        opened.page.set_viewport_size({"width": width, "height": 900})
+        opened.page.emulate_media(color_scheme=scheme)
+        assert find_violations(opened.page) == [], (width, scheme)
     assert opened.complaints == []
 
 
@@ -175,7 +172,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
     """The cell of a table opens one drawer below its row; another cell closes it; axe finds nothing in it."""
     path = tmp_path / "torture.html"
     path.write_text(render(tortured()), "utf-8")
-    opened = open_page(browser, path, width=1280)
+    opened = open_page(browser, path)
     assert opened.page.locator(".failure .code pre").first.inner_text() == "harness torture -- x"
     cells = opened.page.locator("#drops button[data-drawer]")
     cells.first.click()
