@@ -25,6 +25,7 @@ def test_what_each_run_takes(pytester: pytest.Pytester, options: tuple[str, ...]
     shutil.copy(ROOT / "conftest.py", pytester.path)
     shutil.copy(ROOT / "pyproject.toml", pytester.path)
     (pytester.path / "tests").mkdir()
+    (pytester.path / "lab" / "tests" / "machines").mkdir(parents=True)
     (pytester.path / "tests" / "test_a.py").write_text(
         "import pytest\n"
         "def test_quick(): ...\n"

@@ -26,7 +26,7 @@ from harness.wire.secrets import (
 )
 
 if TYPE_CHECKING:
-    from harness.transport.client.driver import StreamEnds
+    from harness.transport.client.stream import StreamEnds
     from harness.wire.mask import Mask
 
 EMULATOR = "emulator"
@@ -154,7 +154,7 @@ def _describe(api: TargetApi, target: ApiRequests, name: str, url: str, version:
 
 
 def _new_ends(api: TargetApi) -> StreamEnds:
-    from harness.transport.client.driver import StreamEnds
+    from harness.transport.client.stream import StreamEnds
 
     protocol = api.load_protocol()
     return StreamEnds(protocol.sentinel, protocol.ends)

@@ -475,6 +475,7 @@ class CreateValidator:
                 lacks_thought
                 and step.get("type") == "function_call"
                 and step.get("id") in answered
+                and step["id"] not in self.sent.bare_calls
                 and not step.get("signature")
             ):
                 raise invalid(
@@ -527,6 +528,8 @@ class SentSteps:
         self._contract = contract
         self._most = most
         self._sent: dict[bytes, None] = {}
+        self.bare_calls: dict[str, None] = {}
+        """Ids of calls for which a script has no thought, so that clients cannot send one back."""
 
     @cached_property
     def _validator(self) -> Validator:
@@ -535,11 +538,17 @@ class SentSteps:
 
     def remember(self, steps: Iterable[Json]) -> None:
         """Remember those of the steps that a strict create would refuse; the oldest are forgotten first."""
+        has_thought = False
         for step in steps:
+            has_thought = has_thought or step.get("type") == "thought"
+            if step.get("type") == "function_call" and not has_thought:
+                self.bare_calls[step["id"]] = None
             if not self._validator.is_valid(step):
                 self._sent[_encode(step)] = None
         while len(self._sent) > self._most:
             del self._sent[next(iter(self._sent))]
+        while len(self.bare_calls) > self._most:
+            del self.bare_calls[next(iter(self.bare_calls))]
 
     def remove_from(self, given: Any) -> Any:
         """Return `input` without steps that were sent, here or, as third parties saw, by the live service."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from harness.emulator.create.validation import CreateValidator
 from harness.emulator.engine import Engine
 from harness.emulator.mutants.changes import (
@@ -29,11 +31,22 @@ from harness.emulator.mutants.hooks import (
     status,
     unknown_rows,
 )
-from harness.emulator.mutants.parts import after, before, instead
+from harness.emulator.mutants.parts import Change, after, around, before, instead
 from harness.emulator.reply.replies import ReplyBuilder
+from harness.emulator.resources.router import Resources
 from harness.emulator.values.call import Call, Refusal, json_response
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
+
+
+def _keep_reserved(inner: Change, resources: Resources, call: Call) -> Any:
+    try:
+        return inner(call)
+    except Refusal as refusal:
+        if "reserved" not in refusal.message:
+            raise
+        resources.kept.agents.add(call.project, call.body["id"], dict(call.body))
+        return json_response(call.body)
 
 
 def _make_environment(validator: CreateValidator, order: CreateRequest) -> None:
@@ -112,8 +125,7 @@ MUTANTS = table(
         error("POST agents", when(
             lambda refusal, _: refusal.status == 409, lambda _, call: json_response(read_json(call))))),
     row("agents-reserved-accepted", "An agent's id may begin with a reserved prefix.",
-        error("POST agents",
-            lambda refusal, call: json_response(read_json(call)) if "reserved" in refusal.message else None)),
+        around(Resources.handle, _keep_reserved)),
     row("agents-patch-ignored", "A change of an agent returns 200 but changes nothing.",
         request("PATCH agents/*", lambda call, _: with_data(call, b"{}")),
         error("PATCH agents/*", answer({}))),

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from harness.outcome import HarnessFault, Unmet
-from harness.transport.client.driver import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
+from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.heads import Limits
 from harness.transport.http1.observed import ResponseView
 from harness.wire import (

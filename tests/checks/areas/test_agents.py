@@ -72,7 +72,7 @@ CASES += [
 ONE = answer(body={"id": OWN[0], "base_agent": "x"})
 TWO = answer(body={"id": OWN[1], "base_agent": "x"})
 ORDERED = answer(body={"name": f"projects/p/locations/global/agents/{OWN[0]}/operations/1"})
-LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "gone": MISSING}
+LIFE = {"made": [ONE, TWO], "fetched": ONE, "deleted": EMPTY, "unlisted": None, "gone": MISSING}
 
 
 def page(*names, token=None):

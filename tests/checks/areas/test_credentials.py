@@ -13,7 +13,15 @@ def credential(**fields):
 
 READ = credential()
 PAGE = answer(body={"credentials": [{"id": OWN}]}, target="/v1beta/credentials")
-LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "patched": READ, "deleted": EMPTY, "gone": MISSING}
+LIFE = {
+    "made": READ,
+    "fetched": READ,
+    "listed": PAGE,
+    "patched": READ,
+    "deleted": EMPTY,
+    "unlisted": None,
+    "gone": MISSING,
+}
 SHOWN = {"made": READ, "fetched": READ, "listed": PAGE, "patched": READ}
 REFUSED = {"misspelt": refusal(400), "twice": refusal(409, "aborted"), "untyped": refusal(400)}
 

@@ -20,7 +20,7 @@ def page(*names, token=None):
 
 
 ONE = place()
-LIFE = {"made": ONE, "fetched": ONE, "listed": page("env1"), "deleted": EMPTY, "gone": MISSING}
+LIFE = {"made": ONE, "fetched": ONE, "listed": page("env1"), "deleted": EMPTY, "unlisted": None, "gone": MISSING}
 
 CASES = [
     case("env.crud", "met", "on a later page", **{**LIFE, "listed": page("other", token="p2")}),

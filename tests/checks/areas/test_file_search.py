@@ -12,7 +12,7 @@ MADE = answer(body={"name": NAME}, method="POST", target="/v1beta/fileSearchStor
 FETCHED = answer(body={"name": NAME}, target=f"/v1beta/{NAME}")
 LISTED = answer(body={"fileSearchStores": [{"name": NAME}]}, target="/v1beta/fileSearchStores")
 GONE = refusal(403, "permission_denied")
-LIFE = {"made": MADE, "fetched": FETCHED, "listed": LISTED, "deleted": EMPTY, "gone": GONE}
+LIFE = {"made": MADE, "fetched": FETCHED, "listed": LISTED, "deleted": EMPTY, "unlisted": None, "gone": GONE}
 STARTED = answer(headers={"x-goog-upload-url": "https://host.example/upload/v1beta/x?upload_id=u"})
 FINISHED = answer(body={"name": OPERATION})
 READ = answer(body={"name": DOCUMENT}, target=f"/v1beta/{DOCUMENT}")

@@ -15,7 +15,14 @@ FINISHED = answer(body={"file": FILE}, method="POST", target=SENT, headers=FINAL
 FETCHED = answer(body=FILE, target="/v1beta/files/x")
 LISTED = answer(body={"files": [FILE]}, target="/v1beta/files")
 GONE = refusal(403, "permission_denied")
-LIFE = {"finished": FINISHED, "fetched": FETCHED, "listed": LISTED, "deleted": EMPTY, "gone": GONE}
+LIFE = {
+    "finished": FINISHED,
+    "fetched": FETCHED,
+    "listed": LISTED,
+    "deleted": EMPTY,
+    "unlisted": None,
+    "gone": GONE,
+}
 
 
 def queried(status: str, size: str):

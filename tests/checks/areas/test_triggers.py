@@ -27,7 +27,7 @@ def ran(**fields):
 
 READ = trigger()
 PAGE = answer(body={"triggers": [BODY]}, target="/v1beta/triggers")
-LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "deleted": EMPTY, "gone": MISSING}
+LIFE = {"made": READ, "fetched": READ, "listed": PAGE, "deleted": EMPTY, "unlisted": None, "gone": MISSING}
 TURNS = {"paused": trigger(status="paused"), "resumed": READ, "looked": READ}
 
 CASES = [

@@ -14,7 +14,14 @@ def shown(**fields):
 
 MADE = shown()
 LISTED = answer(body={"voices": [VOICE]}, target="/v1beta/voices")
-LIFE = {"made": MADE, "fetched": MADE, "listed": LISTED, "deleted": EMPTY, "gone": refusal(404, "not_found")}
+LIFE = {
+    "made": MADE,
+    "fetched": MADE,
+    "listed": LISTED,
+    "deleted": EMPTY,
+    "unlisted": None,
+    "gone": refusal(404, "not_found"),
+}
 
 CASES = [
     case("voice.crud", "met", "on a later page", **{**LIFE, "listed": answer(body={"next_page_token": "x"})}),

@@ -21,7 +21,7 @@ READ = hook()
 TURNED = hook(subscribed_events=EVENTS[::-1])
 RENAMED = hook(name="harness-renamed")
 LISTED = page({"id": "wh1"})
-LIFE = {"made": MADE, "fetched": READ, "listed": LISTED, "deleted": EMPTY, "gone": MISSING}
+LIFE = {"made": MADE, "fetched": READ, "listed": LISTED, "deleted": EMPTY, "unlisted": None, "gone": MISSING}
 SHOWN = {"made": MADE, "fetched": READ, "listed": LISTED, "patched": RENAMED}
 
 SENT = {"uri": URI, "subscribed_events": EVENTS, "name": "harness-check", "auth": {"header": "x-a", "secret": "b"}}
@@ -48,6 +48,8 @@ CASES = [
     case("hook.crud", "not_met", "fewer events", **{**LIFE, "fetched": hook(subscribed_events=EVENTS[:1])}),
     case("hook.crud", "not_met", "not listed", **{**LIFE, "listed": EMPTY}),
     case("hook.crud", "not_met", "still there", **{**LIFE, "gone": READ}),
+    case("hook.crud", "not_met", "still listed", **{**LIFE, "unlisted": LISTED}),
+    case("hook.crud", "met", "no longer listed", **{**LIFE, "unlisted": EMPTY}),
     case("hook.patch", "met", "its name", patched=RENAMED),
     case("hook.patch", "not_met", "no body", patched=answer(204)),
     case("hook.patch", "not_met", "too much", patched=hook(name="harness-renamed", subscribed_events=[])),

@@ -132,6 +132,15 @@ def test_dropped_thought_is_noticed(api):
         assert refused.error == (400, "missing_thought_signature"), model
 
 
+def test_a_call_without_a_thought_comes_back(api):
+    """A script's call that had no thought is taken back as it was received, by a client that stores nothing."""
+    asked = {"type": "user_input", "content": [{"type": "text", "text": "Weather?"}]}
+    api.emulator.reply(steps=[CALLS[0]])
+    steps = api.create([asked], tools=[WEATHER], store=False).json["steps"]
+    assert [step["type"] for step in steps] == ["function_call"]
+    assert api.create([asked, *steps, result("c1")], tools=[WEATHER], store=False).status == 200
+
+
 def test_foreign_signatures_pass(api):
     """Signatures from recordings and scripts are accepted without being verified."""
     for signature in ("signature_REDACTED_1", "CiQBDDnWxzCnKBoG0"):

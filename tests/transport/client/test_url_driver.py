@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from harness.outcome import UsageFault
 from harness.transport import Limits, UrlDriver
-from harness.transport.client.driver import StreamEnds, UrlReading, read_whole
+from harness.transport.client.driver import UrlReading
+from harness.transport.client.stream import StreamEnds, read_whole
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
 from tests.busy_machine import within
 from tests.transport.peers import (

@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from harness.transport import Limits
-from harness.transport.client.driver import ContentDecoder, decoder_for
+from harness.transport.client.stream import ContentDecoder, decoder_for
 from harness.wire import By, Headers, How
 
 TEXT = bytes(range(256)) * 20

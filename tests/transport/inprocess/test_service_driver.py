@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from harness.outcome import HarnessFault
 from harness.transport import Limits, ServerThread, ServiceDriver, UrlDriver
-from harness.transport.client.driver import HURRIED_SECONDS, LINGER_SECONDS, StreamEnds
+from harness.transport.client.stream import HURRIED_SECONDS, LINGER_SECONDS, StreamEnds
 from harness.wire import (
     COMPLETE,
     TICK,
