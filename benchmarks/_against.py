@@ -96,10 +96,8 @@ def prepare(commit: str) -> Checkout:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     home = cache / "interactions-harness" / "against" / found[:12]
     root, python = home / "checkout", home / "venv" / "bin" / "python"
-    ready, besides = (
-        home / "ready",
-        ["pytest", *_find_installed("pytest-xdist", "hypothesis", "google-genai", "httpx")],
-    )
+    ready = home / "ready"
+    besides = ["pytest", *_find_installed("pytest-xdist", "hypothesis", "google-genai", "httpx")]
     if not ready.exists() or ready.read_text() != " ".join(besides):
         home.mkdir(parents=True, exist_ok=True)
         print(f"setting up {found[:12]} in {home}", file=sys.stderr)

@@ -101,8 +101,8 @@ class Exchange(Struct, frozen=True, eq=False):
         force_setattr(self, "excuse", why)
         return self
 
-    def after(self, sent: Iterable[Exchange]) -> Exchange:
-        """This exchange, which is interrupted if one that was `sent` meanwhile deleted what it is about."""
+    def with_interruption(self, sent: Iterable[Exchange]) -> Exchange:
+        """This exchange, interrupted if one `sent` meanwhile deleted its subject; it stays one object."""
         for other in sent:
             refused = other.status is not None and 400 <= other.status < 500
             if other.request.method == "DELETE" and not refused and (other.began or 0.0) >= (self.began or 0.0):

@@ -126,12 +126,11 @@ def judge_life(
     yield from at("deleted", expect_status(deleted, accepts=SUCCESS))
     for found in at("gone", expect_refusal(gone, gone_as)):
         yield replace(found, message=f"after the DELETE, {found.message}")
-    left = (
-        [one for one in _held(unlisted, collection) if one.get(name) == identity] if unlisted is not None else []
-    )
-    if any(one.get(state) != object_in(fetched).get(state) for one in left for state in ("status", "state")):
-        return  # a list may show that something was deleted
-    if left and deleted.status in SUCCESS:
+    if unlisted is None or deleted.status not in SUCCESS:
+        return
+    left = [one for one in _held(unlisted, collection) if one.get(name) == identity]
+    before = object_in(fetched)  # a list may show that something was deleted
+    if left and all(one.get(state) == before.get(state) for one in left for state in ("status", "state")):
         message = "after the DELETE, the list still contains the resource"
         yield finding(message, "no such entry", format_value(left[0]), exchange="unlisted")
 

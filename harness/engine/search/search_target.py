@@ -173,7 +173,8 @@ class World:
 
     def keep(self, exchange: Exchange, sent: TrailEntry | None = None) -> Exchange:
         """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
-        self._api.read(exchange.after(self.trail) if exchange.is_stream else exchange, self.target.contract)
+        known = exchange.with_interruption(self.trail) if exchange.is_stream else exchange
+        self._api.read(known, self.target.contract)
         self.leave(exchange, sent or self.begin())
         self.hung |= exchange.hung
         self.found += self._judge.judge(exchange, self.target.key)

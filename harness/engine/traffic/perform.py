@@ -375,8 +375,7 @@ class ActionRunner:
     def _finish(self, stream: LiveStream, exchange: Exchange) -> Exchange:
         """Forget a stream only after its end, so that an interrupted read still gets it closed and noted."""
         self._open.pop(id(stream), None)
-        exchange = exchange.after(self.trail)
-        return self._keep(*self._confirm([exchange], is_read=True))
+        return self._keep(*self._confirm([exchange.with_interruption(self.trail)], is_read=True))
 
     def _confirm(self, exchanges: list[Exchange], *, is_read: bool = False) -> list[Exchange]:
         """The exchanges that are the target's (`Outages`); for mishaps, the responses when they are sent again."""

@@ -45,7 +45,7 @@ class CaseFailure:
 
 @dataclass(frozen=True, slots=True)
 class JudgedCase:
-    """A case that has ended: how it came out, what is wrong, and then what went over the wire."""
+    """A case that has ended: how it came out, what is wrong, and if something is, what went over the wire."""
 
     number: int
     case: Case
