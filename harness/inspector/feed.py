@@ -130,7 +130,7 @@ _NOTHING = "nothing"
 """The actual side of a finding about an event that never came."""
 
 LOOK_SECONDS = 0.1
-"""How long the pages wait before one of them looks again."""
+"""How long the pages wait at least before one of them looks again: all their work takes a tenth of the time."""
 
 _WORK_SECONDS = 0.01
 """About how long a look takes apart, and then judges, what has passed: pages must not take a server's time."""
@@ -143,7 +143,8 @@ class News:
     """The changes for all pages: numbered batches of changes, each written by the first page that reads it.
 
     `state` is the state of the actions, sent whenever it changes. `looks` counts the looks at the traffic, `lost`
-    how often changes were lost. `is_last` once nothing more is to come: a page that has read all is at its end.
+    how often changes were lost, `spent` the seconds of the last look and of writing what it found. `is_last` once
+    nothing more is to come: a page that has read all is at its end.
     """
 
     def __init__(
@@ -158,11 +159,13 @@ class News:
         self._sizes: deque[int] = deque()
         self._changes = self._first = 0
         self.looks = self.lost = 0
+        self.spent = 0.0
         self.is_last = False
 
     def look(self) -> None:
         """Take apart and judge what has passed, for a while, and add what is new."""
         self.looks += 1
+        began = time.monotonic()
         self._traffic.catch_up(_WORK_SECONDS)
         self._judge.judge_ended(_WORK_SECONDS)
         self._add_changes()
@@ -170,6 +173,7 @@ class News:
         if state != self._told:
             self._told = state
             self._add([{"is": "state", **state}])
+        self.spent = time.monotonic() - began
 
     def begin(self) -> tuple[list[Change], int]:
         """Return all that is kept, for a page that begins, and the number of the first batch after it."""
@@ -196,14 +200,16 @@ class News:
 
     def write(self, changes: list[Change]) -> Chunk:
         """Return changes as one JSON array without secrets. An event, of which there are many, has two texts."""
-        mask = self._mask
+        began, mask = time.monotonic(), self._mask
         masked = [
             {**change, "name": mask.text(change["name"]), "cursor": mask.text(change["cursor"])}
             if change["is"] == "event"
             else mask.tree(change)
             for change in changes
         ]
-        return Chunk(encode(None, json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")))
+        chunk = Chunk(encode(None, json.dumps(masked, ensure_ascii=False).encode("utf-8", "replace")))
+        self.spent += time.monotonic() - began
+        return chunk
 
     def _add_changes(self) -> None:
         changes = self._traffic.take_changes()
@@ -251,7 +257,7 @@ class Feed:
         if self._rest_due:
             self._rest_due = False
             self._looks = news.looks
-            return Pause(LOOK_SECONDS)
+            return Pause(min(max(LOOK_SECONDS, 9 * news.spent), 0.5))  # a server that ends waits 1 s for its pages
         is_last = news.is_last
         piece = self._read()
         # Unless another page looked during the rest.

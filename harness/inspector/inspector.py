@@ -109,14 +109,9 @@ class Inspector:
         self._secrets = dict(secrets or {})
         self._mask = Mask(secrets, api.load_protocol().secret_fields)
         self._hello: Change = {
-            "command": command,
-            "title": api.title,
-            "drop": self._actions.drop,
-            "script": self._actions.script,
-            "save": provenance is not None,
-            "token": guard.wants_token,
-            **(facts or {}),
-        }
+            "command": command, "title": api.title, "drop": self._actions.drop, "script": self._actions.script,
+            "save": provenance is not None, "token": guard.wants_token, **(facts or {}),
+        }  # fmt: skip
         self._scheme = scheme
         self._clock = WallClock()
         self.traffic = SeenTraffic(api, ahead=ahead, learn=self._mask.learn)

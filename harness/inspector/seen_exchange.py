@@ -211,15 +211,9 @@ def describe_request(seen: SeenExchange) -> Change:
     """A request came."""
     request, order = seen.request, seen.order
     change: Change = {
-        "is": "request",
-        "n": seen.number,
-        "at": seen.began,
-        "method": request.method,
-        "target": request.target,
-        "run": seen.run,
-        "words": order.words if order is not None else "",
-        "creates": order is not None,
-    }
+        "is": "request", "n": seen.number, "at": seen.began, "method": request.method, "target": request.target,
+        "run": seen.run, "words": order.words if order is not None else "", "creates": order is not None,
+    }  # fmt: skip
     if seen.cursor is not None:
         change |= {"cursor": seen.cursor, "after": seen.after, "column": seen.column}
     return change
@@ -270,17 +264,10 @@ def describe_end(seen: SeenExchange) -> Change:
     if ending.complete or ending.by is By.CLIENT:
         words = "complete" if ending.complete else "the client disconnected"
     return {
-        "is": "end",
-        "n": seen.number,
-        "complete": ending.complete,
-        "how": str(ending.how),
-        "words": words,
-        "size": exchange.size,
-        "seconds": exchange.seconds,
-        "more": seen.more_events,
-        "planned": ", ".join(planned),
-        "error": seen.error,
-    }
+        "is": "end", "n": seen.number, "complete": ending.complete, "how": str(ending.how), "words": words,
+        "size": exchange.size, "seconds": exchange.seconds, "more": seen.more_events,
+        "planned": ", ".join(planned), "error": seen.error,
+    }  # fmt: skip
 
 
 def describe_all(seen: SeenExchange) -> Iterator[Change]:

@@ -106,6 +106,9 @@ class Backlog:
     def __init__(self) -> None:
         self._notes: deque[tuple[SeenExchange, float, Passed]] = deque()
         self._count = self._size = 0
+        self._held: dict[
+            int, tuple[int, int]
+        ] = {}  # by the id of chunks that are noted: how many notes, and bytes
 
     def __bool__(self) -> bool:
         return bool(self._notes)
@@ -132,12 +135,19 @@ class Backlog:
         return note
 
     def _weigh(self, part: Passed, sign: int) -> None:
-        if type(part) is ChunkRun:
-            chunks = part.chunks[part.start : part.end]
-            self._count += sign * len(chunks)
-            self._size += sign * sum([len(chunk.data) for chunk in chunks])
-        else:
+        if type(part) is not ChunkRun:
             self._count += sign
+            return
+        self._count += sign * (part.end - part.start)
+        key, chunks = id(part.chunks), part.chunks
+        notes, size = self._held.pop(key, (0, 0))
+        if not notes:  # replays share their chunks, which are weighed once
+            size = sum([len(chunk.data) for chunk in chunks])
+            self._size += size
+        if notes + sign:
+            self._held[key] = notes + sign, size
+        else:
+            self._size -= size
 
 
 MOST_REQUESTS, MOST_EVENTS, MOST_BYTES = 1000, 20_000, 64 * 1024 * 1024

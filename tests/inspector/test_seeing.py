@@ -6,6 +6,8 @@ import gzip
 import json
 from array import array
 from collections.abc import Callable
+from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +16,7 @@ from msgspec.structs import replace
 
 from harness.inspector.traffic import SeenTraffic
 from harness.interactions import INTERACTIONS
-from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Request
+from harness.wire import COMPLETE, Arrivals, Chunk, Chunked, Headers, Pause, Request
 from harness.wire.message import ObservedBody
 from tests.inspector.conftest import KEYED, SECRET, Bench
 
@@ -351,6 +353,25 @@ def test_a_flood_of_events_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.inspector.traffic.MOST_NOTE_BYTES", 1000)
     _pass(traffic, 3, b"data: " + b"x" * 600 + b"\n\n")
     assert len(traffic.all()[-1].events) == 3
+
+
+def test_replays_of_one_stream_share_the_weight_of_their_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks that several answers share are in memory once, and count once; those of another list count again."""
+    monkeypatch.setattr("harness.inspector.traffic.MOST_NOTE_BYTES", 250)
+    traffic = SeenTraffic(INTERACTIONS)
+    shared = (Chunk(b"data: " + b"x" * 100 + b"\n\n"),) * 2
+    for chunks, kept in ((shared, 1), (shared, 2), (shared, 3), ([*shared], 1), (shared, 1)):
+        traffic.begin(Request("GET", "/v1beta/interactions/x?stream=true")).note_chunks(chunks, 0, 2)
+        assert len(traffic._kept) == kept
+
+
+def test_a_page_that_has_much_to_read_looks_less_often(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All pages take a tenth of a server's time: after work of 20 ms or more, a page rests for more than 0.1 s."""
+    page = bench.open()
+    now = iter(range(1000))
+    monkeypatch.setattr("harness.inspector.feed.time", SimpleNamespace(monotonic=lambda: next(now) / 100))
+    bench.create()
+    assert any(isinstance(piece, Pause) and 0.1 < piece.seconds <= 0.5 for piece in islice(page.feed, 2))
 
 
 def test_what_nobody_judged_is_missing_from_the_history(bench: Bench) -> None:
