@@ -95,11 +95,7 @@ class Engine:
         stamps = Stamps(self.ids.make_id, self.timestamps.now)
         self.resources = self.resources_type(stamps, settings, self.contract, self.look_up, self.run_trigger)
         self.deliveries = self.deliveries_type(
-            self.clock,
-            stamps,
-            self.resources.find_webhooks,
-            self.timestamps.read_unix,
-            self.lock,
+            self.clock, stamps, self.resources.find_webhooks, self.timestamps.read_unix, self.lock
         )
         self.replies = self.replies_type(self.ids, self.resources.deliver)
         self.validator = self.validator_type(settings, self.resources, self.find, self.contract, self._note)
@@ -233,7 +229,8 @@ class Engine:
     def remember(self, run: Run) -> None:
         """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
-            run.size += 4 * len(msgspec.json.encode(run.steps))  # as values, events, frames and bodies, about
+            run.coded = msgspec.json.encode(run.steps)
+            run.size += 4 * len(run.coded)  # as values, events, frames and bodies, about
             self.store.keep(run)
         if run.background:
             self.deliveries.watch(run)

@@ -47,7 +47,7 @@ DECIDED: dict[str, Json] = {
             {**CALL, "id": "c1", "arguments": {"x": 2, "y": 3}},
             {**CALL, "id": "c2", "arguments": {"x": 10, "y": 20}},
         ]
-    },
+    }
 }
 """Recordings of what a model chose to do, such as two calls → the script with which the emulator does it, too."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
+import msgspec
 import pytest
 
 from harness.contract import load
@@ -386,3 +387,19 @@ def test_wrong_paths_are_told_the_right_one(api, method, target, status, words):
     answer = api.call(method, target)
     assert answer.error == (status, "not_found")
     assert words in answer.message
+
+
+def test_a_body_is_its_interaction_as_json() -> None:
+    """Bytes that runs share are right for each: with equal counts, with those of a script, and after a reset."""
+    emulator = Emulator()
+    (engine,) = emulator.sessions.engines()
+    runs = []
+    for text, usage in (("a", {}), ("b", {}), ("b", {"total_tokens": 7}), ("c" * 40, {})):
+        if usage:
+            emulator.reset()
+        emulator.script({"text": text, "usage": usage})
+        body = {"model": "gemini-3.8-flash", "input": "Hi.", "stream": text == "b"}
+        runs.append(engine.open(engine.validator.admit(json.dumps(body).encode(), "default"))[0])
+        for run, timeline in [*((run, False) for run in runs), (runs[-1], True)]:
+            interaction = engine.bodies.interaction(run, timeline=timeline)
+            assert engine.bodies.render(run, timeline=timeline) == msgspec.json.encode(interaction)

@@ -68,10 +68,7 @@ def test_pulling_does_not_move_a_run(api):
     """Reading a stream does not advance a run: the reader gets the events so far, then a pause."""
     found = api.created(background=True)
     body = api.open(found)
-    assert [event["event_type"] for event in read(body, 2)] == [
-        "interaction.created",
-        "interaction.status_update",
-    ]
+    assert [event["event_type"] for event in read(body, 2)] == ["interaction.created", "interaction.status_update"]
     assert api.status(found) == "in_progress"
 
 

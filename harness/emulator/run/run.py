@@ -43,17 +43,18 @@ class Run:
     """An interaction, and what moves it on.
 
     `steps` are its output steps, `service_tier` the tier that served the request, `shown` is the number of events
-    that have happened, `serial` the store's number, `needs_worker` whether it waits until a worker leases it.
+    that have happened, `serial` the store's number, `needs_worker` whether it waits until a worker leases it,
+    `coded` the steps as JSON until the first body has them, `coded_counts` is that of its `Meter`.
     """
 
     __slots__ = (
         "__weakref__",
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status",
         "_paced", "_polls", "_queue", "_skipped", "_started", "_was_polled", "_world", "agent",
-        "background", "body", "checkpoints", "context", "created", "environment_id", "errors", "given",
-        "id", "interruption", "model", "moves", "needs_worker", "number", "platform", "polled", "profile",
-        "project", "rest", "script", "serial", "service_tier", "settled", "shown", "size", "steps", "stored",
-        "token", "updated", "waiting",
+        "background", "body", "checkpoints", "coded", "coded_counts", "context", "created", "environment_id",
+        "errors", "given", "id", "interruption", "model", "moves", "needs_worker", "number", "platform",
+        "polled", "profile", "project", "rest", "script", "serial", "service_tier", "settled", "shown", "size",
+        "steps", "stored", "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +76,7 @@ class Run:
         self.errors = reply.errors
         self.token = reply.token
         self.checkpoints, self.rest = reply.checkpoints, reply.rest
-        self.size = order.size
+        self.size, self.coded, self.coded_counts = order.size, b"", world.meter.coded
         self.context = 0
         if order.previous is not None and not script.without_context:
             self.context = order.previous.total_context()

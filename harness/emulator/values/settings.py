@@ -53,15 +53,9 @@ GEMINI = Platform(
     refuses_tools=frozenset({"retrieval"}),
     gemini=True,
 )
-VERTEX = Platform(
-    event_ids="none",
-    echoes=("labels", "webhook_config", "agent_config"),
-    vertex=True,
-)
+VERTEX = Platform(event_ids="none", echoes=("labels", "webhook_config", "agent_config"), vertex=True)
 ANY = Platform(
-    event_ids="all",
-    echoes=("previous_interaction_id", "labels", "webhook_config", "agent_config"),
-    strict=False,
+    event_ids="all", echoes=("previous_interaction_id", "labels", "webhook_config", "agent_config"), strict=False
 )
 
 PLATFORMS: Mapping[str, Platform] = {"gemini": GEMINI, "vertex": VERTEX, "any": ANY}

@@ -87,6 +87,8 @@ class Meter:
         self._contract = contract
         self._known: dict[Any, Json] = {}
         """By all that they follow from: most runs of a session have the counts of another one."""
+        self.coded: dict[int, tuple[Json, msgspec.Raw]] = {}
+        """The same counts, each with its JSON, by the id of the object: it is kept, so the id is no other's."""
 
     def usage(
         self,
@@ -132,8 +134,8 @@ class Meter:
                 _count_step(step, kind, used if of_server else made)
         if cut_thought is not None:
             thoughts = cut_thought
-        of_tools = sum(used.values())
-        what = tuple(own.items()), tuple(made.items()), tuple(queries.items())
+        of_tools = sum(used.values()) if used else 0
+        what = tuple(own.items()), tuple(made.items()), tuple(queries.items()) if queries else ()
         key = (what, thoughts, of_tools, fields, cut_thought, vertex, has_invocations)
         if (known := self._known.get(key)) is not None:
             return known
@@ -146,7 +148,9 @@ class Meter:
             usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
         if len(self._known) >= 1024:
             self._known.clear()
+            self.coded.clear()
         self._known[key] = usage
+        self.coded[id(usage)] = usage, msgspec.Raw(msgspec.json.encode(usage))
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:

@@ -16,17 +16,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cassette import (
-    CassetteError,
-    CassetteFile,
-    Recording,
-    Unit,
-    framing,
-    journal,
-    layout,
-    load,
-    save,
-)
+from harness.cassette import CassetteError, CassetteFile, Recording, Unit, framing, journal, layout, load, save
 from harness.contract import PROTOCOL
 from harness.outcome import HarnessFault
 from harness.wire import Headers, Request

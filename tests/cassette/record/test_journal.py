@@ -18,15 +18,7 @@ from hypothesis import strategies as st
 from harness.cassette import CassetteError, CassetteFile, Journal, Recording, load
 from harness.cassette.journal import alone, lock
 from harness.contract import PROTOCOL
-from tests.cassette.samples import (
-    DROPPED,
-    HELLO,
-    answered,
-    comparable,
-    get,
-    plain_vcr,
-    recordings,
-)
+from tests.cassette.samples import DROPPED, HELLO, answered, comparable, get, plain_vcr, recordings
 
 METADATA = {"harness": {"format": 1, "target": "emulator", "recorder": "tëst"}}
 

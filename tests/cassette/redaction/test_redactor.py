@@ -178,8 +178,7 @@ NAMED: dict[str, Any] = {
     "header": lambda s: answered(Request("GET", URL, Headers([("x-goog-api-key", s)])), {}),
     "authorization": lambda s: answered(Request("GET", URL, Headers([("Authorization", f"Bearer {s}")])), {}),
     "Basic in any header": lambda s: answered(
-        Request("GET", URL, Headers([("x-upstream", f"Basic {b64encode(f'u:{s}'.encode()).decode()}")])),
-        {},
+        Request("GET", URL, Headers([("x-upstream", f"Basic {b64encode(f'u:{s}'.encode()).decode()}")])), {}
     ),
     "cookie": lambda s: replace(answered(get(URL), {}), headers=Headers([("set-cookie", f"sid={s}; Path=/")])),
     "key parameter": lambda s: answered(get(f"{URL}?alt=sse&key={quote(s)}"), {}),
@@ -397,11 +396,7 @@ EXEMPT = ("id", "signature", "data", "interaction_id", "previous_interaction_id"
 
 
 @in_one_test(
-    text=[
-        OWN,
-        b64encode(f"GEMINI_API_KEY={OWN}\n".encode()).decode(),
-        b64encode(b"xy" + OWN.encode()).decode(),
-    ],
+    text=[OWN, b64encode(f"GEMINI_API_KEY={OWN}\n".encode()).decode(), b64encode(b"xy" + OWN.encode()).decode()],
     name=EXEMPT,
 )
 def test_a_key_of_the_owner_stays_nowhere(text: str, name: str) -> None:

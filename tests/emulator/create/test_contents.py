@@ -79,13 +79,7 @@ def test_unusable_media_are_refused(api: Api, content, words, wrap):
     assert words in answer.message
 
 
-TAKEN = [
-    {"data": samples.PNG},
-    {"data": "-_-_"},
-    {"data": "AA"},
-    {"data": ""},
-    {"uri": "https://example.org/a"},
-]
+TAKEN = [{"data": samples.PNG}, {"data": "-_-_"}, {"data": "AA"}, {"data": ""}, {"uri": "https://example.org/a"}]
 
 
 @pytest.mark.parametrize("where", TAKEN, ids=[next(iter(where.values()))[:8] or "empty" for where in TAKEN])

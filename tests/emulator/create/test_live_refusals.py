@@ -32,10 +32,7 @@ LIVE = {
         "'delivery' is for video",
     ),
     "gone": ({"model": "gemini-2.0-flash"}, "Model family gemini-2.0 is not supported."),
-    "thinking speech": (
-        {"model": SPEAKS, "generation_config": {"thinking_level": "low"}},
-        "thinking_level",
-    ),
+    "thinking speech": ({"model": SPEAKS, "generation_config": {"thinking_level": "low"}}, "thinking_level"),
     "search beside functions": (
         {"model": "gemini-3.6-flash", "tools": [{"type": "google_search"}, TOOL]},
         "Please enable tool_config.include_server_side_tool_invocations",
@@ -64,9 +61,7 @@ LIVE = {
         {
             "model": "gemini-3.5-transcribe",
             "text": [{"type": "audio", "data": "AAAA", "mime_type": "audio/wav"}],
-            "generation_config": {
-                "transcription_config": {"mode": SPOKEN, "custom_vocabulary": ["harness"]},
-            },
+            "generation_config": {"transcription_config": {"mode": SPOKEN, "custom_vocabulary": ["harness"]}},
         },
         "custom_vocabulary is incompatible with diarization.",
     ),

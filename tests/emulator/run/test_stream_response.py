@@ -60,10 +60,7 @@ def test_stream_bytes_are_those_of_recordings(api):
     ]
     text = "".join(frame(name, f'{payload},"event_type":"{name}"}}') for name, payload in expected)
     assert answer.data.decode() == text + frame("done", "[DONE]")
-    assert answer.headers.items() == (
-        ("content-type", "text/event-stream"),
-        ("x-gemini-service-tier", "standard"),
-    )
+    assert answer.headers.items() == (("content-type", "text/event-stream"), ("x-gemini-service-tier", "standard"))
 
 
 STREAMS = {
