@@ -50,11 +50,7 @@ _MARKS: dict[str, Schema] = {
     "x-known-values": _WORDS,
     DELTAS: _WORDS,
     IN_START: {"type": "object"},
-    GROWS: {
-        "type": "object",
-        "properties": {"fragments": _WORDS},
-        "additionalProperties": {"type": "string"},
-    },
+    GROWS: {"type": "object", "properties": {"fragments": _WORDS}, "additionalProperties": {"type": "string"}},
 }
 """The marks, and the schema of each."""
 

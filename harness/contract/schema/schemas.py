@@ -14,6 +14,7 @@ lenient reading, and the value is reviewed without it; a `null` in place of a re
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 from collections.abc import Callable, Collection, Iterator
 from functools import cache, cached_property, partial
@@ -269,10 +270,11 @@ class Schemas:
     def files(self) -> dict[str, Path]:
         """The file of each schema by its name, without `openapi.json` and the strict files."""
         own = {}
-        for path in self._root.rglob("*.json"):
-            place = path.relative_to(self._root)
-            if place.parts[0] not in _NOT_SCHEMAS:
-                own[place.with_suffix("").as_posix()] = path
+        for folder, _, files in os.walk(self._root):  # `rglob` takes twice as long, and each first create waits
+            inside = "".join(f"{part}/" for part in Path(folder).relative_to(self._root).parts)
+            for file in files if inside.partition("/")[0] not in _NOT_SCHEMAS else ():
+                if file.endswith(".json") and inside + file not in _NOT_SCHEMAS:
+                    own[inside + file.removesuffix(".json")] = Path(folder, file)
         return own if self._base is None else {**self._base.files, **own}
 
     @cached_property
