@@ -38,8 +38,8 @@ from harness.wire import By, Exchange, Request, Response, Service
 from harness.wire.addresses import find_in_body
 from harness.wire.message import AnswerObserver
 
-_SILENT_SECONDS = 2.0
-"""After so long without a line, people think that a program hangs."""
+_SILENT_SECONDS = 1.5
+"""After two seconds without a line, people think that a program hangs; a busy machine prints it late."""
 
 
 @dataclass(slots=True)
@@ -90,8 +90,8 @@ class Recorder:
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
     are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies that are too
     large, and what cannot be recorded; `warn` is called with these at once, and `hear` with each request before
-    any message about it. `no_answer` is called with the requests that the target does not answer, and `tell` every
-    two seconds while the end of a large recording is written.
+    any message about it. `no_answer` is called with the requests that the target does not answer, and `tell` more
+    often than every two seconds while the end of a large recording is written.
     `encoding` replaces the clients' Accept-Encoding; without it, codings are removed that cannot be decoded here.
     `secrets` are values to hide that are known from the start. `window` sees what passes and has a page of its
     own. The summary names what cannot be written. Raises CassetteError and UsageFault.
@@ -216,7 +216,7 @@ class Recorder:
         seconds = 0.0
         while not written.wait(_SILENT_SECONDS):
             seconds += _SILENT_SECONDS
-            self._tell(f"still redacting and writing {self._path}, {seconds:.0f} s so far")
+            self._tell(f"still redacting and writing {self._path}, {seconds:g} s so far")
 
     def _discard_unless_answered(self) -> None:
         """Once everything is written: keep no file in which the target answers nothing."""
