@@ -87,9 +87,9 @@ def interaction_id(number: int, *, vertex: bool = False) -> str:
     # both: base64 of 17 bytes has 23 characters, and the 24th, which the zero makes, is left out. The text of the
     # tokens is ASCII, and base64 of ASCII has no character that a URL would escape, but a `=` at the end.
     spread = (number * _OF_TOKENS).to_bytes(34, "big")
-    both = b2a_base64(spread[:17] + b"\0" + spread[17:] + b"\0", newline=False).translate(_URLSAFE)
+    both = b2a_base64(spread[:17] + b"\0" + spread[17:] + b"\0").translate(_URLSAFE)
     tokens = b"\x0a\x17" + both[:23] + b"\x12\x17" + both[24:47]
-    return "v1_" + b2a_base64(tokens, newline=False)[:-1].decode("ascii")
+    return "v1_" + b2a_base64(tokens)[:-2].decode("ascii")
 
 
 def _write_letters(number: int, length: int) -> str:
