@@ -398,9 +398,11 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     Only a plain GET proves that it is lost, after one that showed it: another call may not be offered, and a new
     interaction may need a moment. There the finding is information, which explains why a call failed.
     """
+    if exchange.status not in GONE:
+        return
     order = summarise_create(exchange.request)  # the id of what a call is about, or of what it continues
     found = order.parent if order is not None else named_interaction(exchange.request)
-    if exchange.status not in GONE or not found or (at := _find_shown(found, exchange, before)) is None:
+    if not found or (at := _find_shown(found, exchange, before)) is None:
         return
     known, tried = before[at], _find_deletes(found, before)
     proven = _is_plain_get(known) and _is_plain_get(exchange)
