@@ -81,9 +81,7 @@ FORMS = (
 )
 
 _UNASKED = Form(
-    {"stream": False},
-    "it streams if a create omits `stream`, so all creates send stream=false",
-    {"stream": False},
+    {"stream": False}, "it streams if a create omits `stream`, so all creates send stream=false", {"stream": False}
 )
 
 

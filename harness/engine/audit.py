@@ -417,9 +417,7 @@ class Audit:
                 self.judged[rule][call] += 1
         if not found:
             return
-        accused = (
-            one for check, observation in observations for one in played.list_accused_ids(check, observation)
-        )
+        accused = (one for check, seen in observations for one in played.list_accused_ids(check, seen))
         weights: dict[str, int] = defaultdict(lambda: -1)  # the level of the worst finding about each id
         for finding, ids in chain(accused, self._list_damaged_ids(trusted)):
             for identity in ids:

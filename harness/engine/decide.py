@@ -127,11 +127,8 @@ class Baseline:
 
     def _new(self, result: Result, today: str) -> list[Entry]:
         entries = self._find_entries(result.id)
-        if not entries:
-            return [Entry(result.id, UNEXPLAINED, today)]
-        return [
-            Entry(result.id, UNEXPLAINED, today, code) for code in _find_unexcused(entries, result.observation)
-        ]
+        codes = _find_unexcused(entries, result.observation) if entries else [""]
+        return [Entry(result.id, UNEXPLAINED, today, code) for code in codes]
 
 
 def _list_codes(observation: Observation) -> list[str]:

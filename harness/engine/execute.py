@@ -73,27 +73,20 @@ class PlayedExercise(Struct, frozen=True):
     def observe(self, check: Check) -> Observation:
         """The observation of one check of this exercise; never raises."""
         observation = self.failure or self._judge(check)
+        passed = observation.outcome is Outcome.MET
+        doubtful = bool(self.trail) and observation.outcome in _DOUBTFUL
         # A proxy that closed every connection for 0.7 s once failed MUST rules: nobody was there to break them.
-        if self.outage and self._is_doubtful(check, observation):
+        if self.outage and (any(map(missing_answer, self.list_looked(check))) if passed else doubtful):
             return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
         doubted = self._doubt_silence(check, observation)
-        if observation.outcome is Outcome.MET or doubted.outcome is not Outcome.UNTESTABLE:
+        if passed or doubted.outcome is not Outcome.UNTESTABLE or doubted.because is Because.RACE_LOST:
             return doubted
-        return doubted if doubted.because is Because.RACE_LOST else self._find_reason(check, doubted)
-
-    def _find_reason(self, check: Check, observation: Observation) -> Observation:
-        """An observation that nothing could be judged, with the kind of reason that the answers show."""
+        # Nothing could be judged: the answers show what kind of reason there is.
         if instead := next(filter(None, map(missing_answer, self._list_seen(check))), ""):
             because = Because.OUR_LIMIT if instead == NO_TIME else Because.NO_ANSWER
-            return replace(observation, because=because, instead=instead)
+            return replace(doubted, because=because, instead=instead)
         refused = self.trail and self.trail[-1].request.method == "POST" and is_refusal(self.trail[-1])
-        return replace(observation, because=Because.REFUSED) if refused else observation
-
-    def _is_doubtful(self, check: Check, observation: Observation) -> bool:
-        """Whether an outage may be why this was observed: all but a pass by whole answers."""
-        if observation.outcome is Outcome.MET:
-            return any(map(missing_answer, self.list_looked(check)))
-        return observation.outcome in _DOUBTFUL and bool(self.trail)
+        return replace(doubted, because=Because.REFUSED) if refused else doubted
 
     def _judge(self, check: Check) -> Observation:
         try:

@@ -161,23 +161,19 @@ class _Everything(Capabilities):
         return True
 
 
-def _explain_no_match(pattern: str, ids: list[str]) -> str:
-    areas = sorted({check_id.partition(".")[0] for check_id in ids})
-    if any(letter in pattern for letter in "*?["):
-        few = f": the areas are {', '.join(areas)}"
-        near = did_you_mean(pattern, [f"{area}.*" for area in areas], otherwise=few)
-        return f"no check matches {pattern!r}{near}"
-    few = ": `harness list` shows all ids"
-    return f"no check has the id {pattern!r}{did_you_mean(pattern, [*ids, *areas], otherwise=few)}"
-
-
 def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[str]:
     ids = [check.id for check in catalogue]
     found: set[str] = set()
     for pattern in (piece.strip() for word in patterns for piece in word.split(",")):
         hits = {check_id for check_id in ids if matches(check_id, pattern)}
         if not hits:
-            raise UsageFault(_explain_no_match(pattern, ids))
+            areas = sorted({check_id.partition(".")[0] for check_id in ids})
+            if any(letter in pattern for letter in "*?["):
+                few = f": the areas are {', '.join(areas)}"
+                near = did_you_mean(pattern, [f"{area}.*" for area in areas], otherwise=few)
+                raise UsageFault(f"no check matches {pattern!r}{near}")
+            near = did_you_mean(pattern, [*ids, *areas], otherwise=": `harness list` shows all ids")
+            raise UsageFault(f"no check has the id {pattern!r}{near}")
         found |= hits
     return frozenset(found)
 

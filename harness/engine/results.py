@@ -247,15 +247,7 @@ class Result(Struct, frozen=True, kw_only=True):
 _RANK = {
     verdict: rank
     for rank, verdict in enumerate(
-        (
-            Verdict.ERROR,
-            Verdict.FAIL,
-            Verdict.STALE,
-            Verdict.WARN,
-            Verdict.XFAIL,
-            Verdict.INFO,
-            Verdict.UNTESTABLE,
-        )
+        (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO, Verdict.UNTESTABLE)
     )
 }
 LEVEL_RANK = {level: rank for rank, level in enumerate(Level)}

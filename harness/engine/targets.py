@@ -18,12 +18,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Driver
 from harness.wire.addresses import is_readable_on_the_way, split_url
-from harness.wire.secrets import (
-    is_personal_header,
-    may_hold_secret,
-    name_secret_variable,
-    secrets_in_header,
-)
+from harness.wire.secrets import is_personal_header, may_hold_secret, name_secret_variable, secrets_in_header
 
 if TYPE_CHECKING:
     from harness.transport.client.stream import StreamEnds

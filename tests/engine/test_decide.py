@@ -13,17 +13,7 @@ from harness.engine.events import CheckFinished, ExerciseStarted, RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.servers import SERVERS
-from harness.outcome import (
-    Because,
-    Exit,
-    Finding,
-    Level,
-    Observation,
-    Unmet,
-    UsageFault,
-    Verdict,
-    Where,
-)
+from harness.outcome import Because, Exit, Finding, Level, Observation, Unmet, UsageFault, Verdict, Where
 from harness.report.presented_run import PresentedRun
 from harness.wire import Exchange, Request, Response
 from tests.engine import toys

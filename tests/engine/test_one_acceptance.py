@@ -258,12 +258,7 @@ def test_check_fails_no_good_server(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
-    some(
-        "streams of a framework",
-        "few routes, pages for the others, no body",
-        "ids of another form",
-    ),
+    "name", some("streams of a framework", "few routes, pages for the others, no body", "ids of another form")
 )
 def test_fuzz_fails_no_good_server(name: str) -> None:
     """Histories and laws break no MUST, and no code is told twice of one place."""

@@ -214,12 +214,7 @@ TOOLS: tuple[dict[str, Any], ...] = (
     {"type": "google_search"},
     {"type": "url_context"},
     {"type": "mcp_server", "name": "harness", "url": "https://mcp.example.org/mcp"},
-    {
-        "type": "function",
-        "name": "harness_check",
-        "description": "Nothing.",
-        "parameters": {"type": "object"},
-    },
+    {"type": "function", "name": "harness_check", "description": "Nothing.", "parameters": {"type": "object"}},
 )
 
 

@@ -9,13 +9,7 @@ from msgspec.structs import replace
 
 from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
 from harness.checks.vocabulary import runs
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_interaction,
-    finding,
-    interaction_in,
-    object_in,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in, object_in
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER, cancel_too_late
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read

@@ -27,11 +27,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
         "instructions": "What is it about?",
         "criteria": {"shop": "A purchase.", "travel": "A journey.", "food": "A meal."},
     },
-    "mood": {
-        "type": "score",
-        "instructions": "Is the writer content?",
-        "criteria": ["angry", "mixed", "glad"],
-    },
+    "mood": {"type": "score", "instructions": "Is the writer content?", "criteria": ["angry", "mixed", "glad"]},
 }
 _LEVEL = re.compile(r"[0-9]{1,9}")
 

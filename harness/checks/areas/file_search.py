@@ -8,14 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.vocabulary import resources
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_interaction,
-    expect_object,
-    finding,
-    object_in,
-    text_in,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_object, finding, object_in, text_in
 from harness.checks.vocabulary.runs import repeat
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value

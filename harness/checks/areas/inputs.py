@@ -11,13 +11,7 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_interaction,
-    expect_offered,
-    finding,
-    interaction_in,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, expect_offered, finding
 from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream
 from harness.contract import read
 from harness.contract.judge.answer import SUCCESS, is_no_answer
@@ -203,8 +197,10 @@ def keeps(rule: str, taken: Taken, kept: Taken) -> Iterator[Finding]:
 
 
 def _judge_stored(name: str, stored: Exchange | None) -> Iterator[Finding]:
-    shown = _input_of(stored) if stored is not None and stored.status in SUCCESS else []
-    if not shown:
+    body = read(stored).json if stored is not None and stored.status in SUCCESS else None
+    first = next(iter(steps_of(body)), {}) if isinstance(body, dict) else {}
+    shown = objects_in(first.get("content")) if first.get("type") == "user_input" else []
+    if not shown:  # a GET need not begin with what was sent
         return
     sent = _INPUTS[name]
     kinds, wanted = [content.get("type") for content in shown], [content["type"] for content in sent]
@@ -219,14 +215,6 @@ def _judge_stored(name: str, stored: Exchange | None) -> Iterator[Finding]:
         if "data" in content and _decode(content["data"]) != _decode(original.get("data")):
             message = f"the stored {original['type']} has other bytes"
             yield finding(message, "those that were sent", "others", exchange=f"kept[{name}]")
-
-
-def _input_of(stored: Exchange) -> list[dict[str, Any]]:
-    """The contents of the user's input that a GET shows; none if it does not begin with it."""
-    if not isinstance(read(stored).json, dict):
-        return []
-    first = next(iter(steps_of(interaction_in(stored))), {})
-    return objects_in(first.get("content")) if first.get("type") == "user_input" else []
 
 
 def _decode(data: object) -> bytes | None:

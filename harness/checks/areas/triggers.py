@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Any
 
 from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding, text_in
@@ -29,7 +28,8 @@ SCHEDULE = "30 9 * * 1-5"
 @exercise(requests=23, interactions=0)
 def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     """Create a trigger beside another; read, list, pause, run, resume, run again and delete it."""
-    body = _trigger(t)
+    run = {"agent": t.agent, "input": HELLO, **({"environment": t.environment} if t.environment else {})}
+    body = {"schedule": SCHEDULE, "time_zone": "UTC", "display_name": "harness-check", "interaction": run}
     seen: Exchanges = yield from send_each(
         bad=t.request("POST", "triggers", {**body, "schedule": "every morning"}),
         nowhere=t.request("POST", "triggers", {**body, "time_zone": "Atlantis/Harbor"}),
@@ -50,20 +50,10 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     seen["runs"] = list(filter(None, map(id_of, ran)))
     seen["pages_of_runs"] = yield from resources.pages(t, f"{path}/executions", 1)
     seen |= yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"])
-    run, *others = (text_in(answer, "interaction_id") for answer in ran)
-    seen["left"] = (yield from poll_until_found(t, run))[-1] if run else None
-    yield from play_each(send(t.delete(one)) for one in (run, *others) if one)
+    first, *others = (text_in(answer, "interaction_id") for answer in ran)
+    seen["left"] = (yield from poll_until_found(t, first))[-1] if first else None
+    yield from play_each(send(t.delete(one)) for one in (first, *others) if one)
     return seen
-
-
-def _trigger(t: RequestBuilder) -> dict[str, Any]:
-    interaction = {"agent": t.agent, "input": HELLO, **({"environment": t.environment} if t.environment else {})}
-    return {
-        "schedule": SCHEDULE,
-        "time_zone": "UTC",
-        "display_name": "harness-check",
-        "interaction": interaction,
-    }
 
 
 can_be_managed = resources.judge_lives("triggers", {"schedule": SCHEDULE, "time_zone": "UTC"})

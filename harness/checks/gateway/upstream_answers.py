@@ -49,10 +49,7 @@ _FUNCTION = {
 _STEPS = [
     {"type": "user_input", "content": [TEXT | {"text": "Remember: 東京 🦊."}]},
     {"type": "model_output", "content": [TEXT | {"text": "I do."}]},
-    {
-        "type": "user_input",
-        "content": [TEXT | {"text": "{}"}, IMAGE],
-    },
+    {"type": "user_input", "content": [TEXT | {"text": "{}"}, IMAGE]},
 ]
 AGENT = "agent"
 """Placeholder for the name of the agent under test, in fields that need an agent."""

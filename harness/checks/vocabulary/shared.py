@@ -48,10 +48,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen["reads"] = yield from runs.poll_until_found(t, found)
     # as the SDK reads
     asked = t.request(
-        "GET",
-        f"interactions/{segment(found)}",
-        query={"stream": False},
-        headers=[("accept", "application/json")],
+        "GET", f"interactions/{segment(found)}", query={"stream": False}, headers=[("accept", "application/json")]
     )
     seen |= yield from send_each(
         again=t.get(found),

@@ -38,12 +38,7 @@ from harness.wire.bodies import as_list, as_object, find_ambiguous, read_instant
 
 
 def place_finding(
-    code: str,
-    message: str,
-    expected: str,
-    actual: str,
-    pointer: str,
-    severity: Severity = Severity.BROKEN,
+    code: str, message: str, expected: str, actual: str, pointer: str, severity: Severity = Severity.BROKEN
 ) -> Finding:
     """A finding against `rule` or `rule/word`, at one place of a JSON value."""
     return Finding.from_code(code, message, expected, actual, where=Where(pointer=pointer), severity=severity)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -284,7 +284,9 @@ class ScenarioCollector:
         if defect.rule in self._document.shapes and (self.lenient or not all(map(_was_meant, chain))):
             return
         order = [*(case.id for case in chain if case.id != case_id), case_id]
-        self._keep(defect, tuple(_list_exchanges(recorder, order, self._root)), why_not="" if ours else TOOLS_OWN)
+        seen = (made for each in order if (made := recorder.interactions.get(each)) and made.response is not None)
+        exchanges = tuple(exchange_of(made.response.request, made.response, self._root) for made in seen)
+        self._keep(defect, exchanges, why_not="" if ours else TOOLS_OWN)
 
     def _keep(self, defect: SeenDefect, trail: tuple[Exchange, ...], *, why_not: str = "") -> None:
         """Count a failure, and keep the one of each kind that has the fewest requests."""
@@ -391,11 +393,3 @@ def _describe_error(event: Any) -> str:
     """The message of an error event; not all of them have the same fields."""
     info = getattr(event, "info", None)
     return str(getattr(info, "message", info or getattr(event, "exception", event))).strip()[:300]
-
-
-def _list_exchanges(recorder: Any, order: Sequence[str], root: str) -> Iterator[Exchange]:
-    """The exchanges of these cases, except for calls without a response."""
-    for case_id in order:
-        interaction = recorder.interactions.get(case_id)
-        if interaction is not None and interaction.response is not None:
-            yield exchange_of(interaction.response.request, interaction.response, root)

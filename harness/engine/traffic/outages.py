@@ -173,9 +173,7 @@ class Outages(DriverPolicy):
         if self.gone is not None:
             return
         # What was sent after another one had been cut off found a target that was dying already.
-        first = [
-            cut for cut in self._cut if not any(_is_after(cut, other) for other in self._cut if other is not cut)
-        ]
+        first = [cut for cut in self._cut if not any(_is_after(cut, one) for one in self._cut if one is not cut)]
         answered = () if self._answered is None else (self._answered,)
         suspects = tuple(reversed(first or self._cut)) or answered
         if suspects:

@@ -41,16 +41,10 @@ MAX_WAIT = 70.0
 MAX_TOTAL_WAIT = 300.0
 """The default limit, in seconds, for all waits of a run together."""
 
-_LEAST = {
-    429: (0.0, 0.0, 4.0, 8.0, 16.0, 30.0),
-    503: (0.0, 0.0, 4.0),
-}
+_LEAST = {429: (0.0, 0.0, 4.0, 8.0, 16.0, 30.0), 503: (0.0, 0.0, 4.0)}
 """Minimum seconds before each retry if the refusal names a time; they grow, since that time may be too short."""
 
-_GUESS = {
-    429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0),
-    503: (1.0, 2.0, 4.0),
-}
+_GUESS = {429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0), 503: (1.0, 2.0, 4.0)}
 """Seconds before each retry if the refusal names no time: in all a quota's minute, or a short overload."""
 
 _SPENT = frozenset({"quota_exceeded"})
@@ -260,11 +254,8 @@ class Patience(DriverPolicy):
         """Learn from an exchange; excuse one that hung after less time than a first one gets."""
         call = self._call_of(exchange.request)
         hurried = self.note(call, exchange.seconds, hung=exchange.hung)
-        return (
-            exchange.with_excuse("an earlier request of this kind hung, so it had less time")
-            if hurried
-            else exchange
-        )
+        why = "an earlier request of this kind hung, so it had less time"
+        return exchange.with_excuse(why) if hurried else exchange
 
     def note(self, call: str, seconds: float, *, hung: bool) -> bool:
         """Learn how long an answer took, or that it hung; return whether it got too little time to say so."""

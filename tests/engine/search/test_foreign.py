@@ -281,9 +281,7 @@ def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_stale_entry_of_the_baseline_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "known.yaml").write_text(
-        "- id: fuzz.no-5xx\n  reason: issue 1\n- id: del.gone\n  reason: issue 2\n"
-    )
+    (tmp_path / "known.yaml").write_text("- id: fuzz.no-5xx\n  reason: one\n- id: del.gone\n  reason: two\n")
     code, record = searched(foreign.CrashesOnField(), capsys, "--baseline", "known.yaml")
     assert code == Exit.OK
     assert [(failure["outcome"], "baseline" in failure) for failure in record["failures"]] == [("warned", True)]

@@ -17,17 +17,7 @@ from harness.engine.traffic.retries import IN_A_ROW, NO_TIME, TimeoutBudget, Tim
 from harness.kit.check import Check, Exercise, Send, Steps
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
-from harness.wire import (
-    Chunk,
-    Exchange,
-    Headers,
-    Pause,
-    Piece,
-    PieceBody,
-    Request,
-    Response,
-    UntilClose,
-)
+from harness.wire import Chunk, Exchange, Headers, Pause, Piece, PieceBody, Request, Response, UntilClose
 from tests.engine import toys
 
 WHOLE = 60.0

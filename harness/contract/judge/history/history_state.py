@@ -17,13 +17,7 @@ from harness.contract.contract import Contract
 from harness.contract.judge.agreement import pending_calls
 from harness.contract.judge.answer import judge_reply
 from harness.contract.tables.protocol import ERROR_EVENT, PROTOCOL, RUNNING, is_settled
-from harness.contract.transcript import (
-    Event,
-    is_of_the_run,
-    is_same_event,
-    is_split_otherwise,
-    judge_repeat,
-)
+from harness.contract.transcript import Event, is_of_the_run, is_same_event, is_split_otherwise, judge_repeat
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange
