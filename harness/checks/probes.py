@@ -518,5 +518,6 @@ PROBES = Probes(
     questions=QUESTIONS,
     undiscoverable=UNDISCOVERABLE,
     of_path=frozenset({"listing"}),
+    always=frozenset({"store"}),  # without it no exercise reads what it created
     remedies=REMEDIES,
 )

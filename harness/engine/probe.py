@@ -65,7 +65,7 @@ class Prober:
         self._driver = driver
         self.target = target
         self.found = Capabilities(stated)
-        self.needed = needed
+        self.needed = needed | self.probes.always
         self.ledger = ledger or CreatedResources(api)
         self._outages = outages
         self.hand = ActionRunner(api, driver, self.ledger, target.contract, given=GivenIds(api), outages=outages)

@@ -313,17 +313,17 @@ class Greeting(Struct, frozen=True):
 class Probes(Struct, frozen=True, kw_only=True):
     """The parts of a probe: whether the API is there, each question, and the facts that no question can find.
 
-    `greet` takes the requests of a target and a function that sends one; it raises TargetFault if the target does
-    not serve the API at all. With `insist`, as the user declared capabilities, a refusal in the API's own words is
-    judged like an answer.
+    `greet` takes the requests of a target and a function that sends one; it raises TargetFault for another API.
+    With `insist`, as the user declared capabilities, a refusal in the API's own words is judged like an answer.
     `remedies` have, by capability, the way to test the checks that need it ("with a second key"). `of_path` depend
-    on the path of the target, which a control API does not know: they are probed, unless it announces them.
+    on the path, which a control API does not know: it may announce them, else they are probed. So is `always`.
     """
 
     greet: Callable[..., Greeting]
     questions: tuple[Question, ...]
     undiscoverable: tuple[str, ...] = ()
     of_path: frozenset[str] = frozenset()
+    always: frozenset[str] = frozenset()
     remedies: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import hold_each, rows_of, vary
+from tests.foreign.rows import hold_each, refuse, rows_of, vary
 from tests.foreign.server import WORDS, ForeignService, Run, say
 
 pytestmark = pytest.mark.slow
@@ -175,6 +175,9 @@ ROWS = [
     rows_of(CountsWords)("counts-words: chain.whole-history -> rest pass"),
     rows_of(DropsThoughts)("drops-thoughts: chain.whole-history -> rest pass"),
     rows_of(Writes)("writes: create.cut-short -> rest not_applicable"),
+    # A gateway to a stateless API: what it created is not looked for, be it asked for one rule or for all.
+    rows_of(ForeignService)("no-reads: stream.hangup -> rest pass", get=refuse(405)),
+    rows_of(ForeignService)("no-reads: http.revision-ignored -> rest pass", get=refuse(405)),
     rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
     rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
                             handler=OpenHandler, words="--api-key k"),
