@@ -355,6 +355,25 @@ def lose_last(self: ListsMany, usual: Any, query: Json) -> Json:
     return {**page, "interaction_metadatas": page["interaction_metadatas"][:-1]} if len(page) > 1 else page
 
 
+def keep_five(self: ListsInteractions, usual: Any, run: Run) -> None:
+    """Lose all but the newest interactions."""
+    usual(run)
+    self.runs = {name: self.runs[name] for name in [*self.runs][-5:]}
+
+
+def shrink(query: Json) -> Callable[..., Any]:
+    """Sixty entries of another client are gone after the first large page; `query` is what each page has."""
+
+    def change(self: ListsInteractions, usual: Any, asked: Json) -> Json:
+        page: Json = usual({**asked, **query})
+        if asked.get("page_size") == "1000" and not self.noted.setdefault("shrunk", False):
+            self.noted["shrunk"] = True
+            page["interaction_metadatas"] += [{"id": f"o{n}"} for n in range(60)]
+        return page
+
+    return change
+
+
 class VertexHandler(Handler):
     """Takes the paths of Vertex, and no others."""
 
@@ -403,6 +422,20 @@ LISTS = [
             if query.get("page_size") == "1000"
             else usual(query)
         ),
+    ),
+    # A list shows the loss of interactions, and causes none.
+    lists(
+        f"keeps-five: {LISTED} -> fail get.ok/denied, blocked page.interactions",
+        words=IN_A_PROJECT,
+        prepare=keep_five,
+    ),
+    # A list that is shorter than a page by then is read again.
+    lists("shrinks: page.interactions -> rest pass", words=IN_A_PROJECT, most=500, list=shrink({})),
+    lists(
+        "shrinks-and-repeats: page.interactions -> fail page.interactions",
+        words=IN_A_PROJECT,
+        most=500,
+        list=shrink({"page_token": 0}),
     ),
     # Where nothing is listed, or something else at the same path, there is nothing to judge.
     lists(f"no-list: {LISTED} -> {UNOFFERED}", words=IN_A_PROJECT, list=refuse(404)),
