@@ -177,10 +177,13 @@ def shows_a_run_at_once(looked: Exchange, twice: list[Exchange], quick: list[Exc
     interaction_in(looked)  # a denial is told by `get.ok`
     usual = max((answer.seconds for answer in quick), default=0.0)
     both = (looked, twice[-1]) if twice else ()
-    if both and all(runs.settled(one) and _is_late(one) and one.seconds >= 4 * usual for one in both):
+    waits = both and all(runs.settled(one) and _is_late(one) for one in both)
+    if waits and all(one.seconds >= 4 * usual for one in both):
         message = "a GET of a run in progress waits until the run has settled"
         actual = f"{looked.seconds:.1f} s; a GET of one that has ended took {usual:.2f} s"
         yield finding(message, "in_progress at once", actual, exchange="looked")
+    elif waits and not all(map(_is_late, quick)):
+        raise Unmet(f"one GET of a run that has ended took {usual:.1f} s, and another did not", race_lost=True)
 
 
 def answers_in_time(created: Exchange) -> Iterator[Finding]:

@@ -381,7 +381,10 @@ def _has_no_call(body: Mapping[str, Any]) -> bool:
 def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
     if runs.status_of(answer) in agreement.CUT_SHORT:
         raise Unmet(f"the run ended as {runs.status_of(answer)}")
-    yield from at("answer", agreement.judge_forced(interaction_in(answer)))
+    body = interaction_in(answer)
+    if not isinstance(body.get("steps"), list):
+        raise Unmet("the response has no `steps`, which would show a call")
+    yield from at("answer", agreement.judge_forced(body))
     if not calls_in(answer):
         return
     for mode in (mode for mode, body in read_ends(again) if _has_no_call(body) and mode in modes):

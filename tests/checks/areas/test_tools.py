@@ -54,6 +54,7 @@ CASES = [
     case("tool.choice-none", "not_met", "a call in another mode", answer=DONE, modes={"later": ASKED}),
     case("tool.choice-any", "met", "of another function", answer=bent(name="get_time"), **NO_MODES),
     case("tool.choice-any", "untestable", "refused", answer=refusal(400), **NO_MODES),
+    case("tool.choice-any", "untestable", "no steps", answer=answer(body=interaction(steps=None)), **NO_MODES),
     case("tool.choice-any", "untestable", "cut short", answer=steps(status="incomplete"), **NO_MODES),
     case("tool.choice-any", "non_strict", "prose", answer=DONE, modes={"later": DONE}, again={"later": DONE}),
     case("tool.choice-any", "not_met", "crash", answer=refusal(500), **NO_MODES),

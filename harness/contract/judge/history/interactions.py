@@ -481,7 +481,7 @@ def judge_calls(
     config = model.asked.get("generation_config")
     is_forced = isinstance(config, dict) and config.get("tool_choice") == "any"
     declares = any(tool.get("type") == "function" for tool in objects_in(model.asked.get("tools")))
-    if whole and model.status not in agreement.CUT_SHORT and is_forced and declares:
+    if whole and body.get("steps") and model.status not in agreement.CUT_SHORT and is_forced and declares:
         state.decide("tool.choice-any", agreement.judge_forced(body))
 
 
