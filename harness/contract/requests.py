@@ -127,9 +127,7 @@ class RequestBuilder:
         target = f"/{root}/{path}" + (f"?{text}" if text else "")
         payload = b"" if body is None else body if isinstance(body, bytes) else encode_json(body)
         fields = _build_fields(tuple(self.headers), bool(payload), self.key if key is None else key)
-        for name, value in headers:
-            fields = fields.having(name, value)
-        return Request(method, target, fields, payload)
+        return Request(method, target, fields, payload).having(*headers)
 
     def create(self, body: Mapping[str, Any] | None = None, **fields: Any) -> Request:
         """POST interactions with the target's model unless `model` or `agent` is among the fields.

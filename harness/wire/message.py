@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, reduce
 from threading import Lock
 from typing import Protocol, TypeAlias
 from urllib.parse import parse_qsl, quote, unquote
@@ -353,6 +353,11 @@ class Request(Struct, frozen=True):
     def without_body(self) -> Request:
         """The same request without its body."""
         return Request(self.method, self.target, self.headers)
+
+    def having(self, *fields: tuple[str, str]) -> Request:
+        """The same request, in which each of these header fields has exactly this one value."""
+        headers = reduce(lambda known, one: known.having(*one), fields, self.headers)
+        return Request(self.method, self.target, headers, self.body)
 
     @property
     def raw_path(self) -> str:

@@ -511,7 +511,7 @@ class SecretFinder:
             may_be_named = self._may_be_named(many, 0, len(many))
             for start, end in batch:
                 frame = data[start:end]
-                key, fragment = _read_fragment(_payload(frame), protocol) or ("", "")
+                key, fragment = _read_fragment(_blank_out(frame), protocol) or ("", "")
                 if fragment:
                     spread[key].add(start, end, fragment)
                 at = bisect_left(places, start - first)
@@ -617,15 +617,9 @@ _NOT_PAYLOAD = re.compile(rb"(?:^|(?<=[\r\n]))(?:data: ?|(?!data)[^\r\n]+)")
 _decode = msgspec.json.Decoder().decode
 
 
-def _payload(frame: bytes) -> bytes:
-    """The payload of an event, whose lines may have spaces before them."""
-    head = _HEAD.match(frame)  # nearly all events: one line of data
-    return frame[head.end() :] if head else _blank_out(frame)
-
-
 def _blank_out(frame: bytes) -> bytes:
     """An event with everything but its payload replaced by spaces, so that offsets stay the same."""
-    if head := _HEAD.match(frame):
+    if head := _HEAD.match(frame):  # nearly all events: one line of data
         return b" " * head.end() + frame[head.end() :]
     return _NOT_PAYLOAD.sub(lambda prefix: b" " * len(prefix[0]), frame)
 

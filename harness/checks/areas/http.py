@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from harness.checks.vocabulary.expect import (
     among,
     at,
@@ -63,13 +61,6 @@ names_what_is_listed = partial(_judge_each, lambda answer: read(answer).unlisted
 plain_unless_asked = partial(_judge_each, lambda answer: read(answer).coded)
 
 
-def _with_fields(request: Request, *fields: tuple[str, str]) -> Request:
-    headers = request.headers
-    for name, value in fields:
-        headers = headers.having(name, value)
-    return replace(request, headers=headers)
-
-
 def ignores_revisions(
     accepted: Mapping[str, Exchange], created_old: Exchange, created_odd: Exchange, read_old: Exchange | None
 ) -> Iterator[Finding]:
@@ -119,7 +110,7 @@ def a_create_of_another_client(t: RequestBuilder) -> Steps:
 def _make_unusual(t: RequestBuilder, *rules: str) -> Request:
     config = {"generation_config": {"temperature": 0}} if "create.zero" in rules else {}
     fields = [field for rule in rules for field in _UNUSUAL[rule].items()]
-    return _with_fields(t.create(input=HELLO, **config), *fields)
+    return t.create(input=HELLO, **config).having(*fields)
 
 
 def takes_what_clients_send(
@@ -152,16 +143,16 @@ def creates_with_each_header(t: RequestBuilder) -> Steps:
     sdk = (("api-revision", t.contract.revision), ("user-agent", "google-genai-sdk/3.4.0 gl-python/3.12.4"))
 
     def build_create(name: str, **more: Any) -> Request:
-        return _with_fields(t.create(sent[name], input=HELLO, **more), ("accept", name.partition(" ")[2]), *sdk)
+        return t.create(sent[name], input=HELLO, **more).having(("accept", name.partition(" ")[2]), *sdk)
 
     unstored = {name: build_create(name, store=False) for name in sent} if t.keeps else {}
     accepted = yield from send_each(**unstored)
     others = [name for name in sent if name not in accepted or not _is_as_asked(name, accepted[name])]
     accepted |= yield from send_each(**{name: build_create(name) for name in others})
-    created: Exchange = yield Send(_with_fields(t.create(input=HELLO), ("api-revision", _OLD)))
-    odd: Exchange = yield Send(_with_fields(t.create(input=HELLO), ("api-revision", "harness")))
+    created: Exchange = yield Send(t.create(input=HELLO).having(("api-revision", _OLD)))
+    odd: Exchange = yield Send(t.create(input=HELLO).having(("api-revision", "harness")))
     found = id_of(created) if t.keeps else ""
-    look = _with_fields(t.get(found), ("api-revision", _OLD))
+    look = t.get(found).having(("api-revision", _OLD))
     read_old = (yield from poll_until_answered(t, look))[-1] if found else None
     return {"accepted": accepted, "created_old": created, "created_odd": odd, "read_old": read_old}
 

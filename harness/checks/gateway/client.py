@@ -10,8 +10,6 @@ from collections.abc import Generator, Mapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from msgspec.structs import replace
-
 from harness.checks.gateway.findings import find_product
 from harness.contract import read
 from harness.contract.judge.errors import rejects_key
@@ -110,7 +108,7 @@ class GatewayClient:
         `headers` are sent beside those of every request.
         """
         request, token = yield from self._prepare(script, answer, fields)
-        return (yield Relay(name, _with_headers(request, headers), token))
+        return (yield Relay(name, request.having(*headers), token))
 
     def open(
         self,
@@ -123,7 +121,7 @@ class GatewayClient:
     ) -> Part:
         """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
         request, token = yield from self._prepare(script, answer, {"stream": True})
-        return (yield RelayOpen(name, _with_headers(request, headers), token, timeout))
+        return (yield RelayOpen(name, request.having(*headers), token, timeout))
 
     def create_aside(
         self, name: str, *, script: Mapping[str, Any], answer: Answer, timeout: float, **fields: Any
@@ -171,13 +169,6 @@ class GatewayClient:
 
     def _id_behind(self, interaction_id: str) -> str:
         return self._behind.get(interaction_id, interaction_id)
-
-
-def _with_headers(request: Request, fields: HeaderFields) -> Request:
-    headers = request.headers
-    for name, value in fields:
-        headers = headers.having(name, value)
-    return replace(request, headers=headers)
 
 
 def _fill_in(given: Any, token: str) -> Any:
