@@ -361,14 +361,14 @@ def keep_five(self: ListsInteractions, usual: Any, run: Run) -> None:
     self.runs = {name: self.runs[name] for name in [*self.runs][-5:]}
 
 
-def shrink(query: Json) -> Callable[..., Any]:
-    """Sixty entries of another client are gone after the first large page; `query` is what each page has."""
+def shrink(query: Json, times: int = 1) -> Callable[..., Any]:
+    """Sixty entries of another client are gone after each of the first large pages; each page has `query`."""
 
     def change(self: ListsInteractions, usual: Any, asked: Json) -> Json:
         page: Json = usual({**asked, **query})
-        if asked.get("page_size") == "1000" and not self.noted.setdefault("shrunk", False):
-            self.noted["shrunk"] = True
-            page["interaction_metadatas"] += [{"id": f"o{n}"} for n in range(60)]
+        if asked.get("page_size") == "1000" and (seen := self.noted.setdefault("seen", 0)) < times:
+            self.noted["seen"] += 1
+            page["interaction_metadatas"] += [{"id": f"o{seen}-{n}"} for n in range(60)]
         return page
 
     return change
@@ -431,6 +431,12 @@ LISTS = [
     ),
     # A list that is shorter than a page by then is read again.
     lists("shrinks: page.interactions -> rest pass", words=IN_A_PROJECT, most=500, list=shrink({})),
+    lists(
+        "shrinks-always: page.interactions -> untestable page.interactions",
+        words=IN_A_PROJECT,
+        most=500,
+        list=shrink({}, times=99),
+    ),
     lists(
         "shrinks-and-repeats: page.interactions -> fail page.interactions",
         words=IN_A_PROJECT,

@@ -146,6 +146,9 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
         shown = resources.ids(paged, resources.LISTED)
         if {*expected} <= {*shown} and (len(paged) > 1 or len(shown) > size):
             break  # a list that others made shorter than a page shows nothing of pages
+    else:
+        if {*expected} <= {*shown}:
+            return stop_exercise({"made": made, "unsized": unsized, "sized": sized}, "others shortened the list")
     return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "paged": paged}
 
 

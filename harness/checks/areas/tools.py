@@ -253,10 +253,9 @@ def fits_its_declaration(asked: Exchange) -> Iterator[Finding]:
 
 
 def shows_the_call(asked: Exchange, fetched: Exchange) -> Iterator[Finding]:
-    if runs.status_of(fetched) != runs.status_of(asked):
-        yield finding(
-            "GET shows another status than the create returned", runs.status_of(asked), runs.show_status(fetched)
-        )
+    message, status = "GET shows another status than the create returned", runs.status_of(asked)
+    if runs.status_of(fetched) != status:
+        yield finding(message, status, runs.show_status(fetched))
     for difference in compare_steps(output_steps(interaction_in(asked)), output_steps(interaction_in(fetched))):
         yield finding(f"the stored steps differ: {difference}")
 
