@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import re
@@ -277,6 +278,7 @@ def test_a_call_that_was_not_written_fails_its_test(
         assert {path: path.read_text("utf-8")} == older
 
 
+SHARED_FILE = "'shared.yaml', allow_unused=True"
 SHARED = """
 @pytest.mark.parametrize("n", [PARAMETERS])
 @pytest.mark.interactions_cassette(ARGUMENTS)
@@ -304,46 +306,80 @@ def test_a_shared_file_is_compared_once(
     assert len(seen) == 8 + 8
 
 
+MODES = [("once", "rewrite"), ("rewrite", "all"), ("new_episodes", "once"), ("all", "new_episodes")]
+"""How tests that share a file record it first, and then again."""
+PROMPTS = {"each its own": "f'{n}?'", "equal prompts": "'the same'"}
+
+
+def expect_nothing_lost(prompt: str, first: str, again: str, older: set[str], newer: set[str], asked: int) -> None:
+    """The second of two runs of three tests keeps what they just recorded, or records all of it again."""
+    assert len(older) == (1 if "same" in prompt and first in ("once", "new_episodes") else 3)
+    if again in ("once", "new_episodes"):  # all is there
+        assert (newer, asked) == (older, 0)
+    else:
+        assert (len(newer), asked) == (3, 3)
+        assert older.isdisjoint(newer)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", ["one process", "two workers"])
-@pytest.mark.parametrize(
-    ("first", "again"),
-    [("once", "rewrite"), ("rewrite", "all"), ("new_episodes", "once"), ("all", "new_episodes")],
-)
-@pytest.mark.parametrize("prompt", ["f'{n}?'", "'the same'"], ids=["each its own", "equal prompts"])
+@pytest.mark.parametrize(("first", "again"), MODES)
+@pytest.mark.parametrize("prompt", PROMPTS.values(), ids=PROMPTS)
 def test_tests_that_share_a_file_lose_nothing(
-    pytester: pytest.Pytester, live: Emulator, workers: str, first: str, again: str, prompt: str
+    pytester: pytest.Pytester, live: Emulator, first: str, again: str, prompt: str
 ) -> None:
     """The first run and each later one record every test, and leave what the others have just recorded."""
-    words = ["-n", "2", "--dist", "load"] if workers == "two workers" else []
-    if words:
-        pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
 
     def record(mode: str) -> set[str]:
-        result = run(pytester, *words, f"--record-mode={mode}", process=bool(words))
+        result = run(pytester, f"--record-mode={mode}")
         result.assert_outcomes(passed=3)
-        if not words:
-            shared = "cassettes/*/shared.yaml: 3 tests share this recording: *::test_it[[]1], *"
-            result.stdout.fnmatch_lines([shared])
+        shared = "cassettes/*/shared.yaml: 3 tests share this recording: *::test_it[[]1], *"
+        result.stdout.fnmatch_lines([shared])
         [path] = pytester.path.rglob("cassettes/**/shared.yaml")
         return ids_in(path)
 
-    share(pytester, "1, 2, 3", "'shared.yaml', allow_unused=True", prompt)
+    share(pytester, "1, 2, 3", SHARED_FILE, prompt)
     older = record(first)
-    assert len(older) == (1 if prompt == "'the same'" and first in ("once", "new_episodes") else 3)
     asked = len(live.requests)
     newer = record(again)
-    if again in ("once", "new_episodes"):  # all is there
-        assert (newer, len(live.requests)) == (older, asked)
-    else:
-        assert (len(newer), len(live.requests)) == (3, asked + 3)
-        assert older.isdisjoint(newer)
+    expect_nothing_lost(prompt, first, again, older, newer, len(live.requests) - asked)
     asked = len(live.requests)
-    result = run(pytester, *words, process=bool(words))
+    result = run(pytester)
     result.assert_outcomes(passed=3)
     assert len(live.requests) == asked
-    if prompt != "'the same'":
+    if "same" not in prompt:
         result.stdout.no_fnmatch_line("*not replayed*")
+
+
+@pytest.mark.slow
+def test_workers_that_share_a_file_lose_nothing(pytester: pytest.Pytester, live: Emulator) -> None:
+    """Two workers have tests of each file, and each pair of modes has a file: three runs show all of them."""
+    pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
+    cells = {f"test_{n}": cell for n, cell in enumerate(itertools.product(PROMPTS.values(), MODES))}
+    tests = ", ".join(f"pytest.param({n}, marks=pytest.mark.xdist_group('{n % 2}'))" for n in (1, 2, 3))
+
+    def play(turn: int | None = None) -> tuple[pytest.RunResult, dict[str, set[str]]]:
+        for name, (prompt, modes) in cells.items():
+            mode = "" if turn is None else f", record_mode='{modes[turn]}'"
+            prompt = prompt.replace("'", f"'{name}, ", 1)
+            source = SHARED.replace("PARAMETERS", tests).replace("ARGUMENTS", SHARED_FILE + mode)
+            pytester.makepyfile(**{name: HEAD + source.replace("PROMPT", prompt)})
+        result = run(pytester, "-n", "2", "--dist", "loadgroup", process=True)
+        result.assert_outcomes(passed=3 * len(cells))
+        return result, {name: ids_in(pytester.path / f"cassettes/{name}/shared.yaml") for name in cells}
+
+    _, older = play(0)
+    asked = len(live.requests)
+    _, newer = play(1)
+    again = [request["body"]["input"] for request in live.requests[asked:]]
+    for name, (prompt, modes) in cells.items():
+        came = sum(text.startswith(f"{name}, ") for text in again)
+        expect_nothing_lost(prompt, *modes, older[name], newer[name], came)
+    asked = len(live.requests)
+    result, _ = play()
+    assert len(live.requests) == asked
+    for name, (prompt, _) in cells.items():
+        if "same" not in prompt:
+            result.stdout.no_fnmatch_line(f"*{name}/*not replayed*")
 
 
 @pytest.mark.slow
@@ -484,7 +520,6 @@ def test_a_worker_adds_to_what_another_has_recorded(pytester: pytest.Pytester, l
     assert len(ids_in(path)) == 2
 
 
-SHARED_FILE = "'shared.yaml', allow_unused=True"
 NESTED = """
 class TestA:
     class TestB:
