@@ -33,7 +33,7 @@ def test_the_items_spread_over_workers(file: str, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # others import trio and Hypothesis, in each process
     [source] = [text for kind, text in BLOCKS if kind == "python" and f"# {file}" in text]
     source = source.replace('["harness",', f'[{sys.executable!r}, "-m", "harness",')
-    source = source.replace('"resume-*"', '"resume-*-[chro]*"')  # some of its mutants show it, a process each
+    source = source.replace('"resume-*"', '"resume-*-[ch]*"')  # some of its mutants show it, a process each
     (tmp_path / file).write_text(source, "utf-8")
     junit = tmp_path / "junit.xml"
     words = ["-W", "ignore", "-n", "2", "--dist", "load", "-v", f"--junit-xml={junit}", file]
@@ -45,7 +45,7 @@ def test_the_items_spread_over_workers(file: str, tmp_path: Path, monkeypatch: p
         timeout=300,
     )
     assert done.returncode == 0, done.stdout
-    assert len([*ElementTree.parse(junit).iter("testcase")]) > 3
+    assert len([*ElementTree.parse(junit).iter("testcase")]) > 1
     assert "[gw0]" in done.stdout
     assert "[gw1]" in done.stdout
 

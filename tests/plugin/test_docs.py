@@ -40,11 +40,21 @@ def test_every_example_has_a_file_name(page: str) -> None:
     assert text.count("```python\n") == len(_EXAMPLE.findall(text)) > 0
 
 
+FEW = """
+from hypothesis import settings
+
+settings.register_profile("few", max_examples=10)
+settings.load_profile("few")
+"""
+"""That an example runs, ten texts show as well as a hundred."""
+
+
 def test_all_pages(pytester: pytest.Pytester) -> None:
     """The application and the tests of all pages run in one repository."""
     for page in PAGES:
         for name, source in examples(page).items():
             (pytester.path / name).write_text(source, "utf-8")
+    pytester.makeconftest(FEW)
     record(pytester.path / "cassettes" / "test_recorded" / "test_recorded.yaml")
     outcomes = run(pytester, process=True).parseoutcomes()
     assert set(outcomes) == {"passed", "xfailed"}

@@ -12,7 +12,7 @@ from lab.tests.machines.seeing import sample
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("mutant", sample(sentences.list_mutants(), 110))
+@pytest.mark.parametrize("mutant", sample(sentences.list_mutants(), 220))
 def test_the_first_cause_is_the_defect(mutant: str) -> None:
     """It has the rule and a word of the defect, unless the list says why not."""
     first = sentences.read_first(MUTANTS[mutant])

@@ -364,9 +364,9 @@ print((find_peak() - before) // 1024)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of memory from /proc")
 @pytest.mark.parametrize("kind", ["stream", "text", "bytes"])
-@pytest.mark.parametrize(("count", "size", "most"), [(1, 32, 32), (12, 1, 6)])
+@pytest.mark.parametrize(("count", "size", "most"), [(1, 16, 16), (6, 1, 3)])
 def test_memory_holds_one_body_at_a_time(count: int, size: int, most: int, kind: str, tmp_path: Path) -> None:
-    """To redact, encode and write 32 MiB takes less than another copy; of 12 MiB in parts, none is kept."""
+    """To redact, encode and write 16 MiB takes less than another copy; of 6 MiB in parts, none is kept."""
     path = tmp_path / "a.yaml"
     arguments = [sys.executable, "-c", LARGE, str(path), kind, str(count), str(size)]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT, check=True)

@@ -314,7 +314,7 @@ def leave_to_the_collector(client: Any, interaction: str) -> str:
     forgotten.append(forgotten)
     next(forgotten[0])
     del forgotten
-    gc.collect()
+    gc.collect(1)  # it is young, and to look through all that the tests keep takes long
     return read(client, interaction)
 
 

@@ -122,8 +122,12 @@ def _ask_httpx(client: httpx.AsyncClient) -> Ask:
     return ask
 
 
+SLOW, THOROUGH = [pytest.mark.slow], [pytest.mark.thorough]
+
+
 @pytest.mark.parametrize(
-    "clock", [name if at < 3 else pytest.param(name, marks=pytest.mark.slow) for at, name in enumerate(CLOCKS)]
+    "clock",
+    [pytest.param(name, marks=[] if at < 3 else SLOW if at < 6 else THOROUGH) for at, name in enumerate(CLOCKS)],
 )
 @pytest.mark.parametrize(
     "route", [in_process, over_a_socket, by_aiohttp, in_threads, by_the_sdk], ids=lambda route: route.__name__
