@@ -19,7 +19,7 @@ from harness.engine.traffic.perform import ActionRunner, CreatedResources, Given
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.kit.check import Part, Send
-from harness.outcome.finding import MOST
+from harness.outcome.finding import LONGEST_REASON
 from harness.outcome.words import shorten
 from harness.wire import Driver, Exchange, Request
 from harness.wire.bodies import object_or_none
@@ -142,7 +142,7 @@ class Prober:
         remedy = self.probes.remedies.get(name, "")
         origin = CapabilityOrigin.PROBED
         # A status of 3 MB was once the reason of a hundred checks, and a report had 240 MB.
-        self.found.settle(Capability(name, present, origin, shorten(note, MOST), lack, first, remedy))
+        self.found.settle(Capability(name, present, origin, shorten(note, LONGEST_REASON), lack, first, remedy))
 
     def why_lacking(self, name: str) -> Lack | None:
         """Why a requested capability is not present; None if it is, or if that is unknown."""

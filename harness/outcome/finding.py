@@ -129,7 +129,7 @@ class Rule(Struct, frozen=True, kw_only=True):
         return title.rstrip(".").lower() == self.statement.rstrip(".").lower()
 
 
-MOST = 1_000
+LONGEST_REASON = 1_000
 """Characters of a reason, which may quote what a target sent: every report repeats it for each check."""
 
 _INDEX = re.compile(r"\[\d+\]")
@@ -299,7 +299,7 @@ class Observation(Struct, frozen=True):
         cls, reason: str, because: Because = Because.LACKING, instead: str = "", remedy: str = ""
     ) -> Observation:
         """The observation that there is nothing to judge; `reason` names the missing part."""
-        reason = shorten(reason, MOST)
+        reason = shorten(reason, LONGEST_REASON)
         return cls(Outcome.UNTESTABLE, reason=reason, because=because, instead=instead, remedy=remedy)
 
     @classmethod

@@ -105,9 +105,9 @@ class Presentation:
     result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `actor`: the
     subject of findings that are phrases without one. `live`: a terminal shows target, plan and results as they
     come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave
-    something out, as text, by key. `names_target`: it judges a server, which its first line names after
-    `target_word`; otherwise the next steps name the command that prints the broken rules, for which its lines
-    have no room. `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes
+    something out, as text, by key. `judges_server`: its first line names the server, after `target_word`. The lines
+    of a client or a recording have no room for a rule, so a next step names the command that explains it.
+    `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes
     the line that runs it again for some results.
     """
 
@@ -118,7 +118,7 @@ class Presentation:
     unaware = "a client"
     actor = ""
     live = True
-    names_target = True
+    judges_server = True
     target_word = "target"
     times_exercises = False
     begins = "asking the target which capabilities it has"
@@ -198,7 +198,7 @@ class Presentation:
 
     def opening(self, state: CollectedRun) -> Iterator[str]:
         """The first lines of a run."""
-        if not self.names_target:
+        if not self.judges_server:
             return
         target = state.target
         assert target is not None
@@ -267,7 +267,7 @@ class Presentation:
             yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
         broken = (result for result in state.results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
         rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
-        if rules and not self.names_target:
+        if rules and not self.judges_server:
             which = "the rule" if len(rules) == 1 else "each rule"
             yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
 

@@ -46,7 +46,7 @@ class TorturePresentation(Presentation):
     actor = "the client "
     noun = "case"
     live = False
-    names_target = False
+    judges_server = False
     begins = "running the client without a fault"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:

@@ -44,7 +44,7 @@ class VerifyPresentation(Presentation):
     badge = "recordings"
     command = "verify"
     live = False
-    names_target = False
+    judges_server = False
     begins = "reading the recordings"
 
     def verdict(self, state: CollectedRun) -> RunVerdict:
