@@ -43,15 +43,12 @@ _GENERAL, _OTHER = (
     "another rule is broken, too, and comes first",
 )
 OTHERS: Mapping[str, str] = {
-    "accept-decides": _OTHER,
     "content-type-field-missing": _GENERAL,
     "create-wrapped": _GENERAL,
-    "error-code-mismatch": _OTHER,
     "levels-ignored": _GENERAL,
     "parallel-outputs-mixed": _OTHER,
     "research-plan-empty": _GENERAL,
     "result-answer-running": _GENERAL,
-    "store-false-background": _OTHER,
     "triggers-list-empty": _GENERAL,
     "upload-without-url": _GENERAL,
     "chain-repeats-steps": "the repeated call is told by its status",

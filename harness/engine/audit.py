@@ -190,6 +190,8 @@ class Audit:
 
     rules: frozenset[str]
     api: ServerApi
+    denied: frozenset[str] = frozenset()
+    """Those of checks that do not run because the target denies what they need: it may grant that elsewhere."""
     compared: set[str] = field(default_factory=set)
     """The rules that answers broke by contradicting each other."""
     _doubted: dict[str, str] = field(default_factory=dict)
@@ -235,16 +237,19 @@ class Audit:
                 self._doubted |= dict.fromkeys(found, played.outage)
             return
         self.note_denials(played.trail, judge)
+        observations, mechanisms = list(observations), dict[object, str]()
+        for check, observation in observations:
+            mechanisms |= played.list_wrong_statuses(check, observation)
         for exchange in played.trail:
             # It is the API's own answer to one of its calls for certain.
             own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, 404}
             if own and not exchange.excuse and not self._follows_from_another(exchange, played):
-                self._judge(exchange, played)
+                self._judge(exchange, played, mechanisms)
         for exchange, withheld in self._list_answered(played):
-            self._judge(exchange, withheld)
+            self._judge(exchange, withheld, {})
         for exchange, finding in self._judge_together(played, contract, observations):
             kind = finding.kind(self.api.read(exchange, None).call)
-            self._add(kind, _Sighted(finding, exchange, played))
+            self._add(kind, _Sighted(self._blame(finding, exchange, played, mechanisms), exchange, played))
             self.compared.add(finding.rule)
         for again in played.repeated:
             if again.finding.rule in self.rules:
@@ -263,7 +268,7 @@ class Audit:
                 self._denied += [
                     _Sighted(finding, denied, None, story=self._tell_story(denied))
                     for denied, finding in proven
-                    if finding.rule in self.rules
+                    if finding.rule in self.rules | self.denied
                 ]
 
     def _tell_story(self, denied: Exchange) -> tuple[Exchange, ...]:
@@ -363,7 +368,7 @@ class Audit:
             found = list(self._found.get(check.id, {}).values()) if check.everywhere else []
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
-    def _judge(self, exchange: Exchange, played: PlayedExercise) -> None:
+    def _judge(self, exchange: Exchange, played: PlayedExercise, mechanisms: Mapping[object, str]) -> None:
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
@@ -378,10 +383,21 @@ class Audit:
         for finding in reported:
             first_of_kind.setdefault(finding.kind(call), finding)
         for kind, finding in first_of_kind.items():
-            self._add(kind, _Sighted(finding, exchange, played))
+            self._add(kind, _Sighted(self._blame(finding, exchange, played, mechanisms), exchange, played))
         if call:
             with self._lock:
                 self._asked[call].append(_Asked(exchange.request, reading.judged, first_of_kind.keys()))
+
+    def _blame(
+        self, finding: Finding, exchange: Exchange, played: PlayedExercise, mechanisms: Mapping[object, str]
+    ) -> Finding:
+        """The finding, caused by the wrong status of its response, or of one that its response depends on."""
+        if finding.cause or not mechanisms:
+            return finding
+        origins = with_origins([exchange], played.trail, self.api)
+        alike = (*map(id, origins), (self.api.read(exchange, None).call, exchange.status))
+        cause = next((mechanisms[one] for one in alike if one in mechanisms), "")
+        return finding if cause.partition("/")[0] == finding.rule else replace(finding, cause=cause)
 
     def _is_defect(self, finding: Finding) -> bool:
         """Whether it breaks a rule that is judged on every answer."""
@@ -393,6 +409,8 @@ class Audit:
             if (known := of_rule.get(kind)) is not None:
                 known.answers += 1
                 known.exercises |= seen.exercises
+                if not seen.finding.cause:  # what is seen without its cause has another one, too
+                    known.finding = replace(known.finding, cause="")
                 if seen.has_crashed and len(seen.shown) < len(known.shown):  # the simplest of them is shown
                     seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
                 return

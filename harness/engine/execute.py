@@ -148,7 +148,8 @@ class PlayedExercise(Struct, frozen=True):
         rules: list[str] = []  # of the roots of what is broken, "" if it has none
         for finding in observation.findings:
             root = self._blame(check, finding)
-            findings.append(finding if root is None else replace(finding, cause=root.stable_code))
+            mechanism = root or next(self._explain_doubt(finding), None)
+            findings.append(finding if mechanism is None else replace(finding, cause=mechanism.stable_code))
             if finding.severity is not Severity.INFORMATION:
                 rules.append("" if root is None else root.rule)
         return replace(observation, findings=tuple(findings), cause=rules[0] if rules and all(rules) else "")
@@ -159,6 +160,22 @@ class PlayedExercise(Struct, frozen=True):
             if finding.severity is not Severity.INFORMATION:
                 accused = self._list_accused(finding) or self.list_looked(check)
                 yield finding, frozenset(name for seen in accused for name in list_ids(seen, self.api))
+
+    def _explain_doubt(self, finding: Finding) -> Iterator[Finding]:
+        """The defects of responses that meet a rule only in a lenient reading; a status has one of its own."""
+        if finding.severity is Severity.NON_STRICT and not finding.of_status:
+            for seen in self._list_accused(finding):
+                own = (found for found in self.api.read(seen, None).findings if found.rule != finding.rule)
+                yield from (found for found in own if found.severity is Severity.BROKEN)
+
+    def list_wrong_statuses(self, check: Check, observation: Observation) -> dict[object, str]:
+        """The codes of findings about a status, by the success that is none, or by the call of refusals alike."""
+        return {
+            id(seen) if seen.succeeded else (self.api.read(seen, None).call, seen.status): finding.stable_code
+            for finding in observation.findings
+            if finding.of_status and finding.severity is Severity.BROKEN
+            for seen in self._list_accused(finding)
+        }
 
     def _blame(self, check: Check, finding: Finding) -> Finding | None:
         """The root of the responses that a finding is about; None if one has none, or if it is that finding."""

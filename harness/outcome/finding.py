@@ -163,8 +163,9 @@ class Finding(Struct, frozen=True):
 
     `code` separates several defects of one rule (`stream.equals-get/text`); "" stands for the rule itself.
     `cause` is the code of the finding that made this one unavoidable. `weight` counts the responses that show it
-    and the findings it caused. `cure` is a known fix. None of the three changes a verdict. A
-    finding with a `subject` is about that, wherever it is met: it is reported once, with a count.
+    and the findings it caused. `cure` is a known fix. `of_status`: the response has a wrong status, from which all
+    else in it follows. None of the four changes a verdict. A finding with a `subject` is about that, wherever it
+    is met: it is reported once, with a count.
     """
 
     rule: str
@@ -178,6 +179,7 @@ class Finding(Struct, frozen=True):
     weight: int = 1
     cure: str = ""
     subject: str = ""
+    of_status: bool = False
 
     @classmethod
     def from_code(cls, code: str, message: str, expected: str = "", actual: str = "", **more: Any) -> Finding:

@@ -341,6 +341,22 @@ def add_to_parent(self: ForeignService, usual: Any, run: Run) -> None:
         parent.steps = [*parent.steps, *run.steps]
 
 
+def read_accept(code: str) -> type[ForeignService.handler]:
+    """Refuse a create that accepts everything, with this error code."""
+
+    def dispatch(self: Any, usual: Any, data: bytes) -> Any:
+        if self.command == "POST" and self.headers.get("accept") == "*/*":
+            raise Refused(406, code)
+        return usual(data)
+
+    return vary(ForeignService.handler, dispatch=dispatch)
+
+
+def store_all(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Take a background run that must not be stored, and store it."""
+    return usual({name: value for name, value in body.items() if name != "store" or not body.get("background")})
+
+
 def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
     """Correct: a new interaction is found a moment after its create."""
     run = usual(identity)
@@ -403,6 +419,22 @@ SENTENCES = [
         said=["(1 cause: stream.evid-unique)"],
     ),
     service("adds-to-the-parent: chain.* -> warn chain.parent-unchanged/steps", prepare=add_to_parent),
+    # What a wrong status is found in, or has made, is not its cause.
+    service(
+        "reads-accept: http.accept err.code-status -> warn http.accept err.code-status, exit 0",
+        handler=read_accept("invalid_request"),
+        said=["warned http.accept [SHOULD]: a create depends on `Accept`", "the worst first: warned http.accept"],
+    ),
+    service(
+        "reads-accept-in-words: http.accept err.code-status -> warn http.accept, exit 0",
+        handler=read_accept("not_acceptable"),
+    ),
+    service(
+        "stores-all: store.false* -> fail store.false-bg store.false-get, exit 1",
+        create=store_all,
+        said=["(1 cause: store.false-bg)"],
+    ),
+    service("stores-none: store.false* -> rest pass"),
     service("finds-late: get.* del.* create.ok -> warn get.ok/late, exit 0", find=find_late),
     # The third of the tries at the newest event is the first that is at the newest event.
     service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),

@@ -103,6 +103,14 @@ class OpenHandler(ForeignService.handler):
         return super().dispatch(data)
 
 
+def misname(self: OpenHandler, usual: Any, data: bytes) -> Any:
+    """Give each error the code of another one."""
+    try:
+        return usual(data)
+    except Refused as refused:
+        raise Refused(refused.status, "not_found") from None
+
+
 def opens(kind: str) -> type[OpenHandler]:
     """Ask for the key, but not in the requests that match a pattern: they have a handler of their own."""
 
@@ -191,6 +199,10 @@ ROWS = [
                             words="--api-key k --capability auth"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
                             handler=vary(OpenHandler, open=()), words="--api-key k"),
+    # What it breaks in each error explains that the error of a missing key is another one.
+    rows_of(ForeignService)("misnames-errors: auth.missing err.code-status -> warn auth.missing err.code-status",
+                            handler=vary(OpenHandler, open=(), dispatch=misname), words="--api-key k",
+                            said=["the worst first: warned err.code-status"]),
     rows_of(ForeignService)("leaves-connections: auth.next auth.wrong auth.missing -> rest pass",
                             handler=vary(UnreadHandler, leaves=True), words="--api-key k"),
     rows_of(Calls)(f"calls: {LOOP} -> rest pass"),

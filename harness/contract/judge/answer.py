@@ -76,7 +76,8 @@ class ExpectedStatuses(Struct, frozen=True):
             message = f"{request} returned {exchange.status}; expected {expected}"
             actual = format_answer(exchange)
         rule, _, word = code.partition("/")
-        yield Finding(rule, message, expected, actual, severity=severity, code=code if word else "")
+        code = code if word else ""
+        yield Finding(rule, message, expected, actual, severity=severity, code=code, of_status=True)
 
 
 def is_refused_in_stream(exchange: Exchange) -> bool:

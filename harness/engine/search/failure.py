@@ -309,7 +309,9 @@ def _find_cause(failure: Failure, others: Sequence[Failure], model: SearchModel)
 
 def _follows(failure: Failure, cause: Failure, model: SearchModel) -> bool:
     named = failure.finding.cause == cause.finding.stable_code and cause.defect.call == failure.defect.call
-    rests = cause.rule in model.rests_on.get(failure.rule, ())
+    rests = (
+        cause.rule in model.rests_on.get(failure.rule, ()) and cause.finding.cause != failure.finding.stable_code
+    )
     if not (named or rests):
         return False
     if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:

@@ -185,6 +185,17 @@ def test_a_cause_that_fails_nobody_excuses_nothing() -> None:
     assert stream in done.failures
 
 
+@pytest.mark.parametrize("cause", ["resume.no-gap", ""])
+def test_a_cause_that_the_judge_names_precedes_what_a_rule_rests_on(cause: str) -> None:
+    """`resume.no-gap` rests on `stream.text`, unless that follows from a gap of a resumed stream."""
+    gone, _ = find_both()
+    gap = structs.replace(gone.finding, rule="resume.no-gap", code="", cause="")
+    text = structs.replace(gone.finding, rule="stream.text", code="stream.text/lost", cause=cause)
+    both = [replace(gone, defect=replace(gone.defect, finding=finding)) for finding in (text, gap)]
+    (left,) = fold(run_of(*both), [], load_search()).failures
+    assert left.rule == (cause or "stream.text")
+
+
 def test_a_cause_that_the_judge_names_counts_for_the_same_call() -> None:
     gone, _ = find_both()
     named = structs.replace(gone.finding, rule="get.same", code="", cause=gone.finding.stable_code)
