@@ -41,7 +41,8 @@ _SHARED_WORDS = {
     ("restart",): ("resume.exclusive", "resume.replay", "resume.live", "resume.from-create"),
     ("left-end", "order", "unlisted"): ("bg.no-regress", "bg.transition", "bg.queued"),
     ("another", "changed", "denied", "lacking", "lost", "page", "unlisted"): tuple(RESOURCE_RULES.values()),
-    ("denied",): ("create.ok", "get.ok"),
+    ("denied",): ("create.ok", "get.ok", "cancel.ok", "del.ok", "resume.opens"),
+    ("late",): ("get.ok", "cancel.ok", "del.ok", "resume.opens"),
     ("name", "arguments"): ("tool.stream-call",),
     ("pending",): (
         "tool.requires-action",

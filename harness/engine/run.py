@@ -197,7 +197,9 @@ class Conductor:
     def begin(self) -> Iterator[CheckFinished]:
         """Decide what does not run, unless another check or another answer may have to do with it."""
         for planned in self.plan.checks:
-            if planned.skip is not None and planned.skip.outcome is not Outcome.BLOCKED:
+            if planned.check.id in self.audit.denied or planned.skip is None:
+                continue
+            if planned.skip.outcome is not Outcome.BLOCKED:
                 yield self._finish(Judged(planned, planned.skip))
 
     def decide(self, judged: Judged, *, last: bool = False) -> Iterator[CheckFinished]:
@@ -261,11 +263,16 @@ class Conductor:
         return structs.replace(judged, observation=observation, audited=observation is not judged.observation)
 
     def _judge_unreached(self, planned: PlannedCheck, halted: str) -> Judged:
-        """A check whose exercise did not run: it reports sightings of other exchanges under its rule."""
-        if planned.skip is None and planned.check.everywhere:
+        """A check whose exercise did not run: it reports sightings of other exchanges under its rule.
+
+        If the target denies what it needs, only the sighting that it grants the same elsewhere.
+        """
+        if planned.check.everywhere and (planned.skip is None or planned.check.id in self.audit.denied):
             observation = self.audit.observe(planned.check, Observation(Outcome.MET))
             if observation.outcome in (Outcome.NOT_MET, Outcome.NON_STRICT):
                 return Judged(planned, observation, audited=True)
+        if planned.skip is not None:
+            return Judged(planned, planned.skip)
         if not halted:
             return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
         reason = f"the run ended before: {halted}"
@@ -697,6 +704,8 @@ def check_target(
     plan = replace(plan, longest_first=jobs > 1)  # the last one is waited for
     yield Planned(len(plan.checks), len(plan.groups), governed.timer.left, len(plan.running))
     audit = Audit.of(plan.running, target.api)
+    skipped = [(one.check, one.skip) for one in plan.checks if one.check.everywhere and one.skip is not None]
+    audit.denied = frozenset(check.id for check, skip in skipped if skip.because is Because.REFUSED)
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     workers = Workers(
         governed.target.able(found.capabilities, found.says),

@@ -113,10 +113,20 @@ class LetsReadersGo(ForeignService.handler):
 
     def is_there(self, due_event: tuple[float, Json]) -> bool:
         """Whether the run of an event was not deleted."""
-        return str(due_event[1]["event_id"]).partition("-")[0] not in self.service.deleted
+        gone = str(due_event[1]["event_id"]).partition("-")[0] in self.service.deleted
+        self.service.noted |= {"let go": True} if gone else {}
+        return not gone
 
 
 row = rows_of(ForeignService)
+
+
+def hide_stream(status: int, only_running: bool) -> Any:
+    """A change of `get`: it refuses streams, of all runs or of those in progress."""
+    runs = ("in_progress",) if only_running else ("in_progress", "completed", "cancelled")
+    return refuse(status, lambda run, query: query.get("stream") == "true" and run.status in runs)
+
+
 ROWS = [
     # Its runs last long enough to notice only if much is asked for.
     row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
@@ -127,6 +137,14 @@ ROWS = [
     ),
     # Where no run lasts long enough, nothing is claimed.
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
+    # What is denied of runs in progress is granted of those that ended: the call is there.
+    row(
+        "hides-running-streams: resume.* -> fail resume.opens/denied, exit 1",
+        lasts=3.0,
+        get=hide_stream(404, True),
+    ),
+    row("streams-what-ended: resume.* -> exit 0", lasts=3.0, get=hide_stream(400, True)),
+    row("streams-nothing: resume.* -> exit 0", lasts=3.0, get=hide_stream(404, False)),
     # The stream of a deleted run may end in whatever way, or the delete be refused.
     row("ends-readers: del.* -> pass del.reader-ends", lasts=3.0),
     row("lets-readers-go: del.* stream.terminal stream.done -> rest pass", lasts=3.0, handler=LetsReadersGo),

@@ -90,7 +90,7 @@ MUTANTS = table(
     row("cancel-noop", "A cancel returns 200 but the run continues.", before(Engine.stop, skip)),
     row("cancel-stops-all", "A cancel stops all background runs in progress.", before(Engine.stop, _stop_all)),
     row("cancel-completes", "A cancelled run is shown as completed.", instead(Engine.stop, _end_completed)),
-    row("cancel-answers-bare", "A cancel returns an interaction without the output and the usage that GET shows.",
+    row("cancel-answers-bare", "A cancel returns an interaction without the output that GET shows.",
         response("POST interactions/*/cancel", drop("steps", "usage"))),
     row("cancelled-comes-back", "A few polls after the cancel, the run is shown as completed after all.",
         after(Engine.get, when(

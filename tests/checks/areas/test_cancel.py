@@ -77,6 +77,8 @@ CASES = [
          cancelled=RUNNING,
          polled=[RUNNING] * 20 + [DONE], beside=None),
     case("cancel.shows-output", "met", "nothing was produced", cancelled=BARE, polled=[BARE]),
+    case("cancel.shows-output", "met", "counted later", cancelled=shows("cancelled", usage=None),
+         polled=[shows("cancelled")]),
     case("cancel.shows-output", "not_met", "no output", cancelled=CANCELLED, polled=[shows("cancelled")]),
     case("cancel.state", "untestable", "refused, then seen running", **BESIDE, held=False, cancelled=REFUSED,
          polled=[RUNNING, DONE], beside=None),

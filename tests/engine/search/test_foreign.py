@@ -8,6 +8,7 @@ import re
 import signal
 import threading
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import count
 from pathlib import Path
 from pkgutil import resolve_name
@@ -17,15 +18,24 @@ import jsonschema
 import pytest
 
 from harness import resources
+from harness.checks.capabilities import CAPABILITIES
 from harness.cli import main
 from harness.cli.commands.fuzz import SAME
 from harness.emulator import Emulator
 from harness.engine.search import run, shrink
+from harness.engine.search.search_target import SearchTarget, play
+from harness.engine.targets import TargetOptions, resolve_target
+from harness.interactions.search import load_search
+from harness.interactions.servers import SERVERS
 from harness.outcome import Exit
 from harness.report import screen
 from harness.transport import ServerThread
 from harness.wire import Request, Response
 from tests.engine.search import foreign_servers as foreign
+from tests.engine.search.places import history
+from tests.foreign.rows import vary
+from tests.foreign.server import ForeignService, serving
+from tests.foreign.test_runs import LetsReadersGo
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +85,19 @@ def test_a_server_that_offers_little_is_searched_by_the_document(capsys: pytest.
     code, record = searched(foreign.Plain(), capsys, usual=words)
     assert (code, record["failures"]) == (Exit.OK, [])
     assert record["engines"][0]["vacuous"] == []
+
+
+@pytest.mark.parametrize("handler", [ForeignService.handler, LetsReadersGo])
+def test_a_reader_of_what_is_deleted_may_be_let_go(handler: type) -> None:
+    """A correct server ends an open stream when its run is deleted, with or without its final event."""
+    service = vary(ForeignService, lasts=1.0, handler=handler)()
+    with serving(service) as url:
+        target = resolve_target(SERVERS, url, TargetOptions(timeout=10))
+        with closing(target.connect()) as driver:
+            place = SearchTarget(target, load_search(), frozenset(CAPABILITIES), shared=driver)
+            found = play(place, history("create background; open x2; delete; finish; poll; replay"), "history")
+    assert [failure.key for failure in found] == []
+    assert ("let go" in service.noted) is (handler is LetsReadersGo)
 
 
 def test_a_hang_is_found_and_holds_up_nothing(

@@ -6,7 +6,7 @@ to the state. A read, whole or as a stream, must agree with earlier ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -251,7 +251,8 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
         model.cancelled, model.in_time = True, state.deterministic or status == "cancelled"
     if model.cancelled and status not in _RUNNING:
         state.decide("cancel.state", judge_cancelled(status))
-    if status == "cancelled":
+    is_over = is_settled(status) and status != "requires_action"
+    if status == "cancelled" or (is_over and not model.cancelled):  # a look shows no other end than this one
         model.status = status
 
 
@@ -541,15 +542,20 @@ def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dic
     if model.status in agreement.CUT_SHORT and not state.deterministic:  # a stream that was cut short shows less
         return
     streamed, body = assemble_steps(model.timeline.events, state.contract), drop_history(state, model, body)
+
+    def decide(rule: str, findings: Iterable[Finding]) -> bool:
+        pieced = model.timeline.pieced_from is not None  # no other reading shows what a resumed one had to bring
+        return state.decide(rule, (replace(one, cause="resume.no-gap") if pieced else one for one in findings))
+
     if model.status == "completed":
-        state.decide("stream.text", agreement.judge_streamed_text(streamed, body))
-    told = state.decide("tool.stream-call", agreement.judge_streamed_calls(streamed, body))
-    told |= state.decide("stream.signature", agreement.judge_streamed_signatures(streamed, body))
+        decide("stream.text", agreement.judge_streamed_text(streamed, body))
+    told = decide("tool.stream-call", agreement.judge_streamed_calls(streamed, body))
+    told |= decide("stream.signature", agreement.judge_streamed_signatures(streamed, body))
     if not told:
-        state.decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
+        decide("stream.equals-get", agreement.judge_streamed_steps(streamed, body))
     ends = [event.get("interaction") for event in model.timeline.events if PROTOCOL.completes(event)]
     if ends and isinstance(ends[-1], dict):
-        state.decide("stream.end-matches-get", agreement.judge_streamed_end(ends[-1], body))
+        decide("stream.end-matches-get", agreement.judge_streamed_end(ends[-1], body))
 
 
 # --- as a stream

@@ -85,8 +85,8 @@ class _Shown(Struct):
     began: float | None = None
     """When that request was sent, as in `Exchange`."""
     denied_look: Exchange | None = None
-    denied_delete: Exchange | None = None
-    """A DELETE that did not find it, though it may only not have been found yet."""
+    vain: dict[str, Exchange] = field(default_factory=dict)
+    """The calls that did not find it, by their rules, though it may only not have been found yet."""
 
 
 class Known(Struct):
@@ -215,12 +215,15 @@ class Denials(Struct):
                 message = "a GET after the create does not find the interaction, and a later one does"
                 words = (message, "200 at once", format_answer(late))  # the documented poll loop ends with a 404
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
-            if (vain := shown.denied_delete) is not None:
-                message = "a DELETE after the create does not find the interaction, and a later GET does"
-                words = (message, ACCEPTED, format_answer(vain))
-                denial = Finding.from_code("del.ok/late", *words, severity=Severity.NON_STRICT)
-                yield from self._precedents.refuse((*caller, *_DELETE.key), vain, denial)
-        yield from self._precedents.accept(key, format_answer(exchange))
+            for rule, vain in shown.vain.items():
+                if rule == _CANCEL.rule and read(exchange).status not in RUNNING:
+                    continue  # by now it need not be canceled
+                message = f"{describe_request(vain.request)} after the create does not find the interaction"
+                words = (f"{message}, and a later GET does", ACCEPTED, format_answer(vain))
+                denial = Finding.from_code(f"{rule}/late", *words, severity=Severity.NON_STRICT)
+                yield from self._precedents.refuse((*caller, *_KINDS[rule].key), vain, denial)
+        if asks is None or read(exchange).stream is not None:  # else the stream was not granted, either
+            yield from self._precedents.accept(key, format_answer(exchange))
         if call == DELETE:  # a client that received the deletion did delete it
             self._note_delete(name, exchange)
         elif known.owner in (None, caller) and (shown is not None or call == GET):
@@ -251,8 +254,10 @@ class Denials(Struct):
             key, rule = (*key[:2], *_LOOK.key), _LOOK.rule
             seen, shown.denied_look = shown.denied_look, None
         elif kind is _DELETE and not since and is_early:
-            denied, shown.denied_delete = False, exchange
+            denied = False
         if not denied:
+            if is_early and not since and kind in _KINDS.values():
+                shown.vain.setdefault(rule, exchange)
             return
         how = "with `stream=true` " if shown.streamed else ""
         made = f", which was created {how.strip()}" if shown.streamed else ""
@@ -309,6 +314,8 @@ _RESUME = _Kind(
 )
 _CANCEL = _Kind("cancel.ok", (CANCEL,), lambda shown, seen: shown.background and shown.status in RUNNING)
 _DELETE = _Kind("del.ok", (DELETE,), lambda shown, seen: True)
+_KINDS = {kind.rule: kind for kind in (_STREAM, _CANCEL, _DELETE)}
+"""Calls that one may send as soon as a background run is created, by their rules."""
 
 
 def _sign_create(exchange: Exchange, continues: bool) -> str:

@@ -573,6 +573,12 @@ RACES: dict[str, tuple[list[Heard], set[str]]] = {
     "a run that a child found in progress": ([begun(), child(), look("in_progress")], {"chain.running"}),
     "a run that ended before its child came": ([begun(), child(), look()], set()),
     "a cancel that takes a while": (RUNS_ON, set()),
+    "a cancel that shows another end": (
+        [begun(), cancel("budget_exceeded"), look("cancelled")],
+        {"bg.no-regress"},
+    ),
+    "a cancel of what waits": ([begun(), cancel("requires_action"), look("cancelled")], set()),
+    "a cancel that shows the end": ([begun(), cancel("completed"), look()], set()),
     "a cancel that does nothing": ([*RUNS_ON, later(look("in_progress"), awaited=True)], {"cancel.state"}),
     "a cancel that came too late": ([begun(), cancel("in_progress"), look(), stream()], set()),
     "a run that was cancelled and is not": ([*CANCELLED, look()], {"cancel.stays"}),
@@ -659,6 +665,15 @@ def test_the_steps_that_a_client_sent_are_no_output(given: list[Json], backgroun
         assert judge_all([create, whole, whole]).findings == []
     assert {one.rule for one in judge_all([streamed(**sent), short]).findings} == {"stream.text"}
     assert background or {one.rule for one in judge_all([plain, short]).findings} == {"get.matches-post"}
+
+
+@pytest.mark.parametrize(("first", "cause"), [(RUN[:3], "resume.no-gap"), (RUN, "")], ids=["resumed", "whole"])
+def test_what_only_a_resumed_stream_showed_is_its_defect(first: list[Json], cause: str) -> None:
+    """A text that no other stream shows was lost by the resume, if anything was."""
+    cursor = first[-1]["event_id"]
+    parts = [stream(first), *([] if first is RUN else [stream(RUN[3:], after=cursor)])]
+    found = judge_all([begun(), *parts, look(steps=OTHER)]).findings
+    assert {(finding.rule, finding.cause) for finding in found} == {("stream.text", cause)}
 
 
 def test_output_like_the_history_is_not_taken_for_it() -> None:
