@@ -105,10 +105,10 @@ class Presentation:
     result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `actor`: the
     subject of findings that are phrases without one. `live`: a terminal shows target, plan and results as they
     come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave
-    something out, as text, by key. `judges_server`: its first line names the server, after `target_word`. The lines
-    of a client or a recording have no room for a rule, so a next step names the command that explains it.
-    `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes
-    the line that runs it again for some results.
+    something out, as text, by key. `judges_server`: its first line names the server, after `target_word`; the
+    lines of a client or a recording have no room for a rule, so a next step names the command that explains it.
+    `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line that
+    runs it again for some results.
     """
 
     subject = "{api}"
