@@ -26,7 +26,7 @@ from harness.engine.results import Evidence
 from harness.engine.traffic.outages import Death
 from harness.kit.api import ApiContract, JudgesRun, ServerApi
 from harness.kit.check import Check
-from harness.outcome import Because, Finding, Level, Observation, Outcome, Severity
+from harness.outcome import RANK, Because, Finding, Observation, Outcome, Severity
 from harness.wire import Exchange, Request
 from harness.wire.bodies import json_or_none
 from harness.wire.message import PROXY_REFUSALS
@@ -92,10 +92,6 @@ MOST_SUBJECTS = 20
 """Number of subjects shown under one rule whose findings name them, which needs no evidence."""
 
 _SETTLED = frozenset({Outcome.NOT_MET, Outcome.ERROR})
-
-
-LEVELS = (Level.MAY, Level.SHOULD, Level.MUST)
-"""From the least binding to the most."""
 
 
 def most_of(finding: Finding) -> int:
@@ -463,7 +459,7 @@ class Audit:
     def _weigh(self, finding: Finding) -> int:
         """How binding a finding is: the level of its rule, and then whether it breaks it."""
         rule = self.api.load_rules().get(finding.rule)
-        level = LEVELS.index(rule.level) if rule is not None else 0
+        level = RANK[rule.level] if rule is not None else 0
         return 2 * level + (finding.severity is Severity.BROKEN)
 
     def _list_answered(self, played: PlayedExercise) -> list[tuple[Exchange, PlayedExercise]]:

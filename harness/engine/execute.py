@@ -163,10 +163,10 @@ class PlayedExercise(Struct, frozen=True):
 
     def _explain_doubt(self, finding: Finding) -> Iterator[Finding]:
         """The defects of responses that meet a rule only in a lenient reading; a status has one of its own."""
-        if finding.severity is Severity.NON_STRICT and not finding.of_status:
-            for seen in self._list_accused(finding):
-                own = (found for found in self.api.read(seen, None).findings if found.rule != finding.rule)
-                yield from (found for found in own if found.severity is Severity.BROKEN)
+        lenient = finding.severity is Severity.NON_STRICT and not finding.of_status
+        for seen in self._list_accused(finding) if lenient else ():
+            own = self.api.read(seen, None).findings
+            yield from (one for one in own if one.severity is Severity.BROKEN and one.rule != finding.rule)
 
     def list_wrong_statuses(self, check: Check, observation: Observation) -> dict[object, str]:
         """The codes of findings about a status, by the success that is none, or by the call of refusals alike."""
@@ -429,12 +429,8 @@ def link(
         for result in _name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
     ]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
-    weighed = []
-    for result in linked:
-        findings = result.observation.findings
-        number = caused[findings[0].stable_code] if findings else 0
-        weighed.append(with_weight(result, number) if number else result)
-    return tuple(weighed)
+    numbers = [sum(caused[found.stable_code] for found in one.observation.findings[:1]) for one in linked]
+    return tuple(with_weight(one, number) if number else one for one, number in zip(linked, numbers, strict=True))
 
 
 def _name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[Result]:

@@ -15,8 +15,8 @@ from msgspec import Struct, field
 from harness.kit.history import History
 from harness.kit.relay import RelayedExchange
 from harness.outcome import (
+    RANK,
     Accounted,
-    Level,
     Observation,
     Outcome,
     Reason,
@@ -241,7 +241,7 @@ class Result(Struct, frozen=True, kw_only=True):
         """
         rule = self.rule
         rank = _RANK.get(self.verdict, len(_RANK)), self.verdict is Verdict.FAIL and self.untested
-        return *rank, self.is_consequence, LEVEL_RANK[rule.level], not rule.silent, rule.harm, -self.weight
+        return *rank, self.is_consequence, -RANK[rule.level], not rule.silent, rule.harm, -self.weight
 
 
 _RANK = {
@@ -250,5 +250,3 @@ _RANK = {
         (Verdict.ERROR, Verdict.FAIL, Verdict.STALE, Verdict.WARN, Verdict.XFAIL, Verdict.INFO, Verdict.UNTESTABLE)
     )
 }
-LEVEL_RANK = {level: rank for rank, level in enumerate(Level)}
-"""The places of the levels, MUST first."""

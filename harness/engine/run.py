@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Struct, structs
 from msgspec.structs import replace
 
-from harness.engine.audit import LEVELS, Audit, is_settled
+from harness.engine.audit import Audit, is_settled
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import (
     Capability,
@@ -62,7 +62,7 @@ from harness.engine.traffic.retries import Retries, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise, Pause
-from harness.outcome import Because, Exit, Observation, Outcome, TargetFault, Verdict
+from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Collect, Driver, DriverAction, Exchange, Send
 from harness.wire.addresses import split_url
@@ -187,7 +187,7 @@ class Conductor:
         self._roots = self.plan.roots
         self._blocking = self.plan.blocking
         self._resting = defaultdict(list)
-        levels = {planned.check.id: LEVELS.index(planned.check.rule.level) for planned in self.plan.checks}
+        levels = {planned.check.id: RANK[planned.check.rule.level] for planned in self.plan.checks}
         for planned in self.plan.checks:
             for name in planned.check.rests_on:
                 root = name.partition("/")[0]

@@ -2,6 +2,7 @@
 
 from harness.errors import HarnessFault, NotApplicable, NotWanted, TargetFault, Unmet, UsageFault
 from harness.outcome.finding import (
+    RANK,
     Basis,
     Because,
     Finding,
@@ -34,7 +35,7 @@ from harness.outcome.verdict import (
 )
 
 __all__ = [
-    "Level", "Basis", "Harm", "Source", "Subject", "Rule",
+    "Level", "RANK", "Basis", "Harm", "Source", "Subject", "Rule",
     "Finding", "Where", "Severity", "Judgement", "Observation", "Outcome", "Because",
     "Verdict", "verdict", "exit_code", "is_untested", "not_judged", "Exit", "RAN",
     "Accounted", "Reason", "account", "find_reason", "is_judged", "word_reason", "FIRST_WORDS",

@@ -64,7 +64,8 @@ HIGHEST: dict[Basis, Level] = {
 }
 """The highest level that a rule with each basis may have."""
 
-_RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
+RANK = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
+"""Levels by how binding they are."""
 
 
 class Subject(StrEnum):
@@ -113,7 +114,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     subject: Subject = Subject.EXERCISE
 
     def __post_init__(self) -> None:
-        if _RANK[self.level] > _RANK[HIGHEST[self.source.basis]]:
+        if RANK[self.level] > RANK[HIGHEST[self.source.basis]]:
             raise ValueError(
                 f"rule {self.id!r} is {self.level} but its basis is '{self.source.basis}', which carries at most "
                 f"{HIGHEST[self.source.basis]}: lower the level or cite a stronger source"

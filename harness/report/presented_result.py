@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from msgspec import Struct, structs
 
 from harness.engine.results import (
-    LEVEL_RANK,
     Evidence,
     RecordedPlace,
     Result,
 )
 from harness.outcome import (
+    RANK,
     Accounted,
     Basis,
     Exit,
@@ -587,7 +587,7 @@ class PresentedResult:
         def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
             rule = rules.get(finding.rule, self.result.rule)
             severity = _SEVERITIES[finding.severity]
-            return bool(finding.cause), severity, LEVEL_RANK[rule.level], not rule.silent, rule.harm
+            return bool(finding.cause), severity, -RANK[rule.level], not rule.silent, rule.harm
 
         found, actor = sorted(self.result.observation.findings, key=urgency), self._presentation.actor
         for number, finding in enumerate(found):

@@ -17,7 +17,7 @@ from harness.engine.events import PhaseFinished
 from harness.engine.results import Replays, Reproduction, Result
 from harness.kit.history import History
 from harness.kit.search import SearchModel, TrailEntry
-from harness.outcome import Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source
+from harness.outcome import RANK, Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source
 from harness.wire import Exchange
 from harness.wire.message import BUSY
 
@@ -56,10 +56,6 @@ _OWN = {rule.id: rule for rule in RULES}
 def list_rules(model: SearchModel) -> dict[str, Rule]:
     """Every rule that a finding of a search may break, by id."""
     return {**model.rules, **_OWN}
-
-
-RANK: Mapping[Level, int] = {Level.MAY: 0, Level.SHOULD: 1, Level.MUST: 2}
-"""Levels by how binding they are."""
 
 
 def rule_of(rule_id: str, model: SearchModel) -> Rule:

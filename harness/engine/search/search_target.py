@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.engine.search.failure import ANSWERED, NO_CRASH, RANK, Bug, Failure, SeenDefect, rule_of
+from harness.engine.search.failure import ANSWERED, NO_CRASH, Bug, Failure, SeenDefect, rule_of
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.governed_driver import (
     Deadline,
@@ -25,7 +25,7 @@ from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import pauses_within
 from harness.kit.history import Step
 from harness.kit.search import SearchModel, TrailEntry
-from harness.outcome import Finding, Judgement, Level, Severity
+from harness.outcome import RANK, Finding, Judgement, Level, Severity
 from harness.wire import By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.addresses import is_loopback, read_host
 from harness.wire.message import BUSY, PROXY_REFUSALS
