@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -62,11 +62,10 @@ def resolve_server(options: NamesTarget, timeout: float, **more: Any) -> Resolve
     return found
 
 
-def wait_for(target: ResolvedTarget, seconds: float | None) -> None:
-    """Return once the target returns any response. Raises TargetFault if it does not within `seconds`.
-
-    Standard error names the wait. Without seconds nothing is sent.
-    """
+def wait_for(
+    target: ResolvedTarget, seconds: float | None, has_ended: Callable[[], object] = lambda: False
+) -> None:
+    """Wait as `wait_until_up` does, after a line on standard error. Without seconds nothing is sent."""
     if seconds:
         say(f"waiting up to {seconds:g} s for a response of {target.info.url}", to_errors=True)
-        wait_until_up(target, seconds)
+        wait_until_up(target, seconds, has_ended=has_ended)

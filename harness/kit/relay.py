@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from harness.wire import By, Exchange, Request, Response, Service
+from harness.wire.message import BUSY, NOT_READY
 
 if TYPE_CHECKING:
     from harness.kit.check import Check, Exercise
@@ -184,6 +185,11 @@ class RelayedExchange(Struct, frozen=True, kw_only=True):
         """Whether the intermediary itself refused the request (4xx, 501): nothing arrived upstream."""
         status = self.client.status or 0
         return self.stayed and (400 <= status < 500 or status == 501)
+
+    @property
+    def put_off(self) -> bool:
+        """Whether the intermediary itself refused the request for now (429, 503, …): nothing arrived upstream."""
+        return self.stayed and self.client.status in BUSY | NOT_READY
 
     @property
     def stayed(self) -> bool:

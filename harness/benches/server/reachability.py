@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
-from harness.wire import At, Body, By, Ending, How, Piece, Request, Response, Service
+from harness.wire import At, Body, By, Ending, Exchange, How, Piece, Request, Response, Service
 from harness.wire.message import NOT_READY, WrappedBody
 
 _PAUSE = 0.2
@@ -42,12 +42,7 @@ def wait_until_up(
             if exchange.ending.how is How.TIMEOUT:
                 patience *= 2
             is_late = bool(has_ended()) or time.monotonic() + _PAUSE > deadline
-            if exchange.status is not None:
-                is_there = exchange.status not in NOT_READY
-            else:  # something answered, although it cannot be read: it is no HTTP, or exceeds a limit
-                by, how = exchange.ending.by, exchange.ending.how
-                is_there = how in _SPEAKS_OTHERWISE or (by is By.LIMIT and how is not How.TIMEOUT)
-            if is_there:
+            if _is_up(exchange):
                 return
             if is_late and exchange.status is not None:
                 return
@@ -59,6 +54,22 @@ def wait_until_up(
             driver.wait(_PAUSE)
     finally:
         driver.close()
+
+
+def is_responding(target: ResolvedTarget) -> bool:
+    """Whether the target returns a response now, other than a 502, 503 or 504."""
+    driver = target.connect()
+    try:
+        return _is_up(driver.send(target.target.control("GET", ""), timeout=1.0))
+    finally:
+        driver.close()
+
+
+def _is_up(exchange: Exchange) -> bool:
+    if exchange.status is not None:
+        return exchange.status not in NOT_READY
+    by, how = exchange.ending.by, exchange.ending.how  # what cannot be read is no HTTP, or exceeds a limit
+    return how in _SPEAKS_OTHERWISE or (by is By.LIMIT and how is not How.TIMEOUT)
 
 
 def report_silent_requests(service: Service, report: Callable[[Request, Ending], object]) -> Service:

@@ -238,6 +238,8 @@ def resume_through(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         return
     rest = find_relayed(exchanges, "resume.rest", "no event with an id arrived to resume from")
     whole = find_relayed(exchanges, "resume.whole", "the complete stream did not arrive")
+    if whole.put_off:
+        raise Unmet(relay.PUT_OFF.format(whole.name))
     if not relay.arrived(rest):
         yield relay.no_stream("gw.resume-through", rest)
         return

@@ -21,14 +21,14 @@ from harness.checks.gateway.findings import (
     succeeded,
     told_by,
 )
-from harness.checks.gateway.relay_diff import ALIASES, Change, Kind, Pairs, changes, is_another_model
+from harness.checks.gateway.relay_diff import ALIASES, PUT_OFF, Change, Kind, Pairs, changes, is_another_model
 from harness.checks.gateway.upstream_answers import FORMS, REVISION_HEADER, STRANGER
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER, TIER_HEADER
 from harness.contract.tables.protocol import RUNNING
 from harness.contract.transcript import as_steps
 from harness.kit.relay import RelayedExchange
-from harness.outcome import Finding, Severity
+from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
 from harness.wire.bodies import loads
@@ -41,6 +41,7 @@ _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
 
 def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """Each operation arrived upstream as the same operation."""
+    late: list[str] = []
     for relayed in exchanges:
         operation, status = name_operation(relayed.client.request), relayed.client.status
         if relayed.upstream:
@@ -56,10 +57,14 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         elif succeeded(relayed.client) and operation == "get":
             message = "the gateway returned the GET from its own storage"
             yield notice("gw.route/own-store", relayed, message, severity=Severity.NON_STRICT)
+        elif relayed.put_off:
+            late.append(relayed.name)
         else:
             did = "answered" if status is not None else "gave no response to"
             message = f"the gateway {did} {operation}, and nothing arrived upstream"
             yield notice("gw.route/nowhere", relayed, message, "the request upstream", answer_line(relayed.client))
+    if late:
+        raise Unmet(PUT_OFF.format(late[0]))
 
 
 def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -264,6 +264,7 @@ def _pair_in_order(alike: list[list[bool]]) -> list[tuple[int, int]]:
 
 
 NO_STREAM = "the upstream sent no stream"
+PUT_OFF = "the gateway itself refused {} for now"
 
 _OF_THE_API = ("interaction.", "step.", "error")
 
@@ -312,7 +313,9 @@ def lacks_time(relayed: RelayedExchange) -> Unmet:
 
 
 def no_stream(rule: str, relayed: RelayedExchange) -> Finding:
-    """The finding that the client got no stream."""
+    """The finding that the client got no stream. Raises Unmet if the gateway refused the request for now."""
+    if relayed.put_off:
+        raise Unmet(PUT_OFF.format(relayed.name))
     return notice(f"{rule}/no-stream", relayed, "no stream arrived", EVENT_STREAM, answer_line(relayed.client))
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import structs
 
-from harness.benches.server.reachability import wait_until_up
+from harness.benches.server.reachability import is_responding
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, revision_of, verbose_option
 from harness.cli.guarding import HostOptions, access
@@ -216,6 +216,11 @@ def run(words: Sequence[str]) -> int:
             open_page(arguments, page)
         sys.stdout.flush()
         environment = gateway_environment(server.url, os.environ)
+        if command is not None and is_responding(target):  # the run would judge another gateway than that of CMD
+            raise UsageFault(
+                f"{target.info.url} returns a response before CMD has started: stop the program that listens "
+                "there, choose another port, or leave out `-- CMD`"
+            )
         process = None if command is None else stack.enter_context(run_command(command, environment))
         stack.enter_context(listeners.reporting_faults_of(target.info))
         _wait(target, arguments.wait, process)
@@ -252,7 +257,7 @@ def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[s
 
 
 def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:
-    """Wait until the gateway answers, two minutes for one that CMD starts.
+    """Wait until the gateway returns a response, for two minutes if CMD starts it.
 
     Raises TargetFault if it does not, or if its process has ended.
     """
@@ -260,7 +265,7 @@ def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None
         wait_for(target, seconds)
         return
     try:
-        wait_until_up(target, 120.0 if seconds is None else seconds, has_ended=process.find_end)
+        wait_for(target, 120.0 if seconds is None else seconds, process.find_end)
     except TargetFault as fault:
         ended = process.wait_for_end()
         raise TargetFault(ended or f"{fault}\noutput of the command: {process.words or 'nothing'}") from None

@@ -215,6 +215,27 @@ def test_a_gateway_without_background_runs() -> None:
     assert absent >= {"gw.resume-through", "gw.event-ids"}
 
 
+@pytest.mark.parametrize(("nth", "status"), [*((n, 503) for n in (4, 5, 8, 10, 83, 84, 85)), (84, 429), (85, 429)])
+def test_a_gateway_that_refuses_one_request_for_now_breaks_no_rule(nth: int, status: int) -> None:
+    """A full gateway may refuse any request: these are those without which a MUST was thought to be broken."""
+    refused: list[Request] = []
+
+    class Full(Gateway):
+        def __call__(self, request: Request) -> Response:
+            counted.append(request)
+            if len(counted) != nth:
+                return super().__call__(request)
+            refused.append(request)
+            return Response.json(status, b'{"error": {"code": "unavailable", "message": "Busy."}}')
+
+    counted: list[Request] = []
+    results = judged(Full)
+    assert refused
+    assert {rule for rule, result in results.items() if result.verdict is Verdict.FAIL} == set()
+    missed = {rule for rule, result in results.items() if result.observation.outcome is Outcome.UNTESTABLE}
+    assert missed & {"gw.route", "gw.resume-through"}
+
+
 @pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])
 def test_strict(strict: bool, verdict: Verdict) -> None:
     """A broken SHOULD fails only with `strict`."""

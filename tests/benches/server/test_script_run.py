@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from msgspec.structs import replace
 
-from harness.benches.server.reachability import report_silent_requests, wait_until_up
+from harness.benches.server.reachability import is_responding, report_silent_requests, wait_until_up
 from harness.benches.server.script_run import is_alike, is_runnable, run_commands
 from harness.outcome import TargetFault
 from harness.transport import ServiceDriver
@@ -191,6 +191,14 @@ def test_waits_until_it_is_ready(status: int) -> None:
     service = Loads()
     wait_until_up(toys.toy_target(service), 60.0)
     assert len(service.log) == 3
+
+
+@pytest.mark.parametrize(("status", "is_there"), [(200, True), (404, True), (503, False), (None, False)])
+def test_a_front_whose_backend_does_not_run_is_not_up(status: int | None, is_there: bool) -> None:
+    """A proxy may stand before what a command starts: it is silent or returns 503 until then."""
+    late = Ending(by=By.LIMIT, how=How.TIMEOUT, at=At.BEFORE_HEADERS)
+    answer = Response.dead(late) if status is None else Response.json(status, b"{}")
+    assert is_responding(toys.toy_target(lambda request: answer)) is is_there
 
 
 def test_gives_up() -> None:

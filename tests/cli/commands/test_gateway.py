@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.checks.gateway.exercises import EXERCISES
+from harness.emulator import Emulator
+from harness.transport import ServerThread
 from tests.cli.conftest import Harness, fits
 from tests.transport.peers import free_port
 
@@ -47,6 +49,7 @@ def test_a_gateway_that_passes_everything_on(harness: Harness, port: int) -> Non
     done = harness(*words(port, "faithful"))
     assert done.code == 0, done.out + done.err
     assert done.out.startswith("upstream: http://127.0.0.1:")
+    assert f"waiting up to 120 s for a response of http://127.0.0.1:{port}" in done.err
     assert re.search(r"^32 checks in \d+\.\d s: 30 passed, 2 not offered\.$", done.out, re.MULTILINE)
     assert re.fullmatch(r"PASSED: .+", done.out.splitlines()[-1])
     with pytest.raises(ConnectionRefusedError):
@@ -288,3 +291,14 @@ def test_a_port_that_is_taken_names_the_options_of_this_command(harness: Harness
         done = harness("gateway", "http://127.0.0.1:9", "--upstream-port", port)
     assert done.code == 2
     assert "(--upstream-host, --upstream-port; 0 takes a free one)" in done.err
+
+
+def test_a_gateway_of_an_earlier_run_is_not_judged_in_place_of_the_command(
+    harness: Harness, tmp_path: Path
+) -> None:
+    """It still has the port, so CMD could not start; the old one would pass in its place."""
+    started = tmp_path / "started"
+    with ServerThread(Emulator()) as old:
+        done = harness("gateway", old.url, "--upstream-port", "0", "--", "touch", str(started))
+    assert (done.code, started.exists()) == (2, False)
+    assert f"{old.url} returns a response before CMD has started: stop the program" in done.err
