@@ -318,6 +318,7 @@ def find_unmet(faulty: FaultyService, excused: Collection[str] = ()) -> str:
             fired = [fault for suffered in met for fault in suffered.fired]
             if (missing := next((fault for fault in connection.faults if fault not in fired), None)) is not None:
                 other = f"it is for {called} {first}, and {format_count(came, called)} came"
+                other += "" if came or plan.scope is not Scope.STREAMS else "; for others, write calls=…"
                 return f"no {called} came as far as {missing}" if met else other
             first = last + 1
     return ""

@@ -16,8 +16,10 @@ from typing import Any
 import httpx
 import pytest
 
+from harness.benches.record.recorder import Summary
 from harness.cassette import Provenance, Target, load, save
 from harness.checks.scenarios import SCENARIOS
+from harness.cli.commands.record import _print as print_summary
 from harness.emulator import Emulator
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
@@ -376,3 +378,19 @@ def test_a_fault_plan_without_a_request_says_so(emulator: str, harness: Harness,
     assert done.out.endswith("does the client use INTERACTIONS_BASE_URL?\n")
     done = harness(*words, "--port", "0", "--", *ask("hi"))
     assert "had no effect: it is for stream 1" in done.out
+
+
+def test_a_full_disk_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every exchange that has no room fails with the same words, and the cassette keeps its older recordings."""
+    lost = "POST /v1beta/interactions cannot be written to a.part.yaml: No space left on device"
+    print_summary(
+        Summary(
+            "a.yaml", "all", recorded=7, played=4, unrecorded=[lost] * 49, unsaved="no room", remarks=["no room"]
+        ),
+        "",
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "recorded 7 exchanges, but not to a.yaml, replayed 4 from it",
+        f"not recorded: {lost} (49 times)",
+        "no room",
+    ]

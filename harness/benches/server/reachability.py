@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from harness.engine.targets import ResolvedTarget
 from harness.outcome import TargetFault
@@ -33,18 +34,15 @@ def wait_until_up(
     """
     if seconds <= 0 or target.throwaway:
         return
-    deadline = time.monotonic() + seconds
-    driver, patience = target.connect(), 1.0
-    try:
+    deadline, patience = time.monotonic() + seconds, 1.0
+    with closing(target.connect()) as driver:
         while True:
             left = deadline - time.monotonic()
             exchange = driver.send(target.target.control("GET", ""), timeout=max(min(left, patience), _PAUSE))
             if exchange.ending.how is How.TIMEOUT:
                 patience *= 2
             is_late = bool(has_ended()) or time.monotonic() + _PAUSE > deadline
-            if _is_up(exchange):
-                return
-            if is_late and exchange.status is not None:
+            if _is_up(exchange) or (is_late and exchange.status is not None):
                 return
             if is_late:
                 raise TargetFault(
@@ -52,17 +50,12 @@ def wait_until_up(
                     "check the URL and that the server runs, or wait longer with --wait S"
                 )
             driver.wait(_PAUSE)
-    finally:
-        driver.close()
 
 
 def is_responding(target: ResolvedTarget) -> bool:
     """Whether the target returns a response now, other than a 502, 503 or 504."""
-    driver = target.connect()
-    try:
+    with closing(target.connect()) as driver:
         return _is_up(driver.send(target.target.control("GET", ""), timeout=1.0))
-    finally:
-        driver.close()
 
 
 def _is_up(exchange: Exchange) -> bool:

@@ -13,15 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from harness.child_processes import (
-    DEVNULL,
-    PIPE,
-    STDOUT,
-    TimeoutExpired,
-    find_program,
-    start,
-    tool_environment,
-)
+from harness.child_processes import DEVNULL, PIPE, STDOUT, TimeoutExpired, find_program, start, tool_environment
 from harness.files import write_file
 from harness.wire import COMPLETE, At, By, Ending, Exchange, ExchangeBuilder, Headers, How, Length, Request
 from harness.wire.message import Chunk

@@ -13,17 +13,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option
-from harness.cli.options import (
-    COUNT,
-    FOLDER,
-    POSITIVE_SECONDS,
-    SEED,
-    URL,
-    Page,
-    Trust,
-    flag,
-    option,
-)
+from harness.cli.options import COUNT, FOLDER, POSITIVE_SECONDS, SEED, URL, Page, Trust, flag, option
 from harness.cli.output import say
 from harness.cli.request_options import wait_for
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
@@ -66,9 +56,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         once="selects",
     )
     max_examples: int | None = option(
-        "number of request sequences, of stream checks, and of examples per operation",
-        COUNT,
-        group="search",
+        "number of request sequences, of stream checks, and of examples per operation", COUNT, group="search"
     )
     time: float | None = option(
         "time budget for all engines together, in seconds; the run reports what it found by then",

@@ -123,20 +123,10 @@ http://127.0.0.1:{UPSTREAM_PORT}. The run costs nothing: the upstream is the bui
 
 {EXIT_CODES.format("gateway unreachable, or no response to a MUST")}""",
         shares=frozenset(
-            {
-                "target",
-                "revision",
-                "model",
-                "agent",
-                "header",
-                "ca-file",
-                "plain-http",
-                "strict",
-                "wait",
-                "timeout",
-            }
+            {"target", "revision", "model", "agent", "header", "ca-file", "plain-http", "strict", "wait",
+             "timeout"}
         ),
-    )
+    )  # fmt: skip
 
 
 OPTIONS = GatewayArguments
@@ -200,8 +190,7 @@ def run(words: Sequence[str]) -> int:
         try:
             server = stack.enter_context(served)
         except UsageFault as fault:  # the listener names the options of the other servers
-            words = str(fault).replace("--host, --port", "--upstream-host, --upstream-port")
-            raise UsageFault(words) from None
+            raise UsageFault(str(fault).replace("--host, --port", "--upstream-host, --upstream-port")) from None
         stack.callback(inspector.finish)
         if is_listener(Origin.parse(target.info.url), host, server.port):
             raise UsageFault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,7 @@ from harness.cli import common_options
 from harness.cli.arguments import read_options
 from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.options import (
-    COUNT,
-    FOLDER,
-    PATH,
-    POSITIVE_SECONDS,
-    URL,
-    Options,
-    Page,
-    Trust,
-    flag,
-    option,
-)
+from harness.cli.options import COUNT, FOLDER, PATH, POSITIVE_SECONDS, URL, Options, Page, Trust, flag, option
 from harness.cli.output import hear, make_once_sayer, mask_text, own_secrets, say, say_masked, write_json
 from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
@@ -324,7 +314,8 @@ def _print(summary: Summary, silence: str) -> None:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
     if summary.passed > summary.discarded:
         exchanges = format_count(summary.recorded, "exchange")
-        say(f"recorded {exchanges} to {summary.cassette}, replayed {summary.played} from it")
+        place = f"{', but not' if summary.unsaved else ''} to {summary.cassette}"
+        say(f"recorded {exchanges}{place}, replayed {summary.played} from it")
     elif not summary.discarded:
         state = "is unchanged" if Path(summary.cassette).exists() else "was not written"
         say(f"no request arrived: {summary.cassette} {state} ({silence})")
@@ -341,8 +332,8 @@ def _print(summary: Summary, silence: str) -> None:
         ("", summary.remarks),
         ("miss: ", summary.misses),
     ):
-        for remark in remarks:
-            say_masked(f"{label}{remark}")
+        for remark, times in Counter(remarks).items():  # on a full disk they all look alike
+            say_masked(f"{label}{remark}" + (f" ({times} times)" if times > 1 else ""))
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
         from harness.cassette.file import mention_part
 

@@ -12,16 +12,7 @@ from typing import Any
 import msgspec
 
 from harness.checks.clients.result_comparison import events_of, plain
-from harness.contract import (
-    CURRENT,
-    PROTOCOL,
-    Contract,
-    StreamJudge,
-    judge_error,
-    judge_interaction,
-    load,
-    read,
-)
+from harness.contract import CURRENT, PROTOCOL, Contract, StreamJudge, judge_error, judge_interaction, load, read
 from harness.contract.contract import find_revision
 from harness.outcome import Finding, Level, Severity, UsageFault
 from harness.outcome.words import format_count

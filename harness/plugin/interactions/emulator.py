@@ -500,6 +500,11 @@ class CheckedResult:
         self._asked = False
 
     @property
+    def base_url(self) -> str:
+        """The URL for a client that uses a socket, as that of `interactions_emulator`."""
+        return self.emulator.base_url
+
+    @property
     def was_asked(self) -> bool:
         """Whether the test asked what is expected, or looked at what the client sent."""
         return self._asked or self.emulator.was_looked_at

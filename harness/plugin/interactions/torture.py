@@ -289,7 +289,7 @@ class _Caller:
         self._function = function
         self._emulator = emulator
         self._takes_id = not wanted.usual.creates
-        self._takes_status = wanted.mode == "cancel"  # there a text that is a status is meant as one
+        self._takes_status = wanted.mode == "cancel"
         self._timeout = wanted.timeout
         target = function if inspect.isroutine(function) else getattr(function, "__call__", function)  # noqa: B004
         self._asynchronous = inspect.iscoroutinefunction(target)
@@ -334,8 +334,11 @@ class _Caller:
             )
         value = plain(found)
         status = (status_of(value) or "") if isinstance(value, Mapping) else ""
-        if self._takes_status and isinstance(value, str) and value in STATUSES:
-            return ClientResult(status=value)
+        alone = value if self._takes_status else ""  # in `cancel` a text that is a status is meant as one
+        if isinstance(value, Mapping) and value.keys() == {"status"}:
+            alone = status
+        if isinstance(alone, str) and alone in STATUSES:
+            return ClientResult(status=alone)
         if (
             isinstance(value, Mapping)
             and isinstance(value.get("text"), str)

@@ -162,7 +162,7 @@ def test_a_query_that_looks_like_the_control_api_is_a_query() -> None:
     ("plan", "unmet"),
     [
         ("creates=status:503", None),
-        ("event:500,rst", "it is for stream 1, and 0 streams came"),
+        ("event:500,rst", "it is for stream 1, and 0 streams came; for others, write calls=…"),
         ("gets=status:503", "it is for get 1, and 0 gets came"),
         ("resumes=status:404", "it is for resumed stream 1, and 0 resumed streams came"),
         ("creates=status:503/status:503", "it is for create 2, and 1 create came"),

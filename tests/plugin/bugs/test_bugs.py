@@ -614,3 +614,10 @@ def test_results_that_are_returned_for_each_other(
     ):
         chain.assert_continued()
     chain.assert_continued(any_results=True)
+
+
+def test_a_client_on_a_socket_gets_its_url_from_the_fixture_that_it_tests() -> None:
+    """As from `interactions_emulator`: a test of a drop or of a route need not take both."""
+    with InteractionsEmulator() as emulator:
+        for fixture in (DroppedStream(emulator, new_case("event:0,rst")), Lifecycle(emulator, "failed")):
+            assert fixture.base_url == emulator.base_url

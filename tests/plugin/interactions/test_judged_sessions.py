@@ -238,7 +238,7 @@ def test_what_never_happened_is_a_complaint(session: Api) -> None:
     session.create()
     unused, unmet = session.complaints
     assert unused.startswith("reply('Two.') was never used: 1 create came, and none took it.")
-    assert unmet.startswith("the plan 'event:500,rst' never took effect: it is for stream 1, and 0 streams came.")
+    assert unmet.startswith("the plan 'event:500,rst' never took effect: it is for stream 1, and 0 streams came;")
     assert "{ optional: true }" in unmet
     session.judge("excuse", scopes=["streams"])
     assert session.complaints == [unused]

@@ -533,10 +533,17 @@ def test_two_readers_after_a_drop(torture: Torture) -> None:
 
 
 def test_a_status_alone_after_a_cancel(torture: Torture) -> None:
-    """The task is to report it, so that it is no text."""
-    assert not torture(
-        cancel, mode="cancel", kinds=["slow-cancels"], allow=["client.recovers"], fail=False
-    ).reasons
+    """The task is to report it, so that it is no text; a dict may name it, as for `harness torture`."""
+    for client in cancel, lambda *given: {"status": cancel(*given)}:
+        assert not torture(
+            client, mode="cancel", kinds=["slow-cancels"], allow=["client.recovers"], fail=False
+        ).reasons
+
+
+def test_a_status_that_no_response_showed(torture: Torture) -> None:
+    """The client left the stream because that is its task: its mistake is that it did not poll."""
+    with pytest.raises(AssertionError, match="the last status that it received was 'in_progress': poll until"):
+        torture(lambda *given: cancel(*given) and "cancelled", mode="cancel", case="pass-cancel_lag=1")
 
 
 @pytest.mark.parametrize(("kind", "goes_on"), [("function_result", False), ("mcp_server_tool_result", True)])

@@ -183,9 +183,12 @@ class ClientAttempt:
         if any(one.completes for one in reversed(self.received)):  # nearly always the last
             return None
         words = self._model.words
+        shown = self.received[-1].find_status() if self.received else None
         return client_model.Defect(
             client_model.UNFINISHED,
-            self._explain_left()
+            f"reported a result, although the last status that it received was {shown!r}: poll until it is final"
+            if shown
+            else self._explain_left()
             or f"accepted the end of a connection as the end of the {words.run}: it received neither "
             f"{words.completion} nor a GET with a terminal status",
         )
