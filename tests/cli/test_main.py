@@ -190,3 +190,14 @@ def test_a_current_folder_that_is_gone(harness: Harness, tmp_path: Path, monkeyp
     done = harness("list")
     assert done.code == 2
     assert "the current folder was deleted" in done.err
+
+
+def test_no_command_looks_for_garbage_as_it_ends() -> None:
+    """What a long search has made takes seconds to look through, while a user waits after a Ctrl-C."""
+    seen = "import atexit, gc; atexit.register(lambda: print('kept:', gc.get_freeze_count() > 1000))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{seen}\nfrom harness.cli import main\nmain(['list', 'gw.once'])"],
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.endswith(b"kept: True\n")
