@@ -6,8 +6,11 @@ Unusual requests need only be refused cleanly; only the parallel creates must ru
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+
+from msgspec.structs import replace
 
 from harness.checks.vocabulary.expect import (
     OVERLOADED,
@@ -85,15 +88,38 @@ def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
             yield finding(message, expected, actual, exchange=f"created[{number}]", pointer="$.steps")
 
 
-@exercise(requests=10, interactions=5, alone=True)
+@exercise(requests=19, interactions=14, alone=True, uses=("background",))
 def parallel_streams(t: RequestBuilder) -> Steps:
-    """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id."""
+    """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id.
+
+    Beside the four are nine more, of background runs if the target has them: a server with a pool of up to eight
+    workers or connections has none left for the last. If one seems to be forgotten, all are sent again.
+    """
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
-    streams = yield Together(tuple(t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]))
-    whole = (stream for stream in (*streams, alone) if is_stream(stream))
+    others = {"background": True} if "background" in t.capabilities else {"store": False} if t.keeps else {}
+    creates = [t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]]
+    together = Together((*creates, *[t.create(others, input=HELLO, stream=True)] * 9))
+    streams = yield together
+    hung = _list_hung((yield together), alone) if _list_hung(streams, alone) else []
+    whole = (stream for stream in (*streams[:4], alone) if is_stream(stream))
     by_id = {found: stream for stream in whole if (found := stream_id(events_in(stream)))}
     stored = yield from poll_after_streams(t, by_id)
-    return {"alone": alone, "opened": streams, "streams": list(by_id.values()), "stored": stored}
+    return {"alone": alone, "opened": streams, "hung": hung, "streams": list(by_id.values()), "stored": stored}
+
+
+def _list_hung(streams: Sequence[Exchange], alone: Exchange) -> list[Exchange]:
+    """The creates without a response, although the streams beside them ended long before our limit: no queue."""
+    ends = [(one.began or 0.0) + one.seconds for one in streams if is_stream(one) and not one.hung]
+    since = max(ends, default=math.inf) + 4 * alone.seconds
+    mute = (one for one in streams if one.hung and one.status is None)
+    return [one for one in mute if (one.began or 0.0) + one.seconds / 2 > since]
+
+
+def all_get_a_response(hung: list[Exchange]) -> Iterator[Finding]:
+    if hung:
+        message = "beside other streams one gets no response, twice, and not after their end either"
+        hangs = finding(message, "events, as for the others", "none", exchange="hung[0]")
+        yield replace(hangs, code="rob.concurrent-streams/hangs")
 
 
 def keeps_streams_apart(

@@ -26,7 +26,7 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, brings_input
 from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_stream, stream_id
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
@@ -93,14 +93,18 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
         yield finding("the steps do not begin with the input", "user_input", format_value(first))
 
 
-def shows_its_own_input(created: Exchange, got: Exchange) -> Iterator[Finding]:
+def shows_its_own_input(created: Exchange, got: Exchange, inputs: list[Exchange]) -> Iterator[Finding]:
     sent = (object_or_none(created.request.body) or {}).get("input")
     yield from at("got", agreement.judge_own_input(sent, agreement.list_given(interaction_in(got))))
+    if [brings_input(look) for look in inputs] == [False, True, False]:
+        message = "GET with `include_input=true` returns what a GET without it does: a cache ignores the query"
+        expected = "the input, as where this is the first GET"
+        yield finding(message, expected, "none", code="get.own-input/query", exchange="inputs[2]")
 
 
 def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
-    body = interaction_in(with_input)
-    if not body.get("input") and all(step.get("type") != "user_input" for step in steps_of(body)):
+    interaction_in(with_input)
+    if not brings_input(with_input):
         rule = "get.include-input"
         yield finding("include_input=true has no effect", "the input", "none", code=f"{rule}/ignored")
 
@@ -112,47 +116,47 @@ PAGE, LARGEST = 10, 500
 """How many interactions a page holds unless the request says so, and at most."""
 
 
-@exercise(requests=19, interactions=11)
+@exercise(requests=19, interactions=11, alone=True)
 def interactions_in_pages(t: RequestBuilder) -> Steps:
     """Create interactions, and read their list: as it comes, in one page, in several, and in one page again.
 
-    Eleven are created for two pages; a list that has as many needs only two new ones. `expected` are these, and
-    whatever both large pages show: between them, another exercise may create and delete.
+    Eleven are created for two pages; a page that has as many needs only two new ones. `expected` are these, and
+    whatever both large pages show: between them, another client may create and delete.
     """
-    before: Exchange = yield Send(t.request("GET", "interactions"))
+    largest = t.request("GET", "interactions", query={"page_size": 2 * LARGEST})
+    before: Exchange = yield Send(largest)
     made: list[str] = []
-    for _ in range(2 if resources.next_token(before) else PAGE + 1):
+    for _ in range(2 if len(objects_in(object_in(before).get(resources.LISTED))) > PAGE else PAGE + 1):
         created: Exchange = yield Send(t.create(input=HELLO))
         if not runs.id_of(created):
             raise Unmet(f"the target did not create all interactions: {format_answer(created)}")
         made.append(runs.id_of(created))
     unsized = yield from resources.list_with(t, "interactions", segment(made[-1]))
-    largest = t.request("GET", "interactions", query={"page_size": 2 * LARGEST})
-    for _ in range(resources.READINGS):  # a token may count entries, which others create and delete meanwhile
+    for _ in range(resources.READINGS):  # another client may create and delete meanwhile
         sized: Exchange = yield Send(largest)
-        known = len(objects_in(object_in(sized).get(resources.LISTED)))
-        size = LARGEST if resources.next_token(sized) else -(-known // 4)
-        paged = yield from resources.pages_holding(t, "interactions", made, size=max(1, size))
-        if resources.next_token(sized) or not 0 < known <= LARGEST:
-            expected = made  # it does not show the whole list
+        whole, token = sized, resources.next_token(sized)
+        shown = {*resources.ids([sized], resources.LISTED)} if sized.succeeded else set()
+        size = LARGEST if token else max(1, -(-len(shown) // 4))
+        paged = yield from resources.pages_holding(t, "interactions", made, size=size)
+        listed = resources.ids(paged, resources.LISTED)
+        if token or not 0 < len(shown) <= LARGEST:
+            expected = made  # it does not show the whole list, but pages of another size may
+            if lost := {*made} - {*listed}:
+                others = yield from resources.pages(t, "interactions", PAGE // 2)
+                whole = next((one for one in others if lost & {*resources.ids([one], resources.LISTED)}), sized)
             break
         again: Exchange = yield Send(largest)
-        stayed = (
-            set()
-            if resources.next_token(again)
-            else {*resources.ids([sized], resources.LISTED)} & {*resources.ids([again], resources.LISTED)}
-        )
+        stayed = set() if resources.next_token(again) else shown & {*resources.ids([again], resources.LISTED)}
         expected = [*made, *sorted(stayed - {*made})]
-        shown = resources.ids(paged, resources.LISTED)
-        if {*expected} <= {*shown} and (len(paged) > 1 or len(shown) > size):
+        if {*expected} <= {*listed} and (len(paged) > 1 or len(listed) > size):
             break  # a list that others made shorter than a page shows nothing of pages
     else:
-        if {*expected} <= {*shown}:
+        if {*expected} <= {*listed}:
             return stop_exercise({"made": made, "unsized": unsized, "sized": sized}, "others shortened the list")
-    return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "paged": paged}
+    return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "whole": whole, "paged": paged}
 
 
-list_each_once = resources.judge_pages(resources.LISTED, whole="sized")
+list_each_once = resources.judge_pages(resources.LISTED, whole="whole")
 
 
 def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> Iterator[Finding]:

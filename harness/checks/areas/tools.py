@@ -134,9 +134,10 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         return stop_exercise(seen, "no turn with a result had an id")
     turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], OF_A_TURN)
-    _, toolless, failed = yield from play_each(
-        (runs.look_at_all(t, *answers.values()), send(t.create(turn)), failures)
-    )
+    named = {name: found for name, answer in answers.items() if (found := runs.id_of(answer))}
+    looks = [runs.poll_until_answered(t, t.get(found, include_input=True)) for found in named.values()]
+    toolless, failed, *shown = yield from play_each((send(t.create(turn)), failures, *looks))
+    seen["stored"] = {name: look[-1] for name, look in zip(named, shown, strict=True)}
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
         yield from runs.read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
     return {**seen, "toolless": toolless, "failures": failed}
@@ -530,14 +531,19 @@ _STREAMED_CALLS = {
 
 
 def takes_every_form(
-    asked: Exchange, forms: Mapping[str, Exchange], modes: Mapping[str, Exchange]
+    asked: Exchange, forms: Mapping[str, Exchange], modes: Mapping[str, Exchange], stored: Mapping[str, Exchange]
 ) -> Iterator[Finding]:
     for name, answer in forms.items():
         yield from at(f"forms[{name}]", _accepted_result(asked, answer))
     yield from _expect_accepted("modes", modes)
+    given = {name: body.get("input") or agreement.list_given(body) for name, body in read_ends(stored)}
+    kept = {name: str(REPORT) in str(steps) for name, steps in given.items()}
+    for name in (name for name in kept if not kept[name] and any(kept.values())):
+        message = f"the stored input lacks a result in the form of {_FORMS[name]}"
+        lost = finding(message, expected=f"{REPORT}, as for another form", actual="an input without it")
+        yield replace(lost, code="tool.result-forms/unstored").at(exchange=f"stored[{name}]", pointer="$.steps")
     answers = [(f"forms[{name}]", f"in the form of {_FORMS[name]}", answer) for name, answer in forms.items()]
-    texts = {mode: answer for mode, answer in modes.items() if not mode.startswith(_AS_A_LIST)}
-    answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in texts.items()]
+    answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in modes.items()]
     quotes = [_quotes_the_report(answer) for _, _, answer in answers]
     # Results whose number the text must quote, until a text without it proves anything.
     for (place, what, _), quoted in zip(answers, quotes, strict=True) if quotes.count(True) >= 2 else ():

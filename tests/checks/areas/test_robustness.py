@@ -55,6 +55,7 @@ CASES = [
             name,
             alone=alone,
             opened=opened,
+            hung=[],
             streams=[*opened, alone],
             stored=[*stored, ALONE_KEEPS],
         )
@@ -70,6 +71,16 @@ CASES = [
             ("not_met", "names a third", [STRANGE, ALSO_STRANGE], [KEEPS, ALSO_KEEPS], ALONE),
             ("met", "names a third alone, too", [STRANGE, ALSO_STRANGE], [KEEPS, ALSO_KEEPS], ALONE_STRANGE),
         ]
+    ),
+    case(
+        "rob.concurrent-streams",
+        "not_met",
+        "one forgotten",
+        hung=[DEAD],
+        alone=ALONE,
+        opened=[],
+        streams=[],
+        stored=[],
     ),
     case("rob.deep-json", "not_met", "crash", deep=CRASH, after=MISSING),
     case("rob.deep-json", "not_met", "down", deep=REFUSED, after=DEAD),

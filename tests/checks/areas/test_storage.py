@@ -91,7 +91,7 @@ def shows_image(data: str) -> Exchange:
 
 
 CASES = [
-    *page_cases("page.interactions", "interaction_metadatas", whole="sized"),
+    *page_cases("page.interactions", "interaction_metadatas", whole="whole"),
     sizes("met", "ten of eleven", TEN, listing(*ELEVEN)),
     sizes("met", "fewer, and a token", listing(ELEVEN[0], token="p2"), listing(*ELEVEN)),
     sizes("met", "so large a page refused", TEN, REFUSED),
@@ -139,8 +139,10 @@ CASES = [
         body=interaction(usage={"total_tokens": 6})
     )),
     case("get.user-input", "not_met", "absent", got=OK),
-    case("get.own-input", "met", "no input", created=asked_for("Say hi."), got=OK),
-    case("get.own-input", "not_met", "a part", created=asked_for("Say hi, and more."), got=TIMELINE),
+    case("get.own-input", "met", "no input", created=asked_for("Say hi."), got=OK, inputs=[OK, OK]),
+    case("get.own-input", "not_met", "a part", created=asked_for("Say hi, and more."), got=TIMELINE, inputs=[]),
+    case("get.own-input", "not_met", "by order", created=asked_for("Hi."), got=OK, inputs=[OK, TIMELINE, OK]),
+    case("get.own-input", "met", "late", created=asked_for("Hi."), got=OK, inputs=[OK, TIMELINE, TIMELINE]),
     case("get.include-input", "met", "as a field", with_input=answer(body=interaction(input="Say hi."))),
     case("get.include-input", "met", "as a step", with_input=TIMELINE),
     case("get.include-input", "not_met", "ignored", with_input=OK),

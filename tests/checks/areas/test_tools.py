@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.checks.areas.tools import first_call
+from harness.checks.areas.tools import ANSWERS, first_call
 from harness.checks.vocabulary.modes import IN_A_STREAMED_CHAIN, IN_BACKGROUND, STREAMED
 from harness.outcome import Unmet
-from tests.checks._play import CRASH, DONE, REFUSED, answer, case, interaction, refusal, says, steps
+from tests.checks._play import CRASH, DONE, MISSING, REFUSED, answer, case, interaction, refusal, says, steps
 from tests.checks._streams import CALL, call_events, streamed, text_events, two_call_events
 
 # --- function calls, on hand-made exchanges
@@ -113,6 +113,15 @@ def quoted(**changed):
     return {**dict.fromkeys(forms(), QUOTES), **changed}
 
 
+ANSWERED = {"asked": CALLED, "stored": {}}
+
+
+def stores(**result):
+    """The GET of a turn, with the result in its input, if there is one."""
+    given = [{"type": "function_result", "call_id": "c1", **result}] if result else []
+    return answer(body=interaction(id="v1_two", steps=[*given, *QUOTED]))
+
+
 CASES += [
     case("tool.result-ok", "met", "and called again", **CALLS, streamed_answered={},
          forms=forms(string=AGAIN)),
@@ -140,14 +149,20 @@ CASES += [
     case("tool.result-error", "not_met", "refused", asked=CALLED, failure=REFUSED, failures={}),
     case("tool.result-error", "not_met", "refused in a mode", asked=CALLED, failure=NEXT,
          failures={"in a stream": CRASH}),
-    case("tool.result-forms", "not_met", "no object", asked=CALLED, modes={}, forms=forms(object=REFUSED)),
-    case("tool.result-forms", "met", "in each mode", asked=CALLED, forms=quoted(), modes={"in a stream": QUOTES}),
-    case("tool.result-forms", "not_met", "refused in a mode", asked=CALLED, forms=forms(),
+    case("tool.result-forms", "not_met", "no object", **ANSWERED, modes={}, forms=forms(object=REFUSED)),
+    case("tool.result-forms", "met", "in each mode", **ANSWERED, forms=quoted(), modes={"in a stream": QUOTES}),
+    case("tool.result-forms", "not_met", "refused in a mode", **ANSWERED, forms=forms(),
          modes={"later": REFUSED}),
-    case("tool.result-forms", "met", "running in a mode", asked=CALLED, forms=quoted(), modes={"later": RUNNING}),
-    case("tool.result-forms", "not_met", "unread", asked=CALLED, forms=quoted(object=NEXT), modes={}),
-    case("tool.result-forms", "not_met", "unread in a mode", asked=CALLED, forms=quoted(), modes={"later": NEXT}),
-    case("tool.result-forms", "met", "one quotes", asked=CALLED, forms=forms(list=QUOTES), modes={}),
+    case("tool.result-forms", "met", "running in a mode", **ANSWERED, forms=quoted(), modes={"later": RUNNING}),
+    case("tool.result-forms", "not_met", "unread", **ANSWERED, forms=quoted(object=NEXT), modes={}),
+    case("tool.result-forms", "not_met", "unread in a mode", **ANSWERED, forms=quoted(), modes={"later": NEXT}),
+    case("tool.result-forms", "met", "one quotes", **ANSWERED, forms=forms(list=QUOTES), modes={}),
+    case("tool.result-forms", "not_met", "one not stored", asked=CALLED, forms=quoted(), modes={},
+         stored={"string": stores(), "list": stores(result=ANSWERS["list"])}),
+    case("tool.result-forms", "met", "stored in other forms", asked=CALLED, forms=quoted(), modes={},
+         stored={"string": stores(result=ANSWERS["list"]), "list": stores(result=ANSWERS["object"])}),
+    case("tool.result-forms", "met", "no input shown", asked=CALLED, forms=quoted(), modes={},
+         stored={"string": NEXT, "list": MISSING}),
     case("tool.result-bad-id", "non_strict", "404", wrong_id=refusal(404)),
     case("tool.parallel", "not_met", "in one order alone", asked=TWO, answered=REFUSED, in_order=NEXT, later={}),
     case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT, in_order=None, later={}),

@@ -1,0 +1,328 @@
+"""Foreign servers with bugs of every day, in each mode where they can appear, each beside a correct odd one.
+
+Caches that leave out the query, results of functions that are lost in one form, readings from a copy that is late,
+pools of workers, pages that count wrongly, keep-alive lines of another task, and letters that are normalized.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from unicodedata import normalize
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.foreign.answering import Json, Refused
+from tests.foreign.rows import hold_each, refuse, rows_of, vary, without
+from tests.foreign.server import Handler, Run, as_list, say
+from tests.foreign.test_collections import IN_A_PROJECT, ListsInteractions
+from tests.foreign.test_pairs import Conducts
+from tests.foreign.test_turns import list_texts
+
+pytestmark = pytest.mark.slow
+
+Events = Iterator[tuple[float, Json]]
+
+
+class Everyday(Conducts):
+    """Correct: it takes results in each form, repeats other inputs, and shows them to whoever asks for it."""
+
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        if not self.waits(run) and not self.results_of(run.body):
+            run.steps = [say(" ".join(list_texts(run.body["input"])))]
+
+    def read(self, results: list[str]) -> str:
+        return " ".join(["The report is this:", *results])
+
+    def shows_input(self, query: Json) -> bool:
+        """Whether a GET shows the input."""
+        return query.get("include_input") == "true"
+
+    def get(self, run: Run, query: Json) -> Any:
+        shown = super().get(run, query)
+        if not isinstance(shown, dict) or "steps" not in shown or not self.shows_input(query):
+            return shown
+        return {**shown, "steps": [*self.keep(run), *shown["steps"]]}
+
+    def keep(self, run: Run) -> list[Json]:
+        """The steps of the stored input."""
+        results = [one for one in as_list(run.body["input"]) if one.get("type") == "function_result"]
+        return results or [{**say(" ".join(list_texts(run.body["input"]))), "type": "user_input"}]
+
+
+def cache(keeps: Callable[[Json], bool], key: Callable[[Any], str] = lambda self: urlsplit(self.path).path) -> Any:
+    """A change of `dispatch`: a GET of a settled run whose query fits comes from a cache with this key."""
+
+    def dispatch(self: Any, usual: Any, data: bytes) -> Any:
+        kept = self.service.noted
+        if self.command != "GET" or not keeps(self.query):
+            kept.pop(urlsplit(self.path).path.removesuffix("/cancel"), None)
+            return usual(data)
+        if key(self) not in kept:
+            value = usual(data)
+            value = value if isinstance(value, dict) else list(value)
+            if isinstance(value, dict) and value.get("status") == "in_progress":
+                return value
+            kept[key(self)] = value
+        return kept[key(self)]
+
+    return vary(Handler, dispatch=dispatch)
+
+
+def is_plain(query: Json) -> bool:
+    """Whether a GET is answered as a whole."""
+    return query.get("stream") != "true"
+
+
+def has(kind: type, mode: str = "") -> Callable[[Json], bool]:
+    """Whether a create has a result of this type, in this mode."""
+
+    def found(body: Json) -> bool:
+        results = (one.get("result") for one in as_list(body.get("input")) if isinstance(one, dict))
+        return any(isinstance(one, kind) for one in results) and (not mode or bool(body.get(mode)))
+
+    return found
+
+
+def lose(kind: type, mode: str = "") -> Any:
+    """A change of `results_of`: the model reads no result of this type, in this mode."""
+    return lambda self, usual, body: [""] if has(kind, mode)(body) else usual(body)
+
+
+def store_none(kind: type) -> Any:
+    """A change of `keep`: results of this type are not stored."""
+    return lambda self, usual, run: [one for one in usual(run) if not isinstance(one.get("result"), kind)]
+
+
+def store_as_texts(self: Everyday, usual: Any, run: Run) -> list[Json]:
+    """Correct: whatever its form was, a result is stored as a list of texts."""
+    return [
+        {**one, "result": [{"type": "text", "text": str(one["result"])}]} if "result" in one else one
+        for one in usual(run)
+    ]
+
+
+def show_before(run: Run, shown: Json) -> Json:
+    """A run as a copy shows it that has not heard of its end."""
+    return {**without(shown, "steps", "usage"), "status": "in_progress", "updated": shown["created"]}
+
+
+def lag(when: Callable[[Run], bool]) -> Any:
+    """A change of `get`: a GET shows a run as it was before, for a while."""
+
+    def get(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+        shown = usual(run, query)
+        return show_before(run, shown) if is_plain(query) and when(run) else shown
+
+    return get
+
+
+def read_two_copies(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Read from two copies in turn, of which one hears of an end late."""
+    shown = usual(run, query)
+    if not is_plain(query) or run.status == "in_progress" or run.age > run.lasts + 1.0:
+        return shown
+    self.noted[run.id] = self.noted.get(run.id, 0) + 1
+    return show_before(run, shown) if self.noted[run.id] % 2 == 0 else shown
+
+
+class Pool(Everyday):
+    """Correct: it has so many workers for streams, and says so; `full` is what it does if all are busy."""
+
+    lasts = 0.5
+    most = 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.free = threading.Semaphore(self.most)
+
+    def full(self) -> None:
+        """Refuse, or wait."""
+        raise Refused(429, "rate_limit_exceeded")
+
+
+class PoolHandler(Handler):
+    """Takes a worker for each stream of a create, and gives it back at its end."""
+
+    def dispatch(self, data: bytes) -> Any:
+        value, pool = super().dispatch(data), self.service
+        if isinstance(value, dict) or self.command != "POST":
+            return value
+        if not pool.free.acquire(blocking=False):
+            pool.full()
+        return self.release(pool, value)
+
+    def release(self, pool: Pool, events: Events) -> Events:
+        """The events, and the end of the work; each takes a moment."""
+        try:
+            for event in events:
+                self.closed.wait(0.02)
+                yield event
+        finally:
+            pool.free.release()
+
+    def stream(self, events: Any) -> None:
+        try:
+            super().stream(events)
+        finally:
+            events.close()
+
+
+Pool.handler = PoolHandler
+
+
+class RunsPool(Pool):
+    """Wrong: it has so many connections for background runs, and fails without one."""
+
+    def admit(self, body: Json) -> None:
+        super().admit(body)
+        going = [run for run in list(self.runs.values()) if run.status == "in_progress"]
+        if body.get("background") and len(going) >= self.most:
+            raise Refused(500, "api_error", "QueuePool limit of size 5 overflow 3 reached")
+
+
+RunsPool.handler = Handler
+
+
+def wait_for_ever(self: Pool, usual: Any) -> None:
+    """Never give the worker to whoever waits for one."""
+    self.closed.wait()
+    raise ConnectionAbortedError
+
+
+class Pings(Handler):
+    """Correct: it keeps a connection alive between events with a comment."""
+
+    def encode_due(self, events: Events) -> Iterator[bytes]:
+        before = 0.0
+        for due, event in events:
+            frame = next(super().encode_due(iter([(due, event)])))
+            yield self.ping(frame) if due - before > 0.1 else frame
+            before = due
+        yield self.service.closing()
+
+    def ping(self, frame: bytes) -> bytes:
+        """A frame, and what another task writes."""
+        return b": ping\n\n" + frame
+
+
+def tear(self: Pings, usual: Any, frame: bytes) -> bytes:
+    """Write a comment in the middle of a delta."""
+    return frame[:-20] + b": ping\n\n" + frame[-20:] if b"step.delta" in frame else frame
+
+
+def move(by: int) -> Any:
+    """A change of `list`: pages of ten, and each but the first begins so many entries off."""
+
+    def page(self: ListsInteractions, usual: Any, query: Json) -> Json:
+        start, size = int(query.get("page_token", 0)), min(int(query.get("page_size", 10)), 10)
+        whole, begin = [{"id": name} for name in reversed(self.runs)], start + by if start else 0
+        token = {"next_page_token": str(start + size)} if start + size < len(whole) else {}
+        return {"interaction_metadatas": whole[begin : begin + size], **token}
+
+    return page
+
+
+def number_pages(self: ListsInteractions, usual: Any, query: Json) -> Json:
+    """Correct: a token says nothing to a client, and names the next entry, whatever is added meanwhile."""
+    first, size = query.get("page_token", "")[::-1], min(int(query.get("page_size", 10)), 10)
+    names = list(itertools.dropwhile(lambda name: first not in ("", name), reversed(self.runs)))
+    token = {"next_page_token": names[size][::-1]} if size < len(names) else {}
+    return {"interaction_metadatas": [{"id": name} for name in names[:size]], **token}
+
+
+RESULTS = "tool.result-ok tool.result-forms tool.result-error get.own-input"
+READS = "get.* bg.* cancel.* resume.opens"
+PARALLEL = "rob.concurrent-streams err.no-crash stream.done"
+SLOW = {"lasts": 2.0}
+
+row, pool, lists = map(rows_of, (Everyday, Pool, ListsInteractions))
+ROWS = [
+    # A cache in front of GET: its key is the whole address.
+    row(f"caches-addresses: {READS} -> exit 0", handler=cache(is_plain, lambda self: self.path)),
+    row(f"caches-what-shows-all: {READS} -> exit 0", handler=cache(is_plain), shows_input=lambda *_: True),
+    row(
+        f"caches-without-query: {READS} -> fail get.own-input/query, exit 1",
+        handler=cache(is_plain),
+        said=["a cache ignores the query"],
+    ),
+    row(
+        "caches-streams-without-query: resume.* stream.* ->"
+        " fail resume.exclusive stream.first stream.start-before, exit 1",
+        handler=cache(lambda query: not is_plain(query)),
+        said=["(1 cause: resume.exclusive/restart)"],
+    ),
+    row(
+        "caches-both-without-query: get.* resume.* -> fail get.own-input/query resume.exclusive",
+        handler=cache(lambda query: True),
+        said=["(2 causes: "],
+    ),
+    # A result is a string, an object or a list; how it is stored is the server's choice, but not whether.
+    row(f"takes-results: {RESULTS} -> rest pass"),
+    row(f"stores-texts: {RESULTS} -> rest pass", keep=store_as_texts),
+    row(f"shows-no-results: {RESULTS} -> rest pass", keep=store_none(object)),
+    row(f"refuses-strings: {RESULTS} -> fail tool.result-ok, warn tool.result-error",
+        admit=refuse(400, has(str))),
+    row(f"refuses-objects: {RESULTS} -> fail tool.result-forms", admit=refuse(400, has(dict))),
+    row(f"loses-strings: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str)),
+    row(f"loses-strings-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str, "stream")),
+    row(
+        f"loses-lists-in-streams: {RESULTS} -> fail tool.result-forms/unread",
+        results_of=lose(list, "stream"),
+        said=["does not read a result that is sent as a list in a stream"],
+    ),
+    row(f"stores-no-strings: {RESULTS} -> fail tool.result-forms/unstored", keep=store_none(str)),
+    row(f"stores-no-objects: {RESULTS} -> fail tool.result-forms/unstored", keep=store_none(dict)),
+    # A copy may be late, until one look has shown the end: a client that polls goes on.
+    row(f"late-after-the-end: {READS} -> exit 0", get=lag(
+        lambda run: bool(run.body.get("background")) and not run.cancelled_at and run.age < run.lasts + 0.3
+    )),
+    row(f"late-after-a-cancel: {READS} -> exit 0", lasts=3.0, get=lag(
+        lambda run: run.cancelled_at is not None and time.monotonic() < run.cancelled_at + 0.3
+    )),
+    row("two-copies: bg.* -> fail bg.no-regress/left-end, warn bg.updated/", get=read_two_copies),
+    row(
+        "late-after-a-create: get.ok bg.no-regress -> fail bg.no-regress/left-end, exit 1",
+        get=lag(lambda run: not run.body.get("background") and run.age < 0.3),
+    ),
+    # Eight workers, and nine streams or runs: the last is told to come later, or waits for its turn.
+    pool(f"refuses-the-ninth: {PARALLEL} -> rest pass, exit 0"),
+    pool(f"queues-the-ninth: {PARALLEL} -> rest pass, exit 0", full=lambda self, usual: self.free.acquire()),
+    pool(f"fails-at-the-ninth: {PARALLEL} -> fail err.no-crash", full=refuse(500)),
+    rows_of(RunsPool)(f"fails-at-the-ninth-run: {PARALLEL} -> fail err.no-crash"),
+    pool(
+        f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs",
+        words="--timeout 4",
+        full=wait_for_ever,
+    ),
+    # A stream that is silent for long enough is kept alive: between events.
+    row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
+    row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
+    # Its page is never larger than ten, and the second one begins where the first one ends.
+    lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),
+    lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
+    lists("skips-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(1)),
+    lists("repeats-one-of-ten: page.interactions -> warn page.interactions", words=IN_A_PROJECT, list=move(-1)),
+    # Two letters that look the same are two texts.
+    row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
+    row(
+        "normalizes-streams: stream.text -> fail stream.text",
+        pieces=lambda self, usual, run, text: [normalize("NFC", piece) for piece in usual(run, text)],
+    ),
+    row(
+        "normalizes-input: stream.text create.unicode -> warn create.unicode",
+        shows_input=lambda *_: True,
+        create=lambda self, usual, body: usual({**body, "input": normalize("NFC", body["input"])})
+        if isinstance(body.get("input"), str)
+        else usual(body),
+    ),
+]  # fmt: skip
+
+
+test_a_bug_of_every_day_is_found = hold_each(ROWS)
+"""The defect has the code that names it, and what is odd beside it breaks no rule."""
