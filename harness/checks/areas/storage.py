@@ -26,7 +26,7 @@ from harness.checks.vocabulary.expect import (
     text_in,
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
-from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, brings_input
+from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
 from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_stream, stream_id
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
@@ -96,15 +96,14 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
 def shows_its_own_input(created: Exchange, got: Exchange, inputs: list[Exchange]) -> Iterator[Finding]:
     sent = (object_or_none(created.request.body) or {}).get("input")
     yield from at("got", agreement.judge_own_input(sent, agreement.list_given(interaction_in(got))))
-    if [brings_input(look) for look in inputs] == [False, True, False]:
+    if [bool(agreement.list_given(object_in(look))) for look in inputs] == [False, True, False]:
         message = "GET with `include_input=true` returns what a GET without it does: a cache ignores the query"
         expected = "the input, as where this is the first GET"
         yield finding(message, expected, "none", code="get.own-input/query", exchange="inputs[2]")
 
 
 def brings_the_input(with_input: Exchange) -> Iterator[Finding]:
-    interaction_in(with_input)
-    if not brings_input(with_input):
+    if not agreement.list_given(interaction_in(with_input)):
         rule = "get.include-input"
         yield finding("include_input=true has no effect", "the input", "none", code=f"{rule}/ignored")
 

@@ -536,8 +536,7 @@ def takes_every_form(
     for name, answer in forms.items():
         yield from at(f"forms[{name}]", _accepted_result(asked, answer))
     yield from _expect_accepted("modes", modes)
-    given = {name: body.get("input") or agreement.list_given(body) for name, body in read_ends(stored)}
-    kept = {name: str(REPORT) in str(steps) for name, steps in given.items()}
+    kept = {name: str(REPORT) in str(agreement.list_given(body)) for name, body in read_ends(stored)}
     for name in (name for name in kept if not kept[name] and any(kept.values())):
         message = f"the stored input lacks a result in the form of {_FORMS[name]}"
         lost = finding(message, expected=f"{REPORT}, as for another form", actual="an input without it")

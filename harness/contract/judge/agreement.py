@@ -576,8 +576,8 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
 
 
 def list_given(body: Body) -> list[dict[str, Any]]:
-    """The steps of an interaction that show what its client sent."""
-    steps = steps_of(body)
+    """The steps of an interaction that show what its client sent; an `input` beside them is one, too."""
+    steps = [{"type": USER_INPUT, "content": body.get("input")}, *steps_of(body)]
     given = [step for step in steps if step.get("type") in (USER_INPUT, "function_result")]
     return [step for step in given if step.get("content") or step.get("result") is not None]
 

@@ -36,7 +36,6 @@ from harness.contract.judge.history.history_state import (
 from harness.contract.judge.reading import format_answer, format_value, read
 from harness.contract.tables.protocol import PROTOCOL, RUNNING, SETTLED, is_settled
 from harness.contract.transcript import (
-    USER_INPUT,
     as_steps,
     assemble_steps,
     count_given,
@@ -368,12 +367,10 @@ def _judge_own_input(
     with_input = (exchange.request.parameter("include_input") or "").lower() == "true"
     if not state.sole_client or "input" not in model.asked:
         return
-    if with_input and body.get("input"):
-        brought = [{"type": USER_INPUT, "content": body["input"]}]
-        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], brought, "$.input"))
     if given := agreement.list_given(body):
         model.shows_input |= not with_input
-        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given))
+        place = "$.input" if body.get("input") else "$.steps"
+        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given, place))
         return
     # A server may show the input of settled runs alone, and a look may be older than the one before it.
     shows_steps = isinstance(body.get("steps"), list) and read(exchange).status not in RUNNING
