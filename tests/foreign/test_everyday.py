@@ -266,7 +266,7 @@ ROWS = [
     row(f"takes-results: {RESULTS} -> rest pass"),
     row(f"stores-texts: {RESULTS} -> rest pass", keep=store_as_texts),
     row(f"shows-no-results: {RESULTS} -> rest pass", keep=store_none(object)),
-    row(f"refuses-strings: {RESULTS} -> fail tool.result-ok, warn tool.result-error",
+    row(f"refuses-strings: {RESULTS} -> fail tool.result-ok tool.result-forms, warn tool.result-error",
         admit=refuse(400, has(str))),
     row(f"refuses-objects: {RESULTS} -> fail tool.result-forms", admit=refuse(400, has(dict))),
     row(f"loses-strings: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str)),
@@ -297,7 +297,7 @@ ROWS = [
     rows_of(RunsPool)(f"fails-at-the-ninth-run: {PARALLEL} -> fail err.no-crash"),
     pool(
         f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs",
-        words="--timeout 4",
+        words="--timeout 8",
         full=wait_for_ever,
     ),
     # A stream that is silent for long enough is kept alive: between events.

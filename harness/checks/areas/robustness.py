@@ -110,7 +110,7 @@ def parallel_streams(t: RequestBuilder) -> Steps:
 def _list_hung(streams: Sequence[Exchange], alone: Exchange) -> list[Exchange]:
     """The creates without a response, although the streams beside them ended long before our limit: no queue."""
     ends = [(one.began or 0.0) + one.seconds for one in streams if is_stream(one) and not one.hung]
-    since = max(ends, default=math.inf) + 4 * alone.seconds
+    since = max(ends, default=math.inf) + alone.seconds
     mute = (one for one in streams if one.hung and one.status is None)
     return [one for one in mute if (one.began or 0.0) + one.seconds / 2 > since]
 

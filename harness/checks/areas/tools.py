@@ -128,7 +128,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
     seen["fetched"] = looks[-1]
-    seen["failures"] = {}
+    seen |= {"failures": {}, "stored": {}}
     answered = runs.id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
