@@ -112,6 +112,18 @@ def refuse_as_others_do(_: Any, usual: Callable[..., Any], body: Json) -> None:
         raise Refused(422, "invalid_request", "No.") from refused
 
 
+def refuse_in_streams(when: Callable[[Json], bool]) -> Callable[..., Any]:
+    """A change of `get`: some streams are refused by an error within a stream of status 200."""
+
+    def change(_: Any, usual: Callable[..., Any], run: Run, query: Json) -> Any:
+        if query.get("stream") == "true" and when(query):
+            error = {"code": "invalid_request", "message": "There is no such event."}
+            return [(0.0, {"error": error, "event_type": "error"})]
+        return usual(run, query)
+
+    return change
+
+
 EMPTY: Json = {"agent": None, "usage": None, "steps": None, "service_tier": None, "previous_interaction_id": None}
 
 
@@ -163,6 +175,15 @@ ROWS = [
     row(
         "forgets-cursors: resume.* get.* -> exit 0",
         get=refuse(404, lambda _, query: query.get("last_event_id") == "no-such-cursor"),
+    ),
+    row(
+        "refuses-cursors-in-streams: resume.* get.* -> exit 0",
+        get=refuse_in_streams(lambda query: query.get("last_event_id") == "no-such-cursor"),
+    ),
+    row(
+        "refuses-streams-in-streams: resume.opens resume.live -> fail resume.opens, exit 1",
+        words="--capability +resume",
+        get=refuse_in_streams(lambda query: True),
     ),
     # A turn that continues what a GET has just shown, and one like it is accepted.
     row(

@@ -571,7 +571,8 @@ def judge_stream_look(
     if not model.there:
         _judge_absent(state, exchange, intent, "del.gone-stream" if model.gone else "store.false-get")
     elif read(exchange).stream is None or not is_success(exchange):
-        if exchange.succeeded and model.background and not model.cancelled:
+        unknown = read(exchange).stream is not None and open_reading(model, cursor).position is None
+        if exchange.succeeded and not unknown and model.background and not model.cancelled:
             _judge_no_stream(state, model, exchange, cursor)  # a success that is none is wrong at any moment
         elif state.sole_client:
             judge_unopened(state, model, exchange, cursor, intent)
@@ -636,11 +637,8 @@ def judge_unopened(
 
 
 def _judge_no_stream(state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None) -> None:
-    rule = _rule_of_opening(model, cursor)
-    actual = format_answer(exchange)
-    state.decide(
-        rule, [Finding(rule, "GET opens no stream, although the interaction exists", "an event stream", actual)]
-    )
+    rule, message = _rule_of_opening(model, cursor), "GET opens no stream, although the interaction exists"
+    state.decide(rule, [Finding(rule, message, "an event stream", format_answer(exchange))])
 
 
 def _rule_of_opening(model: InteractionModel, cursor: str | None) -> str:
