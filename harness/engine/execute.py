@@ -189,12 +189,13 @@ class PlayedExercise(Struct, frozen=True):
         A defect that a response shows by itself, for any run, is explained by no other run.
         """
         alone = check.everywhere or self.list_looked(check) == [exchange]
-        if self.shared and not (alone and exchange.request.method == "POST") and not self.outage:
-            used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange))
-            yield from (self.shared[identity] for identity in used if identity in self.shared)
+        used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange)) if self.shared else ()
+        shared = [self.shared[identity] for identity in used if identity in self.shared]
+        if not (alone and self.api.read_new_id(exchange)) and not self.outage:
+            yield from shared
         yield from self.find_roots(exchange)
-        if self.outage or check.id in self.api.read(exchange, None).judged:
-            return  # a rule of one response alone compares nothing
+        if self.outage or shared or check.id in self.api.read(exchange, None).judged:
+            return  # a rule of one response alone compares nothing, and a shared id damages all that has it
         # Parallel streams were called mixed where one of them had lost events: its own defect explains that.
         ids = list_ids(exchange, self.api)
         for seen in self.trail:

@@ -60,7 +60,17 @@ def spell(identity: str) -> str:
     return f"Ch:{letters}==" if identity else ""
 
 
-GLOBS = ("create.*", "get.*", "del.*", "bg.settles", "chain.ok", "cancel.ok", "resume.no-gap", "rob.concurrent*")
+GLOBS = (
+    "create.*",
+    "get.*",
+    "del.*",
+    "bg.settles",
+    "stream.*",
+    "chain.ok",
+    "cancel.ok",
+    "resume.no-gap",
+    "rob.concurrent*",
+)
 
 
 def count_anew(after: int) -> Callable[..., Any]:
@@ -73,7 +83,19 @@ def give_free_id(self: ForeignService, usual: Any, body: Json) -> int:
     return next(number for number in range(1, 10_000) if f"i{number}" not in self.runs)
 
 
+def replay_the_log(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Stream the events that were logged under an id, of whichever run."""
+    logged = self.noted.get(run.id, [run]) if query.get("stream") == "true" else []
+    return [event for one in logged for event in usual(one, query)] if logged else usual(run, query)
+
+
 HasFewIds = vary(ForeignService, number=count_anew(8))
+LogsById = vary(
+    ForeignService,
+    number=lambda self, usual, body: usual(body) // 2,
+    prepare=lambda self, usual, run: self.noted.setdefault(run.id, []).append(run),
+    get=replay_the_log,
+)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +119,13 @@ def test_an_id_that_comes_again_is_the_one_reason(
     assert (report.exit, report.faults["create.id-unique"]) == (1, "fail")
     assert len(report.faults) == 1 or jobs > 1
     assert jobs > 1 or "(1 cause: " in capsys.readouterr().out
+
+
+def test_a_stream_of_two_runs_is_explained_by_their_id(capsys: pytest.CaptureFixture[str]) -> None:
+    """The events of both are stored under one id, so their streams break rules of each stream."""
+    report = check(LogsById(), "*", words=("-j", "1"))
+    assert report.faults.keys() >= {"create.id-unique", "stream.evid-unique", "stream.completed-last"}
+    assert "(1 cause: create.id-unique)" in capsys.readouterr().out
 
 
 def test_ids_that_differ_are_unique() -> None:
