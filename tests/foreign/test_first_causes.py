@@ -150,6 +150,13 @@ def send_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[flo
             yield due, {**event, "event_id": f"{event['event_id']}-again"}
 
 
+def run_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Store the events of a background run twice, as a queue does that delivers a job again."""
+    events = list(usual(run))
+    again = ((due, {**event, "event_id": f"{event['event_id']}-again"}) for due, event in events)
+    yield from (*events[:-1], *again) if run.body.get("background") else events
+
+
 def replay_twice(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     """Replay the first delta twice, under one id; a resume after it is right."""
     answer = usual(run, query)
@@ -490,6 +497,11 @@ SENTENCES = [
         "sends-twice: stream.text -> fail stream.text",
         events=send_twice,
         said=["the stream sends text twice: characters 6 to 13 of the stored text"],
+    ),
+    service(
+        "runs-twice: stream.index-reuse stream.created-once -> fail stream.index-reuse, warn stream.created-once",
+        events=run_twice,
+        said=["(1 cause: stream.created-once)"],
     ),
     service(
         "replays-twice: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
