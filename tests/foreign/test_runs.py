@@ -194,7 +194,7 @@ ROWS = [
     # The time of the first event is compared with that of the last, on a run that lasts.
     row(
         "holds-back-behind-comments: stream.incremental -> fail stream.incremental",
-        lasts=0.6,
+        lasts=1.2,
         events=hold_back,
         encode=lambda self, usual, event: b": waiting\n\n" + usual(event),
     ),

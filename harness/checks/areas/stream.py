@@ -325,7 +325,7 @@ def _least_to_tell(looked: Exchange | None) -> float:
     """How long a stream must take for a judgment."""
     # Seconds that a stream must take for anything to be said of when its events came.
     # How many times as long as a GET it must take: where everything is slow, the end is seen soon after the start.
-    return max(0.4, 10 * (looked.seconds if looked is not None else 0))
+    return max(1.0, 5 * (looked.seconds if looked is not None else 0))
 
 
 @exercise(requests=1, interactions=1)
