@@ -229,8 +229,9 @@ class Engine:
     def remember(self, run: Run) -> None:
         """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
-            run.coded = msgspec.json.encode(run.steps)
-            run.size += 4 * len(run.coded)  # as values, events, frames and bodies, about
+            coded = msgspec.json.encode(run.steps)
+            run.coded = run.steps, msgspec.Raw(coded)
+            run.size += 4 * len(coded)  # as values, events, frames and bodies, about
             self.store.keep(run)
         if run.background:
             self.deliveries.watch(run)

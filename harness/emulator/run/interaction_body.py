@@ -27,8 +27,8 @@ class Bodies:
         if type(self) is Bodies:  # hot, and only a mutant changes what it was given
             if (counts := run.coded_counts.get(id(body.get("usage")))) is not None:
                 body["usage"] = counts[1]
-            if run.coded and body.get("steps") is run.steps:
-                body["steps"], run.coded = msgspec.Raw(run.coded), b""
+            if run.coded is not None and body.get("steps") is run.coded[0]:
+                body["steps"], run.coded = run.coded[1], None
         return _encode(body)
 
     def interaction(self, run: Run, *, timeline: bool, include_input: bool = False) -> Json:

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import msgspec
+
 from harness.contract import Contract
 from harness.emulator.reply.replies import Reply
 from harness.emulator.scripts import Script
@@ -44,7 +46,7 @@ class Run:
 
     `steps` are its output steps, `service_tier` the tier that served the request, `shown` is the number of events
     that have happened, `serial` the store's number, `needs_worker` whether it waits until a worker leases it,
-    `coded` the steps as JSON until the first body has them, `coded_counts` is that of its `Meter`.
+    `coded` the steps with their JSON until the first body has it, `coded_counts` is that of its `Meter`.
     """
 
     __slots__ = (
@@ -76,7 +78,8 @@ class Run:
         self.errors = reply.errors
         self.token = reply.token
         self.checkpoints, self.rest = reply.checkpoints, reply.rest
-        self.size, self.coded, self.coded_counts = order.size, b"", world.meter.coded
+        self.size, self.coded_counts = order.size, world.meter.coded
+        self.coded: tuple[list[Json], msgspec.Raw] | None = None
         self.context = 0
         if order.previous is not None and not script.without_context:
             self.context = order.previous.total_context()

@@ -25,8 +25,8 @@ from harness.wire import Clock
 
 _MASK = (1 << 64) - 1
 _URLSAFE = bytes.maketrans(b"+/", b"-_")
-_OF_TOKENS, _OF_SIGNATURE = 3**131, 3**136
-"""Factors that spread 64 bits over 34 and 35 bytes without a pattern: no two numbers give the same, and a product
+_OF_TOKENS, _OF_FILLING = 3**131, 3**1271
+"""Factors that spread 64 bits over 34 and 260 bytes without a pattern: no two numbers give the same, and a product
 takes a tenth of the time of a digest of that length."""
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _CALL_STEP = 0xB5297A4D
@@ -118,20 +118,19 @@ def _encode(data: bytes) -> str:
 
 
 # frame, mark, filling and the four bytes of the seal make 273 bytes: base64 without padding, in which every bit
-# counts. Only the last 35 bytes of the filling differ: to make and to write all of it takes a tenth of a create.
-_MARK = b"\x12\x8e\x02\x0a\x8b\x02emu"
+# counts
+_FRAME = b"\x12\x8e\x02\x0a\x8b\x02"
+_MARK = _FRAME + b"emu"
 _SEED = 0x51E5
 """Of the checksum that seals a signature; it is meant to catch accidents, not forgeries."""
 _FILLING = 273 - len(_MARK) - 4
-_SAME = (3**1271).to_bytes(_FILLING, "little")[: _FILLING - 35]
-_START, _SAME_SEAL = b2a_base64(_MARK + _SAME, newline=False).decode("ascii"), crc32(_SAME, _SEED)
 
 
 def sign(number: int) -> str:
     """Make a signature from a 64-bit number, in base64 like every `signature` field."""
-    filled = (number * _OF_SIGNATURE).to_bytes(35, "big")
-    seal = crc32(filled, _SAME_SEAL).to_bytes(4, "big")
-    return _START + b2a_base64(filled + seal, newline=False).decode("ascii")
+    filled = (number * _OF_FILLING).to_bytes(_FILLING, "big")
+    seal = crc32(filled, _SEED).to_bytes(4, "big")
+    return b2a_base64(_MARK + filled + seal, newline=False).decode("ascii")
 
 
 def altered(signature: str) -> bool:
@@ -139,10 +138,13 @@ def altered(signature: str) -> bool:
     try:
         data = base64.b64decode(signature, validate=True)
     except (binascii.Error, ValueError):
-        return signature.startswith(_START[:12])
+        return signature.startswith(_PREFIX)
     filled, seal = data[len(_MARK) : -4], data[-4:]
     sealed = len(filled) == _FILLING and seal == crc32(filled, _SEED).to_bytes(4, "big")
     return data.startswith(_MARK) != sealed
+
+
+_PREFIX = base64.b64encode(_MARK).decode("ascii")
 
 
 DAY_ONE = datetime(2026, 6, 9, tzinfo=UTC)
