@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -349,9 +349,14 @@ class UrlDriver(Driver):
         sending = list(zip(action.requests, answers, strict=True))
         for sent in sending[1:]:
             threading.Thread(target=send, args=sent, name="harness-client", daemon=True).start()
-        if sending:
-            send(*sending[0])
-        return [answer.result() for answer in answers]
+        try:
+            if sending:
+                send(*sending[0])
+            return [answer.result() for answer in answers]
+        except BaseException:  # an interrupt: what the others have received so far names what they created
+            self._shut_down()
+            wait(answers, timeout=1.0)
+            raise
 
     def _shut_down(self) -> None:
         """Shut down every connection: a reader of one finds its end."""
