@@ -17,11 +17,11 @@ import queue
 import socket
 import threading
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct, structs
@@ -61,10 +61,10 @@ from harness.engine.traffic.perform import ActionRunner, CreatedResources, Given
 from harness.engine.traffic.retries import Retries, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
-from harness.kit.check import Check, Exercise
+from harness.kit.check import Check, Exercise, Pause
 from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
-from harness.wire import Driver, Exchange, Send
+from harness.wire import Collect, Driver, DriverAction, Exchange, Send
 from harness.wire.addresses import split_url
 from harness.wire.bodies import object_or_none
 
@@ -340,6 +340,48 @@ Observed: TypeAlias = tuple[Check, Observation]
 """A check, and what it observed."""
 
 
+class Places:
+    """Lets so many exercises play at a time: first those that come back, then in the order in which they ask."""
+
+    def __init__(self, number: int) -> None:
+        self._free, self._asked, self._lock = number, deque[threading.Event](), threading.Lock()
+
+    def take(self, *, back: bool = False) -> None:
+        """Wait for a place."""
+        self._asked.insert(0 if back else len(self._asked), turn := threading.Event())
+        self.give(0)
+        turn.wait()
+
+    def give(self, number: int = 1) -> None:
+        """Leave places to who is first."""
+        with self._lock:
+            self._free += number
+            while self._free and self._asked:
+                self._free -= 1
+                self._asked.popleft().set()
+
+
+class PausingDriver(Driver):
+    """The driver of an exercise, which leaves its place to another one while it only lets time pass."""
+
+    def __init__(self, driver: Driver, places: Places) -> None:
+        self._driver, self._places = driver, places
+
+    def close(self) -> None:
+        """Close the inner driver."""
+        self._driver.close()
+
+    def perform(self, action: DriverAction) -> Any:
+        """Perform an action through the inner driver."""
+        if not isinstance(action, Collect | Pause):
+            return self._driver.perform(action)
+        self._places.give()
+        try:
+            return self._driver.perform(action)
+        finally:
+            self._places.take(back=True)
+
+
 @dataclass(slots=True)
 class Workers:
     """The workers of one run. `halted` is why it ended early, `""` while it has not.
@@ -359,6 +401,7 @@ class Workers:
     leftovers: list[str] = field(default_factory=list)
     stops: dict[str, Exchange] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
+    _places: Places = field(default_factory=lambda: Places(0))
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _given: GivenIds = field(init=False)
@@ -382,18 +425,16 @@ class Workers:
         requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
         """
         if min(jobs, len(groups)) == 1:
-            yield from self._work(iter(groups))
+            yield from self._work(iter(groups), Places(0))
             return
-        apart: list[Group] = []
-        others: list[Group] = []
-        last: list[Group] = []
+        turns: tuple[list[Group], ...] = [], [], []
         for group in groups:
             odd = group[0].odd and not self.sessions
-            (apart if group[0].alone else last if odd else others).append(group)
-        for turn, most in ((apart, 1), (others, jobs), (last, 1)):
-            workers = min(most, len(turn))
+            turns[0 if group[0].alone else 2 if odd else 1].append(group)
+        for turn, most in zip(turns, (1, jobs, 1), strict=True):
+            workers, one = min(most, len(turn)), Places(0)
             if turn and not self._stop.is_set():
-                yield from self._work(iter(turn)) if workers == 1 else self._play_in_parallel(turn, workers)
+                yield from self._work(iter(turn), one) if workers == 1 else self._play_in_parallel(turn, workers)
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -403,6 +444,7 @@ class Workers:
         """End the run before it is through; only the first reason counts."""
         self.halted = self.halted or why
         self._stop.set()
+        self._places.give(len(self._drivers))  # who waits for a place has something to clean up
         self.timer.end()
 
     def interrupt(self) -> Deleting:
@@ -440,24 +482,28 @@ class Workers:
     def _play_in_parallel(self, groups: list[Group], workers: int) -> Generator[RunEvent | Judged, None, None]:
         waiting = iter(groups)  # an iterator of a list, which several threads may draw from
         outbox: queue.Queue[RunEvent | Judged | BaseException | None] = queue.Queue()
+        places = self._places = Places(workers)
 
         def worker() -> None:
+            places.take()
             try:
-                for event in self._work(waiting):
+                for event in self._work(waiting, places):
                     outbox.put(event)
             except BaseException as raised:
                 outbox.put(raised)
             finally:
+                places.give()
                 outbox.put(None)
 
-        threads = [threading.Thread(target=worker, daemon=True) for _ in range(workers)]
+        number = min(2 * workers, len(groups))  # as many again play while others pause
+        threads = [threading.Thread(target=worker, daemon=True) for _ in range(number)]
         through = False
         try:
             for thread in threads:
                 thread.start()
             # A run that ends early does not wait for hanging requests.
             events: Iterator[RunEvent | Judged] = take_until_done(
-                outbox, workers, lambda: JOIN_SECONDS if self.halted else None
+                outbox, number, lambda: JOIN_SECONDS if self.halted else None
             )
             yield from events
             through = True
@@ -471,7 +517,7 @@ class Workers:
             if not _end_all(started, self._drivers, JOIN_SECONDS if self.halted else None):
                 self.clean(*self._ledgers)  # they are still connecting, and no thread waits for them
 
-    def _work(self, groups: Iterator[Group]) -> Generator[RunEvent | Judged, None, None]:
+    def _work(self, groups: Iterator[Group], places: Places) -> Generator[RunEvent | Judged, None, None]:
         """Play group after group with a driver and a ledger of its own; the end of the run's time is no fault."""
         ledger = CreatedResources(self.target.api, deletes=self.cleans)
         # What each worker has to itself, a session or an emulator, gives the ids of another one again: the
@@ -487,7 +533,9 @@ class Workers:
                     for group in groups:
                         if self._stop.is_set():
                             break
-                        yield from self._play_group(group, driver, ledger, given, judge)
+                        yield from self._play_group(group, PausingDriver(driver, places), ledger, given, judge)
+                        places.give()
+                        places.take()
                 except KeyboardInterrupt:
                     yield self.interrupt()
                 except TimeUp as end:
@@ -694,11 +742,7 @@ def _play(workers: Workers, conductor: Conductor, jobs: int) -> Generator[RunEve
 
 
 def _finish(
-    results: tuple[Result, ...],
-    workers: Workers,
-    governed: _Governed,
-    failed: Iterable[str],
-    begin: float,
+    results: tuple[Result, ...], workers: Workers, governed: _Governed, failed: Iterable[str], begin: float
 ) -> RunFinished:
     """The end of a run; `failed` is how most of what the target ran ended, if that leaves a hole."""
     gone = None if governed.outages is None else governed.outages.gone  # for good

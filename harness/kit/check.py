@@ -58,6 +58,10 @@ class Close(Struct, frozen=True):
     stream: LiveStream
 
 
+class Pause(Wait, frozen=True):
+    """A wait in which nothing that the exercise began should go on: another exercise may use the time."""
+
+
 Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect
 Part: TypeAlias = Generator[Action, Any, T]
 """A part of an exercise that yields actions and returns a `T`."""
@@ -101,10 +105,6 @@ def stop_exercise(seen: Exchanges, reason: str, *, race_lost: bool = False, reme
 
 Steps: TypeAlias = Generator[Action, Any, Exchanges]
 """The type of an exercise's generator; call helpers that yield actions with `yield from`."""
-
-
-# How long to pause between two looks at the same thing.
-
 
 _FIRST, _GROWTH, _LONGEST = 0.02, 1.6, 5.0
 """Pauses between polls: the first in seconds, the growth factor, the longest in seconds. Most things happen soon,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -20,12 +22,12 @@ from harness.engine.events import (
     RunFinished,
     RunStarted,
 )
-from harness.engine.run import RunOptions, check_target
+from harness.engine.run import PausingDriver, Places, RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.kit.check import Check, Exercise, Send, Steps, exercise
+from harness.kit.check import Check, Exercise, Pause, Send, Steps, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict
-from harness.wire import Request, Response
+from harness.wire import Driver, Request, Response
 from tests.engine import toys
 
 
@@ -90,6 +92,29 @@ def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
     assert told[:3] == ["create_alone", ExerciseFinished, CheckFinished]
     assert len(told) == len(catalogue) + 2 * len({check.exercise.name for check in catalogue}) + 1
     assert finished.results[-1].verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(("action", "order"), [(Pause(1.0), ["other", "own"]), (Wait(1.0), ["own", "other"])])
+def test_only_a_pause_leaves_its_place_to_another(action: Wait, order: list[str]) -> None:
+    """A wait for what goes on at the target keeps it, so that no more than `jobs` exercises use the target."""
+    places, played = Places(1), list[str]()
+
+    def play() -> None:
+        places.take()
+        played.append("other")
+        places.give()
+
+    def pass_time(action: Wait) -> None:
+        other.start()
+        other.join(5.0 if isinstance(action, Pause) else 0.0)
+        played.append("own")
+
+    other = threading.Thread(target=play)
+    places.take()
+    PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places).perform(action)
+    places.give()
+    other.join()
+    assert played == order
 
 
 @pytest.mark.parametrize(
