@@ -61,7 +61,7 @@ from harness.engine.traffic.perform import ActionRunner, CreatedResources, Given
 from harness.engine.traffic.retries import Retries, TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
-from harness.kit.check import Check, Exercise, Pause
+from harness.kit.check import Check, Exercise, IdleWait
 from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Collect, Driver, DriverAction, Exchange, Send
@@ -373,7 +373,7 @@ class PausingDriver(Driver):
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action through the inner driver."""
-        if not isinstance(action, Collect | Pause):
+        if not isinstance(action, Collect | IdleWait):
             return self._driver.perform(action)
         self._places.give()
         try:

@@ -106,9 +106,8 @@ class Backlog:
     def __init__(self) -> None:
         self._notes: deque[tuple[SeenExchange, float, Passed]] = deque()
         self._count = self._size = 0
-        self._held: dict[
-            int, tuple[int, int]
-        ] = {}  # by the id of chunks that are noted: how many notes, and bytes
+        # By the id of the chunks of a note: how many notes hold them, and their bytes.
+        self._held: dict[int, tuple[int, int]] = {}
 
     def __bool__(self) -> bool:
         return bool(self._notes)

@@ -58,8 +58,8 @@ class Close(Struct, frozen=True):
     stream: LiveStream
 
 
-class Pause(Wait, frozen=True):
-    """A wait in which nothing that the exercise began should go on: another exercise may use the time."""
+class IdleWait(Wait, frozen=True):
+    """A wait in which the exercise reads nothing: another exercise may use the time."""
 
 
 Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect

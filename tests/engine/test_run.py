@@ -25,7 +25,7 @@ from harness.engine.events import (
 from harness.engine.run import PausingDriver, Places, RunOptions, check_target
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.kit.check import Check, Exercise, Pause, Send, Steps, Wait, exercise
+from harness.kit.check import Check, Exercise, IdleWait, Send, Steps, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict
 from harness.wire import Driver, Request, Response
 from tests.engine import toys
@@ -94,7 +94,7 @@ def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
     assert finished.results[-1].verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("action", "order"), [(Pause(1.0), ["other", "own"]), (Wait(1.0), ["own", "other"])])
+@pytest.mark.parametrize(("action", "order"), [(IdleWait(1.0), ["other", "own"]), (Wait(1.0), ["own", "other"])])
 def test_only_a_pause_leaves_its_place_to_another(action: Wait, order: list[str]) -> None:
     """A wait for what goes on at the target keeps it, so that no more than `jobs` exercises use the target."""
     places, played = Places(1), list[str]()
@@ -106,7 +106,7 @@ def test_only_a_pause_leaves_its_place_to_another(action: Wait, order: list[str]
 
     def pass_time(action: Wait) -> None:
         other.start()
-        other.join(5.0 if isinstance(action, Pause) else 0.0)
+        other.join(5.0 if isinstance(action, IdleWait) else 0.0)
         played.append("own")
 
     other = threading.Thread(target=play)

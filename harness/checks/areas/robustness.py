@@ -10,8 +10,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from msgspec.structs import replace
-
 from harness.checks.vocabulary.expect import (
     OVERLOADED,
     TOO_MANY,
@@ -118,8 +116,8 @@ def _list_hung(streams: Sequence[Exchange], alone: Exchange) -> list[Exchange]:
 def all_get_a_response(hung: list[Exchange]) -> Iterator[Finding]:
     if hung:
         message = "beside other streams one gets no response, twice, and not after their end either"
-        hangs = finding(message, "events, as for the others", "none", exchange="hung[0]")
-        yield replace(hangs, code="rob.concurrent-streams/hangs")
+        code = "rob.concurrent-streams/hangs"
+        yield finding(message, "events, as for the others", "none", code=code, exchange="hung[0]")
 
 
 def keeps_streams_apart(

@@ -539,8 +539,9 @@ def takes_every_form(
     kept = {name: str(REPORT) in str(agreement.list_given(body)) for name, body in read_ends(stored)}
     for name in (name for name in kept if not kept[name] and any(kept.values())):
         message = f"the stored input lacks a result in the form of {_FORMS[name]}"
-        lost = finding(message, expected=f"{REPORT}, as for another form", actual="an input without it")
-        yield replace(lost, code="tool.result-forms/unstored").at(exchange=f"stored[{name}]", pointer="$.steps")
+        expected, actual = f"{REPORT}, as for another form", "an input without it"
+        code, place = "tool.result-forms/unstored", f"stored[{name}]"
+        yield finding(message, expected, actual, code=code, exchange=place, pointer="$.steps")
     answers = [(f"forms[{name}]", f"in the form of {_FORMS[name]}", answer) for name, answer in forms.items()]
     answers += [(f"modes[{mode}]", f"that is sent {mode}", answer) for mode, answer in modes.items()]
     quotes = [_quotes_the_report(answer) for _, _, answer in answers]

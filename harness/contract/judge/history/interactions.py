@@ -539,9 +539,9 @@ def _compare_with_stream(state: HistoryState, model: InteractionModel, body: dic
     if model.status in agreement.CUT_SHORT and not state.deterministic:  # a stream that was cut short shows less
         return
     streamed, body = assemble_steps(model.timeline.events, state.contract), drop_history(state, model, body)
+    pieced = model.timeline.pieced_from is not None  # no other reading shows what a resumed one had to bring
 
     def decide(rule: str, findings: Iterable[Finding]) -> bool:
-        pieced = model.timeline.pieced_from is not None  # no other reading shows what a resumed one had to bring
         return state.decide(rule, (replace(one, cause="resume.no-gap") if pieced else one for one in findings))
 
     if model.status == "completed":

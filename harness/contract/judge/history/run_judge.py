@@ -220,8 +220,8 @@ class Denials(Struct):
                     continue  # by now it need not be canceled
                 message = f"{describe_request(vain.request)} after the create does not find the interaction"
                 words = (f"{message}, and a later GET does", ACCEPTED, format_answer(vain))
-                finding = Finding.from_code(f"{rule}/late", *words, severity=Severity.NON_STRICT)
-                denial = replace(finding, cause="get.ok/late")  # where plain GETs miss it, too, that is the fact
+                cause = "get.ok/late"  # where plain GETs miss it, too, that is the fact
+                denial = Finding.from_code(f"{rule}/late", *words, severity=Severity.NON_STRICT, cause=cause)
                 yield from self._precedents.refuse((*caller, *_KINDS[rule].key), vain, denial)
         if asks is None or read(exchange).stream is not None:  # else the stream was not granted, either
             yield from self._precedents.accept(key, format_answer(exchange))
