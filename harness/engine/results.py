@@ -237,7 +237,8 @@ class Result(Struct, frozen=True, kw_only=True):
     def urgency(self) -> tuple[int, bool, bool, int, bool, int, int]:
         """The sort key of reports: verdict, consequence, level, whether a client can notice it, harm, weight.
 
-        Causes precede consequences, which end with them. Broken rules precede those that `--strict` fails.
+        Causes precede consequences, which end with them. Broken rules precede those that `--strict` fails. What
+        no client notices precedes what is loud, as only a report shows it.
         """
         rule = self.rule
         rank = _RANK.get(self.verdict, len(_RANK)), self.verdict is Verdict.FAIL and self.untested

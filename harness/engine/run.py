@@ -248,7 +248,7 @@ class Conductor:
 
     @property
     def results(self) -> list[Result]:
-        """All results in the order of the catalog."""
+        """All results in the order of the catalog: workers finish in any other, and users diff reports."""
         return [self._results[planned.check.id] for planned in self.plan.checks]
 
     def _add_other_answers(self, judged: Judged) -> Judged:

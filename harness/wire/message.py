@@ -147,7 +147,8 @@ Piece: TypeAlias = Chunk | Pause | Ending
 
 
 TICK = 0.002
-"""Seconds by which an arriving request moves logical time; short, because a socket carrier really sleeps them."""
+"""Seconds by which an arriving request moves logical time; short, because a socket carrier really sleeps them, and
+not shorter, because an event loop rounds its timers up to 1 ms."""
 
 
 class Clock(Protocol):

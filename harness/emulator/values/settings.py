@@ -105,7 +105,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_runs: int = 5_000
     max_requests: int = 1_000
     max_queued: int = 10_000
-    max_sessions: int = 1_000
+    max_sessions: int = 1_000  # each test may open one and never delete it; so many empty ones take 6 MB
     max_run_bytes: int = 256 * 2**20
     max_request_bytes: int = 16 * 2**20
     max_file_bytes: int = 128 * 2**20
