@@ -50,7 +50,7 @@ _KEPT_BODY = 4 * 2**20
 
 
 class Unit(StrEnum):
-    """The unit of one piece of a recording."""
+    """One piece of a body: a chunk of HTTP, a piece that the client received at once, or an event."""
 
     CHUNK = "chunk"
     PIECE = "piece"

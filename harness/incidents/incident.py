@@ -115,7 +115,7 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The fields of the create that meets it."""
+        """The fields of a create that runs into the incident."""
         model = {} if "agent" in self.request else {"model": MODEL}
         return {**model, "input": "Go.", **dict.fromkeys(self.meet.asks, True), **self.request}
 

@@ -74,7 +74,7 @@ class SeenRuns:
         return _copy(run)
 
     def describe_all(self) -> Iterator[Change]:
-        """All runs, for a page that comes late."""
+        """All runs, for a page that is opened after they began."""
         return (_copy(run) for run in self._runs.values())
 
     def clear(self) -> None:

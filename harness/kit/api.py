@@ -270,7 +270,7 @@ class CountsEnds(Protocol):
 
 
 class JudgesRun(Protocol):
-    """Finds what only a whole run of a service shows, such as denials of what is granted; one thread at a time."""
+    """Finds what only a whole run of a service shows, such as a 404 for a stored run; one thread at a time."""
 
     def note(self, exchange: Exchange, /) -> Iterable[tuple[Exchange, Finding]]:
         """Judge the next exchange, and those before it that it shows to be wrong."""

@@ -66,7 +66,7 @@ def _write_drift(label: str, line: str, role: Role) -> Line:
 
 
 def describe_subtrees(drifts: Iterable[Drift]) -> Iterator[str]:
-    """A sentence for each object or list whose members differ; what stands alone has its own."""
+    """A sentence for each object or list whose members differ; a single difference keeps its own."""
     trees: dict[str, list[Drift]] = {}
     for drift in drifts:
         trees.setdefault(parent_of(drift.place) or drift.place, []).append(drift)

@@ -59,7 +59,7 @@ Taken = Mapping[str, Exchange]
 def inputs_of_every_kind(t: RequestBuilder) -> Steps:
     """A create with a text and a file of each kind, a GET of it, and a stream.
 
-    If it is refused, or one of its files is not as it was sent, there is one with each kind of file, too.
+    If it is refused, or one of its files comes back changed, creates with one file each follow.
     """
     taken: dict[str, Exchange] = {}
     kept: dict[str, Exchange] = {}

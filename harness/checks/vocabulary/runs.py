@@ -412,6 +412,6 @@ def find_model(answer: Exchange) -> str:
 
 
 def find_stand_in(answer: Exchange, of_nobody: Exchange) -> str:
-    """The model that runs whatever agent is named, one that does not exist as well; `""` if none does."""
+    """The model that responds in place of any agent, also of one that does not exist; `""` if none does."""
     model = find_model(answer)
     return model if model and find_model(of_nobody) == model else ""

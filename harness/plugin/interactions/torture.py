@@ -119,7 +119,7 @@ class Wanted:
         return self.cases or usual
 
     def list_cases(self) -> list[Case]:
-        """The cases. Kinds with answers of their own keep the mode's usual text beside them."""
+        """The cases. `script` is not for kinds that bring responses: these keep the usual ones of the mode."""
         kinds = _MODEL.sets.get(self.set, ())
         names = [kind.name for kind in kinds]
         if mistakes := [
