@@ -245,7 +245,7 @@ class Audit:
             self._judge(exchange, withheld, {})
         for exchange, finding in self._judge_together(played, contract, observations):
             kind = finding.kind(self.api.read(exchange, None).call)
-            self._add(kind, _Sighted(self._blame(finding, exchange, played, mechanisms), exchange, played))
+            self._add_caused(kind, _Sighted(finding, exchange, played), mechanisms)
             self.compared.add(finding.rule)
         for again in played.repeated:
             if again.finding.rule in self.rules:
@@ -379,21 +379,28 @@ class Audit:
         for finding in reported:
             first_of_kind.setdefault(finding.kind(call), finding)
         for kind, finding in first_of_kind.items():
-            self._add(kind, _Sighted(self._blame(finding, exchange, played, mechanisms), exchange, played))
+            self._add_caused(kind, _Sighted(finding, exchange, played), mechanisms)
         if call:
             with self._lock:
                 self._asked[call].append(_Asked(exchange.request, reading.judged, first_of_kind.keys()))
 
-    def _blame(
-        self, finding: Finding, exchange: Exchange, played: PlayedExercise, mechanisms: Mapping[object, str]
-    ) -> Finding:
-        """The finding, caused by the wrong status of its response, or of one that its response depends on."""
-        if finding.cause or not mechanisms:
-            return finding
-        origins = with_origins([exchange], played.trail, self.api)
-        alike = (*map(id, origins), (self.api.read(exchange, None).call, exchange.status))
-        cause = next((mechanisms[one] for one in alike if one in mechanisms), "")
-        return finding if cause.partition("/")[0] == finding.rule else replace(finding, cause=cause)
+    def _add_caused(self, kind: tuple[str, ...], seen: _Sighted, mechanisms: Mapping[object, str]) -> None:
+        """Add a defect, caused by the wrong status of its response, or of one that its response depends on.
+
+        Who may accept a wrong request may show it again, as a wrong label was in each GET: no defect of a response
+        to it binds more than the rule that wants it rejected.
+        """
+        if mechanisms and not seen.finding.cause and seen.played is not None:
+            origins = with_origins([seen.exchange], seen.played.trail, self.api)
+            alike = (*map(id, origins), (self.api.read(seen.exchange, None).call, seen.exchange.status))
+            cause = next((mechanisms[one] for one in alike if one in mechanisms), "")
+            rule = cause.partition("/")[0]
+            root = self.api.load_rules().get(rule) if seen.exchange.succeeded else None
+            if root is not None and 2 * RANK[root.level] + 1 < self._weigh(seen.finding):
+                return
+            if rule != seen.finding.rule:
+                seen.finding = replace(seen.finding, cause=cause)
+        self._add(kind, seen)
 
     def _is_defect(self, finding: Finding) -> bool:
         """Whether it breaks a rule that is judged on every answer."""

@@ -513,7 +513,7 @@ def _word_of(code: str) -> str:
 
 
 def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
-    """Whether evidence shows the same call with the same answer."""
-    if not isinstance(shown, Exchange) or shown.status != stop.status:
+    """Whether evidence shows the same call with the same answer: each refusal names what it refuses."""
+    if not isinstance(shown, Exchange) or api.format_answer(shown) != api.format_answer(stop):
         return False
     return api.read(shown, None).call == api.read(stop, None).call

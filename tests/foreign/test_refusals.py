@@ -140,6 +140,21 @@ ROWS = [
     row("crashes-on-read: err.no-crash resume.* stream.* -> fail err.no-crash/, 6 blocked", **CRASHES_ON_READ),
     # Nothing is blocked by a finding that is not in the report.
     row("crash-not-asked: resume.opens -> fail resume.opens", **CRASHES_ON_READ),
+    # Who may accept a wrong request may show what it asked for.
+    row(
+        "shows-wrong-labels: create.labels create.schema get.schema -> info create.labels, rest pass, exit 0",
+        takes=frozenset({"labels"}),
+        show=lambda self, usual, run: {**usual(run), "labels": run.body.get("labels", {})},
+    ),
+    row(
+        "shows-numeric-labels: create.labels get.schema -> info create.labels, fail get.schema, exit 1",
+        takes=frozenset({"labels"}),
+        show=lambda self, usual, run: {**usual(run), "labels": 5},
+    ),
+    # A refusal that names something else is another one.
+    row(
+        "refuses-by-name: model.fields create.format-list -> warn model.fields, not_applicable create.format-list"
+    ),
     row("501-is-no-crash: err.* create.*", create=refuse(501, is_background)),
     row(
         "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
