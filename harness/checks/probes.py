@@ -137,7 +137,8 @@ def _explain_silence(answer: Exchange) -> str:
     if answer.ending.how is How.TIMEOUT:
         return f"{detail}: check the URL and the log of the server"
     if answer.ending.how in (How.TLS, How.BAD_HTTP) and detail:
-        return detail if "write http" in detail else f"{detail}: check the URL and its port"
+        advised = "write http" in detail or "--ca-file" in detail
+        return detail if advised else f"{detail}: check the URL and its port"
     return f"{format_ending(answer)}: check the URL and the log of the server, or wait for it with --wait S"
 
 

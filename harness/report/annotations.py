@@ -15,10 +15,11 @@ _SHOWN = 10
 
 
 def list_annotations(state: PresentedRun) -> Iterator[str]:
-    """One workflow command a line: failures, warnings, and the verdict of the run."""
-    for level in ("error", "warning"):
+    """One workflow command a line: why it could not judge, failures, warnings, and the verdict of the run."""
+    yield from (_format_command("error", why, title=state.subject) for why in state.obstacles)
+    for level, most in (("error", _SHOWN - len(state.obstacles)), ("warning", _SHOWN)):
         results = [shown for shown in state.urgent_first if shown.annotation == level]
-        named = results if len(results) <= _SHOWN else results[: _SHOWN - 1]
+        named = results if len(results) <= most else results[: most - 1]
         for shown in named:
             title = f"{shown.id} [{shown.standing_level}] {shown.title}"
             yield _format_command(level, shown.why, file=shown.file, title=title)

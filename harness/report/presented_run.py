@@ -243,6 +243,12 @@ class PresentedRun(CollectedRun):
         return musts.get(Accounted.PASSED, 0) == sum(musts.values())
 
     @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why the run could not judge: without them, passes would look complete."""
+        holes = self.whole()[1].holes
+        return (self.halted_text, *holes) if self.halted_text and not self.results else holes
+
+    @property
     def lead(self) -> list[str]:
         """The first facts beside the headline: why it ended early, the worst cause, and the next steps."""
         causes = self.causes

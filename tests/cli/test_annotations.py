@@ -52,6 +52,14 @@ def test_json_stays_json(harness: Harness, recording: Path, summary: Path) -> No
     assert "::" not in done.out.splitlines()[0]
 
 
+def test_a_target_that_cannot_be_judged_is_an_error(harness: Harness, summary: Path) -> None:
+    """Beside the verdict there is the reason, so that a red job does not show a notice alone."""
+    done = harness("check", "http://127.0.0.1:1", "--no-config")
+    lines = [line for line in done.out.splitlines() if line.startswith("::")]
+    assert [line.partition(" ")[0] for line in lines] == ["::error", "::notice"]
+    assert "connection refused (127.0.0.1:1)" in lines[0]
+
+
 def test_nothing_is_annotated_elsewhere(harness: Harness, recording: Path) -> None:
     """On a developer's machine there are none."""
     assert "::error" not in harness("verify", str(recording)).out
