@@ -155,6 +155,8 @@ ROWS = [
     row(
         "refuses-by-name: model.fields create.format-list -> warn model.fields, not_applicable create.format-list"
     ),
+    # Who runs no agents has none that a key could create, declared or not.
+    row("runs-no-agents: agent.field agents.create page.agents -> rest not_applicable"),
     row("501-is-no-crash: err.* create.*", create=refuse(501, is_background)),
     row(
         "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
