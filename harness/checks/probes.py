@@ -475,11 +475,7 @@ def _ask_for_list(name: str, collection: str = "") -> Question:
 
 def _ask_for_part(whole: str, part: str) -> Question:
     """Whether a target lacks what no request can find, as it lacks what that is a part of."""
-
-    def settle(ask: Probe) -> None:
-        _inherits(ask, whole, part)
-
-    return Question((part,), settle)
+    return Question((part,), lambda ask: _inherits(ask, whole, part))
 
 
 UNDISCOVERABLE = (

@@ -299,7 +299,7 @@ class Question(Struct, frozen=True):
     """A question of a probe: the capabilities that it settles, and the function that sends its requests."""
 
     settles: tuple[str, ...]
-    ask: Callable[[Any], None]
+    ask: Callable[[Any], object]
 
 
 class Greeting(Struct, frozen=True):

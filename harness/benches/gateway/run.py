@@ -211,12 +211,13 @@ def _judge_rule(
     observation = resolve(check, observation, [result for result in earlier if result.id in roots])
     strict = options.strict or any(each.stable_code in options.declared for each in observation.findings)
     made: dict[str, RelayedExchange] = runner.results
-    named = dict.fromkeys(finding.where.exchange for finding in observation.findings)
+    named = tuple(dict.fromkeys(_with_begun((one.where.exchange for one in observation.findings), made)))
     return decide(
         check.rule,
         observation,
         Policy(strict=strict, baseline=options.baseline),
-        show=lambda _: tuple(made[name] for name in dict.fromkeys(_with_begun(named, made))),
+        show=lambda _: tuple(made[name] for name in named),
+        named=named,
         reproduction=Reproduction(command=options.repeat("--only", check.id)),
         accepts=check.accepts,
     )

@@ -322,12 +322,13 @@ def shown_lines(
                 yield from (Line(line, Role.COMMAND) for line in command.split("\n"))
     if relayed := of_kind(RelayedExchange, evidence):
         most = ONE_ROW - len("client → gateway    ") if brief else RELAYED_IN_FULL
-        for item in relayed[:1] if brief else relayed:
+        about = accused if isinstance(accused, RelayedExchange) else relayed[0]
+        for item in (about,) if brief else relayed:
             yield f"exchange {item.name}:"
             yield from (Line(f"  {line}", Role.QUIET, hang=22) for line in relayed_lines(item, display.mask, most))
         if not brief:
             yield "the request of the client (the harness is the upstream):"
-            command = curl(relayed[0].client.request, display)
+            command = curl(about.client.request, display)
             yield from (Line(f"  {line}", Role.COMMAND) for line in command.split("\n"))
     if recorded := of_kind(RecordedPlace, evidence):
         first = recorded[:10] if brief else recorded

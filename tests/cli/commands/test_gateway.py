@@ -96,6 +96,13 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
 
 
 @pytest.mark.slow
+def test_the_request_that_a_finding_names_is_shown(harness: Harness, port: int) -> None:
+    """Of a stream that is resumed, that is not the request with which it began."""
+    done = harness(*words(port, "query.cursor", "--only", "gw.query"))
+    assert re.search(r"client → gateway .*last_event_id=.*\n +gateway → upstream .*\?stream=true\n", done.out)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("mutant", "rule"), [("live.buffered", "gw.live"), ("hang-up.ignored", "gw.hang-up")])
 def test_what_depends_on_time_is_noticed_over_sockets(harness: Harness, port: int, mutant: str, rule: str) -> None:
     """Buffering and ignored hang-ups are noticed over real sockets, with threads and kernels in between."""
