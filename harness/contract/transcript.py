@@ -26,6 +26,7 @@ calls `is_split_otherwise`, which decides the same from the next event alone.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
@@ -465,7 +466,7 @@ def common_length(one: str, other: str) -> int:
 
 
 def _show(value: Any) -> str:
-    return "absent" if value is _ABSENT else shorten(repr(value), 80)
+    return "absent" if value is _ABSENT else shorten(json.dumps(value, ensure_ascii=False), 80)
 
 
 Event = Mapping[str, Any]

@@ -274,7 +274,7 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
         is_cut = any(whole != cut and whole.startswith(cut) for whole, cut in zip(media, again, strict=False))
         is_kept = code == "get.matches-post" and needed == shown and not is_cut
         severity = Severity.NON_STRICT if is_kept else Severity.BROKEN
-        message = f"two views of the interaction differ in their output{at}"
+        message = f"the output differs from that of an earlier response{at}"
         yield place_finding(code, message, expected, actual, "$.steps", severity)
 
 

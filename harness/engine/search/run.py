@@ -82,11 +82,12 @@ class Store:
         write_file(path, self._mask.hide_known(json.dumps(record, indent=1, ensure_ascii=False)) + "\n")
         return path
 
-    def keep_all(self, run: EngineRun) -> EngineRun:
-        """Write all failures of an engine; its notes name one that cannot be written, which is reported anyway."""
+    def keep_all(self, run: EngineRun, model: SearchModel) -> EngineRun:
+        """Write all failures and warnings of an engine; its notes name one that cannot be written."""
         try:
             for failure in run.failures:
-                self.keep(failure)
+                if failure.decide(Policy(), model).verdict is not Verdict.INFO:
+                    self.keep(failure)
         except OSError as wrong:
             note = f"the failures cannot be stored in {str(self.folder)!r}: {wrong.strerror}"
             return replace(run, notes=(*run.notes, note))
@@ -256,7 +257,7 @@ def _runs(
                 done = replace(done, vacuous=(done.late,), late="")
             proves |= not (done.vacuous or done.late)
             if store is not None:
-                done = store.keep_all(done)
+                done = store.keep_all(done, model)
             folded = fold(done, earlier, model)
             earlier += done.failures
             yield folded

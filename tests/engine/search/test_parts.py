@@ -160,13 +160,25 @@ def test_a_stored_failure_is_shrunk_once(tmp_path: Path) -> None:
     store, place = Store(tmp_path, reference().resolved), mutant("delete-keeps")
     kept = replace(failure_of("delete-keeps", "create; create; delete 1; poll 1"), unshrunk=LATE)
     path = store.keep(kept)
-    done = store.keep_all(store.replay(place))
+    done = store.keep_all(store.replay(place), place.model)
     (shrunk,) = done.failures
     assert (len(shrunk.history), shrunk.unshrunk, shrunk.known) == (3, "", True)
     assert path is not None
     assert json.loads(path.read_text())["history"] == [step.record() for step in shrunk.history]
     (again,) = store.replay(place).failures
     assert (again.history, again.replays) == (shrunk.history, Replays(1, 1))
+
+
+def test_a_note_is_no_failure_to_replay(tmp_path: Path) -> None:
+    """What a MAY rule allows is not stored, so `--last-failed` searches after a run in which nothing failed."""
+    store, place = Store(tmp_path, reference().resolved), mutant("delete-keeps")
+    failure = failure_of("delete-keeps", "create; delete; poll")
+    finding = structs.replace(failure.finding, rule="chain.echo")
+    note = replace(failure, defect=replace(failure.defect, finding=finding))
+    store.keep_all(EngineRun(engine="history", seconds=0.0, failures=(note,)), place.model)
+    assert store.list_stored() == []
+    store.keep_all(EngineRun(engine="history", seconds=0.0, failures=(note, failure)), place.model)
+    assert len(store.list_stored()) == 1
 
 
 def test_what_does_not_fail_any_more_is_forgotten(tmp_path: Path) -> None:
