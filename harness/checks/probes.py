@@ -473,11 +473,6 @@ def _ask_for_list(name: str, collection: str = "") -> Question:
     return Question((name,), settle)
 
 
-def _ask_for_part(whole: str, part: str) -> Question:
-    """Whether a target lacks what no request can find, as it lacks what that is a part of."""
-    return Question((part,), lambda ask: _inherits(ask, whole, part))
-
-
 UNDISCOVERABLE = (
     "two-keys", "self-hosted", "agents-crud", "continuation", "long-decode", "image-answers", "audio-answers",
     "deep-research",
@@ -496,10 +491,10 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_step("functions", "function_call", "Weather in Paris?", tools=[WEATHER], **FORCED),
     _ask_for_step("search", "google_search_call", "What is today's news?", tools=[{"type": "google_search"}]),
     Question(("agents",), _probe_agents),
-    _ask_for_part("agents", "agents-crud"),
-    _ask_for_part("background", "deep-research"),
+    Question(("agents-crud",), lambda ask: _inherits(ask, "agents", "agents-crud")),
+    Question(("deep-research",), lambda ask: _inherits(ask, "background", "deep-research")),
     _ask_for_list("environments"),
-    _ask_for_part("environments", "self-hosted"),
+    Question(("self-hosted",), lambda ask: _inherits(ask, "environments", "self-hosted")),
     _ask_for_list("webhooks"),
     _ask_for_list("credentials"),
     _ask_for_list("triggers"),

@@ -178,6 +178,10 @@ class Failure:
         """Whether it is a hang that was waited for only once: the target may only have been slow."""
         return self.rule == ANSWERED and not self.replays.played and any(one.hung for one in self.trail)
 
+    def rank(self, model: SearchModel) -> int:
+        """How binding its rule is."""
+        return RANK[rule_of(self.rule, model).level]
+
     def decide(self, policy: Policy, model: SearchModel) -> Result:
         """The result for the run; a failure that never happened again is no more than a warning."""
         finding = structs.replace(self.finding, weight=self.seen + len(self.consequences))
@@ -312,4 +316,4 @@ def _follows(failure: Failure, cause: Failure, model: SearchModel) -> bool:
         return False
     if cause.finding.severity is not Severity.BROKEN or cause.replays.lost or cause.is_suspicion:
         return False  # it is not as bad
-    return RANK[rule_of(cause.rule, model).level] >= RANK[rule_of(failure.rule, model).level]
+    return cause.rank(model) >= failure.rank(model)

@@ -214,12 +214,12 @@ def search(
 
 
 def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
-    """The failures, as small as time allows; an interrupt ends only the shrinking.
+    """The failures, as small as time allows, the most binding first; an interrupt ends only the shrinking.
 
     Failures that appear meanwhile count, too.
     """
     found = {key: bug.failure(engine, tally.seen[key]) for key, bug in tally.bugs.items()}
-    queue = list(found)
+    queue = sorted(found, key=lambda key: -found[key].rank(place.model))
     done: list[Failure] = []
 
     def add(failure: Failure) -> None:

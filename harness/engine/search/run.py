@@ -35,7 +35,7 @@ from harness.engine.events import (
 from harness.engine.probe import Prober
 from harness.engine.results import Replays, Result
 from harness.engine.search.budget import Budget
-from harness.engine.search.failure import SEARCHED, EngineRun, Failure, fold
+from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, fold
 from harness.engine.search.openapi import LEAST_SECONDS, document
 from harness.engine.search.rounds import HISTORY, LAWS, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
@@ -105,11 +105,11 @@ class Store:
         """Play everything that is stored, and shrink what was not; remove what no longer fails."""
         failures: list[Failure] = []
         notes: list[str] = []
-        played = 0
+        played, answers = 0, AnswerCounts()
         for path in self.list_stored():
             try:
                 record = json.loads(read_file(path))
-                found = list(_play_again(place, record))
+                found = list(_play_again(place, record, answers))
             except TimeUp:
                 notes.append("the time limit was reached before all of them were run")
                 break
@@ -141,17 +141,18 @@ class Store:
             failures=tuple(failures),
             late="" if played else "no stored failure was run",
             notes=(*notes, *place.notes()),
+            answers=answers,
             stopped=place.timer.stopped,
         )
 
 
-def _play_again(place: SearchTarget, record: dict[str, Any]) -> Iterator[Failure]:
+def _play_again(place: SearchTarget, record: dict[str, Any], answers: AnswerCounts) -> Iterator[Failure]:
     if not (record["key"].isprintable() and record["engine"].isprintable()):  # both are printed in a line
         raise ValueError("its key has several lines")
     history = [place.model.read_step(step) for step in record["history"]]
     if not history:
         raise ValueError("it has no history")
-    for failure in play(place, history, STORED):
+    for failure in play(place, history, STORED, answers):
         yield replace(failure, engine=record["engine"], known=True, replays=Replays(1, 1))
 
 
@@ -197,7 +198,8 @@ def fuzz(
     begun = time.perf_counter()
     policy = Policy(strict=options.strict, baseline=options.baseline)
     yield RunStarted(resolved.info)
-    yield Planned(0, len(options.engines))
+    stored = options.store is not None and bool(Store(options.store, resolved).list_stored())
+    yield Planned(0, len(options.engines) + stored)
     results: list[Result] = []
     timer = Timer(options.budget.seconds)
     with closing(_runs(resolved, model, options, notify, timer)) as runs:
@@ -245,10 +247,10 @@ def _runs(
             engine = waiting[0]
             share = timer.left * shares[engine] / max(1, sum(shares[one] for one in waiting))
             del waiting[0]
+            yield ExerciseStarted(engine)
             if store is not None and engine == STORED:
                 done = store.replay(place.within(Timer(None if share == math.inf else share)))
             else:
-                yield ExerciseStarted(engine)
                 known = frozenset(failure.key for failure in earlier)
                 done = _run_engine(engine, place, options, timer, share, known, notify)
             if done.stopped:

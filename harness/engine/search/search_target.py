@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from harness.engine.search.failure import ANSWERED, NO_CRASH, Bug, Failure, SeenDefect, rule_of
+from harness.engine.search.failure import ANSWERED, NO_CRASH, AnswerCounts, Bug, Failure, SeenDefect, rule_of
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.governed_driver import (
     Deadline,
@@ -292,12 +292,17 @@ class SearchTarget:
         return RANK[rule_of(defect.rule, self.model).level] >= RANK[self.level]
 
 
-def play(place: SearchTarget, history: Sequence[Step], engine: str) -> list[Failure]:
-    """Play a history once; return the first failure of each kind."""
+def play(
+    place: SearchTarget, history: Sequence[Step], engine: str, answers: AnswerCounts | None = None
+) -> list[Failure]:
+    """Play a history once; return the first failure of each kind. `answers` count its responses."""
     found: dict[str, Bug] = {}
     with place.world() as world:
         for step in history:
             for defect in world.play(step):
                 if place.judged(defect) and defect.key not in found:
                     found[defect.key] = Bug(defect, tuple(world.played), tuple(world.sent))
+        if answers is not None:
+            for exchange in world.trail:
+                answers.add(place.model.name_call(exchange.request), exchange.status)
     return [bug.failure(engine) for bug in found.values()]

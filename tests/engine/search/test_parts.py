@@ -15,11 +15,12 @@ from msgspec import structs
 from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
+from harness.engine.events import ExerciseStarted, Planned
 from harness.engine.results import Replays
 from harness.engine.search import run
-from harness.engine.search.budget import Budget
+from harness.engine.search.budget import BUDGETS, Budget
 from harness.engine.search.failure import ACCEPTED, AnswerCounts, EngineRun, Failure
-from harness.engine.search.run import Store
+from harness.engine.search.run import FuzzOptions, Store, fuzz
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import LATE
 from harness.engine.targets import TargetOptions, resolve_target
@@ -136,6 +137,7 @@ def test_only_the_stored_failures_are_played_again(capsys: pytest.CaptureFixture
     assert "harness: replaying " in printed.err
     assert "\nhistory" not in printed.out
     assert "shortest request sequence: create plain > delete #0 > delete #0" in printed.out
+    assert printed.out.splitlines()[-1] == "FAILED: 1 MUST rule broken in 3 responses."
 
 
 # --- failures are stored, replayed first in the next run, and removed once they no longer fail
@@ -153,6 +155,16 @@ def test_a_kept_failure_is_played_again_and_known(tmp_path: Path) -> None:
     done = store.replay(mutant("delete-keeps"))
     assert [(failure.defect.name, failure.known) for failure in done.failures] == [("del.gone", True)]
     assert done.failures[0].history == kept.history
+
+
+def test_a_replay_is_a_part_of_its_own(tmp_path: Path) -> None:
+    """It is planned and begins as an engine does, so that its progress is not that of the probe."""
+    place = mutant("delete-keeps")
+    Store(tmp_path, place.resolved).keep(failure_of("delete-keeps", "create; delete; poll"))
+    options = FuzzOptions(engines=(), budget=BUDGETS["smoke"], store=tmp_path)
+    events = [*fuzz(place.resolved, place.model, options)]
+    assert [event.exercises for event in events if isinstance(event, Planned)] == [1]
+    assert [event.name for event in events if isinstance(event, ExerciseStarted)] == ["stored"]
 
 
 def test_a_stored_failure_is_shrunk_once(tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ import pytest
 from msgspec import structs
 
 from harness.engine.decide import Policy
+from harness.engine.search import rounds
 from harness.engine.search.budget import BUDGETS, Budget, hypothesis_settings, open_database
 from harness.engine.search.failure import EngineRun, Failure, fold
 from harness.engine.search.rounds import LAWS, search
-from harness.engine.search.search_target import play
+from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
 from harness.interactions.search import load_search
 from harness.outcome import Severity
@@ -52,6 +53,26 @@ def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
     done = search(mutant(name), replace(SMALL, histories=150), seed=1)
     lengths = {failure.rule: len(failure.history) for failure in done.failures}
     assert lengths.get(rule) == steps, lengths
+
+
+def test_what_binds_most_is_shrunk_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time may end before all are, as it did with a note on a MAY rule that was seen first."""
+    place, shrunk = mutant("delete-keeps"), list[str]()
+
+    def minimal(_: SearchTarget, failure: Failure, __: object) -> Failure:
+        shrunk.append(failure.rule)
+        return failure
+
+    tally = rounds.Tally(place, 1, lambda: False, frozenset())
+    with place.world() as world:
+        for step in history("create; delete; poll"):
+            tally.play(world, step)
+    ((key, bug),) = tally.bugs.items()
+    finding = structs.replace(bug.defect.finding, rule="chain.echo")
+    tally.bugs = {"note": replace(bug, defect=replace(bug.defect, finding=finding)), key: bug}
+    monkeypatch.setattr(rounds, "minimal", minimal)
+    rounds._shrink(place, tally, "history")
+    assert shrunk == ["del.gone", "chain.echo"]
 
 
 @pytest.mark.slow
