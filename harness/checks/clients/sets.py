@@ -369,6 +369,7 @@ STANDARD = (
     fault_kinds.INCLUSIVE,
     fault_kinds.NO_IDS,
     fault_kinds.FEW_IDS,
+    fault_kinds.ODD_IDS,
     fault_kinds.BROKEN,
     fault_kinds.ERRORS,
     ERROR_IDS,
@@ -390,7 +391,7 @@ _REPLACED = {
     fault_kinds.STATUSES: fault_kinds.MORE_STATUSES,
     fault_kinds.LATE: fault_kinds.MORE_LATE,
 }
-_FURTHER = (fault_kinds.ODD_IDS, STATUS_UPDATES, fault_kinds.OUTAGES, fault_kinds.STALLS)
+_FURTHER = (STATUS_UPDATES, fault_kinds.OUTAGES, fault_kinds.STALLS)
 THOROUGH = (*(_REPLACED.get(kind, kind) for kind in STANDARD), fault_kinds.PAIRS, *_FURTHER)
 
 TURNS = (

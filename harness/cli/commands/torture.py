@@ -58,7 +58,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = _case_option(
-        "quick (51 cases), standard (446), application (471), thorough (841), every-byte, table, polling, turns, "
+        "quick (51 cases), standard (461), application (471), thorough (841), every-byte, table, polling, turns, "
         "tools, cancelling",
         metavar="NAME", shown="that of the mode",
     )  # fmt: skip

@@ -38,8 +38,8 @@ _CITATION = {"type": "url_citation", "url": "https://example.com/fox", "title": 
 """Both are added to a script that only has a text: the one must not get into the text, the other not be lost."""
 _SILENCES = ("after-completion,stall", "event:7,stall")
 """The plans that are added to the usual set of streams: who reads on, or has no timeout, hangs or leaks."""
-_UNUSUAL = (fault_kinds.ODD_IDS.name, "status-updates")
-"""The kinds that are added to it: what the set of a test in this process has more, where it takes no time."""
+_UNUSUAL = "status-updates"
+"""The kind that is added to it: what the set of a test in this process has more, where it takes no time."""
 
 
 @dataclass(slots=True)
@@ -117,7 +117,7 @@ class JudgedCases:
         if kinds or all(case.kind != fault_kinds.NOISE.name for case in found):
             return found
         if name is None:
-            found += cases_of_set(self._api, "application", base, event_ids=ids, only=_UNUSUAL)
+            found += cases_of_set(self._api, "application", base, event_ids=ids, only=(_UNUSUAL,))
         silences = _SILENCES[: 2 if name is None else 1]
         return found + [replace(base, plan=plan, event_ids=ids[0], kind="never-ends") for plan in silences]
 

@@ -86,6 +86,15 @@ def test_what_is_said(reads: Reads, plan: str, outcome: DropOutcome, said: str) 
     assert run_of(result).moments
 
 
+def test_a_cursor_that_is_not_encoded_is_noticed() -> None:
+    """The usual set has ids with a plus, which a query without encoding turns into a space."""
+    cases = cases_of_set("standard", new_case(), only=["odd-ids"])
+    *_, finished = torture(CLIENTS, cases, lambda: InProcess(clients.resumes_unencoded), TortureOptions())
+    assert isinstance(finished, RunFinished)
+    messages = [finding.message for result in finished.results for finding in result.observation.findings]
+    assert any("which is not the id of an event" in message for message in messages)
+
+
 def test_a_stall_ends_in_time() -> None:
     """A client that waits for ever is stopped after the time limit."""
     cases = cases_of(cuts=["event:3,stall"])
