@@ -1,7 +1,7 @@
 // Fixtures for vitest: `import { test } from "interactions-harness/vitest"`, then `test("…", async ({ session }) => …)`.
 //
-// Each test has a session of its own. When it has passed, `assertAllMet` says what it left undone; when it has failed,
-// what the code under test sent is printed. One server serves a file, or all files with `interactions-harness/vitest-setup`
+// Each test has a session of its own. When it has passed, `assertAllMet` says what it left undone; when it or this has
+// failed, what the code under test sent is printed. One server serves a file, or all files with `interactions-harness/vitest-setup`
 // as `globalSetup`.
 
 import { afterAll, beforeAll, test as base } from "vitest";
@@ -22,6 +22,11 @@ function open() {
   return url ? connect(url, { token }) : start();
 }
 
+async function show(session) {
+  const sent = await session.describe();
+  if (sent.length) console.log(["what the code under test sent:", ...sent].join("\n  "));
+}
+
 export const test = base.extend({
   sessionOptions: {},
   harness: async ({}, use) => {
@@ -31,8 +36,8 @@ export const test = base.extend({
     const session = await harness.session(sessionOptions);
     try {
       await use(session);
-      if (task.result?.state === "fail") console.log(["what the code under test sent:", ...(await session.describe())].join("\n  "));
-      else await session.assertAllMet();
+      if (task.result?.state === "fail") await show(session);
+      else await session.assertAllMet().catch((error) => show(session).then(() => Promise.reject(error)));
     } finally {
       await session.end();
     }

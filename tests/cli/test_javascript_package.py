@@ -29,6 +29,12 @@ def test_the_package_names_files_that_it_has() -> None:
     assert "dependencies" not in package
 
 
+def test_the_package_has_its_page_and_its_license() -> None:
+    """`npm pack` adds both to the files, and a registry shows the page; the license is that of the project."""
+    assert (PACKAGE / "README.md").read_text("utf-8").startswith("# interactions-harness\n")
+    assert (PACKAGE / "LICENSE").read_bytes() == (PACKAGE.parent / "LICENSE").read_bytes()
+
+
 def test_the_routes_are_those_of_the_fixture() -> None:
     """The module names each route, and those that every client should survive."""
     common, every = (

@@ -62,6 +62,7 @@ USE_INSTEAD = {
 PAGES = sorted(
     [
         *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("javascript/*.md"),
         *(
             ROOT / name
             for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "harness/README.md", "lab/README.md")

@@ -19,8 +19,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [(ROOT / "docs" / name).read_text("utf-8") for name in ("javascript.md", "javascript-reference.md")]
+README = (ROOT / "javascript" / "README.md").read_text("utf-8")
 _EXAMPLE = re.compile(r"^```(?:js|ts)\n// ([\w.]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-EXAMPLES = {name: source for page in PAGES for name, source in _EXAMPLE.findall(page)}
+EXAMPLES = {name: source for page in (*PAGES, README) for name, source in _EXAMPLE.findall(page)}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,31 @@ def test_the_page_names_the_versions_that_are_tried() -> None:
 def test_node_test(project: Path) -> None:
     """The recipe for node:test passes, with @google/genai."""
     assert re.search(r"pass 4\b", run(project, "node", "--test", "chat.test.mjs"))
+
+
+def test_the_page_of_the_package(project: Path) -> None:
+    """The packed package has its page, whose example passes."""
+    assert (project / "node_modules" / "interactions-harness" / "README.md").read_text("utf-8") == README
+    assert re.search(r"pass 1\b", run(project, "node", "--test", "first.test.mjs"))
+
+
+UNDONE = """
+import { test } from "interactions-harness/vitest";
+
+test("sends nothing", async ({ session }) => { await session.reply("x"); });
+test("meets no drop", async ({ session }) => {
+  await session.drop("event:3,rst");
+  await fetch(`${session.url}/v1beta/interactions/v1_x`, { headers: { "x-goog-api-key": session.key } });
+});
+"""
+
+
+def test_what_a_vitest_left_undone_is_beside_its_requests(project: Path) -> None:
+    """A planned drop that never came fails a test, with the requests of its code; none are no heading."""
+    (project / "undone.spec.mjs").write_text(UNDONE, "utf-8")
+    printed = run(project, "node_modules/.bin/vitest", "run", "undone.spec.mjs", code=1)
+    assert printed.count("what the code under test sent:\n  get → 404") == 1
+    assert printed.count("what the code under test sent:") == 1
 
 
 def test_cuts_and_torture(project: Path) -> None:
