@@ -320,6 +320,15 @@ def say_masked(text: str, *, to_errors: bool = False) -> None:
     say(text, to_errors=to_errors, hide=mask_text)
 
 
+def say_places(found: Iterable[tuple[str, str, str]]) -> None:
+    """Print files, places and excerpts; a header that is in each entry of a cassette has one line."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for file, text, shown in found:
+        alike.setdefault((file, re.sub(r"\d+", "", text), shown), []).append(f"{file}: {text} {shown}".rstrip())
+    for first, *others in alike.values():
+        say_masked(first + (f" (and {len(others)} more like it; --json lists them)" if others else ""))
+
+
 def make_once_sayer(begin: str) -> Callable[[str], None]:
     """Return a function that prints each text once on standard error, after this: a dead target is asked often."""
     said: set[str] = set()

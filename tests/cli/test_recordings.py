@@ -110,7 +110,7 @@ def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness
     save("a.yaml", [replace(recording, approximate=True)])
     done = harness("replay", "a.yaml", "--port", "0", "--", *ask("hi"))
     assert done.code == 0
-    assert "approximate: recording 1, POST /v1beta/interactions: edited, or recorded without chunks" in done.out
+    assert "approximate: recording 1: edited, or recorded without chunks (guessed)\n" in done.out
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
     assert fits("replay", last_object(done.out))["approximate"] == [1]
 
@@ -268,7 +268,7 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert "no response: GET /x: 127.0.0.1:1: Connection refused" in done.out
     assert done.err == "harness record: no response: GET /x: 127.0.0.1:1: Connection refused\n", "at once, too"
     assert (
-        "nothing was recorded: the target responded to no request (check --target), and a.yaml is unchanged"
+        "nothing was recorded: the target responded to no request (check --target), and a.yaml was not written"
         in done.out
     )
     assert list(Path().iterdir()) == [], "the next session records, instead of replaying that nobody was there"

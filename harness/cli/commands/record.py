@@ -312,12 +312,12 @@ def _print(summary: Summary, silence: str) -> None:
     """Print what was recorded; `silence` is why there was no request, if there was none."""
     if summary.interrupted:
         say(f"recordings of an interrupted recorder are in {summary.interrupted}")
+    state = "is unchanged" if Path(summary.cassette).exists() else "was not written"
     if summary.passed > summary.discarded:
         exchanges = format_count(summary.recorded, "exchange")
         place = f"{', but not' if summary.unsaved else ''} to {summary.cassette}"
         say(f"recorded {exchanges}{place}, replayed {summary.played} from it")
     elif not summary.discarded:
-        state = "is unchanged" if Path(summary.cassette).exists() else "was not written"
         say(f"no request arrived: {summary.cassette} {state} ({silence})")
     if summary.hung_up:
         say(f"{summary.hung_up} of them ended because the client disconnected")
@@ -340,4 +340,4 @@ def _print(summary: Summary, silence: str) -> None:
         say(f"nothing was recorded: {_ONLY_PLAYS}{mention_part(Path(summary.cassette))}")
     if summary.discarded:
         why = "the target responded to no request (check --target)"
-        say(f"nothing was recorded: {why}, and {summary.cassette} is unchanged")
+        say(f"nothing was recorded: {why}, and {summary.cassette} {state}")

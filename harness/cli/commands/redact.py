@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, own_api
 from harness.cli.options import PATH, Options, Page, Trust, argument, option
-from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, write_json
+from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, say_places, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
@@ -72,8 +72,7 @@ def run(words: Sequence[str]) -> int:
             {"file": mask_text(file), "replaced": found, "copy": mask_text(str(copy)) if copy else None}
         )
         if not arguments.json:
-            for hit in hits:
-                say_masked(f"{file}: replaced {hit.kind} at {hit.place}")
+            say_places((file, f"replaced {hit.kind} at {hit.place}", "") for hit in hits)
             if copy is not None:
                 say_masked(f"{file}: the earlier file is {copy}, which still has the secrets: delete it")
     if arguments.json:

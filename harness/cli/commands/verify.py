@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, own_api, revision_option, verbose_option
 from harness.cli.options import PATH, Page, Trust, argument, flag
-from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, write_json
+from harness.cli.output import MISSING, mask_text, own_secrets, say, say_places, write_json
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count, list_some
@@ -111,8 +111,7 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
         ]
         write_json({"scanned": scanned, "secrets": found, "left_out": [str(path) for path in left_out]})
     else:
-        for file, hit in secrets:
-            say_masked(f"{file}: {hit.kind} at {hit.place} {hit.shown}".rstrip())
+        say_places((file, f"{hit.kind} at {hit.place}", hit.shown) for file, hit in secrets)
         links = [str(path) for path in left_out if path.is_symlink()]
         filled = [str(path) for path in left_out if not path.is_symlink()]
         for why, names in (("git or another tool fills them", filled), ("they are links to elsewhere", links)):

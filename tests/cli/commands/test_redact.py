@@ -80,6 +80,21 @@ def test_a_cassette_is_mended_in_place(project: Path, harness: Harness) -> None:
     assert not (project / "a.before-2.yaml").exists()
 
 
+def test_one_line_for_the_same_header_in_each_entry(project: Path, harness: Harness) -> None:
+    """Places that differ in the number of their entry share a line, of each file one; --json lists each place."""
+    key = "headers: {x-goog-api-key: [key-of-this-file-1]}"
+    for name in ("a2.yaml", "a3.yaml"):
+        (project / name).write_text(PLAIN.replace("body: null, headers: {}", f"body: null, {key}"), "utf-8")
+    more = " at interactions[0], request header x-goog-api-key (and 1 more like it; --json lists them)"
+    found = harness("verify", "--secrets", "a2.yaml", "a3.yaml").out.splitlines()
+    assert [line for line in found if "api-key" in line] == [
+        f"{name}: secret header{more}" for name in ("a2.yaml", "a3.yaml")
+    ]
+    assert f"a2.yaml: replaced secret header{more}" in harness("redact", "a2.yaml").out.splitlines()
+    (file,) = json.loads(harness("redact", "a3.yaml", "--json").out)["files"]
+    assert sum("api-key" in one["place"] for one in file["replaced"]) == 2
+
+
 def test_a_file_that_cannot_be_read_stays(project: Path, harness: Harness) -> None:
     """It is named, the other one is mended, and the exit code is 1."""
     (project / "b.yaml").write_text("interactions: []\n", encoding="utf-8")
