@@ -403,3 +403,30 @@ def test_a_body_is_its_interaction_as_json() -> None:
         for run, timeline in [*((run, False) for run in runs), (runs[-1], True)]:
             interaction = engine.bodies.interaction(run, timeline=timeline)
             assert engine.bodies.render(run, timeline=timeline) == msgspec.json.encode(interaction)
+
+
+SAID = {"type": "text", "text": "One."}
+ALIKE = {
+    "other words": ({"text": "Two, and more."}, True),
+    "a quote": ({"text": 'a "text":"b" \\'}, True),
+    "no words": ({"text": ""}, False),
+    "words of a number": ({"text": 1}, False),
+    "more beside them": ({"txt": "x"}, False),
+    "another kind": ({"type": "image", "uri": "https://generativelanguage.googleapis.com/v1beta/files/x"}, False),
+}
+
+
+@pytest.mark.parametrize("in_a_turn", [True, False])
+@pytest.mark.parametrize(("changes", "is_taken"), ALIKE.values(), ids=ALIKE)
+def test_a_create_is_judged_like_one_with_other_words_before_it(changes, is_taken, in_a_turn) -> None:
+    """A list like one that was taken is read for itself, and refused if it differs in more than words."""
+    used = Api()
+    for part in (SAID, {**SAID, **changes}, SAID):
+        given = [{"type": "user_input", "content": [part]}] if in_a_turn else [part]
+        again, alone = used.create(given), Api().create(given)
+        assert again.status == alone.status
+        assert (again.status == 200) is (is_taken or part is SAID)
+        shown = [{**answer.json, "id": "", "steps": answer.json.get("steps", [])[1:]} for answer in (again, alone)]
+        assert shown[0] == shown[1]
+    last = used.created([SAID, {**SAID, "text": "Two."}])
+    assert used.get(last).json["steps"][0]["content"] == [SAID, {**SAID, "text": "Two."}]

@@ -34,6 +34,7 @@ from harness.emulator.values.hints import (
 )
 from harness.emulator.values.settings import GEMINI, Platform, Settings
 from harness.emulator.values.stamps import altered
+from harness.wire.request_log import KEPT_BODY
 
 Json = dict[str, Any]
 
@@ -47,6 +48,8 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 _LOOKED_UP = frozenset({"agent", "continuation_token", "environment", "previous_interaction_id"})
 """The fields of a create that name something which was made before."""
+_TEXT = re.compile(rb'(?<="text":)"(?:[^"\\]|\\.)+"')
+"""A text in JSON; an empty one may be refused, and is none."""
 _AdmittedKey: TypeAlias = tuple[bool, str, bytes]
 
 
@@ -85,7 +88,7 @@ class CreateValidator:
         self._resources = resources
         self._validators: dict[bool, Validator] = {}
         self.admitted: dict[_AdmittedKey | None, CreateRequest] = {}
-        """The last creates of models by all but their text: equal ones need no second look."""
+        """The last creates of models by all but their texts: equal ones need no second look."""
 
     @property
     def known_fields(self) -> Collection[str]:
@@ -104,30 +107,33 @@ class CreateValidator:
         if not platform.gemini:
             body = _read_vertex_forms(body)
         words, key = body.get("input"), None
-        if isinstance(words, str) and words and _LOOKED_UP.isdisjoint(body):
-            key = platform.vertex, version, msgspec.json.encode({**body, "input": ""})
+        if words and _LOOKED_UP.isdisjoint(body):
+            rest = msgspec.json.encode({**body, "input": ""})
+            if not isinstance(words, str):
+                rest += _TEXT.sub(b"", msgspec.json.encode(words))
+            key = (platform.vertex, version, rest) if len(rest) <= KEPT_BODY else None
         admitted = self.admitted.get(key)
         if admitted is None:
             self.shape(body)
             order = self.resolve(body, project, platform, version)
             order.size = len(data) + _weigh_values(data)
-            self._remember_admitted(key, order)
-        else:
+            is_of_model = order.agent is None and self.is_model(order.model or "")
+            if key is not None and is_of_model and order.body == decode_json(data):
+                if len(self.admitted) >= 256:
+                    self.admitted.clear()
+                self.admitted[key] = replace(order, body={}, given=[], text="", size=_weigh_values(key[2]))
+            return order
+        size = admitted.size + len(data)
+        if isinstance(words, str):
             given = [{"type": "user_input", "content": [{"type": "text", "text": words}]}]
-            size = admitted.size + len(data)
             order = replace(admitted, body=body, project=project, given=given, text=words, size=size)
-            if "tools" in body:
-                self.references(order)
+        else:
+            given = transcript.as_steps(words, self.contract.contents)
+            text = transcript.given_text(given)
+            order = replace(admitted, body=body, project=project, given=given, text=text, size=size)
+        if "tools" in body or order.text is not words:
+            self.references(order)
         return order
-
-    def _remember_admitted(self, key: _AdmittedKey | None, order: CreateRequest) -> None:
-        """Remember that creates with other texts, but like this one, are admitted."""
-        is_of_model = order.agent is None and self.is_model(order.model or "")
-        if key is None or not is_of_model or msgspec.json.encode({**order.body, "input": ""}) != key[2]:
-            return
-        if len(self.admitted) >= 256:
-            self.admitted.clear()
-        self.admitted[key] = replace(order, body={}, given=[], text="", size=_weigh_values(key[2]))
 
     def parse(self, data: bytes) -> Json:
         """Parse the body, which must be a JSON object (errors page: 400 invalid_request)."""

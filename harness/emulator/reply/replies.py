@@ -187,11 +187,12 @@ class ReplyBuilder:
         A search of the service's own loads the tool of a deferred MCP server before; its place is inferred.
         """
         pair = server_pair(tool, order.text, self._ids, signed=order.profile.value("tool_signatures") == "signed")
+        if not pair:  # hot: a function
+            return pair
         known = {step.get("type") for step in order.given}
-        brought = pair and (pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known))
-        if brought:
+        if pair[-1]["type"] in known or (tool["type"] == "mcp_server" and "tool_call" in known):
             return []
-        search = find_search(order.tools) if pair and tool.get("defer_loading") is True else None
+        search = find_search(order.tools) if tool.get("defer_loading") is True else None
         if search is None or search.get("execution") == "client":
             return pair
         return [*load_steps([describe_mcp_tool(pair[0])], self._ids), *pair]

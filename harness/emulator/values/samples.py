@@ -83,7 +83,7 @@ def sample(schema: Any, budget: SampleBudget | None = None) -> Any:
 
 def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     budget = document.budget
-    if not isinstance(schema, Mapping) or depth > _MOST_LEVELS:
+    if not isinstance(schema, dict) or depth > _MOST_LEVELS:
         return budget.copy_of(hint)
     schema = _resolve(schema, document)
     budget.spend(1 + len(schema))
@@ -124,7 +124,7 @@ def _merge_into(schema: Mapping[str, Any], keyword: str, parts: list[Any], docum
 def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
     """Fill every declared property, so that clients see them all; below some depth only required ones."""
     properties = schema.get("properties")
-    properties = properties if isinstance(properties, Mapping) else {}
+    properties = properties if isinstance(properties, dict) else {}
     required = _read_list(schema, "required")
     names = [*required, *properties] if depth < 4 else required
     budget = document.budget
@@ -158,9 +158,11 @@ def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, dep
 
 def _sample_number(schema: Mapping[str, Any], kind: str, budget: SampleBudget) -> int | float:
     """The number nearest to 1 within the bounds, or the next multiple above it."""
-    from fractions import Fraction  # few schemas have numbers, and every first emulator would import it
-
     budget.spend(_PER_VALUE)
+    if not any(type(bound) in (int, float) for bound in schema.values()):  # hot
+        return 1
+    from fractions import Fraction  # few schemas have bounds, and every first emulator would import it
+
     # as they were written: 0.1 is a tenth
     bounds = {name: Fraction(str(bound)) for name, bound in schema.items() if type(bound) in (int, float)}
     value = max(Fraction(1), bounds.get("minimum", Fraction(1)))
@@ -228,16 +230,14 @@ def read_schema(form: Mapping[str, Any]) -> Any:
 def _resolve(schema: Any, document: _Document) -> Mapping[str, Any]:
     """Follow local references; one that cannot be followed becomes the empty schema."""
     for _ in range(_MOST_LEVELS):
-        reference = schema.get("$ref") if isinstance(schema, Mapping) else None
+        reference = schema.get("$ref") if isinstance(schema, dict) else None
         if not isinstance(reference, str):
             break
         document.budget.spend(len(reference))
         schema = document.root
         for part in reference.removeprefix("#").strip("/").split("/") if reference != "#" else ():
-            schema = (
-                schema.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(schema, Mapping) else None
-            )
-    return schema if isinstance(schema, Mapping) else {}
+            schema = schema.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(schema, dict) else None
+    return schema if isinstance(schema, dict) else {}
 
 
 def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, Any]:
@@ -245,7 +245,7 @@ def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, An
     for part in parts:
         budget.spend(1 + len(part))
         for key, value in part.items():
-            if key == "properties" and isinstance(merged.get(key), Mapping) and isinstance(value, Mapping):
+            if key == "properties" and isinstance(merged.get(key), dict) and isinstance(value, dict):
                 budget.spend(len(merged[key]) + len(value))
                 merged[key] = {**merged[key], **value}
             elif key == "required" and isinstance(merged.get(key), list) and isinstance(value, list):
