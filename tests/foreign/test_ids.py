@@ -10,7 +10,7 @@ import pytest
 
 from tests.foreign.judging import check
 from tests.foreign.rows import add, vary
-from tests.foreign.server import ForeignService, Json, Run
+from tests.foreign.server import ForeignService, Json, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -87,6 +87,12 @@ LogsById = vary(
     get=replay_the_log,
 )
 
+InFives = vary(
+    ForeignService,
+    number=lambda self, usual, body: usual(body) // 5,
+    prepare=lambda self, usual, run: setattr(run, "steps", [say(f"You wrote: {run.body['input']}")]),
+)
+
 
 @pytest.mark.parametrize(
     ("kind", "jobs"),
@@ -109,6 +115,13 @@ def test_an_id_that_comes_again_is_the_one_reason(
     assert (report.exit, report.faults["create.id-unique"]) == (1, "fail")
     assert len(report.faults) == 1 or jobs > 1
     assert jobs > 1 or "(1 cause: " in capsys.readouterr().out
+
+
+def test_streams_of_one_id_are_not_mixed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Five creates return one id: each stream has its own text, and GET shows that of the last one."""
+    report = check(InFives(), *GLOBS, "stream.text", words=("-j", "1"))
+    assert report.faults == {"create.id-unique": "fail"}
+    assert "(1 cause: create.id-unique)" in capsys.readouterr().out
 
 
 def test_a_stream_of_two_runs_is_explained_by_their_id(capsys: pytest.CaptureFixture[str]) -> None:
