@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.foreign.answering import encode_event
 from tests.foreign.rows import hold_each, rows_of, without
 from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
 
@@ -129,6 +130,16 @@ def cut_letters(self: Echoing, usual: Any, run: Run, text: str) -> list[str]:
     """Cut bytes, and read each piece alone."""
     data = text.encode()
     return [data[at : at + 7].decode(errors="replace") for at in range(0, len(data), 7)]
+
+
+def encode_raw(self: Echoing, usual: Any, event: Json) -> bytes:
+    """Escape no letter."""
+    return encode_event(event["event_type"], json.dumps(event, ensure_ascii=False))
+
+
+def split_lines(self: Echoing, usual: Any, event: Json) -> bytes:
+    """Relay a frame line by line, of the lines of a text."""
+    return b"".join(f"{line}\n".encode() for line in encode_raw(self, usual, event).decode().splitlines())
 
 
 def refuse_long(self: Echoing, usual: Any, body: Json) -> None:
@@ -267,6 +278,13 @@ ROWS = [
     ),
     echoing("echoes: stream.text create.long-input -> rest pass"),
     echoing("cuts-letters: stream.text -> fail stream.text", pieces=cut_letters),
+    # U+2028 and U+0085 end a line of a text, and none of a stream.
+    echoing("writes-separators: stream.json stream.text create.ok -> rest pass", encode=encode_raw),
+    echoing(
+        "splits-lines: stream.json stream.text -> fail stream.json/syntax, blocked stream.text, exit 1",
+        said=["it ends in the middle (is it split at U+2028 or U+0085?)"],
+        encode=split_lines,
+    ),
     # What GET shows as the user's words is half of them.
     echoing("keeps-input: get.own-input bg.result stream.text -> rest pass"),
     echoing(

@@ -136,11 +136,12 @@ WEATHER = {
 
 FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 
-SPELLED = "Say: ha ha ha ha [DONE] żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍 cafe\u0301"
+SPELLED = "Say: ha ha ha ha [DONE] żółćłóżąęśćźń 東京都北京市大阪府 😀🚀🐍🍕🎸🌍 cafe\u0301 a\u2028b\x85c"
 """A text that a careless stream loses part of: one word again and again, and the sentinel of the stream as a word.
 
 Then letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter. The last
-letter has an accent of its own, which a normalization joins to it.
+one has an accent of its own, which a normalization joins to it. U+2028 and U+0085 end no line of a stream, but
+`str.splitlines` of a relay ends one there.
 """
 
 WIDE = f"{SPELLED} {'international' * 340}"
