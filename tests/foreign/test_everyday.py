@@ -94,6 +94,19 @@ def lose(kind: type, mode: str = "") -> Any:
     return lambda self, usual, body: [""] if has(kind, mode)(body) else usual(body)
 
 
+def quote(*, remembers: bool) -> Any:
+    """A change of `prepare`: results are answered by the texts of the turn, and by the question it remembers."""
+
+    def prepare(self: Everyday, usual: Any, run: Run) -> None:
+        usual(run)
+        if self.results_of(run.body):
+            parent = self.parent_of(run.body) if remembers else None
+            asked = [] if parent is None else list_texts(parent.body["input"])
+            run.steps = [say(" ".join([*asked, *list_texts(run.body["input"])]))]
+
+    return prepare
+
+
 def store_none(kind: type) -> Any:
     """A change of `keep`: results of this type are not stored."""
     return lambda self, usual, run: [one for one in usual(run) if not isinstance(one.get("result"), kind)]
@@ -269,6 +282,13 @@ ROWS = [
     row(f"refuses-strings: {RESULTS} -> fail tool.result-ok tool.result-forms, warn tool.result-error",
         admit=refuse(400, has(str))),
     row(f"refuses-objects: {RESULTS} -> fail tool.result-forms", admit=refuse(400, has(dict))),
+    # Whether the question is quoted is the model's choice, but one that it reads is not lost before a result.
+    row(f"quotes-the-question: {RESULTS} -> rest pass", prepare=quote(remembers=True)),
+    row(
+        f"forgets-the-question: {RESULTS} -> fail tool.result-ok/forgotten, exit 1",
+        prepare=quote(remembers=False),
+        said=["no turn with the result of a call includes the question before the call"],
+    ),
     row(f"loses-strings: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str)),
     row(f"loses-strings-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str, "stream")),
     row(

@@ -50,13 +50,15 @@ from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.transcript import output_steps, output_text
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send, send_each, stop_exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
 from harness.wire.bodies import object_or_none
 
 REPORT = 46173
+TICKET = 60482
 QUESTION = "How is the weather in Paris? Quote the number of its report."
+TICKETED = f"{QUESTION} Quote the number of my ticket, too, which is {TICKET}."
 ANSWERS: Mapping[str, Any] = {
     "string": f"Sunny, 20 degrees. Report {REPORT}.",
     "object": {"sky": "sunny", "degrees": 20, "report": REPORT},
@@ -99,13 +101,14 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
     return found
 
 
-@exercise(requests=26, interactions=19, uses=(*MODES, "resume"))
+@exercise(requests=27, interactions=20, uses=(*MODES, "resume"))
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
-    At the end a streamed turn is forced to call again.
+    `retold` sends the whole conversation without its parent: its text shows whether the model quotes the number in
+    the question, as it then does where it has read that. At the end a streamed turn is forced to call again.
     """
-    asked: Exchange = yield Send(t.create(input=QUESTION, tools=[WEATHER], **FORCED))
+    asked: Exchange = yield Send(t.create(input=TICKETED, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}
     parent = runs.id_of(asked)
     try:
@@ -117,7 +120,10 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     body = {"tools": [WEATHER], "previous_interaction_id": parent}
     failure = {**result_of(call, "There is no such place."), "is_error": True}
     wrong = {**result_of(call), "call_id": "no-such-call"}
+    question = {"type": "user_input", "content": [{"type": "text", "text": TICKETED}]}
+    whole = [question, *output_steps(interaction_in(asked)), result_of(call)]
     others = send_each(
+        retold=t.create(input=whole, tools=[WEATHER], store=False),
         failure=t.create(body, input=[failure]),
         bare=t.create(input=[result_of(call)], previous_interaction_id=parent),
         wrong_id=t.create(body, input=[wrong]),
@@ -500,8 +506,18 @@ def takes_the_result(
     modes: Mapping[str, Exchange],
     again: Mapping[str, Exchange],
     streamed_answered: Mapping[str, Exchange],
+    retold: Exchange,
 ) -> Iterator[Finding]:
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
+    ends = (read_end(turn) for turn in (*forms.values(), *modes.values()) if turn.status in SUCCESS)
+    texts = list(filter(None, map(output_text, ends)))
+    if str(TICKET) in output_text(object_in(retold)) and texts and not any(str(TICKET) in text for text in texts):
+        message = "no turn with the result of a call includes the question before the call"
+        expected = f"{TICKET} in a text, as where the whole conversation is sent"
+        lost = finding(message, expected=expected, actual=f"it is in none of {len(texts)} texts")
+        code = "tool.result-ok/forgotten"
+        yield replace(lost, code=code).at(exchange="forms[string]", pointer="$.steps")
+        yield finding("the whole conversation", code=code, severity=Severity.INFORMATION, exchange="retold")
     for way, answer in streamed_answered.items() if forms["string"].status in SUCCESS else ():
         expect = expect_stream if way == "in_a_stream" else expect_interaction
         for one in at(f"streamed_answered[{way}]", expect(answer)):

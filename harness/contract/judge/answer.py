@@ -408,10 +408,16 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     known, tried = before[at], _find_deletes(found, before)
     proven = _is_plain_get(known) and _is_plain_get(exchange)
     cause = "a rejected DELETE took effect: " if tried and tried[-1] > at else ""
-    canceled = [
-        seen for seen in before[at:] if read(seen).call == CANCEL and named_interaction(seen.request) == found
+    # A run was once lost with its agent, and nothing named the DELETE of that.
+    shown = {**(object_or_none(known.request.body) or {}), **(read(known).interaction or {})}
+    uses = {shown.get(name) for name in ("agent", "environment_id", "previous_interaction_id")}
+    since = [
+        seen
+        for seen in before[at:]
+        if (read(seen).call == CANCEL and named_interaction(seen.request) == found)
+        or (seen.request.method == "DELETE" and seen.succeeded and seen.request.segments[-1] in uses)
     ]
-    after = f", after {format_request(canceled[-1])}" if canceled else ""
+    after = f", after {' and '.join(dict.fromkeys(map(format_request, since)))}" if since else ""
     yield Finding.from_code(
         "get.ok/lost",
         f"{cause}{format_request(exchange)} does not find an existing interaction{after}",

@@ -263,6 +263,17 @@ def test_a_rejected_delete_that_took_effect_is_named() -> None:
     assert lost.message.startswith("GET "), "it was there after the DELETE"
 
 
+def test_the_delete_of_what_a_lost_run_used_is_named() -> None:
+    """Its agent may have taken it along; an agent that others use, or that stayed, did not."""
+    ran = seen(body={**FOUND, "agent": "a1"})
+    deleted, other = (seen(body={}, method="DELETE", target=f"/v1beta/agents/{name}") for name in ("a1", "a2"))
+    kept = seen(409, GONE, method="DELETE", target="/v1beta/agents/a1")
+    (lost,) = judge_roots(LOST, [deleted, ran, kept, other])
+    assert lost.message.endswith("does not find an existing interaction")
+    (lost,) = judge_roots(LOST, [ran, deleted, other])
+    assert lost.message.endswith("does not find an existing interaction, after DELETE /v1beta/agents/a1")
+
+
 def test_an_error_that_succeeds_says_nothing_of_the_history() -> None:
     """A refusal under a status of success is told as that, and not as a deletion without effect."""
     judge = HistoryJudge(load(), sole_client=True)
