@@ -251,6 +251,25 @@ def hide_rules(self: Workshop, usual: Any, *asked: Any) -> Any:
     return without(answer, "network") if type(answer) is dict else answer
 
 
+def share_files(self: Sandboxes, usual: Any, body: Json) -> Json:
+    """Give a fork the files of its origin, and no copy of them."""
+    made: Json = usual(body)
+    self.boxes[made["id"]] = self.boxes.get(body.get("from_environment", ""), self.boxes[made["id"]])
+    return made
+
+
+def keep_old(self: Sandboxes, usual: Any, box: str, name: str, data: bytes) -> Json:
+    """Write no file that exists."""
+    return usual(box, name, self.boxes[box].get(name, data))
+
+
+def refuse_to_replace(self: Sandboxes, usual: Any, box: str, name: str, data: bytes) -> Json:
+    """Refuse to write a file that exists."""
+    if name in self.boxes[box]:
+        raise Refused(409, "aborted", "It exists.")
+    return usual(box, name, data)
+
+
 boxes, shop, own = rows_of(Sandboxes), rows_of(Workshop), rows_of(OwnSandboxes)
 ROWS = [
     # Leading slashes, `./` in archives and addresses of another host are no faults.
@@ -267,6 +286,20 @@ ROWS = [
     boxes(
         f"keeps-what-exists: {FILES} -> warn env.extract-overwrite",
         replace=lambda self, usual, files, found: files.update({**found, **files}),
+        **FILED,
+    ),
+    # A fork has the files of its origin, and not those files themselves; a server may have no forks.
+    boxes(f"shares-files: {FILES} -> fail env.fork-files/shared, exit 1", open=share_files, **FILED),
+    boxes(
+        f"refuses-forks: {FILES} -> warn env.fork-files, exit 0",
+        open=refuse(400, lambda body: "from_environment" in body),
+        **FILED,
+    ),
+    # A file that exists is replaced on request; a server may refuse that, but not say that it did it.
+    boxes("keeps-old-files: env.upload-overwrite -> fail env.upload-overwrite, exit 1", finish=keep_old, **FILED),
+    boxes(
+        "replaces-no-file: env.upload-overwrite -> warn env.upload-overwrite, exit 0",
+        finish=refuse_to_replace,
         **FILED,
     ),
     boxes(f"refuses-too-late: {FILES} -> warn env.extract-exists", unpack=refuse_too_late, **FILED),

@@ -137,9 +137,12 @@ NOTES = ["harness-1.txt", "harness-2.txt", "harness-3.txt"]
 pages_hold_each_file_once = resources.judge_pages("files", "path", "listing")
 
 
-@exercise(requests=15)
+@exercise(requests=17)
 def files_of_an_environment(t: RequestBuilder) -> Steps:
-    """Create an environment with files; list and download them in every way, fork it, read what is missing."""
+    """Create an environment with files; list and download them in every way, fork it, read what is missing.
+
+    At the end the file of the fork is replaced, and that of the origin is downloaded again.
+    """
     notes = [{"type": "inline", "target": name, "content": NOTE} for name in NOTES]
     found = yield from open_environment(t, {"sources": [*SOURCES, *notes]})
     path = f"environments/{segment(found)}"
@@ -153,10 +156,14 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     )
     seen |= {"expected": NOTES, "paged": (yield from resources.pages(t, f"{path}/files", 1, recursive=True))}
     fork = id_of(seen["forked"])
-    seen["copied"] = seen["forked"]
+    seen |= dict.fromkeys(("copied", "rewritten", "kept"), seen["forked"])
     if fork:
         copy = f"environments/{segment(fork)}"
-        seen["copied"] = yield Send(_download(t, copy, NOTE_PATH))
+        seen |= yield from send_each(
+            copied=_download(t, copy, NOTE_PATH),
+            rewritten=_put(t, f"{copy}/files/{NOTE_PATH}", SECOND, ("content-type", "text/plain"), overwrite=True),
+            kept=_download(t, path, NOTE_PATH),
+        )
         yield Send(t.request("DELETE", copy))
     yield Send(t.request("DELETE", path))
     return seen
@@ -207,6 +214,20 @@ def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
     yield from expect_status(content, accepts=SUCCESS)
     if content.status in SUCCESS and content.body != data:
         yield finding("the file has other bytes", repr(data), repr(content.body[:80]))
+
+
+def copies_the_files(forked: Exchange, copied: Exchange, rewritten: Exchange, kept: Exchange) -> Iterator[Finding]:
+    if forked.status not in SUCCESS:
+        return
+    yield from at("copied", holds_the_note(copied))
+    if rewritten.status in SUCCESS and kept.status in SUCCESS and kept.body == SECOND:
+        message = "a file that was written to the fork replaces that of its origin"
+        yield finding(message, repr(NOTE), repr(SECOND), code="env.fork-files/shared", exchange="kept")
+
+
+def replaces_the_file(replaced: Exchange, new_content: Exchange) -> Iterator[Finding]:
+    if replaced.status in SUCCESS:
+        yield from at("new_content", holds_the_second(new_content))
 
 
 holds_the_note, holds_the_first, holds_the_second, holds_the_third = (

@@ -514,9 +514,8 @@ def takes_the_result(
     if str(TICKET) in output_text(object_in(retold)) and texts and not any(str(TICKET) in text for text in texts):
         message = "no turn with the result of a call includes the question before the call"
         expected = f"{TICKET} in a text, as where the whole conversation is sent"
-        lost = finding(message, expected=expected, actual=f"it is in none of {len(texts)} texts")
-        code = "tool.result-ok/forgotten"
-        yield replace(lost, code=code).at(exchange="forms[string]", pointer="$.steps")
+        actual, code = f"it is in none of {len(texts)} texts", "tool.result-ok/forgotten"
+        yield finding(message, expected, actual, code=code, exchange="forms[string]", pointer="$.steps")
         yield finding("the whole conversation", code=code, severity=Severity.INFORMATION, exchange="retold")
     for way, answer in streamed_answered.items() if forms["string"].status in SUCCESS else ():
         expect = expect_stream if way == "in_a_stream" else expect_interaction

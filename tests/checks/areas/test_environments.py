@@ -55,7 +55,7 @@ def files(*paths):
 
 FILLED = answer(body={"id": "env2"})
 DEEP, TOP = files("notes", NOTE_PATH), files("notes")
-BYTES = answer(body=NOTE.encode(), label="text/plain")
+BYTES, OTHER_BYTES = (answer(body=data, label="text/plain") for data in (NOTE.encode(), SECOND))
 
 
 def packed(name=NOTE_PATH, data=b"harness check\n"):
@@ -74,8 +74,12 @@ CASES += [
     case("env.tar", "not_met", "a listing", packed=DEEP),
     case("env.tar", "not_met", "nothing in it", packed=packed("other.txt")),
     case("env.tar", "not_met", "refused", packed=refusal(400)),
-    case("env.fork-files", "met", "copied", forked=FILLED, copied=BYTES),
-    case("env.fork-files", "not_met", "refused", forked=refusal(400), copied=refusal(400)),
+    case("env.fork-files", "met", "copied", forked=FILLED, copied=BYTES, rewritten=DEEP, kept=BYTES),
+    case("env.fork-files", "met", "no uploads", forked=FILLED, copied=BYTES, rewritten=MISSING, kept=BYTES),
+    case("env.fork-files", "non_strict", "refused", forked=MISSING,
+         copied=MISSING, rewritten=MISSING, kept=MISSING),
+    case("env.fork-files", "not_met", "empty", forked=FILLED, copied=MISSING, rewritten=MISSING, kept=BYTES),
+    case("env.fork-files", "not_met", "shared", forked=FILLED, copied=BYTES, rewritten=DEEP, kept=OTHER_BYTES),
 ]  # fmt: skip
 
 
@@ -94,6 +98,7 @@ CASES += [
     case("env.upload", "not_met", "a list", written=answer(body=[]), content=OLD),
     case("env.upload-exists", "non_strict", "400", written=WRITTEN, again=refusal(400), kept=OLD),
     case("env.upload-exists", "not_met", "replaced", written=WRITTEN, again=WRITTEN, kept=NEW),
+    case("env.upload-overwrite", "non_strict", "refused", written=WRITTEN, replaced=TAKEN, new_content=OLD),
     case("env.upload-overwrite", "not_met", "ignored", written=WRITTEN, replaced=WRITTEN, new_content=OLD),
     case(
         "env.upload-creates-parents", "not_met", "refused", written=WRITTEN, written_below=MISSING, below=MISSING

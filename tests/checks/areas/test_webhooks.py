@@ -53,7 +53,7 @@ CASES = [
     case("hook.patch", "met", "its name", patched=RENAMED),
     case("hook.patch", "not_met", "no body", patched=answer(204)),
     case("hook.patch", "not_met", "too much", patched=hook(name="harness-renamed", subscribed_events=[])),
-    case("hook.patch", "not_met", "refused", patched=refusal(405)),
+    case("hook.patch", "non_strict", "refused", patched=refusal(405)),
     case("hook.secret-once", "not_met", "after a change", **{**SHOWN, "patched": MADE}),
     case("hook.ping", "met", "an empty object", pinged=EMPTY),
     case("hook.ping", "met", "no body", pinged=answer(204)),
