@@ -15,9 +15,18 @@ def ask_for(status: str, number: int = 1, **more: object) -> Exchange:
     return exchange(sent={**PLAIN, **more}, body={"id": f"v1_{number}", "status": status, "object": "interaction"})
 
 
-def got(status: str) -> Exchange:
-    """A GET of the first interaction."""
-    return exchange("GET", f"{ROOT}/v1_1", body={"id": "v1_1", "status": status, "object": "interaction"})
+def got(status: str, number: int = 1) -> Exchange:
+    """A GET of an interaction."""
+    name = f"v1_{number}"
+    return exchange("GET", f"{ROOT}/{name}", body={"id": name, "status": status, "object": "interaction"})
+
+
+def stuck(number: int) -> list[Exchange]:
+    """A background run that does not end."""
+    return [ask_for("in_progress", number, background=True), *[got("in_progress", number)] * LOOKS]
+
+
+ENDED = [ask_for("in_progress", background=True), got("completed")]
 
 
 @in_one_test(
@@ -61,6 +70,14 @@ def got(status: str) -> Exchange:
             ],
             "",
         ),
+        # A pool of workers gets none back: one that is slow shows nothing, nor do those that others overtook.
+        (
+            [*ENDED, *stuck(2), ask_for("completed", 8), *stuck(3)],
+            f"no background run completed any more: 2 runs were looked at {LOOKS} times and more",
+        ),
+        ([*ENDED, *stuck(2)], ""),
+        ([*ENDED, *stuck(2), ask_for("completed", 3, background=True), *stuck(4)], ""),
+        ([*ENDED, *stuck(2), *stuck(3), got("cancelled", 3)], ""),
         ([exchange(sent=PLAIN, status=400, body={"error": {"code": "x", "message": "failed"}})], ""),
     ]
 )

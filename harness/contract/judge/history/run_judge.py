@@ -16,6 +16,7 @@ output.
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections import Counter, defaultdict
@@ -528,18 +529,23 @@ class RunEnds:
                 self._looks[identity] += 1
 
     def describe(self) -> Iterator[str]:
-        """For each kind of create of which runs ended, and none other than as failed: that, and what to do."""
+        """For each kind of create of which runs ended, and none other than as failed: that, and what to do.
+
+        Also of a kind of which none ends any more: a pool gets no worker back from what was canceled or deleted.
+        """
         ends: dict[str, list[set[str]]] = defaultdict(list)
         for identity, seen in self._seen.items():
             ends[self._kinds[identity]].append(seen)
         # runs that were polled often enough to have waited for their end
-        waited = (one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled)
-        for kind, number in Counter(self._kinds[one] for one in waited).items():
-            if kind not in ends:
-                had = format_count(number, "run was", "runs were")
+        waited = {one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled}
+        for kind in dict.fromkeys(self._kinds[one] for one in waited):
+            alike = [one for one, its in self._kinds.items() if its == kind]
+            number = len(waited.intersection(itertools.takewhile(lambda one: one not in self._seen, alike[::-1])))
+            if kind not in ends or number > 1:
+                had, more = format_count(number, "run was", "runs were"), " any more" if kind in ends else ""
                 yield (
-                    f"no {kind} run completed: {had} looked at {LOOKS} times and more, and went on each time; "
-                    "give it more time (--timeout), or find out why it never settles"
+                    f"no {kind} run completed{more}: {had} looked at {LOOKS} times and more, and went on each "
+                    "time; give it more time (--timeout), or find out why it never settles"
                 )
         failed = {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
         if failed and failed.keys() == ends.keys():
