@@ -119,10 +119,10 @@ ROWS = [
     # What it answers is for free.
     row("counts-input-only: usage.counted -> rest pass", usage=lambda self, usual, run: count(run.tokens, 0)),
     echo("echoes: chain.whole-history -> rest pass"),
-    # It forgets the first turn, but the answer to the second repeats it: neither a text nor a count shows the
-    # loss, since equal turns do not cost the same.
+    # It forgets the first turn, but the answer to the second repeats it: the count shows what no text does.
     echo(
-        "echoes-one-turn: chain.whole-history -> rest pass",
+        "echoes-one-turn: chain.whole-history -> fail chain.whole-history/, exit 1",
+        said=["includes the second, but not the first: the chain is followed for one link"],
         history=lambda self, usual, body, deep=True: usual(body, False),
     ),
     # A background run that is no shorter cannot show how a truncated one looks; the report says why.

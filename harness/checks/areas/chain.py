@@ -427,20 +427,22 @@ def carries_whole_history(
     branches = {"streamed": (streamed, after_streamed), "background": (backgrounded, after_backgrounded)}
     lost = [one for mode, branch in branches.items() for one in _judge_end_of_history(mode, *branch)]
     recited = {"parent", "child"} <= _find_turns(grandchild)
+    first = list(_judge_first_turn(parent, child, grandchild, retold, parent_retold))
     if recited and (lost or {"parent", "streamed"} <= _find_turns(after_streamed)):
+        # A third turn that repeats the text of the second one has the number of the first without knowing it.
+        lost = lost or (first if _recites(child) and _costs_the_same(child, sibling) else [])
         yield from lost or _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
         return
     alone, chained = _tokens_read(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
-    reliable = _recites(child) or (sibling.status in SUCCESS and _tokens_read(sibling) == _tokens_read(child))
+    reliable = _recites(child) or _costs_the_same(child, sibling)
     report = finding if reliable else lenient_finding
     longer, second, without_first = _tokens_read(grandchild), _tokens_read(child), _tokens_told(retold)
     least = _find_least_of_three(alone, second, without_first, _tokens_told(parent_retold))
     whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if least else 0
-    if least and longer <= least:
-        expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
-        yield report("a third turn does not include the first", expected, str(longer))
+    if first:
+        yield from (one if reliable else replace(one, severity=Severity.NON_STRICT) for one in first)
     elif longer <= second:
         thought_less = _count_thoughts(child) < _count_thoughts(parent)  # which may be why it costs less
         say = lenient_finding if thought_less else report
@@ -452,6 +454,30 @@ def carries_whole_history(
         yield _place_lost("streamed", report(message, expected=f"{whole} input tokens", actual=actual))
     else:
         yield from _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
+
+
+def _judge_first_turn(
+    parent: Exchange,
+    child: Exchange,
+    grandchild: Exchange | None,
+    retold: Exchange | None,
+    parent_retold: Exchange,
+) -> Iterator[Finding]:
+    """A third turn costs more than the second and third alone: the first one is a part of it."""
+    if grandchild is None or retold is None:
+        return
+    (alone, second, longer), without_first = map(_tokens_seen, (parent, child, grandchild)), _tokens_told(retold)
+    least = _find_least_of_three(alone, second, without_first, _tokens_told(parent_retold))
+    if 0 < longer <= least:
+        knows = "child" in _find_turns(grandchild) or longer > alone
+        message = "a third turn includes the second, but not the first: the chain is followed for one link"
+        expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
+        yield finding(message if knows else "a third turn does not include the first", expected, str(longer))
+
+
+def _costs_the_same(child: Exchange, sibling: Exchange) -> bool:
+    """Whether two equal turns have the same cost: else the counts show nothing."""
+    return sibling.status in SUCCESS and _tokens_seen(sibling) == _tokens_seen(child)
 
 
 def _find_least_of_three(alone: int, second: int, without_first: int, resent: int) -> float:
@@ -504,8 +530,8 @@ def _judge_all_outputs(
     branches: Mapping[str, tuple[Exchange | None, Exchange | None]],
 ) -> Iterator[Finding]:
     """Whether the turns that are continued count with their outputs: the plain one, then one of each mode."""
-    if sibling.status not in SUCCESS or _tokens_seen(sibling) != _tokens_seen(child):
-        return  # equal turns do not cost the same, so the counts show nothing
+    if not _costs_the_same(child, sibling):
+        return
     yield from (forgotten := list(_judge_outputs(parent, child, grandchild, parent_retold)))
     for mode, (turn, after) in branches.items() if not forgotten else ():
         if turn is not None and turn.status in SUCCESS:
