@@ -32,12 +32,13 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 WRONG_KEY = "harness-wrong-key"
 
 
-@exercise(requests=27, interactions=4, pauses=0.8, uses=("background", "cancel", "functions", "stream"))
+@exercise(requests=27, interactions=4, pauses=1.0, uses=("background", "cancel", "functions", "stream"))
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, cancel too late, delete, and request it again.
 
     `reads` are the first reads, repeated while they return 404; `got` is the last of them. A `second` one is
-    created before the delete, a `third` one after it; `other` is a read of the second. A streamed one is deleted,
+    created before the delete, a `third` one after it; `other` is a read of the second, so long after its create
+    that a time of its own would differ. A streamed one is deleted,
     too, and one that waits for the result of a call. `answers` has all exchanges in order. If a read with
     the input lacks it, the second interaction is first read so: what a read shows must not depend on another.
     """
@@ -67,7 +68,6 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     seen["deleted"] = yield Send(t.delete(found))
     seen["third"] = yield Send(t.create(input=HELLO))
     seen["creates"].append(seen["third"])
-    seen["other"] = (yield from runs.poll_until_found(t, another))[-1] if another else seen["second"]
     seen["gone"] = yield from runs.poll_until_gone(t, found)
     asked_again = send_each(
         gone_stream=t.get(found, stream=True),
@@ -75,12 +75,14 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         deleted_again=t.delete(found),
         gone_cancel=t.cancel(found),
     )
-    # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back.
-    later = runs.look_later(t, found, 0.8)
+    # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back. Two times
+    # that far apart differ, even if they are written without fractions.
+    later = runs.look_later(t, found, 1.0)
     chained = send_refused(t, {"input": HELLO, "previous_interaction_id": found})
     parts = (asked_again, chained, later, _delete_a_streamed_one(t))
     answers, seen["chained"], seen["later"], streamed = yield from play_each(parts)
     seen |= answers | streamed
+    seen["other"] = (yield from runs.poll_until_found(t, another))[-1] if another else seen["second"]
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
 
 

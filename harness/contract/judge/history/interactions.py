@@ -393,7 +393,10 @@ def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str,
         state.decide("get.constant", agreement.judge_constant(model.constant, body))
     shown = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
     settles = is_settled(str(body.get("status"))) and not is_settled(str(model.constant.get("status", "")))
-    model.constant = model.constant | shown if settles else shown | model.constant
+    if settles:  # whatever was shown before it, a server may stamp the times when a run ends
+        model.constant = {name: value for name, value in model.constant.items() if name != "created"} | shown
+    else:
+        model.constant = shown | model.constant
 
 
 def judge_status(
