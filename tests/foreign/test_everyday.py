@@ -249,12 +249,65 @@ def number_pages(self: ListsInteractions, usual: Any, query: Json) -> Json:
     return {"interaction_metadatas": [{"id": name} for name in names[:size]], **token}
 
 
+class Thinks(Everyday):
+    """Correct: it signs a thought before each answer, and stores it."""
+
+    def prepare(self, run: Run) -> None:
+        super().prepare(run)
+        run.steps = [{"type": "thought", "signature": "c2lnbmVk"}, *run.steps]
+
+
+def store_thoughts(change: Callable[[Json], list[Json]]) -> Any:
+    """A change of `get`: other steps take the place of each thought."""
+
+    def get(self: Thinks, usual: Any, run: Run, query: Json) -> Any:
+        shown = usual(run, query)
+        if not isinstance(shown, dict) or "steps" not in shown:
+            return shown
+        kept = (change(step) if step["type"] == "thought" else [step] for step in shown["steps"])
+        return {**shown, "steps": [*itertools.chain(*kept)]}
+
+    return get
+
+
+def take_time(seconds: float) -> str:
+    """A time as the API writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def stamp_the_look(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Show the time of the GET in place of those of the run."""
+    shown, now = usual(run, query), take_time(time.time())
+    return {**shown, "created": now, "updated": now} if is_plain(query) else shown
+
+
+def stamp_the_end(self: Everyday, usual: Any, run: Run) -> Json:
+    """Odd, but seen: both times of a run are those of its end."""
+    shown: Json = usual(run)
+    now = take_time(run.begun + (run.lasts if shown["status"] != "in_progress" else 0))
+    return {**shown, "created": now, "updated": now}
+
+
+def limit(status: int, size: int) -> type[Handler]:
+    """A handler that refuses larger bodies."""
+
+    def dispatch(self: Handler, usual: Any, data: bytes) -> Any:
+        if len(data) > size:
+            raise Refused(status, "invalid_request", "The body is too large.")
+        return usual(data)
+
+    return vary(Handler, dispatch=dispatch)
+
+
 RESULTS = "tool.result-ok tool.result-forms tool.result-error get.own-input"
 READS = "get.* bg.* cancel.* resume.opens"
 PARALLEL = "rob.concurrent-streams err.no-crash stream.done"
 SLOW = {"lasts": 2.0}
 
-row, pool, lists = map(rows_of, (Everyday, Pool, ListsInteractions))
+LONG = "create.large create.long-input"
+SIGNED = "get.* stream.signature stream.equals-get"
+
+row, thinks, pool, lists = map(rows_of, (Everyday, Thinks, Pool, ListsInteractions))
 ROWS = [
     # A cache in front of GET: its key is the whole address.
     row(f"caches-addresses: {READS} -> exit 0", handler=cache(is_plain, lambda self: self.path)),
@@ -328,6 +381,32 @@ ROWS = [
     lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
     lists("skips-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(1)),
     lists("repeats-one-of-ten: page.interactions -> warn page.interactions", words=IN_A_PROJECT, list=move(-1)),
+    # A time of creation stays, though some servers stamp it when a run ends.
+    row("stamps-looks: get.constant -> fail get.constant/created, exit 1", get=stamp_the_look),
+    row("stamps-ends: get.* bg.* stream.bg-and-stream -> warn get.constant/created, exit 0",
+        show=stamp_the_end, **SLOW),
+    # A client that continues without storing sends thoughts back with their signatures.
+    thinks(f"signs: {SIGNED} -> exit 0"),
+    thinks(
+        f"stores-no-signatures: {SIGNED} -> fail get.matches-post/signature stream.signature/stored, exit 1",
+        get=store_thoughts(lambda step: [without(step, "signature")]),
+        said=["(1 cause: get.matches-post/signature)", "GET lacks the signature with which thought 0 was shown"],
+    ),
+    thinks(
+        f"stores-no-thoughts: {SIGNED} -> fail get.matches-post/signature stream.signature/stored, exit 1",
+        get=store_thoughts(lambda step: []),
+    ),
+    thinks(
+        f"signs-anew: {SIGNED} -> warn get.matches-post/ stream.equals-get/, exit 0",
+        get=store_thoughts(lambda step: [{**step, "signature": "YWdhaW4="}]),
+    ),
+    # A body that a small model could read is refused for its size alone; a model may have a small window.
+    row(f"takes-long-bodies: {LONG} -> exit 0"),
+    row(f"limits-bodies: {LONG} -> fail create.long-input/limit, warn create.large/limit, exit 1",
+        handler=limit(413, 8192), said=["(1 cause: create.long-input/limit)"]),
+    row(f"dislikes-bodies: {LONG} -> fail create.long-input/limit, exit 1", handler=limit(400, 8192)),
+    row(f"has-a-small-window: {LONG} -> untestable create.long-input, exit 0",
+        admit=refuse(400, lambda body: len(str(body["input"])) > 8192)),
     # Two letters that look the same are two texts.
     row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
     row(

@@ -273,9 +273,25 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
         (needed, media), (shown, again) = _list_content(one), _list_content(other)
         is_cut = any(whole != cut and whole.startswith(cut) for whole, cut in zip(media, again, strict=False))
         is_kept = code == "get.matches-post" and needed == shown and not is_cut
-        severity = Severity.NON_STRICT if is_kept else Severity.BROKEN
         message = f"the output differs from that of an earlier response{at}"
+        if is_kept and (lost := list(_judge_kept_signatures(f"{code}/signature", one, other))):
+            yield from lost
+            return
+        severity = Severity.NON_STRICT if is_kept else Severity.BROKEN
         yield place_finding(code, message, expected, actual, "$.steps", severity)
+
+
+def _judge_kept_signatures(code: str, before: Sequence[Body], after: Sequence[Body]) -> Iterator[Finding]:
+    """A signature that a thought was shown with is stored: a client sends it back in a turn that is not stored.
+
+    Another signature may be the same one, newly encrypted. Nothing is claimed where only some thoughts are shown.
+    """
+    signed, kept = ([step.get("signature") for step in steps if step.get("type") == "thought"]
+                    for steps in (before, after))  # fmt: skip
+    lost = [number for number, one in enumerate(signed) if one and not any(kept[number : number + 1])]
+    if lost and len(kept) in (0, len(signed)):
+        message = f"GET lacks the signature with which thought {lost[0]} was shown before"
+        yield place_finding(code, message, format_value(signed[lost[0]]), "none", "$.steps")
 
 
 def _list_content(steps: Sequence[Body]) -> tuple[list[object], list[str]]:
@@ -469,7 +485,10 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
 
 
 def judge_streamed_signatures(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
-    """A thought of a whole stream must have a signature where GET returns one: all of it, and nothing more."""
+    """A thought of a whole stream must have a signature where GET returns one: all of it, and nothing more.
+
+    So must GET where the stream had one.
+    """
     thoughts, stored = ([step for step in steps if step.get("type") == "thought"]
                         for steps in (streamed, output_steps(body)))  # fmt: skip
     for number, (came, kept) in enumerate(zip(thoughts, stored, strict=False)):
@@ -483,6 +502,8 @@ def judge_streamed_signatures(streamed: Sequence[Body], body: Body) -> Iterator[
             words = (message, format_value(kept["signature"]), format_value(came.get("signature")))
             yield Finding("stream.signature", *words)
             return
+    if not body.get("agent"):  # an agent may hide some
+        yield from _judge_kept_signatures("stream.signature/stored", thoughts, stored)
     # the signature of a tool's step must not come twice; none at all is accepted (API news, MCP live)
     signed = {_name_step(step): step.get("signature") for step in output_steps(body)}
     for step in streamed:

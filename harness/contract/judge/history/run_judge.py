@@ -339,7 +339,8 @@ def _sign_create(exchange: Exchange, continues: bool) -> str:
     if _ORDINARY.fullmatch(text):  # with any text; a server may reject others for their content
         body = {**body, "input": bool(text.strip())}
     headers = sorted((name.lower(), value) for name, value in request.headers if name.lower() not in _VARIES)
-    return write_sorted([request.target, headers, body])
+    # White space around a body counts for a limit of its size.
+    return write_sorted([request.target, headers, body, len(request.body) - len(request.body.strip())])
 
 
 _TELLING = 12
