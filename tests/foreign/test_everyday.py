@@ -342,6 +342,8 @@ ROWS = [
         prepare=quote(remembers=False),
         said=["no turn with the result of a call includes the question before the call"],
     ),
+    row(f"refuses-objects-in-streams: {RESULTS} -> fail tool.result-forms", admit=refuse(400, has(dict, "stream"))),
+    row(f"loses-objects-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(dict, "stream")),
     row(f"loses-strings: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str)),
     row(f"loses-strings-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str, "stream")),
     row(

@@ -101,7 +101,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
     return found
 
 
-@exercise(requests=27, interactions=20, uses=(*MODES, "resume"))
+@exercise(requests=29, interactions=22, uses=(*MODES, "resume"))
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
@@ -161,15 +161,16 @@ def _answer_in_each_way(
     if not runs.status_of(answers["string"]):
         return answers, {}, {}
     turn = {**body, "input": [result_of(call)]}
-    in_a_list = {**turn, "input": [result_of(call, ANSWERS["list"])]}
-    both = (
-        repeat_in_each_mode(
-            t, turn, answers["string"], OF_A_TURN, fits=lambda end: str(REPORT) in output_text(end)
-        ),
-        repeat_in_each_mode(t, in_a_list, answers["list"], OF_A_TURN),
+    others = [
+        repeat_in_each_mode(t, {**turn, "input": [result_of(call, ANSWERS[form])]}, answers[form], OF_A_TURN)
+        for form in ("list", "object")
+    ]
+    asked = repeat_in_each_mode(
+        t, turn, answers["string"], OF_A_TURN, fits=lambda end: str(REPORT) in output_text(end)
     )
-    modes, listed = yield from play_each(both)
-    modes |= {f"{_AS_A_LIST} {mode}": answer for mode, answer in listed.items()}
+    modes, listed, objects = yield from play_each((asked, *others))
+    modes |= {f"as a list {mode}": answer for mode, answer in listed.items()}
+    modes |= {f"as an object {mode}": answer for mode, answer in objects.items()}
     if not any(_makes_again(call, answer) for answer in modes.values()):
         return answers, modes, {}
     return answers, modes, (yield from create_in(t, turn, modes))
@@ -568,7 +569,6 @@ def takes_every_form(
             yield replace(unread, code="tool.result-forms/unread").at(exchange=place, pointer="$.steps")
 
 
-_AS_A_LIST = "as a list"
 _FORMS = {"string": "a string", "object": "an object", "list": "a list"}
 
 
