@@ -416,7 +416,9 @@ class PresentedResult:
     @property
     def failure(self) -> str:
         """The broken rule, if one is, and the finding."""
-        broken = self.result.rule.broken if self.result.observation.outcome is Outcome.NOT_MET else ""
+        rule, word = self.result.rule, self.result.explained_by.partition("/")[2]
+        known = dict(rule.broken_as).get(word, rule.broken)
+        broken = known if self.result.observation.outcome is Outcome.NOT_MET else ""
         return f"{broken}: {self.defect}" if broken and broken not in self.defect else self.defect
 
     @property

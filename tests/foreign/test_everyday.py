@@ -249,6 +249,28 @@ def number_pages(self: ListsInteractions, usual: Any, query: Json) -> Json:
     return {"interaction_metadatas": [{"id": name} for name in names[:size]], **token}
 
 
+def share_steps(self: Everyday, usual: Any, run: Run) -> None:
+    """Answer each run in words of its own, and keep the steps of all in one list."""
+    run.steps = self.noted.setdefault("steps", [])
+    run.steps.append(say(f"This is the answer number {run.id}, to its own input alone."))
+
+
+def share_stored_steps(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Show the steps of all, under any id."""
+    shown = usual(run, query)
+    if isinstance(shown, dict) and "steps" in shown:
+        return {**shown, "steps": [step for one in list(self.runs.values()) for step in one.steps]}
+    return shown
+
+
+def show_the_conversation(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Odd, but right: show the turns before, inputs and outputs, wherever the input is shown."""
+    shown, before = usual(run, query), []
+    while (run := self.parent_of(run.body)) is not None and self.shows_input(query) and "steps" in shown:
+        before = [*self.keep(run), *run.steps, *before]
+    return {**shown, "steps": [*before, *shown["steps"]]} if before else shown
+
+
 class Thinks(Everyday):
     """Correct: it signs a thought before each answer, and stores it."""
 
@@ -305,6 +327,7 @@ PARALLEL = "rob.concurrent-streams err.no-crash stream.done"
 SLOW = {"lasts": 2.0}
 
 LONG = "create.large create.long-input"
+SHOWN = "create.ok get.* stream.* bg.* chain.*"
 SIGNED = "get.* stream.signature stream.equals-get"
 
 row, thinks, pool, lists = map(rows_of, (Everyday, Thinks, Pool, ListsInteractions))
@@ -342,7 +365,8 @@ ROWS = [
         prepare=quote(remembers=False),
         said=["no turn with the result of a call includes the question before the call"],
     ),
-    row(f"refuses-objects-in-streams: {RESULTS} -> fail tool.result-forms", admit=refuse(400, has(dict, "stream"))),
+    row(f"refuses-objects-in-streams: {RESULTS} -> fail tool.result-forms",
+        admit=refuse(400, has(dict, "stream"))),
     row(f"loses-objects-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(dict, "stream")),
     row(f"loses-strings: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str)),
     row(f"loses-strings-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str, "stream")),
@@ -383,6 +407,13 @@ ROWS = [
     lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
     lists("skips-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(1)),
     lists("repeats-one-of-ten: page.interactions -> warn page.interactions", words=IN_A_PROJECT, list=move(-1)),
+    # One list for the steps of all runs is one defect, wherever it shows.
+    row(f"shares-steps: {SHOWN} -> fail create.ok/shared, exit 1", prepare=share_steps, said=["(1 cause: "]),
+    row(f"shares-stored-steps: {SHOWN} -> fail create.ok/shared, exit 1",
+        get=share_stored_steps, said=["(1 cause: "],
+        prepare=lambda self, usual, run: run.steps.append(say(f"This is the answer number {run.id}."))),
+    row(f"shows-the-conversation: {SHOWN} -> warn get.same get.matches-post, exit 0",
+        get=show_the_conversation),
     # A time of creation stays, though some servers stamp it when a run ends.
     row("stamps-looks: get.constant -> fail get.constant/created, exit 1", get=stamp_the_look),
     row("stamps-ends: get.* bg.* stream.bg-and-stream -> warn get.constant/created, exit 0",

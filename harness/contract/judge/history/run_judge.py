@@ -97,7 +97,8 @@ class Known(Struct):
     one that continued it, which may have taken it along. `lost_parent` is that of the one which it continues, and
     `canceled` is its cancel. `creates` counts the creates that brought its id: an id of several names no output.
 
-    `text` is that of its output as last shown outside a stream. `output` is what a GET of the settled run shows,
+    `first` is the number of its steps and their text when it was first shown as settled. `text` is that of its
+    output as last shown outside a stream. `output` is what a GET of the settled run shows,
     with the ids of its calls. `streamed` and `posted` are responses to its create that are still to be compared.
     """
 
@@ -109,6 +110,7 @@ class Known(Struct):
     canceled: str = ""
     shown: dict[Caller, _Shown] = field(default_factory=dict)
     creates: int = 0
+    first: tuple[int, str] | None = None
     text: str = ""
     completed: bool = False
     output: str = ""
@@ -350,28 +352,33 @@ _LONGEST = 20_000
 """Characters that are kept of a text."""
 
 
+_ANOTHER, _MIXED, _SHARED = "create.ok/another", "rob.concurrent-streams/mixed", "create.ok/shared"
+
+_STRANGE = {
+    _ANOTHER: "a create returns the output of another interaction, which GET shows under its own id",
+    _MIXED: "a stream contains text of another interaction",
+    _SHARED: "interactions share their steps: a settled one has got those of another beside its own",
+}
+"""What is wrong with an answer that has output of another interaction, by code."""
+
+
 class _Strange(Struct, frozen=True):
-    """An answer with output that its interaction `own` does not have; `is_mixed`: among others, in a stream."""
+    """An answer with output that its interaction `own` does not have: as its whole output, or among it."""
 
     exchange: Exchange
     own: str
     output: str
-    is_mixed: bool
+    code: str
 
     def is_of(self, known: Known) -> bool:
         """Whether this is the output of an interaction, or a part of it."""
-        return self.output in known.text if self.is_mixed else self.output == known.output
+        return self.output == known.output if self.code == _ANOTHER else self.output in known.text
 
     def describe(self, origin: str) -> Finding:
         """The finding that it is the output of `origin`."""
-        if self.is_mixed:
-            code, what = "rob.concurrent-streams/mixed", "text"
-            message = "a stream contains text of another interaction"
-        else:
-            code, what = "create.ok/another", "the output"
-            message = "a create returns the output of another interaction, which GET shows under its own id"
+        what = "the output" if self.code == _ANOTHER else "text"
         actual = f"{format_value(shorten(self.output, 60))}, {what} of {origin}"
-        return Finding.from_code(code, message, f"{what} of {self.own}", actual)
+        return Finding.from_code(self.code, _STRANGE[self.code], f"{what} of {self.own}", actual)
 
 
 class Outputs(Struct):
@@ -405,6 +412,12 @@ class Outputs(Struct):
             text = steps_text(steps)[:_LONGEST]
             if text:
                 known.text, known.completed = text, known.completed or reading.status == "completed"
+            if reading.status in _WHOLE and text:
+                number, first = known.first = known.first or (len(steps), text)
+                rest = text.removeprefix(first)
+                is_more = len(steps) > number and text != rest and rest not in first
+                if is_more and min(len(first), len(rest)) >= _TELLING and known.creates < 2:
+                    yield _Strange(exchange, name, rest, _SHARED)
             calls = [str(step.get("id")) for step in steps if step.get("type") == "function_call"]
             output = "\n".join([text, *calls])[:_LONGEST]
             if reading.status in _WHOLE and len(output) >= _TELLING and known.creates < 2:
@@ -423,11 +436,11 @@ class Outputs(Struct):
             is_cut = len(known.text) in (start, end, _LONGEST)
             is_own = is_cut or lost_characters(shown, known.text) or rest in known.text
             if len(rest) >= _TELLING and not is_own:
-                yield _Strange(streamed, name, rest, is_mixed=True)
+                yield _Strange(streamed, name, rest, _MIXED)
         if known.output and known.posted is not None:
             (posted, shown), known.posted = known.posted, None
             if shown not in known.output:
-                yield _Strange(posted, name, shown, is_mixed=False)
+                yield _Strange(posted, name, shown, _ANOTHER)
 
 
 _WHOLE = frozenset({"completed", "requires_action"})
