@@ -248,6 +248,20 @@ class Divides(ForeignService.handler):
         yield self.service.closing()
 
 
+class ServesOne(ForeignService.handler):
+    """Gives all but two events of a run in progress to the first of its readers, and the others the sentinel."""
+
+    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        me = object()
+        for number, (due, event) in enumerate(events):
+            run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
+            is_live = number > 1 and run is not None and run.age < run.lasts
+            frame = next(super().encode_due(iter([(due, event)])))
+            if not is_live or self.service.noted.setdefault(event["event_id"].partition("-")[0], me) is me:
+                yield frame
+        yield self.service.closing()
+
+
 class Overflows(ForeignService.handler):
     """Loses two of five events of a run in progress, and the last one, as a full queue of its reader does."""
 
@@ -467,6 +481,13 @@ SENTENCES = [
         handler=Divides,
         lasts=2.0,
         said=["(1 cause: resume.live/divided)"],
+    ),
+    service(
+        "serves-one: resume.two-readers stream.terminal -> warn resume.two-readers/other, fail stream.terminal",
+        prepare=count_to_fifty,
+        handler=ServesOne,
+        lasts=2.0,
+        said=["(1 cause: resume.two-readers/other)", "which the other reader received"],
     ),
     service(
         "overflows: resume.live stream.terminal -> fail resume.live stream.terminal",

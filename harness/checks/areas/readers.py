@@ -169,7 +169,10 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
         name, place = f"reader {number + 1}", f"readers[{number}]"
         if streams.is_fuller(streams.events_in(reader), due):
             raise Unmet(f"{name} contains events that the replay lacks, so the expected events are unknown")
-        yield from at(place, streams.losses(name, due, rest))
+        ends = [streams.completion(streams.events_in(one)) is not None for one in (reader, readers[1 - number])]
+        for lost in at(place, streams.losses(name, due, rest)):
+            to_other = structs.replace(lost, message=f"{lost.message}, which the other reader received")
+            yield structs.replace(to_other, code="resume.two-readers/other") if ends == [False, True] else lost
         yield from at(place, streams.additions(name, streams.events_in(reader), rest))
 
 
