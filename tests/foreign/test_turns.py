@@ -120,9 +120,23 @@ def forget_background_outputs(self: Reciting, usual: Any, run: Run) -> int:
 
 
 CHAINS = "chain.*"
+
+
+def write_the_last(self: Reciting, usual: Any, run: Run) -> str:
+    """Answer the create before, which was kept in the same place."""
+    last, self.noted["last"] = self.noted.get("last", run), run
+    return str(usual(last))
+
+
 reciting = rows_of(Reciting)
 ROWS = [
     reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0"),
+    # What is answered to another create explains what a chain lacks then.
+    reciting(
+        f"answers-the-last: {CHAINS} rob.concurrent-output -> fail rob.concurrent-output, exit 1",
+        write=write_the_last,
+        words="-j 1",
+    ),
     rows_of(Sticky)("keeps-instructions: create.sys* -> fail create.system-instruction/leaks, exit 1"),
     reciting(
         f"caches: {CHAINS} -> fail chain.siblings-apart/text, exit 1",
