@@ -291,16 +291,14 @@ ROWS = [
     # A fork has the files of its origin, and not those files themselves; a server may have no forks.
     boxes(f"shares-files: {FILES} -> fail env.fork-files/shared, exit 1", open=share_files, **FILED),
     boxes(
-        f"refuses-forks: {FILES} -> warn env.fork-files, exit 0",
+        f"refuses-forks: {FILES} -> untestable env.fork-files, exit 0",
         open=refuse(400, lambda body: "from_environment" in body),
-        **FILED,
     ),
     # A file that exists is replaced on request; a server may refuse that, but not say that it did it.
     boxes("keeps-old-files: env.upload-overwrite -> fail env.upload-overwrite, exit 1", finish=keep_old, **FILED),
     boxes(
-        "replaces-no-file: env.upload-overwrite -> warn env.upload-overwrite, exit 0",
+        "replaces-no-file: env.upload-overwrite -> untestable env.upload-overwrite",
         finish=refuse_to_replace,
-        **FILED,
     ),
     boxes(f"refuses-too-late: {FILES} -> warn env.extract-exists", unpack=refuse_too_late, **FILED),
     boxes(

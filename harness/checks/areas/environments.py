@@ -216,18 +216,10 @@ def expect_bytes(content: Exchange, data: bytes) -> Iterator[Finding]:
         yield finding("the file has other bytes", repr(data), repr(content.body[:80]))
 
 
-def copies_the_files(forked: Exchange, copied: Exchange, rewritten: Exchange, kept: Exchange) -> Iterator[Finding]:
-    if forked.status not in SUCCESS:
-        return
-    yield from at("copied", holds_the_note(copied))
+def keeps_its_own_files(rewritten: Exchange, kept: Exchange) -> Iterator[Finding]:
     if rewritten.status in SUCCESS and kept.status in SUCCESS and kept.body == SECOND:
         message = "a file that was written to the fork replaces that of its origin"
         yield finding(message, repr(NOTE), repr(SECOND), code="env.fork-files/shared", exchange="kept")
-
-
-def replaces_the_file(replaced: Exchange, new_content: Exchange) -> Iterator[Finding]:
-    if replaced.status in SUCCESS:
-        yield from at("new_content", holds_the_second(new_content))
 
 
 holds_the_note, holds_the_first, holds_the_second, holds_the_third = (

@@ -56,7 +56,7 @@ from harness.wire import Exchange, Request
 from harness.wire.bodies import object_or_none
 
 REPORT = 46173
-TICKET = 60482
+TICKET = "60482"
 QUESTION = "How is the weather in Paris? Quote the number of its report."
 TICKETED = f"{QUESTION} Quote the number of my ticket, too, which is {TICKET}."
 ANSWERS: Mapping[str, Any] = {
@@ -512,7 +512,7 @@ def takes_the_result(
     yield from at("forms[string]", _accepted_result(asked, forms["string"]))
     ends = (read_end(turn) for turn in (*forms.values(), *modes.values()) if turn.status in SUCCESS)
     texts = list(filter(None, map(output_text, ends)))
-    if str(TICKET) in output_text(object_in(retold)) and texts and not any(str(TICKET) in text for text in texts):
+    if TICKET in output_text(object_in(retold)) and texts and not any(TICKET in text for text in texts):
         message = "no turn with the result of a call includes the question before the call"
         expected = f"{TICKET} in a text, as where the whole conversation is sent"
         actual, code = f"it is in none of {len(texts)} texts", "tool.result-ok/forgotten"

@@ -411,12 +411,11 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     # A run was once lost with its agent, and nothing named the DELETE of that.
     shown = {**(object_or_none(known.request.body) or {}), **(read(known).interaction or {})}
     uses = {shown.get(name) for name in ("agent", "environment_id", "previous_interaction_id")}
-    since = [
-        seen
-        for seen in before[at:]
-        if (read(seen).call == CANCEL and named_interaction(seen.request) == found)
-        or (seen.request.method == "DELETE" and seen.succeeded and seen.request.segments[-1] in uses)
-    ]
+    canceled = (
+        seen for seen in before[at:] if read(seen).call == CANCEL and named_interaction(seen.request) == found
+    )
+    deleted = (seen for seen in before[at:] if seen.request.method == "DELETE" and seen.succeeded)
+    since = [*canceled, *(seen for seen in deleted if seen.request.segments[-1] in uses)]
     after = f", after {' and '.join(dict.fromkeys(map(format_request, since)))}" if since else ""
     yield Finding.from_code(
         "get.ok/lost",
