@@ -27,6 +27,7 @@ from msgspec import Struct
 from harness.emulator.run.run import Run
 from harness.emulator.values.stamps import SECRET_PREFIX, Stamps
 from harness.wire import Clock, Headers, Request
+from harness.wire.bodies import as_object
 from harness.wire.delivery import Delivery
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Deliveries:
         event = EVENT_OF_STATUS.get(run.status)
         if event is None:
             return
-        config = _read_config(run)
+        config = as_object(run.body.get("webhook_config"))
         body = build_envelope(
             event, run.id, self._stamps.now(), errors=run.errors, metadata=config.get("user_metadata")
         )
@@ -186,7 +187,7 @@ class Deliveries:
 
     def _find_receivers(self, run: Run, event: str | None) -> list[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
-        uris = _read_config(run).get("uris") or ()
+        uris = as_object(run.body.get("webhook_config")).get("uris") or ()
         webhooks = () if uris else self._find_webhooks(run.project, event)
         return [*((uri, None) for uri in uris), *((hook.fields["uri"], hook) for hook in webhooks)]
 
@@ -271,8 +272,3 @@ class Deliveries:
 
     def _find(self, delivery: Delivery) -> Job | None:
         return next((job for job in self._jobs if job.under_way is delivery), None)
-
-
-def _read_config(run: Run) -> dict[str, Any]:
-    config = run.body.get("webhook_config")
-    return config if isinstance(config, dict) else {}

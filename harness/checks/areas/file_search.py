@@ -17,7 +17,7 @@ from harness.contract.transcript import output_contents
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Request
-from harness.wire.bodies import as_object
+from harness.wire.bodies import as_object, objects_in
 from harness.wire.message import segment
 
 TEXT = b"The lighthouse of Harness Point was painted green in the year 1903.\n"
@@ -146,9 +146,8 @@ def _ask(t: RequestBuilder, store: str) -> Request:
 
 
 def _cites(answer: Exchange) -> bool:
-    notes = [part.get("annotations") for part in output_contents(object_in(answer))]
-    found = [note for some in notes if isinstance(some, list) for note in some if isinstance(note, dict)]
-    return any(note.get("type") == "file_citation" for note in found)
+    notes = (note for part in output_contents(object_in(answer)) for note in objects_in(part.get("annotations")))
+    return any(note.get("type") == "file_citation" for note in notes)
 
 
 def _document_of(operation: Exchange) -> str:

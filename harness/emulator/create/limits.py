@@ -27,6 +27,7 @@ from harness.emulator.values.call import Refusal, invalid
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.samples import makes_media, read_schema
 from harness.emulator.values.settings import Platform, Settings
+from harness.wire.bodies import as_object, objects_in
 
 Json = dict[str, Any]
 
@@ -146,8 +147,7 @@ def _find_input_faults(order: CreateRequest, settings: Settings) -> Iterator[str
         )
     parts: list[Json] = []
     for item in items(order.given):
-        result = item.get("result")
-        parts += [item, *(part for part in (result if isinstance(result, list) else ()) if isinstance(part, dict))]
+        parts += [item, *objects_in(item.get("result"))]
     for item in parts:
         if item.get("type") in profile.value("refused_input"):
             known, kind = ", ".join(profile.value("input")), item["type"]
@@ -293,15 +293,13 @@ def _find_field_faults(order: CreateRequest, platform: Platform) -> Iterator[str
     for wanted in _as_list(body.get("response_format")):
         if isinstance(wanted, dict):
             yield from _find_format_faults(wanted, order)
-    generation = body.get("generation_config")
-    generation = generation if isinstance(generation, dict) else {}
+    generation = as_object(body.get("generation_config"))
     if isinstance(generation.get("speech_config"), dict):
         yield "Invalid value at 'generation_config.speech_config': Expected an array, got object."
-    config = generation.get("transcription_config")
-    if isinstance(config, dict) and config.get("custom_vocabulary"):
-        mode = config.get("mode")
-        if config.get("diarization_mode") or (isinstance(mode, dict) and mode.get("diarization_mode")):
-            yield "custom_vocabulary is incompatible with diarization."
+    config = as_object(generation.get("transcription_config"))
+    separates = config.get("diarization_mode") or as_object(config.get("mode")).get("diarization_mode")
+    if config.get("custom_vocabulary") and separates:
+        yield "custom_vocabulary is incompatible with diarization."
     if "tools" in body:
         yield from _find_tool_faults(order)
     if platform.refuses_tools and "enable_bigquery_tool" in (body.get("agent_config") or ()):  # a witness

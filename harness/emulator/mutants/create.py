@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from harness.emulator.create.validation import CreateValidator
@@ -38,6 +39,7 @@ from harness.emulator.service import Emulator
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.stamps import IdSequence
 from harness.kit.mutant import table
+from harness.wire.bodies import objects_in
 
 
 def _is(kind: str) -> Callable[..., bool]:
@@ -58,18 +60,9 @@ def _has_stops(replies: ReplyBuilder, order: CreateRequest, steps: list[Json]) -
     return bool(order.generation.get("stop_sequences"))
 
 
-def _is_cut(replies: ReplyBuilder, steps: list[Json], script: object, cut: bool) -> bool:
-    return cut
-
-
-def _is_contents(validator: CreateValidator, body: Json) -> bool:
-    given = body.get("input")
-    return isinstance(given, list) and bool(given) and given[0].get("type") in validator.contract.contents
-
-
-def _is_steps(validator: CreateValidator, body: Json) -> bool:
-    given = body.get("input")
-    return isinstance(given, list) and any(item.get("type") not in validator.contract.contents for item in given)
+def _begins_with(validator: CreateValidator, body: Json, *, content: bool) -> bool:
+    given = objects_in(body.get("input"))
+    return bool(given) and (given[0].get("type") in validator.contract.contents) is content
 
 
 def _with_texts(order: CreateRequest, change: Callable[[str], str]) -> list[Json]:
@@ -143,8 +136,8 @@ MUTANTS = table(
     row("tiny-limit-ignored-later", "max_output_tokens changes nothing in the background.",
         _blank_in_background("generation_config", {})),
     row("tiny-limit-completes", "A run whose output was cut by max_output_tokens has the status completed.",
-        instead(ReplyBuilder.status, when(_is_cut, lambda replies, steps, script, cut: (
-            ReplyBuilder.status(replies, steps, script, False))))),
+        instead(ReplyBuilder.status, lambda replies, steps, script, cut: (
+            ReplyBuilder.status(replies, steps, script, False)))),
     row("stops-ignored", "`stop_sequences` change nothing.",
         instead(ReplyBuilder.before_stop, when(_has_stops, lambda replies, order, steps: steps))),
     row("stops-ignored-in-streams", "`stop_sequences` change nothing in streams.",
@@ -161,9 +154,11 @@ MUTANTS = table(
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), dict), refuse("'input' must be a string.")))),
     row("contents-input-refused", "A list of contents is not accepted as input.",
-        before(CreateValidator.needs_input, when(_is_contents, refuse("'input' must be steps.")))),
+        before(CreateValidator.needs_input, when(
+            partial(_begins_with, content=True), refuse("'input' must be steps.")))),
     row("steps-input-refused", "A list of steps is not accepted as input.",
-        before(CreateValidator.needs_input, when(_is_steps, refuse("'input' must be a string or contents.")))),
+        before(CreateValidator.needs_input, when(
+            partial(_begins_with, content=False), refuse("'input' must be a string or contents.")))),
     row("bare-step-refused", "A bare string is not accepted as the content of a step.",
         admit("needs_input", when(
             lambda body: isinstance(body.get("input"), list) and any(

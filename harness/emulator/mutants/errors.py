@@ -26,6 +26,7 @@ from harness.emulator.service import Emulator
 from harness.emulator.values.call import Refusal
 from harness.kit.mutant import table
 from harness.wire import Response
+from harness.wire.bodies import as_object, objects_in
 
 _LEVELS = {"minimal", "low", "medium", "high"}
 
@@ -51,29 +52,11 @@ def _drop_unknown_level(body: Json) -> None:
 
 
 def _names_unknown_tool(validator: CreateValidator, body: Json) -> bool:
-    tools = body.get("tools")
-    return isinstance(tools, list) and any(
-        isinstance(tool, dict) and tool.get("type") not in validator.tools for tool in tools
-    )
+    return any(tool.get("type") not in validator.tools for tool in objects_in(body.get("tools")))
 
 
 def _crash_on(asks: Callable[[Json], object]) -> Defect:
     return request("POST interactions", when(lambda call, _: asks(read_json(call)), crash))
-
-
-def _declares(body: Json, kind: str) -> bool:
-    tools = body.get("tools")
-    return isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") == kind for tool in tools)
-
-
-def _forbids_calls(body: Json) -> bool:
-    config = body.get("generation_config")
-    return isinstance(config, dict) and config.get("tool_choice") == "none"
-
-
-def _has_roles(body: Json) -> bool:
-    items = body.get("input")
-    return isinstance(items, list) and any(isinstance(item, dict) and "role" in item for item in items)
 
 
 MUTANTS = table(
@@ -123,7 +106,10 @@ MUTANTS = table(
     row("streamed-tools-crash", "A streaming create with tools returns 500.",
         _crash_on(lambda body: body.get("stream") is True and "tools" in body)),
     row("search-crashes", "A create that declares the search tool returns 500.",
-        _crash_on(lambda body: _declares(body, "google_search"))),
-    row("choice-crashes", "A create whose tool_choice forbids calls returns 500.", _crash_on(_forbids_calls)),
-    row("turns-crash", "A create whose input is a list of turns with a role returns 500.", _crash_on(_has_roles)),
+        _crash_on(lambda body: any(
+            tool.get("type") == "google_search" for tool in objects_in(body.get("tools"))))),
+    row("choice-crashes", "A create whose tool_choice forbids calls returns 500.",
+        _crash_on(lambda body: as_object(body.get("generation_config")).get("tool_choice") == "none")),
+    row("turns-crash", "A create whose input is a list of turns with a role returns 500.",
+        _crash_on(lambda body: any("role" in item for item in objects_in(body.get("input"))))),
 )  # fmt: skip

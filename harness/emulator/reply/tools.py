@@ -18,6 +18,7 @@ import msgspec
 from harness.contract.transcript import results
 from harness.emulator.values.samples import SampleBudget, sample
 from harness.emulator.values.stamps import IdSequence, sign
+from harness.wire.bodies import objects_in
 
 Json = dict[str, Any]
 
@@ -202,6 +203,5 @@ def describe_mcp_tool(call: Json) -> Json:
 
 def loaded_by_client(given: list[Json]) -> list[Json]:
     """Return the functions that the client's own search found: the function blocks in the results it sends."""
-    pieces = (piece for result in results(given) if isinstance(result.get("result"), list)
-              for piece in result["result"])  # fmt: skip
-    return [piece for piece in pieces if isinstance(piece, dict) and piece.get("type") == "function"]
+    pieces = (piece for result in results(given) for piece in objects_in(result.get("result")))
+    return [piece for piece in pieces if piece.get("type") == "function"]

@@ -19,6 +19,7 @@ import msgspec
 
 from harness.contract.models.profiles import ModelProfile
 from harness.errors import SampleTooLarge
+from harness.wire.bodies import as_list, as_object
 
 MOST_CHARACTERS = 1024 * 1024
 """Characters of all samples of one create, names included; every value costs 50 more, to bound the work."""
@@ -90,10 +91,10 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     if "const" in schema:
         return budget.copy_of(schema["const"])
     for keyword in ("enum", "examples"):
-        if values := _read_list(schema, keyword):
+        if values := as_list(schema.get(keyword)):
             return budget.copy_of(values[0])
     for keyword in ("anyOf", "oneOf"):
-        if branches := _read_list(schema, keyword):
+        if branches := as_list(schema.get(keyword)):
             return _sample(_merge_into(schema, keyword, branches[:1], document), hint, document, depth + 1)
     if isinstance(schema.get("allOf"), list):
         return _sample(_merge_into(schema, "allOf", schema["allOf"], document), hint, document, depth + 1)
@@ -109,12 +110,6 @@ def _sample(schema: Any, hint: str, document: _Document, depth: int) -> Any:
     return _sample_string(schema, hint, budget)
 
 
-def _read_list(schema: Mapping[str, Any], keyword: str) -> list[Any]:
-    """The list that a keyword holds; empty if it holds none."""
-    values = schema.get(keyword)
-    return values if isinstance(values, list) else []
-
-
 def _merge_into(schema: Mapping[str, Any], keyword: str, parts: list[Any], document: _Document) -> dict[str, Any]:
     """The schema with some of the parts that a keyword lists in place of the keyword."""
     rest = {key: value for key, value in schema.items() if key != keyword}
@@ -123,9 +118,8 @@ def _merge_into(schema: Mapping[str, Any], keyword: str, parts: list[Any], docum
 
 def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -> dict[str, Any]:
     """Fill every declared property, so that clients see them all; below some depth only required ones."""
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
-    required = _read_list(schema, "required")
+    properties = as_object(schema.get("properties"))
+    required = as_list(schema.get("required"))
     names = [*required, *properties] if depth < 4 else required
     budget = document.budget
     budget.spend(len(names))
@@ -139,7 +133,7 @@ def _sample_object(schema: Mapping[str, Any], document: _Document, depth: int) -
 
 
 def _sample_array(schema: Mapping[str, Any], hint: str, document: _Document, depth: int) -> list[Any]:
-    items = [_sample(item, hint, document, depth + 1) for item in _read_list(schema, "prefixItems")]
+    items = [_sample(item, hint, document, depth + 1) for item in as_list(schema.get("prefixItems"))]
     least, most = _count(schema.get("minItems")), _count(schema.get("maxItems"))
     wanted = max(1 if least is None else least, len(items))
     if most is not None:
@@ -230,14 +224,14 @@ def read_schema(form: Mapping[str, Any]) -> Any:
 def _resolve(schema: Any, document: _Document) -> Mapping[str, Any]:
     """Follow local references; one that cannot be followed becomes the empty schema."""
     for _ in range(_MOST_LEVELS):
-        reference = schema.get("$ref") if isinstance(schema, dict) else None
+        reference = as_object(schema).get("$ref")
         if not isinstance(reference, str):
             break
         document.budget.spend(len(reference))
         schema = document.root
         for part in reference.removeprefix("#").strip("/").split("/") if reference != "#" else ():
-            schema = schema.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(schema, dict) else None
-    return schema if isinstance(schema, dict) else {}
+            schema = as_object(schema).get(part.replace("~1", "/").replace("~0", "~"))
+    return as_object(schema)
 
 
 def _merge(parts: list[Mapping[str, Any]], budget: SampleBudget) -> dict[str, Any]:
