@@ -265,6 +265,7 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
     if one != other:
         differences = compare_steps(one, other)
         at = f" at {differences[0].pointer}" if differences else ""
+        at = ": the order of its steps" if _are_reordered(one, other) else at
         expected, actual = (
             (differences[0].assembled, differences[0].got)
             if differences
@@ -405,6 +406,11 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
             "stream.equals-get/twice", "the stream sends the summary of a thought twice", *words
         )
         return
+    if not may_hide and _are_reordered(streamed, stored):
+        kinds = (format_value([step.get("type") for step in steps]) for steps in (streamed, stored))
+        message = "GET shows the steps of the stream in another order"
+        yield Finding.from_code("stream.equals-get/order", message, *kinds)
+        return
     for difference in compare_steps(streamed, stored):
         words = (difference.got, difference.assembled)
         if {"absent", "''"}.intersection(words) and _CONTENT.fullmatch(difference.pointer) and not may_hide:
@@ -420,6 +426,17 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
         else:
             message = f"stream and GET differ at {difference.pointer}"
             yield Finding("stream.equals-get", message, *words, severity=Severity.NON_STRICT)
+
+
+def _are_reordered(these: Sequence[Body], those: Sequence[Body]) -> bool:
+    """Whether both have the same steps, but in another order."""
+    left = [*those]
+    for step in these if compare_steps(these, those) else ():
+        same = [number for number, one in enumerate(left) if not compare_steps([step], [one])]
+        if not same:
+            return False
+        del left[same[0]]
+    return len(these) == len(those) > 0 and not left
 
 
 def _find_lacking_steps(streamed: Sequence[Body], stored: Sequence[Body]) -> Finding | None:

@@ -111,6 +111,7 @@ _READ_ALL_THE_SAME = frozenset({"stream.schema/null"})
 
 CAUSES: dict[str, tuple[str, ...]] = {
     "stream.first/other-event": _LOST,
+    "stream.first/midway": _LOST,
     "stream.first/no-event": (*_LOST, "stream.framing/unended"),
     "stream.start-before/never": _LOST,
     "stream.index-contiguous": _LOST,

@@ -136,13 +136,18 @@ class StreamState:
         if state not in order.THRESHOLDS:
             return
         row = order.row_of(state, kind)
+        midway = self._start == "replay" and kind in (order.DELTA, order.STOP)
+        self._mid_step |= midway and state is order.State.EXPECT_CREATED
         self._enter(order.State.RESUMED if self._mid_step else row.next)
         if not row.breaks or (
             state is order.State.EXPECT_CREATED and order.RENAMED_EVENTS.get(kind) == order.CREATED
         ):
             return
         if state is order.State.EXPECT_CREATED:
-            self._report(f"{row.breaks}/other-event", f"the stream begins with {kind}", order.CREATED, kind)
+            code, place = ("midway", " by GET begins in a step,") if midway else ("other-event", " begins")
+            self._report(f"{row.breaks}/{code}", f"the stream{place} with {kind}", order.CREATED, kind)
+            if self._start == "replay" and kind in _WORK:  # how many steps came before is not known
+                self._expected = None
         elif not self._late:
             self._late = True
             self._report(row.breaks, f"{kind} follows interaction.completed", "[DONE] or the end", kind)

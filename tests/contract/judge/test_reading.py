@@ -69,7 +69,8 @@ REPLAY = [created(status="completed"), start(0), stop(0), completed()]
 STARTS: dict[str, tuple[str, list[dict[str, Any]], list[str]]] = {
     "resumed": (f"{ROOT}/v1_a?stream=true&last_event_id=e1", PARTS, []),
     "replayed": (f"{ROOT}/v1_a?stream=true", REPLAY, []),
-    "replayed from the middle": (f"{ROOT}/v1_a?stream=true", PARTS, ["stream.first", "stream.start-before"]),
+    "replayed from the middle": (f"{ROOT}/v1_a?stream=true", PARTS, ["stream.first"]),
+    "replayed from a later step": (f"{ROOT}/v1_a?stream=true", [start(1), stop(1), completed()], ["stream.first"]),
 }
 
 
