@@ -72,6 +72,8 @@ def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     """Every part of a value, from the outside."""
     if depth > 12:
         return
+    if isinstance(value, str) and not value.isascii():
+        yield "characters beyond " + ("ASCII" if max(value) <= "\uffff" else "U+FFFF"), ""
     if place:
         is_word = isinstance(value, str) and _WORD.fullmatch(value)
         kind = f'"{value}"' if is_word else _TYPES.get(type(value), "a number")

@@ -294,7 +294,8 @@ def refuses_no_key(
     read_next: Exchange,
     **optional: Exchange | None,
 ) -> Iterator[Finding]:
-    yield from at("read_without", _expect_unauthenticated(read_without))
+    if readable.succeeded or read_without.status != readable.status:  # else the key is not why it is not found
+        yield from at("read_without", _expect_unauthenticated(read_without))
     yield from at("created_without", _expect_unauthenticated(created_without))
     for name, answer in optional.items():
         if answer is not None and answer.status not in _NOT_OFFERED:

@@ -31,7 +31,7 @@ from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_str
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
 from harness.contract.judge.history.resources import compare_views
-from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value
+from harness.contract.judge.reading import format_answer, format_ending, format_request, format_value, odd_letters
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.protocol import is_settled
 from harness.contract.transcript import steps_of
@@ -43,10 +43,11 @@ from harness.wire.bodies import object_or_none, objects_in
 from harness.wire.message import segment
 
 
-def reads(created: Exchange, reads: list[Exchange]) -> Iterator[Finding]:
+def reads(created: Exchange, reads: list[Exchange], other: Exchange) -> Iterator[Finding]:
     wanted = interaction_in(created).get("id")
     last = f"reads[{len(reads) - 1}]"
-    yield from at(last, expect_reply("get.ok", reads[-1]))
+    odd = odd_letters(str(wanted), [runs.id_of(other)]) if other.succeeded else ""
+    yield from at(last, expect_reply("get.ok", reads[-1], f"an id that has {odd}" if odd else ""))
     if reads[-1].status not in SUCCESS:
         return
     yield from at(last, agreement.judge_identity("get.ok", wanted, object_in(reads[-1]).get("id")))
@@ -96,7 +97,8 @@ def shows_the_input(got: Exchange) -> Iterator[Finding]:
 def shows_its_own_input(created: Exchange, got: Exchange, inputs: list[Exchange]) -> Iterator[Finding]:
     sent = (object_or_none(created.request.body) or {}).get("input")
     yield from at("got", agreement.judge_own_input(sent, agreement.list_given(interaction_in(got))))
-    if [bool(agreement.list_given(object_in(look))) for look in inputs] == [False, True, False]:
+    counts = [len(agreement.list_given(object_in(look))) for look in inputs]
+    if counts[2:] == counts[:1] < counts[1:2]:
         message = "GET with `include_input=true` returns what a GET without it does: a cache ignores the query"
         expected = "the input, as where this is the first GET"
         yield finding(message, expected, "none", code="get.own-input/query", exchange="inputs[2]")

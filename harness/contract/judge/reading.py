@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -51,6 +51,7 @@ from harness.outcome.words import quote_body, shorten, to_one_line
 from harness.rules import rows_of
 from harness.wire import By, Decoder, Ending, Exchange, Frame, How, Request, bodies
 from harness.wire.bodies import as_object, coding_of, may_be_ambiguous, object_or_none, objects_in
+from harness.wire.message import segment
 
 
 class Reading:
@@ -440,6 +441,12 @@ def describe_request(request: Request) -> str:
     """A request's method and target; a key in the query is masked."""
     target = _KEY.sub(r"\1…", request.target)
     return f"{request.method} {_clip(target, 120)}"
+
+
+def odd_letters(identity: str, known: Iterable[str]) -> str:
+    """The letters of an id that a path has to escape and no `known` id has: a router may read them wrongly."""
+    odd = sorted(letter for letter in {*identity}.difference(*known) if segment(letter) != letter)
+    return format_value("".join(odd)) if odd else ""
 
 
 def format_answer(exchange: Exchange) -> str:

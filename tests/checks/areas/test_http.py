@@ -145,6 +145,7 @@ CASES += [
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
     case("auth.missing", "not_met", "refused and done", **without(read_next=refusal(404, "not_found"))),
     case("auth.missing", "met", "never readable", **without(readable=MISSING, read_next=MISSING)),
+    case("auth.missing", "met", "nowhere", **without(readable=MISSING, read_without=MISSING, read_next=MISSING)),
     case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
     case("auth.wrong", "non_strict", "404", **wrong(read_wrong=refusal(404, "not_found"))),
     case("auth.wrong", "not_met", "any text is a key", **wrong(read_wrong=DONE)),

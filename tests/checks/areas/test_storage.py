@@ -29,6 +29,7 @@ HIDDEN = refusal(403, "permission_denied")
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 OTHER = answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "text", "text": "Ho."}]}]))
 TIMELINE = answer(body=interaction(steps=[INPUT, *interaction()["steps"]]))
+BOTH = answer(body=interaction(steps=[INPUT, *interaction()["steps"]], input="Hi."))
 RUNNING = answer(body=interaction(status="in_progress"))
 
 
@@ -100,10 +101,10 @@ CASES = [
     sizes("not_met", "more than the most", TEN, listing(*({"id": f"o{number}"} for number in range(501)))),
     sizes("not_met", "one is missing and no token", listing(*ELEVEN[1:]), listing(*ELEVEN)),
     sizes("not_met", "one is missing in a large page", TEN, listing(*ELEVEN[1:])),
-    case("get.ok", "met", "at once", created=OK, reads=[OK]),
-    case("get.ok", "non_strict", "after a brief 404", created=OK, reads=[MISSING, MISSING, OK]),
-    case("get.ok", "not_met", "another id", created=OK, reads=[answer(body=interaction(id="v1_two"))]),
-    case("get.ok", "not_met", "dead", created=OK, reads=[DEAD]),
+    case("get.ok", "met", "at once", created=OK, other=OK, reads=[OK]),
+    case("get.ok", "non_strict", "after a brief 404", created=OK, other=OK, reads=[MISSING, MISSING, OK]),
+    case("get.ok", "not_met", "another id", created=OK, other=OK, reads=[answer(body=interaction(id="v1_two"))]),
+    case("get.ok", "not_met", "dead", created=OK, other=OK, reads=[DEAD]),
     case("get.same", "met", "the same but for its times", got=OK, again=answer(
         body=interaction(updated="2026-11-20T09:00:00Z")
     )),
@@ -142,6 +143,7 @@ CASES = [
     case("get.own-input", "met", "no input", created=asked_for("Say hi."), got=OK, inputs=[OK, OK]),
     case("get.own-input", "not_met", "a part", created=asked_for("Say hi, and more."), got=TIMELINE, inputs=[]),
     case("get.own-input", "not_met", "by order", created=asked_for("Hi."), got=OK, inputs=[OK, TIMELINE, OK]),
+    case("get.own-input", "not_met", "both", created=asked_for("Hi."), got=OK, inputs=[TIMELINE, BOTH, TIMELINE]),
     case("get.own-input", "met", "late", created=asked_for("Hi."), got=OK, inputs=[OK, TIMELINE, TIMELINE]),
     case("get.include-input", "met", "as a field", with_input=answer(body=interaction(input="Say hi."))),
     case("get.include-input", "met", "as a step", with_input=TIMELINE),

@@ -34,6 +34,7 @@ from harness.contract.judge.reading import (
     format_answer,
     format_request,
     format_value,
+    odd_letters,
     read,
 )
 from harness.contract.requests import KEY_HEADER, caller_of, named_interaction, read_new_id, summarise_create
@@ -135,7 +136,8 @@ def _describe_denial(create: Exchange, parent: _Shown | None) -> Finding:
     elif parent.background:
         message, cause = "a turn that continues a background run was rejected", "chain.after-settled"
     else:
-        message = "a turn that continues a completed interaction was rejected"
+        how = "an interaction whose stream has just completed" if parent.streamed else "a completed interaction"
+        message = f"a turn that continues {how} was rejected"
     denied = Finding.from_code("create.ok/denied", message, expected, format_answer(create))
     return replace(denied, cause=cause)
 
@@ -145,6 +147,8 @@ class Denials(Struct):
 
     _run: Run = field(default_factory=lambda: Run(Known))
     _precedents: Precedents = field(default_factory=Precedents)
+    _read: set[str] = field(default_factory=set)
+    """The ids that a GET found."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -171,7 +175,10 @@ class Denials(Struct):
                 if stream is None or all(found.rule != "stream.id-constant" for found in stream.findings):
                     self._show(caller, new, exchange, order.background)
         elif name and read(exchange).call in (GET, DELETE, CANCEL):
-            yield from self._judge_call(caller, name, exchange)
+            for seen, found in self._judge_call(caller, name, exchange):
+                odd = odd_letters(named_interaction(seen.request), self._read)
+                named = f"{found.message.partition(', which')[0]}, whose id has {odd}" if odd else found.message
+                yield seen, replace(found, message=named)
 
     def _find_continued(self, caller: Caller, parent: str, status: int) -> _Shown | None:
         """The interaction that a chained create continues by right: this caller was shown it as completed.
@@ -212,6 +219,7 @@ class Denials(Struct):
             yield from self._judge_denial(key, kind, shown, exchange)
         if not is_success(exchange):
             return
+        self._read.update([name] if kind is _LOOK else ())
         if kind is _LOOK and shown is not None:
             late = shown.denied_look
             if late is not None and late.status == 404 and not shown.looked_at:
