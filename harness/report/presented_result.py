@@ -265,6 +265,10 @@ class Presentation:
             if ours := owners.difference(state.api.load_extensions()):
                 yield ERRED
             yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
+        left = [one for one in state.results if one.outcome is Accounted.EXCLUDED and one.observation.remedy]
+        if left and state.whole()[1].exit is Exit.OK:
+            named = list_some([one.id for one in left], 2)
+            yield f"help: excluded: {left[0].title} ({named}); test it {left[0].observation.remedy}"
         broken = (result for result in state.results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
         rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
         if rules and not self.judges_server:

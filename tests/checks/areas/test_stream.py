@@ -186,8 +186,8 @@ def came(*moments: float) -> Exchange:
 
 LATE = came(2.0, 2.1)
 LATE = replace(LATE, request=replace(LATE.request, body=b'{"background": true}'))
-ONCE = {"fetched": None, "looked_again": None, "unstreamed": None}
-POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None}
+ONCE = {"fetched": None, "looked_again": None, "unstreamed": None, "going": None}
+POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None}
 
 CASES += [
     case("stream.incremental", "met", "by GET, too", **POSTED, fetched=came(0.1), looked_again=RUNNING),
@@ -197,6 +197,10 @@ CASES += [
          looked_again=DONE),
     case("stream.incremental", "met", "one after the other", **ONCE, slow=came(0.1, 2.0), looked=None),
     case("stream.incremental", "untestable", "over at once", **ONCE, slow=came(0.1, 0.11), looked=DONE),
+    case("stream.incremental", "non_strict", "short", **{**ONCE, "going": RUNNING}, slow=came(0.1, 0.11),
+         looked=DONE),
+    case("stream.incremental", "untestable", "too short", **{**ONCE, "going": DONE}, slow=came(0.1, 0.11),
+         looked=DONE),
     case("stream.incremental", "untestable", "no stream", **ONCE, slow=DONE, looked=None),
     case("stream.incremental", "untestable", "all is slow", **ONCE, slow=came(2.0, 2.1), looked=SLOW),
     case("stream.incremental", "non_strict", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=DONE),
