@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import encode_event
-from tests.foreign.rows import hold_each, rows_of, without
-from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
+from tests.foreign.rows import hold_each, rows_of, vary, without
+from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +89,19 @@ class ShowsPart(TwoProjects):
     def find(self, identity: str) -> Run:
         run = ForeignService.find(self, identity)
         return run if run.owner == self.key else replace(run, tokens=run.tokens + 3, steps=[say("[hidden]")])
+
+
+class Resuming(TwoProjects):
+    """Wrong: any key resumes a stream."""
+
+    def find(self, identity: str) -> Run:
+        return (ForeignService if self.own.resumes else TwoProjects).find(self, identity)
+
+
+def note_a_resume(self: Handler, usual: Any, data: bytes) -> Any:
+    """Look whether a request has a cursor."""
+    self.service.own.resumes = "last_event_id" in self.query
+    return usual(data)
 
 
 class Stopping(TwoProjects):
@@ -260,6 +273,11 @@ ROWS = [
     # A cancel of what has ended shows nothing; what counts is whether the run goes on.
     rows_of(TwoProjects)("two-projects: store.isolation -> pass store.isolation/-", **KEYS),
     rows_of(CountsApart)("counts-apart: store.isolation -> pass store.isolation/-", **KEYS),
+    rows_of(Resuming)(
+        "resumes-for-all: store.isolation -> fail store.isolation",
+        words=f"{KEYS['words']} --capability +auth",
+        handler=vary(Handler, dispatch=note_a_resume),
+    ),
     rows_of(ShowsPart)(
         "shows-a-part: store.isolation -> fail store.isolation", words=f"{KEYS['words']} --capability +auth"
     ),

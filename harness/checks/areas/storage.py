@@ -27,7 +27,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.modes import PLAIN, expect_refused, send_refused
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID
-from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_stream, stream_id
+from harness.checks.vocabulary.streams import events_in, is_empty_stream, is_stream, last_cursor, stream_id
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, FOREIGN_CHAIN, GONE, SUCCESS
 from harness.contract.judge.history.resources import compare_views
@@ -218,7 +218,7 @@ def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Fi
         yield from at(f"chained[{number}]", expect_reply("store.false-chain", answer))
 
 
-@exercise(requests=16, interactions=3, uses=("auth", "background", "listing", "stream"))
+@exercise(requests=18, interactions=3, uses=("auth", "background", "listing", "stream"))
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; call each route with another's; read with the first.
 
@@ -242,8 +242,12 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         later = (yield Send(stranger.get(found))) if is_gone else None
         seen |= {"chained": {}, "listed": None, "own": known, "later": later}
         return {**seen, "refused": {"looked": looked}}
+    own_stream = (yield Send(t.get(found, stream=True))) if "stream" in t.capabilities else None
+    begun = events_in(own_stream)[:1] if own_stream is not None and is_stream(own_stream) else []
     looks = yield from send_each(
-        streamed=stranger.get(found, stream=True), with_input=stranger.get(found, include_input=True)
+        streamed=stranger.get(found, stream=True),
+        resumed=stranger.get(found, stream=True, last_event_id=last_cursor(begun)),
+        with_input=stranger.get(found, include_input=True),
     )
     chained = yield from send_refused(stranger, {"input": HELLO, "previous_interaction_id": found})
     calls = yield from send_each(cancelled=stranger.cancel(found), deleted=stranger.delete(found))
@@ -301,7 +305,7 @@ def keeps_apart(
         yield from at("stopped", expect_reply("store.isolation", stopped))
     for name, answer in refused.items():
         found = at(f"refused[{name}]", expect_reply("store.isolation", answer))
-        shows_nothing = answer.status == 501 or (name == "streamed" and is_empty_stream(answer))
+        shows_nothing = answer.status == 501 or (name in ("streamed", "resumed") and is_empty_stream(answer))
         cause = "bg.result/outlived" if answer.headers.get("age") else ""  # a cache kept what its owner read
         found = (replace(one, cause=cause) for one in found)
         yield from (replace(one, severity=Severity.NON_STRICT) if shows_nothing else one for one in found)
