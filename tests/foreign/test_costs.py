@@ -122,7 +122,7 @@ ROWS = [
     # It forgets the first turn, but the answer to the second repeats it: the count shows what no text does.
     echo(
         "echoes-one-turn: chain.whole-history -> fail chain.whole-history/, exit 1",
-        said=["includes the second, but not the first: the chain is followed for one link"],
+        said=["does not include the first: the chain is followed for one link"],
         history=lambda self, usual, body, deep=True: usual(body, False),
     ),
     # A background run that is no shorter cannot show how a truncated one looks; the report says why.

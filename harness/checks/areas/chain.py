@@ -469,10 +469,9 @@ def _judge_first_turn(
     (alone, second, longer), without_first = map(_tokens_seen, (parent, child, grandchild)), _tokens_told(retold)
     least = _find_least_of_three(alone, second, without_first, _tokens_told(parent_retold))
     if 0 < longer <= least:
-        knows = "child" in _find_turns(grandchild) or longer > alone
-        message = "a third turn includes the second, but not the first: the chain is followed for one link"
+        linked = ": the chain is followed for one link" if longer > alone else ""
         expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
-        yield finding(message if knows else "a third turn does not include the first", expected, str(longer))
+        yield finding(f"a third turn does not include the first{linked}", expected, str(longer))
 
 
 def _costs_the_same(child: Exchange, sibling: Exchange) -> bool:
