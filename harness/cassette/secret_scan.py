@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.cassette.entry import replace_halves
 from harness.cassette.har import exchanges_in
-from harness.cassette.layout import SUFFIXES, Layout, keep_copy, parse_all, read_document, write
+from harness.cassette.layout import SUFFIXES, Layout, keep_copy, parse_all, read_document, replace_file, write
 from harness.cassette.recording import Recording
 from harness.cassette.redactor import Redactor
 from harness.errors import CassetteError
@@ -57,8 +57,8 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
     suffix = path.suffix.lower()
     rest, entries, hits = data, list[Recording](), list[Hit]()
     try:
-        if suffix in SUFFIXES:
-            documents = parse_all(path, data)
+        if suffix in (*SUFFIXES, ".json"):
+            documents = [json.loads(data)] if suffix == ".json" else parse_all(path, data)
             cassettes = [
                 d for d in documents if isinstance(d, Mapping) and isinstance(d.get("interactions"), list)
             ]
@@ -72,7 +72,7 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
                     at = comment.end()
                 parts += [b"\n" * (data.count(b"\n", at) + 1), json.dumps(others, default=str).encode()]
                 rest = b"".join(parts)
-        elif suffix in (".json", ".har"):
+        if suffix in (".json", ".har") and not entries:
             exchanges = exchanges_in([json.loads(data)]) or ()
             entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]
     except (AttributeError, TypeError, ValueError, RecursionError, CassetteError):  # no cassette, so a text
@@ -109,7 +109,11 @@ def redact_file(
     if not hits:
         return [], None
     copy = keep_copy(path)
-    write(path, layout.metadata, written, path)
+    if path.suffix.lower() == ".json" and not layout.metadata:  # vcrpy's JSON serializer reads it again
+        text = json.dumps({"version": 1, "interactions": written}, indent=4, default=bytes.decode)
+        replace_file(path, f"{text}\n".encode(), path)
+    else:
+        write(path, layout.metadata, written, path)
     return hits, copy
 
 

@@ -80,6 +80,23 @@ def test_a_cassette_is_mended_in_place(project: Path, harness: Harness) -> None:
     assert not (project / "a.before-2.yaml").exists()
 
 
+def test_a_cassette_in_json_stays_json(project: Path, harness: Harness) -> None:
+    """The file of vcrpy's JSON serializer, with pairs of surrogates, is searched, mended and replayed."""
+    whole = yaml.safe_load(PLAIN)
+    whole["interactions"][1]["response"]["body"]["string"] = '{"text":"🦊"}'
+    (project / "a.json").write_text(json.dumps(whole, indent=4), "utf-8")
+    found = harness("verify", "--secrets", "a.json").out
+    assert found == harness("verify", "--secrets", "a.yaml").out.replace("a.yaml", "a.json")
+    assert harness("redact", "a.json").out.splitlines()[-1] == "replaced 4 secrets in 1 file"
+    mended = json.loads((project / "a.json").read_text("utf-8"))
+    assert mended["interactions"][1] == whole["interactions"][1]
+    assert "key-of-this-file-1" not in json.dumps(mended)
+    assert harness("verify", "--secrets", "a.json").code == 0
+    send = "import os, httpx; base = os.environ['INTERACTIONS_BASE_URL']; "
+    send += "assert '🦊' in httpx.get(base + '/v1beta/interactions/x').text"
+    assert harness("replay", "a.json", "--", sys.executable, "-c", send).code == 0
+
+
 def test_one_line_for_the_same_header_in_each_entry(project: Path, harness: Harness) -> None:
     """Places that differ in the number of their entry share a line, of each file one; --json lists each place."""
     key = "headers: {x-goog-api-key: [key-of-this-file-1]}"
