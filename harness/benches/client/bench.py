@@ -137,6 +137,7 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
     frame = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
     lines = [
         f"without any fault the client {problem}; no fault case was run, because it would prove nothing",
+        f"  its task:           {played.case.mode.about}",
         *(
             f"  rejected:           {one.request.method} {one.request.raw_path}: {one.status}, {one.error}"
             for one in refused[:1]

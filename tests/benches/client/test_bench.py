@@ -113,6 +113,7 @@ def test_a_client_that_cannot_read_at_all() -> None:
     with pytest.raises(UsageFault, match="without any fault the client has another text") as refused:
         list(torture(CLIENTS, cases_of(), lambda: InProcess(lambda client, interaction: "nothing")))
     assert "it sent no request at all" in str(refused.value)
+    assert "  its task:           stream the interaction with the given id" in str(refused.value)
     assert "INTERACTIONS_BASE_URL" in str(refused.value)
 
 
