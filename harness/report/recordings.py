@@ -25,7 +25,7 @@ from harness.benches.record.session import (
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
 from harness.look import mark_of
-from harness.outcome import FIRST_WORDS, Exit
+from harness.outcome import FIRST_WORDS, Exit, Severity
 from harness.outcome.words import format_count, list_some
 from harness.report.finding_text import compare_texts
 from harness.report.screen import Line, Role, Screen
@@ -439,8 +439,9 @@ def _write_details(result: Recorded) -> str:
     parts = [format_count(result.exchanges, "exchange")] if result.exchanges else []
     if result.reason:
         parts.append(result.reason)
-    if result.findings:
-        parts.append(format_count(len(result.findings), "finding"))
+    notes = sum(finding.severity is Severity.INFORMATION for finding in result.findings)
+    counts = ((len(result.findings) - notes, "finding"), (notes, "note"))
+    parts += [format_count(number, word) for number, word in counts if number]
     if result.drifts is not None:
         shape = len(result.drifts.shape)
         parts.append(format_count(shape, "structural drift") if shape else "no structural drift")

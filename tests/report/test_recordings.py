@@ -12,7 +12,7 @@ from harness.benches.record.session import Begun, Recorded, RecordingSession, Sc
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
-from harness.outcome import Exit, Finding
+from harness.outcome import Exit, Finding, Severity
 from harness.report.recordings import RecordingReport, session_record
 from harness.wire.mask import Mask
 
@@ -58,6 +58,15 @@ def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
     ("result", "line"),
     [
         (Recorded("a", ScenarioState.RECORDED, exchanges=4), "recorded, 4 exchanges"),
+        (
+            Recorded(
+                "a",
+                ScenarioState.RECORDED,
+                exchanges=4,
+                findings=(Finding("err.shape", "no code"), Finding("b.c", "d", severity=Severity.INFORMATION)),
+            ),
+            "recorded, 4 exchanges, 1 finding, 1 note\n  err.shape no code\n  b.c d",
+        ),
         (Recorded("a", ScenarioState.RECORDED, drifts=Drifts(2)), "recorded, no structural drift"),
         (
             Recorded("a", ScenarioState.FAILED, "it broke", had_predecessor=True),
