@@ -15,11 +15,6 @@ from harness.report.side_by_side.run_file import RunFile, read_run
 FORMATS = ("html", "markdown", "json")
 
 
-def is_report(word: str) -> bool:
-    """Whether a path, which a name may precede, is one of a report."""
-    return word.lower().endswith(".json")
-
-
 def compare_reports(paths: Sequence[str], *, same_target: bool, reports: Sequence[str], as_json: bool) -> int:
     """Compare the reports, write the comparison, and return the exit code."""
     runs = [_read_named(word) for word in paths]

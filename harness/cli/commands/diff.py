@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, own_api, report_option
-from harness.cli.comparing import FORMATS, compare_reports, is_report
+from harness.cli.comparing import FORMATS, compare_reports
 from harness.cli.options import PATH, Options, Page, Trust, argument, flag, option
 from harness.cli.output import MISSING, ReportFiles, hear, hide_in, say, say_masked, write_json
 from harness.outcome import Exit, UsageFault
@@ -74,7 +74,7 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(DiffArguments, words)
     if arguments.textconv:
         return _print_as_text(arguments)
-    if is_report(arguments.paths[0]):
+    if arguments.paths[0].lower().endswith(".json"):  # a report, which a name may precede
         arguments.refuse(("platform",), "applies to recordings: remove it")
         return compare_reports(
             arguments.paths,

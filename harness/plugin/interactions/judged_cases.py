@@ -38,8 +38,6 @@ _CITATION = {"type": "url_citation", "url": "https://example.com/fox", "title": 
 """Both are added to a script that only has a text: the one must not get into the text, the other not be lost."""
 _SILENCES = ("after-completion,stall", "event:7,stall")
 """The plans that are added to the usual set of streams: who reads on, or has no timeout, hangs or leaks."""
-_UNUSUAL = "status-updates"
-"""The kind that is added to it: what the set of a test in this process has more, where it takes no time."""
 
 
 @dataclass(slots=True)
@@ -112,12 +110,12 @@ class JudgedCases:
         return {"mode": chosen.name, "cases": cases}
 
     def _list_set(self, name: str | None, base: Case, ids: Sequence[str], kinds: Sequence[str]) -> list[Case]:
-        """The cases of a set; one of streams, whose kinds are not named, gets `_UNUSUAL` and `_SILENCES`, too."""
+        """The cases of a set; one of streams, whose kinds are not named, gets updates and `_SILENCES`, too."""
         found = cases_of_set(self._api, name or base.mode.usual_set, base, event_ids=ids, only=kinds)
         if kinds or all(case.kind != fault_kinds.NOISE.name for case in found):
             return found
         if name is None:
-            found += cases_of_set(self._api, "application", base, event_ids=ids, only=(_UNUSUAL,))
+            found += cases_of_set(self._api, "application", base, event_ids=ids, only=["status-updates"])
         silences = _SILENCES[: 2 if name is None else 1]
         return found + [replace(base, plan=plan, event_ids=ids[0], kind="never-ends") for plan in silences]
 
