@@ -198,7 +198,8 @@ class LoopClient:
         words = self._drop()
         if code is None:
             return ClientResult(stopped=why, flooded=flooded, words=words, stray=stray.lines)
-        error = f"the command ended ({how(code)}) before it returned a result"
+        hint = "" if code else ": with --loop it reads a task from each line of its standard input"
+        error = f"the command ended ({how(code)}) before it returned a result{hint}"
         return ClientResult(error=error, crashed=True, words=words, stray=stray.lines)
 
     def stop(self) -> None:

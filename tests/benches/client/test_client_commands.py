@@ -115,7 +115,8 @@ def test_one_that_does_not_read_its_task() -> None:
     """If a client ended before it could read its next task, that is its failure, not an error of ours."""
     client = talking("""import os; input(); os.close(0); print('{"text": "one"}', flush=True)""")
     assert client.read(TASK, 20).collected == "one"
-    assert client.read(TASK, 20).error == "the command ended (exit code 0) before it returned a result"
+    begins = "the command ended (exit code 0) before it returned a result: with --loop it reads a task"
+    assert client.read(TASK, 20).error.startswith(begins)
     client.close()
 
 
