@@ -8,6 +8,7 @@ which Hypothesis keeps all it has drawn. Defects are shrunk once the search is o
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
@@ -148,7 +149,7 @@ def search(
         histories = model.draw_laws(place.able)
     else:
         return EngineRun(engine=engine, seconds=0.0, vacuous=("this API has no laws of streams",))
-    timer = Timer(budget.seconds)
+    whole, timer = place.timer, Timer(budget.seconds)
     place = place.within(timer)
     shared = SharedHistories(database, engine, model)
 
@@ -182,7 +183,7 @@ def search(
     except KeyboardInterrupt:
         timer.stop()
     short = is_over() and 0 < tally.histories < examples
-    failures = _shrink(place, tally, engine)
+    failures = _shrink(place, tally, engine, whole)
     shared.keep(failure.history for failure in failures)
     hung = is_hang and not tally.bugs
     late = ""
@@ -213,14 +214,17 @@ def search(
     )
 
 
-def _shrink(place: SearchTarget, tally: Tally, engine: str) -> list[Failure]:
+def _shrink(place: SearchTarget, tally: Tally, engine: str, whole: Timer) -> list[Failure]:
     """The failures, as small as time allows, the most binding first; an interrupt ends only the shrinking.
 
-    Failures that appear meanwhile count, too.
+    Failures that appear meanwhile count, too. Unless all are notes, it may take half of the time that the `whole`
+    run has left: a failure in few steps is worth more than what the next engines might find.
     """
     found = {key: bug.failure(engine, tally.seen[key]) for key, bug in tally.bugs.items()}
     queue = sorted(found, key=lambda key: -found[key].rank(place.model))
     done: list[Failure] = []
+    if queue and found[queue[0]].rank(place.model) and not place.timer.stopped and whole.left < math.inf:
+        place.timer.end(max(place.timer.left, whole.left / 2))
 
     def add(failure: Failure) -> None:
         if failure.key not in found and failure.key not in tally.muted:

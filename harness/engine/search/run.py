@@ -287,9 +287,8 @@ def _run_engine(
     if not share or timer.over():
         least = f"it needs {LEAST_SECONDS:g} s of the time" if not share else "the time limit was reached before"
         return EngineRun(engine=engine, seconds=0.0, late=f"left out: {least}; give the search more with --time")
-    watched, budget = replace(place, progress=tell), replace(options.budget, seconds=share)
-    if share == math.inf:
-        budget = options.budget
+    watched = replace(place, progress=tell, timer=timer)
+    budget = options.budget if share == math.inf else replace(options.budget, seconds=share)
     try:
         if engine == SCHEMA:
             return document(watched, budget, seed=options.seed, strict=options.strict, passed_over=known)

@@ -16,6 +16,7 @@ from harness.engine.search.failure import EngineRun, Failure, fold
 from harness.engine.search.rounds import LAWS, search
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
+from harness.engine.traffic.governed_driver import Timer
 from harness.interactions.search import load_search
 from harness.outcome import Severity
 from tests.engine.search.places import history, mutant, reference
@@ -56,23 +57,25 @@ def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
 
 
 def test_what_binds_most_is_shrunk_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time may end before all are, as it did with a note on a MAY rule that was seen first."""
-    place, shrunk = mutant("delete-keeps"), list[str]()
+    """The time may end before all are, as with a note that was seen first; a failure may take time of others."""
+    shrunk = list[tuple[str, bool]]()
 
-    def minimal(_: SearchTarget, failure: Failure, __: object) -> Failure:
-        shrunk.append(failure.rule)
+    def minimal(place: SearchTarget, failure: Failure, _: object) -> Failure:
+        shrunk.append((failure.rule, place.timer.over()))
         return failure
 
+    monkeypatch.setattr(rounds, "minimal", minimal)
+    place = mutant("delete-keeps")
     tally = rounds.Tally(place, 1, lambda: False, frozenset())
     with place.world() as world:
         for step in history("create; delete; poll"):
             tally.play(world, step)
     ((key, bug),) = tally.bugs.items()
     finding = structs.replace(bug.defect.finding, rule="chain.echo")
-    tally.bugs = {"note": replace(bug, defect=replace(bug.defect, finding=finding)), key: bug}
-    monkeypatch.setattr(rounds, "minimal", minimal)
-    rounds._shrink(place, tally, "history")
-    assert shrunk == ["del.gone", "chain.echo"]
+    note = {"note": replace(bug, defect=replace(bug.defect, finding=finding))}
+    for tally.bugs in (note, {**note, key: bug}):
+        rounds._shrink(place.within(Timer(0.0)), tally, "history", Timer(3600.0))
+    assert shrunk == [("chain.echo", True), ("del.gone", False), ("chain.echo", False)]
 
 
 @pytest.mark.slow
