@@ -24,7 +24,7 @@ from msgspec.structs import force_setattr, replace
 
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.origins import list_ids, looks_before, referenced_ids, with_origins
-from harness.engine.results import Evidence, Result
+from harness.engine.results import Evidence, Result, of_kind
 from harness.engine.traffic.outages import Outages
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, RepeatedId, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
@@ -410,18 +410,19 @@ def link(
     checks: Iterable[Check], results: Sequence[Result], stops: Mapping[str, Exchange], api: Api
 ) -> tuple[Result, ...]:
     """The results of `checks`; those in `stops` (by id) name the code that explains where they stopped."""
-    roots = [result for result in results if result.observation.outcome is Outcome.NOT_MET and result.evidence]
+
+    def name_refusal(exchange: Exchange) -> tuple[str, str]:  # each names what it refuses
+        return api.read(exchange, None).call, api.format_answer(exchange)
+
+    broken = [one for one in results if one.observation.outcome is Outcome.NOT_MET and one.observation.findings]
+    refused = ((root, shown) for root in reversed(broken) for shown in of_kind(Exchange, root.evidence))
+    roots = {name_refusal(shown): root for root, shown in refused if not shown.succeeded}
 
     def name_root(result: Result) -> Result:
         stop = stops.get(result.id)
         if stop is None or result.observation.findings or result.observation.cause:
             return result
-        alike = (
-            root
-            for root in roots
-            if root.observation.findings and any(_is_alike(shown, stop, api) for shown in root.evidence)
-        )
-        root = next(alike, None)
+        root = roots.get(name_refusal(stop))
         return result if root is None else with_cause(result, root)
 
     first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
@@ -510,10 +511,3 @@ def _is_same_place(one: Finding, other: Finding) -> bool:
 
 def _word_of(code: str) -> str:
     return code.partition("/")[2]
-
-
-def _is_alike(shown: object, stop: Exchange, api: Api) -> bool:
-    """Whether evidence shows the same call with the same answer: each refusal names what it refuses."""
-    if not isinstance(shown, Exchange) or api.format_answer(shown) != api.format_answer(stop):
-        return False
-    return api.read(shown, None).call == api.read(stop, None).call
