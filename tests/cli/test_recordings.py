@@ -17,10 +17,12 @@ import httpx
 import pytest
 
 from harness.benches.record.recorder import Summary
+from harness.benches.record.session import Recorded
 from harness.cassette import Provenance, Target, load, save
 from harness.checks.scenarios import SCENARIOS
 from harness.cli.commands.record import _print as print_summary
 from harness.emulator import Emulator
+from harness.report.recordings import RecordingReport
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
 from tests.cli.conftest import PATIENCE, Harness, fits, start
@@ -274,6 +276,28 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert list(Path().iterdir()) == [], "the next session records, instead of replaying that nobody was there"
     done = harness(*words, "--record-mode", "all", "--json", "--", sys.executable, "-c", look)
     assert len(fits("record", last_object(done.out))["unanswered"]) == 1
+
+
+def test_an_interrupted_session_counts_the_files_that_are_there(
+    emulator: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scenario that was reported, but is not in its place, is missing; `--continue` records it."""
+    report = RecordingReport.result
+
+    def interrupted(self: RecordingReport, result: Recorded) -> None:
+        report(self, result)
+        if result.name == "background":
+            raise KeyboardInterrupt
+
+    words = ("record", "--target", emulator, "--scenario", "lifecycle", "background", "--cassettes", "new")
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordingReport, "result", interrupted)
+        done = harness(*words, "--max-requests", "20")
+    assert done.code == 130
+    assert "1 of 2 scenarios recorded in new" in done.out
+    assert "missing: background; add --continue" in done.out
+    assert [path.name for path in Path("new").glob("*.yaml")] == ["lifecycle.yaml"]
+    assert "2 of 2 scenarios recorded in new" in harness(*words, "--max-requests", "20", "--continue").out
 
 
 @pytest.mark.slow

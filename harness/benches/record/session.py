@@ -224,6 +224,8 @@ class RecordingSession:
     hear: Callable[[Event], None] = lambda event: None
     spent: int = 0
     provenance: Provenance = field(init=False)
+    done: list[str] = field(init=False, default_factory=list)
+    """The scenarios whose files are in place, or can have none."""
     _reached: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -257,7 +259,7 @@ class RecordingSession:
 
     def _record_each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
         ahead = [scenario.name for scenario in self.waiting(scenarios)]
-        done = [scenario.name for scenario in scenarios if scenario.name not in ahead]
+        self.done = [scenario.name for scenario in scenarios if scenario.name not in ahead]
         stopped = False
         for scenario in scenarios:
             if scenario.name not in ahead:
@@ -279,9 +281,9 @@ class RecordingSession:
             if result.state is ScenarioState.STOPPED:
                 stopped = True
             elif result.state in _DONE:
-                done = [*done, scenario.name]
-                replace_file(self.folder / _STATE, json.dumps({"done": done}).encode())
-        if len(done) == len(scenarios):
+                self.done.append(scenario.name)
+                replace_file(self.folder / _STATE, json.dumps({"done": self.done}).encode())
+        if len(self.done) == len(scenarios):
             (self.folder / _STATE).unlink(missing_ok=True)
 
     def _locate(self, name: str) -> Path:

@@ -110,6 +110,8 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
             results.append(result)
             report.result(result)
     except KeyboardInterrupt:
+        if results and results[-1].state is ScenarioState.RECORDED and results[-1].name not in session.done:
+            results.pop()  # it was shown, but its file is not in place
         report_end(Exit.INTERRUPTED)
         raise
     if any(result.is_news for result in results):
