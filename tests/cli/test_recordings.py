@@ -293,7 +293,7 @@ def test_an_interrupted_session_counts_the_files_that_are_there(
     with monkeypatch.context() as patched:
         patched.setattr(RecordingReport, "result", interrupted)
         done = harness(*words, "--max-requests", "20")
-    assert done.code == 130
+    assert (done.code, done.err.count("INTERRUPTED"), done.out.count("INTERRUPTED: 2 scenarios")) == (130, 0, 1)
     assert "1 of 2 scenarios recorded in new" in done.out
     assert "missing: background; add --continue" in done.out
     assert [path.name for path in Path("new").glob("*.yaml")] == ["lifecycle.yaml"]

@@ -112,8 +112,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     except KeyboardInterrupt:
         if results and results[-1].state is ScenarioState.RECORDED and results[-1].name not in session.done:
             results.pop()  # it was shown, but its file is not in place
-        report_end(Exit.INTERRUPTED)
-        raise
+        return report_end(Exit.INTERRUPTED)
     if any(result.is_news for result in results):
         first = results[0]
         is_gone = first.state is ScenarioState.STOPPED and bool(first.exchanges)

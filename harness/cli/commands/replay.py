@@ -169,8 +169,8 @@ def _print(player: Player, question: str, part: str) -> None:
     for miss in player.misses:
         say_masked(f"miss: {miss}")
     if guessed := [str(number + 1) for number, _ in player.approximate()]:  # in a file of plain vcrpy, all of them
-        entries = f"recording{'s' * (len(guessed) > 1)} {list_some(guessed, 6, hint='--json lists them')}"
-        say(f"approximate: {entries}: edited, or recorded without chunks (guessed)")
+        entries = list_some(guessed, 6, hint="--json lists them")
+        say(f"approximate: recording {entries}: edited, or recorded without chunks (guessed)")
     for number, address in player.elsewhere():
         say_masked(
             f"elsewhere: recording {number + 1} names another address ({address}): the replay returns its own "
