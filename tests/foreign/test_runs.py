@@ -36,6 +36,13 @@ def cancel_later(self: ForeignService, usual: Any, run: Run) -> Json:
     return self.show(run)
 
 
+def overwrite_later(self: ForeignService, usual: Any, run: Run) -> Json:
+    """Cancel at once; when the worker is through, it writes that the run is completed."""
+    usual(run)
+    threading.Timer(self.stretch(0.5), lambda: vars(run).update(cancelled_at=None, begun=float("-inf"))).start()
+    return self.show(run)
+
+
 def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
     """Be too late for a run that is over at once."""
     run.begun = float("-inf")
@@ -134,6 +141,13 @@ ROWS = [
     row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
     row(
         "waits-for-the-end: cancel.ok cancel.state -> warn cancel.state/waits", lasts=4.0, cancel=wait_for_the_end
+    ),
+    # The end that a worker writes over a cancel is shown by streams, too.
+    row(
+        "overwrites-cancels: cancel.stays cancel.stream-ends -> fail cancel.stays cancel.stream-ends, exit 1",
+        lasts=4.0,
+        cancel=overwrite_later,
+        said=["(1 cause: cancel.stays)"],
     ),
     # Where no run lasts long enough, nothing is claimed.
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
