@@ -36,11 +36,12 @@ def cancel_later(self: ForeignService, usual: Any, run: Run) -> Json:
     return self.show(run)
 
 
-def overwrite_later(self: ForeignService, usual: Any, run: Run) -> Json:
-    """Cancel at once; when the worker is through, it writes that the run is completed."""
-    usual(run)
-    threading.Timer(self.stretch(0.5), lambda: vars(run).update(cancelled_at=None, begun=float("-inf"))).start()
-    return self.show(run)
+def overwrite_later(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show a cancel once; then the worker is through, and writes that the run is completed."""
+    shown = usual(run, query)
+    if run.cancelled_at is not None:
+        run.begun, run.cancelled_at = float("-inf"), None
+    return shown
 
 
 def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
@@ -146,7 +147,7 @@ ROWS = [
     row(
         "overwrites-cancels: cancel.stays cancel.stream-ends -> fail cancel.stays cancel.stream-ends, exit 1",
         lasts=4.0,
-        cancel=overwrite_later,
+        get=overwrite_later,
         said=["(1 cause: cancel.stays)"],
     ),
     # Where no run lasts long enough, nothing is claimed.
