@@ -341,8 +341,7 @@ ROWS = [
         said=["a cache ignores the query"],
     ),
     row(
-        "caches-streams-without-query: resume.* stream.* ->"
-        " fail resume.exclusive stream.first stream.start-before, exit 1",
+        "caches-streams-without-query: resume.* stream.* -> fail resume.exclusive stream.first, exit 1",
         handler=cache(lambda query: not is_plain(query)),
         said=["(1 cause: resume.exclusive/restart)"],
     ),
