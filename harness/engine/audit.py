@@ -241,7 +241,7 @@ class Audit:
         for exchange in played.trail:
             # It is the API's own answer to one of its calls for certain.
             own = bool(self.api.read(exchange, None).call) and exchange.status not in {*PROXY_REFUSALS, 404}
-            if own and not exchange.excuse and not self._follows_from_another(exchange, played):
+            if own and not self._follows_from_another(exchange, played):
                 self._judge(exchange, played, mechanisms)
         for exchange, withheld in self._list_answered(played):
             self._judge(exchange, withheld, {})
@@ -367,6 +367,8 @@ class Audit:
         return sorted(found, key=lambda seen: seen.finding.severity is not Severity.BROKEN)[:MOST]
 
     def _judge(self, exchange: Exchange, played: PlayedExercise, mechanisms: Mapping[object, str]) -> None:
+        if exchange.excuse:
+            return
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
         reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]

@@ -88,7 +88,8 @@ class Prober:
             outage = "" if self._outages is None else self._outages.describe(0, self.hand.trail, self._driver)
         finally:
             self.hand.hang_up()
-            self.ledger.clean(self._driver)
+            hand = ActionRunner(self.api, self._driver, self.ledger, self.target.contract, outages=self._outages)
+            self.ledger.clean(hand.send)
         for name in self.probes.undiscoverable:
             if self.is_open(name):
                 why = "no request can find it: declare it with `--capability`"
@@ -98,7 +99,7 @@ class Prober:
             requests=requests,
             says=self.target.says,
             notes=tuple(self.notes),
-            trail=(*self.hand.trail, *self.ledger.read_cleanup(self.target.contract)),
+            trail=(*self.hand.trail, *self.ledger.sent),
             repeated=tuple(self.hand.repeated),
             outage=outage,
         )
@@ -120,8 +121,7 @@ class Prober:
         return exchange if self.has_response(exchange, *names) else None
 
     def send(self, request: Request) -> Exchange:
-        exchange: Exchange = self.hand.perform(Send(request))
-        return exchange
+        return self.hand.send(request)
 
     def has_response(self, exchange: Exchange, *names: str) -> bool:
         """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""

@@ -549,9 +549,11 @@ class Workers:
     def _clean(self, ledger: CreatedResources, driver: Driver, judge: JudgesRun | None = None) -> None:
         if self.halted:
             self.timer.end(5.0)  # seconds to delete what was created
+        outages = None if self.halted else self.outages
+        hand = ActionRunner(self.target.api, driver, ledger, self.target.target.contract, outages=outages)
         try:
-            self.leftovers.extend(ledger.clean(driver))
-            self.audit.note_denials(ledger.read_cleanup(self.target.target.contract), judge)
+            self.leftovers.extend(ledger.clean(hand.send))
+            self.audit.note_denials(ledger.sent, judge)
         except TimeUp:
             self.leftovers.extend(ledger.owed)
 

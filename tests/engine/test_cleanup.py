@@ -34,7 +34,7 @@ def test_created_things_are_deleted(stream: bool) -> None:
     service = ToyService()
     ledger, driver = noted(service, TARGET.create(input="hi", stream=stream))
     assert ledger.owed == ["/v1beta/interactions/i1"]
-    assert ledger.clean(driver) == []
+    assert ledger.clean(driver.send) == []
     assert service.stored == {}
 
 
@@ -49,7 +49,7 @@ def test_a_sandbox_that_the_create_did_not_name_is_deleted() -> None:
     ledger.note(stream.close())
     assert [path.split("/")[2] for path in ledger.owed] == ["interactions"]
     assert driver.send(TARGET.request("GET", "environments")).body != b"{}"
-    assert ledger.clean(driver) == []
+    assert ledger.clean(driver.send) == []
     assert driver.send(TARGET.request("GET", "environments")).body == b"{}"
 
 
@@ -60,7 +60,7 @@ def test_a_sandbox_of_somebody_else_is_kept() -> None:
     ledger = CreatedResources(SERVERS)
     run = {"agent": TARGET.agent, "environment": theirs["id"], "background": True}
     ledger.note(driver.send(TARGET.create(run, input="hi")))
-    assert ledger.clean(driver) == []
+    assert ledger.clean(driver.send) == []
     assert driver.send(TARGET.request("GET", f"environments/{theirs['id']}")).status == 200
 
 
@@ -68,7 +68,7 @@ def test_what_will_not_go_is_cancelled_then_reported() -> None:
     """If a deletion is refused, it is tried again after a cancel, and then reported."""
     service = ToyService(undeletable=True)
     ledger, driver = noted(service, TARGET.create(input="hi"))
-    assert ledger.clean(driver) == ["/v1beta/interactions/i1"]
+    assert ledger.clean(driver.send) == ["/v1beta/interactions/i1"]
     assert [line.partition(" ")[0] for line in service.log] == ["POST", "DELETE", "POST", "DELETE"]
 
 
@@ -81,7 +81,7 @@ def test_a_key_is_taken_from_the_beginning_of_an_upload() -> None:
     ended = driver.send(continue_upload(t, started, "upload, finalize", b"x"))
     ledger.note(started)
     ledger.note(ended)
-    assert (len(ledger.owed), ledger.clean(driver)) == (1, [])
+    assert (len(ledger.owed), ledger.clean(driver.send)) == (1, [])
     assert driver.send(t.request("GET", "files")).body == b"{}"
 
 
@@ -97,7 +97,7 @@ def test_nothing_is_left_at_the_emulator(name: str) -> None:
     driver, ledger = ServiceDriver(emulator, emulator.clock), CreatedResources(SERVERS)
     (exercise,) = {check.exercise for check in SERVERS.load_catalogue() if check.exercise.name == name}
     play(SERVERS, exercise, target, driver, ledger)
-    assert ledger.clean(driver) == []
+    assert ledger.clean(driver.send) == []
     for resource in ("files", "fileSearchStores", "agents", "environments", "triggers"):
         assert driver.send(target.request("GET", resource)).body == b"{}", resource
 

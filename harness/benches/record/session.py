@@ -355,7 +355,7 @@ class RecordingSession:
         finally:
             direct = UrlDriver(self.target.info.url, ca_file=self.ca_file)
             with closing(self._govern(direct)) as driver:
-                left += ledger.clean(driver)
+                left += ledger.clean(driver.send)
         return played, recorder.summary, left
 
     def _govern(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:

@@ -275,7 +275,7 @@ class CurlRuns:
             ledger.note(answer)
         driver = self._target.connect()
         with suppress(TimeoutError):
-            ledger.clean(driver)
+            ledger.clean(driver.send)
         driver.close()
 
 

@@ -264,7 +264,7 @@ class SearchTarget:
         owed = ledger.owed
         try:
             grace = Timer(max(1.0, min(self.timer.left, 60.0)))
-            self.litter.extend(ledger.clean(self._limit(self.shared, grace)))
+            self.litter.extend(ledger.clean(self._limit(self.shared, grace).send))
         except TimeUp:
             self.litter.extend(owed)
 

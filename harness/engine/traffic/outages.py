@@ -111,11 +111,11 @@ class Outages(DriverPolicy):
                 self.ask_control(driver)
             return gone is None
 
-    def ask_control(self, driver: Driver) -> Exchange | None:
+    def ask_control(self, driver: Driver, timeout: float | None = None) -> Exchange | None:
         """Repeat an earlier request with a response; None if there is none."""
         if self._control is None:
             return None
-        exchange = driver.send(self._control, sees=LATER)
+        exchange = driver.send(self._control, timeout=timeout, sees=LATER)
         if is_gone(exchange):
             with self._lock:
                 self._note_departure()
@@ -131,8 +131,8 @@ class Outages(DriverPolicy):
 
         That the end is missing is seen by our limit only, so the control has a tenth of the time that it had.
         """
-        control = self.ask_control(driver)
-        return control is None or control.seconds <= hung.seconds / 10
+        control = self.ask_control(driver, hung.seconds / 10)
+        return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
 
     def are_possible(self, exchange: Exchange) -> bool:
         """Whether the request of an exchange has to be sent again before it is judged."""

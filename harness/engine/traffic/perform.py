@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from harness.engine.traffic.governed_driver import TimeUp, hold_interrupts
 from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.retries import excuse_mishap, excuse_outage, is_crash, is_cut, may_be_mishap
+from harness.engine.traffic.retries import classify, excuse_mishap, excuse_outage, is_crash, is_cut, may_be_mishap
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import Finding, HarnessFault, Unmet
@@ -43,7 +43,8 @@ class CreatedResources:
         self._open: dict[tuple[str, ...], tuple[Request, Request]] = {}
         self._keys: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._sent: list[Exchange] = []
+        self.sent: list[Exchange] = []
+        """The deletions of the last clean-up."""
 
     @property
     def owed(self) -> list[str]:
@@ -91,21 +92,23 @@ class CreatedResources:
         found = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
         return found is not None and self._api.is_settled(found[1])
 
-    def clean(self, driver: Driver) -> list[str]:
+    def clean(self, send: Callable[[Request], Exchange]) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
 
-        A run in progress may refuse its deletion, so it is cancelled before a second attempt. If the driver ends
-        the run, what is left is still owed.
+        A run in progress may refuse its deletion, so it is cancelled before a second attempt. If `send` raises,
+        what is left is still owed.
         """
-        self._sent = []
-        self._look(driver)
+        self.sent = []
+        self._look(send)
         with self._lock:
             # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
             newest = list(self._owed.values())[::-1]
         left = []
         for delete in sorted(newest, key=lambda delete: not self._is_run(delete)):
-            self._sent.append(sent := driver.send(delete))
-            if not _is_gone(sent) and not self._stop_and_delete(driver, delete):
+            self.sent.append(sent := send(delete))
+            # Where it was lost on the way, `send` may have sent and noted it once more.
+            is_gone = _is_gone(sent) or delete.segments not in self._owed
+            if not is_gone and not self._stop_and_delete(send, delete):
                 left.append("/" + "/".join(delete.segments))
             with self._lock:
                 self._owed.pop(delete.segments, None)
@@ -114,19 +117,13 @@ class CreatedResources:
     def _is_run(self, request: Request) -> bool:
         return self._api.collection in request.segments
 
-    def read_cleanup(self, contract: ApiContract) -> list[Exchange]:
-        """The deletions of the last clean-up, each read by the contract, for the judges."""
-        for exchange in self._sent:
-            self._api.read(exchange, contract)
-        return self._sent
-
-    def _look(self, driver: Driver) -> None:
+    def _look(self, send: Callable[[Request], Exchange]) -> None:
         """Ask what else was made by creates whose answers did not tell, as long as they are not deleted."""
         with self._lock:
             looks = [pair for path, pair in self._open.items() if path in self._owed]
             self._open.clear()
         for look, request in looks:
-            self.note(replace(driver.send(look), request=request))
+            self.note(replace(send(look), request=request))
 
     def _with_key(self, delete: Request, path: str) -> Request:
         """The request with a key: the last part of an upload has none, but a request for its path had one."""
@@ -135,13 +132,13 @@ class CreatedResources:
             return delete
         return Request("DELETE", delete.target, delete.headers.having(self._api.key_header, key))
 
-    def _stop_and_delete(self, driver: Driver, delete: Request) -> bool:
+    def _stop_and_delete(self, send: Callable[[Request], Exchange], delete: Request) -> bool:
         """Stop what refused its deletion, and delete it; whether it is gone."""
         stop = self._api.new_stop_request(delete.segments, delete.headers)
         if stop is None:
             return False
-        driver.send(stop)
-        return _is_gone(driver.send(delete))
+        send(stop)
+        return _is_gone(send(delete))
 
 
 def _is_gone(deleted: Exchange) -> bool:
@@ -295,6 +292,11 @@ class ActionRunner:
             self.refuse_excused(self.trail[before:])
         return brought
 
+    def send(self, request: Request) -> Exchange:
+        """Send one request, and again if its response may be a mishap."""
+        sent: Exchange = self.perform(Send(request))
+        return sent
+
     def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
         """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
         for exchange in exchanges:
@@ -417,7 +419,7 @@ class ActionRunner:
 
         A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
         """
-        if exchange.hung and (exchange.is_stream or (is_read and exchange.status is None)):
+        if exchange.hung and not exchange.excuse:
             return self._confirm_endless(outages, exchange, is_read)
         if not outages.are_possible(exchange):
             return exchange
@@ -437,22 +439,26 @@ class ActionRunner:
         return exchange
 
     def _confirm_endless(self, outages: Outages, stream: Exchange, is_read: bool) -> Exchange:
-        """A stream without an end is the target's if it responds to others, and if no reading of it has an end.
+        """A response without an end is the target's if it responds to others, and if no reading of a stream ends.
 
-        The trail keeps other readings without one. A stream that was read live may lack its end because of what
+        Then the trail keeps the other readings, too. A stream that was read live may lack its end because of what
         happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
+        # A stopped server once lost two cancels in a row, which was taken for its response to them.
+        method, asks_for_stream, _ = classify(stream.request)
+        is_readable = method == "GET" and (asks_for_stream or stream.is_stream)
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target
         # that is known for endless streams still gets a second chance.
-        most = 2 if is_live or not outages.is_new(stream) else Outages.TIMES
+        most = Outages.TIMES if outages.is_new(stream) else 2
         times = [stream]
         while outages.is_awake(self._driver, times[-1]):
-            if stream.request.method != "GET":
+            if not is_readable:
                 return stream
             if len(times) == most:
-                if not is_live:
-                    outages.confirm(*times)
+                outages.confirm(*times)
+                for reading in times[1:]:
+                    self._keep(reading)
                 return stream
             again = self._send_and_note(stream.request, max(1.0, stream.seconds))
             if not again.hung or again.excuse:
@@ -462,7 +468,7 @@ class ActionRunner:
                 if not is_read and not may_be_mishap(again) and not again.excuse:
                     return again
                 return stream.with_excuse("the same request was not without an end each time")
-            times.append(self._keep(again))
+            times.append(again)
         return stream.with_excuse(_ASLEEP)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:

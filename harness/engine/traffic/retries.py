@@ -328,8 +328,8 @@ class TimeoutBudget(DriverPolicy):
 
     There is a row for each kind: the method, and whether it is a stream or a background run. So a target whose
     streams never end still gets all other requests. A refusal does not end the row of its kind, as it would have
-    ended in any case; a drop or our own close changes nothing, nor does a request with a limit of its own: that is
-    short, or confirms another one.
+    ended in any case; a drop or our own close changes nothing, nor does a request with a limit of its own. That is
+    always sent: it is short, or confirms another one, or shows that the target lives.
     """
 
     def __init__(self) -> None:
@@ -341,9 +341,9 @@ class TimeoutBudget(DriverPolicy):
         """Withhold a request whose kind does not end; it counts as unsent."""
         for attempt in attempts:
             with self._lock:
-                row = self._rows[_classify(attempt.request)]
+                row = self._rows[classify(attempt.request)]
                 attempt.memo = row.counted if attempt.timeout is None else None
-                if row.length >= IN_A_ROW:
+                if row.length >= IN_A_ROW and attempt.timeout is None:
                     self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
                     attempt.withheld = f"not sent: {IN_A_ROW} responses of this kind in a row did not end in time"
         return 0.0
@@ -351,7 +351,7 @@ class TimeoutBudget(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Count how the exchange ended."""
         with self._lock:
-            row = self._rows[_classify(exchange.request)]
+            row = self._rows[classify(exchange.request)]
             if exchange.complete and exchange.succeeded:
                 row.length = 0
             elif exchange.ending.by is By.LIMIT:
@@ -368,7 +368,7 @@ class TimeoutBudget(DriverPolicy):
         return exchange
 
 
-def _classify(request: Request) -> tuple[str, bool, bool]:
+def classify(request: Request) -> tuple[str, bool, bool]:
     """The kind of a request; answers to requests of one kind can be expected to end alike."""
     is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
     return request.method, is_stream, _BACKGROUND.search(request.body) is not None

@@ -260,7 +260,8 @@ class UrlReading(ResponseReading):
 
 
 _OURS = ("host", "content-length", "transfer-encoding", "connection")
-_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing: a second DELETE finds nothing, whatever became of the first."""
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 
 

@@ -303,14 +303,16 @@ def send_all(driver: UrlDriver, *requests: Request) -> list[Exchange]:
 
 
 def test_connections_are_kept_for_what_may_be_repeated(driver: Callable[[str], UrlDriver]) -> None:
-    """GETs share a connection; a POST dials its own, so that it is never sent twice."""
-    post = Request("POST", "/x", Headers(), b"{}")
+    """GETs share a connection; a POST and a DELETE dial their own, so that they are never sent twice."""
+    post, delete = Request("POST", "/x", Headers(), b"{}"), Request("DELETE", "/x", Headers())
     with RawServer(keeping(9)) as server:
         ours = driver(server.url)
         endings = [exchange.ending for exchange in send_all(ours, GET, GET, GET)]
         assert server.connections == 1
         ours.send(post)
         assert server.connections == 2
+        send_all(ours, GET, delete)
+        assert server.connections == 3
     assert endings == [COMPLETE] * 3
 
 
