@@ -26,7 +26,7 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
 from harness.emulator.run.stream_response import HeldBody, Streams
-from harness.emulator.scripts import Script, ScriptQueue
+from harness.emulator.scripts import ScriptQueue
 from harness.emulator.values.call import Call, Refusal, Route, decode_json, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import PLATFORMS, VERTEX, Platform, Settings
@@ -199,18 +199,12 @@ class Engine:
         return response
 
     def open(self, order: CreateRequest) -> tuple[Run, CreateRequest]:
-        """Start a run for an admitted order. Raises Refusal if the script refuses it."""
+        """Start and keep a run for an admitted order. Raises Refusal if the script refuses it."""
         script = self.scripts.take(order)
         if script.refuse is not None:
             wanted = script.refuse
             code = wanted.code or code_of(wanted.status)
             raise Refusal(wanted.status, code, wanted.message, tuple(wanted.headers.items()))
-        run = self.start(order, script)
-        self.remember(run)
-        return run, order
-
-    def start(self, order: CreateRequest, script: Script) -> Run:
-        """Create a run, with the answer it will give."""
         number = self.ids.number()
         reply = self.replies.reply(order, script)
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
@@ -220,14 +214,6 @@ class Engine:
             self.resources.kept.environments.keep_written(order.environment_id, order.project, run.steps)
         if not run.settled:
             self.steering.note_begun(run)
-        return run
-
-    def interaction_id(self, number: int) -> str:
-        """Return the id of a new interaction, opaque to clients."""
-        return interaction_id(number, vertex=self.ids.vertex)
-
-    def remember(self, run: Run) -> None:
-        """Store the run if it is to be stored, and remember its continuation token."""
         if run.stored:
             coded = msgspec.json.encode(run.steps)
             run.coded = run.steps, msgspec.Raw(coded)
@@ -237,6 +223,11 @@ class Engine:
             self.deliveries.watch(run)
         if run.token is not None or run.checkpoints:
             self.validator.remember_token(run)
+        return run, order
+
+    def interaction_id(self, number: int) -> str:
+        """Return the id of a new interaction, opaque to clients."""
+        return interaction_id(number, vertex=self.ids.vertex)
 
     def answer(self, opened: tuple[Run, CreateRequest]) -> Response:
         """Return a stream, or the interaction as JSON; the JSON of a held foreground run waits for its release."""

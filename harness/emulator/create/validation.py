@@ -125,13 +125,12 @@ class CreateValidator:
             return order
         size = admitted.size + len(data)
         if isinstance(words, str):
-            given = [{"type": "user_input", "content": [{"type": "text", "text": words}]}]
-            order = replace(admitted, body=body, project=project, given=given, text=words, size=size)
+            given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
         else:
             given = transcript.as_steps(words, self.contract.contents)
             text = transcript.given_text(given)
-            order = replace(admitted, body=body, project=project, given=given, text=text, size=size)
-        if "tools" in body or order.text is not words:
+        order = replace(admitted, body=body, project=project, given=given, text=text, size=size)
+        if "tools" in body or text is not words:
             self.references(order)
         return order
 
