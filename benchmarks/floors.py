@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from benchmarks import emulator as serving
 from benchmarks import tap
-from benchmarks._against import PROGRAMS
+from benchmarks._against import PROGRAMS, Checkout
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "performance.md"
 BEGIN, END = "<!-- floors -->\n", "<!-- /floors -->"
@@ -79,10 +79,11 @@ def measure_dropped(rounds: int) -> Iterator[Row]:
 
 def measure_catalogue(rounds: int) -> Iterator[Row]:
     """The whole catalog in process, beside one check of it: the start of the command and its imports."""
+    environment = Checkout("now", serving.ROOT, sys.executable).environment
 
     def spend(*words: str) -> float:
         command = [sys.executable, "-m", "harness", "check", "emulator", *words]
-        with subprocess.Popen(command, cwd=serving.ROOT, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, cwd="/", env=environment, stdout=subprocess.DEVNULL) as process:
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
