@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from harness.transport import Limits, ServerThread, transport
+from harness.transport.inprocess import httpx_transport
 from harness.wire import (
+    COMPLETE,
     At,
     Chunk,
     Chunked,
@@ -243,3 +246,33 @@ def test_async_readers_wait_side_by_side() -> None:
 
     assert asyncio.run(main())[:2] == ["free", "free"]
     assert clock.now < 1.5
+
+
+@pytest.mark.parametrize(
+    ("pieces", "threads", "times"),
+    [
+        ([Pause(1), Chunk(b"a"), Pause(1), Chunk(b"b")], [], 0),
+        ([Pause(1), Chunk(b"a"), Pause(1), Chunk(b"b")], ["harness-server"], 0),
+        ([Pause(1), Chunk(b"a"), Pause(1), Chunk(b"b")], ["reader"], 2),
+        ([Pause(1), Pause(1), Pause(1), Chunk(b"a")], [], 2),
+    ],
+    ids=["alone", "beside a server", "beside a thread", "in a silence that goes on"],
+)
+def test_a_pause_lets_other_threads_run(library, monkeypatch, pieces, threads, times) -> None:
+    """They may end what the service waits for. Where a client has one thread, a pause takes no time."""
+    slept, done = list[float](), threading.Event()
+    monkeypatch.setattr(httpx_transport.time, "sleep", slept.append)
+    others = [threading.Thread(target=done.wait, name=name) for name in threads]
+    for thread in others:
+        thread.start()
+    try:
+        body, error = read_sync(library, URL, transport(Serving(*pieces, COMPLETE)), timeout=60)
+    finally:
+        done.set()
+        for thread in others:
+            thread.join()
+    assert (body, error, slept) == (
+        b"".join(one.data for one in pieces if isinstance(one, Chunk)),
+        None,
+        [0] * times,
+    )
