@@ -45,7 +45,8 @@ class LateCall(Struct, frozen=True):
     name: str
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        found = getattr(sys.modules.get(self.module) or import_module(self.module), self.name)
+        # `sys.modules` has a module that another thread imports at this moment, with half of its names.
+        found = getattr(import_module(self.module), self.name)
         return found(*given, **named) if callable(found) else found
 
 
