@@ -26,7 +26,7 @@ from harness.errors import TableError
 from harness.kit.check import Check, Exercise, Judge, take
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import did_you_mean
-from harness.rules import AREAS, ROWS, rows_of
+from harness.rules import AREAS, rows_of
 from harness.rules.tables import RuleRow
 
 _EXPECTING = [found for module in (expect, modes, resources, runs, streams) for found in vars(module).values()]
@@ -181,13 +181,12 @@ def gather(checks: Iterable[Check]) -> tuple[Check, ...]:
     return tuple(found.values())
 
 
-_EXPLAINING = (*RESTS_ON.values(), *(row.explained_by for row in ROWS.values()))
-_CODES = {name for names in _EXPLAINING for name in names if "/" in name}
+_CODES = {name for names in RESTS_ON.values() for name in names if "/" in name}
 _BLOCKING: Mapping[str, frozenset[str]] = {
     rule: frozenset(code for code in _CODES if code.partition("/")[0] == rule)
     for rule in {code.partition("/")[0] for code in _CODES}
 }
-"""The codes that block or explain other checks, by the rule that they are of."""
+"""The codes that block other checks, by the rule that they are of."""
 _PROVES = {rule: capability for capability, rule in PROOFS.items()}
 
 
