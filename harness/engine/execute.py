@@ -428,14 +428,14 @@ def link(
     first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     linked = [
         _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
-        for result in _name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
+        for result in name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
     ]
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     numbers = [sum(caused[found.stable_code] for found in one.observation.findings[:1]) for one in linked]
     return tuple(with_weight(one, number) if number else one for one, number in zip(linked, numbers, strict=True))
 
 
-def _name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[Result]:
+def name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[Result]:
     """The results, whose findings without a cause name the first finding that explains their rule."""
     found: dict[str, str] = {}
     for result in results:

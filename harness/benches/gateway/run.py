@@ -23,7 +23,7 @@ from harness.benches.gateway.bench import GatewayBench
 from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
 from harness.engine import events
 from harness.engine.decide import Baseline, Policy, decide, exit_of
-from harness.engine.execute import error, find_roots, resolve
+from harness.engine.execute import error, find_roots, name_mechanisms, resolve
 from harness.engine.results import Reproduction, Result
 from harness.engine.traffic.governed_driver import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
@@ -146,7 +146,8 @@ def judge_gateway(
         results.append(_judge_rule(check, runner, options, results))
         yield events.CheckFinished(results[-1])
     code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
-    yield events.RunFinished(tuple(results), time.monotonic() - begun, code, halted=runner.halted)
+    linked = tuple(name_mechanisms(checks, results))
+    yield events.RunFinished(linked, time.monotonic() - begun, code, halted=runner.halted)
 
 
 _ALL_RULES = ": `harness list 'gw.*'` shows all ids"

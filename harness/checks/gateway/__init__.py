@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = tuple(
         globs=row.looks_at,
         overhears=row.overhears,
         rests_on=row.rests_on,
+        explained_by=row.explained_by,
     )
     for row in rows_of("gateway")
 )

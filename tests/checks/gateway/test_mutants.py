@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.checks.gateway import BY_ID, CHECKS
+from harness.benches.gateway import GatewayOptions, judge_gateway
+from harness.checks.gateway import BY_ID, CATALOGUE, CHECKS
 from harness.kit.mutant import Mutant
 from harness.outcome import Outcome
 from harness.wire import Service
 from lab.gateways import MUTANTS
 from lab.gateways.mutant import GatewayBuild
-from tests.benches.gateway.inprocess import judged
+from tests.benches.gateway.inprocess import bench_through, judged
 from tests.checks.gateway.variants import VARIANTS
 
 MILD = frozenset(
@@ -44,6 +45,16 @@ def test_no_judge_raises_on_a_mutant(mutant: Mutant[GatewayBuild]) -> None:
     assert [r.observation.reason for r in results.values() if r.observation.outcome is Outcome.ERROR] == []
     expected = Outcome.NON_STRICT if mutant.id in MILD else Outcome.NOT_MET
     assert results[mutant.area].observation.outcome is expected, mutant.summary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["events.lost", "live.lossy", "cut.done", "cut.completed"])
+def test_a_loss_is_one_cause(name: str) -> None:
+    """A stream that lacks an event lacks it when it is resumed, too: the run names the rule of the mutant."""
+    events = list(judge_gateway(bench_through(MUTANTS[name].build), CATALOGUE, GatewayOptions()))
+    failed = [result for result in events[-1].results if result.is_broken]
+    assert len(failed) > 1
+    assert {result.explained_by.partition("/")[0] for result in failed} == {MUTANTS[name].area}
 
 
 def test_each_rule_has_a_mutant() -> None:
