@@ -437,7 +437,7 @@ ROWS = [
     row(f"limits-bodies: {LONG} -> fail create.long-input/limit, warn create.large/limit, exit 1",
         handler=limit(413, 8192), said=["(1 cause: create.long-input/limit)"]),
     row(f"dislikes-bodies: {LONG} -> fail create.long-input/limit, exit 1", handler=limit(400, 8192)),
-    row(f"has-a-small-window: {LONG} -> untestable create.long-input, exit 0",
+    row(f"has-a-small-window: {LONG} -> not_applicable create.long-input, exit 0",
         admit=refuse(400, lambda body: len(str(body["input"])) > 8192)),
     # Two letters that look the same are two texts.
     row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
