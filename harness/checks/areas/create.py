@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
@@ -230,17 +230,11 @@ def _create_and_read(t: RequestBuilder, text: str) -> Steps:
     return {"created": created, "got": (yield from poll_until_found(t, found))[-1:] if found else []}
 
 
-def _expect_input(got: Exchange) -> Generator[Finding, None, str]:
-    """Judge a stored interaction; return the text of its input. Raises `Unmet` if it shows none."""
+def keeps_text(got: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(got)
     kept = input_text(interaction_in(got))
     if kept is None:
         raise Unmet("the stored interaction does not show its input")
-    return kept
-
-
-def keeps_text(got: Exchange) -> Iterator[Finding]:
-    kept = yield from _expect_input(got)
     if kept != UNUSUAL_TEXT:
         kept_nfc, sent_nfc = (normalize("NFC", text) for text in (kept, UNUSUAL_TEXT))
         say = lenient_finding if kept_nfc == sent_nfc else finding
