@@ -90,8 +90,8 @@ def test_a_call_without_an_id_is_not_taken_for_none():
 # --- function results, on hand-made exchanges
 
 CALLED = answer(body=interaction(status="requires_action", steps=[CALL]))
-CALLS = {"asked": CALLED, "modes": {}, "again": {}}
-REPEATING = {"asked": CALLED, **{name: {"in a stream": WHOLE} for name in ("modes", "again")}}
+CALLS = {"asked": CALLED, "modes": {}, "again": {}, "retold": REFUSED}
+REPEATING = {**CALLS, **{name: {"in a stream": WHOLE} for name in ("modes", "again")}}
 NEXT = answer(body=interaction(id="v1_two"))
 AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
 TWO = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2"}]))
