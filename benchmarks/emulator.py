@@ -28,8 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchmarks._starting import free_port, wait_for
-from harness.transport.http1.heads import parse_response_head
-from harness.transport.http1.reader import BodyReader
+from harness.transport.http1.reader import BodyReader, parse_response_head
 from harness.transport.server.server import loop_factory
 from harness.wire import Chunked, Decoder
 

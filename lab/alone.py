@@ -20,9 +20,8 @@ from itertools import product
 from msgspec.structs import replace
 
 from harness.emulator.mutants import MUTANTS
-from harness.engine.events import RunFinished
+from harness.engine.events import Result, RunFinished
 from harness.engine.plan import Selection
-from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.errors import TargetFault

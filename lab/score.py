@@ -23,8 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from harness.engine.events import ExerciseStarted, RunEvent, RunFinished
-from harness.engine.results import Result
+from harness.engine.events import ExerciseStarted, Result, RunEvent, RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.errors import HarnessFault, TargetFault, UsageFault

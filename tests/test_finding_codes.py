@@ -6,8 +6,7 @@ import pytest
 
 from harness.contract import load
 from harness.contract.judge.agreement import judge_changes, judge_identity, judge_unchanged
-from harness.contract.judge.body import judge_interaction, judge_usage
-from harness.contract.judge.errors import judge_error
+from harness.contract.judge.body import judge_error, judge_interaction, judge_usage
 from harness.resources import read_published_codes
 from tests.contract.streams import ANSWER, created, delta, frames, judge
 from tests.finding_codes import all_codes

@@ -19,11 +19,10 @@ from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
-from harness.engine.events import CheckFinished, RunStarted, TargetInfo, everything
+from harness.engine.events import CheckFinished, Result, RunStarted, TargetInfo, everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.plan import Selection
-from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import ServerTarget, TargetOptions, embed_emulator
 from harness.engine.traffic.perform import CreatedResources

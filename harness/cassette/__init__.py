@@ -11,9 +11,9 @@ from harness.errors import CassetteError
 from harness.late_names import late_names
 
 if TYPE_CHECKING:
-    from harness.cassette.file import Cassette, load, save
     from harness.cassette.framing import Pieces
     from harness.cassette.journal import Journal
+    from harness.cassette.layout import Cassette, load, save
     from harness.cassette.matching import RequestDifference
     from harness.cassette.player import Miss, Player
     from harness.cassette.recording import UNKNOWN_ORIGIN, Provenance, Recording, Target, Unit
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.cassette.writer import CassetteFile
 
 _HOMES = {
-    "harness.cassette.file": ("Cassette", "load", "save"),
+    "harness.cassette.layout": ("Cassette", "load", "save"),
     "harness.cassette.framing": ("Pieces",),
     "harness.cassette.journal": ("Journal",),
     "harness.cassette.matching": ("RequestDifference",),

@@ -2,6 +2,8 @@
 
 The YAML is vcrpy's, with metadata at the top. vcrpy's own parser is not used: releases before 8.3 run whatever
 code a file names. Ours knows the few tags that vcrpy uses, makes plain data, and finds the line of any value.
+
+A whole file is read or written at once here; one to record into is in `writer`.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ import json
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import IO, Any
 
 from harness import files
-from harness.cassette.entry import from_entry
+from harness.cassette.entry import as_entry, from_entry
 from harness.cassette.framing import STEP, decode_steps, is_text
-from harness.cassette.recording import Provenance, Recording
+from harness.cassette.recording import KEY, Provenance, Recording
 from harness.errors import CassetteError, FieldError
 from harness.files import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.outcome import HarnessFault
@@ -373,3 +376,44 @@ def _build_dumper(name: str) -> Any:
 
     Dumper.add_representer(str, represent)
     return Dumper
+
+
+@dataclass(frozen=True, slots=True)
+class Cassette:
+    """The content of a file; `provenance` is None if another tool made it."""
+
+    path: Path
+    recordings: tuple[Recording, ...]
+    provenance: Provenance | None = None
+
+
+def load(path: str | Path) -> Cassette:
+    """Read a cassette. Raises CassetteError if there is no such file, or naming the line that is wrong."""
+    path, layout = Path(path), Layout(Path(path))
+    try:
+        document = read_document(path)
+    except FileNotFoundError:
+        advice = f"name a cassette, or record one there with `harness record`{mention_part(path)}"
+        raise CassetteError(f"{path} does not exist: {advice}") from None
+    if document is None:
+        return Cassette(path, ())
+    return Cassette(path, tuple(layout.recordings(layout.check(document))), layout.provenance())
+
+
+def locate_part(path: Path) -> Path:
+    """The file that a recorder writes until it ends."""
+    return path.with_name(f"{path.stem}.part.yaml")
+
+
+def mention_part(path: Path) -> str:
+    """The end of a message that names the file of a killed recorder beside a cassette; "" without one."""
+    part = locate_part(path)
+    return f" (a killed recorder left {part}, which is a cassette, too)" if part.is_file() else ""
+
+
+def save(path: str | Path, recordings: Sequence[Recording], provenance: Provenance | None = None) -> None:
+    """Write a cassette, replacing any file at `path`. Nothing is redacted: do that first. Raises CassetteError."""
+    if not recordings:
+        raise CassetteError(f"{path}: nothing was recorded, and an empty cassette replays nothing: not written")
+    metadata = {} if provenance is None else {KEY: provenance.as_metadata()}
+    write(Path(path), metadata, list(map(as_entry, recordings)))

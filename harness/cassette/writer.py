@@ -20,10 +20,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from harness.cassette.entry import as_entry
-from harness.cassette.file import locate_part
 from harness.cassette.framing import Pieces
 from harness.cassette.journal import Journal, alone
-from harness.cassette.layout import Layout, keep_copy, read_document, write
+from harness.cassette.layout import Layout, keep_copy, locate_part, read_document, write
 from harness.cassette.matching import Canon, CanonicalRequest, Index
 from harness.cassette.recording import KEY, Provenance, Recording
 from harness.cassette.redactor import Redactor

@@ -24,7 +24,7 @@ from harness.checks.vocabulary.routes import NO_ROUTE, is_no_route
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER
 from harness.contract import read
 from harness.contract.judge.answer import SUCCESS, judge_output_types
-from harness.contract.judge.errors import rejects_key
+from harness.contract.judge.body import rejects_key
 from harness.contract.judge.reading import format_answer, format_ending
 from harness.contract.requests import RequestBuilder
 from harness.kit.api import Greeting, Lack, Probes, Question

@@ -17,14 +17,15 @@ from harness.contract.contract import Contract
 from harness.contract.judge.answer import CLIENT_ERROR
 from harness.contract.judge.body import (
     UNLISTED,
+    error_of,
     is_legacy,
     judge_create_request,
+    judge_error,
     judge_reviewed,
     judge_unlisted,
     judge_unlisted_in,
     list_judged_in_request,
 )
-from harness.contract.judge.errors import error_of, judge_error
 from harness.contract.judge.history.history_judge import judge_recorded
 from harness.contract.judge.reading import (
     list_judged_in_error,
@@ -32,15 +33,14 @@ from harness.contract.judge.reading import (
     list_judged_in_stream,
     read,
 )
-from harness.contract.judge.stream import StreamJudge, judge_twice
-from harness.contract.judge.stream_state import StreamReading
+from harness.contract.judge.stream import StreamJudge, StreamReading, judge_twice
 from harness.contract.tables.protocol import COLLECTION, INTERACTION, PROTOCOL, is_transfer
 from harness.errors import Unreadable
 from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Decoder, Ending, Exchange, Frame, bodies
 from harness.wire.bodies import as_object, find_ambiguous, objects_in
-from harness.wire.mask import keys_in
+from harness.wire.secret_finder import keys_in
 from harness.wire.sse import encode_frame, events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"

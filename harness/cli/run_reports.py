@@ -40,8 +40,8 @@ from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.results import Result
-    from harness.report.presented_result import Presentation
+    from harness.engine.events import Result
+    from harness.report.presented_run import Presentation
     from harness.report.terminal_report import TerminalReport
 
 _NOT_WHOLE = (Exit.NOTHING_RAN, Exit.HARNESS_ERROR, Exit.INTERRUPTED)

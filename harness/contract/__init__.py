@@ -13,12 +13,10 @@ from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.contract.contract import CURRENT, Contract, load, load_from
-    from harness.contract.judge.body import judge_interaction, judge_steps, judge_usage
-    from harness.contract.judge.errors import judge_error
+    from harness.contract.judge.body import judge_error, judge_interaction, judge_steps, judge_usage
     from harness.contract.judge.history.history_judge import judge_history
     from harness.contract.judge.reading import Reading, read
-    from harness.contract.judge.stream import StreamJudge
-    from harness.contract.judge.stream_state import StreamReading
+    from harness.contract.judge.stream import StreamJudge, StreamReading
     from harness.contract.schema.schemas import REVISIONS
     from harness.contract.tables.protocol import (
         PROTOCOL,
@@ -34,12 +32,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "harness.contract.contract": ("CURRENT", "Contract", "load", "load_from"),
-    "harness.contract.judge.body": ("judge_interaction", "judge_steps", "judge_usage"),
-    "harness.contract.judge.errors": ("judge_error",),
+    "harness.contract.judge.body": ("judge_interaction", "judge_steps", "judge_usage", "judge_error"),
     "harness.contract.judge.history.history_judge": ("judge_history",),
     "harness.contract.judge.reading": ("Reading", "read"),
-    "harness.contract.judge.stream": ("StreamJudge",),
-    "harness.contract.judge.stream_state": ("StreamReading",),
+    "harness.contract.judge.stream": ("StreamJudge", "StreamReading"),
     "harness.contract.schema.schemas": ("REVISIONS",),
     "harness.contract.tables.protocol": (
         "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow", "PROTOCOL",

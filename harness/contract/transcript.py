@@ -9,7 +9,7 @@ must not refuse anything; who takes the create does that.
 
 `Assembler` makes the steps of a whole stream, as a client would. Its memory grows with the output, so it runs only
 on request and never as part of judging. Takes any decoded event; an unknown event adds nothing.
-`judge.stream_state` judges whether events are in order.
+`judge.stream` judges whether events are in order.
 
 Two lists of steps are compared by what they mean: adjacent text parts are joined, empty fields count as absent,
 and leading input and fields that streams never carry are left out.

@@ -31,8 +31,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct, field, structs
 
-from harness.engine.events import CheckFinished, RunEvent, RunFinished
-from harness.engine.results import ClientRun, Evidence, Result
+from harness.engine.events import CheckFinished, ClientRun, Evidence, Result, RunEvent, RunFinished
 from harness.files import explain_unread, load_yaml, make_folder, read_file, write_file
 from harness.outcome import (
     Basis,

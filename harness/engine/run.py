@@ -33,11 +33,13 @@ from harness.engine.events import (
     Capability,
     CheckFinished,
     Deleting,
+    Evidence,
     ExerciseFinished,
     ExerciseStarted,
     ExerciseTimes,
     Planned,
     Probed,
+    Result,
     RunEvent,
     RunFinished,
     RunStarted,
@@ -46,19 +48,19 @@ from harness.engine.events import (
 from harness.engine.execute import PlayedExercise, find_roots, link, play, resolve, stopped_at
 from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
-from harness.engine.results import Evidence, Result
 from harness.engine.targets import ResolvedTarget, ServerTarget
 from harness.engine.traffic.governed_driver import (
     INTERRUPTED,
     Deadline,
+    Retries,
+    TimeoutBudget,
+    TimeoutLosses,
     Timer,
     TimeUp,
     describe_end,
     take_until_done,
 )
-from harness.engine.traffic.outages import Death, Outages, find_deaths
-from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds
-from harness.engine.traffic.retries import Retries, TimeoutBudget, TimeoutLosses
+from harness.engine.traffic.perform import ActionRunner, CreatedResources, Death, GivenIds, Outages, find_deaths
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise, IdleWait

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def _judge_death(exchange: Exchange, lives: bool) -> Iterator[Finding]:
     from harness.contract import read
-    from harness.contract.judge.errors import judge_death, judge_silence
+    from harness.contract.judge.body import judge_death, judge_silence
 
     return (judge_silence if lives else judge_death)(exchange, read(exchange).call)
 

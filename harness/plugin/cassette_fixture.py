@@ -25,8 +25,7 @@ import pytest
 from msgspec import structs
 
 from harness.cassette import CassetteFile, Player, Recording, Target, load
-from harness.cassette.file import mention_part
-from harness.cassette.layout import SUFFIXES
+from harness.cassette.layout import SUFFIXES, mention_part
 from harness.cassette.own_words import add_words, with_own_words
 from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
@@ -48,7 +47,7 @@ from harness.plugin.vcr_compat import (
     is_marked,
     name_apart,
 )
-from harness.transport.http1.heads import RECORDED_BYTES
+from harness.transport.http1.reader import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip
     By,

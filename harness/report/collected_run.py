@@ -21,8 +21,7 @@ from msgspec.structs import replace
 
 from harness.engine import events
 from harness.engine.decide import exit_of
-from harness.engine.events import Capabilities, ExerciseFinished, RunFinished
-from harness.engine.results import Result
+from harness.engine.events import Capabilities, ExerciseFinished, Result, RunFinished
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Rule, Verdict
@@ -30,7 +29,7 @@ from harness.outcome.words import format_count, list_some, shorten
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.screen import ROLES, Paint, leave_unpainted
 from harness.wire import Exchange
-from harness.wire.mask import Mask, hide_secrets
+from harness.wire.secret_finder import Mask, hide_secrets
 
 _NAMED = 6
 """Most checks or causes that a line names."""

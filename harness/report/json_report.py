@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.engine.events import TargetInfo
-from harness.engine.results import Result
+from harness.engine.events import Result, TargetInfo
 from harness.kit.check import Check
 from harness.outcome import Finding, Rule, Verdict, Where
 from harness.outcome.words import dump
@@ -16,8 +15,7 @@ from harness.report.evidence.evidence_text import body_text, logs
 from harness.wire import Exchange
 
 if TYPE_CHECKING:
-    from harness.report.presented_result import PresentedResult
-    from harness.report.presented_run import PresentedRun
+    from harness.report.presented_run import PresentedResult, PresentedRun
 
 
 def render(state: PresentedRun) -> str:

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.outcome.words import break_attachments, escape_unseen
-from harness.report.presented_result import Standing
-from harness.report.presented_run import PresentedRun
+from harness.report.presented_run import PresentedRun, Standing
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from harness.outcome import Accounted
 from harness.report.finding_text import SharedFixes
-from harness.report.presented_result import PresentedResult, Section
-from harness.report.presented_run import TOLD, OutcomeRow, PresentedRun
+from harness.report.presented_run import TOLD, OutcomeRow, PresentedResult, PresentedRun, Section
 from harness.wire.message import escape_controls
 
 

@@ -31,8 +31,8 @@ from harness.report.finding_text import compare_texts
 from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
 from harness.wire.bodies import json_or_none
-from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
+from harness.wire.secret_finder import Mask
 
 if TYPE_CHECKING:
     from harness.report.page.rendering import FragmentNames

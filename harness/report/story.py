@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from harness.engine.results import ClientRun, Result, of_kind
+from harness.engine.events import ClientRun, Result, of_kind
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding
 from harness.outcome.words import format_count, shorten, to_one_line

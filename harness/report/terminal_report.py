@@ -12,9 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from harness.engine import events
-from harness.engine.events import Capabilities
-from harness.engine.results import Result
-from harness.engine.traffic.retries import format_refusal
+from harness.engine.events import Capabilities, Result
+from harness.engine.traffic.governed_driver import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some
@@ -22,8 +21,7 @@ from harness.report.collected_run import list_timings
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
 from harness.report.finding_text import ExplainedFailure, SharedFixes, write_headline
-from harness.report.presented_result import PresentedResult
-from harness.report.presented_run import FAILING, PresentedRun
+from harness.report.presented_run import FAILING, PresentedResult, PresentedRun
 from harness.report.screen import INTERRUPTING, ROLES, Heartbeat, Line, Paint, Role, Screen, format_seconds
 from harness.wire import Exchange
 from harness.wire.message import escape_controls

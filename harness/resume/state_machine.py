@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from harness.contract import CURRENT, PROTOCOL, is_settled, load
-from harness.contract.judge.errors import read_bare_error
+from harness.contract.judge.body import read_bare_error
 from harness.contract.transcript import output_steps, steps_text
 from harness.errors import ConnectionLost, Contradiction, Diverged, ErrorResponse, GaveUp, NotAStream, Refused
 from harness.resume.progress import Progress, remainder

@@ -14,7 +14,7 @@ from typing import Any
 from harness.contract import PROTOCOL, read
 from harness.contract.judge.answer import is_refusal, is_success
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.history.history_state import PLAIN, Intent, InteractionModel, PartialReading
+from harness.contract.judge.history.interactions import PLAIN, Intent, InteractionModel, PartialReading
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.check import pauses

@@ -19,9 +19,8 @@ import msgspec
 from msgspec import Struct
 
 from harness.engine.decide import Baseline
-from harness.engine.events import CheckFinished
+from harness.engine.events import CheckFinished, Result
 from harness.engine.plan import Selection
-from harness.engine.results import Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import ServerTarget
 from harness.interactions.servers import SERVERS

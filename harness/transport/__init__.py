@@ -12,7 +12,7 @@ from harness.late_names import late_names
 
 if TYPE_CHECKING:
     from harness.transport.client.driver import UrlDriver
-    from harness.transport.http1.heads import Limits, ServerLimits
+    from harness.transport.http1.reader import Limits, ServerLimits
     from harness.transport.inprocess.httpx_transport import Transport, transport
     from harness.transport.inprocess.service_driver import ServiceDriver
     from harness.transport.inprocess.tee_transports import async_tee_transport, tee_transport
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "harness.transport.client.driver": ("UrlDriver",),
-    "harness.transport.http1.heads": ("Limits", "ServerLimits"),
+    "harness.transport.http1.reader": ("Limits", "ServerLimits"),
     "harness.transport.inprocess.httpx_transport": ("Transport", "transport"),
     "harness.transport.inprocess.service_driver": ("ServiceDriver",),
     "harness.transport.inprocess.tee_transports": ("async_tee_transport", "tee_transport"),

@@ -12,10 +12,11 @@ from harness.wire.driver import (
     Together,
     Wait,
 )
-from harness.wire.exchange import KEPT_BYTES, Arrivals, Exchange, ExchangeBuilder
 from harness.wire.message import (
     COMPLETE,
+    KEPT_BYTES,
     TICK,
+    Arrivals,
     At,
     Body,
     By,
@@ -23,6 +24,8 @@ from harness.wire.message import (
     Chunked,
     Clock,
     Ending,
+    Exchange,
+    ExchangeBuilder,
     Framing,
     Headers,
     How,

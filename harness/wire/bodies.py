@@ -26,13 +26,13 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.wire.exchange import Exchange
 from harness.wire.message import (
     At,
     Body,
     Chunk,
     Chunked,
     Ending,
+    Exchange,
     Headers,
     Length,
     Piece,

@@ -19,14 +19,15 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from harness.wire.addresses import is_loopback, read_host
-from harness.wire.exchange import Arrivals, Exchange
 from harness.wire.message import (
     COMPLETE,
+    Arrivals,
     At,
     By,
     Chunk,
     Chunked,
     Ending,
+    Exchange,
     Headers,
     How,
     Length,

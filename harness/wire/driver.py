@@ -13,8 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from msgspec import Struct
 
 from harness.wire.delivery import Inbox
-from harness.wire.exchange import Exchange
-from harness.wire.message import Headers, Request
+from harness.wire.message import Exchange, Headers, Request
 from harness.wire.sse import Frame
 
 

@@ -14,9 +14,9 @@ from harness.benches.client.client_commands import Client
 from harness.benches.client.ready import READY, ReadyClient, find_ready
 from harness.benches.client.ready import install as install_ready
 from harness.benches.client.ready.environments import environments_folder, is_installed
+from harness.cli.commands.torture import STARTING, TIMEOUT, new_client
 from harness.cli.options import parse_list
 from harness.cli.output import say
-from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
 from harness.errors import UsageFault
 from harness.interactions.clients import CLIENTS
 from harness.outcome import FIRST_WORDS, Exit

@@ -14,7 +14,7 @@ def test_the_path_has_what_judges_decides_and_writes(capsys: pytest.CaptureFixtu
     files = [line.split()[0] for line in listed]
     assert total == f"{len(files)} files"
     steps = [
-        "wire/exchange.py",
+        "wire/message.py",
         "checks/areas/resume.py",
         "engine/decide.py",
         "report/json_report.py",

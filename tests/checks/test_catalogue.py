@@ -19,8 +19,8 @@ from harness.checks import areas
 from harness.checks.capabilities import CAPABILITIES, PROFILE_GATES
 from harness.checks.catalogue import CATALOGUE, build_check
 from harness.checks.vocabulary import expect
-from harness.contract.judge import body, errors, stream, stream_state
-from harness.contract.judge.errors import judge_crash
+from harness.contract.judge import body, stream
+from harness.contract.judge.body import judge_crash
 from harness.contract.judge.history.history_judge import HEARD
 from harness.contract.judge.history.resources import RULES as OF_RESOURCES
 from harness.contract.tables import protocol, stream_order
@@ -82,7 +82,7 @@ def test_every_rule_has_its_check():
 def test_what_one_answer_can_break_is_asked_of_every_answer():
     """Every rule that a single answer can break has a check that is applied to every answer (`everywhere`)."""
     judges = (
-        body, judge_crash, body, errors, stream_state, stream, stream_order, protocol,
+        body, judge_crash, stream, stream_order, protocol,
         body,
     )  # fmt: skip
     source = "".join(map(inspect.getsource, judges))

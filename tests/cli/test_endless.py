@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.engine.traffic.retries import IN_A_ROW
+from harness.engine.traffic.governed_driver import IN_A_ROW
 from harness.transport import ServerThread
 from harness.wire import Chunk, Chunked, Headers, Pause, Piece, PieceBody, Request, Response
 from tests.cli.conftest import Harness, fits

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.contract import load
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.history.history_state import PLAIN, Intent
+from harness.contract.judge.history.interactions import PLAIN, Intent
 from harness.outcome import Judgement
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange

@@ -9,8 +9,7 @@ import pytest
 from harness.contract.requests import RequestBuilder
 from harness.engine.audit import Audit, add_sightings
 from harness.engine.decide import Baseline, Entry
-from harness.engine.events import CheckFinished
-from harness.engine.results import Result
+from harness.engine.events import CheckFinished, Result
 from harness.engine.run import RunOptions, check_target
 from harness.interactions.servers import SERVERS
 from harness.kit.check import Exercise, Send, Steps, exercise

@@ -14,8 +14,7 @@ from msgspec.structs import replace
 
 from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.checks.gateway import CATALOGUE as GATEWAY_RULES
-from harness.engine.events import CheckFinished
-from harness.engine.results import Result
+from harness.engine.events import CheckFinished, Result
 from harness.engine.run import RunOptions, check_target
 from harness.engine.search import openapi
 from harness.engine.search.budget import Budget

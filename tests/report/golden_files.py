@@ -19,8 +19,7 @@ import msgspec
 from harness.cli.output import render
 from harness.interactions import INTERACTIONS
 from harness.report.annotations import list_annotations
-from harness.report.presented_result import Presentation
-from harness.report.presented_run import PresentedRun
+from harness.report.presented_run import Presentation, PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.engine import toys
 from tests.report.story import heard, secret_protocol

@@ -17,8 +17,7 @@ from msgspec import structs
 from harness.cli import main
 from harness.cli.output import render
 from harness.engine.decide import Baseline, Policy, decide, exit_of
-from harness.engine.events import RunFinished
-from harness.engine.results import Result
+from harness.engine.events import Result, RunFinished
 from harness.outcome import (
     FIRST_WORDS,
     Accounted,

@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import Result
+from harness.engine.events import Result
 from harness.interactions import INTERACTIONS
 from harness.outcome import Basis, Finding, Level, Observation, Outcome, Source, Verdict, Where
 from harness.report.evidence.evidence_text import Detail

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from harness.benches.client.judgement.outcome import run_of
 from harness.engine.decide import Policy, decide
-from harness.engine.events import PhaseFinished, Planned, RunFinished, TargetInfo
-from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
+from harness.engine.events import (
+    ClientRun,
+    PhaseFinished,
+    Planned,
+    Reproduction,
+    Result,
+    RunFinished,
+    TargetInfo,
+    WireMoment,
+)
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation, Severity
 from harness.report.commands.torture import (

@@ -15,9 +15,9 @@ from harness import child_processes
 from harness.benches.client.client_commands import Task
 from harness.benches.client.ready import find_ready, install
 from harness.cli.commands.gateway import gateway_environment
+from harness.cli.commands.torture import environment_of, new_client
 from harness.cli.main import main
 from harness.cli.serving import command_environment
-from harness.cli.tested_clients import environment_of, new_client
 from tests.security.test_hostile_folder import KEY, plant
 
 PACKAGE = Path(child_processes.__file__).parent

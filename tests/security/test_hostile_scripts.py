@@ -18,7 +18,7 @@ import pytest
 
 from harness.benches.server.script_run import run_commands
 from harness.checks.catalogue import CATALOGUE
-from harness.engine.results import Observation, Reproduction, Result, Verdict
+from harness.engine.events import Observation, Reproduction, Result, Verdict
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import Outcome
@@ -26,7 +26,7 @@ from harness.report.evidence.curl import Display, curl, curl_lines, name_answer_
 from harness.report.evidence.failure_files import pytest_module
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
-from harness.wire.mask import Mask
+from harness.wire.secret_finder import Mask
 from tests.in_one_test import in_one_test
 
 CREATE = "/v1beta/interactions"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadRequest
-from harness.transport.http1.heads import ServerLimits
-from harness.transport.http1.reader import HeadCache, Incoming, RequestReader, ResponseReader
+from harness.transport.http1.reader import HeadCache, Incoming, RequestReader, ResponseReader, ServerLimits
 from harness.wire import How
 from tests.in_one_test import in_one_test
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadHead
-from harness.transport.http1.heads import parse_fields
+from harness.transport.http1.reader import parse_fields
 
 KEY = "zq1canary0123456789abc"
 

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, ExchangeBuilder, Headers, How, Request, exchange
+from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, ExchangeBuilder, Headers, How, Request, message
 
 REQUEST = Request("GET", "/")
 
@@ -26,8 +26,8 @@ def test_a_record_tells_what_passed() -> None:
 
 def test_a_record_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the limits a record stops keeping bytes, but still updates size, digest and count."""
-    monkeypatch.setattr(exchange, "KEPT_BYTES", 5)
-    monkeypatch.setattr(exchange, "KEPT_PIECES", 2)
+    monkeypatch.setattr(message, "KEPT_BYTES", 5)
+    monkeypatch.setattr(message, "KEPT_PIECES", 2)
     recorder = ExchangeBuilder(REQUEST)
     recorder.head(200, Headers(), Chunked())
     for _ in range(4):

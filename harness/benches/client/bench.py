@@ -15,7 +15,7 @@ from harness.benches.client.judgement.case_results import CaseResults
 from harness.benches.client.judgement.case_verdict import judge_case
 from harness.engine import events
 from harness.engine.decide import Policy, exit_of_cases
-from harness.engine.results import Result
+from harness.engine.events import Result
 from harness.engine.traffic.governed_driver import Timer
 from harness.kit.api import ClientApi
 from harness.outcome import Severity, UsageFault, Verdict

@@ -23,8 +23,8 @@ from harness.benches.gateway.bench import GatewayBench
 from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
 from harness.engine import events
 from harness.engine.decide import Baseline, Policy, decide, exit_of
+from harness.engine.events import Reproduction, Result
 from harness.engine.execute import error, find_roots, name_mechanisms, resolve
-from harness.engine.results import Reproduction, Result
 from harness.engine.traffic.governed_driver import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange

@@ -29,7 +29,7 @@ from harness.outcome import UsageFault
 from harness.outcome.words import list_some
 from harness.transport import ServerThread
 from harness.transport.client.origin import refuse_itself
-from harness.transport.http1.heads import RECORDED_BYTES
+from harness.transport.http1.reader import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.transport.server.server import InThread, WaitingServer
 from harness.transport.tap.exchange_tracker import STOPPED

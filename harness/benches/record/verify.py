@@ -25,7 +25,7 @@ from harness.cassette.layout import RESTORE, SUFFIXES, Layout, parse_all
 from harness.cassette.redactor import SHORTEST_LEARNED
 from harness.engine import events
 from harness.engine.decide import Policy, decide, decide_finding, exit_of
-from harness.engine.results import RecordedPlace, Result
+from harness.engine.events import RecordedPlace, Result
 from harness.errors import Unreadable
 from harness.files import list_files, read_file
 from harness.kit.api import ANSWERS, Answer, ApiContract, RecordingsApi, UnjudgedEntry, Verification

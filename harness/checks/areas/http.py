@@ -29,7 +29,7 @@ from harness.contract.judge.answer import (
     judge_json_valid,
     judge_length,
 )
-from harness.contract.judge.errors import FAILED
+from harness.contract.judge.body import FAILED
 from harness.contract.judge.reading import format_answer, format_request, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise, take

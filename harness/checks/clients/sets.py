@@ -29,60 +29,23 @@ CALLS: Mapping[str, Any] = {
 _HELD: Mapping[str, Any] = {"text": TEXT, "hold": {"after": 5}}
 
 _ALL = (
-    ClientMode(
-        name="follow",
-        about="stream the interaction with the given id, which runs in the background",
-        usual_set="standard",
-        script=_SAYS,
-        usual=True,
-    ),
-    ClientMode(
-        name="create",
-        about="create an interaction with a stream, and read it",
-        usual_set="standard",
-        script=_SAYS,
-        creates=True,
-    ),
-    ClientMode(
-        name="background",
-        about="create an interaction in the background with a stream, and read it",
-        usual_set="standard",
-        script=_SAYS,
-        creates=True,
-    ),
-    ClientMode(
-        name="poll",
-        about="create an interaction in the background, and poll with GET until it settles",
-        usual_set="polling",
-        script=_SAYS,
-        creates=True,
-    ),
-    ClientMode(
-        name="chain",
-        about="create an interaction, read it, then create one with previous_interaction_id, which is the result",
-        usual_set="turns",
-        script={"text": "The first turn is over."},
-        further=_SAYS,
-        creates=True,
-        turns=True,
-    ),
-    ClientMode(
-        name="tools",
+    ClientMode(name="follow", usual_set="standard", script=_SAYS, usual=True,
+        about="stream the interaction with the given id, which runs in the background"),
+    ClientMode(name="create", usual_set="standard", script=_SAYS, creates=True,
+        about="create an interaction with a stream, and read it"),
+    ClientMode(name="background", usual_set="standard", script=_SAYS, creates=True,
+        about="create an interaction in the background with a stream, and read it"),
+    ClientMode(name="poll", usual_set="polling", script=_SAYS, creates=True,
+        about="create an interaction in the background, and poll with GET until it settles"),
+    ClientMode(name="chain", usual_set="turns", script={"text": "The first turn is over."}, further=_SAYS,
+        creates=True, turns=True,
+        about="create an interaction, read it, then create one with previous_interaction_id, which is the result"),
+    ClientMode(name="tools", usual_set="tools", script=CALLS, further=_SAYS, creates=True, turns=True,
         about="create an interaction with the function `look`, and return a function_result for each call until "
-        "the model stops calling; the last turn is the result",
-        usual_set="tools",
-        script=CALLS,
-        further=_SAYS,
-        creates=True,
-        turns=True,
-    ),
-    ClientMode(
-        name="cancel",
-        about="stream the interaction with the given id, cancel it after three events, and report its status",
-        usual_set="cancelling",
-        script=_HELD,
-    ),
-)
+        "the model stops calling; the last turn is the result"),
+    ClientMode(name="cancel", usual_set="cancelling", script=_HELD,
+        about="stream the interaction with the given id, cancel it after three events, and report its status"),
+)  # fmt: skip
 MODES: Mapping[str, ClientMode] = {mode.name: mode for mode in _ALL}
 """The modes by name. A client that can do one thing only need not look at its mode."""
 
@@ -259,11 +222,8 @@ _ENDS = (
 
 TABLE = (
     _row("no-fault", "nothing goes wrong", "pass"),
-    _row(
-        "noise",
-        "comments, unknown events and members, CR LF, split characters",
-        "ping:all,glue,members,unknown:all,crlf,chunks:5",
-    ),
+    _row("noise", "comments, unknown events and members, CR LF, split characters",
+         "ping:all,glue,members,unknown:all,crlf,chunks:5"),
     _row("reset", "the connection is reset in the middle", "event:{late},rst"),
     _row("broken-framing", "the connection closes against its framing", "event:{late},fin"),
     _row("clean-end", "the connection ends cleanly, without completion", "event:{late},end"),
@@ -285,7 +245,7 @@ TABLE = (
     _row("429", "the stream returns 429 once, with a hint", "status:429,retry-after-ms:20"),
     *_ENDS,
     _row("continuation", "the interaction stops with a continuation token", "pass", **CONTINUES),
-)
+)  # fmt: skip
 """The rows for clients that stream."""
 
 POLLING_TABLE = (
@@ -307,18 +267,15 @@ TURNS_TABLE = (
     _row("first-reset", "the stream of the first turn is reset", "event:{late},rst"),
     _row("first-clean-end", "the stream of the first turn ends cleanly, without completion", "event:{late},end"),
     _further("further-reset", "the stream of the further turn is reset", "pass/event:{late},rst"),
-    _further(
-        "further-clean-end",
-        "the stream of the further turn ends cleanly, without completion",
-        "pass/event:{late},end",
-    ),
+    _further("further-clean-end", "the stream of the further turn ends cleanly, without completion",
+             "pass/event:{late},end"),
     _further("further-twice", "an event of the further turn comes twice, with the same id", "pass/dup:{late}"),
     _row("lost-answer", "the response to the further turn is lost", "pass/before-headers,rst"),
     _row("late-answer", "the response to the further turn is late", "pass/late:0.2"),
     _row("further-503", "the further turn returns 503 once", "pass/status:503"),
     _row("further-429", "the further turn returns 429 once, with a hint", "pass/status:429,retry-after-ms:20"),
     _row("further-400", "each try of the further turn returns 400", "pass/status:400,times:all"),
-)
+)  # fmt: skip
 """The rows for clients that do a second turn."""
 
 CANCELLING_TABLE = (
@@ -329,18 +286,11 @@ CANCELLING_TABLE = (
     _row("half-cancel", "the response to the cancel is truncated, with a clean end", "cancels=byte:40,end"),
     _row("cancel-503", "the cancel returns 503 once", "cancels=status:503"),
     _row("cancel-429", "the cancel returns 429 once, with a hint", "cancels=status:429,retry-after-ms:20"),
-    _row(
-        "drop-and-lost-cancel",
-        "the stream is reset, and the response to the cancel is lost",
-        "streams=event:3,rst/cancels=before-headers,rst",
-    ),
-    _row(
-        "slow-cancel",
-        "the interaction is still in progress for a while after the cancel",
-        "pass",
-        scripts=({"cancel_lag": 3},),
-    ),
-)
+    _row("drop-and-lost-cancel", "the stream is reset, and the response to the cancel is lost",
+         "streams=event:3,rst/cancels=before-headers,rst"),
+    _row("slow-cancel", "the interaction is still in progress for a while after the cancel", "pass",
+         scripts=({"cancel_lag": 3},)),
+)  # fmt: skip
 """The rows for clients that cancel."""
 
 

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 from harness.checks.gateway.findings import find_product
 from harness.contract import read
-from harness.contract.judge.errors import rejects_key
+from harness.contract.judge.body import rejects_key
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.kit.relay import (

@@ -21,7 +21,7 @@ from harness.checks.gateway.findings import (
 )
 from harness.checks.gateway.upstream_answers import BARE_ERRORS
 from harness.contract import PROTOCOL, judge_error, read
-from harness.contract.judge.errors import error_of
+from harness.contract.judge.body import error_of
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count

@@ -18,8 +18,7 @@ from harness.cli.output import say
 from harness.cli.request_options import wait_for
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities
-from harness.engine.events import CheckFinished, RunEvent
-from harness.engine.results import Result, of_kind
+from harness.engine.events import CheckFinished, Result, RunEvent, of_kind
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.governed_driver import Timer
 from harness.engine.traffic.perform import CreatedResources
@@ -30,7 +29,7 @@ from harness.report.evidence.failure_files import write_all
 from harness.resources import cache_folder, read_published_codes
 from harness.transport.client.origin import without_user_settings
 from harness.wire import Exchange
-from harness.wire.mask import Mask
+from harness.wire.secret_finder import Mask
 
 if TYPE_CHECKING:
     from harness.engine.search.run import FuzzOptions

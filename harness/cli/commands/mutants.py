@@ -104,7 +104,7 @@ def _choose(globs: Sequence[str]) -> list[str]:
 
 def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator[str]:
     """The errors, the checks of extensions that no mutant proves, and the verdict."""
-    from harness.report.presented_result import ERRED, ERRED_OUTSIDE
+    from harness.report.presented_run import ERRED, ERRED_OUTSIDE
 
     extensions = SERVERS.load_extensions()
     errors = {check: reason for row in rows.values() for check, reason in row.errors.items()}

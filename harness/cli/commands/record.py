@@ -336,7 +336,7 @@ def _print(summary: Summary, silence: str) -> None:
         for remark, times in Counter(remarks).items():  # on a full disk they all look alike
             say_masked(f"{label}{remark}" + (f" ({times} times)" if times > 1 else ""))
     if summary.misses or (summary.mode == "once" and summary.played and not summary.recorded):
-        from harness.cassette.file import mention_part
+        from harness.cassette.layout import mention_part
 
         say(f"nothing was recorded: {_ONLY_PLAYS}{mention_part(Path(summary.cassette))}")
     if summary.discarded:

@@ -63,7 +63,7 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(ReplayArguments, words)
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
-    from harness.cassette.file import mention_part
+    from harness.cassette.layout import mention_part
     from harness.cassette.player import with_server_endings
     from harness.cli.serving import PAGE_FIELDS, command_environment
     from harness.contract import PROTOCOL

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.child_processes import tool_environment
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
 from harness.cli.options import (
@@ -27,7 +29,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import mask_text, own_secrets, read_report_words, say, write_json
 from harness.cli.run_reports import BaselineOptions, Listeners, baseline_of, finish, read_again
-from harness.cli.tested_clients import STARTING, TIMEOUT, new_client
+from harness.cli.serving import command_environment
 from harness.engine.decide import note_failed
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
@@ -36,7 +38,46 @@ from harness.report.screen import Line, Role
 
 if TYPE_CHECKING:
     from harness.benches.client.cases import Case
+    from harness.benches.client.client_commands import Client, Task
     from harness.benches.client.ready import ReadyClient
+
+
+TIMEOUT = 30.0
+"""Seconds for each case."""
+
+STARTING = 60.0
+"""Seconds more that a client with a driver has for its first case: some take long to be imported."""
+
+NOWHERE = "http://127.0.0.1:9"
+"""The initial base URL of a client that gets another one for each case; nothing answers there."""
+
+
+def new_client(
+    command: Sequence[str], *, loop: bool, starting: float = 0.0, is_ready: bool = False
+) -> Callable[[], Client]:
+    """Make clients of a command; `loop` if it reads tasks. The first one may take `starting` seconds longer.
+
+    A ready one was installed by us: it gets no variable but those that a tool needs, and runs where its driver
+    is, because some SDKs read a `.env` of the current folder.
+    """
+    from harness.benches.client.client_commands import CommandClient, LoopClient
+
+    def list_variables() -> Mapping[str, str]:
+        return tool_environment() if is_ready else os.environ
+
+    folder = Path(command[-1]).parent if is_ready else None
+    if loop:
+        return lambda: LoopClient(
+            command, command_environment(NOWHERE, list_variables()), starting=starting, folder=folder
+        )
+    return lambda: CommandClient(command, lambda task: environment_of(task, list_variables()), folder=folder)
+
+
+def environment_of(task: Task, variables: Mapping[str, str] | None = None) -> Mapping[str, str]:
+    """The environment of a client: where the server is, and what to read there."""
+    of_case = {"INTERACTION_ID": task.interaction, "HARNESS_CASE": task.case, "HARNESS_MODE": task.mode}
+    return {**command_environment(task.base_url, os.environ if variables is None else variables), **of_case}
+
 
 _NOTES = """\
 CMD reads a stream: GET $INTERACTIONS_BASE_URL/v1beta/interactions/$INTERACTION_ID?stream=true

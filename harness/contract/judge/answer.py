@@ -16,7 +16,7 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from harness.contract.judge.agreement import judge_identity
-from harness.contract.judge.errors import FAILED, find_refusal
+from harness.contract.judge.body import FAILED, find_refusal
 from harness.contract.judge.reading import (
     format_answer,
     format_ending,

@@ -23,16 +23,19 @@ from msgspec.structs import replace
 
 from harness.contract.contract import Contract
 from harness.contract.judge.body import (
+    error_of,
     has_to_count,
     judge_ambiguous,
     judge_answer,
+    judge_crash,
+    judge_error,
+    judge_failed_refusal,
     judge_unlisted,
     judge_unlisted_in,
     show_start,
+    unwrap_list,
 )
-from harness.contract.judge.errors import error_of, judge_crash, judge_error, judge_failed_refusal, unwrap_list
-from harness.contract.judge.stream import StreamJudge, judge_twice
-from harness.contract.judge.stream_state import StreamReading
+from harness.contract.judge.stream import StreamJudge, StreamReading, judge_twice
 from harness.contract.schema.schemas import Review
 from harness.contract.tables.protocol import (
     CREATE,

@@ -9,7 +9,7 @@ The types follow from the marks of a revision's schemas:
 `ORDER` is the single source of order, as the schemas are of shape. `python -m harness.contract.tables` prints it.
 A row has the next state after an event of one type, or the rule that its mere presence breaks; the stream is then
 judged on from the row's next state, so that one defect is one finding. A condition on more than the type (an
-index, a status, the type of a delta) is a guard: the row names it, `judge.stream_state` decides it.
+index, a status, the type of a delta) is a guard: the row names it, `judge.stream` decides it.
 
 A stream starts `fresh` (the response to a create), `replay` (a GET from the first event: the created event may
 show a later status) or `resumed` (a GET after a cursor: it may begin inside a step).

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from harness.engine.decide import Policy, decide
-from harness.engine.events import PhaseFinished
-from harness.engine.results import Replays, Reproduction, Result
+from harness.engine.events import PhaseFinished, Replays, Reproduction, Result
 from harness.kit.history import History
 from harness.kit.search import SearchModel, TrailEntry
 from harness.outcome import RANK, Basis, Because, Finding, Level, Observation, Outcome, Rule, Severity, Source

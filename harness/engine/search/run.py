@@ -28,12 +28,13 @@ from harness.engine.events import (
     ExerciseStarted,
     Planned,
     Progressed,
+    Replays,
+    Result,
     RunEvent,
     RunFinished,
     RunStarted,
 )
 from harness.engine.probe import Prober
-from harness.engine.results import Replays, Result
 from harness.engine.search.budget import Budget
 from harness.engine.search.failure import SEARCHED, AnswerCounts, EngineRun, Failure, fold
 from harness.engine.search.openapi import LEAST_SECONDS, document
@@ -42,8 +43,15 @@ from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.governed_driver import INTERRUPTED, Deadline, GovernedDriver, Timer, TimeUp
-from harness.engine.traffic.retries import FLOOR, Patience
+from harness.engine.traffic.governed_driver import (
+    FLOOR,
+    INTERRUPTED,
+    Deadline,
+    GovernedDriver,
+    Patience,
+    Timer,
+    TimeUp,
+)
 from harness.files import explain_unread, make_folder, read_file, write_file
 from harness.kit.search import SearchModel
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from harness.engine.results import Replays
+from harness.engine.events import Replays
 from harness.engine.search.failure import ANSWERED, AnswerCounts, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.governed_driver import MIN_TIMEOUT, Timer

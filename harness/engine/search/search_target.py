@@ -15,12 +15,13 @@ from harness.engine.traffic.governed_driver import (
     Deadline,
     DriverPolicy,
     GovernedDriver,
+    Lag,
+    Patience,
     Timer,
     TimeUp,
     hold_interrupts,
 )
 from harness.engine.traffic.perform import CreatedResources
-from harness.engine.traffic.retries import Lag, Patience
 from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import pauses_within
 from harness.kit.history import Step

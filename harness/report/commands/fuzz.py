@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from harness.engine.decide import Baseline
-from harness.engine.results import Reproduction, Result
+from harness.engine.events import Reproduction, Result
 from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
@@ -18,7 +18,7 @@ from harness.report.evidence.failure_files import commands, pytest_module, why_n
 from harness.report.evidence.reproduction import replay_words, reproduction_lines
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.presented_result import EXPLAINED, Presentation, Section
+from harness.report.presented_run import EXPLAINED, Presentation, Section
 from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 

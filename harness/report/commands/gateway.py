@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
-from harness.engine.results import Evidence, Result
+from harness.engine.events import Evidence, Result
 from harness.report.collected_run import accounting_record
 from harness.report.evidence.evidence_text import logs
 from harness.report.json_report import (
@@ -16,8 +16,7 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
-from harness.report.presented_result import Presentation, PresentedResult, Section
-from harness.report.presented_run import list_causes
+from harness.report.presented_run import Presentation, PresentedResult, Section, list_causes
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:

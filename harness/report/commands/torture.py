@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
-from harness.engine.results import Result
+from harness.engine.events import Result
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Reason
 from harness.outcome.words import format_count, list_some
@@ -24,7 +24,7 @@ from harness.report.evidence.evidence_text import Detail, client_lines
 from harness.report.finding_text import ExplainedFailure, write_headline
 from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
-from harness.report.presented_result import Presentation, Section, describe_stale
+from harness.report.presented_run import Presentation, Section, describe_stale
 from harness.report.screen import ROLES, Line, Paint, Role, leave_unpainted
 from harness.report.story import read_run
 from harness.wire.message import escape_controls

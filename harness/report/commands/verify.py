@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from harness.benches.record.verify import REVISION, UNJUDGED, UNRECOGNIZED
-from harness.engine.results import RecordedPlace, Result
+from harness.engine.events import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
 from harness.report.collected_run import RunVerdict, accounting_record, conclude
 from harness.report.evidence.evidence_text import Detail, place_line
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, place_record
-from harness.report.presented_result import FoldedLines, Presentation, Section
+from harness.report.presented_run import FoldedLines, Presentation, Section
 from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 

@@ -16,6 +16,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from harness.engine.events import ClientRun, Evidence, RecordedPlace, of_kind
 from harness.engine.origins import (
     is_same_look,
     list_earlier_deletes,
@@ -23,7 +24,6 @@ from harness.engine.origins import (
     made_or_changed,
     with_origins,
 )
-from harness.engine.results import ClientRun, Evidence, RecordedPlace, of_kind
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
@@ -38,8 +38,8 @@ from harness.wire import (
     Request,
 )
 from harness.wire.bodies import object_or_none
-from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
+from harness.wire.secret_finder import Mask
 
 
 class Detail(StrEnum):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.engine.events import TargetInfo
-from harness.engine.results import Result, of_kind
+from harness.engine.events import Result, TargetInfo, of_kind
 from harness.files import make_folder, write_file
 from harness.kit.api import Api
 from harness.outcome.words import write_docstring

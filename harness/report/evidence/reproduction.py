@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.engine.results import Replays, Reproduction
+from harness.engine.events import Replays, Reproduction
 from harness.report.screen import Line, Role
 from harness.wire.message import escape_controls
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from harness.outcome import UsageFault
 from harness.transport.client.driver import UrlDriver
-from harness.transport.http1.heads import Limits
+from harness.transport.http1.reader import Limits
 from harness.wire.delivery import PATIENCE, Delivery, Outbox, is_on_this_machine
 
 ELSEWHERE = "its host is not this machine, and nothing is ever sent to another one"

@@ -13,8 +13,7 @@ import time
 
 from harness.outcome import TargetFault
 from harness.transport.client.origin import Origin, Proxy, format_address, proxy_of
-from harness.transport.http1.heads import Limits
-from harness.transport.http1.reader import ResponseReader
+from harness.transport.http1.reader import Limits, ResponseReader
 from harness.wire import At, By, Ending, How
 from harness.wire.message import UNRESOLVED
 

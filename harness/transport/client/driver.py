@@ -27,8 +27,15 @@ from harness.outcome import Unmet, UsageFault
 from harness.transport.client.dial import NoConnection, dial
 from harness.transport.client.origin import Origin, trusting
 from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
-from harness.transport.http1.heads import Limits, ResponseHead, request_bytes, write_fields
-from harness.transport.http1.reader import Data, Event, ResponseReader
+from harness.transport.http1.reader import (
+    Data,
+    Event,
+    Limits,
+    ResponseHead,
+    ResponseReader,
+    request_bytes,
+    write_fields,
+)
 from harness.wire import (
     By,
     Collect,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from harness.outcome import HarnessFault
-from harness.transport.http1.heads import Limits
+from harness.transport.http1.reader import Limits
 from harness.wire import By, Chunk, Ending, Exchange, ExchangeBuilder, Frame, Headers, How, Request
 from harness.wire.bodies import CODINGS, Inflater, coding_of, object_or_none
 from harness.wire.sse import Decoder

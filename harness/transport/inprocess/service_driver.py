@@ -16,8 +16,8 @@ from msgspec.structs import replace
 
 from harness.outcome import HarnessFault, Unmet
 from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
-from harness.transport.http1.heads import Limits
 from harness.transport.http1.observed import ResponseView
+from harness.transport.http1.reader import Limits
 from harness.wire import (
     By,
     Chunk,

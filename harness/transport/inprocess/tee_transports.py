@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from harness.transport.http1.heads import RECORDED_BYTES
+from harness.transport.http1.reader import RECORDED_BYTES
 from harness.wire import (
     COMPLETE,
     At,

@@ -19,9 +19,8 @@ from typing import Protocol, cast
 
 from harness.errors import BadRequest
 from harness.outcome import HarnessFault
-from harness.transport.http1.heads import RequestHead, ServerLimits
 from harness.transport.http1.observed import body_fault, service_fault
-from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
+from harness.transport.http1.reader import HeadCache, Incoming, RequestHead, RequestReader, ServerLimits
 from harness.transport.http1.writer import BATCH_BYTES, After, ResponseWriter, write_at_once
 from harness.wire import Body, Clock, Headers, Request, Response, Service
 

@@ -20,8 +20,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from harness.outcome import HarnessFault, UsageFault
-from harness.transport.http1.heads import RECORDED_BYTES, ServerLimits
-from harness.transport.http1.reader import Incoming
+from harness.transport.http1.reader import RECORDED_BYTES, Incoming, ServerLimits
 from harness.transport.http1.writer import After, ResponseWriter
 from harness.transport.server.connection import Hub, ServerConnection, list_own_fields
 from harness.wire import TICK, Clock, Headers, LogicalClock, Request, Response, Service

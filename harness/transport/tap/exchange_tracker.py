@@ -17,16 +17,18 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from harness.errors import BadHead
-from harness.transport.http1.heads import (
+from harness.transport.http1.reader import (
     EMPTY_LINES,
     END_OF_HEAD,
     RECORDED_BYTES,
+    BodyReader,
+    Data,
     Limits,
     RequestHead,
     ResponseHead,
+    ResponseReader,
     parse_request_head,
 )
-from harness.transport.http1.reader import BodyReader, Data, ResponseReader
 from harness.wire import By, Chunk, Chunked, Ending, Exchange, ExchangeBuilder, How, Length, Request
 from harness.wire.addresses import find_elsewhere, readdress_head
 from harness.wire.bodies import CODINGS

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias
 from harness.outcome import UsageFault
 from harness.transport.client.dial import NoConnection, connect, failure, tls_failure, too_late
 from harness.transport.client.origin import Origin, Proxy, format_address, proxy_of, trusting, upstream_origin
-from harness.transport.http1.heads import RECORDED_BYTES, Limits, ServerLimits
+from harness.transport.http1.reader import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
 from harness.transport.tap.exchange_tracker import Observe, Wiretap

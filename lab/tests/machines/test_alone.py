@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 
-from harness.engine.results import Result
+from harness.engine.events import Result
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from lab import alone

@@ -20,8 +20,7 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import LoopClient
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.engine.events import CheckFinished, PhaseFinished, Planned, RunEvent, RunFinished
-from harness.engine.results import Result
+from harness.engine.events import CheckFinished, PhaseFinished, Planned, Result, RunEvent, RunFinished
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault, Verdict
 from harness.plugin import cases_of

@@ -20,8 +20,7 @@ from harness.checks.clients.sets import MODES
 from harness.contract import load
 from harness.contract.transcript import assemble_steps, output_steps, output_text
 from harness.engine.decide import exit_of_cases
-from harness.engine.events import CheckFinished
-from harness.engine.results import Result
+from harness.engine.events import CheckFinished, Result
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault, Verdict
 from harness.resources import folder

@@ -17,8 +17,7 @@ from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
 from harness.contract.transcript import output_text
 from harness.engine.decide import Policy, decide
-from harness.engine.events import RunFinished
-from harness.engine.results import Result
+from harness.engine.events import Result, RunFinished
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, Observation, UsageFault, Verdict
 from harness.plugin import cases_of

@@ -11,8 +11,7 @@ from harness.checks.gateway import CATALOGUE, GatewayClient
 from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
-from harness.engine.events import CheckFinished
-from harness.engine.results import Result
+from harness.engine.events import CheckFinished, Result
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Outcome
 from harness.transport import Limits, ServiceDriver

@@ -23,8 +23,7 @@ from harness.benches.gateway import GatewayBench, GatewayOptions, Upstream, judg
 from harness.checks.gateway import CATALOGUE, GatewayClient
 from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.emulator import Emulator, Settings
-from harness.engine.events import CheckFinished
-from harness.engine.results import Result
+from harness.engine.events import CheckFinished, Result
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import Verdict

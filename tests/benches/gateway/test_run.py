@@ -25,8 +25,8 @@ from harness.outcome import Accounted, Exit, Outcome, Reason, TargetFault, Verdi
 from harness.report.evidence.curl import Display
 from harness.report.story import list_events
 from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
-from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
+from harness.wire.secret_finder import Mask
 from harness.wire.stream_picture import picture_lines
 from lab.gateways import MUTANTS, Gateway
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words

@@ -7,7 +7,7 @@ from array import array
 from msgspec.structs import replace
 
 from harness.wire import By, Ending, Exchange, How
-from harness.wire.exchange import Arrivals
+from harness.wire.message import Arrivals
 from tests.checks._play import (
     CRASH,
     DEAD,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.client_commands import Task
-from harness.cli.tested_clients import environment_of
+from harness.cli.commands.torture import environment_of
 from harness.faults import parse
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
 from tests.cli.conftest import Harness

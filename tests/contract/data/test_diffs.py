@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.contract import compare_steps, load
-from harness.contract.judge.history.history_state import PartialReading, Timeline, judge_short, take_events
+from harness.contract.judge.history.interactions import PartialReading, Timeline, judge_short, take_events
 from harness.contract.transcript import compare, judge_repeat, shape_of
 from harness.outcome import Severity
 

@@ -6,8 +6,7 @@ import time
 from typing import Any
 
 from harness.contract import judge_interaction, judge_usage, load
-from harness.contract.judge.body import judge_status_word
-from harness.contract.judge.errors import judge_error
+from harness.contract.judge.body import judge_error, judge_status_word
 from harness.contract.tables.protocol import STATUS_OF, code_of
 from harness.outcome import Severity
 from tests.contract.streams import USAGE

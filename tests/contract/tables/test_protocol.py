@@ -7,7 +7,7 @@ import json
 import pytest
 
 from harness.contract import PROTOCOL, REVISIONS, Contract, load
-from harness.contract.judge.stream_state import _GUARDS
+from harness.contract.judge.stream import _GUARDS
 from harness.contract.tables.protocol import (
     LIFECYCLE,
     OPERATIONS,

@@ -15,8 +15,7 @@ from msgspec import structs
 from harness import resources
 from harness.cli import main
 from harness.emulator.mutants import MUTANTS
-from harness.engine.events import ExerciseStarted, Planned
-from harness.engine.results import Replays
+from harness.engine.events import ExerciseStarted, Planned, Replays
 from harness.engine.search import run
 from harness.engine.search.budget import BUDGETS, Budget
 from harness.engine.search.failure import ACCEPTED, AnswerCounts, EngineRun, Failure

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from harness.contract import judge_history, load, read
 from harness.contract.judge.history.history_judge import HistoryJudge
-from harness.contract.judge.history.history_state import Intent
+from harness.contract.judge.history.interactions import Intent
 from harness.emulator import Emulator
 from harness.engine.search.search_target import judge_exchange
 from harness.interactions.search import load_search

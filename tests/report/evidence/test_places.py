@@ -8,7 +8,7 @@ import pytest
 from msgspec import structs
 
 from harness.engine.decide import Policy, decide
-from harness.engine.results import Result
+from harness.engine.events import Result
 from harness.outcome import Finding, Level, Observation, Where
 from harness.report.evidence.evidence_text import Detail, body_lines, find_place
 from harness.report.presented_run import PresentedRun

@@ -15,8 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from harness.engine.decide import Policy, decide
-from harness.engine.events import RunFinished, RunStarted, TargetInfo
-from harness.engine.results import ClientRun, Result, WireMoment
+from harness.engine.events import ClientRun, Result, RunFinished, RunStarted, TargetInfo, WireMoment
 from harness.interactions import INTERACTIONS
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Finding, Level, Observation, Verdict
@@ -191,8 +190,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
 def tortured() -> PresentedRun:
     """A finished torture run of two cases: one is exact, one lost its end."""
     from harness.engine.decide import Policy, decide
-    from harness.engine.events import PhaseFinished, Planned
-    from harness.engine.results import Reproduction
+    from harness.engine.events import PhaseFinished, Planned, Reproduction
     from harness.outcome import Finding, Observation
     from harness.rules import ROWS
 

@@ -9,9 +9,17 @@ from collections.abc import Sequence
 import pytest
 
 from harness.engine.decide import Policy, decide
-from harness.engine.events import CheckFinished, Deleting, Planned, RunEvent, RunFinished, RunStarted, TargetInfo
-from harness.engine.results import Result
-from harness.engine.traffic.retries import TimeoutLosses, Waited
+from harness.engine.events import (
+    CheckFinished,
+    Deleting,
+    Planned,
+    Result,
+    RunEvent,
+    RunFinished,
+    RunStarted,
+    TargetInfo,
+)
+from harness.engine.traffic.governed_driver import TimeoutLosses, Waited
 from harness.interactions import INTERACTIONS
 from harness.outcome import Because, Exit, Finding, Observation, Where
 from harness.report.finding_text import quote, quote_place, shorten_target

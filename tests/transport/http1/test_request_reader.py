@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import BadHead, BadRequest
-from harness.transport.http1.heads import ServerLimits, parse_request_head
-from harness.transport.http1.reader import HeadCache, Incoming, RequestReader
+from harness.transport.http1.reader import HeadCache, Incoming, RequestReader, ServerLimits, parse_request_head
 
 POST = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
 EXPECTING = POST.replace(b"host: h", b"host: h\r\nexpect: 100-continue")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.transport.http1.heads import ResponseHead
-from harness.transport.http1.reader import Data, ResponseReader
+from harness.transport.http1.reader import Data, ResponseHead, ResponseReader
 from harness.wire import COMPLETE, At, By, Chunked, Ending, How, Length, UntilClose
 from tests.in_one_test import in_one_test
 from tests.transport.endings_table import CASES, HEADS

@@ -9,7 +9,7 @@ import pytest
 from harness.outcome import UsageFault
 from harness.transport import ServerThread
 from harness.transport.client.origin import refuse_itself
-from harness.transport.http1.heads import Limits
+from harness.transport.http1.reader import Limits
 from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import At, By, Chunk, Exchange, How, Pause

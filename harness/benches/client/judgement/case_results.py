@@ -16,7 +16,7 @@ from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import REQUIRED, UNSHOWN, WHOLE, is_allowed, result_id
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.engine.decide import Policy, decide
-from harness.engine.results import ClientRun, Reproduction, Result, WireMoment
+from harness.engine.events import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
 from harness.faults.grammar import spell_out
 from harness.faults.values import Spot

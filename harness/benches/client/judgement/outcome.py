@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 
-from harness.engine.results import ClientRun, Result
+from harness.engine.events import ClientRun, Result
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 

@@ -20,14 +20,17 @@ from typing import Any
 from harness.contract.contract import Contract
 from harness.contract.judge.answer import is_no_answer, is_success, judge_endless
 from harness.contract.judge.history import interactions
-from harness.contract.judge.history.history_state import (
+from harness.contract.judge.history.interactions import (
     PLAIN,
     HistoryState,
     Intent,
     InteractionModel,
     PartialReading,
+    judge_cancel,
+    judge_cancel_look,
+    judge_create,
+    judge_delete,
 )
-from harness.contract.judge.history.interactions import judge_cancel, judge_cancel_look, judge_create, judge_delete
 from harness.contract.judge.history.resources import judge_resources
 from harness.contract.judge.reading import read
 from harness.contract.requests import caller_of, named_interaction, read_new_id, summarise_create
