@@ -100,7 +100,7 @@ class WireDefect:
             if self.events is not None:
                 blocks = [block for block in data.decode().split("\n\n") if block]
                 kept = [block for block in blocks if "[DONE]" in block]
-                read = [json.loads(line[5:]) for b in blocks for line in b.splitlines() if line[:6] == "data: "
+                read = [json.loads(line[5:]) for b in blocks for line in b.split("\n") if line[:6] == "data: "
                         and "[DONE]" not in line]  # fmt: skip
                 lines = [f"event: {e['event_type']}\ndata: {json.dumps(e)}" for e in self.events(read)]
                 data = "".join(f"{block}\n\n" for block in (*lines, *kept)).encode()

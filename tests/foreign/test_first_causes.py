@@ -252,12 +252,15 @@ class ServesOne(ForeignService.handler):
     """Gives all but two events of a run in progress to the first of its readers, and the others the sentinel."""
 
     def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
-        me = object()
+        me, owner = object(), None
         for number, (due, event) in enumerate(events):
-            run = self.service.runs.get(str(event.get("event_id", "")).partition("-")[0])
-            is_live = number > 1 and run is not None and run.age < run.lasts
+            identity = str(event.get("event_id", "")).partition("-")[0]
+            run = self.service.runs.get(identity)
+            # The first reader to open the stream has it, whichever of them the machine wakes first.
+            if owner is None and run is not None:
+                owner = self.service.noted.setdefault(identity, me) if run.age < run.lasts else me
             frame = next(super().encode_due(iter([(due, event)])))
-            if not is_live or self.service.noted.setdefault(event["event_id"].partition("-")[0], me) is me:
+            if number < 2 or owner is me:
                 yield frame
         yield self.service.closing()
 
