@@ -395,7 +395,7 @@ ROWS = [
     rows_of(RunsPool)(f"fails-at-the-ninth-run: {PARALLEL} -> fail err.no-crash"),
     pool(
         f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs",
-        words="--timeout 8",
+        words="--timeout 15",
         full=wait_for_ever,
     ),
     # A stream that is silent for long enough is kept alive: between events.
