@@ -57,8 +57,8 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
     suffix = path.suffix.lower()
     rest, entries, hits = data, list[Recording](), list[Hit]()
     try:
-        if suffix in (*SUFFIXES, ".json"):
-            documents = [json.loads(data)] if suffix == ".json" else parse_all(path, data)
+        if suffix in (*SUFFIXES, ".json", ".har"):
+            documents = parse_all(path, data) if suffix in SUFFIXES else [json.loads(data)]
             cassettes = [
                 d for d in documents if isinstance(d, Mapping) and isinstance(d.get("interactions"), list)
             ]
@@ -72,9 +72,9 @@ def scan_file(path: Path, protocol: StreamProtocol, *, secrets: Iterable[str] = 
                     at = comment.end()
                 parts += [b"\n" * (data.count(b"\n", at) + 1), json.dumps(others, default=str).encode()]
                 rest = b"".join(parts)
-        if suffix in (".json", ".har") and not entries:
-            exchanges = exchanges_in([json.loads(data)]) or ()
-            entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]
+            if suffix not in SUFFIXES and not entries:
+                exchanges = exchanges_in(documents) or ()
+                entries = [Recording.of(one) for _, one in exchanges if isinstance(one, Exchange)]
     except (AttributeError, TypeError, ValueError, RecursionError, CassetteError):  # no cassette, so a text
         pass
     for number, (result, replaced) in enumerate(redactor.redact_all(entries)):

@@ -427,7 +427,15 @@ def carries_whole_history(
     branches = {"streamed": (streamed, after_streamed), "background": (backgrounded, after_backgrounded)}
     lost = [one for mode, branch in branches.items() for one in _judge_end_of_history(mode, *branch)]
     recited = {"parent", "child"} <= _find_turns(grandchild)
-    first = list(_judge_first_turn(parent, child, grandchild, retold, parent_retold))
+    without_first = 0 if retold is None else _tokens_told(retold)
+    turns = _tokens_seen(parent), _tokens_seen(child)
+    least = _find_least_of_three(*turns, without_first, _tokens_told(parent_retold))
+    third = 0 if grandchild is None else _tokens_seen(grandchild)
+    first = []
+    if 0 < third <= least:  # it costs no more than the second and third turn alone
+        linked = ": the chain is followed for one link" if third > turns[0] else ""
+        expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
+        first = [finding(f"a third turn does not include the first{linked}", expected, str(third))]
     if recited and (lost or {"parent", "streamed"} <= _find_turns(after_streamed)):
         # A third turn that repeats the text of the second one has the number of the first without knowing it.
         lost = lost or (first if _recites(child) and _costs_the_same(child, sibling) else [])
@@ -438,8 +446,7 @@ def carries_whole_history(
         raise Unmet("the child has no id to continue")
     reliable = _recites(child) or _costs_the_same(child, sibling)
     report = finding if reliable else lenient_finding
-    longer, second, without_first = _tokens_read(grandchild), _tokens_read(child), _tokens_told(retold)
-    least = _find_least_of_three(alone, second, without_first, _tokens_told(parent_retold))
+    longer, second = _tokens_read(grandchild), _tokens_read(child)
     whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if least else 0
     if first:
         yield from (one if reliable else replace(one, severity=Severity.NON_STRICT) for one in first)
@@ -454,24 +461,6 @@ def carries_whole_history(
         yield _place_lost("streamed", report(message, expected=f"{whole} input tokens", actual=actual))
     else:
         yield from _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
-
-
-def _judge_first_turn(
-    parent: Exchange,
-    child: Exchange,
-    grandchild: Exchange | None,
-    retold: Exchange | None,
-    parent_retold: Exchange,
-) -> Iterator[Finding]:
-    """A third turn costs more than the second and third alone: the first one is a part of it."""
-    if grandchild is None or retold is None:
-        return
-    (alone, second, longer), without_first = map(_tokens_seen, (parent, child, grandchild)), _tokens_told(retold)
-    least = _find_least_of_three(alone, second, without_first, _tokens_told(parent_retold))
-    if 0 < longer <= least:
-        linked = ": the chain is followed for one link" if longer > alone else ""
-        expected = f"more than {least:.0f} input tokens: the second and third turn alone have {without_first}"
-        yield finding(f"a third turn does not include the first{linked}", expected, str(longer))
 
 
 def _costs_the_same(child: Exchange, sibling: Exchange) -> bool:

@@ -171,8 +171,10 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
             raise Unmet(f"{name} contains events that the replay lacks, so the expected events are unknown")
         ends = [streams.completion(streams.events_in(one)) is not None for one in (reader, readers[1 - number])]
         for lost in at(place, streams.losses(name, due, rest)):
-            to_other = structs.replace(lost, message=f"{lost.message}, which the other reader received")
-            yield structs.replace(to_other, code="resume.two-readers/other") if ends == [False, True] else lost
+            if ends == [False, True]:
+                message = f"{lost.message}, which the other reader received"
+                lost = structs.replace(lost, message=message, code="resume.two-readers/other")
+            yield lost
         yield from at(place, streams.additions(name, streams.events_in(reader), rest))
 
 

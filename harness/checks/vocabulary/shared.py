@@ -38,9 +38,9 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
 
     `reads` are the first reads, repeated while they return 404; `got` is the last of them. A `second` one is
     created before the delete, a `third` one after it; `other` is a read of the second, so long after its create
-    that a time of its own would differ. A streamed one is deleted,
-    too, and one that waits for the result of a call. `answers` has all exchanges in order. If a read with
-    the input shows no more of it, the second interaction is first read so: no read must depend on another.
+    that a time of its own would differ. A streamed one is deleted, too, and one that waits for the result of a
+    call. `answers` has all exchanges in order. If a read with the input shows no more of it, the second one is
+    first read so: no read must depend on another.
     """
     seen: Exchanges = yield from send_each(created=t.create(input=HELLO), second=t.create(input=HELLO))
     seen["creates"] = [seen["created"], seen["second"]]

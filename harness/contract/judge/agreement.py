@@ -265,7 +265,7 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
     if one != other:
         differences = compare_steps(one, other)
         at = f" at {differences[0].pointer}" if differences else ""
-        at = ": the order of its steps" if _are_reordered(one, other) else at
+        at = ": the order of its steps" if differences and _are_reordered(one, other) else at
         expected, actual = (
             (differences[0].assembled, differences[0].got)
             if differences
@@ -406,12 +406,13 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
             "stream.equals-get/twice", "the stream sends the summary of a thought twice", *words
         )
         return
-    if not may_hide and _are_reordered(streamed, stored):
+    differences = compare_steps(streamed, stored)
+    if differences and not may_hide and _are_reordered(streamed, stored):
         kinds = (format_value([step.get("type") for step in steps]) for steps in (streamed, stored))
         message = "GET shows the steps of the stream in another order"
         yield Finding.from_code("stream.equals-get/order", message, *kinds)
         return
-    for difference in compare_steps(streamed, stored):
+    for difference in differences:
         words = (difference.got, difference.assembled)
         if {"absent", "''"}.intersection(words) and _CONTENT.fullmatch(difference.pointer) and not may_hide:
             fewer, more = _PLACES if difference.assembled == "absent" else _PLACES[::-1]
@@ -429,14 +430,14 @@ def judge_streamed_steps(streamed: Sequence[Body], body: Body) -> Iterator[Findi
 
 
 def _are_reordered(these: Sequence[Body], those: Sequence[Body]) -> bool:
-    """Whether both have the same steps, but in another order."""
+    """Whether two lists that differ have the same steps in another order."""
     left = [*those]
-    for step in these if compare_steps(these, those) else ():
+    for step in these:
         same = [number for number, one in enumerate(left) if not compare_steps([step], [one])]
         if not same:
             return False
         del left[same[0]]
-    return len(these) == len(those) > 0 and not left
+    return not left
 
 
 def _find_lacking_steps(streamed: Sequence[Body], stored: Sequence[Body]) -> Finding | None:
@@ -502,10 +503,7 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
 
 
 def judge_streamed_signatures(streamed: Sequence[Body], body: Body) -> Iterator[Finding]:
-    """A thought of a whole stream must have a signature where GET returns one: all of it, and nothing more.
-
-    So must GET where the stream had one.
-    """
+    """A thought of a whole stream has all of the signature that GET returns, and GET has one if the stream has."""
     thoughts, stored = ([step for step in steps if step.get("type") == "thought"]
                         for steps in (streamed, output_steps(body)))  # fmt: skip
     for number, (came, kept) in enumerate(zip(thoughts, stored, strict=False)):

@@ -130,7 +130,7 @@ class CreateValidator:
             given = transcript.as_steps(words, self.contract.contents)
             text = transcript.given_text(given)
         order = replace(admitted, body=body, project=project, given=given, text=text, size=size)
-        if "tools" in body or text is not words:
+        if "tools" in body or not isinstance(words, str):
             self.references(order)
         return order
 
