@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import httpx
 import pytest
 
+from harness.benches.client.judgement import received_responses
+from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator, Torture
 from harness.resume import follow, follow_async
+from harness.wire import Chunk, Headers, Pause, PieceBody, Request, Response, UntilClose
 from tests.packages import NEEDS_GENAI
 from tests.plugin.toys import run
 
@@ -522,6 +525,24 @@ def test_a_mistake_without_any_fault(torture: Torture, function: Any, mode: Any,
     """Results have any order, but belong to their calls; only output is text; one reader reads a run."""
     with pytest.raises(AssertionError, match=f"^without any fault the client .*{words}"):
         torture(function, mode=mode)
+
+
+def test_a_busy_machine_is_no_patience_of_the_reader(torture: Torture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A minute passes at each look at the machine's clock: the silences of the server count, and nothing else."""
+    monkeypatch.setattr(received_responses, "monotonic", partial(next, count(step=60)))
+    with pytest.raises(AssertionError, match=r"2 times at one event, which it cannot read \(JSOND"):
+        torture(parse_each_piece, mode="tools")
+
+
+@pytest.mark.parametrize("silence", [(), (0.9,), (0.6, 0.6)])
+def test_a_reader_that_loses_its_patience(silence: tuple[float, ...]) -> None:
+    """A stream that is closed after a second without bytes was not left at its event."""
+    body = PieceBody((Chunk(b"data: {}\n\n"), *map(Pause, silence)))
+    response = Response(200, Headers([("content-type", "text/event-stream")]), UntilClose(), body)
+    received = received_responses.watch(CLIENTS, Request("GET", "/v1beta/interactions/v1_a?stream=true"), response)
+    assert len([*response.body]) == 1 + len(silence)
+    response.body.close()
+    assert received.was_left is (sum(silence) < 1)
 
 
 def test_two_readers_after_a_drop(torture: Torture) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from harness.kit.api import ClientApi
 from harness.outcome.words import format_count, shorten
-from harness.wire import Body, Chunk, Ending, Piece, Request, Response
+from harness.wire import Body, Chunk, Ending, Pause, Piece, Request, Response
 from harness.wire.bodies import CODINGS, DECODED_BYTES, Inflater, coding_of, object_or_none
 from harness.wire.message import EVENT_STREAM, WrappedBody, retry_after
 from harness.wire.sse import events_in
@@ -58,7 +58,7 @@ class ReceivedResponse:
         self.took = self.at
         """The moment of the last bytes."""
         self.waited = 0.0
-        """The seconds between the last bytes and the moment when the client closed it."""
+        """The seconds of silence that the server let pass after the last bytes; a busy machine adds none."""
         self.unreadable = ""
         """The error of a parser or of its caller that closed it, in this process; "" if there was none."""
         self._handled = id(sys.exc_info()[1])  # a request in an `except` block: that error did not close it
@@ -88,7 +88,7 @@ class ReceivedResponse:
 
     @property
     def was_left(self) -> bool:
-        """Whether the client left a stream in the middle: later than a second it may have lost its patience."""
+        """Whether the client left a stream in the middle: after a second of silence it may have lost patience."""
         return self.is_stream and self.ending is None and not self.completes and self.waited < 1.0
 
     @property
@@ -422,6 +422,9 @@ class _WatchedBody(WrappedBody):
         if isinstance(piece, Chunk):
             self._received.take(piece.data)
             self._received.took = monotonic()
+            self._received.waited = 0.0
+        elif isinstance(piece, Pause):
+            self._received.waited += piece.seconds
         elif isinstance(piece, Ending):
             self._received.ending = piece
         return piece
@@ -429,7 +432,6 @@ class _WatchedBody(WrappedBody):
     def close(self) -> None:
         """Note that the client stopped reading."""
         if not self._received.closed:
-            self._received.waited = monotonic() - self._received.took
             self._received.note_error(sys.exc_info()[1])
         self._received.closed = self._received.closed or _collecting != [get_ident()]
         super().close()
