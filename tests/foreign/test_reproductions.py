@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from harness.benches.server.script_run import is_runnable
 from harness.cli import main
 from tests.foreign.answering import Json
 from tests.foreign.server import ForeignService, Run, serving
@@ -99,7 +99,7 @@ ROWS: list[tuple[type[ForeignService], tuple[str, ...], Callable[[str], bool]]] 
 ]
 
 
-@pytest.mark.skipif(not is_runnable(), reason="needs a POSIX shell and curl")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs a POSIX shell and curl")
 @pytest.mark.parametrize(("kind", "globs", "shows"), ROWS, ids=[row[0].__name__ for row in ROWS])
 def test_the_printed_commands_show_the_defect_again(
     kind: type[ForeignService],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import shutil
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +16,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from harness.benches.server.script_run import run_commands
 from harness.checks.catalogue import CATALOGUE
 from harness.engine.events import Observation, Reproduction, Result, Verdict
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import Outcome
-from harness.report.evidence.curl import Display, curl, curl_lines, name_answer_file
+from harness.report.evidence.curl import Display, curl_lines
 from harness.report.evidence.failure_files import pytest_module
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
@@ -30,7 +29,6 @@ from harness.wire.secret_finder import Mask
 from tests.in_one_test import in_one_test
 
 CREATE = "/v1beta/interactions"
-KEY = "AIzaSyCANARYCANARYCANARYCANARYCANARYCAN1"
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
@@ -101,9 +99,10 @@ def test_an_id_is_no_program(word: str, body: str, tmp_path: Path) -> None:
     with lying({"id": "eval", "turn_id": f"$(touch {marker})"}) as server:
         display = Display(SERVERS, f"http://127.0.0.1:{server.server_port}", Mask({}))
         lines = curl_lines(trail, display)
-        answers = run_commands(lines, [one.request for one in trail], {}, 30, name_answer_file)
+        script = ["sh", "-c", "\n".join(lines)]
+        done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=30, check=True)
     assert not marker.exists()
-    assert [answer.status for answer in answers] == [200, 200]
+    assert done.stdout.count(" 200 OK") == 2
 
 
 @in_one_test(
@@ -160,27 +159,3 @@ def test_a_test_that_is_written_holds_no_code_of_a_stranger() -> None:
         "Assign",
         "FunctionDef",
     ]
-
-
-SHOW = """#!/bin/sh
-printf 'HTTP/1.1 200 OK\\r\\nx: y\\r\\n\\r\\n'
-for word in "$@"; do echo "$word"; case $word in (@*) cat "${word#@}";; esac; done
-"""
-
-
-@pytest.mark.parametrize("name", ["x-goog-api-key", "authorization"])
-def test_no_argument_of_a_program_holds_a_key(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every user of a machine sees the arguments of curl. The request has its key all the same."""
-    program = tmp_path / "curl"
-    program.write_text(SHOW)
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    value = KEY if name == "x-goog-api-key" else f"Bearer {KEY}"
-    hostile = b"-H 'x-goog-api-key: '\"$GEMINI_API_KEY\""
-    sent = Request("POST", "/x", Headers([(name, value)]), hostile)
-    display = Display(SERVERS, "http://h", Mask({"GEMINI_API_KEY": KEY}))
-    [shown] = run_commands([curl(sent, display)], [sent], {"GEMINI_API_KEY": KEY}, 30)
-    lines = shown.body.decode().splitlines()
-    assert hostile.decode() in lines
-    assert [line for line in lines if KEY in line] == [f"{name}: {value}"]
-    assert lines[lines.index(f"{name}: {value}") - 1].startswith("@")

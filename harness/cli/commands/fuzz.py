@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.benches.server.script_run import MOST_SECONDS, is_alike, is_runnable, run_commands
 from harness.cli.arguments import read_options
 from harness.cli.common_options import level_option
 from harness.cli.options import COUNT, FOLDER, POSITIVE_SECONDS, SEED, URL, Page, Trust, flag, option
@@ -18,18 +17,14 @@ from harness.cli.output import say
 from harness.cli.request_options import wait_for
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities
-from harness.engine.events import CheckFinished, Result, RunEvent, of_kind
+from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.governed_driver import Timer
-from harness.engine.traffic.perform import CreatedResources
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
-from harness.report.evidence.curl import EMBEDDED_ROOT, Display, curl_lines, name_answer_file
+from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.failure_files import write_all
 from harness.resources import cache_folder, read_published_codes
 from harness.transport.client.origin import without_user_settings
-from harness.wire import Exchange
-from harness.wire.secret_finder import Mask
 
 if TYPE_CHECKING:
     from harness.engine.search.run import FuzzOptions
@@ -127,9 +122,8 @@ def run(words: Sequence[str]) -> int:
     options = replace(_read_options(arguments, target), baseline=baseline, excluded=excluded)
     presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
     listeners = Listeners(arguments, presentation, baseline)
-    runs = CurlRuns(target, options.budget.seconds)
 
-    def repeat(event: RunEvent) -> None:
+    def write_files(event: RunEvent) -> None:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
             key, shown = key_of_failure(event.result), event.result.reproduction
             folder = arguments.output
@@ -140,13 +134,11 @@ def run(words: Sequence[str]) -> int:
                 display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
                 with nullcontext() if arguments.output else suppress(OSError):
                     presentation.written[key] = write_all(event.result, target.info, display, Path(folder))
-            # Its user has ended the run, and no line of it may take a minute of a slow target now.
-            presentation.ran[key] = INTERRUPTED_LINES if listeners.is_interrupted else runs.run(event.result)
 
-    direct = without_user_settings(target.info.url)  # for schemathesis and curl
+    direct = without_user_settings(target.info.url)  # for schemathesis
     with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis(), direct:
         wait_for(target, arguments.wait)
-        finished = listeners.follow(fuzz(target, model, options, listeners.handle), repeat)
+        finished = listeners.follow(fuzz(target, model, options, listeners.handle), write_files)
     vacuous = any(phase.vacuous for phase in listeners.state.phases)
     return finish(arguments, baseline, finished, vacuous=vacuous)
 
@@ -219,71 +211,3 @@ def _choose_store(arguments: FuzzArguments, target: ServerTarget) -> Path | None
         failures = f"{format_count(kept, 'earlier failure')} of this target"
         say(f"harness: replaying {failures} from {store} first (--no-store excludes them)", to_errors=True)
     return store
-
-
-SAME = "run, with the same responses"
-INTERRUPTED_LINES = "not run (the run was interrupted)"
-
-
-class CurlRuns:
-    """Runs curl lines against one target, as long as `seconds` (None: no limit) have not passed."""
-
-    def __init__(self, target: ServerTarget, seconds: float | None) -> None:
-        self._target = target
-        self._timer = Timer(seconds)
-
-    def run(self, result: Result) -> str:
-        """Run the lines of one failure; return what to say of them, "" if it has none."""
-        trail = of_kind(Exchange, result.evidence)
-        if not trail:
-            return ""
-        if not is_runnable():
-            return "not run, as curl is not installed"
-        if self._timer.over():
-            return "not run (time limit reached)"
-        with self._serve() as root:
-            lines = curl_lines(trail, Display(self._target.api, root, Mask(self._target.info.secrets)))
-            requests = [exchange.request for exchange in trail]
-            patience = min(MOST_SECONDS, max(2.0, self._timer.left))  # some, however little time is left
-            answers = run_commands(lines, requests, self._target.info.secrets, patience, name_answer_file)
-            self._clean(answers)
-        accused = next((number for number, exchange in enumerate(trail) if exchange.hung), -1)
-        if answers[accused].excuse or (answers[accused].status is None and self._timer.over()):
-            return "not run to the end (time limit reached)"
-        return _compare(trail[accused], answers[accused])
-
-    @contextmanager
-    def _serve(self) -> Iterator[str]:
-        """The root URL of the target; a service in this process is served on a port."""
-        if self._target.info.url:
-            yield self._target.info.url
-            return
-        from harness.transport import ServerThread, ServiceDriver
-
-        driver = self._target.connect()
-        assert isinstance(driver, ServiceDriver)
-        with ServerThread(driver.service, clock=driver.clock) as server:
-            yield server.url
-        driver.close()
-
-    def _clean(self, answers: list[Exchange]) -> None:
-        if self._target.throwaway:
-            return
-        ledger = CreatedResources(self._target.api)
-        for answer in answers:
-            ledger.note(answer)
-        driver = self._target.connect()
-        with suppress(TimeoutError):
-            ledger.clean(driver.send)
-        driver.close()
-
-
-def _compare(seen: Exchange, again: Exchange) -> str:
-    if is_alike(seen, again):
-        return SAME
-    if seen.hung and not again.hung:
-        return "run, but the response that never ended did end"
-    one, other = (exchange.status or "no response" for exchange in (seen, again))
-    if one == other:
-        return f"run, but the last response ({one}) has another form"
-    return f"run, but the last response was {other} instead of {one}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class FuzzPresentation(Presentation):
     """The words of `harness fuzz`.
 
-    `written` has the files of each failure, and `ran` what came of its curl lines, by `key_of_failure`.
+    `written` has the files of each failure, by `key_of_failure`.
     """
 
     subject = "{api}, fuzzed"
@@ -44,7 +44,6 @@ class FuzzPresentation(Presentation):
         self._excluded = tuple(excluded)
         self._baseline = baseline or Baseline()
         self.written: dict[FailureKey, Sequence[Path]] = {}
-        self.ran: dict[FailureKey, str] = {}
 
     def totals(self, state: CollectedRun, paint: Paint) -> str:
         """How many findings there are, and how many engines came to their end."""
@@ -94,10 +93,7 @@ class FuzzPresentation(Presentation):
                 "exit": int(finished.exit),
                 "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
                 "engines": [_record_engine(phase) for phase in state.phases],
-                "failures": [
-                    _record_failure(result, state, self.ran.get(key_of_failure(result), ""))
-                    for result in failures(finished.results)
-                ],
+                "failures": [_record_failure(result, state) for result in failures(finished.results)],
                 "excluded": list(self._excluded),
                 "unseen": self.list_unseen(finished.results),
                 **({"halted": finished.halted} if finished.halted else {}),
@@ -134,8 +130,8 @@ class FuzzPresentation(Presentation):
         rules: set[str] = set()
         for result in failures(state.results):
             written = self.written.get(key_of_failure(result), ())
-            ran, known = self.ran.get(key_of_failure(result), ""), result.rule.id in rules
-            headline, *lines = failure_lines(result, state, paint, detail, ran, stored=bool(written), known=known)
+            known = result.rule.id in rules
+            headline, *lines = failure_lines(result, state, paint, detail, stored=bool(written), known=known)
             rules.add(result.rule.id)
             if written and lines:  # the others have its name, with another suffix
                 why = f" (no cassette: {why})" if (why := why_no_cassette(result)) else ""
@@ -212,12 +208,12 @@ def engine_lines(phase: PhaseFinished) -> Iterator[Line]:
 
 
 def failure_lines(
-    result: Result, state: CollectedRun, paint: Paint, detail: Detail, ran: str, *, stored: bool, known: bool
+    result: Result, state: CollectedRun, paint: Paint, detail: Detail, *, stored: bool, known: bool
 ) -> Iterator[Line]:
     """Explain one failure to a person; a broken MAY has a headline alone unless more is wanted.
 
-    `ran`: see `CurlRuns`. A script that is not fully shrunk may be long: if it is `stored`, it is not printed.
-    `known`: another failure has explained the rule.
+    A script that is not fully shrunk may be long: if it is `stored`, it is not printed. `known`: another failure
+    has explained the rule.
     """
     rule, finding, brief = result.rule, result.observation.findings[0], detail is Detail.BRIEF
     reproduction = result.reproduction or Reproduction()
@@ -238,7 +234,7 @@ def failure_lines(
         yield Line(f"baseline: {escape_controls(result.excuse)}")
     yield from reproduction_lines(reproduction)
     seen = f"seen {format_count(finding.weight - len(reproduction.consequences), 'time')}"
-    yield Line(f"{seen}; {replay_words(reproduction.replays)}{f'; curl lines {ran}' if ran else ''}")
+    yield Line(f"{seen}; {replay_words(reproduction.replays)}")
     if explained:
         script = "" if stored and reproduction.unshrunk else "\n".join(commands(result, state.display))
         yield from (Line(line, Role.COMMAND) for line in script.split("\n") if script)
@@ -258,7 +254,7 @@ def _record_engine(phase: PhaseFinished) -> dict[str, Any]:
     }
 
 
-def _record_failure(result: Result, state: CollectedRun, ran: str) -> dict[str, Any]:
+def _record_failure(result: Result, state: CollectedRun) -> dict[str, Any]:
     target, _ = state.whole()
     finding = result.observation.findings[0]
     reproduction = result.reproduction or Reproduction()
@@ -279,7 +275,6 @@ def _record_failure(result: Result, state: CollectedRun, ran: str) -> dict[str, 
         "consequences": list(reproduction.consequences),
         "replays": {"shown": replays.shown, "played": replays.played, "why_not": replays.why_not},
         "flaky": replays.flaky,
-        "curl_lines": ran,
         **({"baseline": result.excuse} if result.excuse else {}),
         "message": finding.message,
         "expected": finding.expected,

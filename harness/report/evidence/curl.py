@@ -74,7 +74,7 @@ def curl_lines(trail: Sequence[Exchange], display: Display) -> list[str]:
         if gives:
             command = _capture(command, gives, later)
         elif (pause := _find_pause(exchange, later)) is not None:
-            still_open.append(name_answer_file(number))
+            still_open.append(f"answer{number}.txt")
             command = f"{_STILL_OPEN}\n{command} > {still_open[-1]} 2>&1 &\nsleep {pause:.2g}"
         lines.append(command)
         for value in gives:
@@ -107,11 +107,6 @@ def _find_pause(exchange: Exchange, later: Sequence[Exchange]) -> float | None:
     until = exchange.began + exchange.seconds
     begun = [other.began for other in later[:1] if other.began is not None and other.began < until]
     return max(begun[0] - exchange.began, 0.1) if begun else None
-
-
-def name_answer_file(number: int) -> str:
-    """The file in the working directory to which a curl line writes an answer that a later line reads."""
-    return f"answer{number}.txt"
 
 
 def _name_variable(given: GivenValue) -> str:

@@ -1,17 +1,11 @@
-"""Commands of curl are run as a user would run them, and their answers are read from what they print."""
+"""A target is waited for, and a service that leaves requests without a response is reported."""
 
 from __future__ import annotations
-
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from msgspec.structs import replace
 
 from harness.benches.server.reachability import is_responding, report_silent_requests, wait_until_up
-from harness.benches.server.script_run import is_alike, is_runnable, run_commands
 from harness.outcome import TargetFault
 from harness.transport import ServiceDriver
 from harness.wire import (
@@ -21,115 +15,14 @@ from harness.wire import (
     Chunk,
     Ending,
     Exchange,
-    ExchangeBuilder,
     Headers,
     How,
-    Length,
     PieceBody,
     Request,
     Response,
     UntilClose,
 )
 from tests.engine import toys
-from tests.engine.search import foreign_servers as foreign
-
-
-def answer(status: int, body: bytes) -> Exchange:
-    """An answer."""
-    builder = ExchangeBuilder(Request("GET", "/"))
-    builder.head(status, Headers(), Length(len(body)))
-    builder.chunk(Chunk(body), 0.0)
-    return builder.finish(COMPLETE, 0.0)
-
-
-@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
-def test_answers_are_read_in_order() -> None:
-    """Each request gets its own answer, also where a variable captures it; keys come from the environment."""
-    with foreign.serving(foreign.Plain()) as url:
-        create = f'curl -sS -i -X POST {url}/v1beta/interactions -H "x-goog-api-key: $KEY"'
-        body = ' --data-raw \'{"model": "gemini-3", "input": "hi"}\''
-        take = 'grep -o \'"id": *"[^"]*"\' | sed -n 1p | cut -d\'"\' -f4'
-        shown = "printf '%s\\n' \"$OUT0\""
-        first = f"OUT0=$({create}{body}); {shown}\nID0=$({shown} | {take})"
-        lines = [first, f"curl -sS -i {url}/v1beta/interactions/$ID0", "true"]
-        answers = run_commands(lines, [Request("GET", "/")] * 3, {"KEY": "k"})
-    assert [exchange.status for exchange in answers] == [200, 200, None]
-    assert answers[1].body.strip().startswith(b'{"id": "v1_foreign0001"')
-
-
-@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
-def test_a_command_that_hangs_is_ended() -> None:
-    """Commands that were not reached in time count as unanswered."""
-    answers = run_commands(["sleep 60", "true"], [Request("GET", "/")] * 2, {}, seconds=0.2)
-    assert [exchange.status for exchange in answers] == [None, None]
-
-
-HALF = """import socket, threading
-with socket.create_server(("127.0.0.1", 0)) as server:
-    print(server.getsockname()[1], flush=True)
-    held = [server.accept()[0] for _ in range(1)]
-    held[0].recv(9999)
-    held[0].sendall(b"HTTP/1.1 200 OK\\r\\ncontent-type: text/event-stream\\r\\n\\r\\ndata: {}")
-    threading.Event().wait()
-"""
-
-
-@contextmanager
-def half_an_answer() -> Iterator[str]:
-    """A URL whose answer never ends."""
-    with subprocess.Popen([sys.executable, "-c", HALF], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}/"
-        server.kill()
-
-
-@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
-@pytest.mark.slow
-def test_an_answer_that_never_ends_is_seen_as_that() -> None:
-    """Curl gave up: what came is there, in the background or not, and the answer hung."""
-    for kept in ("", " > answer0.txt 2>&1 &\nsleep 0.1"):
-        with half_an_answer() as url:
-            lines = [f"curl -sS -N -i {url} --max-time 1{kept}", "true", "wait"]
-            answers = run_commands(lines, [Request("GET", "/")] * 2, {}, 30.0, "answer{}.txt".format)
-        assert (answers[0].status, answers[0].body.strip()) == (200, b"data: {}")
-        assert (answers[0].hung, answers[0].excuse) == (True, "")
-        assert not is_alike(answers[0], answer(200, b"data: {}"))
-
-
-@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
-@pytest.mark.slow
-def test_an_answer_that_nobody_waited_for_proves_nothing() -> None:
-    """Where time was up, what had not come to its end has an excuse."""
-    for kept in ("", " > answer0.txt 2>&1 &\nwait"):
-        with half_an_answer() as url:
-            lines = [f"curl -sS -N -i {url} --max-time 60{kept}"]
-            (one,) = run_commands(lines, [Request("GET", "/")], {}, 1.0, "answer{}.txt".format)
-        assert (one.status, one.hung, one.excuse) == (200, False, "time limit reached")
-
-
-@pytest.mark.skipif(not is_runnable(), reason="curl is not installed")
-@pytest.mark.parametrize(
-    ("one", "other", "alike"),
-    [
-        ((200, b'{"id": "a1", "status": "completed"}'), (200, b'{"id": "b2", "status": "completed"}'), True),
-        ((200, b'{"id": "a1", "status": "completed"}'), (200, b'{"id": "b2", "status": "cancelled"}'), False),
-        ((200, b'{"id": "a1"}'), (404, b'{"id": "a1"}'), False),
-        ((200, b'{"id": "a1"}'), (200, b'{"name": "a1"}'), False),
-        (
-            (200, b'data: {"event_type": "a"}'),
-            (200, b'data: {"event_type": "a"}\ndata: {"event_type": "b"}'),
-            True,
-        ),
-        ((200, b'data: {"event_type": "begun"}'), (200, b'data: {"event_type": "ended"}'), False),
-        ((500, b"oops"), (500, b"oh dear"), True),
-    ],
-)
-def test_answers_are_alike_if_they_mean_the_same(
-    one: tuple[int, bytes], other: tuple[int, bytes], alike: bool
-) -> None:
-    """Ids and texts may differ; the status, the words and the form may not."""
-    assert is_alike(answer(*one), answer(*other)) is alike
-
 
 # --- waiting for a target: it returns at the first answer, and gives up in time
 
