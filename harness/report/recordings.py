@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 from urllib.parse import unquote
 
 from harness.benches.record.diff import ABSENT, TIME, Drift, Drifts, Seen, SeenIn, parent_of
@@ -24,18 +24,13 @@ from harness.benches.record.session import (
 )
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
-from harness.look import mark_of
 from harness.outcome import FIRST_WORDS, Exit, Severity
 from harness.outcome.words import format_count, list_some
-from harness.report.finding_text import compare_texts
 from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
 from harness.wire.bodies import json_or_none
 from harness.wire.message import escape_controls
 from harness.wire.secret_finder import Mask
-
-if TYPE_CHECKING:
-    from harness.report.page.rendering import FragmentNames
 
 
 def drift_lines(drifts: Drifts) -> Iterator[Line]:
@@ -151,13 +146,6 @@ def _record_all(drifts: Seen) -> list[dict[str, Any]]:
     ]
 
 
-# As a page.
-
-
-_SHAPE = "Fields, types, order of events, statuses, headers that matter: differences that break clients."
-_CONTENT = "Text, number of deltas, usage: differences that are normal from run to run."
-
-
 def exit_of_drifts(drifts: Drifts) -> Exit:
     """The exit code of a comparison."""
     if drifts.shape:
@@ -165,9 +153,6 @@ def exit_of_drifts(drifts: Drifts) -> Exit:
     if drifts.unread:
         return Exit.INCOMPLETE
     return Exit.OK if drifts.compared else Exit.NOTHING_RAN
-
-
-_MARKS = {Exit.OK: "pass", Exit.FAILED: "fail"}
 
 
 def write_headline(drifts: Drifts) -> str:
@@ -198,65 +183,6 @@ def write_verdict(drifts: Drifts) -> str:
     """The last line in a terminal."""
     headline = write_headline(drifts)
     return f"{FIRST_WORDS[exit_of_drifts(drifts)]}: {headline[0].lower()}{headline[1:]}"
-
-
-def render_drifts(drifts: Drifts, *, before: str, after: str) -> str:
-    """The comparison of two recordings, which are called `before` and `after`, as one HTML file.
-
-    The caller hides secrets.
-    """
-    from harness.report.page.rendering import FragmentNames, render_template  # only a page needs its templates
-
-    names = FragmentNames()
-    content = len(drifts.content_places(volatile=False))
-    stable = {drift: seen for drift, seen in drifts.content.items() if not drift.is_volatile}
-    code = exit_of_drifts(drifts)
-    word, mark = FIRST_WORDS[code], _MARKS.get(code, "no_answer")
-    parts = [
-        _part("Structural drift", _SHAPE, drifts.shape, names),
-        _part("Content drift", _CONTENT, stable, names),
-    ]
-    return render_template(
-        "drift",
-        title=f"Drift: {before} and {after}",
-        command="diff",
-        headline=write_headline(drifts),
-        lead=f"The content differs in {format_count(content, 'place')}." if content else "",
-        folded=_fold_volatile(drifts),
-        unread=[f"{why}: {_join_names(map(str, seen))}" for why, seen in drifts.unread.items()],
-        state_word=word,
-        state_mark=mark_of(mark),
-        before=before,
-        after=after,
-        parts=[part for part in parts if part["rows"]],
-    )
-
-
-def _part(title: str, about: str, drifts: Seen, names: FragmentNames) -> dict[str, Any]:
-    shown = list(drifts.items())[:500]
-    left = len(drifts) - len(shown)
-    return {
-        "title": title,
-        "about": about,
-        "fragment": names.name(title),
-        "rows": [_build_row(drift, seen, names) for drift, seen in shown],
-        "left_out": f"{left} more: `harness diff --json` has all" if left else "",
-    }
-
-
-def _build_row(drift: Drift, seen: Sequence[SeenIn], names: FragmentNames) -> dict[str, Any]:
-    expected, actual = compare_texts(drift.before, drift.after)
-    exchanges = list(map(str, dict.fromkeys(seen)))
-    return {
-        "place": drift.place,
-        "fragment": names.name(f"{drift.place} {drift.before} {drift.after}"),
-        "kind": "added" if drift.before == ABSENT else "removed" if drift.after == ABSENT else "changed",
-        "before": expected,
-        "after": actual,
-        "seen": list_some(exchanges, 1),
-        "number": len(exchanges),
-        "exchanges": list_some(exchanges, 40),
-    }
 
 
 # One cassette as text for `git diff`: indented bodies, one event a line, real characters.

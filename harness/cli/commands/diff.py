@@ -98,7 +98,7 @@ def run(words: Sequence[str]) -> int:
             reports=arguments.report or (),
             as_json=arguments.json,
         )
-    arguments.refuse(("same_target",), "applies to reports: remove it")
+    arguments.refuse(("same_target", "report"), "applies to reports: remove it")
     if len(arguments.paths) != 2:
         raise UsageFault(
             f"one recording too many: {arguments.paths[2]!r} (only reports can be more than two)"
@@ -118,11 +118,9 @@ def run(words: Sequence[str]) -> int:
         drift_record,
         drift_totals,
         exit_of_drifts,
-        render_drifts,
         write_verdict,
     )
 
-    files = ReportFiles(arguments.report or (), ("html",))
     protocol = own_api().load_protocol()
     if embedded:
         drifts = _answer_again(before, arguments.platform, protocol)
@@ -134,7 +132,6 @@ def run(words: Sequence[str]) -> int:
     else:
         for line in (*drift_lines(drifts), drift_totals(drifts), write_verdict(drifts)):
             say_masked(line)
-    files.write(lambda _: render_drifts(drifts, before=older, after=newer))
     return exit_of_drifts(drifts)
 
 
