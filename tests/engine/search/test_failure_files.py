@@ -122,7 +122,7 @@ def test_the_test_passes_on_a_server_that_keeps_the_promise(failure: Failure, tm
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
         check=False,
