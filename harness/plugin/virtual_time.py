@@ -1,12 +1,20 @@
-"""A clock that skipped sleeps move, and who does not see it: pytest and its helpers, child processes, our server.
+"""Virtual time: sleeps are skipped, and the clocks of the code under test move by what was skipped.
 
-A loop with a deadline ends as it would in production, only sooner. Sleeps that run side by side in one event loop
-end in the order of their deadlines, and timers of asyncio and deadlines of trio that are due before a sleep ends
-come first. The silence of a service in this process passes in the same way, for the event loop that reads, whether
-sleeps are skipped or not.
+A loop with a deadline ends as it would in production, only sooner. One rule decides when a clock moves, that of
+trio's `MockClock`: it jumps to the earliest deadline once nothing else can run. trio knows all that runs in it.
+Here sleeps are in tasks of asyncio or trio, in threads, or in both at once, so two classes decide what can run:
 
-A clock moves once nothing else goes on; what never ends is left behind. `VirtualClock` decides that for tasks, and
-`ThreadWaits` for threads.
+- `VirtualClock`, for tasks: no other task is ready, our server rests, and no thread of a pool is at work;
+- `ThreadWaits`, for threads: all others wait, too, and for longer.
+
+Sleeps side by side end in the order of their deadlines; timers that are due before a sleep ends come first. Who
+computes for long, or waits for what cannot be seen from here, such as a socket, can always run: after `THRESHOLD`
+real seconds the clock jumps all the same.
+
+pytest and its helpers, child processes and our own server keep the machine's time (`is_exempt`).
+
+In this order: what a test uses (`no_sleep`, `Sleeps`), sleeps of tasks, sleeps and waits of threads, the functions
+that return the time, and who keeps the machine's. `reporting_sleeps`, the last, skips nothing.
 """
 
 from __future__ import annotations
@@ -38,17 +46,149 @@ from harness.plugin.blocking_calls import note_blocking
 from harness.plugin.late_patches import Patch, patched_attributes
 from harness.plugin.session_server import SERVER_THREAD, begin_sleep, open_clocks, rest_servers
 
-_TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
-CHILDREN = frozenset({"subprocess", "multiprocessing"})
-"""Modules that wait for other processes, which cannot be hurried."""
+THRESHOLD = 2.0
+"""Real seconds that a sleep waits for a thread that runs, before the clock jumps over it; as trio's
+`autojump_threshold`, but counted for one thread at a time, from its last wait.
 
-_EXEMPT = frozenset({*_TOOLS, *CHILDREN})
-_OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
-_PASSING = frozenset({"threading", "queue", "concurrent.futures._base", "concurrent.futures.thread", __name__})
-"""Modules that wait, or ask for the time, on behalf of others."""
+Threads that sleep or wait are seen at once, so that most tests never come to it. What runs may compute, and then
+sleep for less than this sleep does: with a smaller threshold it would be left behind on a busy machine. Or it may
+wait for something that is not seen, such as a socket: it delays a test once by so much.
+"""
+
+_GLANCE = 0.0005
+"""Real seconds between two looks at a server or a thread that is busy."""
 
 _DIGITS = 1
 """A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
+
+
+# Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`; the clock moves instead.
+# A loop that polls every five seconds then runs at once, and the test can still see how long it would have
+# slept. Modules that imported the functions by name are patched too. Our server thread still sleeps.
+
+
+_PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
+_COUNTS = ("monotonic", "time", "perf_counter", "monotonic_ns", "time_ns", "perf_counter_ns")
+_PARTS = ("gmtime", "localtime", "ctime")
+
+NAMES = (*_COUNTS, *_PARTS, "strftime", "_time", "datetime")
+"""The names under which modules have them; `threading` has `monotonic` as `_time`, `queue` as `time`."""
+
+_NAMES = frozenset({"sleep", *NAMES})
+
+
+class Sleeps(list[float]):
+    """The seconds of each skipped sleep, in the order of their ends; of one cut short, those that it slept."""
+
+    @property
+    def total(self) -> float:
+        """The seconds that the code under test would have slept, added up; side by side, more than have passed."""
+        return sum(self)
+
+    def assert_total(self, *exact: float, at_most: float = float("inf"), at_least: float = 0.0) -> None:
+        """Assert that the total of the skipped sleeps, in seconds, is within these bounds. Raises UsageFault."""
+        __tracebackhide__ = True
+        if exact:
+            raise UsageFault(f"assert_total takes bounds by name: at_least={exact[0]!r}, at_most={exact[0]!r}")
+        if not at_least <= self.total <= at_most:
+            shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
+            raise AssertionError(
+                f"the code under test slept {self.total:g} s in {format_count(len(self), 'sleep')} "
+                f"({shown or 'none'}); "
+                f"expected at {f'most {at_most:g}' if self.total > at_most else f'least {at_least:g}'} s"
+            )
+
+
+def _find_sleeps() -> set[Any]:
+    """The functions that sleep, of all libraries that are imported."""
+    return {sleep for home in _PLACES if (sleep := getattr(sys.modules.get(home), "sleep", None)) is not None}
+
+
+@contextmanager
+def no_sleep() -> Iterator[Sleeps]:
+    """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
+    sleeps, clock = Sleeps(), VirtualClock()
+    waits = ThreadWaits(clock, sleeps.append)
+    clock.is_working = waits.is_pool_working
+    replacements = dict(shifted_readings(clock))
+    for sleep in _find_sleeps():
+        is_async = inspect.iscoroutinefunction(sleep)
+        replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)
+    pools = concurrent.futures.ThreadPoolExecutor
+    methods: list[Patch] = [
+        (threading.Condition, "wait", waits.replacement()),
+        (pools, "submit", waits.note_given(pools.submit)),
+    ]
+    loops: list[Any] = [asyncio.BaseEventLoop]
+    if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
+        methods.append((loop, "time", clock.shift_method(loop.time)))
+        loops.append(loop)
+    methods += [(loop, "run_in_executor", waits.count_calls(loop.run_in_executor)) for loop in loops]
+    _replace(replacements, spares=is_exempt)
+    open_clocks.append(clock)
+    try:
+        with patched_attributes(methods):
+            yield sleeps
+    finally:
+        open_clocks.remove(clock)
+        clock.over = True
+        _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
+
+
+def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = lambda module: False) -> None:
+    """Replace functions and classes in each module that has one by its own name; sleeps even in those `spares`."""
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", {})
+        for name in names.keys() & _NAMES:
+            try:
+                replacement = replacements.get(names[name])
+            except TypeError:  # an unhashable object of that name
+                continue
+            if replacement is not None and (name == "sleep" or not spares(str(names.get("__name__")))):
+                setattr(module, name, replacement)
+
+
+def _skip(original: Callable[[float], None], clock: VirtualClock, waits: ThreadWaits) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        if clock.over or _is_real(seconds) or find_caller().partition(".")[0] in CHILDREN:
+            return original(seconds)
+        if seconds > 0:
+            instead = f"Write `await asyncio.sleep({seconds:g})`."
+            note_blocking(f"`time.sleep({seconds:g})`", instead, is_sleep=True)
+            waits.sleep(seconds)
+        return original(0 if seconds >= 0 else seconds)
+
+    return sleep
+
+
+def _skip_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock) -> Callable[..., Any]:
+    signature = inspect.signature(original)
+    named = next(iter(signature.parameters))  # asyncio and anyio call it `delay`, trio `seconds`
+
+    async def sleep(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs).arguments
+        seconds = given[named]
+        if clock.over or _is_real(seconds) or seconds <= 0:
+            return await original(**given)
+        begin = clock.now()
+        try:
+            await clock.sleep(seconds, original)
+        except BaseException:  # cancelled, as by a timeout
+            if slept := min(seconds, clock.measure_sleep(begin)):
+                sleeps.append(slept)
+            raise
+        sleeps.append(seconds)
+        return given.get("result")  # at once: who sleeps for longer must not be before the code that goes on
+
+    return sleep
+
+
+def _is_real(seconds: float) -> bool:
+    """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
+    return seconds == math.inf or threading.current_thread().name == SERVER_THREAD
+
+
+# The clock, and sleeps of tasks.
 
 
 class VirtualClock:
@@ -159,10 +299,6 @@ class VirtualClock:
                 await pause(_GLANCE if seen[0] else 0)
 
 
-_GLANCE = 0.0005
-"""Real seconds between two looks at a server or a thread that is busy."""
-
-
 def _is_any_ready(sleepers: int) -> bool:
     """Whether a step or a callback of the running asyncio loop is due, beside those of sleepers, which always are.
 
@@ -236,105 +372,6 @@ async def pass_silence(seconds: float) -> None:
     await (open_clocks[-1] if open_clocks else _loop_clocks[owner]).sleep(seconds, pause)
 
 
-def is_exempt(module: str) -> bool:
-    """Whether a module sees the machine's time: pytest, its helpers, or our own server."""
-    return module.partition(".")[0] in _EXEMPT or module.startswith(_OWN) or _is_server()
-
-
-def find_caller(frame: FrameType | None = None, *, outermost: bool = False) -> str:
-    """The module that waits or asks for the time; with `outermost`, that of a thread's first function."""
-    found = ""
-    frame = frame or sys._getframe(1)
-    while frame is not None and (outermost or not found):
-        module = str(frame.f_globals.get("__name__", ""))
-        found = found if module in _PASSING else module
-        frame = frame.f_back
-    return found
-
-
-def _is_server() -> bool:
-    return threading.current_thread().name == SERVER_THREAD
-
-
-# The sources of the time, with a virtual clock: functions of `time`, and the class `datetime.datetime`.
-# Values are the library's own; only the name `datetime.datetime` means another class for a while, which passes
-# for the real one in tests of types, as a key, and in models of pydantic.
-
-
-_COUNTS = ("monotonic", "time", "perf_counter", "monotonic_ns", "time_ns", "perf_counter_ns")
-_PARTS = ("gmtime", "localtime", "ctime")
-
-NAMES = (*_COUNTS, *_PARTS, "strftime", "_time", "datetime")
-"""The names under which modules have them; `threading` has `monotonic` as `_time`, `queue` as `time`."""
-
-_REAL = datetime.datetime
-
-
-def shifted_readings(clock: VirtualClock) -> Iterator[tuple[Any, Any]]:
-    """(original, replacement) for each function and class that returns the time; `date.today` calls one."""
-    machine = time.time
-
-    def now() -> float:
-        return machine() + clock.seen_ahead()
-
-    def shift_count(original: Callable[[], Any], unit: int) -> Callable[[], Any]:
-        kind = type(original())
-        return lambda: original() + kind(clock.seen_ahead() * unit)
-
-    def shift_parts(original: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda seconds=None, /: original(now() if seconds is None else seconds)
-
-    write, split = time.strftime, time.localtime
-    for name in _COUNTS:
-        original = getattr(time, name)
-        yield original, shift_count(original, 10**9 if name.endswith("_ns") else 1)
-    for name in _PARTS:
-        original = getattr(time, name)
-        yield original, shift_parts(original)
-    yield write, lambda form, *parts: write(form, *(parts or [split(now())]))
-    yield datetime.datetime, _shift_datetime(now)
-
-
-class _Alike(type):
-    """Makes a class pass for `datetime.datetime`; classes derived from it are as any other."""
-
-    def __instancecheck__(cls, value: object) -> bool:
-        return isinstance(value, _REAL) if cls.__base__ is _REAL else super().__instancecheck__(value)
-
-    def __subclasscheck__(cls, other: type) -> bool:
-        return issubclass(other, _REAL) if cls.__base__ is _REAL else super().__subclasscheck__(other)
-
-    def __eq__(cls, other: object) -> bool:
-        return cls is other or (cls.__base__ is _REAL and other is _REAL)
-
-    def __hash__(cls) -> int:
-        return hash(_REAL) if cls.__base__ is _REAL else super().__hash__()
-
-
-def _shift_datetime(now: Callable[[], float]) -> type:
-    shifted_now = now  # the class has a `now` of its own
-
-    class Shifted(_REAL, metaclass=_Alike):
-        def __new__(cls, *fields: Any, **named: Any) -> Any:
-            return _REAL.__new__(_REAL if cls is Shifted else cls, *fields, **named)
-
-        @classmethod
-        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
-            return cls.fromtimestamp(shifted_now(), tz)
-
-        @classmethod
-        def utcnow(cls) -> Any:
-            return cls.fromtimestamp(shifted_now(), datetime.UTC).replace(tzinfo=None)
-
-        @classmethod
-        def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
-            return handler(_REAL)
-
-    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
-        setattr(Shifted, name, getattr(_REAL, name))
-    return Shifted
-
-
 # Waits of threads on a virtual clock: `time.sleep`, and `threading.Condition.wait` with all that is made of it.
 # `Event.wait(5)` or `queue.get(timeout=5)` is a sleep that another thread may end. So it is over at once if no
 # other thread is left that could: all of them wait, too, and for longer. While one runs, it waits as ever, but
@@ -350,15 +387,6 @@ _SLICE = 0.005
 
 _TRIFLE = 0.05
 """Seconds that a caller may have counted off a wait before it began; services get the whole of it."""
-
-THRESHOLD = 2.0
-"""Real seconds that a sleep waits for a thread that runs, before the clock jumps over it; as trio's
-`autojump_threshold`, but counted for one thread at a time, from its last wait.
-
-Threads that sleep or wait are seen at once, so that most tests never come to it. What runs may compute, and then
-sleep for less than this sleep does: with a smaller threshold it would be left behind on a busy machine. Or it may
-wait for something that is not seen, such as a socket: it delays a test once by so much.
-"""
 
 _WAITING = (
     "a wait of a thread, such as `Event.wait`, `queue.get` or `future.result`,",
@@ -591,124 +619,110 @@ def _begins_thread(frame: FrameType | None) -> bool:
     return False
 
 
-# Skip and count sleeps: `time.sleep`, `asyncio.sleep`, `anyio.sleep` and `trio.sleep`; the clock moves instead.
-# A loop that polls every five seconds then runs at once, and the test can still see how long it would have
-# slept. Modules that imported the functions by name are patched too. Our server thread still sleeps.
+# The sources of the time, with a virtual clock: functions of `time`, and the class `datetime.datetime`.
+# Values are the library's own; only the name `datetime.datetime` means another class for a while, which passes
+# for the real one in tests of types, as a key, and in models of pydantic.
 
 
-_PLACES = ("time", "asyncio", "asyncio.tasks", "anyio", "anyio._core._eventloop", "trio", "trio._timeouts")
-_NAMES = frozenset({"sleep", *NAMES})
+_REAL = datetime.datetime
 
 
-class Sleeps(list[float]):
-    """The seconds of each skipped sleep, in the order of their ends; of one cut short, those that it slept."""
+def shifted_readings(clock: VirtualClock) -> Iterator[tuple[Any, Any]]:
+    """(original, replacement) for each function and class that returns the time; `date.today` calls one."""
+    machine = time.time
 
-    @property
-    def total(self) -> float:
-        """The seconds that the code under test would have slept, added up; side by side, more than have passed."""
-        return sum(self)
+    def now() -> float:
+        return machine() + clock.seen_ahead()
 
-    def assert_total(self, *exact: float, at_most: float = float("inf"), at_least: float = 0.0) -> None:
-        """Assert that the total of the skipped sleeps, in seconds, is within these bounds. Raises UsageFault."""
-        __tracebackhide__ = True
-        if exact:
-            raise UsageFault(f"assert_total takes bounds by name: at_least={exact[0]!r}, at_most={exact[0]!r}")
-        if not at_least <= self.total <= at_most:
-            shown = ", ".join(f"{seconds:g}" for seconds in self[:12]) + (" …" if len(self) > 12 else "")
-            raise AssertionError(
-                f"the code under test slept {self.total:g} s in {format_count(len(self), 'sleep')} "
-                f"({shown or 'none'}); "
-                f"expected at {f'most {at_most:g}' if self.total > at_most else f'least {at_least:g}'} s"
-            )
+    def shift_count(original: Callable[[], Any], unit: int) -> Callable[[], Any]:
+        kind = type(original())
+        return lambda: original() + kind(clock.seen_ahead() * unit)
 
+    def shift_parts(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda seconds=None, /: original(now() if seconds is None else seconds)
 
-def _find_sleeps() -> set[Any]:
-    """The functions that sleep, of all libraries that are imported."""
-    return {sleep for home in _PLACES if (sleep := getattr(sys.modules.get(home), "sleep", None)) is not None}
+    write, split = time.strftime, time.localtime
+    for name in _COUNTS:
+        original = getattr(time, name)
+        yield original, shift_count(original, 10**9 if name.endswith("_ns") else 1)
+    for name in _PARTS:
+        original = getattr(time, name)
+        yield original, shift_parts(original)
+    yield write, lambda form, *parts: write(form, *(parts or [split(now())]))
+    yield datetime.datetime, _shift_datetime(now)
 
 
-@contextmanager
-def no_sleep() -> Iterator[Sleeps]:
-    """Skip sleeps until the block ends; yield the record of them. Clocks move by what was skipped."""
-    sleeps, clock = Sleeps(), VirtualClock()
-    waits = ThreadWaits(clock, sleeps.append)
-    clock.is_working = waits.is_pool_working
-    replacements = dict(shifted_readings(clock))
-    for sleep in _find_sleeps():
-        is_async = inspect.iscoroutinefunction(sleep)
-        replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)
-    pools = concurrent.futures.ThreadPoolExecutor
-    methods: list[Patch] = [
-        (threading.Condition, "wait", waits.replacement()),
-        (pools, "submit", waits.note_given(pools.submit)),
-    ]
-    loops: list[Any] = [asyncio.BaseEventLoop]
-    if (loop := getattr(sys.modules.get("uvloop"), "Loop", None)) is not None:
-        methods.append((loop, "time", clock.shift_method(loop.time)))
-        loops.append(loop)
-    methods += [(loop, "run_in_executor", waits.count_calls(loop.run_in_executor)) for loop in loops]
-    _replace(replacements, spares=is_exempt)
-    open_clocks.append(clock)
-    try:
-        with patched_attributes(methods):
-            yield sleeps
-    finally:
-        open_clocks.remove(clock)
-        clock.over = True
-        _replace({new: original for original, new in replacements.items()})  # also in modules imported meanwhile
+class _Alike(type):
+    """Makes a class pass for `datetime.datetime`; classes derived from it are as any other."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, _REAL) if cls.__base__ is _REAL else super().__instancecheck__(value)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, _REAL) if cls.__base__ is _REAL else super().__subclasscheck__(other)
+
+    def __eq__(cls, other: object) -> bool:
+        return cls is other or (cls.__base__ is _REAL and other is _REAL)
+
+    def __hash__(cls) -> int:
+        return hash(_REAL) if cls.__base__ is _REAL else super().__hash__()
 
 
-def _replace(replacements: Mapping[Any, Any], spares: Callable[[str], bool] = lambda module: False) -> None:
-    """Replace functions and classes in each module that has one by its own name; sleeps even in those `spares`."""
-    for module in list(sys.modules.values()):
-        names = getattr(module, "__dict__", {})
-        for name in names.keys() & _NAMES:
-            try:
-                replacement = replacements.get(names[name])
-            except TypeError:  # an unhashable object of that name
-                continue
-            if replacement is not None and (name == "sleep" or not spares(str(names.get("__name__")))):
-                setattr(module, name, replacement)
+def _shift_datetime(now: Callable[[], float]) -> type:
+    shifted_now = now  # the class has a `now` of its own
+
+    class Shifted(_REAL, metaclass=_Alike):
+        def __new__(cls, *fields: Any, **named: Any) -> Any:
+            return _REAL.__new__(_REAL if cls is Shifted else cls, *fields, **named)
+
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Any:
+            return cls.fromtimestamp(shifted_now(), tz)
+
+        @classmethod
+        def utcnow(cls) -> Any:
+            return cls.fromtimestamp(shifted_now(), datetime.UTC).replace(tzinfo=None)
+
+        @classmethod
+        def __get_pydantic_core_schema__(cls, source: Any, handler: Callable[[Any], Any]) -> Any:
+            return handler(_REAL)
+
+    for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+        setattr(Shifted, name, getattr(_REAL, name))
+    return Shifted
 
 
-def _skip(original: Callable[[float], None], clock: VirtualClock, waits: ThreadWaits) -> Callable[[float], None]:
-    def sleep(seconds: float, /) -> None:
-        if clock.over or _is_real(seconds) or find_caller().partition(".")[0] in CHILDREN:
-            return original(seconds)
-        if seconds > 0:
-            instead = f"Write `await asyncio.sleep({seconds:g})`."
-            note_blocking(f"`time.sleep({seconds:g})`", instead, is_sleep=True)
-            waits.sleep(seconds)
-        return original(0 if seconds >= 0 else seconds)
-
-    return sleep
+# Who keeps the machine's time.
 
 
-def _skip_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualClock) -> Callable[..., Any]:
-    signature = inspect.signature(original)
-    named = next(iter(signature.parameters))  # asyncio and anyio call it `delay`, trio `seconds`
+_TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")
+CHILDREN = frozenset({"subprocess", "multiprocessing"})
+"""Modules that wait for other processes, which cannot be hurried."""
 
-    async def sleep(*args: Any, **kwargs: Any) -> Any:
-        given = signature.bind(*args, **kwargs).arguments
-        seconds = given[named]
-        if clock.over or _is_real(seconds) or seconds <= 0:
-            return await original(**given)
-        begin = clock.now()
-        try:
-            await clock.sleep(seconds, original)
-        except BaseException:  # cancelled, as by a timeout
-            if slept := min(seconds, clock.measure_sleep(begin)):
-                sleeps.append(slept)
-            raise
-        sleeps.append(seconds)
-        return given.get("result")  # at once: who sleeps for longer must not be before the code that goes on
-
-    return sleep
+_EXEMPT = frozenset({*_TOOLS, *CHILDREN})
+_OWN = ("harness.plugin.", "harness.transport.", "harness.benches.")
+_PASSING = frozenset({"threading", "queue", "concurrent.futures._base", "concurrent.futures.thread", __name__})
+"""Modules that wait, or ask for the time, on behalf of others."""
 
 
-def _is_real(seconds: float) -> bool:
-    """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
-    return seconds == math.inf or threading.current_thread().name == SERVER_THREAD
+def is_exempt(module: str) -> bool:
+    """Whether a module sees the machine's time: pytest, its helpers, or our own server."""
+    return module.partition(".")[0] in _EXEMPT or module.startswith(_OWN) or _is_server()
+
+
+def find_caller(frame: FrameType | None = None, *, outermost: bool = False) -> str:
+    """The module that waits or asks for the time; with `outermost`, that of a thread's first function."""
+    found = ""
+    frame = frame or sys._getframe(1)
+    while frame is not None and (outermost or not found):
+        module = str(frame.f_globals.get("__name__", ""))
+        found = found if module in _PASSING else module
+        frame = frame.f_back
+    return found
+
+
+def _is_server() -> bool:
+    return threading.current_thread().name == SERVER_THREAD
 
 
 # Sleeps that are not skipped, for a service that asks whether its reader polls without an end.
