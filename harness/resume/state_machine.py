@@ -1,9 +1,22 @@
-"""Decides the next step, for both the sync and the async loop: create, stream, look, poll, sleep or give up.
+"""The state machine of `follow`: which request comes next, how long to wait before it, and when to give up.
 
-Sans-IO. It takes bytes, responses and drops, and returns the next move. `TRANSITIONS` is the machine: the state is
-the kind of request that comes next, and each row has the next state of an outcome. Three rules bound it: a
-connection without new events is a failure; after `RetryLimits.failures` failures in a row the interaction is only
-polled, and after as many failed polls it is given up; all pauses together last at most `RetryLimits.waiting`.
+Every decision about a retry is in this file, as a row of `TRANSITIONS`; `follow` only carries it out. Sans-IO:
+bytes, responses and drops go in, the next move comes out. So the sync loop, the async loop and the tests have one
+machine.
+
+The state is the kind of request that comes next:
+
+    CREATE  There is no id yet. A create that was dropped is not sent again: it may exist, and be billed.
+    STREAM  Open the stream after the cursor. A client that nothing disturbs is only here.
+    LOOK    A stream brought nothing new. The interaction may have ended meanwhile, so poll it once.
+    POLL    Streams are given up: they failed too often, contradict each other, or the service has none.
+    OVER    The interaction was followed to its end.
+
+Three rules bound it, so that no service keeps a client for ever:
+
+1. A connection without a new event is a failure, however many old events it repeats.
+2. After `RetryLimits.failures` failures in a row there are only polls; after as many failed polls it gives up.
+3. All pauses together last at most `RetryLimits.waiting`.
 """
 
 from __future__ import annotations
@@ -27,7 +40,7 @@ Event: TypeAlias = Mapping[str, Any]
 
 _HOPELESS = frozenset({401, 402, 403})
 _TRANSIENT = frozenset({408, 409, 429})
-_NOT_CREATED = frozenset({429, 503})  # after an error such as 500 it may have been created all the same
+_NOT_CREATED = frozenset({429, 503})  # after another error, such as a 500, it may have been created all the same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +150,7 @@ TRANSITIONS: dict[tuple[ResumeState, ResumeOutcome], tuple[ResumeState, ResumeEf
     (_S.CREATE, _O.HOPELESS): (_S.CREATE, _E.REFUSE),
     #
     (_S.STREAM, _O.COMPLETED): (_S.OVER, _E.NOTHING),
-    (_S.STREAM, _O.NEWS): (_S.STREAM, _E.RESET),
+    (_S.STREAM, _O.NEWS): (_S.STREAM, _E.RESET),  # at once: a service may end each connection after a minute
     (_S.STREAM, _O.FAILED): (_S.LOOK, _E.PAUSE),
     (_S.STREAM, _O.EXHAUSTED): (_S.POLL, _E.PAUSE_RESET),
     (_S.STREAM, _O.UNPLACED): (_S.STREAM, _E.NO_CURSOR),
@@ -157,13 +170,9 @@ TRANSITIONS: dict[tuple[ResumeState, ResumeOutcome], tuple[ResumeState, ResumeEf
     (_S.POLL, _O.FAILED): (_S.POLL, _E.PAUSE),
     (_S.POLL, _O.EXHAUSTED): (_S.POLL, _E.GIVE_UP),
     (_S.POLL, _O.HOPELESS): (_S.POLL, _E.REFUSE),
-    # What `follow` never does: poll or stream when the other is due.
-    (_S.STREAM, _O.PENDING): (_S.STREAM, _E.NOTHING),
-    (_S.LOOK, _O.NEWS): (_S.LOOK, _E.RESET),
-    (_S.LOOK, _O.DIVERGED): (_S.POLL, _E.NOTHING),
-    (_S.POLL, _O.DIVERGED): (_S.POLL, _E.NOTHING),
 }
-"""ResumeState and outcome → the next state, and what else happens."""
+"""State and outcome → the next state, and what else happens. What `follow` never does has no row: it does not poll
+while a stream is due, for example."""
 
 
 class ResumeMachine:
