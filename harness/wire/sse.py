@@ -213,15 +213,17 @@ class Decoder:
         """The frame of a block's lines, None if there is no `data` among them."""
         data: list[bytes] = []
         event = identity = None
+        # A comment, whose name is empty, and fields that the standard does not name are ignored. So is `retry`: no
+        # reader of frames connects again.
         for line in lines:
             name, _, value = line.partition(b":")
-            if value[:1] == b" ":
+            if value[:1] == b" ":  # one space belongs to the colon; a second one is part of the value
                 value = value[1:]
             if name == b"data":
                 data.append(value)
-            elif name == b"event":
+            elif name == b"event":  # of several, the last counts
                 event = value
-            elif name == b"id":
+            elif name == b"id":  # one with NUL is ignored, and an earlier one of its block stays
                 identity = identity if b"\0" in value else value
         return Frame(b"\n".join(data), event, identity, start, end) if data else None
 

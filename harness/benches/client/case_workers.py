@@ -1,4 +1,9 @@
-"""Plays cases on several clients at a time: each worker has a client and a server, which is also here."""
+"""Plays cases on several clients at a time: `CaseWorkers` are threads, each with a client and a server of its own.
+
+A case is judged by what its client did, so nothing of another case may reach it: each has a path of its own below
+the URL of its worker, and a late request of the case before gets an error. A client that is slow once, as on a
+busy machine, has no defect: a case that ran out of time runs a second time, and that one counts.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +35,7 @@ class CaseServer:
 
     def __init__(self, api: ClientApi) -> None:
         self._api = api
-        # a tenth of the usual: there are thousands of streams to read
+        # A tenth of the usual tick: a run reads thousands of streams, and no client depends on the pauses in them.
         self._clock = LogicalClock(tick_seconds=0.0002)
         guard = PageGuard(api.load_protocol(), pages=Pages.LOCAL, opened_by="")
         self._server = ServerThread(guard.around(self), clock=self._clock)
@@ -68,13 +73,14 @@ class CaseServer:
         found = _PREFIX.match(request.target)
         if found is None:
             return self._refuse(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
+        # Taken together: `begin` may put the next case in place while this request is answered.
         with self._lock:
             drop, stop = self._drop if int(found[1]) == self._number else None, self._stop
         if drop is None:
             return self._refuse("This case has ended.")
         target = request.target[found.end() :] or "/"
         response = drop.answer(Request(request.method, target, request.headers, request.body))
-        if drop.asked_for_ever:
+        if drop.asked_for_ever:  # by its own time limit a client in a loop would take as long as one that hangs
             stop()
         return response
 
@@ -115,7 +121,7 @@ class CaseQueue:
     """
 
     def __init__(self, cases: Sequence[tuple[int, Case]], enough: int) -> None:
-        self._cases = list(cases)[::-1]
+        self._cases = list(cases)[::-1]  # from the end, which takes no time however many there are
         self._enough = enough
         self._failures: Counter[tuple[str, str]] = Counter()
         self._given_up: set[str] = set()
@@ -194,6 +200,7 @@ class CaseWorkers:
     def _work(self) -> None:
         client = self._new_client()
         try:
+            # Either `_stop` has this client in its list, or this thread sees that the run is over.
             with self._lock:
                 if self._over.is_set():
                     return
@@ -202,7 +209,7 @@ class CaseWorkers:
                 while (task := self._cases.take()) is not None:
                     if (played := self._play(server, client, *task)) is not None:
                         self._ended.put(played)
-        except BaseException as error:
+        except BaseException as error:  # whoever iterates raises it: it would end with its thread, unseen
             self._ended.put(error)
         finally:
             client.close()
@@ -216,15 +223,16 @@ class CaseWorkers:
         kind = case.kind or case.row
         if not played.out_of_time or kind in self._hung_kinds:
             return played
-        if self._over.is_set():
+        if self._over.is_set():  # it was stopped because the run is over, which proves nothing about it
             return None
+        # Once for a kind: the second time doubles the wait, and a client that hangs does so in each case of it.
         again = play_case(server, client, number, case, self._seconds, self._start)
         if again.out_of_time:
             self._hung_kinds.add(kind)
         return again
 
     def _stop(self) -> None:
-        self._cases.close()
+        self._cases.close()  # first: a worker whose client is stopped would take the next case
         with self._lock:
             self._over.set()
             clients = list(self._clients)
