@@ -1,6 +1,8 @@
-"""The pytest plugin: options, markers and hooks over `harness.plugin`. No logic; see `docs/pytest.md`.
+"""The pytest plugin: its options, its markers, and its hooks in the order in which a session calls them.
 
-Loaded in every pytest session where the package is installed, so nothing heavy is imported at the top.
+Each pytest session where the package is installed loads this module, also one without any test of ours. So a hook
+only decides whether there is something to do, and then imports what does it from `harness.plugin`. The fixtures
+are in `harness.plugin.interactions.fixtures`; `docs/pytest.md` shows their use.
 """
 
 from __future__ import annotations
@@ -42,25 +44,9 @@ from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds 
 )
 
 _MISTAKES = pytest.StashKey[dict[str, str]]()
+"""The message with which each test fails whose markers are wrong, by its name."""
 _SHARED_FILES = pytest.StashKey[list[str]]()
-_FOLDER = str(Path(__file__).parent)
-
-
-class _PlainImports:
-    """Imports our modules as they were installed."""
-
-    # pytest rewrites the assertions of every module of a package that has a plugin, and keeps the result apart
-    # from the bytecode that an installer wrote. No assertion of ours is for a user, and the first emulator of a
-    # new environment, which each run of a CI is, waited 0.4 s for 120 modules to be parsed.
-    @staticmethod
-    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
-        """A module of this folder; a user's own package may be called `harness`, too."""
-        if not name.startswith("harness."):
-            return None
-        return PathFinder.find_spec(name, [entry for entry in path or () if entry.startswith(_FOLDER)])
-
-
-sys.meta_path.insert(0, _PlainImports)
+"""Lines on the cassettes that several tests share: first who shares them, at the end what no test used."""
 
 _FIXTURES = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_chain",
@@ -71,6 +57,7 @@ _OF_CASES = frozenset({TORTURE, *PARAMETRIZED})
 _OURS = _FIXTURES - {"interactions_no_sleep", "interactions_schedule"}
 """The fixtures whose tests find our URL in the environment."""
 _IN_TEST = "_interactions_shared"
+"""The fixture that lets a test use the emulator of its module or session."""
 
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
@@ -81,6 +68,8 @@ _MARKERS = (
     "interactions_schedule(seeds, seed): how many orders of tasks to try, or the seed of one",
     "interactions_cassette(path, record_mode, mode, upstream, allow_unused): the recording to play",
 )
+
+_KEYS = "keys come from the environment: set GEMINI_API_KEY and, for a second project, OTHER_GEMINI_API_KEY"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -114,9 +103,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-_KEYS = "keys come from the environment: set GEMINI_API_KEY and, for a second project, OTHER_GEMINI_API_KEY"
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, parser: pytest.Parser, args: list[str]) -> None:
     """Redirect clients that are built while conftest files are imported, if the configuration asks for it.
@@ -138,12 +124,26 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(import_module("harness.suite.options"))
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server and restore the environment."""
-    if (session := config.stash.get(SESSION, None)) is not None:
-        session.close()
-    if (environment := config.stash.get(ENVIRONMENT, None)) is not None:
-        environment.uninstall()
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Propose a setting where a client has no key."""
+    __tracebackhide__ = True
+    report = yield
+    if report.failed:
+        from harness.plugin.names import explain_missing_key
+
+        explain_missing_key(report)
+    return report
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test for each route, and for each known cut."""
+    marked = any(marker.name.startswith("interaction") for marker in metafunc.definition.iter_markers())
+    if marked or not set(PARAMETRIZED).isdisjoint(metafunc.fixturenames):
+        from harness.plugin.interactions.parametrize import parametrize
+
+        if mistakes := parametrize(metafunc, _FIXTURES):
+            metafunc.config.stash.setdefault(_MISTAKES, {})[metafunc.definition.nodeid] = mistakes
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -165,22 +165,12 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     return config.stash.get(_SHARED_FILES, [])
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Finish the cassettes that several tests share."""
-    if _SHARED_FILES in session.config.stash:
-        from harness.plugin.cassette_fixture import finish_files
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_recording_configure(vcr: Any) -> None:
+    """Let pytest-recording play our cassettes too. This is pytest-recording's own hook."""
+    from harness.plugin.vcr_compat import bear_metadata
 
-        session.config.stash[_SHARED_FILES] = finish_files(session.config)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take over how a worker of pytest-xdist used cassettes; one that crashed has no output."""
-    if uses := getattr(node, "workeroutput", {}).get(CASSETTE):
-        from harness.plugin.cassette_fixture import take_over
-
-        take_over(node.config, uses)
-        node.config.stash[_SHARED_FILES] = []
+    bear_metadata(vcr)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -209,14 +199,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         environment.route(False)
 
 
-@pytest.hookimpl(optionalhook=True, tryfirst=True)
-def pytest_recording_configure(vcr: Any) -> None:
-    """Let pytest-recording play our cassettes too. This is pytest-recording's own hook."""
-    from harness.plugin.vcr_compat import bear_metadata
-
-    bear_metadata(vcr)
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed although a plan of its own was never met, or a request was not recorded."""
@@ -234,18 +216,6 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
     """Restore the environment, or point it to our server for modules that are imported between tests."""
     if (environment := item.config.stash.get(ENVIRONMENT, None)) is not None:
         environment.route(environment.early)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Propose a setting where a client has no key."""
-    __tracebackhide__ = True
-    report = yield
-    if report.failed:
-        from harness.plugin.names import explain_missing_key
-
-        explain_missing_key(report)
-    return report
 
 
 @pytest.hookimpl(wrapper=True)
@@ -297,14 +267,22 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Make one test for each route, and for each known cut."""
-    marked = any(marker.name.startswith("interaction") for marker in metafunc.definition.iter_markers())
-    if marked or not set(PARAMETRIZED).isdisjoint(metafunc.fixturenames):
-        from harness.plugin.interactions.parametrize import parametrize
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take over how a worker of pytest-xdist used cassettes; one that crashed has no output."""
+    if uses := getattr(node, "workeroutput", {}).get(CASSETTE):
+        from harness.plugin.cassette_fixture import take_over
 
-        if mistakes := parametrize(metafunc, _FIXTURES):
-            metafunc.config.stash.setdefault(_MISTAKES, {})[metafunc.definition.nodeid] = mistakes
+        take_over(node.config, uses)
+        node.config.stash[_SHARED_FILES] = []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Finish the cassettes that several tests share."""
+    if _SHARED_FILES in session.config.stash:
+        from harness.plugin.cassette_fixture import finish_files
+
+        session.config.stash[_SHARED_FILES] = finish_files(session.config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -326,3 +304,34 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         if lines:
             terminalreporter.section(title)
             terminalreporter.write_line(lines)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server and restore the environment."""
+    if (session := config.stash.get(SESSION, None)) is not None:
+        session.close()
+    if (environment := config.stash.get(ENVIRONMENT, None)) is not None:
+        environment.uninstall()
+
+
+# How the modules of this package are imported, in a session that rewrites assertions.
+
+
+_FOLDER = str(Path(__file__).parent)
+
+
+class _PlainImports:
+    """Imports our modules as they were installed."""
+
+    # pytest rewrites the assertions of every module of a package that has a plugin, and keeps the result apart
+    # from the bytecode that an installer wrote. No assertion of ours is for a user, and the first emulator of a
+    # new environment, which each run of a CI is, waited 0.4 s for 120 modules to be parsed.
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """A module of this folder; a user's own package may be called `harness`, too."""
+        if not name.startswith("harness."):
+            return None
+        return PathFinder.find_spec(name, [entry for entry in path or () if entry.startswith(_FOLDER)])
+
+
+sys.meta_path.insert(0, _PlainImports)
