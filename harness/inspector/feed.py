@@ -241,7 +241,7 @@ class Feed:
         traffic.listen()
         self._begin()
         self._looks = news.looks
-        self._rest_due = False
+        self._rest = 0.0
         self._quiet = 0
 
     def _begin(self) -> None:
@@ -254,11 +254,11 @@ class Feed:
 
     def __next__(self) -> Piece:
         news = self._news
-        if self._rest_due:
-            self._rest_due = False
-            self._looks = news.looks
-            return Pause(min(max(LOOK_SECONDS, 9 * news.spent), 0.5))  # a server that ends waits 1 s for its pages
         is_last = news.is_last
+        if self._rest > 0 and not is_last:
+            part = min(self._rest, 0.5)  # a server that ends waits 1 s for its pages
+            self._rest -= part
+            return Pause(part)
         piece = self._read()
         # Unless another page looked during the rest.
         if piece is None and self._is_open and (is_last or self._looks == news.looks):
@@ -266,7 +266,8 @@ class Feed:
             piece = self._read()
         if piece is None and is_last:
             return COMPLETE
-        self._rest_due = piece is None
+        if piece is None:
+            self._rest, self._looks = max(LOOK_SECONDS, 9 * news.spent), news.looks
         # A comment after so many pauses without news: a page notices a dead connection.
         self._quiet = (self._quiet + 1) % 100 if piece is None else 0
         if piece is not None:
