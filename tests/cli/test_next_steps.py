@@ -54,7 +54,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("explain", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
     (("incidents", "resume-skips-one"), Exit.USAGE, "`harness mutants --list resume-skips-one` describes it"),
     (("explain", "resume-refused-as-too-old"), Exit.USAGE, "`harness incidents resume-refused-as-too-old`"),
-    (("fuzz", "emulator", "--database", "x://y"), Exit.USAGE, "write DIR, redis://… or github:OWNER/REPO"),
+    (("fuzz", "emulator", "--database", "x://y"), Exit.USAGE, "write DIR or redis://…"),
     (("torture", "--client", "nosuch"), Exit.USAGE, "known are google-genai, "),
     (("torture", "--client", "curl", "--", "true"), Exit.USAGE, "use one of them"),
     (("serve", "--scenario", "other.json"), Exit.USAGE, "Its keys are replies, settings, description."),

@@ -58,7 +58,7 @@ class FuzzArguments(TargetArguments, BaselineOptions):
     )  # fmt: skip
     seed: int = option("seed of the random generators", SEED, 0, group="search")
     database: str | None = option(
-        "database of Hypothesis examples: DIR, redis://… or github:OWNER/REPO",
+        "database of Hypothesis examples: DIR or redis://…",
         URL, metavar="WHERE", trust=Trust.WRITE, group="search",
     )  # fmt: skip
     level: Level = level_option("verdicts")

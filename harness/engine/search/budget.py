@@ -67,7 +67,7 @@ def hypothesis_settings(examples: int) -> settings:
 
 
 def open_database(text: str | None) -> ExampleDatabase | None:
-    """Open the example database `text`: a directory, `redis://host:port`, or `github:owner/repository`.
+    """Open the example database `text`: a directory, or `redis://host:port`.
 
     Returns None for an empty text or `none`. Raises UsageFault if `text` is malformed, Redis does not answer, a
     package is missing, or a link of a folder, also one in the directory, leads what is written elsewhere.
@@ -79,16 +79,8 @@ def open_database(text: str | None) -> ExampleDatabase | None:
     if text.startswith("redis://"):
         found: ExampleDatabase = _open_redis(text)
         return found
-    if text.startswith("github:"):
-        owner, slash, name = text.removeprefix("github:").partition("/")
-        if not slash or not owner or not name:
-            raise UsageFault(f"--database {text!r}: write github:OWNER/REPOSITORY")
-        artifact = database.GitHubArtifactDatabase(owner, name)
-        return database.MultiplexedDatabase(
-            database.InMemoryExampleDatabase(), database.ReadOnlyDatabase(artifact)
-        )
     if "://" in text:
-        raise UsageFault(f"--database {text!r} has an unknown scheme: write DIR, redis://… or github:OWNER/REPO")
+        raise UsageFault(f"--database {text!r} has an unknown scheme: write DIR or redis://…")
     return database.DirectoryBasedExampleDatabase(text)
 
 

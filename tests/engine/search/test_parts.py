@@ -51,7 +51,6 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (["emulator", "--profile", "smok"], "did you mean 'smoke'"),
         (["emulator", "--level", "sometimes"], "unknown level"),
         (["emulator", "--max-examples", "0"], "1 or more"),
-        (["emulator", "--database", "github:x"], "github:OWNER/REPOSITORY"),
         (["http://127.0.0.1:9", "--time", "x"], "not a number"),
     ],
 )
