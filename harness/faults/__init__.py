@@ -4,6 +4,10 @@
 `random_plan` draws one from a seed; `every_event`, `structural` and `every_byte` list the places where a recorded
 body can be cut.
 
+A fault has a place in three modules: its value in `values`, its word in `grammar`, and its stage, which changes
+the pieces of a body, in `cut_faults` or in the table `STAGES` of `event_faults`. `transducer` puts the stages of a
+connection in order, and `service` counts the connections.
+
 Names are imported on first use, so that a service without a plan does not pay for the grammar.
 """
 
