@@ -98,7 +98,8 @@ def run(words: Sequence[str]) -> int:
             reports=arguments.report or (),
             as_json=arguments.json,
         )
-    arguments.refuse(("same_target", "report"), "applies to reports: remove it")
+    arguments.refuse(("same_target",), "applies to reports: remove it")
+    arguments.refuse(("report",), "applies to reports of runs: `--json` has the differences of two recordings")
     if len(arguments.paths) != 2:
         raise UsageFault(
             f"one recording too many: {arguments.paths[2]!r} (only reports can be more than two)"

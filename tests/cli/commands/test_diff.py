@@ -67,6 +67,7 @@ def test_a_file_that_is_no_cassette_is_shown_as_it_is(tmp_path: Path, harness: H
         (["a.yaml"], "name the newer recording, too"),
         (["a.yaml", "b.yaml", "c.yaml"], "one recording too many: 'c.yaml'"),
         (["--textconv", "a.yaml", "b.yaml"], "--textconv prints one cassette"),
+        (["a.yaml", "b.yaml", "--report", "html=c.html"], "--report applies to reports of runs"),
         (["--textconv", "missing.yaml"], "missing.yaml does not exist"),
     ],
 )
