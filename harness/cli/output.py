@@ -396,14 +396,12 @@ class ReportFiles:
         An error of writing is reported, and does not change the verdict.
         """
         for name, path in self._files:
-            if interim and str(path) == os.environ.get(STEP_SUMMARY, ""):
+            is_summary = str(path) == os.environ.get(STEP_SUMMARY, "")
+            if interim and is_summary:
                 continue
             text = render(name)
             try:
-                if str(path) == os.environ.get(STEP_SUMMARY, ""):
-                    append_file(path, text)
-                else:
-                    write_file(path, text)
+                (append_file if is_summary else write_file)(path, text)
             except OSError as wrong:
                 if interim:  # the end of the run reports it once
                     continue

@@ -518,11 +518,11 @@ class CollectedRun:
     def _hide_result(self, result: Result) -> Result:
         known = self._hidden.get(id(result))
         if known is None:
-            # The members that are our words: most results are named by nothing but their rule.
+            # The members that are our words: most results are named by nothing but their rule; no target named
+            # what was excluded.
             own_id = ("id",) if result.id == result.rule.id else ()
-            title, statement = result.title, result.rule.statement
-            is_stated = title[1:] == statement[1:].rstrip(".") and title[:1].lower() == statement[:1].lower()
-            ours = ("accepts", "profile", *own_id, *(("title",) if is_stated else ()))
+            is_ours = result.verdict is Verdict.EXCLUDED or result.rule.is_stated_by(result.title)
+            ours = ("accepts", "profile", *own_id, *(("title",) if is_ours else ()))
             # The result itself is kept, too, so that no other one gets its id.
             known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, ours)
         return known[1]

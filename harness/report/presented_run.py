@@ -900,7 +900,7 @@ class PresentedRun(CollectedRun):
     @property
     def urgent_first(self) -> list[PresentedResult]:
         """All results by verdict and level, silent breaches first, then by harm and weight."""
-        return sorted(self.presented, key=lambda shown: shown.result.urgency)
+        return self.once("urgency", lambda: sorted(self.presented, key=lambda shown: shown.result.urgency))
 
     @property
     def subject(self) -> str:

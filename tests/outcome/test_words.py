@@ -6,6 +6,7 @@ import pytest
 
 from harness.outcome.words import (
     did_you_mean,
+    dump,
     nearest,
     quote_body,
 )
@@ -55,3 +56,11 @@ def test_a_message_ends_with_what_helps() -> None:
     assert did_you_mean("xyzzy", WORDS) == ": known are stream, steam, store, background"
     assert did_you_mean("xyzzy", []) == ""
     assert did_you_mean("xyzzy", [f"a{number}" for number in range(31)]) == ""
+
+
+def test_json_can_always_be_encoded() -> None:
+    """Lone surrogates and what no viewer shows are escaped; a number that JSON lacks is as Python writes it."""
+    assert dump({"é": "\ud800\x85", "none": [], "one": [{}]}) == (
+        '{\n  "é": "\\ud800\\u0085",\n  "none": [],\n  "one": [\n    {}\n  ]\n}\n'
+    )
+    assert dump([1e999]) == "[\n  Infinity\n]\n"
