@@ -41,12 +41,15 @@ def test_every_example_has_a_file_name(page: str) -> None:
 
 
 FEW = """
+from harness.benches.client import cases
+from harness.faults import every_byte
 from hypothesis import settings
 
+cases.ENUMERATIONS["every-byte"] = lambda body: list(every_byte(body))[::40]
 settings.register_profile("few", max_examples=10)
 settings.load_profile("few")
 """
-"""That an example runs, ten texts show as well as a hundred."""
+"""That an example runs, ten texts show as well as a hundred, and a cut at each fortieth byte as well as at all."""
 
 
 def test_all_pages(pytester: pytest.Pytester) -> None:

@@ -58,7 +58,7 @@ def no_settings(lean: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_trace_where_it_is_not_used(pytester: pytest.Pytester) -> None:
     """In a session that uses no fixture, a client built at import time reaches what it always reached."""
     pytester.makepyfile(app=APP, test_it=TRACE)
-    run(pytester, process=True).assert_outcomes(passed=2)
+    run(pytester).assert_outcomes(passed=2)
 
 
 LATER = """
@@ -112,7 +112,7 @@ def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None
             assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
         """,
     )
-    run(pytester, process=True).assert_outcomes(passed=7)
+    run(pytester).assert_outcomes(passed=7)
 
 
 def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_the_users_own_gateway(pytester: pytest.Pytester, monkeypatch: pytest.Mo
                 httpx.get("https://gateway.example.org/other")
         """,
     )
-    run(pytester, process=True).assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=1)
 
 
 NO_KEY = """
@@ -160,7 +160,7 @@ def test_a_client_without_a_key(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*`interactions_early = true`*"])
     pytester.makeini("[pytest]\ninteractions_early = true\n")
     pytester.makeconftest("import app")
-    run(pytester, process=True).assert_outcomes(passed=2)
+    run(pytester).assert_outcomes(passed=2)
 
 
 def test_switched_off(pytester: pytest.Pytester) -> None:
@@ -178,7 +178,7 @@ def test_switched_off(pytester: pytest.Pytester) -> None:
             assert interactions_emulator.base_url
         """,
     )
-    run(pytester, process=True).assert_outcomes(passed=1)
+    run(pytester).assert_outcomes(passed=1)
 
 
 def test_a_library_that_a_test_imports(pytester: pytest.Pytester) -> None:

@@ -83,7 +83,7 @@ def test_all_answers_of_the_run_count(pytester: pytest.Pytester) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dist", ["load", "worksteal", "in one process"])
+@pytest.mark.parametrize("dist", ["load", pytest.param("worksteal", marks=pytest.mark.thorough), "in one process"])
 def test_workers_share_one_run(pytester: pytest.Pytester, dist: str) -> None:
     """However pytest-xdist spreads the items, each exercise runs once, and the verdicts are those of `check`."""
     emulator = Terse(Settings(require_key=False))
