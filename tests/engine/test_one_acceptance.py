@@ -307,10 +307,19 @@ def test_an_error_is_held_against_the_api_only_if_it_wrote_it() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ODD.values(), ids=ODD)
-def test_a_gateway_in_front_of_a_good_server_breaks_nothing(kind: Callable[[], OddService]) -> None:
+@pytest.mark.parametrize(
+    "name",
+    some(
+        "nulls",
+        "streams of a framework",
+        "unknown members and events",
+        "ids of another form",
+        "slow, in pieces that cut events",
+    ),
+)
+def test_a_gateway_in_front_of_a_good_server_breaks_nothing(name: str) -> None:
     """A gateway that passes on what such an upstream returns has no failure."""
-    bench, service = bench_through(), kind()
+    bench, service = bench_through(), ODD[name]()
     service.emulator = bench.upstream.reference
     bench.upstream.reference = service  # type: ignore[assignment]
     results = take(judge_gateway(bench, GATEWAY_RULES, GatewayOptions()))

@@ -53,7 +53,8 @@ def check_at(url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = T
         hurry(patch)
         path = Path(folder, "report.json")
         with nullcontext() if shows else redirect_stdout(io.StringIO()):
-            code = main(["check", url, *chosen, *words, "--report", f"json={path}"])
+            silent = () if shows else ("--quiet",)
+            code = main(["check", url, *chosen, *words, *silent, "--no-config", "--report", f"json={path}"])
         document = json.loads(path.read_text())
     report = Report(code)
     for entry in document["checks"]:

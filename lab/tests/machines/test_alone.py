@@ -23,7 +23,7 @@ def bench() -> Bench:
     return load_bench()
 
 
-@pytest.mark.parametrize("mutant", sample(alone.list_mutants(), 480))
+@pytest.mark.parametrize("mutant", sample(alone.list_mutants(), 1000))
 def test_a_check_has_the_same_result_alone(mutant: str) -> None:
     """On a fresh target and on one that was judged before, with one worker and with many."""
     assert list(map(str, alone.find_differences(bench(), mutant, *alone.JOBS))) == []

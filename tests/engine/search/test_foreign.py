@@ -80,7 +80,7 @@ def test_a_server_that_offers_little_is_clean(
 
 def test_a_server_that_offers_little_is_searched_by_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     """It rejects nearly all creates that the document allows, so it is asked for those that each server takes."""
-    words = ("-e", "schema", "--max-examples", "6", "--no-store", "--api-key", "any", "--json")
+    words = ("-e", "schema", "--max-examples", "3", "--no-store", "--api-key", "any", "--json")
     code, record = searched(foreign.Plain(), capsys, usual=words)
     assert (code, record["failures"]) == (Exit.OK, [])
     assert record["engines"][0]["vacuous"] == []
@@ -244,7 +244,7 @@ def test_wherever_an_interrupt_comes_there_is_a_report(
 ) -> None:
     """Between two engines, in shrinking or repeating: the run ends as interrupted, with what was found by then."""
     interrupt_first_call(monkeypatch, place)
-    words = ("-e", "history,schema", "--max-examples", "30", "--no-store", "--api-key", "any-key-at-all", "--json")
+    words = ("-e", "history,schema", "--max-examples", "12", "--no-store", "--api-key", "any-key-at-all", "--json")
     code, record = searched(foreign.CrashesOnChain(), capsys, usual=words)
     assert (code, "interrupted" in record["halted"]) == (Exit.INTERRUPTED, True)
     assert "fuzz.no-5xx" in {failure["rule"] for failure in record["failures"]}
