@@ -20,7 +20,7 @@ from harness.wire.bodies import loads
 BYTES = 10_000
 DELTAS = {"all": 46, "sparse": 56}
 """The number of deltas that make a stream of that size."""
-PARTS = 8
+PARTS = 24
 """Tests into which the cuts at every byte are divided: one for a quick run, the others for `make test-all`."""
 TEXT = "Déjà vu in 東京 🦊, told in pieces that belong together. "
 HEADERS = Headers((("x-goog-api-key", "key"), ("content-type", "application/json")))

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -206,20 +207,19 @@ def test_a_command_opens_nothing_in_the_folder(repository: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("status", [301, 303, 307])
-def test_fuzz_follows_no_redirect(status: int, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fuzz_follows_no_redirect(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server could lead a request with the key to any path of its host, where somebody else may be served."""
     pytest.importorskip("schemathesis")
     from harness.engine.search import openapi
 
     monkeypatch.setattr(openapi, "find_families", lambda _, document, __: document.families[:1])
-    emulator, heard, led = Emulator(), list[str](), list[str]()
+    emulator, heard, led, statuses = Emulator(), list[str](), list[str](), cycle((301, 303, 307))
 
     def lead(request: Request) -> Response:
         heard.append(request.target)
         if "schemathesis" in request.headers.get("user-agent"):
             led.append(request.target)
-            return Response.json(status, b"{}", [("location", "/team-b/steal")])
+            return Response.json(next(statuses), b"{}", [("location", "/team-b/steal")])
         return emulator(request)
 
     with ServerThread(lead, clock=emulator.clock) as server:

@@ -23,10 +23,11 @@ def bench() -> Bench:
     return load_bench()
 
 
-@pytest.mark.parametrize("mutant", sample(alone.list_mutants(), 1000))
-def test_a_check_has_the_same_result_alone(mutant: str) -> None:
-    """On a fresh target and on one that was judged before, with one worker and with many."""
-    assert list(map(str, alone.find_differences(bench(), mutant, *alone.JOBS))) == []
+@pytest.mark.parametrize("mutant", sample(alone.list_mutants(), 480))
+def test_a_check_has_the_same_result_alone(mutant: str, pytestconfig: pytest.Config) -> None:
+    """On a fresh target and on one that was judged before, with eight workers; thorough: one and many."""
+    jobs = alone.JOBS if pytestconfig.getoption("--thorough") else (8,)
+    assert list(map(str, alone.find_differences(bench(), mutant, *jobs))) == []
 
 
 def test_a_difference_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,12 @@ pytestmark = pytest.mark.slow
 LOOK = Scene("GET interactions/{id}", "plain", "after the end")
 
 
-@pytest.mark.parametrize(("number", "most"), [(4, 0), pytest.param(200, 3, marks=pytest.mark.thorough)])
-def test_the_search_finds_little_that_the_checks_miss(
-    number: int, most: int, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.thorough
+def test_the_search_finds_little_that_the_checks_miss(capsys: pytest.CaptureFixture[str]) -> None:
     """Each find waits for an exercise; docs/mutation.md names those that are known."""
-    main(["missed", "--sample", str(number), "--seed", "3"])
+    main(["missed", "--sample", "200", "--seed", "3"])
     total = capsys.readouterr().out.splitlines()[-1]
-    assert int(total.partition("the search found ")[2].split()[0]) <= most
+    assert int(total.partition("the search found ")[2].split()[0]) <= 3
 
 
 def test_a_missed_defect_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

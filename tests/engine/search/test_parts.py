@@ -73,7 +73,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """A defect found over a socket exits with 1, fits the schema, is written in three forms and is stored."""
-    words = ("--engine", "history", "--max-examples", "40", "--level", "must", "-o", str(tmp_path / "out"))
+    words = ("--engine", "history", "--max-examples", "20", "--level", "must", "-o", str(tmp_path / "out"))
     code, record = fuzz_mutant("delete-twice-crashes", capsys, *words, "--report", f"junit={tmp_path}/x.xml")
     schema = json.loads((resources.folder("schemas") / "output" / "fuzz.schema.json").read_bytes())
     jsonschema.Draft202012Validator(schema).validate(record)
@@ -92,7 +92,7 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
 @pytest.mark.slow
 def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]) -> None:
     """A broken SHOULD is only a warning, unless the profile `strict` makes it a failure."""
-    words = ("--engine", "history", "--max-examples", "25", "--no-store")
+    words = ("--engine", "history", "--max-examples", "10", "--no-store")
     assert fuzz_mutant("done-missing", capsys, *words)[0] == Exit.OK
     code, record = fuzz_mutant("done-missing", capsys, *words, "--profile", "smoke,strict")
     assert code == Exit.FAILED

@@ -51,7 +51,7 @@ def test_laws_hold_on_the_reference() -> None:
     ],
 )
 def test_a_defect_is_found_and_shrunk(name: str, rule: str, steps: int) -> None:
-    done = search(mutant(name), replace(SMALL, histories=150), seed=1)
+    done = search(mutant(name), replace(SMALL, histories=60), seed=1)
     lengths = {failure.rule: len(failure.history) for failure in done.failures}
     assert lengths.get(rule) == steps, lengths
 
