@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.faults.splitting import every_byte, every_event, structural
 from harness.faults.values import Place
-from harness.wire import Decoder, StreamProtocol
+from harness.wire import Decoder, Frame, StreamProtocol
 from harness.wire.bodies import object_or_none
 
 # A kind of cases: what goes wrong in them, and where in a stream.
@@ -30,14 +30,14 @@ class StreamShape:
     further: StreamShape | None = None
 
     @cached_property
-    def frames(self) -> int:
-        """How many frames it has, the final one included that is no JSON."""
-        return len(Decoder().feed(self.body))
+    def frames(self) -> list[Frame]:
+        """Its frames, the final one included that is no JSON."""
+        return Decoder().feed(self.body)
 
     @cached_property
     def completion(self) -> int:
         """How many frames precede the event that completes the stream."""
-        events = [object_or_none(frame.data) for frame in Decoder().feed(self.body)]
+        events = [object_or_none(frame.data) for frame in self.frames]
         done = (n for n, event in enumerate(events) if event is not None and self.protocol.completes(event))
         return next(done, len(events))
 
@@ -50,7 +50,7 @@ class StreamShape:
     @cached_property
     def content(self) -> int:
         """The number of the last event of the commonest name before the completion: it has content, as a rule."""
-        names = [frame.event for frame in Decoder().feed(self.body)][: self.completion]
+        names = [frame.event for frame in self.frames[: self.completion]]
         ((name, _),) = Counter(names).most_common(1) or [(None, 0)]
         return max((n for n, found in enumerate(names, 1) if found == name), default=1)
 
@@ -213,8 +213,9 @@ HALVES = CaseKind(
     plans=lambda shape: (
         f"{spot}:{n},{ending}"
         for ending in ("end", "rst")
-        for n in range(1, shape.frames)
+        for n in range(1, len(shape.frames))
         for spot in ("data", "blank", "utf8")
+        if spot != "utf8" or not shape.frames[n].data.isascii()  # it cuts the next character there is, or nothing
     ),
 )
 HEADS = CaseKind(

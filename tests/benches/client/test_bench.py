@@ -91,7 +91,7 @@ def test_a_cursor_that_is_not_encoded_is_noticed() -> None:
     *_, finished = torture(CLIENTS, cases, lambda: InProcess(clients.resumes_unencoded), TortureOptions())
     assert isinstance(finished, RunFinished)
     messages = [finding.message for result in finished.results for finding in result.observation.findings]
-    assert any("which is not the id of an event" in message for message in messages)
+    assert any("without percent-encoding" in message for message in messages)
 
 
 def test_a_stall_ends_in_time() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -252,6 +253,86 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
         raise EOFError
 
     return reads
+
+
+def poll_in_the_end(reads: Reads) -> Reads:
+    """A client that polls where `reads` raises."""
+
+    def reads_or_polls(client: httpx.Client, interaction: str) -> Any:
+        try:
+            return reads(client, interaction)
+        except (EOFError, KeyError):
+            return polls()(client, interaction)
+
+    return reads_or_polls
+
+
+@pytest.mark.parametrize(
+    ("plan", "ids", "words"),
+    [
+        ("event:5,rst", "odd", "it sent its cursor '.*' without percent-encoding"),
+        ("event:5,rst", "all", ""),
+        ("event:5,rst/status:400", "all", ""),  # the fault refused it, whatever the cursor
+    ],
+)
+def test_a_resume_that_was_refused(plan: str, ids: str, words: str) -> None:
+    """A command whose client got its result by a poll is warned of a cursor that the service refused."""
+    result = play(poll_in_the_end(clients.resumes_unencoded), plan, event_ids=ids)
+    assert outcome_of(result) is DropOutcome.RECOVERED
+    assert result.verdict is (Verdict.WARN if words else Verdict.PASS)
+    assert re.fullmatch(
+        f"lost its stream and got the result in another way: .*{words}" if words else "", say(result)
+    )
+
+
+def test_a_stream_that_a_client_cannot_read() -> None:
+    """It polls in place of each stream with CR LF: the warning names the reason, as in a test."""
+
+    def reads_lf_only(client: httpx.Client, interaction: str) -> str:
+        data = client.get(f"/v1beta/interactions/{interaction}?stream=true").content
+        if b"\n\n" not in data:
+            raise EOFError
+        return "".join(map(clients.text_of, clients.events_of_lines(data.decode().split("\n"))))
+
+    result = play(poll_in_the_end(reads_lf_only), "crlf")
+    assert (result.verdict, say(result).rpartition(": ")[2]) == (
+        Verdict.WARN, "it had arrived, so the client cannot read it"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("plan", ["garble:6", "garble:10"])
+def test_an_event_with_broken_json(plan: str) -> None:
+    """A client that skips it, and goes on, loses its text."""
+
+    def skips(client: httpx.Client, interaction: str) -> str:
+        text = ""
+        for line in client.get(f"/v1beta/interactions/{interaction}?stream=true").text.splitlines():
+            with suppress(json.JSONDecodeError):
+                text += "".join(map(clients.text_of, clients.events_of_lines([line])))
+        return text
+
+    result = play(skips, plan)
+    assert result.verdict is Verdict.FAIL
+    assert say(result).endswith(": it skipped an event with broken JSON, which it can get by a resume")
+
+
+@pytest.mark.parametrize(
+    ("write", "why"),
+    [
+        (lambda text: text.encode().decode("latin-1"), ": it read UTF-8 as Latin-1"),
+        (lambda text: text.encode("ascii", "replace").decode(), " so write UTF-8"),
+        (lambda text: text.encode("latin-1", "replace").decode(errors="replace"), " or its output is not UTF-8"),
+        (lambda text: text.replace("東", "\ufffd\ufffd"), " or its output is not UTF-8"),
+        (lambda text: text.replace("東", "西"), r"instead of '[^']*'"),
+        (lambda text: text.replace("text", "te?t").replace("東", "?"), r"instead of '[^']*'"),
+    ],
+)
+def test_characters_that_a_client_writes_wrongly(write: Callable[[str], str], why: str) -> None:
+    """A client in a language whose strings or output are not UTF-8 gets that reason, and no other one does."""
+    with pytest.raises(
+        UsageFault, match=rf"^without any fault the client has another text .*{why}; no fault case"
+    ):
+        play(lambda *given: write(clients.good(*given)), "crlf")
 
 
 @pytest.mark.parametrize(

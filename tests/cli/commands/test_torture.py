@@ -12,13 +12,24 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.client_commands import Task
-from harness.cli.commands.torture import environment_of
+from harness.cli.commands.torture import TortureArguments, environment_of
 from harness.faults import parse
+from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
 from tests.cli.conftest import Harness
 
 BAD = ONE_SHOT.replace('cursor = "&last', 'unused = "&last')
 """A client that resumes from the start and keeps the text it already had."""
+
+
+def test_the_help_counts_the_cases_of_each_set() -> None:
+    """The figures are those of the usual text; a half of a character is cut only where an event has one."""
+    told = str(TortureArguments.__dataclass_fields__["set"].metadata)
+    figures = {name: int(many) for name, many in re.findall(r"(\w+) \((\d+)", told)}
+    sets = {name: cases_of_set(name, new_case()) for name in figures}
+    assert figures == {name: len(cases) for name, cases in sets.items()}
+    halves = [case.plan for case in sets["standard"] if "utf8" in case.plan]
+    assert halves == ["utf8:8,end", "utf8:9,end", "utf8:8,rst", "utf8:9,rst"]
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from itertools import count, pairwise
 from time import monotonic
 from typing import Any
+from urllib.parse import unquote_plus
 
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.judgement.received_responses import (
@@ -23,6 +24,7 @@ from harness.faults import (
     Compress,
     Crlf,
     Cut,
+    Garble,
     Glue,
     Members,
     Omit,
@@ -165,18 +167,14 @@ class ClientAttempt:
         fired = [fault for one in self.received if one.suffered for fault in one.suffered.fired]
         return bool(fired) and all(isinstance(fault, _NOISE) or fault == Omit(Part.SENTINEL) for fault in fired)
 
-    @property
-    def had_whole_stream(self) -> bool:
-        """Whether the client read one stream from its first event to its completion, and then asked again."""
-        before = self.received[:-1]
-        return any(one.is_stream and one.asked_after is None and one.completes for one in before)
-
-    def find_left_stream(self) -> ReceivedResponse | None:
-        """The stream that the client left at once after some bytes, in the middle, to request its run again."""
+    def explain_unread(self) -> str:
+        """Why the client asked again for a legal stream, as a clause; "" if it may be able to read it."""
+        if any(one.is_stream and one.asked_after is None and one.completes for one in self.received[:-1]):
+            return ": it had arrived, so the client cannot read it"
         for one, after in pairwise(self.received):
             if one.was_left and after.is_read and after.find_run_id() == one.find_run_id():
-                return one
-        return None
+                return f": it disconnected at event {len(one.events())}, so it cannot read all of it"
+        return ""
 
     def judge_knowledge(self) -> client_model.Defect | None:
         """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
@@ -322,6 +320,8 @@ class ClientAttempt:
         for after in (one.asked_after for one in self.streams if one.asked_after is not None):
             if after in errors:
                 return f"it resumed after {after!r}, the id of an error event, which is not a cursor"
+            if raw := next((one for one in known if one != after == unquote_plus(one)), None):
+                return f"it resumed after {after!r}: it sent its cursor {raw!r} without percent-encoding"
             if after not in known:
                 return f"it resumed after {after!r}, which is not the id of an event"
         return ""
@@ -396,6 +396,9 @@ class ClientAttempt:
         delivered = {self._model.mark(event) for one in self.streams for event in one.events()}
         if delivered >= {mark for event in self.events if (mark := self._model.mark(event)) is not None}:
             return sent if word in (client_model.LOSS, client_model.HOLE) else ""
+        fired = (fault for one in self.streams if one.suffered for fault in one.suffered.fired)
+        if any(isinstance(fault, Garble) for fault in fired):
+            return "it skipped an event with broken JSON, which it can get by a resume"
         return "it continued after events that it never received"
 
     def _list_cursors(self, events: Sequence[client_model.Event]) -> list[str]:

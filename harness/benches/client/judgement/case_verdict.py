@@ -72,13 +72,21 @@ def judge_case(attempt: ClientAttempt, ended: ClientResult, *, usual: int | None
             return CaseVerdict(DropOutcome.COULD_NOT)
         return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: `{ended.status}`")
     judged = _judge_success(attempt, ended)
-    if judged.finding is None and (unread := describe_unread(attempt.received)):
+    return judged if judged.finding is not None else _judge_way(attempt, usual) or judged
+
+
+def _judge_way(attempt: ClientAttempt, usual: int | None) -> CaseVerdict | None:
+    """Judge the requests that led to the right result; None if nothing in them is wrong."""
+    if unread := describe_unread(attempt.received):
         return _blame(READS, "asked-again", unread)
-    if judged.finding is None and attempt.only_noise and usual is not None and len(attempt.received) > usual:
+    if attempt.only_noise and usual is not None and len(attempt.received) > usual:
         more = format_count(len(attempt.received) - usual, "more request")
-        problem = f"needed {more}, although the stream was complete and legal"
+        problem = f"needed {more}, although the stream was complete and legal{attempt.explain_unread()}"
         return _blame(READS, "asked-again", problem, Severity.NON_STRICT)
-    return judged
+    if attempt.was_refused_a_cursor and (wrong := attempt.explain_cursor()):
+        problem = f"lost its stream and got the result in another way: {wrong}"
+        return _blame(RECOVERS, "wrong-cursor", problem, Severity.NON_STRICT)
+    return None
 
 
 _UNREADABLE = re.compile(r"json|syntax|decod|pars", re.IGNORECASE)

@@ -63,7 +63,7 @@ LEFT_OPEN = f"{CLOSES}/left-open"
 """The code of a response that was neither read to its end nor closed; only a test beside the client sees it."""
 
 WRONG_CURSOR = f"{RECOVERS}/wrong-cursor"
-"""The code of a client that reached its result, but not by the resume it tried. It fails tests, not commands."""
+"""The code of a client that reached its result, but not by the resume it tried. It fails tests, warns commands."""
 
 BLOCKS = f"{SUSPENDS}/blocks"
 """The code of a coroutine that blocks its event loop; only a test beside the client sees it."""

@@ -82,17 +82,11 @@ def judge_played(
         more = ""
         if finding.stable_code == UNTOLD:
             more = "; return the interaction or its status, or raise"
-        elif finding.stable_code == f"{READS}/asked-again" and attempt.had_whole_stream:
-            more = ": it had arrived, so the client cannot read it"
-        elif finding.stable_code == f"{READS}/asked-again" and (left := attempt.find_left_stream()) is not None:
-            more = f": it disconnected at event {len(left.events())}, so it cannot read all of it"
         elif finding.rule == RECOVERS and not attempt.explain_cursor():  # of a cursor the finding has the details
             more = "; it did not resume the dropped stream" if describe_unresumed(attempt.received) else ""
-        if more or finding.severity is Severity.BROKEN:
+        unread = finding.stable_code == f"{READS}/asked-again" and bool(attempt.explain_unread())
+        if unread or finding.stable_code in (UNTOLD, WRONG_CURSOR) or finding.severity is Severity.BROKEN:
             failures.append(CaseFailure(finding.stable_code, finding.message + more))
-    elif attempt.was_refused_a_cursor and (wrong := attempt.explain_cursor()):
-        problem = f"lost its stream and got the result in another way: {wrong}"
-        failures.append(CaseFailure(WRONG_CURSOR, problem))
     if left_open:
         failures.append(
             CaseFailure(
