@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -135,6 +136,9 @@ class CassetteFile:
                 f"{self._part} is a link, and recordings in progress are written there through none: delete "
                 "the link, or name another cassette"
             )
+        real = Path(os.path.realpath(self.path))
+        for left in real.parent.glob(f".{escape(real.name)}.{'[0-9a-f]' * 8}.tmp"):
+            left.unlink(missing_ok=True)  # of a killed recorder, as no other one writes this cassette now
         if self._part.exists():  # of a killed recorder
             number = 1
             while os.path.lexists(aside := self.path.with_name(f"{self.path.stem}.interrupted-{number}.yaml")):

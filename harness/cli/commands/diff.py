@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from harness.cli.output import (
     show_text,
     write_json,
 )
+from harness.errors import CassetteError
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import dump
 from harness.report.side_by_side.differences import compare_runs, list_lines
@@ -90,7 +92,8 @@ def run(words: Sequence[str]) -> int:
     arguments = read_options(DiffArguments, words)
     if arguments.textconv:
         return _print_as_text(arguments)
-    if arguments.paths[0].lower().endswith(".json"):  # a report, which a name may precede
+    first = arguments.paths[0]
+    if first.lower().endswith(".json") and not _is_cassette(Path(first)):  # a report, which a name may precede
         arguments.refuse(("platform",), "applies to recordings: remove it")
         return compare_reports(
             arguments.paths,
@@ -136,11 +139,21 @@ def run(words: Sequence[str]) -> int:
     return exit_of_drifts(drifts)
 
 
+def _is_cassette(path: Path) -> bool:
+    """Whether a JSON file is a cassette, such as one of vcrpy's JSON serializer."""
+    from harness.cassette.layout import read_document
+
+    with suppress(OSError, CassetteError):  # whoever reads it as a report names the problem
+        document = read_document(path)
+        return isinstance(document, dict) and "interactions" in document
+    return False
+
+
 def _print_as_text(arguments: DiffArguments) -> int:
     """Print one cassette; a file that is none is printed as it is, since git wants the text of any version."""
     if len(arguments.paths) > 1:
         raise UsageFault(f"--textconv prints one cassette: leave {arguments.paths[1]!r} out")
-    from harness.cassette import CassetteError, load
+    from harness.cassette import load
     from harness.files import explain_unread, open_file
     from harness.report.recordings import describe_cassette
 

@@ -122,6 +122,29 @@ def test_killed_recorder(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_a_recorder_left_that_was_killed_in_its_last_write(tmp_path: Path, linked: bool) -> None:
+    """The next recorder of the cassette deletes it, and no file of another one, nor while another one records."""
+    path = real = tmp_path / "a[1].yaml"
+    if linked:
+        real = tmp_path / "elsewhere" / "b.yaml"
+        real.parent.mkdir()
+        path.symlink_to(real)
+    left = real.with_name(f".{real.name}.0123abcd.tmp")
+    others = [real.with_name(name) for name in (".a1.yaml.0123abcd.tmp", f".{real.name}.notes.tmp", "c.tmp")]
+    for file in (left, *others):
+        file.write_bytes(b"version: 1")
+    with CassetteFile(path, PROTOCOL, mode="none"):
+        assert left.exists()
+    with alone(path), pytest.raises(CassetteError, match="another recorder"), CassetteFile(path, PROTOCOL):
+        pass
+    assert left.exists()
+    with CassetteFile(path, PROTOCOL) as cassette:
+        cassette.add(HELLO)
+    assert not left.exists()
+    assert all(file.exists() for file in others)
+
+
 def test_an_append_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed append is undone, so that the next append produces a valid entry."""
     path = tmp_path / "a.yaml"

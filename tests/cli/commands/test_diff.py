@@ -110,6 +110,18 @@ def test_git_shows_what_changed(tmp_path: Path) -> None:
     assert [('"two"' in line, '"2"' in line) for line in changed] == [(True, False), (False, True)]
 
 
+def test_a_cassette_of_the_json_serializer(tmp_path: Path, harness: Harness) -> None:
+    """It may be either side, as each other command reads it; any other JSON file is taken for a report."""
+    sides = [record(tmp_path / "a.yaml", "v1_a", "x"), tmp_path / "b.json"]
+    document = yaml.safe_load(sides[0].read_bytes())
+    sides[1].write_text(json.dumps(document, default=bytes.decode), encoding="utf-8")
+    for first, second in (sides, sides[::-1]):
+        done = harness("diff", str(first), str(second))
+        assert (done.code, done.out.splitlines()[-1]) == (0, "PASSED: 2 exchanges have the same structure.")
+    (tmp_path / "c.json").write_text('{"version": 1}', encoding="utf-8")
+    assert "is not a report of a run" in harness("diff", str(tmp_path / "c.json"), str(sides[1])).err
+
+
 def test_the_last_line_is_a_verdict(tmp_path: Path, harness: Harness) -> None:
     """As every command that judges, `diff` ends with a word for its exit code and a sentence."""
     (tmp_path / "none").mkdir()
