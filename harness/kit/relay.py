@@ -182,9 +182,9 @@ class RelayedExchange(Struct, frozen=True, kw_only=True):
 
     @property
     def not_offered(self) -> bool:
-        """Whether the intermediary itself refused the request (4xx, 501): nothing arrived upstream."""
+        """Whether the intermediary itself refused the request (4xx but 429, 501): nothing arrived upstream."""
         status = self.client.status or 0
-        return self.stayed and (400 <= status < 500 or status == 501)
+        return self.stayed and not self.put_off and (400 <= status < 500 or status == 501)
 
     @property
     def put_off(self) -> bool:
@@ -200,7 +200,7 @@ class RelayedExchange(Struct, frozen=True, kw_only=True):
     def answered(self) -> bool:
         """Whether the client got an answer that came to an end.
 
-        A failure of the intermediary's own (5xx, and nothing arrived upstream) is none.
+        A failure or a limit of the intermediary's own (5xx, 429, and nothing arrived upstream) is none.
         """
-        failed = self.stayed and (self.client.status or 0) >= 500 and not self.not_offered
+        failed = self.put_off or (self.stayed and (self.client.status or 0) >= 500 and not self.not_offered)
         return self.client.status is not None and self.client.ending.by is not By.LIMIT and not failed

@@ -161,13 +161,21 @@ def _end_in_order(words: bytes) -> GatewayBuild:
         done = False
 
         def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
-            self.done = self.done or frame.data == PROTOCOL.sentinel
+            ends = frame.data == PROTOCOL.sentinel or PROTOCOL.is_error(event_of(frame) or {})
+            self.done = self.done or ends
             return (encode_frame(frame),)
 
         def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
             return (b"", ending) if self.done else (words, COMPLETE)
 
     return edit_streams(EndsInOrder)
+
+
+class DropsWhatIsNoEvent(FrameEdit):
+    """Data at the end of a complete body that belongs to no event is dropped."""
+
+    def end(self, rest: bytes, ending: Ending) -> tuple[bytes, Ending]:
+        return b"" if ending.complete else rest, ending
 
 
 _COMPLETED: Json = {
@@ -379,7 +387,7 @@ MUTANTS = (
     row("cut.clean", "truncated", "A truncated stream ends normally, with nothing added.",
         _end_in_order(b"")),
     row("bare.dropped", "bare-error", "Data outside of events is dropped, and the stream ends normally.",
-        _end_in_order(b"")),
+        edit_streams(DropsWhatIsNoEvent)),
     row("cut.own-error", "error-event",
         "A truncated stream ends with an error that is not an event of the API.",
         _end_in_order(encode(None, _OWN_ERROR))),

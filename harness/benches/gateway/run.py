@@ -143,7 +143,7 @@ def judge_gateway(
     yield from runner.play(exercises)
     results: list[Result] = []
     for check in checks:
-        results.append(_judge_rule(check, runner, options, results))
+        results.append(_judge_rule(check, runner, options, results, catalogue))
         yield events.CheckFinished(results[-1])
     code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
     linked = tuple(name_mechanisms(checks, results))
@@ -204,7 +204,11 @@ def _describe_answer(exchange: Exchange) -> str:
 
 
 def _judge_rule(
-    check: Check, runner: ExerciseRunner, options: GatewayOptions, earlier: Sequence[Result]
+    check: Check,
+    runner: ExerciseRunner,
+    options: GatewayOptions,
+    earlier: Sequence[Result],
+    catalogue: RelayCatalogue,
 ) -> Result:
     """The result of one rule; its evidence is what the findings name. Earlier ones may stand in its way."""
     observation = runner.observe(check)
@@ -213,14 +217,22 @@ def _judge_rule(
     strict = options.strict or any(each.stable_code in options.declared for each in observation.findings)
     made: dict[str, RelayedExchange] = runner.results
     named = tuple(dict.fromkeys(_with_begun((one.where.exchange for one in observation.findings), made)))
+    # What the rule only overhears in the exercise of another rule is seen again only if that rule runs, too.
+    begun_by = {
+        exercise.name: one.id for one in (*reversed(catalogue.checks), check) for exercise in parts_of(one)
+    }
+    worst = (each.where.exchange.partition(".")[0] for each in observation.findings[:1])
+    others = tuple(begun_by[name] for name in worst if begun_by.get(name, check.id) != check.id)
+    again = (word for name in (check.id, *others) for word in ("--only", name))
     return decide(
         check.rule,
         observation,
         Policy(strict=strict, baseline=options.baseline),
         show=lambda _: tuple(made[name] for name in named),
         named=named,
-        reproduction=Reproduction(command=options.repeat("--only", check.id)),
+        reproduction=Reproduction(command=options.repeat(*again)),
         accepts=check.accepts,
+        shown_by=others,
     )
 
 
@@ -374,12 +386,14 @@ class ExerciseRunner:
         exchange, how = first.client, first.client.ending.words
         left = f"{len(self._unfinished)} of {format_count(len(self._names), 'exercise')} not run, or not completed"
         came = "no response" if exchange.status is None else f"a response ({exchange.status}) without an end"
+        came, advice = f"the gateway gave {came} ({how})", "if it is only slow, raise --timeout"
         if exchange.complete:
-            came = f"a failure of the gateway ({exchange.status})"
-        also = f", nor had the next {len(silent) - 1}" if len(silent) > 1 else ""
+            came = f"the gateway itself returned {exchange.status}"
+            advice = "if it limits the number of requests, lift the limit for this run"
+        also = f", to the next {len(silent) - 1}" if len(silent) > 1 else ""
         why = (
-            f"the exchange {first.name} had {came} ({how}){also}, nor had a plain create, which the gateway "
-            f"accepted before; {left}. Read the log of the gateway; if it is only slow, raise --timeout"
+            f"{came} to the exchange {first.name}{also} and to a plain create, which it accepted before; {left}. "
+            f"Read the log of the gateway; {advice}"
         )
         self.stopped = events.RunStopped(
             reason=f"{ended}: the exchange {first.name} was its last ({how}); {left}" if ended else why,

@@ -1,8 +1,7 @@
 """Helpers of the judges: make findings about relayed exchanges, choose some, and format values and requests.
 
-Pure. `CURES` has settings that are known to cure a finding, by its code and by product. Each setting was tried
-with its product or is in its documentation; most findings have none. A gateway names its product in `Server`,
-`Via` or `X-Powered-By`, or by the command that starts it.
+`cures.yaml` has settings that are known to cure a finding. A gateway names its product in `Server`, `Via` or
+`X-Powered-By`, or by the command that starts it.
 """
 
 from __future__ import annotations
@@ -10,92 +9,33 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+from harness.files import load_yaml
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet, Where
 from harness.outcome.words import quote_body, shorten
 from harness.wire import Exchange, How, Request
 
-_LIBRARY = "a client library"
 
-_LONGER_WAIT = {
-    "nginx": "`proxy_read_timeout`",
-    "HAProxy": "`timeout server`",
-    "Apache": "`ProxyTimeout`",
-    "Envoy": "`timeout` and `idle_timeout` of the route",
-    _LIBRARY: "its read timeout, such as `Timeout(…, read=None)` of httpx, `sock_read` and `total` of aiohttp",
-}
-_AT_ONCE = {
-    "nginx": (
-        "`proxy_http_version 1.1;` or `proxy_buffering off;` (or a response with `X-Accel-Buffering: no`), and no "
-        "`gzip` for text/event-stream"
-    ),
-    "Apache": "`flushpackets=on` on its ProxyPass",
-    "Caddy": "`response_buffers` left out; it flushes text/event-stream by itself",
-    "Varnish": "`beresp.do_stream` left at `true`",
-    "lighttpd": "`server.stream-response-body = 1`",
-}
-_NO_COMPRESSION = {
-    "nginx": "no `text/event-stream` in `gzip_types`",
-    "Caddy": (
-        "a `match` in `encode` that leaves text/event-stream out, such as `header Content-Type application/json*`"
-    ),
-    "Node, Express": "`compression`: a `filter` that leaves text/event-stream out, or a flush after each event",
-}
-_CANCELLATION = (
-    "`handler_cancellation=True` in `web.run_app` or `AppRunner`: without it a handler does not learn that its "
-    "client disconnected"
-)
-_REQUEST_ERROR = {
-    "Node, Express": (
-        "a body that only the end of its connection delimits ends with `end` and `complete`, even after a reset; "
-        "only the `error` event of the request upstream reports it, so destroy the socket of the client there"
-    ),
-}
-_ABORT = {
-    "Caddy": "an update: since its change 5952 (November 2023) it drops the connection",
-    "lighttpd": "`server.stream-response-body = 1`",
-}
-CURES: Mapping[str, Mapping[str, str]] = {
-    "gw.body/stale": {
-        "Varnish": "`return (pass);` in `vcl_recv`, at least for GETs of interactions",
-        "nginx": "no `proxy_cache` for GETs of interactions",
-    },
-    "gw.truncated/clean-end-chunked": _ABORT,
-    "gw.truncated/clean-json-chunked": _ABORT,
-    "gw.truncated/clean-end-close": {**_ABORT, **_REQUEST_ERROR},
-    "gw.truncated/clean-json-close": {**_ABORT, **_REQUEST_ERROR},
-    "gw.idle/cut": _LONGER_WAIT,
-    "gw.idle/clean-end": _LONGER_WAIT,
-    "gw.idle/no-stream": _LONGER_WAIT,
-    "gw.live/buffered": _AT_ONCE,
-    "gw.live/compressed": _NO_COMPRESSION,
-    "gw.live/behind": _AT_ONCE,
-    "gw.hang-up": {
-        "HAProxy": "`option abortonclose` in its backend",
-        "Caddy": "`flush_interval -1` left out: it makes Caddy read on when a client disconnects",
-        "nginx": "`proxy_ignore_client_abort off;` (its default) and `proxy_buffering off;`",
-        "aiohttp": _CANCELLATION,
-    },
-    "gw.once/repeated": {
-        "nginx": "leave `non_idempotent` out of `proxy_next_upstream`",
-        "HAProxy": "`retry-on none` or `retries 0`",
-        _LIBRARY: "its own number of retries, often `max_retries` or `num_retries`",
-    },
-}
-"""For each code, the setting by product."""
+@cache
+def load_cures() -> dict[str, dict[str, str]]:
+    """For each code, the setting that fixes it, by product."""
+    cures: dict[str, dict[str, str]] = load_yaml(Path(__file__).with_name("cures.yaml").read_bytes())
+    return cures
 
 
 def cures_of(rule: str) -> list[str]:
     """The known fixes of the findings of a rule, each once."""
-    tables = [table for code, table in CURES.items() if code.partition("/")[0] == rule]
+    tables = [table for code, table in load_cures().items() if code.partition("/")[0] == rule]
     return list(dict.fromkeys(_list_settings(table) for table in tables))
 
 
 def choose_cure(code: str, relayed: RelayedExchange) -> str:
     """The setting for the product that the exchange shows, or all that are known; "" if the code has none."""
-    table = CURES.get(code, {})
+    table = load_cures().get(code, {})
     words = set(_WORD.findall(f"{find_product(relayed)} {relayed.product}".casefold()))
     own = {product: setting for product, setting in table.items() if words & {*_WORD.findall(product.casefold())}}
     if own or not table:

@@ -171,6 +171,7 @@ def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """An error that the gateway itself answers has the shape of the API's; each kind of mistake is reported once.
 
     The plain page of a proxy whose upstream cannot be reached (502, 503, 504) claims nothing and is no mistake.
+    Nor is its page for a body that is too large (413): `gw.body-fields` reports that.
     """
     refused = [one for one in exchanges if (one.client.status or 0) >= 400 and not one.misrouted]
     own = [one for one in refused if one.answer is None or (one.answer.status or 0) < 400]
@@ -183,7 +184,7 @@ def judge_own_errors(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             for wrong in judge_error(read(client).json, client.status):
                 shown = f"in an error of the gateway, {wrong.message}", wrong.expected, answer_line(client)
                 found.append(notice("gw.own-error/shape", relayed, *shown, severity=wrong.severity))
-        elif client.status not in NOT_READY:
+        elif client.status not in NOT_READY | {413}:
             message, expected = "an error of the gateway is not JSON", '{"error": {"code", "message"}}'
             found.append(notice("gw.own-error/no-json", relayed, message, expected, answer_line(client)))
         for finding in found:

@@ -22,7 +22,7 @@ from harness.checks.gateway.findings import (
     told_by,
 )
 from harness.checks.gateway.relay_diff import ALIASES, PUT_OFF, Change, Kind, Pairs, changes, is_another_model
-from harness.checks.gateway.upstream_answers import FORMS, REVISION_HEADER, STRANGER
+from harness.checks.gateway.upstream_answers import FORMS, LARGE_CREATE, REVISION_HEADER, STRANGER
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER, TIER_HEADER
 from harness.contract.tables.protocol import RUNNING
@@ -49,7 +49,9 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if relayed.misrouted:
             arrived = request_line(relayed.misrouted[0].request)
             sent = request_line(relayed.client.request)
-            yield notice("gw.route/elsewhere", relayed, f"{operation} arrived as another operation", sent, arrived)
+            is_same = name_operation(relayed.misrouted[0].request) == operation
+            message = f"{operation} arrived {'with another id' if is_same else 'as another operation'}"
+            yield notice("gw.route/elsewhere", relayed, message, sent, arrived)
         elif relayed.not_offered:
             message = f"the gateway does not offer {operation}: nothing arrived upstream"
             actual = answer_line(relayed.client)
@@ -68,9 +70,9 @@ def route(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Each query parameter arrived. A cursor may have another value: a gateway may use its own event ids.
+    """Each query parameter arrived. A cursor that the upstream accepts may have another value.
 
-    A loss in a single request is not reported again for one beside others.
+    A gateway may use its own event ids. A loss in a single request is not reported again for one beside others.
     """
     lost = False
     told = told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream")
@@ -81,11 +83,12 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         behind = answer_of(relayed).request
         for name, value in relayed.client.request.query:
             got = behind.parameter(name)
-            if got is not None and (name == _CURSOR or got.lower() == value.lower()):
+            accepted = name == _CURSOR and (answer_of(relayed).status or 0) < 400
+            if got is not None and (accepted or got.lower() == value.lower()):
                 continue
             lost = True
             code = "gw.query" if name == _INPUT else "gw.query/stream"
-            message = f"the query parameter {name} did not arrive"
+            message = f"the query parameter {name} {'did not arrive' if got is None else 'was changed'}"
             if in_crowd:
                 code, message = "gw.query/crowd", f"{message} during six open streams"
             yield notice(code, relayed, message, f"{name}={value}", request_line(behind))
@@ -105,7 +108,13 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if relayed.answer is None and succeeded(relayed.client):
             message = "a create returned a response, but no create arrived"
             yield notice("gw.body-fields/nowhere", relayed, message, "a create upstream")
-        elif relayed.client.status is None and not (relayed.upstream or relayed.misrouted):
+        elif relayed.name == f"fields.{LARGE_CREATE}" and relayed.stayed and not relayed.put_off:
+            # A server that does not read such a body to its end may reset the connection before its 413 arrives.
+            message = f"a create of {len(relayed.client.request.body) / 1e6:.1f} MB is too large for the gateway"
+            expected, actual = "creates of up to 20 MB, as the API accepts", answer_line(relayed.client)
+            mild = Severity.NON_STRICT
+            yield notice("gw.body-fields/too-large", relayed, message, expected, actual, severity=mild)
+        elif relayed.client.status is None and relayed.stayed:
             message = "a create was neither forwarded nor rejected"
             expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
             yield notice("gw.body-fields/no-answer", relayed, message, expected, actual)

@@ -10,6 +10,7 @@ Then a function or class for each `Answer` to creates; the emulator runs the cre
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -96,7 +97,11 @@ FIELDS: dict[str, dict[str, Any]] = {
 _IN_ANY_FORM = "tools", "system_instruction", "response_format", "service_tier", "labels", "safety_settings"
 _TOGETHER: dict[str, Any] = {name: FIELDS[name][name] for name in _IN_ANY_FORM}
 
+LARGE_CREATE = "with-an-image-of-two-megabytes"
+_LARGE_PIXEL = base64.b64encode(base64.b64decode(_PIXEL) + bytes(2_000_000)).decode()
+
 FORMS: dict[str, dict[str, Any]] = {
+    LARGE_CREATE: {"input": [TEXT | {"text": "{}"}, IMAGE | {"data": _LARGE_PIXEL}]},
     "with-an-agent": {**_TOGETHER, **FIELDS["agent_config"], "environment": "remote"},
     "as-a-stream": {**_TOGETHER, "stream": True},
     "in-the-background": {**_TOGETHER, "background": True},

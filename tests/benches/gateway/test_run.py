@@ -5,10 +5,11 @@ from __future__ import annotations
 import fnmatch
 import json
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from harness.benches.gateway import GatewayOptions, judge_gateway
 from harness.benches.gateway.run import parts_of
@@ -23,12 +24,28 @@ from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Accounted, Exit, Outcome, Reason, TargetFault, Verdict
 from harness.report.evidence.curl import Display
+from harness.report.presented_run import PresentedRun
 from harness.report.story import list_events
-from harness.wire import At, Body, By, Chunk, Ending, Headers, How, Pause, Piece, PieceBody, Request, Response
+from harness.wire import (
+    At,
+    Body,
+    By,
+    Chunk,
+    Ending,
+    Headers,
+    How,
+    Pause,
+    Piece,
+    PieceBody,
+    Request,
+    Response,
+    Service,
+)
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secret_finder import Mask
 from harness.wire.stream_picture import picture_lines
 from lab.gateways import MUTANTS, Gateway
+from lab.gateways.mutant import GatewayBuild, change_request, read_body
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
 from tests.transport.hostile_peers import PEERS
@@ -215,7 +232,7 @@ def test_a_gateway_without_background_runs() -> None:
     assert absent >= {"gw.resume-through", "gw.event-ids"}
 
 
-@pytest.mark.parametrize(("nth", "status"), [*((n, 503) for n in (4, 5, 8, 10, 83, 84, 85)), (84, 429), (85, 429)])
+@pytest.mark.parametrize(("nth", "status"), [*((n, 503) for n in (4, 5, 8, 10, 84, 85, 86)), (85, 429), (86, 429)])
 def test_a_gateway_that_refuses_one_request_for_now_breaks_no_rule(nth: int, status: int) -> None:
     """A full gateway may refuse any request: these are those without which a MUST was thought to be broken."""
     refused: list[Request] = []
@@ -234,6 +251,84 @@ def test_a_gateway_that_refuses_one_request_for_now_breaks_no_rule(nth: int, sta
     assert {rule for rule, result in results.items() if result.verdict is Verdict.FAIL} == set()
     missed = {rule for rule, result in results.items() if result.observation.outcome is Outcome.UNTESTABLE}
     assert missed & {"gw.route", "gw.resume-through"}
+
+
+RESET = Ending(By.SERVER, How.RST, At.BEFORE_HEADERS)
+PAGE = Response.whole(413, Headers((("content-type", "text/html"),)), b"<h1>Request Entity Too Large</h1>")
+
+
+@pytest.mark.parametrize("refuse", [lambda: PAGE, lambda: Response.dead(RESET)])
+def test_a_gateway_may_have_a_limit_for_bodies(refuse: Callable[[], Response]) -> None:
+    """Its limit is a warning, also if its reset overtakes its response; its plain page is no other finding."""
+
+    class TakesOneMegabyte(Gateway):
+        def __call__(self, request: Request) -> Response:
+            return refuse() if len(request.body) > 2**20 else super().__call__(request)
+
+    results = judged(TakesOneMegabyte)
+    assert noticing(results) == {"gw.body-fields"}
+    assert results["gw.body-fields"].verdict is Verdict.WARN
+    assert "a create of 2.7 MB is too large for the gateway" in words(results["gw.body-fields"])
+
+
+def first_cause(gateway: type[Gateway]) -> str:
+    """Return the code of the worst failure of a run."""
+    state = PresentedRun(INTERACTIONS)
+    for event in judge_gateway(bench_through(gateway), CATALOGUE, GatewayOptions()):
+        state.handle(event)
+    return state.causes[0].key
+
+
+class Stores(Gateway):
+    """A gateway that returns the response to the first GET of an id to each later one, whatever its query."""
+
+    def __init__(self, upstream: Service) -> None:
+        super().__init__(upstream)
+        self._stored: dict[str, Response] = {}
+
+    def __call__(self, request: Request) -> Response:
+        if request.method != "GET":
+            return super().__call__(request)
+        if request.path not in self._stored:
+            response = super().__call__(request)
+            self._stored[request.path] = Response.whole(response.status, response.headers, read_body(response)[0])
+        kept = self._stored[request.path]
+        data, _ = read_body(kept)
+        self._stored[request.path] = Response.whole(kept.status, kept.headers, data)
+        return Response.whole(kept.status, kept.headers, data)
+
+
+def change_target(change: Callable[[str], str]) -> GatewayBuild:
+    """Change the target of every request."""
+    return change_request(lambda request: replace(request, target=change(request.target)))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "code"),
+    [
+        (Stores, "gw.body/stale"),
+        (change_target(lambda target: target.replace("%2F", "%252F").replace("%2B", "+")), "gw.query/stream"),
+        (change_target(str.lower), "gw.route/elsewhere"),
+    ],
+    ids=["stores", "damages-cursors", "lowers-ids"],
+)
+def test_the_first_cause_is_the_defect(gateway: GatewayBuild, code: str) -> None:
+    """What else a defect breaks is no cause of its own: a cursor that arrives damaged cannot be resumed from."""
+    assert first_cause(gateway) == code
+
+
+def test_what_only_another_exercise_shows_is_repeated_with_it() -> None:
+    """The command of a finding runs the rule whose exercise sent the request, too, and so does --last-failed."""
+
+    class FailsInChains(Gateway):
+        def __call__(self, request: Request) -> Response:
+            response = super().__call__(request)
+            return replace(response, status=500) if b"function_result" in request.body else response
+
+    result = judged(FailsInChains)["gw.status"]
+    assert result.shown_by == ("gw.body-fields",)
+    assert result.reproduction is not None
+    assert result.reproduction.command.endswith("--only gw.status --only gw.body-fields")
 
 
 @pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])

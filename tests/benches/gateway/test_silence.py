@@ -107,6 +107,23 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
     assert {"plain", "cancel"}.isdisjoint(stopped.unfinished)
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_gateway_that_limits_requests_is_named_as_such(status: int) -> None:
+    """What its limit refuses shows nothing about a rule, whatever the status: the run says what to lift."""
+
+    class Limits(Gateway):
+        def __call__(self, request: Request) -> Response:
+            self.asked = getattr(self, "asked", 0) + 1
+            refusal = Response.json(status, b'{"error": {"code": "too_many", "message": "Later."}}')
+            return super().__call__(request) if self.asked < 9 else refusal
+
+    _, _, finished, stopped = run(Limits)
+    assert stopped is not None
+    assert f"the gateway itself returned {status} to the exchange " in stopped.reason
+    assert stopped.reason.endswith("if it limits the number of requests, lift the limit for this run")
+    assert finished.exit is Exit.INCOMPLETE
+
+
 def test_what_was_not_tried_is_not_judged() -> None:
     """Rules judged before the stop keep their verdict, all others are untestable, and the run is not green."""
     finished = run(Stops).finished

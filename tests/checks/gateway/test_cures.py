@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from harness.checks.gateway.findings import CURES, choose_cure
+from harness.checks.gateway.findings import choose_cure, load_cures
 from harness.checks.gateway.judge_requests import once
 from harness.kit.relay import RelayedExchange
 from harness.wire import Headers, Request
@@ -43,7 +43,7 @@ def test_the_setting_is_that_of_the_product(code: str, fields: dict[str, str], e
     """A product without a setting of its own gets all that are known: its client library may have one."""
     cure = choose_cure(code, answered_with(**fields))
     assert cure.startswith(expected)
-    assert bool(cure) == (code in CURES)
+    assert bool(cure) == (code in load_cures())
 
 
 def test_a_product_is_known_by_its_command_too() -> None:
