@@ -119,7 +119,7 @@ def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, va
 
 def read_again(options: BaselineOptions, run: str, noun: str) -> set[str]:
     """The ids that `--last-failed` runs again, none for everything; standard error has their number."""
-    options.refuse(("check", "profile", "kinds"), "and --last-failed exclude each other: use one of them")
+    options.refuse(("check", "profile", "kinds", "only"), "and --last-failed exclude each other: use one of them")
     failed = read_last_failed(run)
     wanted = {*failed, *(name for checks in failed.values() for name in checks)}
     what = format_count(len(wanted), noun) if failed else "everything, as no failure is known"

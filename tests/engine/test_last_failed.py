@@ -16,10 +16,12 @@ from harness.cli import main
 from harness.engine.decide import FILE, read_last_failed
 from harness.outcome import Exit
 from tests.benches.client.clients import ONE_SHOT, program
+from tests.cli.commands.test_gateway import words
 from tests.foreign.answering import Json
 from tests.foreign.judging import hurry
 from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, serving
+from tests.transport.peers import free_port
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +65,17 @@ def test_only_the_cases_that_failed_are_run_again(capsys: pytest.CaptureFixture[
     capsys.readouterr()
     main([command[0], "--last-failed", *command[1:]])
     assert "harness: running 1 case (--last-failed)" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_only_the_rules_that_failed_are_judged_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """A gateway that a new run starts on another port is the same; a rule that it meets now is forgotten."""
+    assert main(words(free_port(), "query.stream", "--only", "gw.query", "--only", "gw.route")) == Exit.FAILED
+    assert read_last_failed("gateway 127.0.0.1") == {"gw.query": []}
+    capsys.readouterr()
+    assert main(words(free_port(), "faithful", "--last-failed")) == Exit.OK
+    assert "harness: running 1 rule (--last-failed)" in capsys.readouterr().err
+    assert read_last_failed("gateway 127.0.0.1") == {}
 
 
 @pytest.mark.slow

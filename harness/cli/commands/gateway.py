@@ -33,8 +33,9 @@ from harness.cli.options import (
 )
 from harness.cli.output import say, say_masked
 from harness.cli.request_options import RequestOptions, resolve_server, wait_for
-from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish, read_again
 from harness.cli.serving import DUMMY_KEY, command_environment
+from harness.engine.decide import note_failed
 from harness.engine.targets import EMULATOR, ResolvedTarget
 from harness.interactions import INTERACTIONS
 from harness.outcome import HarnessFault, TargetFault, UsageFault
@@ -104,6 +105,10 @@ class GatewayArguments(RequestOptions, HostOptions, BaselineOptions):
         group="verdicts",
         once="selects",
     )
+    last_failed: bool = flag(
+        "judge only the rules that failed in the last run from this folder",
+        trust=Trust.CALL, group="verdicts", once="selects",
+    )  # fmt: skip
     streams: bool = flag("also fail if the gateway buffers streams until their end", group="verdicts")
     verbose: int = verbose_option("list every rule and explain warnings")
 
@@ -154,8 +159,10 @@ def run(words: Sequence[str]) -> int:
     from harness.transport.client.origin import Origin, is_listener
 
     baseline = baseline_of(arguments, [check.id for check in CATALOGUE.checks])
+    run = f"gateway {target.info.kept_name}"
+    failed = read_again(arguments, run, "rule") if arguments.last_failed else set()
     options = JudgingOptions(
-        only=tuple(arguments.only or ()),
+        only=tuple(check.id for check in CATALOGUE.checks if check.id in failed) or tuple(arguments.only or ()),
         strict=arguments.strict,
         declared=_HELD_BACK if arguments.streams else (),
         baseline=baseline,
@@ -219,6 +226,7 @@ def run(words: Sequence[str]) -> int:
         find_end = str if process is None else partial(process.find_end, _DYING)
         bench = GatewayBench(driver, upstream, client, watch=arguments.watch, find_end=find_end)
         finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
+        note_failed(run, finished.results)
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):
             say_masked(f"note: {ended}", to_errors=True)
         if server.errors:
