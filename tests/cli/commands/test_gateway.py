@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import socket
 import sys
 import xml.etree.ElementTree as ET
@@ -133,6 +134,53 @@ def test_a_baseline(harness: Harness, port: int, tmp_path: Path) -> None:
     path.write_text("- {id: gw.evnts, reason: issue 7}\n")
     done = harness(*words(port, "faithful", "--only", "gw.events", "--baseline", str(path)))
     assert (done.code, "'gw.evnts'" in done.out) == (1, True)
+
+
+NGINX = """
+daemon off; master_process off; pid {0}/pid; error_log {0}/log; events {{}}
+http {{
+    access_log off; client_body_temp_path {0}/a; proxy_temp_path {0}/b; fastcgi_temp_path {0}/c;
+    uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;
+    {1}
+}}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="needs nginx: apt-get install nginx")
+@pytest.mark.parametrize(
+    ("left_out", "codes"),
+    [
+        ((), set()),
+        (("proxy_http_version 1.1;", "proxy_buffering off;"), {"gw.live/buffered"}),
+        (("client_max_body_size 20m;",), {"gw.body-fields/too-large"}),
+    ],
+    ids=["whole", "buffers", "small-bodies"],
+)
+def test_the_configuration_of_nginx(
+    harness: Harness, port: int, tmp_path: Path, left_out: tuple[str, ...], codes: set[str]
+) -> None:
+    """That of the guide has no finding; without a line that it explains, nginx has the finding that it names."""
+    page = (Path(__file__).parents[3] / "docs" / "gateway.md").read_text("utf-8")
+    server = page.partition("```nginx\n")[2].partition("```")[0]
+    upstream = free_port()
+    for old, new in (("4000", str(port)), ("9100", str(upstream)), *((line, "") for line in left_out)):
+        assert old in server
+        server = server.replace(old, new)
+    (tmp_path / "nginx.conf").write_text(NGINX.format(tmp_path, server))
+    own = [
+        "gateway",
+        f"http://127.0.0.1:{port}",
+        "--upstream-port",
+        str(upstream),
+        "--watch",
+        "0",
+        "--idle",
+        "0.5",
+    ]
+    done = harness(*own, "--json", "--", "nginx", "-c", str(tmp_path / "nginx.conf"), "-e", str(tmp_path / "log"))
+    assert done.code == 0, done.out + done.err
+    assert {found["code"] for rule in json.loads(done.out)["rules"] for found in rule["findings"]} == codes
 
 
 NOTING = """
