@@ -597,6 +597,9 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
         same = [place for place, found in enumerate(ids) if found == name]
         earlier = sum(str(other.get("call_id")) == name for other in asked[:number])
         own = shown_results[same[earlier]] if earlier < len(same) else None
+        if not same and {str(other.get("call_id")) for other in asked}.intersection(ids):
+            message = "GET shows only some of the function results of the create"
+            yield place_finding("get.own-input/result", message, f"the result of {name!r}, too", "none", "$.steps")
         if own is None or own.get("result") is None:
             continue
         kept = _squeeze("".join(_list_leaves(own["result"])))  # in whatever form

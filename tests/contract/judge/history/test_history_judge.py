@@ -338,6 +338,15 @@ def test_results_of_calls_that_share_an_id_are_told_apart_by_their_order() -> No
     assert found == [[], ["get.own-input/result"] * 2]
 
 
+def test_results_are_shown_together_or_not_at_all() -> None:
+    """A turn that lost one of its results shows the others; a server may show none, or the same one once."""
+    one, other = ({"type": "function_result", "call_id": name, "name": "f", "result": name} for name in "ab")
+    shown = [[], [one], [other, one]]
+    found = [[finding.expected for finding in judge_own_input([one, other], given)] for given in shown]
+    assert found == [[], ["the result of 'b', too"], []]
+    assert not list(judge_own_input([one, one], [one]))
+
+
 @in_one_test(rule=RULES)
 def test_a_history_that_breaks_a_rule_is_accused(rule: str) -> None:
     row = RULES[rule]
