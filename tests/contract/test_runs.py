@@ -21,9 +21,9 @@ def got(status: str, number: int = 1) -> Exchange:
     return exchange("GET", f"{ROOT}/{name}", body={"id": name, "status": status, "object": "interaction"})
 
 
-def stuck(number: int) -> list[Exchange]:
+def stuck(number: int, **more: object) -> list[Exchange]:
     """A background run that does not end."""
-    return [ask_for("in_progress", number, background=True), *[got("in_progress", number)] * LOOKS]
+    return [ask_for("in_progress", number, background=True, **more), *[got("in_progress", number)] * LOOKS]
 
 
 ENDED = [ask_for("in_progress", background=True), got("completed")]
@@ -76,6 +76,10 @@ ENDED = [ask_for("in_progress", background=True), got("completed")]
             f"no background run completed any more: 2 runs were looked at {LOOKS} times and more",
         ),
         ([*ENDED, *stuck(2)], ""),
+        ([*ENDED, *stuck(2, previous_interaction_id="v1_1")], "no chained background run completed: 1 run was"),
+        ([*ENDED, *stuck(2, previous_interaction_id="v1_1"), got("completed", 2)], ""),
+        ([*ENDED, *stuck(2, previous_interaction_id="v1_1"), got("failed", 2)], ""),
+        ([*ENDED, *stuck(2, tools=[])], ""),
         ([*ENDED, *stuck(2), ask_for("completed", 3, background=True), *stuck(4)], ""),
         ([*ENDED, *stuck(2), *stuck(3), got("cancelled", 3)], ""),
         ([exchange(sent=PLAIN, status=400, body={"error": {"code": "x", "message": "failed"}})], ""),

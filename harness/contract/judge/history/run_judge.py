@@ -98,9 +98,10 @@ class Known(Struct):
     one that continued it, which may have taken it along. `lost_parent` is that of the one which it continues, and
     `canceled` is its cancel. `creates` counts the creates that brought its id: an id of several names no output.
 
-    `first` is the number of its steps and their text when it was first shown as settled. `text` is that of its
-    output as last shown outside a stream. `output` is what a GET of the settled run shows,
-    with the ids of its calls. `streamed` and `posted` are responses to its create that are still to be compared.
+    `asked` is the input of its create, `opening` the id of the first turn of its conversation. `first` is the
+    number of its steps and their text when it was first shown as settled. `text` is that of its output as last
+    shown outside a stream. `output` is what a GET of the settled run shows, with the ids of its calls. `streamed`
+    and `posted` are responses to its create that are still to be compared.
     """
 
     owner: Caller | None = None
@@ -111,6 +112,8 @@ class Known(Struct):
     canceled: str = ""
     shown: dict[Caller, _Shown] = field(default_factory=dict)
     creates: int = 0
+    asked: str = ""
+    opening: str = ""
     first: tuple[int, str] | None = None
     text: str = ""
     completed: bool = False
@@ -403,8 +406,10 @@ class Outputs(Struct):
         if reading.id:
             self._strange += self._compare(reading.id, exchange)
         for strange in list(self._strange):
-            others = ((name, known) for name, known in self._run.items() if name != strange.own)
-            if origin := next((name for name, known in others if strange.is_of(known)), ""):
+            own = self._run[strange.own]
+            # The same input may have the same output; and a turn that has that of another one is about the chain.
+            others = ((name, one) for name, one in self._run.items() if one.opening != own.opening)
+            if origin := next((name for name, one in others if one.asked != own.asked and strange.is_of(one)), ""):
                 self._strange.remove(strange)
                 yield strange.exchange, strange.describe(origin)
 
@@ -413,6 +418,10 @@ class Outputs(Struct):
         reading, known = read(exchange), self._run[name]
         is_create = reading.call == CREATE
         known.creates += is_create
+        if is_create:
+            asked = write_sorted((object_or_none(exchange.request.body) or {}).get("input"))
+            known.asked = _GIVEN_NAME.sub("", asked)
+            known.opening = (self._run[known.parent].opening or known.parent) if known.parent else name
         if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
             known.streamed = (exchange, steps_text(output_of(reading.streamed_steps)))
         elif reading.interaction is not None:
@@ -452,6 +461,9 @@ class Outputs(Struct):
 
 
 _WHOLE = frozenset({"completed", "requires_action"})
+
+_GIVEN_NAME = re.compile(r'"(call_id|id|signature)": ?"[^"]*"')
+"""What a client sends back of an earlier turn, and a model does not read."""
 
 
 class EventIds(Struct):
@@ -514,8 +526,11 @@ class RunJudge:
 
 
 _FAILED, _CANCELLED = "failed", "cancelled"
-_NOT_PLAIN = frozenset({"agent", "tools", "previous_interaction_id", "continuation_token"})
+_NOT_PLAIN = frozenset({"agent", "tools", "continuation_token"})
 """Fields of creates that may fail for reasons of their own."""
+
+_CHAINED = "chained background"
+"""The kind of background runs that continue another one, which may be a reason to fail, but none to go on."""
 
 LOOKS = 8
 """Looks after which one has waited for the end of a run: they come less and less often."""
@@ -569,6 +584,7 @@ class RunEnds:
                     f"no {kind} run completed{more}: {had} looked at {LOOKS} times and more, and went on each "
                     "time; give it more time (--timeout), or find out why it never settles"
                 )
+        ends.pop(_CHAINED, None)
         failed = {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
         if failed and failed.keys() == ends.keys():
             failed = {"": sum(failed.values())}
@@ -587,6 +603,8 @@ def _name_kind(exchange: Exchange) -> str:
     body = object_or_none(exchange.request.body) or {}
     if not isinstance(body.get("input"), str) or _NOT_PLAIN & body.keys():
         return ""
+    if _PARENT in body:
+        return _CHAINED if body.get("background") is True else ""
     if body.get("background") is True:
         return "background"
     return "streamed" if body.get("stream") is True else "plain"
