@@ -41,7 +41,8 @@ PROMPTS = tuple(f"Say: {word}" for word in WORDS)
 _LONG = 6_000
 """Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
 
-_INJECTIONS = ("a%2Fb", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%ff%fe")
+# Of an object in JavaScript, every name is found that its prototype has.
+_INJECTIONS = ("constructor", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%ff%fe")
 
 
 @exercise(requests=16, interactions=8)
@@ -199,7 +200,7 @@ def odd_bodies(t: RequestBuilder) -> Steps:
 
 @exercise(requests=9, odd=True)
 def odd_addresses(t: RequestBuilder) -> Steps:
-    """A method that no route has, ids that try to escape their path segment, and a very long id."""
+    """A method that no route has, ids that try to escape their path segment or their table, and a very long id."""
     injected = yield from play_each(send(t.request("GET", f"interactions/{name}")) for name in _INJECTIONS)
     put = t.request("PUT", "interactions", {"model": t.model, "input": HELLO})
     others = yield from send_each(put=put, long=t.get("x" * _LONG))
