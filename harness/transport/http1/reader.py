@@ -349,12 +349,12 @@ def write_fields(headers: Headers) -> bytes:
 def request_bytes(method: str, target: str, lines: bytes, body: bytes, *, chunked: bool = False) -> bytes:
     """A whole request with these field lines, which state no length.
 
-    Content-Length is added if there is a body, or if the method normally has one. A request that is `chunked` has
-    its body in two chunks.
+    Content-Length is added if there is a body, or if the method normally has one. A `chunked` body has two chunks,
+    of which the first ends within a character if one in the second half has several bytes.
     """
     length = b""
     if chunked:
-        half = len(body) // 2
+        half = next((at for at in range(len(body) // 2, len(body)) if 0x80 <= body[at] < 0xC0), len(body) // 2)
         body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part)
         body += b"0\r\n\r\n"
     elif body or method in _WITH_BODY:
