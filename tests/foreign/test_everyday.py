@@ -17,10 +17,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import hold_each, refuse, rows_of, vary, without
+from tests.foreign.rows import each, hold_each, refuse, rows_of, vary, without
 from tests.foreign.server import Handler, Run, as_list, say
 from tests.foreign.test_collections import IN_A_PROJECT, ListsInteractions
-from tests.foreign.test_pairs import Conducts
+from tests.foreign.test_modes import Calling
+from tests.foreign.test_pairs import AGAIN, Conducts, ConductsTwice
 from tests.foreign.test_turns import list_texts
 
 pytestmark = pytest.mark.slow
@@ -53,6 +54,16 @@ class Everyday(Conducts):
         """The steps of the stored input."""
         results = [one for one in as_list(run.body["input"]) if one.get("type") == "function_result"]
         return results or [{**say(" ".join(list_texts(run.body["input"]))), "type": "user_input"}]
+
+
+class Twice(Everyday, ConductsTwice):
+    """Correct: it makes two calls, and takes their results together."""
+
+
+def take_the_first(self: Twice, usual: Any, run: Run) -> None:
+    """Take the first of several results, and call again for what is open."""
+    run.body = {**run.body, "input": as_list(run.body["input"])[:1] or run.body["input"]}
+    Calling.prepare(self, run)
 
 
 def cache(keeps: Callable[[Json], bool], key: Callable[[Any], str] = lambda self: urlsplit(self.path).path) -> Any:
@@ -229,6 +240,47 @@ def tear(self: Pings, usual: Any, frame: bytes) -> bytes:
     return frame[:-20] + b": ping\n\n" + frame[-20:] if b"step.delta" in frame else frame
 
 
+def want_a_length(self: Handler, usual: Any, data: bytes) -> Any:
+    """Take no body in chunks."""
+    if "transfer-encoding" in self.headers:
+        raise Refused(411, "invalid_request", "A length is required.")
+    return usual(data)
+
+
+def decode_each(self: Handler, usual: Any) -> bytes:
+    """Put the text of a body together, chunk by chunk."""
+    text = ""
+    while size := int(self.rfile.readline(), 16):
+        text += self.rfile.read(size).decode("utf-8", "replace")
+        self.rfile.readline()
+    self.rfile.readline()
+    return text.encode()
+
+
+def number_every_other(event: Json) -> Json:
+    """Give two events in a row one id."""
+    name, _, number = event["event_id"].partition("-")
+    return {**event, "event_id": f"{name}-{int(number) // 2}"} if number.isdecimal() else event
+
+
+def name_some_oddly(event: Json) -> Json:
+    """Odd, but right: some ids end as base64 does."""
+    name = event["event_id"]
+    return {**event, "event_id": f"{name}=" if name[-1] in "24680" else name}
+
+
+def subscribe_late(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Stream what has happened and what will happen, but not what does meanwhile."""
+    events = usual(run, query)
+    return events if is_plain(query) else [event for event in events if not 0 < event[0] - run.age < 0.5]
+
+
+def tear_some(self: Pings, usual: Any, frame: bytes) -> bytes:
+    """Tear one delta of four."""
+    self.service.noted["frames"] = number = self.service.noted.get("frames", 0) + 1
+    return usual(frame) if number % 4 else tear(self, usual, frame)
+
+
 def move(by: int) -> Any:
     """A change of `list`: pages of ten, and each but the first begins so many entries off."""
 
@@ -269,6 +321,14 @@ def show_the_conversation(self: Everyday, usual: Any, run: Run, query: Json) -> 
     while (run := self.parent_of(run.body)) is not None and self.shows_input(query) and "steps" in shown:
         before = [*self.keep(run), *run.steps, *before]
     return {**shown, "steps": [*before, *shown["steps"]]} if before else shown
+
+
+def show_the_children(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Show the turns after this one, as if they were its own."""
+    shown, runs = usual(run, query), list(self.runs.values())
+    children = [one for one in runs if one.body.get("previous_interaction_id") == run.id]
+    later = [step for one in children for step in (*self.keep(one), *one.steps)]
+    return {**shown, "steps": [*shown["steps"], *later]} if later and "steps" in shown else shown
 
 
 class Thinks(Everyday):
@@ -330,7 +390,7 @@ LONG = "create.large create.long-input"
 SHOWN = "create.ok get.* stream.* bg.* chain.*"
 SIGNED = "get.* stream.signature stream.equals-get"
 
-row, thinks, pool, lists = map(rows_of, (Everyday, Thinks, Pool, ListsInteractions))
+row, thinks, pool, lists, twice = map(rows_of, (Everyday, Thinks, Pool, ListsInteractions, Twice))
 ROWS = [
     # A cache in front of GET: its key is the whole address.
     row(f"caches-addresses: {READS} -> exit 0", handler=cache(is_plain, lambda self: self.path)),
@@ -376,6 +436,26 @@ ROWS = [
     ),
     row(f"stores-no-strings: {RESULTS} -> fail tool.result-forms/unstored", keep=store_none(str)),
     row(f"stores-no-objects: {RESULTS} -> fail tool.result-forms/unstored", keep=store_none(dict)),
+    # A body is bytes, and may come in pieces that end within a character; a server may want its length.
+    row("takes-no-chunks: create.unicode http.chunked -> pass create.unicode, exit 0",
+        shows_input=lambda *_: True, handler=vary(Handler, dispatch=want_a_length)),
+    row("decodes-pieces: create.unicode http.chunked get.own-input -> warn create.unicode",
+        shows_input=lambda *_: True, handler=vary(Handler, read_chunks=decode_each)),
+    # A model may call again when it has both results; a server that has lost one of them shows the other.
+    twice("takes-both: tool.parallel get.own-input -> rest pass", shows_input=lambda *_: True),
+    twice("calls-again: tool.parallel get.own-input -> exit 0", shows_input=lambda *_: True, **AGAIN),
+    twice(
+        "takes-the-first: tool.parallel get.own-input -> fail get.own-input/result, exit 1",
+        shows_input=lambda *_: True,
+        said=["GET shows only some of the function results of the create"],
+        **{**AGAIN, "prepare": take_the_first},
+    ),
+    # A background turn that never ends has no output to judge, and the run says which kind does not end.
+    row("ends-no-background-turn: chain.background bg.settles -> rest pass untestable, exit 4",
+        length_of=lambda self, usual, body: usual(body) * (1000 if "previous_interaction_id" in body else 1),
+        said=["INCOMPLETE: no chained background run completed: 1 run was looked at 8 times"]),
+    row("ends-background-turns-late: chain.background bg.settles -> rest pass, exit 0",
+        length_of=lambda self, usual, body: usual(body) * (5 if "previous_interaction_id" in body else 1)),
     # A copy may be late, until one look has shown the end: a client that polls goes on.
     row(f"late-after-the-end: {READS} -> exit 0", get=lag(
         lambda run: bool(run.body.get("background")) and not run.cancelled_at and run.age < run.lasts + 0.3
@@ -401,6 +481,25 @@ ROWS = [
     # A stream that is silent for long enough is kept alive: between events.
     row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
+    row("tears-some: resume.* stream.json -> fail stream.json/syntax resume.live, 3 blocked",
+        handler=vary(Pings, ping=tear_some), said=["(1 cause: stream.json/syntax)"], **SLOW),
+    # Ids that count the events of a while, and a stream that misses what comes while it is opened, are one defect.
+    row(
+        "repeats-ids: resume.* stream.* rob.concurrent-streams -> "
+        "fail stream.evid-unique resume.exclusive resume.live rob.concurrent-streams",
+        events=each(number_every_other),
+        said=["(1 cause: stream.evid-unique)"],
+        **SLOW,
+    ),
+    row("names-oddly: resume.* -> exit 0", events=each(name_some_oddly)),
+    row(
+        "reads-addresses-raw: resume.* -> fail resume.no-gap/encoded, exit 1",
+        events=each(name_some_oddly),
+        get=refuse(400, lambda run, query: "=" in query.get("last_event_id", "")),
+        said=["(1 cause: resume.no-gap/encoded)"],
+    ),
+    row("subscribes-late: resume.* stream.* -> fail resume.live stream.start-before, exit 1",
+        get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
     # Its page is never larger than ten, and the second one begins where the first one ends.
     lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),
     lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
@@ -413,6 +512,12 @@ ROWS = [
         prepare=lambda self, usual, run: run.steps.append(say(f"This is the answer number {run.id}."))),
     row(f"shows-the-conversation: {SHOWN} -> warn get.same get.matches-post, exit 0",
         get=show_the_conversation),
+    row(
+        f"shows-the-children: {SHOWN} -> fail get.matches-post stream.text, warn chain.parent-unchanged/steps",
+        get=show_the_children,
+        shows_input=lambda *_: True,
+        said=["(1 cause: chain.parent-unchanged/steps)"],
+    ),
     # A time of creation stays, though some servers stamp it when a run ends.
     row("stamps-looks: get.constant -> fail get.constant/created, exit 1", get=stamp_the_look),
     row("stamps-ends: get.* bg.* stream.bg-and-stream -> warn get.constant/created, exit 0",

@@ -187,17 +187,21 @@ def _drop_repeats(events: list[Event], rests: list[Resumed]) -> list[Resumed]:
 
 
 def lacks_nothing(events: list[Event], rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
+    escaped = [one for one in rests if one.cursor not in one.exchange.request.target]
+    rejected = [one for one in rests if one.exchange.status in CLIENT_ERROR]
+    if rejected and rejected == escaped != rests:
+        message = f"{escaped[0].cursor!r} is rejected, as is each cursor that the address has percent-encoded"
+        words = message, "a stream, as for other cursors", format_answer(escaped[0].exchange)
+        yield finding(*words, code="resume.no-gap/encoded", exchange=escaped[0].name)
+        return
     for resumed in _drop_repeats(events, rests):
         yield from at(resumed.name, expect_stream(resumed.exchange))
         if is_stream(resumed.exchange):
             whole = resumed.reference(events)
             rest = _spare_the_end(_rest(events, resumed), whole, replay)
             moved = _judge_cursor("resume.no-gap/ids", events, resumed) if rest.missing else None
-            yield from (
-                [moved]
-                if moved
-                else at(resumed.name, losses(resumed.name, whole, rest, events_in(resumed.exchange)))
-            )
+            lost = losses(resumed.name, whole, rest, events_in(resumed.exchange))
+            yield from [moved] if moved else at(resumed.name, lost)
 
 
 def brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[Finding]:
@@ -205,9 +209,8 @@ def brings_nothing_twice(events: list[Event], rests: list[Resumed]) -> Iterator[
         yield from at(resumed.name, expect_stream(resumed.exchange))
         if is_stream(resumed.exchange):
             rest = _rest(events, resumed)
-            moved = (
-                _judge_cursor("resume.exclusive/ids", events, resumed) if rest.extra or rest.reordered else None
-            )
+            differs = rest.extra or rest.reordered
+            moved = _judge_cursor("resume.exclusive/ids", events, resumed) if differs else None
             came = events_in(resumed.exchange)
             lacks = _judge_withheld(events, came, rest)
             yield from [moved] if moved else at(resumed.name, lacks or additions(resumed.name, came, rest))
@@ -226,9 +229,8 @@ def keeps_its_ids(events: list[Event], rests: list[Resumed], first: Exchange) ->
 def still_completes(rests: list[Resumed]) -> Iterator[Finding]:
     for resumed in rests:
         if completion(events_in(resumed.exchange)) is None:
-            yield finding(
-                f"the {resumed.name} does not complete", "interaction.completed", "none", exchange=resumed.name
-            )
+            message = f"the {resumed.name} does not complete"
+            yield finding(message, "interaction.completed", "none", exchange=resumed.name)
 
 
 def is_well_formed(rests: list[Resumed], replay: Exchange) -> Iterator[Finding]:
