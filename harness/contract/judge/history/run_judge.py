@@ -120,10 +120,6 @@ class Known(Struct):
     output: str = ""
     streamed: tuple[Exchange, str] | None = None
     posted: tuple[Exchange, str] | None = None
-    strange_ids: set[str] = field(default_factory=set)
-    """The ids of events in its streams that another stream had first."""
-    most_ids: int = 0
-    """The number of ids in the longest of its streams."""
 
 
 Run = defaultdict[str, Known]
@@ -466,44 +462,6 @@ _GIVEN_NAME = re.compile(r'"(call_id|id|signature)": ?"[^"]*"')
 """What a client sends back of an earlier turn, and a model does not read."""
 
 
-class EventIds(Struct):
-    """The ids of events by the interaction whose stream had them first.
-
-    Ids are unique in one stream only: a server may count its events, and then two streams have most ids in common.
-    One id of another stream among ids of its own is a mistake, and a resume from it begins elsewhere, or nowhere.
-    One of all streams of an interaction, that is: where they are counted, a stream that was left early gives the
-    ids after its end to another one, and a resume may then have a single id that is not its own.
-    """
-
-    _run: Run = field(default_factory=lambda: Run(Known))
-    _owners: dict[str, str] = field(default_factory=dict)
-
-    def note(self, exchange: Exchange) -> Judged:
-        """Judge the ids of the next stream by those of the streams before it."""
-        name = read(exchange).id if exchange.succeeded and read(exchange).stream is not None else None
-        if not name or exchange.excuse:
-            return
-        ids = [one for event in read(exchange).events if isinstance(one := event.get("event_id"), str) and one]
-        if strange := self._find_strange(name, ids):
-            message, expected = "an event has the id of an event in another stream", "an id of its own"
-            code, actual = "resume.ids-stable/foreign", format_value(strange)
-            yield exchange, Finding.from_code(code, message, expected, actual)
-        for one in ids:
-            self._owners.setdefault(one, name)
-        self._run[name].most_ids = max(self._run[name].most_ids, len(ids))
-
-    def _find_strange(self, name: str, ids: list[str]) -> str:
-        """The one id that another stream had first, if both have enough; "" if there is none, or several."""
-        strange = {one for one in ids if self._owners.get(one, name) != name}
-        known = self._run[name].strange_ids
-        known |= strange
-        if not strange or len(known) != 1:
-            return ""
-        (one,) = strange
-        # Events with an id that a stream needs so that one strange id among them tells something.
-        return one if min(len(ids), self._run[self._owners[one]].most_ids) >= 4 else ""
-
-
 # --- all of them
 
 
@@ -513,7 +471,7 @@ class RunJudge:
     def __init__(self, accepted: tuple[Precedents, Precedents] | None = None) -> None:
         self._accepted = accepted or (Precedents(), Precedents())
         run, (of_runs, of_resources) = Run(Known), self._accepted
-        self._judges = (Denials(run, of_runs), Outputs(run), EventIds(run), ResourceRun(of_resources))
+        self._judges = (Denials(run, of_runs), Outputs(run), ResourceRun(of_resources))
 
     def for_service(self) -> RunJudge:
         """A judge of another service of the run, which gives the same ids again; what one accepted, both know."""

@@ -73,35 +73,3 @@ def judge_run(exchanges: list[Exchange]) -> list[tuple[Exchange, str]]:
     """The codes of what is found in a run, each with the exchange that is wrong."""
     judge = RunJudge()
     return [(shown, finding.stable_code) for one in exchanges for shown, finding in judge.note(one)]
-
-
-def numbered(identity: str, *ids: str) -> Exchange:
-    """A stream whose events have these ids."""
-    deltas = [{"event_type": "step.delta", "index": 0, "event_id": one, "delta": {}} for one in ids]
-    events = [created(identity), start(0), *deltas, stop(0), completed(identity)]
-    return exchange(target=ROOT, sent={"input": "Say."}, body=frames(events), label="text/event-stream")
-
-
-OF_A = ("a1", "a2", "a3", "a4")
-
-
-@pytest.mark.parametrize(
-    ("second", "found"),
-    [
-        (("b1", "a2", "b3", "b4"), ["resume.ids-stable/foreign"]),
-        (("b1", "b2", "b3", "b4"), []),
-        (OF_A, []),  # a server that counts the events of each stream
-        (("a1", "a2", "b3", "b4"), []),
-        (("a1", "b2"), []),  # too few to tell
-    ],
-)
-def test_one_id_of_another_stream_is_a_mistake(second: tuple[str, ...], found: list[str]) -> None:
-    """One strange id among own ones is told; ids that streams have in common are not."""
-    shown = [numbered("a", *OF_A), numbered("b", *second), numbered("a", *OF_A)]
-    assert [code for _, code in judge_run(shown)] == found
-
-
-def test_a_server_that_counts_its_events_mixes_no_streams() -> None:
-    """A reader that left early had the first ids; a resume of another run has the last of them, and own ones."""
-    left, whole = numbered("a", *OF_A), numbered("b", *OF_A, "a5", "a6", "a7")
-    assert judge_run([left, whole, numbered("b", "a4", "a5", "a6", "a7")]) == []
