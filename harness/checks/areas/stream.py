@@ -22,7 +22,7 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
     of_rule,
 )
-from harness.checks.vocabulary.shared import HELLO, Streams
+from harness.checks.vocabulary.shared import HELLO, OFFERS_GZIP, Streams
 from harness.checks.vocabulary.streams import (
     Event,
     adds_up,
@@ -48,7 +48,7 @@ from harness.contract.tables.protocol import RUNNING
 from harness.contract.transcript import steps_text
 from harness.kit.check import Close, Exchanges, Finish, Open, Part, Read, Send, Steps, exercise
 from harness.outcome import Finding, Severity, Unmet
-from harness.wire import Exchange, Headers, LiveStream, Request
+from harness.wire import Exchange, LiveStream
 from harness.wire.bodies import object_or_none
 
 _COMPLETED = (lambda events: completion(events) is not None, "no stream contained interaction.completed")
@@ -251,17 +251,17 @@ def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
     # How long a scripted slow run is queued.
     yield from runs.script(t, "slow-stream", queued=600)
     body = {"input": f"{runs.LONG} (slow-stream)", "stream": True}
-    stream: LiveStream = yield Open(_offer_compression(t.create(body, background=True)))
+    stream: LiveStream = yield Open(t.create(body, background=True).having(OFFERS_GZIP))
     if stream.status not in SUCCESS:
         yield Finish(stream)
-        stream = yield Open(_offer_compression(t.create(body)))
+        stream = yield Open(t.create(body).having(OFFERS_GZIP))
     found = stream_id(decode_frames((yield Read(stream, 1))))
     looked: Exchange | None = (yield Send(t.get(found))) if found and t.keeps else None
     seen: Exchanges = {"looked": looked, "fetched": None, "looked_again": None}
     if looked is None or runs.status_of(looked) not in RUNNING:
         return {**seen, "slow": (yield Finish(stream))}
     seen["slow"] = yield Close(stream)
-    fetched: LiveStream = yield Open(t.get(found, stream=True))
+    fetched: LiveStream = yield Open(t.get(found, stream=True).having(OFFERS_GZIP))
     yield Read(fetched, 1)
     again: Exchange = yield Send(t.get(found))
     over = runs.status_of(again) not in RUNNING
@@ -269,10 +269,6 @@ def _watch_a_slow_stream(t: RequestBuilder) -> Part[Exchanges]:
     if not over:
         yield Send(t.cancel(found))
     return seen
-
-
-def _offer_compression(request: Request) -> Request:
-    return replace(request, headers=Headers((*request.headers, ("accept-encoding", "gzip, deflate"))))
 
 
 def arrives_bit_by_bit(
