@@ -178,17 +178,19 @@ def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> I
             ).at(exchange=name)
 
 
-@exercise(requests=4)
+@exercise(requests=5)
 def an_unknown_id(t: RequestBuilder) -> Steps:
-    """GET, stream, cancel and DELETE of an id that does not exist."""
-    return (
-        yield from send_each(
-            read=t.get(UNKNOWN_ID),
-            streamed=t.get(UNKNOWN_ID, stream=True),
-            cancelled=t.cancel(UNKNOWN_ID),
-            deleted=t.delete(UNKNOWN_ID),
-        )
+    """GET, stream, cancel and DELETE of an id that does not exist.
+
+    `%` does not exist either, but is each id to a store that looks it up with LIKE.
+    """
+    seen: Exchanges = yield from send_each(
+        read=t.get(UNKNOWN_ID),
+        streamed=t.get(UNKNOWN_ID, stream=True),
+        cancelled=t.cancel(UNKNOWN_ID),
+        deleted=t.delete(UNKNOWN_ID),
     )
+    return {**seen, "read": [seen["read"], (yield Send(t.get("%")))]}
 
 
 @exercise(requests=2, interactions=2)
