@@ -49,12 +49,13 @@ _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
 
-@exercise(requests=17, interactions=4, pauses=_A_MOMENT, uses=("chain", "stream"))
+@exercise(requests=17, interactions=4, pauses=_A_MOMENT, alone=True, uses=("chain", "stream"))
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
     Another run goes on. Then another one is cancelled, whose create is the stream that is read. A stream that does
-    not end may be the connection's, so another run is cancelled, and judged in its place.
+    not end may be the connection's, so another run is cancelled, and judged in its place. It runs alone: streams
+    of other exercises would occupy the only worker of a target, too.
     """
     seen = yield from _cancel_in_time(t)
     if _has_no_end(seen["stream"]):
