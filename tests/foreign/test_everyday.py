@@ -6,6 +6,7 @@ pools of workers, pages that count wrongly, keep-alive lines of another task, an
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import threading
 import time
@@ -386,6 +387,78 @@ READS = "get.* bg.* cancel.* resume.opens"
 PARALLEL = "rob.concurrent-streams err.no-crash stream.done"
 SLOW = {"lasts": 2.0}
 
+
+class OneWorker(Handler):
+    """Responds to one request at a time, and a stream is one until its end."""
+
+    worker = threading.Lock()
+
+    def handle_any(self) -> None:
+        with self.worker:
+            super().handle_any()
+
+    do_GET = do_POST = do_DELETE = handle_any
+
+
+class Compresses(Handler):
+    """Correct: it compresses JSON for clients that take gzip."""
+
+    def send(self, status: int, kind: str, plain: bytes, headers: Json) -> None:
+        coded = "gzip" in self.headers.get("accept-encoding", "")
+        data = gzip.compress(plain) if coded else plain
+        length = str(self.measure(plain, data))
+        fields = {
+            "content-type": kind,
+            "content-length": length,
+            **({"content-encoding": "gzip"} if coded else {}),
+        }
+        self.send_response(status)
+        for name, text in {**fields, **headers}.items():
+            self.send_header(name, text)
+        self.end_headers()
+        self.wfile.write(data)
+        self.close_connection = length != str(len(data))
+
+    def measure(self, plain: bytes, data: bytes) -> int:
+        """The Content-Length."""
+        return len(data)
+
+
+def cut_pairs(size: int) -> Any:
+    """A change of `pieces`: the text is cut as strings of JavaScript are, after so many units."""
+
+    def pieces(self: Everyday, usual: Any, run: Run, text: str) -> list[str]:
+        units = text.encode("utf-16-le")
+        parts = [units[at : at + 2 * size] for at in range(0, len(units), 2 * size)]
+        return [part.decode("utf-16-le", "surrogatepass") for part in parts]
+
+    return pieces
+
+
+def find_like(self: Everyday, usual: Any, identity: str) -> Run:
+    """Compare ids as LIKE does, in which `%` is any text."""
+    return next(iter(list(self.runs.values())), None) or usual("") if identity == "%25" else usual(identity)
+
+
+def store_steps_late(self: Thinks, usual: Any, run: Run, query: Json) -> Any:
+    """Show the end of a background run before its steps."""
+    late = run.body.get("background") and not run.cancelled_at and run.lasts <= run.age < run.lasts + 0.5
+    return without(usual(run, query), "steps") if late and is_plain(query) else usual(run, query)
+
+
+def number_the_newest(self: Everyday, usual: Any, body: Json) -> int:
+    """Read the id of a streamed create as the newest one of another."""
+    return int(list(self.runs)[-1].removeprefix("i")) if body.get("stream") and self.runs else int(usual(body))
+
+
+def name_the_newest(self: Everyday, usual: Any, body: Json) -> Any:
+    """Read the id of a create that is not stored as the newest one that is."""
+    made = usual(body)
+    if body.get("store") is not False or body.get("stream") or not self.runs:
+        return made
+    return {**made, "id": list(self.runs)[-1]}
+
+
 LONG = "create.large create.long-input"
 SHOWN = "create.ok get.* stream.* bg.* chain.*"
 SIGNED = "get.* stream.signature stream.equals-get"
@@ -478,6 +551,9 @@ ROWS = [
         words="--timeout 15",
         full=wait_for_ever,
     ),
+    # One worker: a cancel waits for the end of a stream, and streams of other exercises do not hide that.
+    row("has-one-worker: cancel.ok stream.text bg.result resume.finished -> fail cancel.ok/blocked, exit 1",
+        handler=OneWorker, **SLOW),
     # A stream that is silent for long enough is kept alive: between events.
     row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
@@ -544,6 +620,28 @@ ROWS = [
     row(f"dislikes-bodies: {LONG} -> fail create.long-input/limit, exit 1", handler=limit(400, 8192)),
     row(f"has-a-small-window: {LONG} -> not_applicable create.long-input, exit 0",
         admit=refuse(400, lambda body: len(str(body["input"])) > 8192)),
+    # What is compressed is shorter than what is not; errors are compressed, too.
+    row("compresses: http.* get.* create.ok -> exit 0", handler=Compresses),
+    row("compresses-with-the-old-length: http.* get.* create.ok -> fail http.length, exit 1",
+        handler=vary(Compresses, measure=lambda self, usual, plain, data: len(plain)),
+        said=["(1 cause: http.length)"]),
+    # A letter of two units is cut at even places or at odd ones.
+    *(row(f"cuts-after-{size}: stream.surrogates -> warn stream.surrogates", pieces=cut_pairs(size))
+      for size in (10, 11, 12, 13)),
+    row("cuts-letters: stream.text stream.surrogates -> exit 0",
+        pieces=lambda self, usual, run, text: [text[at : at + 13] for at in range(0, len(text), 13)]),
+    # A lookup of ids: a pattern is one more unknown id.
+    row("dislikes-patterns: get.* -> exit 0",
+        find=refuse(400, lambda identity: "%" in identity)),
+    row("finds-patterns: get.* -> fail get.unknown, exit 1", words="-j 1", find=find_like),
+    # The id of another run: all that is about it is one defect.
+    row("names-the-newest: create.id-unique store.false-get -> fail create.id-unique store.false-get, exit 1",
+        create=name_the_newest,
+        number=number_the_newest,
+        said=["(1 cause: create.id-unique)"]),
+    # The status of a run is stored before its steps.
+    thinks("stores-steps-late: bg.* stream.signature -> fail bg.result/late stream.signature/stored, exit 1",
+           get=store_steps_late, said=["(1 cause: bg.result/late)"]),
     # Two letters that look the same are two texts.
     row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
     row(
