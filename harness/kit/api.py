@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from harness.kit.mutant import Mutant
 
 
+_import_once = cache(import_module)
+"""Not `sys.modules`: that has a module which another thread imports at this moment, with half of its names."""
+
+
 class LateCall(Struct, frozen=True):
     """A function of a module that the first call imports, or a value of it, which each call returns."""
 
@@ -45,8 +49,7 @@ class LateCall(Struct, frozen=True):
     name: str
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        # `sys.modules` has a module that another thread imports at this moment, with half of its names.
-        found = getattr(import_module(self.module), self.name)
+        found = getattr(_import_once(self.module), self.name)
         return found(*given, **named) if callable(found) else found
 
 
