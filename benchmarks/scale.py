@@ -144,6 +144,7 @@ def pages(size: int) -> Iterator[Operation]:
         response.body.close()
         if number % READS == 0:
             for feed in feeds:
+                vars(feed)["_rest"] = 0.0  # as if the page had rested
                 while not isinstance(next(feed), Pause):
                     pass
 

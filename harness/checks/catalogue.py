@@ -130,11 +130,7 @@ def _give_rule(judge: Judge, row: RuleRow) -> Judge:
 
 
 def _list_parameters(judge: Judge) -> tuple[str, ...]:
-    """Return the names of the parameters of a judge; most are plain functions, whose names need no signature.
-
-    Each run asks this nearly a thousand times: by signatures alone, that took a twentieth of the time to its first
-    check.
-    """
+    """Return the names of the parameters; signatures alone took a twentieth of the time to the first check."""
     if type(judge) is not FunctionType or vars(judge):  # such as `__signature__` and `__wrapped__`
         return tuple(inspect.signature(judge).parameters)
     code = judge.__code__

@@ -75,7 +75,7 @@ class TrafficJudge:
             change = self.describe(finding)
             if guilty is not seen:  # `event` counts in the stream that shows it
                 change |= {"shown_by": seen.number} | guilty.place_finding(finding.where.event)
-            elif finding.actual == _NOTHING and "missing" in (place := seen.place_finding(finding.where.event)):
+            elif finding.actual == "nothing" and "missing" in (place := seen.place_finding(finding.where.event)):
                 change |= place
             found.setdefault(guilty.number, (guilty, []))[1].append(change)
         for guilty, findings in found.values():
@@ -125,9 +125,6 @@ class TrafficJudge:
             }  # fmt: skip
         return described
 
-
-_NOTHING = "nothing"
-"""The actual side of a finding about an event that never came."""
 
 LOOK_SECONDS = 0.1
 """How long the pages wait at least before one of them looks again: all their work takes a tenth of the time."""

@@ -37,9 +37,7 @@ if TYPE_CHECKING:
     from harness.kit.client_model import ClientModel
     from harness.kit.mutant import Mutant
 
-
-_import_once = cache(import_module)
-"""Not `sys.modules`: that has a module which another thread imports at this moment, with half of its names."""
+_import_once = cache(import_module)  # `sys.modules` also has a module that another thread has half imported
 
 
 class LateCall(Struct, frozen=True):
@@ -53,11 +51,8 @@ class LateCall(Struct, frozen=True):
         return found(*given, **named) if callable(found) else found
 
 
-# Why a target does not have a capability.
-
-
 class Lack(StrEnum):
-    """A reason; the first ones take precedence over the later ones."""
+    """Why a target does not have a capability; the first reasons take precedence over the later ones."""
 
     DENIED = "denied"
     """The user said so."""

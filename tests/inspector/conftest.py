@@ -34,8 +34,9 @@ class OpenPage:
         self.read()
 
     def read(self) -> list[dict[str, Any]]:
-        """Read what is new."""
+        """Read what is new, as if the page had rested."""
         fresh: list[dict[str, Any]] = []
+        vars(self.feed)["_rest"] = 0.0
         while not isinstance(piece := next(self.feed), Pause):
             assert isinstance(piece, Chunk)
             if piece.data.startswith(b"data: "):
