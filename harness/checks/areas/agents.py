@@ -188,11 +188,11 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
         yield Send(t.request("DELETE", f"agents/{name}"))
     seen: Exchanges = {"made": []}
     for name in OWN:
-        seen["made"].append((yield Send(t.request("POST", "agents", _describe_agent(t, name)))))
+        seen["made"].append((yield Send(t.request("POST", "agents", describe_agent(t, name)))))
     if any(answer.status not in SUCCESS for answer in seen["made"]):
         return stop_exercise(seen, f"the target did not create all agents: {format_answer(seen['made'][-1])}")
-    seen["twice"] = yield Send(t.request("POST", "agents", _describe_agent(t, OWN[0])))
-    seen["reserved"] = yield Send(t.request("POST", "agents", _describe_agent(t, "gemini-harness-check")))
+    seen["twice"] = yield Send(t.request("POST", "agents", describe_agent(t, OWN[0])))
+    seen["reserved"] = yield Send(t.request("POST", "agents", describe_agent(t, "gemini-harness-check")))
     seen["unknown"] = yield Send(t.request("GET", f"agents/{runs.NOBODY}"))
     seen["fetched"] = yield Send(t.request("GET", f"agents/{OWN[0]}"))
     change = {"description": CHANGED}
@@ -235,14 +235,14 @@ def _save_with(t: RequestBuilder, *tools: dict[str, Any]) -> Part[tuple[Exchange
     path = f"agents/{WITH_TOOLS}"
     yield Send(t.request("DELETE", path))
     made: Exchange = yield Send(
-        t.request("POST", "agents", {**_describe_agent(t, WITH_TOOLS), "tools": list(tools)})
+        t.request("POST", "agents", {**describe_agent(t, WITH_TOOLS), "tools": list(tools)})
     )
     shown: Exchange = yield Send(t.request("GET", path))
     yield Send(t.request("DELETE", path))
     return made, shown
 
 
-def _describe_agent(t: RequestBuilder, name: str) -> dict[str, Any]:
+def describe_agent(t: RequestBuilder, name: str) -> dict[str, Any]:
     return {"id": name, "base_agent": t.agent, "system_instruction": INSTRUCTION}
 
 

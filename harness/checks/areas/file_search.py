@@ -37,7 +37,7 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
     name = text_in(made, "name")
     if not name.startswith(f"{COLLECTION}/"):
         return stop_exercise(seen, f"the target created no store: {format_answer(made)}")
-    path = _escape(name)
+    path = escape(name)
     seen |= yield from resources.read_and_list(t, path, pageSize=20)
     body = {"displayName": "harness-upload.txt"}
     begin = resources.begin_upload(t, f"{path}:uploadToFileSearchStore", body, TEXT, "text/plain")
@@ -46,14 +46,14 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
         seen["finished"] = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
     # Both operations go on at the same time.
     refused = (yield from _begin_import(t, seen)) if "files" in t.capabilities else "the target takes no files"
-    if (ended := (yield from _wait_for(t, seen["finished"]))) is not None:
+    if (ended := (yield from wait_for(t, seen["finished"]))) is not None:
         seen["ended"] = ended
-    if document := _document_of(seen.get("ended", made)):
-        seen["document"] = yield Send(t.request("GET", _escape(document)))
+    if document := document_of(seen.get("ended", made)):
+        seen["document"] = yield Send(t.request("GET", escape(document)))
         if not refused:
             seen |= yield from _find_imported(t, name, seen["store"], seen["imported"])
         seen["unforced"] = yield Send(t.request("DELETE", path))
-        removed = yield from resources.delete_and_look(t, _escape(document), force=True)
+        removed = yield from resources.delete_and_look(t, escape(document), force=True)
         seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
     seen |= yield from resources.delete_and_look(t, path, force=True, listed=seen["listed"])
     lacking = refused if document else "the upload created no document"
@@ -62,27 +62,26 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
 
 def _begin_import(t: RequestBuilder, seen: Exchanges) -> Part[str]:
     """Import a file into a store of its own → why that cannot be, else `""`; it adds both to what was `seen`."""
-    started: Exchange = yield Send(resources.begin_upload(t, "files", FILE, TEXT, "text/plain"))
-    kept: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", TEXT))
+    kept = yield from resources.upload(t, "files", FILE, TEXT, "text/plain")
     file = as_object(object_in(kept).get("file")).get("name")
     if not isinstance(file, str) or not file:
         return f"the target accepted no upload of a file: {format_answer(kept)}"
-    yield from repeat(t, t.request("GET", _escape(file)), resources.is_processed, within=t.wait)
+    yield from repeat(t, t.request("GET", escape(file)), resources.is_processed, within=t.wait)
     made: Exchange = yield Send(t.request("POST", COLLECTION, {"displayName": "harness-check"}))
     seen["store"] = store = text_in(made, "name")
     if not store.startswith(f"{COLLECTION}/"):
         return f"the target created no second store: {format_answer(made)}"
-    seen["imported"] = yield Send(t.request("POST", f"{_escape(store)}:importFile", {"fileName": file}))
+    seen["imported"] = yield Send(t.request("POST", f"{escape(store)}:importFile", {"fileName": file}))
     return ""
 
 
 def _find_imported(t: RequestBuilder, filled: str, store: str, imported: Exchange) -> Part[Exchanges]:
     """Wait for the document of an import, and ask a model for the text of both stores."""
-    ended = (yield from _wait_for(t, imported)) or imported
-    document = _document_of(ended)
+    ended = (yield from wait_for(t, imported)) or imported
+    document = document_of(ended)
     return {
         "import_ended": ended,
-        "copy": (yield Send(t.request("GET", _escape(document)))) if document else None,
+        "copy": (yield Send(t.request("GET", escape(document)))) if document else None,
         "asked": (yield Send(_ask(t, filled))),
         "found": (yield Send(_ask(t, store))),
     }
@@ -99,16 +98,16 @@ def begins_an_operation(made: Exchange, finished: Exchange) -> Iterator[Finding]
 
 
 def ends(ended: Exchange) -> Iterator[Finding]:
-    if not (_is_done(ended) and _document_of(ended)):
+    if not (_is_done(ended) and document_of(ended)):
         message, actual = "the operation is not done, or names no document", format_value(object_in(ended))
         yield finding(message, "done, and documentName", actual)
 
 
 def is_the_document(ended: Exchange, document: Exchange) -> Iterator[Finding]:
     yield from at("document", expect_object(document))
-    if document.status in SUCCESS and text_in(document, "name") != _document_of(ended):
+    if document.status in SUCCESS and text_in(document, "name") != document_of(ended):
         shown = text_in(document, "name") or "(none)"
-        yield finding("GET returns another document", _document_of(ended), shown, exchange="document")
+        yield finding("GET returns another document", document_of(ended), shown, exchange="document")
 
 
 def is_imported(
@@ -133,12 +132,12 @@ def is_found(asked: Exchange, copy: Exchange | None, found: Exchange) -> Iterato
         yield finding("the model does not cite the imported text", "a file_citation", "none", exchange="found")
 
 
-def _wait_for(t: RequestBuilder, begun: Exchange) -> Part[Exchange | None]:
+def wait_for(t: RequestBuilder, begun: Exchange) -> Part[Exchange | None]:
     """Poll an operation until it is done → the last answer, None if there is no operation."""
     operation = text_in(begun, "name")
     if not operation:
         return None
-    return (yield from repeat(t, t.request("GET", _escape(operation)), _is_done, within=t.wait))[-1]
+    return (yield from repeat(t, t.request("GET", escape(operation)), _is_done, within=t.wait))[-1]
 
 
 def _ask(t: RequestBuilder, store: str) -> Request:
@@ -150,7 +149,7 @@ def _cites(answer: Exchange) -> bool:
     return any(note.get("type") == "file_citation" for note in notes)
 
 
-def _document_of(operation: Exchange) -> str:
+def document_of(operation: Exchange) -> str:
     name = as_object(object_in(operation).get("response")).get("documentName")
     return name if isinstance(name, str) else ""
 
@@ -159,5 +158,5 @@ def _is_done(answer: Exchange) -> bool:
     return answer.status not in SUCCESS or object_in(answer).get("done") is True
 
 
-def _escape(name: str) -> str:
+def escape(name: str) -> str:
     return "/".join(segment(part) for part in name.split("/"))

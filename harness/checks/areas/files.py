@@ -54,8 +54,7 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
 
 def _page_beside(t: RequestBuilder, path: str) -> Part[Exchanges]:
     """Upload another file, and read the list of both page by page."""
-    started: Exchange = yield Send(resources.begin_upload(t, "files", METADATA, PIXEL, TYPE))
-    finished: Exchange = yield Send(resources.continue_upload(t, started, "upload, finalize", PIXEL))
+    finished = yield from resources.upload(t, "files", METADATA, PIXEL, TYPE)
     if not (name := _name_of(finished)):
         return stop_exercise({"beside": []}, f"an upload returned no file: {format_answer(finished)}")
     expected = [path, f"files/{segment(name)}"]

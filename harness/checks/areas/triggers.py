@@ -5,8 +5,9 @@ The schedule names a time of day, so a run by hand is the only one; the trigger 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC
+from typing import Any
 
 from harness.checks.vocabulary import resources
 from harness.checks.vocabulary.expect import finding, text_in
@@ -25,11 +26,16 @@ SCHEDULE = "30 9 * * 1-5"
 """Half past nine on weekdays, in UTC."""
 
 
+def describe_trigger(t: RequestBuilder) -> Mapping[str, Any]:
+    """The body of a create."""
+    run = {"agent": t.agent, "input": HELLO, **({"environment": t.environment} if t.environment else {})}
+    return {"schedule": SCHEDULE, "time_zone": "UTC", "display_name": "harness-check", "interaction": run}
+
+
 @exercise(requests=23, interactions=0)
 def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     """Create a trigger beside another; read, list, pause, run, resume, run again and delete it."""
-    run = {"agent": t.agent, "input": HELLO, **({"environment": t.environment} if t.environment else {})}
-    body = {"schedule": SCHEDULE, "time_zone": "UTC", "display_name": "harness-check", "interaction": run}
+    body = describe_trigger(t)
     seen: Exchanges = yield from send_each(
         bad=t.request("POST", "triggers", {**body, "schedule": "every morning"}),
         nowhere=t.request("POST", "triggers", {**body, "time_zone": "Atlantis/Harbor"}),

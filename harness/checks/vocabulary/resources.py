@@ -32,7 +32,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.history.resources import identify, is_alike, judge_resources
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.check import Exchanges, IdleWait, Judge, Part, Send, stop_exercise, take
+from harness.kit.check import Exchanges, IdleWait, Judge, Part, Send, send, stop_exercise, take
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Headers, Request
@@ -342,6 +342,14 @@ def begin_upload(t: RequestBuilder, path: str, body: Any, data: bytes, media_typ
     """Build the first request of an upload of `data`; `path` comes after the version."""
     headers = start_headers(data, media_type)
     return t.request("POST", path, body, headers=headers, version=f"upload/{t.version}")
+
+
+def upload(t: RequestBuilder, path: str, body: Any, data: bytes, media_type: str) -> Part[Exchange]:
+    """Upload `data` in two requests → the last answer, the first one if it names no address."""
+    started: Exchange = yield Send(begin_upload(t, path, body, data, media_type))
+    if started.status not in SUCCESS or not find_upload_url(started):
+        return started
+    return (yield from send(continue_upload(t, started, "upload, finalize", data)))
 
 
 def start_headers(data: bytes, media_type: str) -> tuple[tuple[str, str], ...]:

@@ -67,7 +67,8 @@ def routes(**changed):
         "own": OK,
         "known": OK,
     }
-    return {f"{route} voices": found for route, found in {**usual, **changed}.items()}
+    places = {"list": "GET voices", **{name: f"{name} voices" for name in ("known", "later")}}
+    return {places.get(name, f"{name} voices/{{id}}"): found for name, found in {**usual, **changed}.items()}
 
 
 ELEVEN = [{"id": f"i{number}"} for number in range(11)]
@@ -175,7 +176,13 @@ CASES = [
     case("store.isolation-kept", "met", "a DELETE of nothing", routes=routes(DELETE=EMPTY), knows_keys=True),
     case("store.isolation-kept", "not_met", "readable", routes=routes(GET=OK), knows_keys=True),
     case("store.isolation-kept", "not_met", "gone", routes=routes(DELETE=EMPTY, own=MISSING), knows_keys=True),
+    case("store.isolation-kept", "not_met", "hidden as it is gone", routes=routes(DELETE=EMPTY, own=HIDDEN),
+         knows_keys=True),
     case("store.isolation-kept", "met", "a moment of 404", routes=routes(own=MISSING), knows_keys=True),
+    case("store.isolation-kept", "non_strict", "an empty list", knows_keys=True,
+         routes={**routes(), "GET voices/{id}/samples": answer(body={"samples": []})}),
+    case("store.isolation-kept", "not_met", "a list", knows_keys=True,
+         routes={**routes(), "GET voices/{id}/samples": answer(body={"samples": [{}]})}),
     case("store.isolation-kept", "not_met", "listed", knows_keys=True,
          routes=routes(list=answer(body={"voices": [{"id": "x"}]}))),
     case("store.isolation-kept", "untestable", "no keys", routes=routes(GET=OK), knows_keys=False),

@@ -270,8 +270,11 @@ def read_shown(method: str, collection: str, exchange: Exchange) -> Mapping[str,
 
 def key_of(exchange: Exchange, collection: str, identity: str) -> Key:
     """The key of a resource: each key of the API has its own; the last part of an upload may have none."""
-    caller = "" if collection == "files" else exchange.request.headers.get(KEY_HEADER)
-    return caller, collection, identity
+    return "" if collection == "files" else _caller_of(exchange), collection, identity
+
+
+def _caller_of(exchange: Exchange) -> str:
+    return exchange.request.headers.get(KEY_HEADER)
 
 
 def identify(collection: str, shown: Mapping[str, Any]) -> str:
@@ -346,6 +349,8 @@ class ResourceRun(Struct):
 
     _precedents: Precedents = field(default_factory=Precedents)
     _made: set[Key] = field(default_factory=set)
+    _owners: dict[Key, str] = field(default_factory=dict)
+    """The API keys with which calls about resources first succeeded; an upload may end without a key."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and the refusals before it that it shows to be wrong."""
@@ -362,6 +367,8 @@ class ResourceRun(Struct):
             return
         if sign := _sign(exchange, method, collection, identity):
             yield from self._precedents.accept(sign, format_request(exchange))
+        if identity:
+            self._owners.setdefault(key_of(exchange, collection, identity), _caller_of(exchange))
         if method == "DELETE":
             self._made.discard(key_of(exchange, collection, identity))
         elif method == "POST":
@@ -402,7 +409,8 @@ class ResourceRun(Struct):
         of_one = identity or (exchange.request.segments[-2] if collection not in exchange.request.segments else "")
         if of_one:
             owner = collection if identity else exchange.request.segments[-3]
-            was_there = key_of(exchange, owner, of_one) in self._made
+            key, caller = key_of(exchange, owner, of_one), _caller_of(exchange)
+            was_there = key in self._made and self._owners.get(key, caller) == caller
             is_forced = (exchange.request.parameter("force") or "").lower() == "true"
             denies = _DENIES | _KEEPS if is_forced else _DENIES
             if not was_there or exchange.status not in denies or owner in _ENDS_BY_ITSELF:
