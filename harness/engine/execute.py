@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Any
 
@@ -115,17 +115,20 @@ class PlayedExercise(Struct, frozen=True):
         reason = f"{self.api.format_request(hung)} returned no response, {hung.seconds:.1f} s for {what}"
         return Observation.untestable(reason, Because.NO_ANSWER, "no response")
 
-    def excuse_what_is_not_offered(self, observation: Observation) -> Observation:
-        """The observation, unless all its findings are about responses with the status "not implemented"."""
+    def excuse_statuses(self, observation: Observation, statuses: Set[int]) -> Observation:
+        """The observation, unless all its findings are about responses with these statuses, such as 501."""
         if observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
         broken = [finding for finding in observation.findings if finding.severity is not Severity.INFORMATION]
         accused = [self._list_accused(finding) for finding in broken]
         # All, since a rule that is also broken elsewhere is broken by a feature that the target does offer.
-        if not all(found and all(e.status == 501 for e in found) for found in accused):
+        if not all(found and all(e.status in statuses for e in found) for found in accused):
             return observation
-        reason = f"{self.api.format_request(accused[0][0])} returned 501: not implemented"
-        return Observation.untestable(reason, Because.REFUSED)
+        first = accused[0][0]
+        call = f"{self.api.format_request(first)} returned {first.status}"
+        if first.status == 501:
+            return Observation.untestable(f"{call}: not implemented", Because.REFUSED)
+        return Observation.untestable(f"{call}: a gateway got no response", Because.NO_ANSWER, str(first.status))
 
     def blame_roots(self, check: Check, observation: Observation) -> Observation:
         """The observation, which names its root as its cause if nothing else explains it.

@@ -229,6 +229,9 @@ BUSY = frozenset({408, 429, 503, 504})
 NOT_READY = frozenset({502, 503, 504})
 """Statuses of a server that is not ready, or of the front of one that cannot be reached."""
 
+UNREACHED = frozenset({502, 504})
+"""Statuses of a gateway that got no response from its server."""
+
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses that send the client elsewhere, which it need not follow."""
 

@@ -116,6 +116,8 @@ LOSSES = {
     "a stream that is read live, and again, without an end": ["resumes=event:3,stall,times:2", "resume.*"],
     "a cancel without a response, three times": ["cancels=pass,times:2/before-headers,stall,times:3", "cancel.ok"],
     "a deletion after the probe that crashes once": ["deletes=status:500", "err.no-crash"],
+    "each resume in a gateway": ["resumes=pass,times:2/status:504,times:all", "resume.*"],
+    "each read in a gateway": ["gets=pass,times:8/status:502,shape:html,times:all", "get.*"],
     "a rejection that is cut once": ["deletes=byte:1,rst,times:2", "del.*", "http.length"],
 }
 """What is lost on the way, and the checks that once took it for a defect."""
