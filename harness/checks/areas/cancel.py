@@ -6,7 +6,7 @@ progress well after its cancel was accepted, and then ends otherwise, is no lost
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from msgspec.structs import replace
 
@@ -53,13 +53,10 @@ _A_MOMENT = 1.0
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
-    Another run goes on. Then another one is cancelled, whose create is the stream that is read. A stream that does
-    not end may be the connection's, so another run is cancelled, and judged in its place. It runs alone: streams
-    of other exercises would occupy the only worker of a target, too.
+    Another run goes on. Then another one is cancelled, whose create is the stream that is read. It runs alone:
+    streams of other exercises would occupy the only worker of a target, too.
     """
-    seen = yield from _cancel_in_time(t)
-    if _has_no_end(seen["stream"]):
-        seen = yield from _cancel_in_time(t)
+    seen = yield from _repeat_until_ended(_cancel_in_time, t, "stream")
     last, stream = seen["polled"][-1], seen["stream"]
     if stream is None:
         del seen["stream"]
@@ -69,15 +66,24 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
         )
     parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, runs.id_of(seen["run"]), last, seen["cancelled"])]
     if "stream" in t.capabilities and not _has_no_end(stream):
-        parts.append(_cancel_a_streamed_create(t))
+        parts.append(_repeat_until_ended(_cancel_a_streamed_create, t, "posted_stream"))
     after, *posted = yield from play_each(parts)
-    if posted and _has_no_end(posted[0]["posted_stream"]):
-        posted = [(yield from _cancel_a_streamed_create(t))]
     return {**seen, **after, **(posted[0] if posted else _UNPOSTED)}
 
 
 def _has_no_end(stream: Exchange | None) -> bool:
     return stream is not None and stream.succeeded and stream.ending.by is By.LIMIT
+
+
+def _repeat_until_ended(
+    play: Callable[[RequestBuilder], Part[Exchanges]], t: RequestBuilder, name: str
+) -> Part[Exchanges]:
+    """Play a part, and again with another run while its stream does not end: a connection may be silent."""
+    for _ in range(4):  # as often as a request whose response may be a mishap
+        seen = yield from play(t)
+        if not _has_no_end(seen[name]):
+            break
+    return seen
 
 
 def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
