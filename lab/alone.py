@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 
 from msgspec.structs import replace
 
@@ -70,26 +69,30 @@ def judge(service: EmbeddedService, *checks: str, jobs: int = 1) -> Mapping[str,
 
 
 def find_differences(bench: Bench, mutant: str, *several: int) -> Iterator[Difference]:
-    """The checks that have another result alone than in a whole run with as many workers, and in a second one."""
+    """The checks that have another result alone than in the whole runs, one run for each number of workers.
+
+    The first run judges a fresh service, and each further one the service that the others judged before. A check
+    alone does so, too; on a fresh service its result is that of any number of workers.
+    """
     build = partial(MUTANTS[mutant].build, embedded_settings())
     own = {row.rule.id for row in ROWS.values() if row.mutant == mutant}
     apart = {*bench.row(build).killers, *own}
-    everywhere = {check.id for check in load_checks() if check.everywhere}
-    for jobs, turn in product(several, ("fresh", "judged before")):
-        if turn == "fresh":
-            service = build()
+    service = build()
+    for number, jobs in enumerate(several):
+        turn = "judged before" if number else "fresh"
         whole = judge(service, jobs=jobs)
         if whole["create.id-unique"].outcome in _BROKEN:
             continue  # exercises of one run then share ids, which no check alone meets
         together = {name for name, result in whole.items() if result.outcome in _BROKEN}
-        for name in sorted((apart ^ together) | own):
+        # The kill matrix has played what both find, each exercise on a service of its own.
+        for name in sorted((apart ^ together) | (own if turn == "fresh" else set())):
+            excused = _is_excused(whole[name], jobs, name in own)
+            if excused or (name in together and ROWS[name].everywhere):
+                continue
             alone = judge(build() if turn == "fresh" else service, name)[name]
-            if (alone.outcome in _BROKEN) is (name in together) or _is_excused(whole[name], jobs, name in own):
-                continue
-            if name in everywhere and name in together:
-                continue
-            words = alone.outcome.word, whole[name].outcome.word
-            yield Difference(mutant, name, f"{jobs} jobs, {turn}", *words)
+            if (alone.outcome in _BROKEN) is not (name in together):
+                words = alone.outcome.word, whole[name].outcome.word
+                yield Difference(mutant, name, f"{jobs} jobs, {turn}", *words)
 
 
 def _is_excused(whole: Result, jobs: int, is_own: bool) -> bool:
@@ -99,6 +102,12 @@ def _is_excused(whole: Result, jobs: int, is_own: bool) -> bool:
     """
     lacks = whole.observation.outcome is Outcome.NOT_APPLICABLE and not is_own
     return whole.is_consequence or lacks or (jobs > 1 and whole.rule.harm is Harm.TIME)
+
+
+def rotate(several: Sequence[int], number: int) -> Sequence[int]:
+    """The numbers of workers for a mutant: each of them begins with a third of the mutants, in turn."""
+    start = number % len(several)
+    return [*several[start:], *several[:start]]
 
 
 def list_mutants() -> list[str]:
@@ -121,9 +130,9 @@ def run(words: Sequence[str]) -> int:
         names = random.Random(given.seed).sample(names, given.sample)
     bench = load_bench()
     found = 0
-    for name in names:
+    for number, name in enumerate(names):
         with suppress(TargetFault):  # no check begins on it, neither alone nor together
-            for difference in find_differences(bench, name, *(given.jobs or JOBS)):
+            for difference in find_differences(bench, name, *rotate(given.jobs or JOBS, number + given.seed)):
                 found += 1
                 sys.stdout.write(f"{difference}\n")
                 sys.stdout.flush()
