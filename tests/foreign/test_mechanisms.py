@@ -169,18 +169,11 @@ ROWS = [
         )
         for third in (0, 1)
     ),
-    # A run that calls may take its time; one that outlasts what began later may have no worker, or a longer queue.
+    # A run that calls may take its time, and one that outlasts what began later may have a longer queue.
     calls("calls-late: bg.requires-action bg.result-ok -> exit 0", length_of=take(4.0), **BRIEF),
     calls(
-        "queues-calls: bg.requires-action -> warn bg.requires-action/outlived, exit 0",
+        "queues-calls: bg.requires-action -> untestable bg.requires-action, exit 4",
         length_of=take(60.0),
-        **BRIEF,
-    ),
-    calls(
-        "dies-at-calls: bg.requires-action bg.settles ->"
-        " warn bg.requires-action/outlived, pass bg.settles, exit 0",
-        said=["the same create sent later, has shown a call"],
-        length_of=take(3600.0),
         **BRIEF,
     ),
     # What a stream has shown as completed can be continued at once.

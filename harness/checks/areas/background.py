@@ -53,16 +53,12 @@ def a_background_run(t: RequestBuilder) -> Steps:
 
 
 def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None]:
-    """The GET long after the stream of a run showed its end, or a call; None if it did not."""
+    """The GET long after the stream of a run showed its end; None if it did not."""
     stream: Exchange = yield Finish((yield from runs.open_stream(t, found, timeout=min(t.wait, _STREAM_LOOK))))
-    events, steps = read(stream).events, read(stream).streamed_steps
-    ended = (completion(events) or {}).get("status") in ("completed", "requires_action")
-    has_called = (
-        bool(events) and events[-1].get("event_type") == "step.stop" and bool(agreement.pending_calls(steps))
-    )
-    if not ended and not has_called:  # one that is still open may have shown a whole call, and nothing after it
+    end = completion(read(stream).events) or {}
+    if end.get("status") not in ("completed", "requires_action"):
         return None
-    last = (yield from (runs.poll_after_stream(t, found) if ended else runs.polls(t, found)))[-1]
+    last = (yield from runs.poll_after_stream(t, found))[-1]
     return None if runs.settled(last) or not runs.status_of(last) else last
 
 
@@ -106,8 +102,8 @@ def _is_late(answer: Exchange) -> bool:
 def a_background_call(t: RequestBuilder) -> Steps:
     """A background run that calls a function: polled, replayed, streamed from its create, and given its result.
 
-    If it does not settle soon, its stream is asked whether it waits, and then other runs: `outlived` is what GET
-    shows after that.
+    If it does not settle soon, its stream is read: if that reports an end, `outlived` is what GET shows after it.
+    No other run shows that, because runs with tools may have a longer queue than those that begin later.
     """
     body = {"input": QUESTION, "tools": [WEATHER], "background": True, **FORCED}
     created: Exchange = yield Send(t.create(body))
@@ -115,14 +111,12 @@ def a_background_call(t: RequestBuilder) -> Steps:
     polled = yield from runs.poll_for(t, found, t.gone_within, to_the_end=True)
     outlived = (yield from _ask_after_its_stream(t, found)) if runs.status_of(polled[-1]) in RUNNING else None
     if outlived is None and not runs.settled(polled[-1]):
-        outlived = yield from _outlast_others(t, body, found)
-        polled = [outlived] if outlived is not None else (yield from runs.poll_until_settled(t, found))
+        polled = yield from runs.poll_until_settled(t, found)
     seen: Exchanges = {"called": polled[-1], "outlived": outlived}
     look = None if outlived is None else min(t.wait, _STREAM_LOOK)
     replayed = yield from runs.read_whole_stream(t.get(found, stream=True), look)
     streamed = yield from runs.read_whole_stream(t.create(body, stream=True), look)
     seen["call_streams"] = {"GET": replayed, "POST": streamed}
-    seen["is_over"] = is_stream(replayed) and completion(events_in(replayed)) is not None
     if outlived is not None:
         return stop_exercise(seen, _OUTLIVED)
     yield from runs.look_at_all(t, streamed)
@@ -134,23 +128,7 @@ def a_background_call(t: RequestBuilder) -> Steps:
     return {**seen, "answered": (yield Send(t.create(turn)))}
 
 
-_OUTLIVED = "GET shows a run in progress, although its stream, or the same create sent later, has shown a call"
-
-
-def _outlast_others(t: RequestBuilder, body: Exchanges, found: str) -> Part[Exchange | None]:
-    """The GET of a run in progress after the same create in the foreground, and a plain background run, ended.
-
-    Both begin when it was waited for in vain, so neither the model nor a queue is slow.
-    """
-    if runs.settled((yield from runs.poll_for(t, found, t.wait))[-1]):
-        return None
-    quick: Exchange = yield Send(t.create({**body, "background": False}))
-    plain: Exchange = yield Send(t.create(input=QUESTION, background=True))
-    if not calls_in(quick) or not (other := runs.id_of(plain)):
-        return None
-    others = yield from runs.poll_for(t, other, t.wait, to_the_end=True)
-    last = (yield from runs.poll_for(t, found, t.gone_within, to_the_end=True))[-1]
-    return last if runs.settled(others[-1]) and runs.status_of(last) == "in_progress" else None
+_OUTLIVED = "GET shows a run in progress, although its stream has ended"
 
 
 def answers_with_an_id(created: Exchange) -> Iterator[Finding]:
@@ -298,13 +276,10 @@ def moves(rule: str, history: Sequence[Exchange]) -> Iterator[Finding]:
 # --- a function call in the background
 
 
-def waits_when_polled(called: Exchange, outlived: Exchange | None, is_over: bool) -> Iterator[Finding]:
+def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[Finding]:
     if outlived is not None:
-        # Runs with tools may have a queue of their own: only the end of its own stream shows that a run is over.
-        severity = Severity.BROKEN if is_over else Severity.NON_STRICT
         words = (_OUTLIVED, "requires_action", runs.status_of(outlived))
-        late = Finding.from_code("bg.requires-action/outlived", *words, severity=severity)
-        yield late.at(exchange="outlived", pointer="$.status")
+        yield Finding.from_code("bg.requires-action/outlived", *words).at(exchange="outlived", pointer="$.status")
         return
     if runs.status_of(called) == "requires_action" and not calls_in(called):
         message, expected = "GET shows `requires_action`, and no call that waits for a result", "a function_call"

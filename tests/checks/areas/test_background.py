@@ -83,17 +83,15 @@ CASES = [
 
 WAITS = streamed(call_events('{"location": "Paris"}'))
 ENDS = streamed(call_events('{"location": "Paris"}', status="completed"))
-CALLED = {"outlived": None, "is_over": True}
 SPEAKS = streamed(text_events("Sunny."))
 
 CASES += [
-    case("bg.requires-action", "not_met", "its stream has ended", called=RUNNING, outlived=RUNNING, is_over=True),
-    case("bg.requires-action", "non_strict", "in a longer queue", called=RUNNING, outlived=RUNNING, is_over=False),
-    case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL]), **CALLED),
-    case("bg.requires-action", "untestable", "no call", called=DONE, **CALLED),
-    case("bg.requires-action", "not_met", "waits for nothing", called=shows("requires_action"), **CALLED),
-    case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL]), **CALLED),
-    case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL]), **CALLED),
+    case("bg.requires-action", "not_met", "its stream has ended", called=RUNNING, outlived=RUNNING),
+    case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL]), outlived=None),
+    case("bg.requires-action", "untestable", "no call", called=DONE, outlived=None),
+    case("bg.requires-action", "not_met", "waits for nothing", called=shows("requires_action"), outlived=None),
+    case("bg.requires-action", "untestable", "cut short", called=shows("incomplete", steps=[CALL]), outlived=None),
+    case("bg.requires-action", "not_met", "completed", called=shows("completed", steps=[CALL]), outlived=None),
     case("bg.requires-action-streamed", "met", "one is refused", call_streams={"GET": REFUSED, "POST": WAITS}),
     case("bg.requires-action-streamed", "untestable", "no call", call_streams={"GET": SPEAKS, "POST": SPEAKS}),
     case("bg.requires-action-streamed", "not_met", "not in GET", call_streams={"GET": ENDS, "POST": WAITS}),
