@@ -189,10 +189,7 @@ def write_docstring(text: str) -> str:
 
 
 def dump(value: object) -> str:
-    """Format JSON as every command prints it.
-
-    Escapes what a terminal or an editor would obey, and lone surrogates, so that the text can always be encoded.
-    """
+    """Format JSON as every command prints it: what a viewer would obey is escaped, and so are lone surrogates."""
     line = json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
     try:  # many times as fast as `indent=2`, which json does in Python
         text = msgspec.json.format(line, indent=2).decode("utf-8", "surrogatepass")

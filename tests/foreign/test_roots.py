@@ -308,7 +308,7 @@ def test_what_is_not_seen_for_a_wrong_type_is_blocked_and_not_refused() -> None:
     ("mutant", "rule", "words"),
     [
         ("json-cut-short", "http.json-valid", ""),
-        ("json-latin1", "http.json-valid", ""),
+        pytest.param("json-latin1", "http.json-valid", "", marks=pytest.mark.thorough),
         ("agents-reserved-accepted", "agents.reserved", ""),
         ("done-missing", "stream.done", ", in all "),
     ],

@@ -156,6 +156,7 @@ def test_what_a_result_has_beside_its_text(torture: Torture, edit: Callable[[Any
 KINDS = ["noise", "odd-ids", "status-updates", "outages", "errors", "stalls", "no-ids"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [read, read_async])
 def test_a_right_reader_survives(torture: Torture, function: Any) -> None:
     """Sync or async, no case of any of these kinds is a failure, and each of them was played."""
@@ -291,6 +292,7 @@ def test_a_cursor_that_is_not_encoded(torture: Torture) -> None:
     assert re.match(told, wrong[0].message)
 
 
+@pytest.mark.slow
 def test_each_reason_is_told_once(torture: Torture) -> None:
     """Many cases, few reasons, each with a case, what went over the wire, and the line that repeats it."""
     with pytest.raises(AssertionError) as raised:
@@ -381,6 +383,7 @@ def test_an_agent_that_answers_every_call_can_finish(torture: Torture, backgroun
     assert report.played == report.planned == 10
 
 
+@pytest.mark.slow
 def test_an_agent_that_does_one_round(torture: Torture) -> None:
     """It stops while the model still waits."""
     with pytest.raises(
@@ -460,6 +463,7 @@ def poll(client: Any, interaction: str) -> Any:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reads", [looks_for_the_first_text, fails_at(Shown)])
 def test_a_reader_that_leaves_its_stream_on_purpose(torture: Torture, reads: Any) -> None:
     """It leaves at one event each time, as one that cannot read it, and no error of its code makes it leave."""
@@ -693,6 +697,7 @@ def test_own_failure(interactions_torture):
 """
 
 
+@pytest.mark.slow
 def test_a_case_is_a_test(pytester: pytest.Pytester) -> None:
     """A marker makes one test of each case; failures of one reason are shown once, and counted."""
     pytester.makepyfile(ITEMS)
