@@ -1,8 +1,6 @@
 """The pytest plugin: its options, its markers, and its hooks in the order in which a session calls them.
 
-Each pytest session where the package is installed loads this module, also one without any test of ours. So a hook
-only decides whether there is something to do, and then imports what does it from `harness.plugin`. The fixtures
-are in `harness.plugin.interactions.fixtures`; `docs/pytest.md` shows their use.
+Each pytest session loads this module, so a hook imports what it calls only once there is something to do.
 """
 
 from __future__ import annotations
@@ -43,10 +41,8 @@ from harness.plugin.interactions.fixtures import (  # noqa: F401 - pytest finds 
     interactions_webhooks,
 )
 
-_MISTAKES = pytest.StashKey[dict[str, str]]()
-"""The message with which each test fails whose markers are wrong, by its name."""
-_SHARED_FILES = pytest.StashKey[list[str]]()
-"""Lines on the cassettes that several tests share: first who shares them, at the end what no test used."""
+_MISTAKES = pytest.StashKey[dict[str, str]]()  # why a test with wrong markers fails, by its name
+_SHARED_FILES = pytest.StashKey[list[str]]()  # lines on cassettes that several tests share
 
 _FIXTURES = frozenset({
     "interactions_emulator", "interactions_client", "interactions_async_client", "interactions_chain",
@@ -57,7 +53,6 @@ _OF_CASES = frozenset({TORTURE, *PARAMETRIZED})
 _OURS = _FIXTURES - {"interactions_no_sleep", "interactions_schedule"}
 """The fixtures whose tests find our URL in the environment."""
 _IN_TEST = "_interactions_shared"
-"""The fixture that lets a test use the emulator of its module or session."""
 
 _MARKERS = (
     "interactions_emulator(**settings): settings of the test's emulator, such as event_ids='sparse'",
@@ -224,8 +219,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add requests and answers to the report of a failing test; reduce a wrong call to its message.
 
-    Propose a fixture for one that does not exist.
-    Warn about a test that passes without checking the expected outcome.
+    Propose a fixture for one that does not exist. Warn about a test that passes without checking the outcome.
     """
     __tracebackhide__ = True
     if call.excinfo is not None and call.excinfo.type.__module__.startswith("harness."):
@@ -312,9 +306,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         session.close()
     if (environment := config.stash.get(ENVIRONMENT, None)) is not None:
         environment.uninstall()
-
-
-# How the modules of this package are imported, in a session that rewrites assertions.
 
 
 _FOLDER = str(Path(__file__).parent)

@@ -238,9 +238,8 @@ def _format_value(text: str) -> str:
     return shorten_with_length(printable, 80)
 
 
-# Find the recording that answers a request: the next unplayed one, with ids mapped. Both player and recorder
-# match with this. Each recording is made comparable once and then found by its form, so a look-up costs the
-# same in a cassette of ten entries and of ten thousand.
+# Find the recording that answers a request: the next unplayed one, with ids mapped. Each is made comparable once
+# and then found by its form, so a look-up costs the same in a cassette of ten entries and of ten thousand.
 
 
 class Index:

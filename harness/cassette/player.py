@@ -181,7 +181,6 @@ class Player:
 
 # Synthesise resumes from one full recording: the rest of a stream after any event with a cursor. A stream that
 # was cut and resumed also makes a full recording: each rest continues at the cursor that its request named.
-# Knows the API only through its `StreamProtocol`.
 
 
 @dataclass(frozen=True, slots=True)

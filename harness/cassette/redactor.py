@@ -1,16 +1,8 @@
 """Remove secrets from recordings: headers, query, path, bodies, error messages, the origin.
 
-On by default wherever something is recorded. Three things are replaced, each by a placeholder, `REDACTED-1`:
-
-1. the values that the recorder was given, such as the user's own keys, and those of the user's patterns;
-2. values that their names mark: a header, a query parameter, a field. Each is remembered, so that it is also found
-   where nothing marks it, as in an error message;
-3. texts of the known shapes of keys.
-
-The user adds names and patterns in `[tool.harness.recordings]` (`own_words`), and changes or leaves out exchanges
-with the functions of pytest-recording's `vcr_config`. Names and shapes are tables in `harness.wire.secrets`, the
-search is in `harness.wire.secret_finder`. This module knows where a recording has texts, and adjusts its pieces
-and declared lengths to the new bytes.
+On by default wherever something is recorded. Three things are replaced: values that the recorder was given, such
+as the user's keys; values that their names mark, each of which is remembered, so that it is also found in an error
+message; and texts of the known shapes of keys. Pieces and declared lengths are adjusted to the new bytes.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@
 body can be cut.
 
 A fault has a place in three modules: its value in `values`, its word in `grammar`, and its stage, which changes
-the pieces of a body, in `cut_faults` or in the table `STAGES` of `event_faults`. `transducer` puts the stages of a
-connection in order, and `service` counts the connections.
+the pieces of a body, in `cut_faults` or in `STAGES` of `event_faults`. `transducer` puts stages in order.
 
 Names are imported on first use, so that a service without a plan does not pay for the grammar.
 """

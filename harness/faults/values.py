@@ -1,7 +1,4 @@
-"""The values of a fault plan: cuts, faults of frames and of events, and faults of the whole response.
-
-Values only; `grammar` reads and writes them, and the other modules apply them.
-"""
+"""The values of a fault plan: cuts, faults of frames and of events, and faults of the whole response."""
 
 from __future__ import annotations
 

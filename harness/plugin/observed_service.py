@@ -467,9 +467,6 @@ class ObservedService:
         target = request.target[len(self._prefix) :]
         return self(Request(request.method, target, request.headers, request.body))
 
-    async_transport = transport
-    """The same as `transport`, under the name expected for an async client."""
-
     def driver(self) -> ServiceDriver:
         """A driver for the test's own requests, which bypass the log and the faults."""
         from harness.transport import ServiceDriver  # late: few tests send requests of their own

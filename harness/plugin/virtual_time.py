@@ -1,20 +1,12 @@
 """Virtual time: sleeps are skipped, and the clocks of the code under test move by what was skipped.
 
-A loop with a deadline ends as it would in production, only sooner. One rule decides when a clock moves, that of
-trio's `MockClock`: it jumps to the earliest deadline once nothing else can run. trio knows all that runs in it.
-Here sleeps are in tasks of asyncio or trio, in threads, or in both at once, so two classes decide what can run:
-
-- `VirtualClock`, for tasks: no other task is ready, our server rests, and no thread of a pool is at work;
-- `ThreadWaits`, for threads: all others wait, too, and for longer.
-
-Sleeps side by side end in the order of their deadlines; timers that are due before a sleep ends come first. Who
-computes for long, or waits for what cannot be seen from here, such as a socket, can always run: after `THRESHOLD`
-real seconds the clock jumps all the same.
-
-pytest and its helpers, child processes and our own server keep the machine's time (`is_exempt`).
-
-In this order: what a test uses (`no_sleep`, `Sleeps`), sleeps of tasks, sleeps and waits of threads, the functions
-that return the time, and who keeps the machine's. `reporting_sleeps`, the last, skips nothing.
+One rule decides when a clock moves, that of trio's `MockClock`: it jumps to the earliest deadline once nothing
+else can run. trio knows all that runs in it. Here sleeps are in tasks of asyncio or trio, in threads, or in both
+at once, so two classes decide what can run: `VirtualClock` for tasks, `ThreadWaits` for threads. Sleeps side by
+side end in the order of their deadlines, and timers that are due before a sleep ends come first. Who computes for
+long, or waits for what cannot be seen from here, such as a socket, can always run: after `THRESHOLD` real seconds
+the clock jumps all the same. pytest and its helpers, child processes and our own server keep the machine's time
+(`is_exempt`).
 """
 
 from __future__ import annotations
@@ -186,9 +178,6 @@ def _skip_async(original: Callable[..., Any], sleeps: Sleeps, clock: VirtualCloc
 def _is_real(seconds: float) -> bool:
     """Whether a sleep must not be skipped: our own server's, or an infinite one (`anyio.sleep_forever`)."""
     return seconds == math.inf or threading.current_thread().name == SERVER_THREAD
-
-
-# The clock, and sleeps of tasks.
 
 
 class VirtualClock:
@@ -690,9 +679,6 @@ def _shift_datetime(now: Callable[[], float]) -> type:
     for name in ("__name__", "__qualname__", "__module__", "__doc__"):
         setattr(Shifted, name, getattr(_REAL, name))
     return Shifted
-
-
-# Who keeps the machine's time.
 
 
 _TOOLS = ("_pytest", "pytest", "pluggy", "xdist", "execnet", "hypothesis", "faulthandler", "pytest_timeout")

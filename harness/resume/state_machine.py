@@ -1,22 +1,14 @@
 """The state machine of `follow`: which request comes next, how long to wait before it, and when to give up.
 
-Every decision about a retry is in this file, as a row of `TRANSITIONS`; `follow` only carries it out. Sans-IO:
-bytes, responses and drops go in, the next move comes out. So the sync loop, the async loop and the tests have one
-machine.
-
-The state is the kind of request that comes next:
+Sans-IO. Each decision is a row of `TRANSITIONS`; the state is the kind of request that comes next:
 
     CREATE  There is no id yet. A create that was dropped is not sent again: it may exist, and be billed.
     STREAM  Open the stream after the cursor. A client that nothing disturbs is only here.
     LOOK    A stream brought nothing new. The interaction may have ended meanwhile, so poll it once.
     POLL    Streams are given up: they failed too often, contradict each other, or the service has none.
-    OVER    The interaction was followed to its end.
 
-Three rules bound it, so that no service keeps a client for ever:
-
-1. A connection without a new event is a failure, however many old events it repeats.
-2. After `RetryLimits.failures` failures in a row there are only polls; after as many failed polls it gives up.
-3. All pauses together last at most `RetryLimits.waiting`.
+Three rules bound it: a connection without news is a failure; after `RetryLimits.failures` in a row there are only
+polls, and after as many failed ones it gives up; all pauses last `RetryLimits.waiting` at most.
 """
 
 from __future__ import annotations
@@ -171,8 +163,7 @@ TRANSITIONS: dict[tuple[ResumeState, ResumeOutcome], tuple[ResumeState, ResumeEf
     (_S.POLL, _O.EXHAUSTED): (_S.POLL, _E.GIVE_UP),
     (_S.POLL, _O.HOPELESS): (_S.POLL, _E.REFUSE),
 }
-"""State and outcome → the next state, and what else happens. What `follow` never does has no row: it does not poll
-while a stream is due, for example."""
+"""State and outcome → the next state, and what else happens. What `follow` never does has no row."""
 
 
 class ResumeMachine:

@@ -210,11 +210,9 @@ class Decoder:
         return frame
 
     def _interpret(self, lines: Iterable[bytes], start: int, end: int) -> Frame | None:
-        """The frame of a block's lines, None if there is no `data` among them."""
+        """The frame of a block's lines, None without `data`; comments, `retry` and unknown fields are ignored."""
         data: list[bytes] = []
         event = identity = None
-        # A comment, whose name is empty, and fields that the standard does not name are ignored. So is `retry`: no
-        # reader of frames connects again.
         for line in lines:
             name, _, value = line.partition(b":")
             if value[:1] == b" ":  # one space belongs to the colon; a second one is part of the value

@@ -1,7 +1,6 @@
 """Plays cases on several clients at a time: `CaseWorkers` are threads, each with a client and a server of its own.
 
-A case is judged by what its client did, so nothing of another case may reach it: each has a path of its own below
-the URL of its worker, and a late request of the case before gets an error. A client that is slow once, as on a
+Nothing of another case may reach a client, so each case has a path of its own. A client that is slow once, as on a
 busy machine, has no defect: a case that ran out of time runs a second time, and that one counts.
 """
 
@@ -73,7 +72,6 @@ class CaseServer:
         found = _PREFIX.match(request.target)
         if found is None:
             return self._refuse(f"{request.target}: the path of the base URL is missing before it (/case1, say).")
-        # Taken together: `begin` may put the next case in place while this request is answered.
         with self._lock:
             drop, stop = self._drop if int(found[1]) == self._number else None, self._stop
         if drop is None:
