@@ -110,8 +110,6 @@ class _State:
         """How many streams were requested; 1 if nothing was dropped."""
         return self._machine.connections
 
-    # Inside
-
     async def _run(self) -> Any:
         machine = self._machine
         while not machine.over:
