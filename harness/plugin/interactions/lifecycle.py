@@ -199,8 +199,6 @@ class Lifecycle(CheckedResult):
             why = self._describe_missed() or f"on the route {self._name!r} ({self.story}) the client {problem}"
             raise AssertionError(f"{why}.\n  its calls: {calls}")
 
-    # Inside
-
     def _watch(self, request: Request) -> None:
         """Perform the route's action when it is due, and note the status that each poll is about to show."""
         if request.method != "GET" or request.segments[-1] != self.id:
