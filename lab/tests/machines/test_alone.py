@@ -25,7 +25,7 @@ def bench() -> Bench:
 
 @pytest.mark.parametrize("mutant", sample(alone.list_mutants(), 480))
 def test_a_check_has_the_same_result_alone(mutant: str, pytestconfig: pytest.Config) -> None:
-    """On a fresh target and on one that was judged before, with two numbers of workers; thorough: with all three."""
+    """On a fresh target and on one that was judged before, with two numbers of workers; thorough: with three."""
     jobs = alone.rotate(alone.JOBS, alone.list_mutants().index(mutant))
     jobs = jobs if pytestconfig.getoption("--thorough") else jobs[:2]
     assert list(map(str, alone.find_differences(bench(), mutant, *jobs))) == []
