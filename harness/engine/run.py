@@ -713,6 +713,8 @@ def check_target(
     audit = Audit.of(plan.running, target.api)
     skipped = [(one.check, one.skip) for one in plan.checks if one.check.everywhere and one.skip is not None]
     audit.denied = frozenset(check.id for check, skip in skipped if skip.because is Because.REFUSED)
+    # Only the exercise of such a rule needs a script: another response may break it, too.
+    audit.rules |= {check.id for check, _ in skipped if SCRIPTABLE in check.requires} & audit.denied
     sessions = jobs > 1 and is_scriptable and not target.throwaway
     workers = Workers(
         governed.target.able(found.capabilities, found.says),

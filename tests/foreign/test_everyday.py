@@ -264,6 +264,29 @@ def number_every_other(event: Json) -> Json:
     return {**event, "event_id": f"{name}-{int(number) // 2}"} if number.isdecimal() else event
 
 
+def keep_the_newest(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Stream again the newest events only, as of a buffer of some length."""
+    shown = usual(run, query)
+    if is_plain(query):
+        return shown
+    first = max(0, sum(due <= run.age for due, _ in shown) - 8)
+    return shown[first:]
+
+
+def report_in_streams(error: Callable[[Json], Any]) -> Any:
+    """A change of `dispatch`: a rejected create of a stream is a stream with an error event."""
+
+    def dispatch(self: Handler, usual: Any, data: bytes) -> Any:
+        try:
+            return usual(data)
+        except Refused as refusal:
+            if b'"stream": true' not in data and b'"stream":true' not in data:
+                raise
+            return [(0.0, {"error": error(refusal.body["error"]), "event_type": "error"})]
+
+    return vary(Handler, dispatch=dispatch)
+
+
 def name_some_oddly(event: Json) -> Json:
     """Odd, but right: some ids end as base64 does."""
     name = event["event_id"]
@@ -566,6 +589,16 @@ ROWS = [
         events=each(number_every_other),
         said=["(1 cause: stream.evid-unique)"],
         **SLOW,
+    ),
+    row("keeps-the-newest: resume.* stream.* -> fail stream.first/midway resume.live, exit 1",
+        get=keep_the_newest, said=["(1 cause: stream.first/midway)"],
+        prepare=lambda self, usual, run: run.steps.append(say(" ".join(map(str, range(40))))), **SLOW),
+    # An error event is judged wherever one comes, though only a script can ask for one.
+    row("reports-in-streams: stream.* err.stream-prestream -> exit 0",
+        handler=report_in_streams(lambda error: error)),
+    row(
+        "reports-in-words: stream.* err.stream-prestream -> fail stream.error-shape, exit 1",
+        handler=report_in_streams(lambda error: error["message"]),
     ),
     row("names-oddly: resume.* -> exit 0", events=each(name_some_oddly)),
     row(
