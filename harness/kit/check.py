@@ -183,7 +183,7 @@ class Check(Struct, frozen=True, kw_only=True):
     words every outcome that passes. `about` is the result that a finding refers to if it names no exchange itself.
     `everywhere`: a run also applies the rule to the responses of its other exercises. `judges_ends`: the rule is
     about ends, so it also judges a response that a time limit cut. With `globs`, the judge takes one list: the
-    results whose names match any of them, then those of other exercises that match `overhears`, in their order.
+    results whose names match any of them, and those of other exercises that match `overhears`, in their order.
 
     `proves` is the capability whose effect the check judges: it also runs if the target accepted the probe and did
     not fulfill it. All other checks that need the capability are then blocked by its finding. `rests_on` are the
@@ -237,9 +237,7 @@ class Check(Struct, frozen=True, kw_only=True):
         found: list[Finding] = []
         try:
             if self.globs:
-                # Its own come first, so that a finding names an exchange that the check alone shows, too.
-                both = [*_select(exchanges, self.globs), *_select(exchanges, self.overhears)]
-                result = self.judge(list({id(each): each for each in both}.values()))
+                result = self.judge(_select(exchanges, self.globs + self.overhears))
             else:
                 result = self.judge(**{name: exchanges[name] for name in self.wants})
             if isinstance(result, Observation):
