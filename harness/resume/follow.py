@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing, suppress
-from types import TracebackType
 from typing import Any
 
 from harness.outcome import UsageFault
@@ -178,9 +177,7 @@ class Followed(_State):
     def __enter__(self) -> Followed:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -201,9 +198,7 @@ class AsyncFollowed(_State):
     async def __aenter__(self) -> AsyncFollowed:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.aclose()
 
 

@@ -135,6 +135,10 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
     # The first frame with text, as the client received it.
     frames = (frame for one in drop.streams for frame in bytes(one.data).split(b"\n\n"))
     frame = next((frame for frame in frames if drop.text_of(events_in(frame + b"\n\n"))), b"")
+    results = (
+        f"  expected result:    {shorten(repr(drop.expected_like(ended.collected)), _SHOWN)}",
+        f"  actual result:      {shorten(repr(ended.collected), _SHOWN)}",
+    )
     lines = [
         f"without any fault the client {problem}; no fault case was run, because it would prove nothing",
         f"  its task:           {played.case.mode.about}",
@@ -142,8 +146,7 @@ def describe_unreadable(played: PlayedCase, problem: str) -> str:
             f"  rejected:           {one.request.method} {one.request.raw_path}: {one.status}, {one.error}"
             for one in refused[:1]
         ),
-        f"  expected result:    {shorten(repr(drop.expected_like(ended.collected)), _SHOWN)}",
-        f"  actual result:      {shorten(repr(ended.collected), _SHOWN)}",
+        *(results if not ended.error else ()),
         *(f"  on the wire:        {line}" for line in wire),
         *(
             f"  {'' if number else 'a frame with text:':<19} {shorten(line, _SHOWN)}"

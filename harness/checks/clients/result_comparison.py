@@ -12,7 +12,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from itertools import accumulate, combinations, zip_longest
 from typing import Any
 
@@ -258,20 +257,12 @@ def _find_character(pieces: Sequence[str], expected: str, text: str) -> Defect:
     if surplus > len(expected) // 2 and any(text.count(piece) > expected.count(piece) for piece in pieces):
         many = format_count(surplus, "character")
         return Defect(TWICE, f"has {many} more than once: {_cut(text)} instead of {_cut(expected)}")
-    shown = f"{_cut(text[at:])} instead of {_cut(expected[at:])}{_explain_characters(expected, text)}"
-    return Defect(OTHER, f"has another text from character {at} on: {shown}")
-
-
-def _explain_characters(expected: str, text: str) -> str:
-    """Why only the characters beyond ASCII differ, as a clause after a colon; "" if others do, too."""
-    with suppress(UnicodeError):
-        if text.encode("latin-1").decode() == expected:
-            return ": it read UTF-8 as Latin-1"
-    if not lost_characters(expected, text):
-        return ""
-    if "\ufffd" in text:
-        return ": it decoded the parts of a character one by one, or its output is not UTF-8"
-    return ": its output has `?` for each character that its encoding lacks, so write UTF-8"
+    others = map(re.escape, re.split("[^\\x00-\\x7f]+", expected))
+    beyond = re.fullmatch(r"[?\x80-\U0010ffff]+".join(others), text)
+    why = ": only what is not ASCII differs, so decode each stream as a whole, and write UTF-8" if beyond else ""
+    return Defect(
+        OTHER, f"has another text from character {at} on: {_cut(text[at:])} instead of {_cut(expected[at:])}{why}"
+    )
 
 
 def _starts(events: Sequence[Event]) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,11 +26,12 @@ from harness.cli.output import (
     show_text,
     write_json,
 )
-from harness.errors import CassetteError
+from harness.files import explain_unread, open_file, read_file
 from harness.outcome import Exit, UsageFault
-from harness.outcome.words import dump
+from harness.outcome.words import dump, format_count
 from harness.report.side_by_side.differences import compare_runs, list_lines
 from harness.report.side_by_side.run_file import RunFile, read_run
+from harness.wire.bodies import json_or_none, object_or_none
 
 if TYPE_CHECKING:
     from harness.benches.record.diff import Drifts
@@ -141,20 +141,17 @@ def run(words: Sequence[str]) -> int:
 
 def _is_cassette(path: Path) -> bool:
     """Whether a JSON file is a cassette, such as one of vcrpy's JSON serializer."""
-    from harness.cassette.layout import read_document
-
-    with suppress(OSError, CassetteError):  # whoever reads it as a report names the problem
-        document = read_document(path)
-        return isinstance(document, dict) and "interactions" in document
-    return False
+    try:
+        return "interactions" in (object_or_none(read_file(path)) or {})
+    except OSError:  # the reader of reports names the problem
+        return False
 
 
 def _print_as_text(arguments: DiffArguments) -> int:
     """Print one cassette; a file that is none is printed as it is, since git wants the text of any version."""
     if len(arguments.paths) > 1:
         raise UsageFault(f"--textconv prints one cassette: leave {arguments.paths[1]!r} out")
-    from harness.cassette import load
-    from harness.files import explain_unread, open_file
+    from harness.cassette import CassetteError, load
     from harness.report.recordings import describe_cassette
 
     path = Path(arguments.paths[0])
@@ -181,8 +178,6 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
     """Compare recorded answers with those of the emulator, a fresh one for each session."""
     from harness.benches.record.diff import Drifts, diff_recordings, send_again, sessions_in
     from harness.emulator import Emulator, Settings
-    from harness.files import explain_unread
-    from harness.outcome.words import format_count
     from harness.transport import ServiceDriver
 
     drifts = Drifts()
@@ -206,7 +201,6 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
 def _is_legacy(recording: Recording) -> bool:
     """Whether a response is of the generation before steps, which the service no longer has."""
     from harness.contract.judge.body import is_legacy
-    from harness.wire.bodies import json_or_none
 
     if recording.events:
         return b'"interaction.start"' in recording.body

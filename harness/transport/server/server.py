@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from harness.outcome import HarnessFault, UsageFault
@@ -112,9 +111,7 @@ class InThread(Generic[Served]):
         self.start()
         return self.server
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
     def start(self) -> None:
@@ -276,9 +273,7 @@ class _Endpoint:
         await self._listen()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._hang_up()
 
 
@@ -316,9 +311,7 @@ class ServerThread(_Endpoint):
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
 
 

@@ -65,6 +65,7 @@ def test_a_client_whose_own_request_is_refused() -> None:
         play(wrong, "before-headers,rst")
     assert "rejected:           POST /v1beta/interactions: 400, " in str(refused.value)
     assert "inputs" in str(refused.value)
+    assert "actual result:" not in str(refused.value)  # it has none
 
 
 def posts(times: int, **more: Any) -> Reads:
@@ -317,22 +318,21 @@ def test_an_event_with_broken_json(plan: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "why"),
+    ("write", "is_encoding"),
     [
-        (lambda text: text.encode().decode("latin-1"), ": it read UTF-8 as Latin-1"),
-        (lambda text: text.encode("ascii", "replace").decode(), " so write UTF-8"),
-        (lambda text: text.encode("latin-1", "replace").decode(errors="replace"), " or its output is not UTF-8"),
-        (lambda text: text.replace("東", "\ufffd\ufffd"), " or its output is not UTF-8"),
-        (lambda text: text.replace("東", "西"), r"instead of '[^']*'"),
-        (lambda text: text.replace("text", "te?t").replace("東", "?"), r"instead of '[^']*'"),
+        (lambda text: text.encode().decode("latin-1"), True),
+        (lambda text: text.encode("ascii", "replace").decode(), True),
+        (lambda text: text.encode("latin-1", "replace").decode(errors="replace"), True),
+        (lambda text: text.replace("東", "\ufffd\ufffd"), True),
+        (lambda text: text.replace("text", "te?t").replace("東", "?"), False),
+        (lambda text: text.replace("text", "test"), False),
     ],
 )
-def test_characters_that_a_client_writes_wrongly(write: Callable[[str], str], why: str) -> None:
+def test_characters_that_a_client_writes_wrongly(write: Callable[[str], str], is_encoding: bool) -> None:
     """A client in a language whose strings or output are not UTF-8 gets that reason, and no other one does."""
-    with pytest.raises(
-        UsageFault, match=rf"^without any fault the client has another text .*{why}; no fault case"
-    ):
+    with pytest.raises(UsageFault, match=r"^without any fault the client has another text ") as refused:
         play(lambda *given: write(clients.good(*given)), "crlf")
+    assert (": only what is not ASCII differs, so decode" in str(refused.value)) is is_encoding
 
 
 @pytest.mark.parametrize(
