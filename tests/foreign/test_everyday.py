@@ -464,9 +464,12 @@ def find_like(self: Everyday, usual: Any, identity: str) -> Run:
 
 
 def store_steps_late(self: Thinks, usual: Any, run: Run, query: Json) -> Any:
-    """Show the end of a background run before its steps."""
-    late = run.body.get("background") and not run.cancelled_at and run.lasts <= run.age < run.lasts + 0.5
-    return without(usual(run, query), "steps") if late and is_plain(query) else usual(run, query)
+    """Show the end of a background run without its steps, for the first time."""
+    ended = run.body.get("background") and not run.cancelled_at and run.age >= run.lasts
+    if not ended or not is_plain(query) or run.id in self.noted:
+        return usual(run, query)
+    self.noted[run.id] = True
+    return without(usual(run, query), "steps")
 
 
 def number_the_newest(self: Everyday, usual: Any, body: Json) -> int:
@@ -673,7 +676,7 @@ ROWS = [
         number=number_the_newest,
         said=["(1 cause: create.id-unique)"]),
     # The status of a run is stored before its steps.
-    thinks("stores-steps-late: bg.* stream.signature -> fail bg.result/late stream.signature/stored, exit 1",
+    thinks("stores-steps-late: bg.result stream.signature -> fail bg.result/late stream.signature/stored, exit 1",
            get=store_steps_late, said=["(1 cause: bg.result/late)"]),
     # Two letters that look the same are two texts.
     row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
