@@ -455,7 +455,7 @@ def keeps_resources_apart(routes: Mapping[str, Exchange], knows_keys: bool) -> I
         known, shown, later = map(routes.get, views)
         if method in ("known", "own", "later") or (known and shown and _is_another(known, shown, later)):
             continue
-        own = routes.get(f"own {route}")
+        own = routes.get(f"own {route}") if method == "DELETE" else None
         if route == collection:
             identity = routes[views[1]].request.segments[-1]
             if answer.status in SUCCESS and f'{identity}"'.encode() in answer.body:
