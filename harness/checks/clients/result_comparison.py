@@ -18,7 +18,6 @@ from typing import Any
 import msgspec
 
 from harness.contract import PROTOCOL, Contract, compare_steps, requests
-from harness.contract.judge.agreement import lost_characters
 from harness.contract.transcript import (
     as_steps,
     assemble_steps,
