@@ -117,7 +117,8 @@ class Presentation:
     come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave
     something out, as text, by key. `judges_server`: its first line names the server, after `target_word`; the
     lines of a client or a recording have no room for a rule, so a next step names the command that explains it.
-    `begins` is its first wait. `repeat` writes the line that runs it again for some results.
+    `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line that
+    runs it again for some results.
     """
 
     subject = "{api}"
@@ -129,11 +130,13 @@ class Presentation:
     live = True
     judges_server = True
     target_word = "target"
+    times_exercises = False
     begins = "asking the target which capabilities it has"
     repeat: Callable[..., str] | None = None
     settings: Mapping[str, str] = {}
 
-    def __init__(self, *, repeat: Callable[..., str] | None = None) -> None:
+    def __init__(self, *, times_exercises: bool = False, repeat: Callable[..., str] | None = None) -> None:
+        self.times_exercises = times_exercises
         self.repeat = repeat
 
     # for every format

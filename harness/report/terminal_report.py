@@ -17,6 +17,7 @@ from harness.engine.traffic.governed_driver import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some
+from harness.report.collected_run import list_timings
 from harness.report.evidence.curl import curl
 from harness.report.evidence.evidence_text import Detail, logs
 from harness.report.finding_text import ExplainedFailure, SharedFixes, write_headline
@@ -252,6 +253,9 @@ class RunPrinter:
             self.print_failure(failure)
         self._list_failures()
         self._list_holes(finished)
+        if self._presentation.times_exercises:
+            self._screen.line("")
+            self._screen.lines(list_timings(self._state.exercises))
         self._screen.line("")
         self._screen.line(self._state.write_totals(self._screen.paint))
         if finished.halted:

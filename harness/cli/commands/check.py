@@ -81,7 +81,7 @@ class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
     dry_run: bool = flag(
         "print the planned requests, and send nothing", trust=Trust.CALL, group="run", once="reports"
     )
-    verbose: int = verbose_option("list every selected check, explain warnings")
+    verbose: int = verbose_option("list every selected check and the waits of slow exercises, explain warnings")
 
     page = Page(
         "check",
@@ -120,7 +120,7 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    presentation = Presentation(repeat=arguments.repeat)
+    presentation = Presentation(times_exercises=arguments.verbose > 0, repeat=arguments.repeat)
     listeners = Listeners(arguments, presentation, baseline)
     limit = arguments.deadline
     options = RunOptions(

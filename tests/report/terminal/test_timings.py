@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from harness.cli import main
 from harness.engine.events import ExerciseFinished, ExerciseTimes
-from harness.report.collected_run import timing_records
+from harness.report.collected_run import list_timings, timing_records
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Request, UntilClose
 
 
@@ -37,10 +38,24 @@ def test_each_second_is_counted_once(trail: list[Exchange], seconds: float, time
     assert measured == ExerciseTimes(times[0], int(times[1]), *times[2:])
 
 
-def test_the_records_keep_the_order_of_the_run() -> None:
-    """Each exercise has a record, in the order in which they ended."""
-    run = [ExerciseFinished(f"quick_{n}", ExerciseTimes(0.1, 1, 0.1, 0.0, 0.0)) for n in range(2)]
+def test_the_slowest_come_first_with_their_bars() -> None:
+    """The longest bar fills its column; what is not shown is summed up; the records keep the order of the run."""
+    run = [ExerciseFinished(f"quick_{n}", ExerciseTimes(0.1, 1, 0.1, 0.0, 0.0)) for n in range(20)]
     run.append(ExerciseFinished("a_slow_run", ExerciseTimes(6.0, 4, 1.0, 2.0, 3.0)))
-    assert timing_records(run)[2] == {
-        "exercise": "a_slow_run", "requests": 4, "seconds": 6.0, "first_byte": 1.0, "body": 2.0, "between": 3.0,
-    }  # fmt: skip
+    lines = list(list_timings(run))
+    assert lines[0] == "21 exercises, the slowest first:"
+    bar = "█" * 5 + "▒" * 10 + "·" * 15
+    assert lines[1].split() == ["6.00", "s", bar, "a", "slow", "run", "(4", "requests)"]
+    assert "0.60 s  in 6 more" in lines[16]
+    assert "█ until the first byte: 3.00 s, ▒ until the end: 2.00 s, · between: 3.00 s" in lines[17]
+    assert [one["exercise"] for one in timing_records(run)][-1] == "a_slow_run"
+
+
+def test_check_prints_the_table_where_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    """The option adds the table before the totals."""
+    main(["check", "emulator", "-c", "bg.settles", "-v"])
+    shown = capsys.readouterr().out
+    assert "1 exercise, the slowest first:" in shown
+    assert shown.index("until the first byte") < shown.index(" checks in ")
+    main(["check", "emulator", "-c", "bg.settles"])
+    assert "the slowest first" not in capsys.readouterr().out
