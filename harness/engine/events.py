@@ -28,7 +28,6 @@ from harness.outcome import (
     Outcome,
     Reason,
     Rule,
-    Severity,
     UsageFault,
     Verdict,
     Where,
@@ -235,15 +234,13 @@ class Result(Struct, frozen=True, kw_only=True):
             return self.id
         if self.observation.cause:
             return self.observation.cause
-        first = min(findings, key=lambda finding: (finding.severity is not Severity.BROKEN, bool(finding.cause)))
+        first = next((finding for finding in findings if not finding.cause), findings[0])
         return first.cause or first.stable_code
 
     @property
     def is_consequence(self) -> bool:
-        """Whether findings of another rule explain all that it found, or all that breaks its rule."""
-        found = self.observation.findings
-        broken = [finding for finding in found if finding.severity is Severity.BROKEN]
-        causes = [finding.cause for finding in broken or found] or [self.observation.cause]
+        """Whether findings of another rule explain all that it found."""
+        causes = [finding.cause for finding in self.observation.findings] or [self.observation.cause]
         return bool(causes) and all(cause and cause.partition("/")[0] != self.rule.id for cause in causes)
 
     @property

@@ -551,7 +551,7 @@ class PresentedResult:
             yield f"requirement ({self.level}): {self.requirement}"
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
         most = _MOST_FINDINGS[detail]
-        roots = [finding for finding in findings if not finding.cause or findings[0].cause]
+        roots = [finding for finding in findings if not finding.cause] or findings
         for finding in roots[:most]:
             headline, *details = finding_lines(finding, fixes, brief=brief)
             yield f"finding: {headline}" + (f"; a consequence of {finding.cause}" if finding.cause else "")
@@ -594,16 +594,16 @@ class PresentedResult:
 
     @cached_property
     def all_findings(self) -> list[Finding]:
-        """Its findings, those first that do the most harm; of one severity, what another one caused comes last.
+        """Its findings, those first that do the most harm; what another one caused comes last.
 
         A known fix that several share stands at the first of them.
         """
         rules, cures = self._run.api.load_rules(), set[str]()
 
-        def urgency(finding: Finding) -> tuple[int, bool, int, bool, int]:
+        def urgency(finding: Finding) -> tuple[bool, int, int, bool, int]:
             rule = rules.get(finding.rule, self.result.rule)
             severity = _SEVERITIES[finding.severity]
-            return severity, bool(finding.cause), -RANK[rule.level], not rule.silent, rule.harm
+            return bool(finding.cause), severity, -RANK[rule.level], not rule.silent, rule.harm
 
         found, actor = sorted(self.result.observation.findings, key=urgency), self._presentation.actor
         for number, finding in enumerate(found):

@@ -184,7 +184,10 @@ def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> I
 
 @exercise(requests=5)
 def an_unknown_id(t: RequestBuilder) -> Steps:
-    """GET, stream, cancel and DELETE of an id that does not exist; `%` is one that LIKE finds in each store."""
+    """GET, stream, cancel and DELETE of an id that does not exist.
+
+    `%` does not exist either, but is each id to a store that looks it up with LIKE.
+    """
     seen: Exchanges = yield from send_each(
         read=t.get(UNKNOWN_ID),
         streamed=t.get(UNKNOWN_ID, stream=True),
