@@ -299,12 +299,6 @@ def subscribe_late(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
     return events if is_plain(query) else [event for event in events if not 0 < event[0] - run.age < 0.5]
 
 
-def tear_some(self: Pings, usual: Any, frame: bytes) -> bytes:
-    """Tear one delta of four."""
-    self.service.noted["frames"] = number = self.service.noted.get("frames", 0) + 1
-    return usual(frame) if number % 4 else tear(self, usual, frame)
-
-
 def move(by: int) -> Any:
     """A change of `list`: pages of ten, and each but the first begins so many entries off."""
 
@@ -583,8 +577,6 @@ ROWS = [
     # A stream that is silent for long enough is kept alive: between events.
     row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
-    row("tears-some: resume.* stream.json -> fail stream.json/syntax resume.live, 3 blocked",
-        handler=vary(Pings, ping=tear_some), said=["(1 cause: stream.json/syntax)"], **SLOW),
     # Ids that count the events of a while, and a stream that misses what comes while it is opened, are one defect.
     row(
         "repeats-ids: resume.* stream.* rob.concurrent-streams -> "
