@@ -14,17 +14,16 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from importlib import metadata
 
 from harness import __version__
-from harness.child_processes import find_program, run_tool
 from harness.cli.arguments import load_options, read_options, read_settings
 from harness.cli.common_options import json_option
 from harness.cli.main import COMMANDS, shadow_note
 from harness.cli.options import Options, Page
 from harness.cli.output import mask_text, say, show_text, write_json
 from harness.errors import UsageFault
-from harness.kit.api import EXTENSION_VARIABLE
 from harness.outcome import Exit
 from harness.outcome.words import format_count
 from harness.project_file import ProjectFile, find_file
@@ -35,7 +34,6 @@ _REQUIREMENT = re.compile(r"""^([\w.-]+)[^;]*(?:;.*?extra\s*==\s*['"]([\w-]+)['"
 """The name of a required package, and the extra that needs it."""
 _KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OTHER_GEMINI_API_KEY")
 _ONE_KEY = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-_PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
 
 class Condition(StrEnum):
@@ -153,23 +151,6 @@ def _find_version(name: str) -> str:
         return ""
 
 
-def _diagnose_sdks() -> Iterator[Diagnosis]:
-    if version := _find_version("google-genai"):
-        yield Diagnosis("google-genai", Condition.OK, version)
-    else:
-        yield Diagnosis("google-genai", Condition.NOTE, "not installed", "pip install google-genai, if you use it")
-    node = find_program("node")
-    try:
-        found = "" if node is None else run_tool([node, "--version"], seconds=10).stdout.strip()
-    except (OSError, TimeoutError) as wrong:
-        yield Diagnosis("node", Condition.NOTE, f"{node} does not run: {wrong}", "only JavaScript needs it")
-        return
-    if node is None:
-        yield Diagnosis("node", Condition.NOTE, "node is not on PATH", "only clients in JavaScript need it")
-    else:
-        yield Diagnosis("node", Condition.OK, found)
-
-
 def _diagnose_pytest() -> Iterator[Diagnosis]:
     version = _find_version("pytest")
     plugins = {entry.name: entry.value for entry in metadata.entry_points(group="pytest11")}
@@ -223,89 +204,38 @@ def _diagnose_variables() -> Iterator[Diagnosis]:
             yield Diagnosis("certificates", Condition.PROBLEM, found, f"correct {name}, or unset it")
 
 
-def _diagnose_places() -> Iterator[Diagnosis]:
-    """The proxies, the target and the extensions that variables name: whether a run can use them."""
-    proxies = [name for name in (*_PROXIES, *map(str.lower, _PROXIES)) if os.environ.get(name)]
-    for about, variable, find in (
-        ("proxy", next(iter(proxies), ""), _find_proxy),
-        ("target", "HARNESS_TARGET", _find_target),
-        ("extensions", EXTENSION_VARIABLE, _find_extensions),
-    ):
-        if not os.environ.get(variable):
-            continue
-        try:
-            found, remedy = find()
-        except UsageFault as fault:
-            wrong = f"{variable}: {mask_text(str(fault))}"
-            yield Diagnosis(about, Condition.PROBLEM, wrong, f"correct {variable}, or unset it")
-        else:
-            yield Diagnosis(about, Condition.NOTE, f"{variable} names {found}", remedy)
-
-
-def _find_proxy() -> tuple[str, str]:
-    from harness.transport.client.origin import Origin, proxy_of
-
-    proxy_of(Origin("https", "generativelanguage.googleapis.com", 443))
-    return "a proxy", "harness reaches https targets through it, but not loopback"
-
-
-def _find_target() -> tuple[str, str]:
-    from harness.engine.targets import TargetOptions, resolve_target
-    from harness.interactions.servers import SERVERS
-
-    url = resolve_target(SERVERS, os.environ["HARNESS_TARGET"], TargetOptions()).info.url
-    remedy = "commands without a target use it; `harness check --profile smoke` asks whether it is up"
-    return url or "the embedded emulator", remedy
-
-
-def _find_extensions() -> tuple[str, str]:
-    from harness.kit.api import load_extensions
-
-    return ", ".join(extension.name for extension in load_extensions()), "commands load its rules and mutants"
-
-
 def _diagnose_configuration() -> Iterator[Diagnosis]:
-    """Each wrong setting of the file, read by itself."""
+    """The first wrong setting of each table of the file."""
     from harness.cassette.own_words import add_file_words
     from harness.interactions import INTERACTIONS
 
+    readers: list[Callable[[ProjectFile], object]] = [
+        partial(read_settings, load_options(name)) for name, entry in COMMANDS.items() if entry.table is not None
+    ]
+    readers.append(partial(add_file_words, INTERACTIONS.load_protocol()))
     try:
         file = find_file()
     except UsageFault as fault:
         yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
         return
-    wrong = False
-    for part in () if file is None else _split(file):
-        try:
-            (key,) = part.table
-            command = next((name for name, entry in COMMANDS.items() if entry.table == key), "check")
-            read_settings(load_options(command), part)
-            add_file_words(INTERACTIONS.load_protocol(), part)
-        except UsageFault as fault:
-            wrong = True
-            yield Diagnosis("configuration", Condition.PROBLEM, str(fault))
+    wrong: dict[str, None] = {}  # each command reads the shared table, too
+    if file is not None:
+        for read in readers:
+            try:
+                read(file)
+            except UsageFault as fault:
+                wrong[str(fault)] = None
+    yield from (Diagnosis("configuration", Condition.PROBLEM, why) for why in wrong)
     if not wrong:
         found = f"{file.path} sets {', '.join(sorted(file.table))}" if file and file.table else "no [tool.harness]"
         yield Diagnosis("configuration", Condition.OK, found)
 
 
-def _split(file: ProjectFile) -> Iterator[ProjectFile]:
-    """The file with each of its settings, and each item of a list, alone."""
-    tables = {entry.table for entry in COMMANDS.values()}
-    for key, value in file.table.items():
-        named = value.items() if key in tables and isinstance(value, dict) else [("", value)]
-        for name, item in named:
-            for one in [[part] for part in item] if isinstance(item, list) else [item]:
-                yield ProjectFile(file.path, {key: {name: one} if name else one})
-
-
 _QUESTIONS: dict[str, Callable[[], Iterator[Diagnosis]]] = {
     "harness": _diagnose_harness,
     "packages": _diagnose_packages,
-    "SDKs": _diagnose_sdks,
     "pytest": _diagnose_pytest,
     "loopback": _diagnose_loopback,
     "environment": _diagnose_variables,
-    "places": _diagnose_places,
     "configuration": _diagnose_configuration,
 }

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from harness.cli.commands import doctor
-from harness.kit.api import load_beside_installed
 from tests.cli.conftest import Harness, fits
 
 KEY = "AIza" + "SyB" * 11 + "ab"
@@ -100,10 +99,10 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
     def fail() -> None:
         raise RuntimeError("no idea")
 
-    monkeypatch.setitem(doctor._QUESTIONS, "SDKs", fail)  # type: ignore[arg-type]
-    code, found = examine(harness, "SDKs", "configuration")
+    monkeypatch.setitem(doctor._QUESTIONS, "packages", fail)  # type: ignore[arg-type]
+    code, found = examine(harness, "packages", "configuration")
     assert code == 1
-    assert found["SDKs"][0]["found"] == "the test failed: RuntimeError: no idea"
+    assert found["packages"][0]["found"] == "the test failed: RuntimeError: no idea"
     assert "configuration" in found
 
 
@@ -112,15 +111,12 @@ def test_a_question_that_fails_hides_no_other(harness: Harness, monkeypatch: pyt
     [
         ("GEMINI_API_KEY", '"abc"', "keys", "GEMINI_API_KEY contains a space, a quote or a character"),
         ("GEMINI_API_KEY", "abc ", "keys", "GEMINI_API_KEY contains a space, a quote or a character"),
-        ("HTTPS_PROXY", "proxy:word", "proxy", "the proxy 'proxy:word' of the environment is not a URL"),
         (
             "SSL_CERT_FILE",
             "/no/such.pem",
             "certificates",
             "SSL_CERT_FILE names /no/such.pem, which does not exist",
         ),
-        ("HARNESS_TARGET", "foo", "target", "HARNESS_TARGET: 'foo' is neither a URL nor `emulator`"),
-        ("HARNESS_EXTENSION", "no_such_module", "extensions", "the extension 'no_such_module' cannot be loaded"),
     ],
 )
 def test_a_variable_that_no_command_can_use(
@@ -128,9 +124,7 @@ def test_a_variable_that_no_command_can_use(
 ) -> None:
     """What each run with this environment would refuse is a problem, with a remedy that names the variable."""
     monkeypatch.setenv(variable, value)
-    load_beside_installed.cache_clear()
-    code, diagnoses = examine(harness, "environment", "places")
-    load_beside_installed.cache_clear()
+    code, diagnoses = examine(harness, "environment")
     first = diagnoses[about][0]
     assert (code, first["state"]) == (1, "problem"), first
     assert found in first["found"]
@@ -138,11 +132,9 @@ def test_a_variable_that_no_command_can_use(
 
 
 def test_what_is_worth_knowing_of_the_environment(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A target and two keys that differ are notes: each command works with them."""
-    monkeypatch.setenv("HARNESS_TARGET", "http://127.0.0.1:8000")
+    """Two keys that differ are a note: each command works with them."""
     monkeypatch.setenv("GEMINI_API_KEY", "one")
     monkeypatch.setenv("GOOGLE_API_KEY", "two")
-    code, found = examine(harness, "environment", "places")
+    code, found = examine(harness, "environment")
     assert code == 0
-    assert "names http://127.0.0.1:8000" in found["target"][0]["found"]
     assert "GEMINI_API_KEY and GOOGLE_API_KEY differ" in found["keys"][0]["found"]
