@@ -24,10 +24,6 @@ MOST_SHOWN = 256 * 1024
 """Bytes of a body that a page is shown."""
 
 _WIDTH = 100
-_OF_THE_CONNECTION = frozenset(
-    {"host", "content-length", "connection", "accept-encoding", "transfer-encoding", "keep-alive"}
-)
-"""Headers that a client makes for each connection."""
 
 
 class Evidence:
@@ -113,11 +109,9 @@ class Evidence:
         return [word for word in likely if any(form in text for form in forms[word])]
 
     def copy(self, seen: SeenExchange, form: str, root: str) -> str | None:
-        """The exchange as `curl`, `fetch`, `pytest` or `scenario`; None if it cannot be had in this form."""
+        """The exchange as `curl`, `pytest` or `scenario`; None if it cannot be had in this form."""
         if form == "curl":
             return self._to_curl(seen.request, root)
-        if form == "fetch":
-            return self._write_fetch(seen.request, root)
         script = self._write_script(seen)
         if script is None:
             return None
@@ -155,27 +149,6 @@ class Evidence:
             if script is not None:
                 return self._mask.tree(script)  # type: ignore[no-any-return]
         return None
-
-    def _write_fetch(self, request: Request, root: str) -> str:
-        """A module for Node. Every text is a JSON string of ASCII, which is a literal of JavaScript, too."""
-        key = self._api.key_header.lower()
-        headers = {
-            name: self._mask.header(name, value)
-            for name, value in request.headers.items()
-            if name.lower() not in _OF_THE_CONNECTION | {key}
-        }
-        lines = [
-            f"const response = await fetch({json.dumps(self._mask.text(request.below(root)))}, {{",
-            f"  method: {json.dumps(request.method)},",
-            "  headers: {",
-            *(f"    {json.dumps(self._mask.text(name))}: {json.dumps(value)}," for name, value in headers.items()),
-            f'    {json.dumps(key)}: process.env.{self._api.key_variable} ?? "any",',
-            "  },",
-        ]
-        if request.body:
-            text = self._mask.text(request.body.decode("utf-8", "replace"), request)
-            lines.append(f"  body: {json.dumps(text)},")
-        return "\n".join([*lines, "});", "console.log(response.status, await response.text());", ""])
 
     def _write_pytest(self, seen: SeenExchange, script: dict[str, Any]) -> str:
         creator = next((other for other in self._of_the_run(seen) if other.order is not None), None)

@@ -11,7 +11,7 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
@@ -28,7 +28,7 @@ from harness.inspector.seen_exchange import Change, SeenExchange
 from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import ApiContract, TrafficApi
 from harness.look import read_script, read_sheet
-from harness.outcome import Finding, UsageFault
+from harness.outcome import UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service
 from harness.wire.addresses import CONTROL, is_control
@@ -61,7 +61,7 @@ _SHARED: dict[str, Callable[[], str]] = {
     "picture.css": partial(read_sheet, "picture"),
     "theme.js": partial(read_script, "theme"),
 }
-_EXCHANGE = re.compile("[0-9]{1,18}(/([0-9]{1,18}|curl|fetch|pytest|scenario|raw))?")
+_EXCHANGE = re.compile("[0-9]{1,18}(/([0-9]{1,18}|curl|pytest|scenario|raw))?")
 """The number of an exchange and, perhaps, of an event or the form of a copy."""
 
 
@@ -119,12 +119,11 @@ class Inspector:
         self._news = News(self.traffic, self._judge, self._mask, self._actions.state)
         self._evidence = Evidence(self.traffic, self._mask, api, contract, to_curl)
 
-    def show(self, exchanges: Iterable[tuple[Exchange, Sequence[Finding]]]) -> None:
-        """Show exchanges of the past, each with its findings, one after the other and as fast as they were."""
+    def show(self, exchanges: Iterable[Exchange]) -> None:
+        """Show exchanges of the past, one after the other and as fast as they were."""
         moment = 0.0
-        shown: list[tuple[SeenExchange, Sequence[Finding]]] = []
         self.traffic.set_clock(lambda: moment)
-        for exchange, findings in exchanges:
+        for exchange in exchanges:
             began = moment
             seen = self.traffic.begin(exchange.request)
             if exchange.status is not None:
@@ -135,14 +134,7 @@ class Inspector:
             moment = began + exchange.seconds
             seen.note_end(exchange.ending)
             self.traffic.catch_up()
-            shown.append((seen, findings))
         self._judge.judge_ended(math.inf)  # a page begins at the first finding
-        for seen, findings in shown:
-            described = [self._judge.describe(one) | seen.place_finding(one.where.event) for one in findings]
-            rules = {finding.rule for finding in findings}
-            seen.findings = tuple(one for one in seen.findings if one["rule"] not in rules)
-            if described:
-                self.traffic.keep_findings(seen, tuple(described))
 
     def finish(self) -> None:
         """Give open pages what they have not read yet, and end them: the server is about to go.

@@ -26,7 +26,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("diff", "empty", "empty"), Exit.NOTHING_RAN, "name a cassette of `harness record`, or a folder of them."),
     (("replay", "missing.yaml"), Exit.USAGE, f"record one there {RECORD}"),
     (("replay", "other.json"), Exit.USAGE, f"record one {RECORD}"),
-    (("verify", "other.json", "--open"), Exit.USAGE, "Write one with --report json=FILE"),
+    (("verify", "other.json", "--open"), Exit.USAGE, f"record one {RECORD}"),
     (("diff", "missing.json"), Exit.USAGE, SPELLING),
     (("diff", "other.json", "other.json"), Exit.USAGE, "Write one with --report json=FILE"),
     (("diff", "run.json", "verified.json"), Exit.USAGE, "is a report of `harness verify`: name one of"),

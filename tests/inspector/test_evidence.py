@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -163,33 +161,6 @@ def test_an_empty_journal_saves_nothing(bench: Bench) -> None:
     exchange = bench.send("GET", "/__harness__/inspector/cassette")
     assert exchange.status == 409
     assert b"no exchange" in exchange.body
-
-
-HOSTILE = "`${process.exit(9)}` \\u2028 \u2028 \u2029 </script> ' \" \\ \n \0 \U0001f98a"
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="no node is installed")
-def test_a_copied_fetch_is_a_literal_whatever_the_text(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Node runs the copy and sends the very bytes that were seen; no text ends its literal or is run."""
-    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    page = bench.open()
-    bench.create(input=HOSTILE)
-    number = page.all("request")[-1]["n"]
-    text = bench.ask(f"exchanges/{number}/fetch")["text"]
-    assert SECRET not in text
-    script = tmp_path / "copy.mjs"
-    script.write_text(
-        "globalThis.fetch = async (url, given) => { process.stdout.write(JSON.stringify([url, given])); "
-        "return { status: 200, text: async () => '' }; };\nconsole.log = () => {};\n" + text
-    )
-    done = subprocess.run(["node", str(script)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    url, given = json.loads(done.stdout)
-    assert url.endswith("/v1beta/interactions")
-    assert json.loads(given["body"])["input"] == HOSTILE
-    assert (given["method"], given["headers"]["x-goog-api-key"]) == ("POST", "any")
 
 
 def test_the_raw_frames_are_shown_as_they_came(bench: Bench) -> None:

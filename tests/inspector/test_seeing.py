@@ -206,7 +206,7 @@ def test_exchanges_of_the_past_keep_their_times(bench: Bench, new_bench: Callabl
     exchange = replace(made, seconds=2.0, arrivals=Arrivals(
         array("Q", [100, made.size - 100]), array("d", [0.5, 1.5]), 2
     ), notes={})  # fmt: skip
-    bench.inspector.show([(exchange, ()), (exchange, ())])
+    bench.inspector.show([exchange, exchange])
     page = bench.open()
     assert [change["at"] for change in page.all("request")] == [0.0, 2.0]
     assert {change["at"] for change in page.all("event") if change["n"] == 2} == {3.5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,14 +26,14 @@ class VerifyArguments(BaselineOptions):
     secrets: bool = flag(
         "only search for secrets (exit code 1 if any is found)", trust=Trust.CALL
     )  # a file of the folder that set it would switch off the judgment, also that of a hook
-    open: bool = flag("show a cassette, or the failures of a JSON report, in the inspector", trust=Trust.CALL)
+    open: bool = flag("show a cassette in the inspector", trust=Trust.CALL)
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
     verbose: int = verbose_option("list every judged rule")
 
     page = Page(
         "verify",
-        ("harness verify cassettes/", "harness verify report.json --open"),
+        ("harness verify cassettes/", "harness verify session.yaml --open"),
         groups=("verdicts", "output"),
         notes="Recordings are cassettes (.yaml), .har, .sse, .events.jsonl and .json files.\n\n"
         + EXIT_CODES.format("a body could not be judged"),
@@ -54,9 +55,7 @@ def run(words: Sequence[str]) -> int:
         arguments.refuse((*_JUDGING, "secrets"), "applies to judged recordings: remove it or --open")
         if len(paths) > 1:
             raise UsageFault(f"--open shows one file: leave {str(paths[1])!r} out")
-        from harness.cli.showing import show_file
-
-        return show_file(paths[0], arguments, arguments.revision)
+        return _show(paths[0], arguments)
     if arguments.secrets:
         arguments.refuse((*_JUDGING, "revision"), "applies to judged recordings: remove it or --secrets")
         return _look_for_secrets(paths, arguments)
@@ -64,6 +63,44 @@ def run(words: Sequence[str]) -> int:
 
 
 _JUDGING = ("strict", "baseline", "baseline_update", "report")
+
+
+def _show(path: Path, arguments: VerifyArguments) -> int:
+    """Serve the inspector with a cassette, on a free port of this machine, until the user stops it."""
+    from harness.cassette import load
+    from harness.cli.guarding import access
+    from harness.cli.inspecting import new_inspector, serve_with_page
+    from harness.contract import PROTOCOL
+    from harness.transport import ServerThread
+    from harness.wire import Request, Response
+
+    recordings = load(path).recordings
+    if not recordings:
+        raise UsageFault(f"{path} contains no recordings to show: name a cassette of `harness record`")
+    granted = access("127.0.0.1")
+    inspector = new_inspector(
+        arguments, granted, contract_of(arguments.revision), command="verify", target=None,
+        facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},
+    )  # fmt: skip
+    inspector.traffic.is_open = True
+    # A stream of a million events takes longer than a person waits for the page, which grows meanwhile.
+    exchanges = [recording.exchange() for recording in recordings]
+    reading = threading.Thread(target=inspector.show, args=(exchanges,), daemon=True)
+    reading.start()
+    reading.join(timeout=1.0)
+
+    def refuse(request: Request) -> Response:
+        message = f"harness verify shows {path.name} and serves nothing else: run harness replay for that."
+        return Response.json(404, PROTOCOL.error_body(404, "not_found", message))
+
+    return serve_with_page(
+        ServerThread(inspector.around(granted.guard.around(refuse))),
+        arguments,
+        granted,
+        inspector,
+        welcome=lambda url: f"showing {format_count(len(recordings), 'request')} of {path}",
+        environment=lambda url: {},  # no command runs beside it
+    )
 
 
 def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:

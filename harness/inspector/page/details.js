@@ -48,7 +48,7 @@ export class Details {
       this.runControls(seen),
       ...seen.findings.map((finding) => this.finding(seen, finding)),
       make("div", { class: "buttons" }, make("span", { class: "quiet" }, "Copy as"),
-        ["curl", "fetch", "pytest", "scenario"].map((form) => this.copier(seen, form))),
+        ["curl", "pytest", "scenario"].map((form) => this.copier(seen, form))),
     ];
     return this.fill(head, `exchanges/${seen.n}`, ({ request, answer }) => [
       make("div", {}, make("h3", {}, "Request"), headers(request.headers)),
