@@ -499,7 +499,7 @@ class ObservedService:
 
 
 async def _pass_silence(seconds: float) -> None:
-    from harness.plugin.virtual_time import pass_silence  # late: it brings asyncio, which most tests do without
+    from harness.plugin.virtual_clock import pass_silence  # late: it brings asyncio, which most tests do without
 
     await pass_silence(seconds)
 

@@ -26,7 +26,7 @@ from harness.errors import LeftBehindWarning
 from harness.outcome import UsageFault
 from harness.plugin.blocking_calls import LeftTasks, collected_calls
 from harness.plugin.late_patches import patched_attributes
-from harness.plugin.virtual_time import ASLEEP, THRESHOLD
+from harness.plugin.virtual_clock import ASLEEP, THRESHOLD
 
 NAME = "interactions_schedule"
 """The fixture, and the marker that configures it."""

@@ -20,7 +20,8 @@ import pytest
 import harness
 from harness.plugin import no_sleep
 from harness.plugin.schedule import TaskSchedule
-from harness.plugin.virtual_time import ThreadWaits, VirtualClock, list_frames
+from harness.plugin.thread_waits import ThreadWaits, list_frames
+from harness.plugin.virtual_clock import VirtualClock
 
 MODEL = "gemini-3.8-flash"
 KEY = {"x-goog-api-key": "any"}
