@@ -4,8 +4,8 @@
 `random_plan` draws one from a seed; `every_event`, `structural` and `every_byte` list the places where a recorded
 body can be cut.
 
-A fault has a place in three modules: its value in `values`, its word in `grammar`, and its stage, which changes
-the pieces of a body, in `cut_faults` or in `STAGES` of `event_faults`. `transducer` puts stages in order.
+A fault is one class (`fault`): its values, how a plan spells them, and its stage, which changes the pieces of a
+body. `FAULTS` of `grammar` has the class of each word, and `transducer` puts the stages in order.
 
 Names are imported on first use, so that a service without a plan does not pay for the grammar.
 """
@@ -17,50 +17,44 @@ from typing import TYPE_CHECKING
 from harness.late_names import late_names
 
 if TYPE_CHECKING:
-    from harness.faults.grammar import parse, random_plan
-    from harness.faults.plan import Connection, Plan, Scope, Seed
-    from harness.faults.service import FaultyService, Suffered, cut
-    from harness.faults.splitting import every_byte, every_event, structural
-    from harness.faults.values import (
+    from harness.faults.answer_faults import Compress, ErrorShape, Inclusive, Reshape, Status
+    from harness.faults.byte_faults import Chunks, Crlf, Trickle
+    from harness.faults.cut_faults import Cut, Drop, Place, Spot
+    from harness.faults.event_faults import (  # fmt: skip
         BareError,
-        Chunks,
         Comment,
-        Compress,
-        Crlf,
-        Cut,
-        Drop,
         ErrorEvent,
-        ErrorShape,
-        Fault,
         Garble,
         Glue,
         Ids,
-        Inclusive,
         Late,
         Members,
         Omit,
         Ping,
-        Place,
         Raw,
         Replay,
-        Reshape,
         Silence,
-        Spot,
-        Status,
-        Trickle,
         Unknown,
     )
+    from harness.faults.fault import Fault
+    from harness.faults.grammar import parse, random_plan
+    from harness.faults.places import every_byte, every_event, structural
+    from harness.faults.plan import Connection, Plan, Scope, Seed
+    from harness.faults.service import FaultyService, Suffered, cut
 
 _HOMES = {
+    "harness.faults.answer_faults": ("Compress", "ErrorShape", "Inclusive", "Reshape", "Status"),
+    "harness.faults.byte_faults": ("Chunks", "Crlf", "Trickle"),
+    "harness.faults.cut_faults": ("Cut", "Drop", "Place", "Spot"),
+    "harness.faults.event_faults": (
+        "BareError", "Comment", "ErrorEvent", "Garble", "Glue", "Ids", "Late", "Members", "Omit", "Ping", "Raw",
+        "Replay", "Silence", "Unknown",
+    ),
+    "harness.faults.fault": ("Fault",),
     "harness.faults.grammar": ("parse", "random_plan"),
+    "harness.faults.places": ("every_byte", "every_event", "structural"),
     "harness.faults.plan": ("Connection", "Plan", "Scope", "Seed"),
     "harness.faults.service": ("FaultyService", "Suffered", "cut"),
-    "harness.faults.splitting": ("every_byte", "every_event", "structural"),
-    "harness.faults.values": (
-        "BareError", "Chunks", "Comment", "Compress", "Crlf", "Cut", "Drop", "ErrorEvent", "ErrorShape", "Fault",
-        "Garble", "Glue", "Ids", "Inclusive", "Late", "Members", "Omit", "Ping", "Place", "Raw", "Replay",
-        "Reshape", "Silence", "Spot", "Status", "Trickle", "Unknown",
-    ),
 }  # fmt: skip
 
 __all__ = [

@@ -1,32 +1,138 @@
-"""Find the exact place of a cut while the bytes of a body pass, and end the body there.
+"""The cut of a connection: its place, how it ends there, and the stage that finds the place while bytes pass.
 
-Knows places and pieces; must not know services or other faults. Nothing is buffered: a place is known by the time
-the piece that crosses it arrives. So the pieces before a cut are forwarded unchanged.
+Nothing is buffered: a place is known by the time the piece that crosses it arrives. So the pieces before a cut
+are forwarded unchanged. Complete events are counted, those included that faults further to the left added.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import ClassVar, Self
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.faults.splitting import CR, LF
-from harness.faults.values import Cut, Drop, Place, Spot
-from harness.wire import COMPLETE, At, Chunk, Decoder, Ending, How, Pause, Piece
+from harness.faults.event_stage import edit_completion
+from harness.faults.fault import BodyKind, Fault, Stage, require_range
+from harness.faults.splitting import CR, LF, Event
+from harness.faults.word import Word
+from harness.wire import COMPLETE, At, Chunk, Chunked, Decoder, Ending, How, Pause, Piece
 
 
-class Stage:
-    """One fault being applied to one body. `fired`: it has had an effect."""
+class Spot(StrEnum):
+    """The kinds of places where a connection can be cut."""
 
-    fired = False
+    BEFORE_HEADERS = "before-headers"
+    HEADERS = "headers"
+    BYTE = "byte"
+    EVENT = "event"
+    DATA = "data"
+    BLANK = "blank"
+    UTF8 = "utf8"
+    COMPLETION = "completion"
+    AFTER_COMPLETION = "after-completion"
+    TIME = "time"
 
-    def begin(self) -> list[Piece]:
-        """Pieces to send before the first piece; an `Ending` among them ends the body."""
-        return []
 
-    def feed(self, piece: Piece) -> list[Piece]:
-        """Pieces to send in place of one piece; an `Ending` is always the last."""
-        raise NotImplementedError
+HEAD_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.HEADERS})
+_BARE_SPOTS = frozenset({Spot.BEFORE_HEADERS, Spot.COMPLETION, Spot.AFTER_COMPLETION})
+
+
+class Drop(StrEnum):
+    """The ways a cut connection can end."""
+
+    FIN = "fin"
+    RST = "rst"
+    STALL = "stall"
+    END = "end"
+    SHORT_LENGTH = "short-length"
+    BAD_CHUNK = "bad-chunk"
+    BAD_HEAD = "bad-head"
+
+
+_HEAD_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.BAD_HEAD)
+_BODY_DROPS = (Drop.FIN, Drop.RST, Drop.STALL, Drop.END, Drop.SHORT_LENGTH, Drop.BAD_CHUNK)
+
+
+class Place(Struct, frozen=True):
+    """Where a connection is cut.
+
+    `at` is a number of bytes for `byte` and `headers` (None for `headers`: half of the head), None for a spot that
+    takes no number, of seconds for `time`, and otherwise the number of complete events before the cut. `plus`, for
+    `event` only, is the number of bytes of the next event.
+    """
+
+    spot: Spot
+    at: int | None = None
+    plus: int = 0
+
+    def __post_init__(self) -> None:
+        if self.at is None:
+            if self.spot not in _BARE_SPOTS and self.spot is not Spot.HEADERS:
+                raise ValueError(f"{self.spot} needs a number: write for example {self.spot}:5")
+        elif self.spot in _BARE_SPOTS:
+            raise ValueError(f"{self.spot} takes no number: write {self.spot} alone")
+        else:
+            require_range(self.spot, self.at, least=1 if self.spot in (Spot.HEADERS, Spot.TIME) else 0)
+        if self.plus and self.spot is not Spot.EVENT:
+            raise ValueError(f"{self.spot} takes no +{self.plus}: only event:K+N counts bytes of the next event")
+        require_range(f"the bytes after {self.spot}", self.plus)
+
+    def __str__(self) -> str:
+        number = "" if self.at is None else f":{self.at}"
+        return f"{self.spot}{number}" + (f"+{self.plus}" if self.plus else "")
+
+
+class Cut(Fault, frozen=True):
+    """The connection ends at `place`, with the ending that `drop` names."""
+
+    ends_as: ClassVar[str] = "a cut"
+    place: Place
+    drop: Drop
+
+    def __post_init__(self) -> None:
+        allowed = _HEAD_DROPS if self.place.spot in HEAD_SPOTS else _BODY_DROPS
+        if self.drop not in allowed:
+            raise ValueError(f"{self.drop} cannot happen at {self.place}: there it can be {', '.join(allowed)}")
+
+    @classmethod
+    def read(cls, word: Word) -> Self:
+        number, plus, extra = (word.value or "").partition("+")
+        bytes_after = word.number(extra) if plus else 0
+        place = Place(Spot(word.name), None if word.value is None else word.number(number), bytes_after)
+        if not word.more:
+            hint = f"write for example {word.text},rst (or {', '.join(Drop)})"
+            word.fail(f"this names the place, not the ending: {hint}")
+        ending = word.more.popleft()
+        if ending.text not in list(Drop):
+            ending.reject(f"is not a way for {word.text} to end", ending.text, Drop)
+        return cls(place, Drop(ending.text))
+
+    def __str__(self) -> str:
+        return f"{self.place},{self.drop}"
+
+    def stage(self, body: BodyKind) -> Stage | None:
+        match self.place.spot:
+            case Spot.BEFORE_HEADERS | Spot.HEADERS:
+                return None
+            case Spot.COMPLETION | Spot.AFTER_COMPLETION:
+                return edit_completion(body.protocol, self._end_at)
+            case Spot.TIME:
+                return TimeCutter(self)
+        return Cutter(self, chunked=isinstance(body.framing, Chunked))
+
+    def _end_at(self, completion: Event) -> Sequence[Piece]:
+        is_after = self.place.spot is Spot.AFTER_COMPLETION
+        kept = completion.raw if is_after else completion.raw[: completion.lead]
+        return [*([Chunk(kept)] if kept else []), ending_of(self)]
+
+    def is_of_bytes(self) -> bool:
+        return self.place.spot is Spot.BYTE
+
+    def fits_any_body(self) -> bool:
+        return self.place.spot in (Spot.BYTE, Spot.TIME)
 
 
 _LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")
@@ -242,3 +348,27 @@ class TimeCutter(Stage):
             return [piece]
         self.fired = True
         return [Pause(before), self._ending]
+
+
+class ShortPromise(Stage):
+    """Ends a body whose Content-Length declares `size` bytes before all of them are sent."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._sent = 0
+
+    def feed(self, piece: Piece) -> list[Piece]:
+        """The piece, cut so that at least one promised byte is never sent; a complete ending becomes a FIN."""
+        if isinstance(piece, Pause):
+            return [piece]
+        if isinstance(piece, Ending):
+            return [self._break_off() if piece.complete else piece]
+        data = piece.data[: self._size - 1 - self._sent]
+        self._sent += len(data)
+        whole = len(data) == len(piece.data)
+        return [Chunk(data)] if whole else [Chunk(data), self._break_off()]
+
+    def _break_off(self) -> Ending:
+        self.fired = True
+        detail = "fault plan: short-length, and the body ended before the place of the cut"
+        return Ending(how=How.FIN, declared=self._size, sent=self._sent, detail=detail)

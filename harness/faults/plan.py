@@ -1,7 +1,7 @@
 """Fault plans as frozen values: which faults, on which connections of which requests.
 
-Knows which faults can be combined; must not know how one is parsed (`grammar`) or applied (`transducer`). What a
-single fault is stands in `values`. `str` of every value is its spelling in the grammar.
+Knows which faults can be combined; must not know how one is parsed (`grammar`) or applied (`transducer`). `fault`
+has what a single fault is. `str` of every value is its spelling in the grammar.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from itertools import islice, repeat
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.faults.values import BareError, Cut, Fault, Raw, Status, require_range
+from harness.faults.answer_faults import Status
+from harness.faults.fault import Fault, require_range
 
 
 class Scope(StrEnum):
@@ -43,8 +44,7 @@ class Connection(Struct, frozen=True):
         if self.times is not None:
             require_range("times", self.times, least=1)
         for fault in self.faults[:-1]:
-            if isinstance(fault, Cut | BareError | Raw):
-                what = {Cut: "a cut", BareError: "a bare error", Raw: "a raw end"}[type(fault)]
+            if what := fault.ends_as:
                 raise ValueError(f"{fault} is not the last fault of its connection: nothing can follow {what}")
         for fault in self.faults:
             if isinstance(fault, Status) and len(self.faults) > 1:

@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults import values
-from harness.faults.cut_faults import Stage, ending_of
+from harness.faults.answer_faults import Compress, Inclusive, Status, build_refusal
+from harness.faults.cut_faults import HEAD_SPOTS, Cut, ending_of
 from harness.faults.event_faults import real_id
+from harness.faults.fault import Fault, Stage
 from harness.faults.grammar import parse
 from harness.faults.plan import Plan, Scope, choose_scope
 from harness.faults.splitting import Splitter
-from harness.faults.transducer import Transducer, build_refusal, framing_for, transducer
+from harness.faults.transducer import Transducer, framing_for, transducer
 from harness.outcome.words import format_count
 from harness.wire import (
     Body,
@@ -118,10 +119,10 @@ class Suffered:
     number: int
     method: str
     path: str
-    faults: tuple[values.Fault, ...]
-    stages: tuple[tuple[values.Fault, Stage], ...] = ()
-    at_once: tuple[values.Fault, ...] = ()
-    settled: tuple[values.Fault, ...] | None = None
+    faults: tuple[Fault, ...]
+    stages: tuple[tuple[Fault, Stage], ...] = ()
+    at_once: tuple[Fault, ...] = ()
+    settled: tuple[Fault, ...] | None = None
     scope: Scope = Scope.STREAMS
 
     def settle(self) -> None:
@@ -130,7 +131,7 @@ class Suffered:
         self.stages = ()
 
     @property
-    def fired(self) -> tuple[values.Fault, ...]:
+    def fired(self) -> tuple[Fault, ...]:
         """The faults that took effect; the others had nothing to act on, or the client left first."""
         stages, settled = self.stages, self.settled  # in this order: another thread may settle in between
         if settled is not None:
@@ -171,7 +172,7 @@ class _Part:
     """A part of a plan, and how many connections it has counted."""
 
     plan: Plan
-    sequence: Iterator[tuple[values.Fault, ...]]
+    sequence: Iterator[tuple[Fault, ...]]
     count: int = 0
 
 
@@ -222,7 +223,7 @@ class FaultyService:
             faults = next(part.sequence)
             suffered = Suffered(part.count, request.method, request.raw_path, faults, scope=scope)
             self._log.append(suffered)
-        if faults and isinstance(faults[0], values.Status):
+        if faults and isinstance(faults[0], Status):
             suffered.at_once = faults
             fault = faults[0]
             reason = HTTPStatus(fault.code).phrase if fault.code in set(HTTPStatus) else "Refused"
@@ -235,37 +236,31 @@ class FaultyService:
     def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:
         faults = suffered.faults
         last = faults[-1] if faults else None
-        if isinstance(last, values.Cut) and last.place.spot in values.HEAD_SPOTS:
+        if isinstance(last, Cut) and last.place.spot in HEAD_SPOTS:
             response.body = PieceBody((ending_of(last),), response.body.close)
             suffered.at_once = (last,)
             return response
         streams = response.headers.media_type() == EVENT_STREAM
-        usable = [  # some faults also work on a response that is not an event stream
-            fault
-            for fault in faults
-            if streams
-            or isinstance(fault, values.Compress | values.Reshape)
-            or (isinstance(fault, values.Cut) and fault.place.spot is values.Spot.TIME)
-            or _works_on_bytes(fault)
-        ]
-        is_led = streams and values.Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
+        usable = [fault for fault in faults if streams or fault.fits_any_body()]
+        is_led = streams and Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
         lead = boundary_event(self._service, request, self._protocol) if is_led else b""
-        suffered.at_once = (values.Inclusive(),) if lead else ()
+        suffered.at_once = (Inclusive(),) if lead else ()
         if usable:
             self._apply(suffered, usable, request, response, lead)
         return response
 
     def _apply(
-        self, suffered: Suffered, faults: list[values.Fault], request: Request, response: Response, lead: bytes
+        self, suffered: Suffered, faults: list[Fault], request: Request, response: Response, lead: bytes
     ) -> None:
         """Put the faults around the body: those of events inside its content coding, those of bytes outside."""
         streams = response.headers.media_type() == EVENT_STREAM
-        coding = next((fault for fault in faults if isinstance(fault, values.Compress)), None)
+        coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
         if coding is not None:
             asked = accepts(request.headers.get("accept-encoding"), coding.coding)
             if not asked or "content-encoding" in response.headers:
                 faults, coding = [fault for fault in faults if fault != coding], None
-        outer = [] if coding is None else list(filter(_works_on_bytes, faults[faults.index(coding) :]))
+        after = [] if coding is None else faults[faults.index(coding) :]
+        outer = [fault for fault in after if fault.is_of_bytes()]
         inner = [fault for fault in faults if fault not in outer]
         framing = framing_for(faults, response.framing)
         machine, stages = transducer(inner, self._protocol, framing, lead=lead, streams=streams)
@@ -279,12 +274,6 @@ class FaultyService:
             response.body = FaultyBody(response.body, machine, suffered)
         suffered.stages = tuple(stages)
         response.framing = framing
-
-
-def _works_on_bytes(fault: values.Fault) -> bool:
-    return isinstance(fault, values.Chunks | values.Trickle) or (
-        isinstance(fault, values.Cut) and fault.place.spot is values.Spot.BYTE
-    )
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:

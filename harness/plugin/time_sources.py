@@ -13,12 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.plugin.session_server import SERVER_THREAD
-
-if TYPE_CHECKING:
-    from harness.plugin.virtual_clock import VirtualClock
 
 _COUNTS = ("monotonic", "time", "perf_counter", "monotonic_ns", "time_ns", "perf_counter_ns")
 _PARTS = ("gmtime", "localtime", "ctime")
@@ -29,16 +26,16 @@ NAMES = (*_COUNTS, *_PARTS, "strftime", "_time", "datetime")
 _REAL = datetime.datetime
 
 
-def shifted_readings(clock: VirtualClock) -> Iterator[tuple[Any, Any]]:
-    """(original, replacement) for each function and class that returns the time; `date.today` calls one."""
+def shifted_readings(ahead: Callable[[], float]) -> Iterator[tuple[Any, Any]]:
+    """(original, replacement) for each reader of the time, which is `ahead()` seconds ahead; `date.today` calls one."""
     machine = time.time
 
     def now() -> float:
-        return machine() + clock.seen_ahead()
+        return machine() + ahead()
 
     def shift_count(original: Callable[[], Any], unit: int) -> Callable[[], Any]:
         kind = type(original())
-        return lambda: original() + kind(clock.seen_ahead() * unit)
+        return lambda: original() + kind(ahead() * unit)
 
     def shift_parts(original: Callable[..., Any]) -> Callable[..., Any]:
         return lambda seconds=None, /: original(now() if seconds is None else seconds)

@@ -63,7 +63,7 @@ def no_sleep() -> Iterator[Sleeps]:
     sleeps, clock = Sleeps(), VirtualClock()
     waits = ThreadWaits(clock, sleeps.append)
     clock.is_working = waits.is_pool_working
-    replacements = dict(shifted_readings(clock))
+    replacements = dict(shifted_readings(clock.seen_ahead))
     for sleep in _find_sleeps():
         is_async = inspect.iscoroutinefunction(sleep)
         replacements[sleep] = _skip_async(sleep, sleeps, clock) if is_async else _skip(sleep, clock, waits)

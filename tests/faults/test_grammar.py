@@ -45,7 +45,8 @@ from harness.faults import (
     parse,
     random_plan,
 )
-from harness.faults.values import Coding, Edit, Part
+from harness.faults.answer_faults import Coding, Edit
+from harness.faults.event_faults import Part
 from harness.outcome import UsageFault
 from tests.in_one_test import in_one_test
 

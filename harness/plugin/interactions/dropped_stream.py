@@ -16,7 +16,7 @@ from harness.benches.client.cases import Case, StreamSource, whole_stream
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.contract import Contract
 from harness.faults import Cut, Spot, parse
-from harness.faults.values import HEAD_SPOTS
+from harness.faults.cut_faults import HEAD_SPOTS
 from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count

@@ -35,7 +35,7 @@ from harness.faults import (
     Unknown,
     cut,
 )
-from harness.faults.values import Part
+from harness.faults.event_faults import Part
 from harness.kit import client_model
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request, Response

@@ -18,8 +18,8 @@ from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.engine.decide import Policy, decide
 from harness.engine.events import ClientRun, Reproduction, Result, WireMoment
 from harness.faults import Cut, Scope, parse
+from harness.faults.cut_faults import Spot
 from harness.faults.grammar import spell_out
-from harness.faults.values import Spot
 from harness.kit.api import ClientApi
 from harness.kit.client_model import Event
 from harness.outcome import Observation, Severity
