@@ -21,7 +21,7 @@ from harness.report.evidence.curl import Display
 from harness.report.story import read_events
 from harness.transport import Limits, ServiceDriver
 from harness.wire import Decoder, Exchange, Headers, How, LogicalClock, Request
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 from harness.wire.stream_picture import PictureRow, ReadStream, StreamPicture, draw_picture
 from lab.site import render_part
 

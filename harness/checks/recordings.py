@@ -40,7 +40,7 @@ from harness.kit.api import Answer, UnjudgedEntry, Verification
 from harness.outcome import Finding
 from harness.wire import Decoder, Ending, Exchange, Frame, bodies
 from harness.wire.bodies import as_object, find_ambiguous, objects_in
-from harness.wire.secret_finder import keys_in
+from harness.wire.mask import keys_in
 from harness.wire.sse import encode_frame, events_in
 
 UNRECOGNIZED = "not recognized as a call of the Interactions API"

@@ -63,7 +63,7 @@ def new_inspector(
     from harness.interactions.traffic import TRAFFIC
     from harness.report.evidence.curl import Display, curl
     from harness.wire import Request
-    from harness.wire.secret_finder import Mask
+    from harness.wire.mask import Mask
 
     secrets = own_secrets()
     fields = TRAFFIC.load_protocol().secret_fields

@@ -37,7 +37,7 @@ from harness.wire.message import escape_controls
 if TYPE_CHECKING:
     from harness.report.presented_run import PresentedRun
     from harness.wire import Request
-    from harness.wire.secret_finder import Mask
+    from harness.wire.mask import Mask
 
 Value = TypeVar("Value")
 
@@ -74,7 +74,7 @@ def hear(request: Request) -> None:
 
 def _read_heads() -> None:
     """Look for keys in the heads that were only kept so far; the caller holds the lock."""
-    from harness.wire.secret_finder import keys_in
+    from harness.wire.mask import keys_in
 
     latest_first = []
     while _unread:  # other threads go on hearing, so it is emptied one by one
@@ -98,7 +98,7 @@ def mask_text(text: str) -> str:
 
 def hide_in(value: Value) -> Value:
     """The value with the secrets in its texts hidden, whatever writes it later."""
-    from harness.wire.secret_finder import hide_secrets
+    from harness.wire.mask import hide_secrets
 
     return hide_secrets(value, _mask())
 
@@ -132,7 +132,7 @@ def _mask() -> Mask:
 def _mask_of(secrets: frozenset[str]) -> Mask:
     """The mask for these secrets; kept, because making it takes far longer than masking a line with it."""
     from harness.contract.tables.protocol import PROTOCOL
-    from harness.wire.secret_finder import Mask
+    from harness.wire.mask import Mask
 
     return Mask({str(number): secret for number, secret in enumerate(secrets)}, PROTOCOL.secret_fields)
 

@@ -22,7 +22,7 @@ from harness.wire.secrets import is_personal_header, may_hold_secret, name_secre
 
 if TYPE_CHECKING:
     from harness.transport.client.stream import StreamEnds
-    from harness.wire.secret_finder import Mask
+    from harness.wire.mask import Mask
 
 EMULATOR = "emulator"
 
@@ -72,7 +72,7 @@ class ResolvedTarget(Struct, frozen=True, kw_only=True):
 
     def make_mask(self) -> Mask:
         """The mask for the target's secrets in all that is shown or stored."""
-        from harness.wire.secret_finder import Mask
+        from harness.wire.mask import Mask
 
         return Mask(self.info.secrets, self.api.load_protocol().secret_fields)
 

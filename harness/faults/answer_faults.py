@@ -128,9 +128,6 @@ class Reshape(Fault, frozen=True):
             return BodyReshaper(self)
         return edit_payloads(lambda payload: reshape(payload, self))
 
-    def fits_any_body(self) -> bool:
-        return True
-
 
 def reshape(value: Any, fault: Reshape) -> Any:
     """A value without the members that `strip:NAME` names, or with empty ones for `empty:NAME`."""
@@ -193,9 +190,6 @@ class Compress(Fault, frozen=True):
 
     def __str__(self) -> str:
         return str(self.coding)
-
-    def fits_any_body(self) -> bool:
-        return True
 
 
 class Inclusive(BareFault, frozen=True):

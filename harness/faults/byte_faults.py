@@ -71,9 +71,6 @@ class _OfSize(Fault, frozen=True):
     def __str__(self) -> str:
         return f"{type(self).__name__.lower()}:{self.size}"
 
-    def is_of_bytes(self) -> bool:
-        return True
-
 
 class Chunks(_OfSize, frozen=True):
     """`chunks:N`: pieces of N bytes, regardless of what they split; the last of each piece may be shorter."""

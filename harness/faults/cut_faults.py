@@ -128,12 +128,6 @@ class Cut(Fault, frozen=True):
         kept = completion.raw if is_after else completion.raw[: completion.lead]
         return [*([Chunk(kept)] if kept else []), ending_of(self)]
 
-    def is_of_bytes(self) -> bool:
-        return self.place.spot is Spot.BYTE
-
-    def fits_any_body(self) -> bool:
-        return self.place.spot in (Spot.BYTE, Spot.TIME)
-
 
 _LEAD_BYTE = re.compile(rb"[\xc2-\xf4]")
 _HOWS = {

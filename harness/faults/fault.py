@@ -63,14 +63,6 @@ class Fault(Struct, frozen=True):
         """What applies it to a body; None if it concerns the head or the request alone."""
         return None
 
-    def is_of_bytes(self) -> bool:
-        """Whether it counts bytes, whatever they mean, so that it applies outside a content coding."""
-        return False
-
-    def fits_any_body(self) -> bool:
-        """Whether it also works on a body that is no event stream."""
-        return self.is_of_bytes()
-
 
 class BareFault(Fault, frozen=True):
     """A fault without a value, which is spelled as its class is named."""

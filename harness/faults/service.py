@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from harness.faults.answer_faults import Compress, Inclusive, Status, build_refusal
-from harness.faults.cut_faults import HEAD_SPOTS, Cut, ending_of
+from harness.faults.answer_faults import Compress, Inclusive, Reshape, Status, build_refusal
+from harness.faults.byte_faults import Chunks, Trickle
+from harness.faults.cut_faults import HEAD_SPOTS, Cut, Spot, ending_of
 from harness.faults.event_faults import real_id
 from harness.faults.fault import Fault, Stage
 from harness.faults.grammar import parse
@@ -241,7 +242,15 @@ class FaultyService:
             suffered.at_once = (last,)
             return response
         streams = response.headers.media_type() == EVENT_STREAM
-        usable = [fault for fault in faults if streams or fault.fits_any_body()]
+        # Some faults also work on a response that is not an event stream.
+        usable = [
+            fault
+            for fault in faults
+            if streams
+            or isinstance(fault, Compress | Reshape)
+            or (isinstance(fault, Cut) and fault.place.spot is Spot.TIME)
+            or _works_on_bytes(fault)
+        ]
         is_led = streams and Inclusive() in faults and kind_of(request, self._protocol) is Scope.RESUMES
         lead = boundary_event(self._service, request, self._protocol) if is_led else b""
         suffered.at_once = (Inclusive(),) if lead else ()
@@ -259,8 +268,7 @@ class FaultyService:
             asked = accepts(request.headers.get("accept-encoding"), coding.coding)
             if not asked or "content-encoding" in response.headers:
                 faults, coding = [fault for fault in faults if fault != coding], None
-        after = [] if coding is None else faults[faults.index(coding) :]
-        outer = [fault for fault in after if fault.is_of_bytes()]
+        outer = [] if coding is None else list(filter(_works_on_bytes, faults[faults.index(coding) :]))
         inner = [fault for fault in faults if fault not in outer]
         framing = framing_for(faults, response.framing)
         machine, stages = transducer(inner, self._protocol, framing, lead=lead, streams=streams)
@@ -274,6 +282,11 @@ class FaultyService:
             response.body = FaultyBody(response.body, machine, suffered)
         suffered.stages = tuple(stages)
         response.framing = framing
+
+
+def _works_on_bytes(fault: Fault) -> bool:
+    """Whether it counts bytes, whatever they mean, so that it applies outside a content coding."""
+    return isinstance(fault, Chunks | Trickle) or (isinstance(fault, Cut) and fault.place.spot is Spot.BYTE)
 
 
 def cut(service: Service, plan: Plan | str, protocol: StreamProtocol) -> FaultyService:

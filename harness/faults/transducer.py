@@ -16,30 +16,16 @@ PROMISED = 2**30
 """The Content-Length that `short-length` promises if the real one is unknown: far more than is ever sent."""
 
 
-class Lead(Stage):
-    """The stage that sends bytes before a body: the event that an inclusive resume repeats."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def begin(self) -> list[Piece]:
-        """The bytes."""
-        self.fired = True
-        return [Chunk(self._data)]
-
-    def feed(self, piece: Piece) -> list[Piece]:
-        """Forward the piece unchanged."""
-        return [piece]
-
-
 class Transducer:
     """A row of stages; each gets the output of the one before it. Nothing comes out after an `Ending`.
 
-    A body that begins with an ending before or inside the head passes unchanged, as there is nothing to damage.
+    `lead` comes before the first piece: the event that an inclusive resume repeats. A body that begins with an
+    ending before or inside the head passes unchanged, as there is nothing to damage.
     """
 
-    def __init__(self, stages: Sequence[Stage]) -> None:
+    def __init__(self, stages: Sequence[Stage], lead: bytes = b"") -> None:
         self._stages = tuple(stages)
+        self._lead = lead
         self._begun = False
         self.ended = False
 
@@ -51,7 +37,7 @@ class Transducer:
         if begins and isinstance(piece, Ending) and piece.headless and not piece.complete:
             self.ended = True
             return [piece]
-        pieces = [piece]
+        pieces = [Chunk(self._lead), piece] if begins and self._lead else [piece]
         for stage in self._stages:
             out = stage.begin() if begins else []
             for each in pieces:
@@ -92,12 +78,11 @@ def transducer(
 ) -> tuple[Transducer, list[tuple[Fault, Stage]]]:
     """Build the machine for a body that is sent with `framing`; also return the stage of each fault that has one.
 
-    `lead` is sent before the first byte; `streams`: the body is an event stream.
+    `streams`: the body is an event stream.
     """
     body = BodyKind(protocol, framing, streams)
     stages = [(fault, stage) for fault in faults if (stage := fault.stage(body)) is not None]
-    row: list[Stage] = [Lead(lead)] if lead else []
-    row += [stage for _, stage in stages]
+    row = [stage for _, stage in stages]
     if framing == Length(PROMISED):
         row.append(ShortPromise(PROMISED))
-    return Transducer(row), stages
+    return Transducer(row, lead), stages

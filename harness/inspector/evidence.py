@@ -18,7 +18,7 @@ from harness.kit.api import Api, ApiContract
 from harness.outcome.words import escape_obeyed, write_docstring
 from harness.wire import Headers, Request
 from harness.wire.bodies import json_or_none, object_or_none
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 
 MOST_SHOWN = 256 * 1024
 """Bytes of a body that a page is shown."""

@@ -18,7 +18,7 @@ from harness.inspector.traffic import SeenTraffic
 from harness.kit.api import ApiContract, TrafficApi
 from harness.outcome import Finding, Judgement, Level, Severity
 from harness.wire import COMPLETE, Chunk, Pause, Piece, encode
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 
 # Judges what has passed by the contract, so that a finding stands beside the event that breaks it.
 # Knows the judges of a `TrafficApi`. Runs when a page asks for news, never while an answer is served. What a fault

@@ -32,8 +32,8 @@ from harness.outcome import UsageFault
 from harness.transport import WallClock
 from harness.wire import Chunk, Chunked, Exchange, Headers, Request, Response, Service
 from harness.wire.addresses import CONTROL, is_control
+from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM, observe
-from harness.wire.secret_finder import Mask
 
 ROOT = "/__harness__/inspector/"
 _ICON = "/favicon.ico"

@@ -139,7 +139,7 @@ def hide_keys(report: pytest.TestReport) -> None:
     keys = tuple(key for key in found if len(key) >= _SHORTEST_KEY and key != PLACEHOLDER_KEY)
     if not keys:
         return
-    from harness.wire.secret_finder import Mask  # late: most environments have no key
+    from harness.wire.mask import Mask  # late: most environments have no key
 
     hide = Mask({str(number): key for number, key in enumerate(keys)}).hide_known
     if isinstance(report.longrepr, tuple):  # of a skip: where, and why

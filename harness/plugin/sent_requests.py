@@ -259,7 +259,7 @@ class ObservedCall:
         if ending is None or ending.complete:
             if not received.error:
                 return f"{self.name} → {received.status}"
-            from harness.wire.secret_finder import Mask, keys_in
+            from harness.wire.mask import Mask, keys_in
 
             # A service's text may repeat the secrets of the client's request.
             mask = Mask({str(n): secret for n, secret in enumerate(keys_in(self.request))}, fields)

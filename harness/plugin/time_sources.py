@@ -27,7 +27,7 @@ _REAL = datetime.datetime
 
 
 def shifted_readings(ahead: Callable[[], float]) -> Iterator[tuple[Any, Any]]:
-    """(original, replacement) for each reader of the time, which is `ahead()` seconds ahead; `date.today` calls one."""
+    """(original, replacement) for what returns the time, `ahead()` seconds ahead; `date.today` calls one."""
     machine = time.time
 
     def now() -> float:

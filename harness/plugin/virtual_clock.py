@@ -141,7 +141,7 @@ class VirtualClock:
                     quiet = 0
                 if now != seen:
                     seen = now
-                    patience.begin_again()
+                    patience.waited = 0.0  # something got on
                 await pause(_GLANCE if now[0] else 0)
 
 
@@ -150,21 +150,17 @@ class _Patience:
 
     def __init__(self) -> None:
         self._last = _real()
-        self._waited = self._waited_in_all = 0.0
+        self.waited = self._waited_in_all = 0.0
 
     def note_turn(self) -> None:
         """A turn of the loop has ended; a long step of a task in it is work, and no waiting."""
         turn, self._last = min(_real() - self._last, 40 * _GLANCE), _real()
-        self._waited, self._waited_in_all = self._waited + turn, self._waited_in_all + turn
-
-    def begin_again(self) -> None:
-        """Something got on."""
-        self._waited = 0.0
+        self.waited, self._waited_in_all = self.waited + turn, self._waited_in_all + turn
 
     @property
     def is_over(self) -> bool:
         """Whether the sleep waits for nothing any more."""
-        return self._waited > THRESHOLD or self._waited_in_all > 10 * THRESHOLD
+        return self.waited > THRESHOLD or self._waited_in_all > 10 * THRESHOLD
 
 
 def _is_any_ready(sleepers: int) -> bool:

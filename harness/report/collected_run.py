@@ -29,7 +29,7 @@ from harness.outcome.words import format_count, list_some, shorten
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.screen import ROLES, Paint, leave_unpainted
 from harness.wire import Exchange
-from harness.wire.secret_finder import Mask, hide_secrets
+from harness.wire.mask import Mask, hide_secrets
 
 _NAMED = 6
 """Most checks or causes that a line names."""

@@ -29,8 +29,8 @@ from harness.outcome.words import format_count, list_some
 from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
 from harness.wire.bodies import json_or_none
+from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
-from harness.wire.secret_finder import Mask
 
 
 def drift_lines(drifts: Drifts) -> Iterator[Line]:

@@ -14,7 +14,7 @@ import msgspec
 from harness.wire.message import Request
 
 if TYPE_CHECKING:
-    from harness.wire.secret_finder import Mask
+    from harness.wire.mask import Mask
     from harness.wire.secrets import SecretFields
 
 KEPT_BODY = 64 * 1024
@@ -47,7 +47,7 @@ class RequestLog:
 
     @cached_property
     def _mask(self) -> Mask:
-        from harness.wire.secret_finder import Mask  # late: most logs are never read
+        from harness.wire.mask import Mask  # late: most logs are never read
 
         return Mask(fields=self._fields)
 

@@ -1,40 +1,31 @@
-"""Finds the secrets in a text, a JSON document or an event stream; `Mask` hides them in everything that is shown.
+"""Finds the secrets in a text, a JSON document or an event stream.
 
-Three things are secret: a value that is known, a text with the shape of a key, and a value that its name or place
-marks (`secrets`). Known values and keys are also found as one encoding writes them: percent, JSON or base64. What
-replaces a secret is the choice of the caller: stars on a screen, a placeholder in a recording.
+Four things are secret: what your own patterns match, a value that is known, a text with the shape of a key, and a
+value that its name or place marks (`secrets`). Known values and keys are also found as one encoding writes them:
+percent, JSON or base64. What replaces a secret is the choice of the caller: stars on a screen (`mask`), a
+placeholder in a recording (`cassette.redactor`).
 
 Documents and streams are bytes, and places in them count bytes: a body may have 200 MB, and its text takes up to
 four times as much. Only `_STEP` bytes of it are a text at once.
-
-`Mask` knows the run's own keys, and its users are reports, messages and the emulator's log of requests. Recordings
-are redacted elsewhere (`harness.cassette`): there, each secret has its own placeholder. Which fields of an API's
-bodies hold a secret is defined by its `StreamProtocol`.
 """
 
 from __future__ import annotations
 
 import json
-import operator
 import re
 from array import array
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import fields, is_dataclass, replace
-from enum import Enum
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from io import BytesIO
 from itertools import chain, islice, pairwise
-from types import NoneType
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 import msgspec
-from msgspec import Struct
 
-from harness.wire.message import Request, escape_controls
 from harness.wire.protocol import StreamProtocol
 from harness.wire.secrets import (
     CONTEXTS,
@@ -43,14 +34,10 @@ from harness.wire.secrets import (
     PRIVATE_PLACES,
     SecretFields,
     SecretShape,
-    find_password,
     is_api_key,
     is_placeholder,
-    is_secret_header,
-    is_secret_parameter,
     looks_random,
     plain_name,
-    secrets_in_header,
     without_scheme,
 )
 
@@ -59,6 +46,264 @@ _STEP = 2**20
 
 _AROUND = 2**16
 """The bytes around a step that are also seen: no secret is longer, except for a value that its name marks."""
+
+
+class SecretFinder:
+    """Finds secrets; `hide` gives the text that stands for one. Safe to use from several threads.
+
+    `secrets` are known from the start. Members called one of `exempt` keep what only looks like a key: an id or a
+    signature that is altered is useless. `learned` counts the known secrets.
+    """
+
+    SHORTEST = 4
+    """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""
+
+    def __init__(
+        self,
+        fields: SecretFields,
+        hide: Callable[[str], str],
+        *,
+        secrets: Iterable[str] = (),
+        exempt: Iterable[str] = (),
+        for_files: bool = True,
+    ) -> None:
+        """`for_files`: a private network and a webhook's path are secret, a parameter of few characters is not."""
+        self.fields = fields
+        self.learned = 0
+        self._hide = hide
+        self._exempt = frozenset(map(plain_name, exempt))
+        self._for_files = for_files
+        self._shortest = 6 if for_files else 1
+        self._known: dict[str, None] = {}
+        self._words: _Words | None = None
+        for secret in secrets:
+            self.learn(secret)
+
+    def learn(self, secret: str) -> None:
+        """Hide this value from now on, wherever it occurs."""
+        if len(secret) >= self.SHORTEST and secret not in self._known and not is_placeholder(secret):
+            self._known[secret] = None
+            self._words = None
+            self.learned += 1
+
+    def find_known(self, text: str) -> list[TextEdit]:
+        """Return the edits for the known secrets alone."""
+        if not self._known:
+            return []
+        words = self._words
+        if words is None:
+            known = self._known.copy()
+            words = _Words(((form, secret) for secret in known for form in spellings(secret)), longest=True)
+            if len(known) == len(self._known):  # otherwise another thread has learned one meanwhile
+                self._words = words
+        edits = []
+        for start, end, secret in words.find(text):
+            # As a key, `secret` must not tear `hook.secret-once` apart.
+            is_in_name = secret.isalpha() and (
+                _BEFORE_WORD.search(text[max(start - 2, 0) : start]) or _AFTER_WORD.match(text, end)
+            )
+            if not is_in_name:
+                edits.append(TextEdit(start, end, self._hide(secret), "known secret"))
+        return edits
+
+    def in_text(self, text: str) -> list[TextEdit]:
+        """Return the edits for any text, in order and without overlap."""
+        return without_overlap((*self.find_known(text), *self._find_shapes(text)))
+
+    def _find_shapes(self, text: str) -> Iterator[TextEdit]:
+        """Find what has the shape of a secret and is no placeholder, yours first. The edits may overlap."""
+        for pattern in self.fields.patterns:
+            for own in pattern.finditer(text):
+                if own[0] and not is_placeholder(own[0]):
+                    yield TextEdit(*own.span(), self._hide(own[0]), "your pattern")
+        ends: dict[SecretShape, int] = {}
+        for start, _, value in _starts().find(text):
+            if isinstance(value, _Encoded):
+                if end := _find_encoded(text, start, value):
+                    yield TextEdit(start, end, self._hide(text[start:end]), value.shape.kind)
+                continue
+            if start < ends.get(value, 0) or (value in PRIVATE_PLACES and not self._for_files):
+                continue
+            found = _pattern(value).match(text, start)
+            if found is not None:
+                ends[value] = found.end()
+                if not is_placeholder(found["secret"]):
+                    yield TextEdit(*found.span("secret"), self._hide(found["secret"]), value.kind)
+        for start, end in _parameters(text, self.fields.names_parameter):
+            value = text[start:end]
+            if end - start >= self._shortest and not is_placeholder(value):
+                yield TextEdit(start, end, self._hide(unquote(value)), "credential in a URL")
+
+    def in_document(self, data: bytes, above: tuple[str, ...] = ()) -> list[TextEdit]:
+        """Return the edits for a text that may be JSON; `above` is its place (`SecretFields.above`)."""
+        if not seems_json(text_of(data[:64])):
+            return without_overlap(chain(*self._find(data)))
+        return self._sift(data, *self._find(data), above)
+
+    def _find(self, data: bytes) -> tuple[list[TextEdit], list[TextEdit]]:
+        """The known secrets and what has the shape of one, in order, wherever they are."""
+        known, shaped = list[TextEdit](), list[TextEdit]()
+        for at in range(0, len(data), _STEP):
+            first = max(at - _AROUND, 0)
+            text = text_of(data[first : at + _STEP + _AROUND])
+            for edits, found in ((known, self.find_known(text)), (shaped, self._find_shapes(text))):
+                moved = (edit.move(first) for edit in _count_bytes(text, found))
+                edits += [edit for edit in moved if at <= edit.start < at + _STEP]
+        return known, shaped
+
+    def _may_be_named(self, data: bytes, start: int, end: int) -> bool:
+        """Whether a part may have a member that its name marks, also one that is escaped."""
+        return data.find(_ESCAPE, start, end) >= 0 or any(
+            self.fields.may_cover(text_of(data[at : min(at + _STEP + _AROUND, end)]))
+            for at in range(start, end, _STEP)
+        )
+
+    def _sift(
+        self, data: bytes, known: list[TextEdit], shaped: list[TextEdit], above: tuple[str, ...] = ()
+    ) -> list[TextEdit]:
+        """Return the edits for a JSON text: those found in it, but in no exempt member, and those by names."""
+        if not shaped and not above and not self._may_be_named(data, 0, len(data)):
+            return without_overlap(known)
+        starts = [edit.start for edit in shaped]
+        edits, exempt = known, set[int]()
+        names: dict[tuple[str, ...], str] = {}
+        for value in values(data, above):
+            start, end, path, is_string, closed = value
+            last, parent = path[-1] if path else "", path[:-1]
+            if last in PAIR_NAMES and is_string:
+                names[parent] = decode_literal(text_of(data[start:end]), closed=closed)
+            elif last == "value" and parent in names and self.fields.covers((*parent, names[parent])):
+                path = (*parent, names[parent])
+            first, after = bisect_left(starts, start), bisect_left(starts, end)
+            if self.fields.covers(path):
+                edits += self._whole(data, value)
+            elif self._for_files and self.fields.receives(path):
+                found = _RECEIVER.match(data, start + 1, end)
+                if found is not None and not is_placeholder(secret := text_of(found["secret"])):
+                    edits.append(TextEdit(*found.span("secret"), self._hide(secret), "webhook address"))
+            elif plain_name(last) in self._exempt:
+                if first < after and not is_api_key(text_of(data[start + 1 : end - 1])):
+                    exempt.update(range(first, after))
+            elif is_string and self._may_differ(data, start, end, is_found=first < after):
+                exempt.update(range(first, after))
+                word = text_of(data[start:end])
+                plain = decode_literal(word, closed=closed)
+                inside = plain.encode("utf-8", "surrogatepass")
+                if inner := self.in_document(inside):
+                    shown = apply_to_bytes(inside, inner).decode("utf-8", "surrogatepass")
+                    new = encode_literal(shown, word, closed=closed)
+                    edits.append(TextEdit(start, end, new, inner[0].kind))
+        return without_overlap((*edits, *(edit for n, edit in enumerate(shaped) if n not in exempt)))
+
+    def _may_differ(self, data: bytes, start: int, end: int, *, is_found: bool) -> bool:
+        """Whether the value of a literal has other secrets than the literal as it is written."""
+        if data.find(_ESCAPE, start, end) >= 0:
+            return True
+        return seems_json(text_of(data[start + 1 : min(start + 64, end)])) and (
+            is_found or self._may_be_named(data, start, end)
+        )
+
+    def _whole(self, data: bytes, value: Value) -> Iterator[TextEdit]:
+        """Replace the whole of a value, because of its name or place."""
+        word = text_of(data[value.start : value.end])
+        if not value.is_string:
+            if word not in ("null", "true", "false"):
+                yield TextEdit(value.start, value.end, "0" if self._for_files else '"***"', "secret field")
+            return
+        plain = decode_literal(word, closed=value.closed)
+        if (hidden := self.hide_value(plain)) != plain:
+            if value.closed and looks_random(without_scheme(plain)):
+                self.learn(without_scheme(plain))
+            yield TextEdit(
+                value.start, value.end, encode_literal(hidden, word, closed=value.closed), "secret field"
+            )
+
+    def hide_value(self, value: str) -> str:
+        """Replace the whole value of a header or a field, except for the name of an authorisation scheme."""
+        if all(is_placeholder(part) or not part for part in map(without_scheme, re.split("[,;] ", value))):
+            return value
+        secret = without_scheme(value)
+        return value[: len(value) - len(secret)] + self._hide(secret)
+
+    def in_stream(self, data: bytes, protocol: StreamProtocol) -> list[TextEdit]:
+        """Return the edits for an event stream, also where a text is split over its events."""
+        edits, of_texts = list[TextEdit](), list[TextEdit]()
+        spread = defaultdict[str, _Fragments](_Fragments)
+        blank_line = _BLANK_LINE if b"\r" in data else _PLAIN_BLANK_LINE
+        bounds = pairwise(chain((0,), (found.end() for found in blank_line.finditer(data)), (len(data),)))
+        # A stream may have a million events: secrets are looked for in 64 at once, then in each if there are any.
+        while batch := list(islice(bounds, 64)):
+            first = batch[0][0]
+            many = data[first : batch[-1][1]]
+            known, shaped = self._find(many)
+            places = sorted(edit.start for edit in (*known, *shaped))
+            may_be_named = self._may_be_named(many, 0, len(many))
+            for start, end in batch:
+                frame = data[start:end]
+                key, fragment = _read_fragment(_blank_out(frame), protocol) or ("", "")
+                if fragment:
+                    spread[key].add(start, end, fragment)
+                at = bisect_left(places, start - first)
+                is_found = at < len(places) and places[at] < end - first
+                if is_found or (may_be_named and self._may_be_named(frame, 0, len(frame))):
+                    of_known, of_shaped = (
+                        _cut_out(found, start - first, end - first) for found in (known, shaped)
+                    )
+                    edits += (edit.move(start) for edit in self._sift(_blank_out(frame), of_known, of_shaped))
+            for key, fragments in spread.items():
+                if fragments.size > 4 * _STEP:
+                    of_texts += self._in_fragments(data, key, fragments, protocol, keep=_AROUND)
+        for key, fragments in spread.items():
+            of_texts += self._in_fragments(data, key, fragments, protocol)
+        return without_overlap((*of_texts, *edits))  # of two edits of a literal, the first has the halves, too
+
+    def _in_fragments(
+        self, data: bytes, key: str, fragments: _Fragments, protocol: StreamProtocol, keep: int = 0
+    ) -> Iterator[TextEdit]:
+        """A secret is replaced in the first fragment that it touches, and removed from the others.
+
+        Of a text that is no document, the last bytes to `keep` are left for the next time.
+        """
+        joined = fragments.text.getvalue()
+        if keep and seems_json(text_of(joined[:64])):
+            return
+        found = self.in_document(joined)
+        places, whole = fragments.places, len(joined)
+        count = len(places)
+        while count and (whole > len(joined) - keep or any(edit.start < whole < edit.end for edit in found)):
+            count -= 3
+            whole -= places[count + 2]
+        last = 0
+        for at in range(0, count if found else 0, 3):
+            start, end, size = places[at : at + 3]
+            first, last = last, last + size
+            share = [
+                TextEdit(
+                    max(edit.start, first) - first,
+                    min(edit.end, last) - first,
+                    edit.text if edit.start >= first else "",
+                    edit.kind,
+                )
+                for edit in found
+                if edit.start < last and edit.end > first
+            ]
+            if not share:
+                continue
+            fragment = joined[first:last]
+            payload = _blank_out(data[start:end])
+            new = apply_to_bytes(fragment, share).decode("utf-8", "surrogatepass")
+            for value in values(payload):
+                word = text_of(payload[value.start : value.end])
+                if decode_literal(word, closed=value.closed).encode("utf-8", "surrogatepass") != fragment:
+                    continue
+                literal = encode_literal(new, word, closed=value.closed)
+                changed = payload[: value.start] + bytes_of(literal) + payload[value.end :]
+                if _read_fragment(changed, protocol) == (key, new):
+                    yield TextEdit(start + value.start, start + value.end, literal, share[0].kind)
+                    break
+            else:
+                raise UnreadableSecret(f"the event at byte {start} has part of a secret outside of any literal")
+        fragments.drop(count, whole)
 
 
 class TextEdit(NamedTuple):
@@ -333,264 +578,6 @@ def seems_json(text: str) -> bool:
     return text[:64].lstrip(" \t\r\n\ufeff")[:1] in (*_OPENERS, '"')
 
 
-class SecretFinder:
-    """Finds secrets; `hide` gives the text that stands for one. Safe to use from several threads.
-
-    `secrets` are known from the start. Members called one of `exempt` keep what only looks like a key: an id or a
-    signature that is altered is useless. `learned` counts the known secrets.
-    """
-
-    SHORTEST = 4
-    """A shorter secret is hidden where its name marks it, but not wherever the same characters occur."""
-
-    def __init__(
-        self,
-        fields: SecretFields,
-        hide: Callable[[str], str],
-        *,
-        secrets: Iterable[str] = (),
-        exempt: Iterable[str] = (),
-        for_files: bool = True,
-    ) -> None:
-        """`for_files`: a private network and a webhook's path are secret, a parameter of few characters is not."""
-        self.fields = fields
-        self.learned = 0
-        self._hide = hide
-        self._exempt = frozenset(map(plain_name, exempt))
-        self._for_files = for_files
-        self._shortest = 6 if for_files else 1
-        self._known: dict[str, None] = {}
-        self._words: _Words | None = None
-        for secret in secrets:
-            self.learn(secret)
-
-    def learn(self, secret: str) -> None:
-        """Hide this value from now on, wherever it occurs."""
-        if len(secret) >= self.SHORTEST and secret not in self._known and not is_placeholder(secret):
-            self._known[secret] = None
-            self._words = None
-            self.learned += 1
-
-    def find_known(self, text: str) -> list[TextEdit]:
-        """Return the edits for the known secrets alone."""
-        if not self._known:
-            return []
-        words = self._words
-        if words is None:
-            known = self._known.copy()
-            words = _Words(((form, secret) for secret in known for form in spellings(secret)), longest=True)
-            if len(known) == len(self._known):  # otherwise another thread has learned one meanwhile
-                self._words = words
-        edits = []
-        for start, end, secret in words.find(text):
-            # As a key, `secret` must not tear `hook.secret-once` apart.
-            is_in_name = secret.isalpha() and (
-                _BEFORE_WORD.search(text[max(start - 2, 0) : start]) or _AFTER_WORD.match(text, end)
-            )
-            if not is_in_name:
-                edits.append(TextEdit(start, end, self._hide(secret), "known secret"))
-        return edits
-
-    def in_text(self, text: str) -> list[TextEdit]:
-        """Return the edits for any text, in order and without overlap."""
-        return without_overlap((*self.find_known(text), *self._find_shapes(text)))
-
-    def _find_shapes(self, text: str) -> Iterator[TextEdit]:
-        """Find what has the shape of a secret and is no placeholder. The edits may overlap."""
-        ends: dict[SecretShape, int] = {}
-        for start, _, value in _starts().find(text):
-            if isinstance(value, _Encoded):
-                if end := _find_encoded(text, start, value):
-                    yield TextEdit(start, end, self._hide(text[start:end]), value.shape.kind)
-                continue
-            if start < ends.get(value, 0) or (value in PRIVATE_PLACES and not self._for_files):
-                continue
-            found = _pattern(value).match(text, start)
-            if found is not None:
-                ends[value] = found.end()
-                if not is_placeholder(found["secret"]):
-                    yield TextEdit(*found.span("secret"), self._hide(found["secret"]), value.kind)
-        for start, end in _parameters(text, self.fields.names_parameter):
-            value = text[start:end]
-            if end - start >= self._shortest and not is_placeholder(value):
-                yield TextEdit(start, end, self._hide(unquote(value)), "credential in a URL")
-        for pattern in self.fields.patterns:
-            for found in pattern.finditer(text):
-                if found[0] and not is_placeholder(found[0]):
-                    yield TextEdit(*found.span(), self._hide(found[0]), "your pattern")
-
-    def in_document(self, data: bytes, above: tuple[str, ...] = ()) -> list[TextEdit]:
-        """Return the edits for a text that may be JSON; `above` is its place (`SecretFields.above`)."""
-        if not seems_json(text_of(data[:64])):
-            return without_overlap(chain(*self._find(data)))
-        return self._sift(data, *self._find(data), above)
-
-    def _find(self, data: bytes) -> tuple[list[TextEdit], list[TextEdit]]:
-        """The known secrets and what has the shape of one, in order, wherever they are."""
-        known, shaped = list[TextEdit](), list[TextEdit]()
-        for at in range(0, len(data), _STEP):
-            first = max(at - _AROUND, 0)
-            text = text_of(data[first : at + _STEP + _AROUND])
-            for edits, found in ((known, self.find_known(text)), (shaped, self._find_shapes(text))):
-                moved = (edit.move(first) for edit in _count_bytes(text, found))
-                edits += [edit for edit in moved if at <= edit.start < at + _STEP]
-        return known, shaped
-
-    def _may_be_named(self, data: bytes, start: int, end: int) -> bool:
-        """Whether a part may have a member that its name marks, also one that is escaped."""
-        return data.find(_ESCAPE, start, end) >= 0 or any(
-            self.fields.may_cover(text_of(data[at : min(at + _STEP + _AROUND, end)]))
-            for at in range(start, end, _STEP)
-        )
-
-    def _sift(
-        self, data: bytes, known: list[TextEdit], shaped: list[TextEdit], above: tuple[str, ...] = ()
-    ) -> list[TextEdit]:
-        """Return the edits for a JSON text: those found in it, but in no exempt member, and those by names."""
-        if not shaped and not above and not self._may_be_named(data, 0, len(data)):
-            return without_overlap(known)
-        starts = [edit.start for edit in shaped]
-        edits, exempt = known, set[int]()
-        names: dict[tuple[str, ...], str] = {}
-        for value in values(data, above):
-            start, end, path, is_string, closed = value
-            last, parent = path[-1] if path else "", path[:-1]
-            if last in PAIR_NAMES and is_string:
-                names[parent] = decode_literal(text_of(data[start:end]), closed=closed)
-            elif last == "value" and parent in names and self.fields.covers((*parent, names[parent])):
-                path = (*parent, names[parent])
-            first, after = bisect_left(starts, start), bisect_left(starts, end)
-            if self.fields.covers(path):
-                edits += self._whole(data, value)
-            elif self._for_files and self.fields.receives(path):
-                found = _RECEIVER.match(data, start + 1, end)
-                if found is not None and not is_placeholder(secret := text_of(found["secret"])):
-                    edits.append(TextEdit(*found.span("secret"), self._hide(secret), "webhook address"))
-            elif plain_name(last) in self._exempt:
-                if first < after and not is_api_key(text_of(data[start + 1 : end - 1])):
-                    exempt.update(range(first, after))
-            elif is_string and self._may_differ(data, start, end, is_found=first < after):
-                exempt.update(range(first, after))
-                word = text_of(data[start:end])
-                plain = decode_literal(word, closed=closed)
-                inside = plain.encode("utf-8", "surrogatepass")
-                if inner := self.in_document(inside):
-                    shown = apply_to_bytes(inside, inner).decode("utf-8", "surrogatepass")
-                    new = encode_literal(shown, word, closed=closed)
-                    edits.append(TextEdit(start, end, new, inner[0].kind))
-        return without_overlap((*edits, *(edit for n, edit in enumerate(shaped) if n not in exempt)))
-
-    def _may_differ(self, data: bytes, start: int, end: int, *, is_found: bool) -> bool:
-        """Whether the value of a literal has other secrets than the literal as it is written."""
-        if data.find(_ESCAPE, start, end) >= 0:
-            return True
-        return seems_json(text_of(data[start + 1 : min(start + 64, end)])) and (
-            is_found or self._may_be_named(data, start, end)
-        )
-
-    def _whole(self, data: bytes, value: Value) -> Iterator[TextEdit]:
-        """Replace the whole of a value, because of its name or place."""
-        word = text_of(data[value.start : value.end])
-        if not value.is_string:
-            if word not in ("null", "true", "false"):
-                yield TextEdit(value.start, value.end, "0" if self._for_files else '"***"', "secret field")
-            return
-        plain = decode_literal(word, closed=value.closed)
-        if (hidden := self.hide_value(plain)) != plain:
-            if value.closed and looks_random(without_scheme(plain)):
-                self.learn(without_scheme(plain))
-            yield TextEdit(
-                value.start, value.end, encode_literal(hidden, word, closed=value.closed), "secret field"
-            )
-
-    def hide_value(self, value: str) -> str:
-        """Replace the whole value of a header or a field, except for the name of an authorisation scheme."""
-        if all(is_placeholder(part) or not part for part in map(without_scheme, re.split("[,;] ", value))):
-            return value
-        secret = without_scheme(value)
-        return value[: len(value) - len(secret)] + self._hide(secret)
-
-    def in_stream(self, data: bytes, protocol: StreamProtocol) -> list[TextEdit]:
-        """Return the edits for an event stream, also where a text is split over its events."""
-        edits, of_texts = list[TextEdit](), list[TextEdit]()
-        spread = defaultdict[str, _Fragments](_Fragments)
-        blank_line = _BLANK_LINE if b"\r" in data else _PLAIN_BLANK_LINE
-        bounds = pairwise(chain((0,), (found.end() for found in blank_line.finditer(data)), (len(data),)))
-        # A stream may have a million events: secrets are looked for in 64 at once, then in each if there are any.
-        while batch := list(islice(bounds, 64)):
-            first = batch[0][0]
-            many = data[first : batch[-1][1]]
-            known, shaped = self._find(many)
-            places = sorted(edit.start for edit in (*known, *shaped))
-            may_be_named = self._may_be_named(many, 0, len(many))
-            for start, end in batch:
-                frame = data[start:end]
-                key, fragment = _read_fragment(_blank_out(frame), protocol) or ("", "")
-                if fragment:
-                    spread[key].add(start, end, fragment)
-                at = bisect_left(places, start - first)
-                is_found = at < len(places) and places[at] < end - first
-                if is_found or (may_be_named and self._may_be_named(frame, 0, len(frame))):
-                    of_known, of_shaped = (
-                        _cut_out(found, start - first, end - first) for found in (known, shaped)
-                    )
-                    edits += (edit.move(start) for edit in self._sift(_blank_out(frame), of_known, of_shaped))
-            for key, fragments in spread.items():
-                if fragments.size > 4 * _STEP:
-                    of_texts += self._in_fragments(data, key, fragments, protocol, keep=_AROUND)
-        for key, fragments in spread.items():
-            of_texts += self._in_fragments(data, key, fragments, protocol)
-        return without_overlap((*of_texts, *edits))  # of two edits of a literal, the first has the halves, too
-
-    def _in_fragments(
-        self, data: bytes, key: str, fragments: _Fragments, protocol: StreamProtocol, keep: int = 0
-    ) -> Iterator[TextEdit]:
-        """A secret is replaced in the first fragment that it touches, and removed from the others.
-
-        Of a text that is no document, the last bytes to `keep` are left for the next time.
-        """
-        joined = fragments.text.getvalue()
-        if keep and seems_json(text_of(joined[:64])):
-            return
-        found = self.in_document(joined)
-        places, whole = fragments.places, len(joined)
-        count = len(places)
-        while count and (whole > len(joined) - keep or any(edit.start < whole < edit.end for edit in found)):
-            count -= 3
-            whole -= places[count + 2]
-        last = 0
-        for at in range(0, count if found else 0, 3):
-            start, end, size = places[at : at + 3]
-            first, last = last, last + size
-            share = [
-                TextEdit(
-                    max(edit.start, first) - first,
-                    min(edit.end, last) - first,
-                    edit.text if edit.start >= first else "",
-                    edit.kind,
-                )
-                for edit in found
-                if edit.start < last and edit.end > first
-            ]
-            if not share:
-                continue
-            fragment = joined[first:last]
-            payload = _blank_out(data[start:end])
-            new = apply_to_bytes(fragment, share).decode("utf-8", "surrogatepass")
-            for value in values(payload):
-                word = text_of(payload[value.start : value.end])
-                if decode_literal(word, closed=value.closed).encode("utf-8", "surrogatepass") != fragment:
-                    continue
-                literal = encode_literal(new, word, closed=value.closed)
-                changed = payload[: value.start] + bytes_of(literal) + payload[value.end :]
-                if _read_fragment(changed, protocol) == (key, new):
-                    yield TextEdit(start + value.start, start + value.end, literal, share[0].kind)
-                    break
-            else:
-                raise UnreadableSecret(f"the event at byte {start} has part of a secret outside of any literal")
-        fragments.drop(count, whole)
-
-
 class _Fragments:
     """The pieces of one text that came in many events."""
 
@@ -657,187 +644,3 @@ def _cut_out(edits: list[TextEdit], start: int, end: int) -> list[TextEdit]:
 
 
 _BEFORE_WORD, _AFTER_WORD = re.compile(r"(?:[\w-]|\w\.)\Z"), re.compile(r"[\w-]|\.\w")
-
-
-HIDDEN = "***"
-UNSHOWN = "[a stream that contains a secret and cannot be shown without it]"
-
-_FORM = "application/x-www-form-urlencoded"
-
-
-class Mask:
-    """Hides known secrets, and what looks like one.
-
-    `secrets` are the run's own, by the name of the environment variable that stands for each. `fields` are the
-    JSON members that hold a secret, whatever it looks like.
-    """
-
-    def __init__(self, secrets: Mapping[str, str] | None = None, fields: SecretFields | None = None) -> None:
-        self._secrets = {name: value for name, value in (secrets or {}).items() if value}
-        self.learned: tuple[str, ...] = ()
-        """The keys that were learned; another tuple after each that is new."""
-        self._fields = fields or SecretFields()
-        self._look_for(self.secrets)
-
-    def _look_for(self, known: Collection[str]) -> None:
-        self._finder = SecretFinder(self._fields, lambda _: HIDDEN, secrets=known, for_files=False)
-        # Last: what another thread masks meanwhile goes into the former one, and is forgotten with it.
-        self._keep = lru_cache(1024)(lambda text: self._mask_text(text, ()))
-
-    def learn(self, request: Request) -> None:
-        """Hide from now on the keys that a request names as such and that are no words; of many the latest."""
-        self.add(filter(looks_random, keys_in(request)), most=50)
-
-    def add(self, keys: Iterable[str], most: int = 0) -> None:
-        """Hide these from now on, wherever they occur; of more than `most`, unless that is 0, only the latest.
-
-        For a mask with one owner: no other thread may use it meanwhile.
-        """
-        new = [key for key in keys if key not in self.learned]
-        if new:
-            self.learned = (*self.learned, *dict.fromkeys(new))[-most:]
-            self._look_for([*self.secrets, *self.learned])
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The known secrets that are hidden wherever they occur."""
-        return tuple(value for value in self._secrets.values() if len(value) >= SecretFinder.SHORTEST)
-
-    def text(self, text: str, request: Request | None = None) -> str:
-        """Hide the secrets in any text; everything that is printed passes through here once.
-
-        `request` is the request of the exchange that has this text as a body. Reports and logs have the same
-        texts again and again, so that their masked forms are kept until a secret more is known.
-        """
-        if request is not None:
-            if request.headers.media_type() == _FORM and not seems_json(text):
-                return self._mask_text(f"&{text}", ())[1:]
-            return self._mask_text(text, self._fields.above(request.segments))
-        return self._keep(text) if len(text) <= 16 * 1024 else self._mask_text(text, ())
-
-    def _mask_text(self, text: str, above: tuple[str, ...]) -> str:
-        return _apply(text, lambda data: self._finder.in_document(data, above))
-
-    def stream(self, text: str, protocol: StreamProtocol) -> str:
-        """Hide the secrets in an event stream, also those whose text is split over several events."""
-        try:
-            return _apply(text, lambda data: self._finder.in_stream(data, protocol))
-        except UnreadableSecret:
-            return UNSHOWN
-
-    def show(self, text: str, request: Request | None = None) -> str:
-        """Make a text fit for a terminal: hide its secrets as `text` does, and escape control characters."""
-        return escape_controls(self.text(text, request))
-
-    def hide_known(self, text: str) -> str:
-        """Hide only the known secrets."""
-        return apply_edits(text, self._finder.find_known(text))
-
-    def header(self, name: str, value: str) -> str:
-        """Mask one header value; hide it entirely if the name of the header marks it as a secret."""
-        return HIDDEN if is_secret_header(name) or find_password(value) else self.text(value)
-
-    def variable(self, value: str) -> str | None:
-        """The name of the environment variable that stands for exactly this secret; None if it is not one."""
-        return next((name for name, secret in self._secrets.items() if secret == value), None)
-
-    def tree(self, value: Any) -> Any:
-        """Mask every string in plain data."""
-        if isinstance(value, str):
-            return self.text(value)
-        if isinstance(value, dict):
-            return {self.tree(key): self.tree(item) for key, item in value.items()}
-        return [self.tree(item) for item in value] if isinstance(value, list) else value
-
-    def body(self, value: Any, request: Request) -> Any:
-        """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""
-        text = json.dumps(value, ensure_ascii=False)
-        return json.loads(self._mask_text(text, self._fields.above(request.segments)))
-
-
-def _apply(text: str, find: Callable[[bytes], Collection[TextEdit]]) -> str:
-    """The text after the edits that are found in its bytes; it may have halves of characters."""
-    data = text.encode("utf-8", "surrogatepass")
-    edits = find(data)
-    return apply_to_bytes(data, edits).decode("utf-8", "surrogatepass") if edits else text
-
-
-def keys_in(request: Request, answer: Iterable[tuple[str, str]] = ()) -> Iterator[str]:
-    """The values that a request names as keys, in its headers and its query, or the headers of its `answer`."""
-    for name, value in (*request.headers, *answer):
-        if is_secret_header(name) or find_password(value):
-            yield from secrets_in_header(name, value)
-    yield from (value for name, value in request.query if is_secret_parameter(name))
-
-
-# Secrets in values: the texts in a struct, a dataclass or a collection, however deep.
-
-
-Shown = TypeVar("Shown")
-
-
-_PLAIN = (Enum, int, float, NoneType)
-"""Values without a text of a target."""
-
-
-def hide_secrets(value: Shown, mask: Mask, leave: tuple[type, ...] = (), members: Collection[str] = ()) -> Shown:
-    """The value with the secrets in its texts hidden, however deep these are; itself if it has none.
-
-    What is of a type to `leave` stays as it is, and so do the `members` of a struct or a dataclass itself. Raises
-    TypeError for a value of a kind that is not listed here: to pass over it could show a secret.
-    """
-    hider, kind = _SecretHider(mask, (*_PLAIN, *leave)), cast(Any, type(value))
-    shown: Shown
-    if members and (found := _find_members(kind)) is not None:
-        shown = hider.hide_members(value, [name for name in found[0] if name not in members], found[1])
-    else:
-        shown = hider.hide(value)
-    return shown
-
-
-@cache  # a run has thousands of values of a few dozen types
-def _find_members(kind: type) -> tuple[tuple[str, ...], Callable[..., Any]] | None:
-    """The names of the members of a struct or a dataclass, and what replaces them; None for any other type."""
-    if issubclass(kind, tuple | list | Set | Mapping):
-        return None
-    if issubclass(kind, msgspec.Struct):
-        return kind.__struct_fields__, msgspec.structs.replace
-    return (tuple(member.name for member in fields(kind)), replace) if is_dataclass(kind) else None
-
-
-class _SecretHider(Struct, frozen=True):
-    """Walks a value; what has no secret stays the same object, because most of a run has none."""
-
-    mask: Mask
-    leave: tuple[type, ...]
-
-    def hide(self, old: Any) -> Any:
-        if isinstance(old, self.leave):
-            return old
-        if isinstance(old, str):
-            hidden = self.mask.text(old)
-            return old if hidden == old else hidden
-        kind: Any = type(old)
-        if (members := _find_members(kind)) is not None:
-            return self.hide_members(old, *members)
-        if isinstance(old, tuple | list | Set):
-            return self._hide_items(old)
-        if isinstance(old, Mapping):
-            pairs = {self.hide(name): self.hide(item) for name, item in old.items()}
-            is_same = all(name in old and old[name] is item for name, item in pairs.items())
-            return old if is_same else pairs
-        raise TypeError(f"secrets cannot be hidden in a {kind.__name__}: teach `hide_secrets` where its texts are")
-
-    def _hide_items(self, old: Any) -> Any:
-        items = list(map(self.hide, old))
-        if all(map(operator.is_, items, old)):
-            return old
-        return old._make(items) if hasattr(old, "_make") else type(old)(items)
-
-    def hide_members(self, old: Any, names: Iterable[str], replace_members: Callable[..., Any]) -> Any:
-        hidden = {}
-        for name in names:
-            item = getattr(old, name)
-            if item and (new := self.hide(item)) is not item:  # most members of most values are empty
-                hidden[name] = new
-        return replace_members(old, **hidden) if hidden else old

@@ -15,7 +15,7 @@ from harness.kit.history import Step
 from harness.outcome import Finding, Level, Rule, Where
 from harness.report.finding_text import compared_lines, finding_lines
 from harness.wire import Exchange
-from harness.wire.secret_finder import Mask, hide_secrets
+from harness.wire.mask import Mask, hide_secrets
 
 SECRET = "a-secret-of-the-run"
 

@@ -18,7 +18,7 @@ from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
 from harness.report.evidence.failure_files import write_all
 from harness.report.presented_run import PresentedRun
 from harness.wire import At, Ending, How, Request
-from harness.wire.secret_finder import HIDDEN, Mask
+from harness.wire.mask import HIDDEN, Mask
 from tests.contract.exchanges import exchange
 from tests.engine import toys
 

@@ -14,7 +14,7 @@ from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, Finding, Severity
 from harness.report.recordings import RecordingReport, session_record
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 
 KEY = "a-key-of-the-maintainer"
 RENAMED = Drifts(3, {Drift("body.usage", "object", "absent"): ["POST /v1/interactions"]})

@@ -25,7 +25,7 @@ from harness.report.evidence.curl import Display, curl_lines
 from harness.report.evidence.failure_files import pytest_module
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 from tests.in_one_test import in_one_test
 
 CREATE = "/v1beta/interactions"

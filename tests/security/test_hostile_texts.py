@@ -22,7 +22,7 @@ from harness.outcome.words import write_docstring
 from harness.report.evidence.curl import Display, curl
 from harness.transport import ServerThread
 from harness.wire import Headers, LogicalClock, Request, Response
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 from tests.in_one_test import in_one_test
 
 TEXTS = (

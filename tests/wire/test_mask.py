@@ -7,7 +7,7 @@ from base64 import b64encode
 import pytest
 
 from harness.wire import Headers, Request
-from harness.wire.secret_finder import HIDDEN, Mask
+from harness.wire.mask import HIDDEN, Mask
 from harness.wire.secrets import SecretFields
 
 FIELDS = SecretFields({"token"}, inside={"env": None, "credentials": {"value"}}, spared={"credential"})

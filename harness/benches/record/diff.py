@@ -29,8 +29,8 @@ from harness.files import explain_unread, list_files, read_file
 from harness.outcome.words import shorten_with_length
 from harness.wire import Decoder, Driver, Headers, Request, StreamProtocol
 from harness.wire.bodies import find_ambiguous, json_or_none, may_be_ambiguous
+from harness.wire.mask import HIDDEN
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_finder import HIDDEN
 
 HEADERS = ("content-type", "content-encoding", "retry-after", "www-authenticate", "location")
 """Response headers that clients depend on: the first two by value, the others by presence."""

@@ -20,8 +20,8 @@ from harness.report.finding_text import finding_lines
 from harness.rules import BY_ID, level_of
 from harness.wire import Exchange, encode
 from harness.wire.bodies import loads
+from harness.wire.mask import Mask, hide_secrets
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_finder import Mask, hide_secrets
 
 
 def assert_conforms(

@@ -19,8 +19,8 @@ from harness.kit.api import Api
 from harness.outcome.words import escape_obeyed
 from harness.wire import By, Exchange, Request
 from harness.wire.bodies import GivenValue, given_values
+from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_finder import Mask
 from harness.wire.secrets import SCHEME, is_secret_header, name_secret_variable
 
 EMBEDDED_ROOT = "http://127.0.0.1:8000"

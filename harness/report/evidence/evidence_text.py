@@ -38,8 +38,8 @@ from harness.wire import (
     Request,
 )
 from harness.wire.bodies import object_or_none
+from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
-from harness.wire.secret_finder import Mask
 
 
 class Detail(StrEnum):

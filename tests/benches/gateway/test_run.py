@@ -41,8 +41,8 @@ from harness.wire import (
     Response,
     Service,
 )
+from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
-from harness.wire.secret_finder import Mask
 from harness.wire.stream_picture import picture_lines
 from lab.gateways import MUTANTS, Gateway
 from lab.gateways.mutant import GatewayBuild, change_request, read_body

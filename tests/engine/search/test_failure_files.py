@@ -24,7 +24,7 @@ from harness.kit.api import PRIMARY_KEY
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.failure_files import pytest_module, why_no_cassette, write_all
 from harness.transport import ServerThread, ServiceDriver
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.server import serving

@@ -12,7 +12,7 @@ from msgspec import structs
 from harness.interactions import INTERACTIONS
 from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.wire import Exchange, Headers, Request
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 from tests.contract.exchanges import ROOT, exchange
 
 MASK = Mask({"GEMINI_API_KEY": "secret-one", "OTHER_GEMINI_API_KEY": "secret-two", "AUTHORIZATION": "secret-tok"})

@@ -12,7 +12,7 @@ from harness.outcome import Basis, Finding, Level, Observation, Rule, Source
 from harness.report.evidence.curl import Display
 from harness.report.story import StoryStep, event_lines, list_events, number_in_whole, tell_story
 from harness.wire import At, By, Chunk, Ending, Exchange, ExchangeBuilder, Headers, How, Request, UntilClose
-from harness.wire.secret_finder import Mask
+from harness.wire.mask import Mask
 from harness.wire.stream_picture import picture_lines
 
 RULE = Rule(
