@@ -14,7 +14,8 @@ from harness.contract.tables.protocol import LIFECYCLE
 from harness.emulator import Script, Settings
 from harness.outcome import UsageFault
 from harness.plugin import InteractionsEmulator
-from harness.plugin.interactions.emulator import AnswerFields, FinalStatus, SettingFields
+from harness.plugin.interactions.answers import AnswerFields, FinalStatus
+from harness.plugin.interactions.emulator import SettingFields
 from harness.transport import ServiceDriver
 from harness.wire import Headers, Request
 
