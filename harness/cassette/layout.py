@@ -152,8 +152,6 @@ class Layout:
 
         Raises CassetteError if it is no cassette, also where vcrpy would fail without saying where.
         """
-        if isinstance(document, Mapping) and "accounting" in document:
-            raise self.error("the report of a run, not a cassette: `--report html=FILE` writes one to look at")
         if not isinstance(document, Mapping) or "interactions" not in document:
             form = "which begins with `version: 1` and a list named `interactions`"
             raise self.error(f"not a cassette, {form}: record one with `harness record`")

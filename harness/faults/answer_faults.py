@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from harness.faults.event_stage import edit_payloads
-from harness.faults.fault import BareFault, BodyKind, Fault, Stage, require_range
+from harness.faults.fault import BareFault, BodyKind, Fault, NamedFault, Stage, require_range
 from harness.faults.word import Word, spell_text
 from harness.wire import Chunk, Ending, Pause, Piece, StreamProtocol
 from harness.wire.bodies import encode_json
@@ -178,18 +178,10 @@ class Coding(StrEnum):
     DEFLATE = "deflate"
 
 
-class Compress(Fault, frozen=True):
+class Compress(NamedFault, frozen=True):
     """`gzip`, `deflate`: the response is compressed, if the client accepts this coding."""
 
-    coding: Coding
-
-    @classmethod
-    def read(cls, word: Word) -> Self:
-        word.require_bare()
-        return cls(Coding(word.name))
-
-    def __str__(self) -> str:
-        return str(self.coding)
+    kinds: ClassVar[type[StrEnum]] = Coding
 
 
 class Inclusive(BareFault, frozen=True):

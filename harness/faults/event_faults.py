@@ -19,7 +19,7 @@ from harness.faults.event_stage import (
     rewrite,
     write_like,
 )
-from harness.faults.fault import AfterFault, BareFault, BodyKind, Fault, Stage, require_range
+from harness.faults.fault import AfterFault, BareFault, BodyKind, Fault, NamedFault, Stage, require_range
 from harness.faults.splitting import Event
 from harness.faults.word import Word, spell_seconds, spell_text
 from harness.wire import COMPLETE, Chunk, Ending, Pause, Piece, StreamProtocol, encode
@@ -253,23 +253,15 @@ class Part(StrEnum):
     NEWLINE = "no-newline"
 
 
-class Omit(Fault, frozen=True):
+class Omit(NamedFault, frozen=True):
     """`no-completion`, `no-done`, `no-newline`: the stream lacks a part, and is otherwise whole."""
 
-    part: Part
-
-    @classmethod
-    def read(cls, word: Word) -> Self:
-        word.require_bare()
-        return cls(Part(word.name))
-
-    def __str__(self) -> str:
-        return str(self.part)
+    kinds: ClassVar[type[StrEnum]] = Part
 
     def stage(self, body: BodyKind) -> Stage:
-        if self.part is Part.NEWLINE:
+        if self.kind is Part.NEWLINE:
             return NewlineOmitter(body.protocol)
-        if self.part is Part.COMPLETION:
+        if self.kind is Part.COMPLETION:
             return edit_completion(body.protocol, lambda event: [])
         sentinel = body.protocol.sentinel
         return EventStage(lambda event, number: [] if event.frame.data == sentinel else None)
@@ -338,11 +330,8 @@ class Ids(Fault, frozen=True):
 class Garble(AfterFault, frozen=True):
     """`garble:K`: the event after K events is a whole frame with the first half of its JSON only."""
 
+    everywhere: ClassVar[bool] = False
     after: int
-
-    @classmethod
-    def read(cls, word: Word) -> Self:
-        return cls(word.number())
 
     def stage(self, body: BodyKind) -> Stage:
         def edit(event: Event, number: int) -> Sequence[Piece] | None:

@@ -7,6 +7,7 @@ puts the stages of a connection in a row.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 from msgspec import Struct
@@ -64,6 +65,21 @@ class Fault(Struct, frozen=True):
         return None
 
 
+class NamedFault(Fault, frozen=True):
+    """A fault of several kinds, each of which has a word of its own, without a value."""
+
+    kinds: ClassVar[type[StrEnum]]
+    kind: StrEnum
+
+    @classmethod
+    def read(cls, word: Word) -> Self:
+        word.require_bare()
+        return cls(cls.kinds(word.name))
+
+    def __str__(self) -> str:
+        return str(self.kind)
+
+
 class BareFault(Fault, frozen=True):
     """A fault without a value, which is spelled as its class is named."""
 
@@ -79,9 +95,10 @@ class BareFault(Fault, frozen=True):
 class AfterFault(Fault, frozen=True):
     """A fault after `after` complete events, those included that faults further to the left added.
 
-    None: at each. It is spelled as its class is named.
+    None: at each, if it can be `everywhere`. It is spelled as its class is named.
     """
 
+    everywhere: ClassVar[bool] = True
     after: int | None
 
     def __post_init__(self) -> None:
@@ -89,7 +106,7 @@ class AfterFault(Fault, frozen=True):
 
     @classmethod
     def read(cls, word: Word) -> Self:
-        return cls(word.number_or("all"))
+        return cls(word.number_or("all") if cls.everywhere else word.number())
 
     def __str__(self) -> str:
         return f"{type(self).__name__.lower()}:{'all' if self.after is None else self.after}"

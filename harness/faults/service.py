@@ -265,7 +265,7 @@ class FaultyService:
         streams = response.headers.media_type() == EVENT_STREAM
         coding = next((fault for fault in faults if isinstance(fault, Compress)), None)
         if coding is not None:
-            asked = accepts(request.headers.get("accept-encoding"), coding.coding)
+            asked = accepts(request.headers.get("accept-encoding"), coding.kind)
             if not asked or "content-encoding" in response.headers:
                 faults, coding = [fault for fault in faults if fault != coding], None
         outer = [] if coding is None else list(filter(_works_on_bytes, faults[faults.index(coding) :]))
@@ -274,7 +274,7 @@ class FaultyService:
         machine, stages = transducer(inner, self._protocol, framing, lead=lead, streams=streams)
         response.body = FaultyBody(response.body, machine, suffered)
         if coding is not None:
-            compress(response, coding.coding)
+            compress(response, coding.kind)
             suffered.at_once = (*suffered.at_once, coding)
         if outer:
             machine, more = transducer(outer, self._protocol, framing)

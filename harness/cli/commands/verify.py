@@ -67,14 +67,18 @@ _JUDGING = ("strict", "baseline", "baseline_update", "report")
 
 def _show(path: Path, arguments: VerifyArguments) -> int:
     """Serve the inspector with a cassette, on a free port of this machine, until the user stops it."""
-    from harness.cassette import load
+    from harness.cassette import CassetteError, load
     from harness.cli.guarding import access
     from harness.cli.inspecting import new_inspector, serve_with_page
     from harness.contract import PROTOCOL
     from harness.transport import ServerThread
     from harness.wire import Request, Response
 
-    recordings = load(path).recordings
+    try:
+        recordings = load(path).recordings
+    except CassetteError as wrong:
+        report = ". Of a run, --report html=FILE writes a page" if path.suffix.lower() == ".json" else ""
+        raise UsageFault(f"{wrong}{report}") from None
     if not recordings:
         raise UsageFault(f"{path} contains no recordings to show: name a cassette of `harness record`")
     granted = access("127.0.0.1")

@@ -88,8 +88,15 @@ class RunFile:
 
 def read_run(path: Path) -> RunFile:
     """Read a report. Raises UsageFault if it is none, and names its kind instead."""
-    record = read_record(path)
-    kind = kind_of(record, path)
+    try:
+        record = json.loads(path.read_bytes())
+    except OSError as wrong:
+        raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(wrong)}") from None
+    except (ValueError, RecursionError) as wrong:
+        raise UsageFault(f"{str(path)!r} is not JSON ({wrong}): write a report with --report json=FILE") from None
+    if not isinstance(record, dict):
+        raise UsageFault(f"{str(path)!r} is JSON, but not an object: write a report with --report json=FILE")
+    kind = _find_kind(record, path)
     try:
         entries: dict[str, RunEntry] = {}
         for entry in _READERS[kind](record):  # of several with one id, the later ones are numbered
@@ -117,22 +124,7 @@ def read_run(path: Path) -> RunFile:
         ) from None
 
 
-def read_record(path: Path) -> dict[str, Any]:
-    """The members of a JSON report, whichever they are. Raises UsageFault if it contains no JSON object."""
-    try:
-        data = path.read_bytes()
-    except OSError as wrong:
-        raise UsageFault(f"{str(path)!r} cannot be read: {explain_unread(wrong)}") from None
-    try:
-        record = json.loads(data)
-    except (ValueError, RecursionError) as wrong:
-        raise UsageFault(f"{str(path)!r} is not JSON ({wrong}): write a report with --report json=FILE") from None
-    if not isinstance(record, dict):
-        raise UsageFault(f"{str(path)!r} is JSON, but not an object: write a report with --report json=FILE")
-    return record
-
-
-def kind_of(record: Mapping[str, Any], path: Path) -> str:
+def _find_kind(record: Mapping[str, Any], path: Path) -> str:
     """The command that wrote a report. Raises UsageFault if none did."""
     kind = next((kind for (member, type_), kind in _KINDS.items() if isinstance(record.get(member), type_)), "")
     if not kind:
