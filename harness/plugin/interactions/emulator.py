@@ -21,14 +21,6 @@ from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, shorten
 from harness.plugin.environment_variables import PLACEHOLDER_KEY, EnvironmentVariables
-from harness.plugin.interactions.answers import (
-    AnswerFields,
-    AnswerMaker,
-    check_script,
-    make_answer,
-    read_recorded,
-    tell_undeclared_calls,
-)
 from harness.plugin.interactions.clients import AsyncClientContext, async_client, client
 from harness.plugin.interactions.conversation import MOST_ROUNDS, Turn, find_mistakes, is_endless, read_steps
 from harness.plugin.observed_service import ObservedService
@@ -39,6 +31,8 @@ from harness.wire.bodies import object_or_none
 
 if TYPE_CHECKING:
     from google.genai import Client
+
+    from harness.plugin.interactions.answers import AnswerFields, AnswerMaker
 
 _KEY = ("x-goog-api-key", PLACEHOLDER_KEY)
 
@@ -133,6 +127,8 @@ class InteractionsEmulator(ObservedService):
         does if the response calls a function and the create declares none. Steps that the schemas do not know are
         refused. `unchecked` allows both.
         """
+        from harness.plugin.interactions.answers import check_script, make_answer, read_recorded  # late, as below
+
         recorded = {} if cassette is None else read_recorded(Path(cassette), self.emulator.contract)
         fields: dict[str, Any] = {**recorded, **script}
         if callable(answer):
@@ -152,11 +148,15 @@ class InteractionsEmulator(ObservedService):
         self, script: Mapping[str, Any], *, optional: bool = False, unchecked: bool = False
     ) -> InteractionsEmulator:
         """Queue one script."""
+        from harness.plugin.interactions.answers import check_script
+
         parsed = check_script(script, self.emulator.contract, unchecked=unchecked)
         return self._queue(QueuedAnswer(parsed), optional=optional, unchecked=unchecked)
 
     def _queue(self, answer: QueuedAnswer, *, optional: bool, unchecked: bool) -> InteractionsEmulator:
         if not unchecked:
+            from harness.plugin.interactions.answers import tell_undeclared_calls
+
             tell_undeclared_calls(answer, self._mishaps.append)
         self.emulator.script(answer)
         if not optional:
