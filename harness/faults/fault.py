@@ -1,4 +1,4 @@
-"""What a fault is: a value that a plan spells, and that changes the pieces of a body.
+"""A fault: a value that a plan spells, and that changes the pieces of a body.
 
 Each fault is one class with its words, its limits and its stage, in the module of what it changes: `cut_faults`,
 `event_faults`, `byte_faults` or `answer_faults`. `FAULTS` of `grammar` has the class of each word; `transducer`
@@ -61,7 +61,7 @@ class Fault(Struct, frozen=True):
         raise NotImplementedError
 
     def stage(self, body: BodyKind) -> Stage | None:
-        """What applies it to a body; None if it concerns the head or the request alone."""
+        """The stage that applies it to a body; None for a fault of the head or the request."""
         return None
 
 

@@ -36,12 +36,12 @@ class Word:
 
     @property
     def name(self) -> str:
-        """What stands before the colon."""
+        """The part before the colon."""
         return self.text.partition(":")[0].rstrip()
 
     @property
     def value(self) -> str | None:
-        """What stands after the colon; None without one."""
+        """The part after the colon; None without one."""
         _, colon, value = self.text.partition(":")
         return value.strip() if colon else None
 

@@ -1,4 +1,4 @@
-"""Waits of threads on a virtual clock: `time.sleep`, and `threading.Condition.wait` with all that is made of it.
+"""Waits of threads on a virtual clock: `time.sleep`, and `threading.Condition.wait` with all that calls it.
 
 `Event.wait(5)` or `queue.get(timeout=5)` is a sleep that another thread may end. So it is over at once if no other
 thread is left that could: all of them wait, too, and for longer. While one runs, it waits as ever, but not beyond
