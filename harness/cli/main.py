@@ -75,6 +75,12 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
 
 COMMANDS: dict[str, CommandEntry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
+_MOVED = {
+    "smoke": "harness check --profile smoke", "compare": "harness diff", "inspect": "harness verify --open",
+    "client": "npx interactions-harness", "clients": "python -m lab clients", "drift": "python -m lab drift",
+}  # fmt: skip
+"""Former commands, with the new way."""
+
 _USAGE = """\
 Contract tests and a reference emulator for the Gemini Interactions API.
 
@@ -156,6 +162,8 @@ def _run(words: list[str]) -> int:
         return _run([*words[1:], "--help"])
     name = words[0]
     if name not in COMMANDS:
+        if name in _MOVED:
+            raise UsageFault(f"{name!r} is no command any more: write `{_MOVED[name]}`")
         is_flag = name.startswith("-")
         near = did_you_mean(name, ("--help", "--version") if is_flag else COMMANDS)
         raise UsageFault(f"unknown {'flag' if is_flag else 'command'} {name!r}{near} (see `harness --help`)")
