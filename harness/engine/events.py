@@ -234,13 +234,14 @@ class Result(Struct, frozen=True, kw_only=True):
             return self.id
         if self.observation.cause:
             return self.observation.cause
-        first = next((finding for finding in findings if not finding.cause), findings[0])
+        worst = self.observation.worst
+        first = next((finding for finding in worst if not finding.cause), worst[0])
         return first.cause or first.stable_code
 
     @property
     def is_consequence(self) -> bool:
-        """Whether findings of another rule explain all that it found."""
-        causes = [finding.cause for finding in self.observation.findings] or [self.observation.cause]
+        """Whether findings of another rule explain all that it found, or all that breaks its rule."""
+        causes = [finding.cause for finding in self.observation.worst] or [self.observation.cause]
         return bool(causes) and all(cause and cause.partition("/")[0] != self.rule.id for cause in causes)
 
     @property

@@ -405,7 +405,8 @@ def _find_blocking(root: Result, check: Check, observation: Observation) -> Find
     shown = observation.cause == root.id
     named = set() if shown else {name for name in check.rests_on if name.startswith(f"{root.id}/")}
     found = root.observation.findings
-    return next((finding for finding in found if not named or finding.stable_code in named), None)
+    kind = next((finding for finding in found if not named or finding.stable_code in named), None)
+    return kind if kind is None or kind.severity is Severity.BROKEN else found[0]
 
 
 def link(
@@ -427,11 +428,13 @@ def link(
         root = roots.get(name_refusal(stop))
         return result if root is None else with_cause(result, root)
 
-    first: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    linked = [
-        _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
-        for result in name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
-    ]
+    first: dict[tuple[str, ...], list[Finding]] = defaultdict(list)
+    linked = _follow_causes(
+        [
+            _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
+            for result in name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
+        ]
+    )
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     numbers = [sum(caused[found.stable_code] for found in one.observation.findings[:1]) for one in linked]
     return tuple(with_weight(one, number) if number else one for one, number in zip(linked, numbers, strict=True))
@@ -442,7 +445,9 @@ def name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[
     found: dict[str, str] = {}
     for result in results:
         if result.observation.outcome is Outcome.NOT_MET:
-            codes = [finding.stable_code for finding in result.observation.findings if not finding.cause]
+            codes = [finding.stable_code for finding in result.observation.worst if not finding.cause]
+            milder = result.observation.findings[len(result.observation.worst) :] if codes else ()
+            found |= {finding.stable_code: codes[0] for finding in milder}
             found |= {name: code for code in reversed(codes) for name in (code, result.id)}
     explained = []
     for check, result in zip(checks, results, strict=True):
@@ -455,7 +460,8 @@ def name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[
 def _name_present_causes(results: Sequence[Result]) -> list[Result]:
     """The results, whose findings name only causes that a reader finds in the report.
 
-    A check that is not broken explains nothing; one that reports other kinds of findings is named by its cause.
+    A check that is not broken explains nothing. One that is broken in other ways is named by its own cause, and so
+    is one that only warns of what the finding names.
     """
     roots = {result.id: result for result in results}
 
@@ -465,13 +471,35 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
             return found
         if root.observation.outcome is not Outcome.NOT_MET:
             return structs.replace(found, cause="")
-        codes = {finding.stable_code for finding in root.observation.findings}
+        codes = {finding.stable_code for finding in root.observation.worst}
         return found if found.cause in codes else structs.replace(found, cause=root.explained_by)
 
     return [
         _with_findings(result, tuple(name(found, result.id) for found in result.observation.findings))
         for result in results
     ]
+
+
+def _follow_causes(results: Sequence[Result]) -> list[Result]:
+    """The results, whose causes have none: what follows from a consequence has the same first cause."""
+    found = [finding for result in results for finding in result.observation.findings]
+    causes = {finding.stable_code: finding.cause for finding in found if finding.cause}
+    for finding in found:
+        if not finding.cause:
+            causes.pop(finding.stable_code, None)
+
+    def follow(code: str) -> str:
+        passed: list[str] = []
+        while code in causes and code not in passed:
+            passed.append(code)
+            code = causes[code]
+        return passed[0] if code in passed else code
+
+    followed = []
+    for result in results:
+        seen = tuple(structs.replace(one, cause=follow(one.cause)) for one in result.observation.findings)
+        followed.append(_with_findings(result, seen))
+    return followed
 
 
 def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:
@@ -481,22 +509,22 @@ def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:
     return structs.replace(result, observation=structs.replace(result.observation, findings=findings))
 
 
-def _blame_first(finding: Finding, first: dict[tuple[str, str], list[Finding]]) -> Finding:
+def _blame_first(finding: Finding, first: dict[tuple[str, ...], list[Finding]]) -> Finding:
     """The finding, caused by the first one about the same place, if that is of another rule.
 
     `first` has the reported ones, by place and content.
     """
     word = _word_of(finding.stable_code)
     blamed_otherwise = finding.cause and _word_of(finding.cause) != word
-    if not (word and finding.where.pointer) or finding.severity is not Severity.BROKEN or blamed_otherwise:
+    if not (word and finding.where.pointer) or finding.severity is Severity.INFORMATION:
         return finding
-    earlier = first[word, finding.expected]
+    earlier = first[word, finding.expected, finding.severity]
     same = next((known for known in earlier if _is_same_place(known, finding)), None)
     if same is None:
         earlier.append(finding)
         return finding
     code = same.stable_code
-    return finding if code == finding.stable_code else structs.replace(finding, cause=code)
+    return finding if blamed_otherwise or code == finding.stable_code else structs.replace(finding, cause=code)
 
 
 def _is_same_place(one: Finding, other: Finding) -> bool:

@@ -25,7 +25,6 @@ from harness.outcome import (
     Observation,
     Outcome,
     Rule,
-    Severity,
     Unmet,
 )
 from harness.wire import Collect as Collect
@@ -249,7 +248,7 @@ class Check(Struct, frozen=True, kw_only=True):
         except Unmet as unmet:
             if Observation.of(found).outcome is not Outcome.NOT_MET:
                 return Observation.unmet(unmet)
-        return Observation.of(sorted(found, key=lambda finding: finding.severity is not Severity.BROKEN))
+        return Observation.of(found)
 
     def select(self, exchanges: Mapping[str, Any]) -> list[Any]:
         """The results that the globs name."""

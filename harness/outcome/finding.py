@@ -230,6 +230,14 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
 
 
+_OUTCOMES = {
+    Severity.BROKEN: (0, Outcome.NOT_MET),
+    Severity.NON_STRICT: (1, Outcome.NON_STRICT),
+    Severity.INFORMATION: (2, Outcome.MET),
+}
+"""The rank of each severity, and the outcome of a check with nothing worse."""
+
+
 class Because(StrEnum):
     """Why a rule was not judged."""
 
@@ -286,16 +294,19 @@ class Observation(Struct, frozen=True):
         """The reason, else the messages of the findings."""
         return self.reason or "; ".join(finding.message for finding in self.findings)
 
+    @property
+    def worst(self) -> list[Finding]:
+        """The findings of the worst severity: they decide the outcome, and only they name its cause."""
+        return [finding for finding in self.findings if finding.severity is self.findings[0].severity]
+
     @classmethod
     def of(cls, findings: Iterable[Finding]) -> Observation:
-        """Sum up `findings`: the worst severity decides between met, non-strict and not met."""
-        found = tuple(findings)
-        severities = {finding.severity for finding in found}
-        if Severity.BROKEN in severities:
-            return cls(Outcome.NOT_MET, found)
-        if Severity.NON_STRICT in severities:
-            return cls(Outcome.NON_STRICT, found)
-        return cls(Outcome.MET, found)
+        """Sum up `findings`: the worst severity decides between met, non-strict and not met, and comes first.
+
+        So the first finding is the one that names the cause of what follows from a check.
+        """
+        found = tuple(sorted(findings, key=lambda finding: _OUTCOMES[finding.severity][0]))
+        return cls(_OUTCOMES[found[0].severity][1] if found else Outcome.MET, found)
 
     @classmethod
     def untestable(

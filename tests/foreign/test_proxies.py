@@ -43,15 +43,21 @@ def send_its_age(self: Any, usual: Any, run: Run, query: Json) -> Any:
     return Headed(value, age="0") if isinstance(value, dict) else value
 
 
-def keep_for_ever(self: Any, usual: Any, data: bytes) -> Any:
-    """Answer a GET as when its URL was asked for first, whatever was changed or deleted since."""
-    kept = self.service.noted
-    if self.command != "GET":
-        return usual(data)
-    if self.path not in kept:
-        value = usual(data)
-        kept[self.path] = value if isinstance(value, dict) else list(value)
-    return kept[self.path]
+def keep_for_ever(key: Callable[[Any], str]) -> Any:
+    """Answer a GET as when what it has this key was asked for first, whatever was changed or deleted since."""
+
+    def dispatch(self: Any, usual: Any, data: bytes) -> Any:
+        kept = self.service.noted
+        if self.command != "GET":
+            return usual(data)
+        if key(self) not in kept:
+            value = usual(data)
+            kept[key(self)] = value if isinstance(value, dict) else list(value)
+            return kept[key(self)]
+        found = kept[key(self)]
+        return Headed(found, x_cache="HIT") if isinstance(found, dict) else found
+
+    return vary(Handler, dispatch=dispatch)
 
 
 def forget_what_changes(self: Any, usual: Any, data: bytes) -> Any:
@@ -64,7 +70,28 @@ def forget_what_changes(self: Any, usual: Any, data: bytes) -> Any:
     return value
 
 
-FOR_EVER = vary(Handler, dispatch=keep_for_ever)
+FOR_EVER = keep_for_ever(lambda self: self.path)
+
+
+class Limits(Handler):
+    """A proxy that refuses with a page of its own: each of the first creates once, and all that come too late."""
+
+    most = 12
+
+    def dispatch(self, data: bytes) -> Any:
+        asked = self.service.noted
+        asked[data] = asked.get(data, 0) + 1
+        is_early = len(asked) < 4 and asked[data] == 1
+        return b"" if self.command == "POST" and (is_early or len(asked) > self.most) else super().dispatch(data)
+
+    def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
+        page = (503, "text/html", b"<h1>503 Service Temporarily Unavailable</h1>", {})
+        super().send(*(page if data == b"" else (status, kind, data, headers)))
+
+
+def lack(self: Handler, usual: Any, events: Any) -> None:
+    """Be a proxy that finds no server for streams."""
+    self.send(503, "text/html", b"<h1>503 Service Temporarily Unavailable</h1>", {})
 
 
 def hold_nothing(self: ForeignService, usual: Any, run: Run) -> Json:
@@ -171,6 +198,8 @@ class Http10(Handler):
 ODD = "stream.* resume.* bg.* http.* -> pass resume.no-gap"
 GETS = "bg.settles bg.result del.gone get.ok"
 SHORT = {"words": "--timeout 3"}
+BRIEFLY: dict[str, Any] = {"words": "--max-wait 4"}
+CREATES = "create.ok create.input-* create.unicode create.long-input get.ok err.* http.charset"
 
 row = rows_of(ForeignService)
 ROWS = [
@@ -226,6 +255,20 @@ ROWS = [
     ),
     row("sends-its-age: bg.* get.* cancel.* resume.opens", get=send_its_age),
     row(f"forgets-what-changes: {GETS}", handler=vary(FOR_EVER, dispatch=forget_what_changes)),
+    row(
+        "keeps-paths: get.* del.gone resume.* -> fail get.ok/query del.gone resume.opens",
+        said=("a cache before the target ignores the query", "(1 cause: get.ok/query)"),
+        handler=keep_for_ever(lambda self: urlsplit(self.path).path),
+    ),
+    # What a limit refuses breaks no rule, and what is refused although nothing limits the rate does.
+    row(
+        f"limits: {CREATES} -> exit 4",
+        said=("limits the rate of requests: of ", "with 503", "(first POST /v1beta/interactions)"),
+        handler=Limits,
+        **BRIEFLY,
+    ),
+    row(f"limits-few: {CREATES} -> exit 0", handler=vary(Limits, most=1_000), **BRIEFLY),
+    row("lacks-streams: stream.opens -> fail stream.opens", handler=vary(Handler, stream=lack), **BRIEFLY),
     # Another finding about a result does not hide a deletion that is not done.
     row(
         f"deletes-nothing: {GETS} -> fail bg.result del.gone",

@@ -44,6 +44,18 @@ def forget_in_turn(self: Any, usual: Any, identity: str) -> Run:
     return usual(identity)
 
 
+def route_little(self: Handler, usual: Any, data: bytes) -> Any:
+    """Have no route to cancel or to delete anything."""
+    if self.path.endswith("/cancel") or self.command == "DELETE":
+        raise Refused(404, "not_found", "There is no such route.")
+    return usual(data)
+
+
+def return_nothing(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
+    """Return an empty object for a path without a route."""
+    usual(*((200, {}) if "such route" in str(value) else (status, value)), headers)
+
+
 def answer_by_body(self: ForeignService, usual: Any, body: Json) -> Any:
     """Be a cache in front: whoever asks the same gets the same interaction."""
     asked = json.dumps(body, sort_keys=True)
@@ -194,10 +206,17 @@ ROWS = [
     ),
     row(
         "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok resume.opens, exit 1",
-        said=("(1 cause: get.ok/late)",),
+        said=("(1 cause: get.ok/lost)",),
         turn=0,
         find=forget_in_turn,
         **ALONE,
+    ),
+    row(
+        "returns-nothing: err.unknown-route cancel.* del.* -> "
+        "warn err.unknown-route/empty, fail cancel.ok del.gone",
+        said=("(1 cause: err.unknown-route/empty)",),
+        handler=vary(Handler, dispatch=route_little, reply=return_nothing),
+        lasts=3.0,
     ),
     # Every answer names another id, and each of them is found.
     row(

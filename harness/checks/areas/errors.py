@@ -64,6 +64,13 @@ def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
         yield found.at(exchange=f"answers[{number}]")
 
 
+def says_nothing_of_nowhere(unknown_route: Exchange) -> Iterator[Finding]:
+    """An empty success looks like a DELETE that was done, or like a resource without a field."""
+    if unknown_route.status in SUCCESS and not read(unknown_route).json:
+        message = "a path that is not a route returns an empty success, so a route that is missing seems to work"
+        yield finding(message, "404", format_answer(unknown_route), code="/empty")
+
+
 def survives(answer: Exchange) -> tuple[Finding, ...]:
     # What crashed need not have answered; what did neither is not tested.
     return read(answer).crash or read(require_answer(answer)).crash

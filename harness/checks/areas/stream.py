@@ -13,7 +13,6 @@ from msgspec.structs import replace
 
 from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import (
-    OVERLOADED,
     at,
     expect_interaction,
     expect_reply,
@@ -215,7 +214,7 @@ def a_hang_up(t: RequestBuilder) -> Steps:
     if not is_stream(left):
         raise Unmet(f"the create returned no stream: {format_answer(left)}")
     found = stream_id(events_in(left))
-    result: Exchanges = {"after": (yield Send(t.create(input=HELLO), sees=frozenset({OVERLOADED})))}
+    result: Exchanges = {"after": (yield from runs.send_after(t.create(input=HELLO)))}
     result["looked"] = (yield from runs.poll_until_found(t, found))[-1] if found and t.keeps else None
     if result["looked"] is not None:
         yield Send(t.get(found))

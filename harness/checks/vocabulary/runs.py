@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from harness.checks.vocabulary.expect import TOO_MANY, finding, text_in
+from harness.checks.vocabulary.expect import OVERLOADED, TOO_MANY, finding, text_in
 from harness.checks.vocabulary.streams import Event, decode_frames, last_cursor
 from harness.contract import read
 from harness.contract.judge.agreement import judge_result
@@ -30,8 +30,22 @@ from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
 from harness.wire.bodies import object_or_none
 
-_PASSING = frozenset({404, TOO_MANY, 503})
+_PASSING = frozenset({404, TOO_MANY, OVERLOADED})
 """Refusals that may be temporary: not readable yet, too many requests, overloaded. Others are final."""
+
+
+def send_after(request: Request) -> Part[Exchange]:
+    """Send a call right after what may have stopped the target; a 503 is not waited out.
+
+    A target that limits the rate returns one to the second of two such calls, too: that proves nothing.
+    """
+    sees = frozenset({OVERLOADED})
+    after: Exchange = yield Send(request, sees=sees)
+    if after.status == OVERLOADED:
+        yield Send(request)
+        if (yield Send(request, sees=sees)).status == OVERLOADED:
+            raise Unmet(f"{format_request(after)} returned {OVERLOADED}, and right after itself, too: a limit")
+    return after
 
 
 def id_of(exchange: Exchange) -> str:

@@ -66,6 +66,9 @@ class Outages(DriverPolicy):
     A crash, a limit of requests or a cut response of a target that lives is its own if the same request has it
     `TIMES` in a row. From then on such a response to such a request is taken for the target's at once, as it fails
     anyway. Any other one is a mishap, perhaps of the way to the target.
+
+    If a request that was rejected for now is accepted later, the target, or a proxy before it, rejects by rate.
+    From then on no rejection with that status is the target's: other requests may be why one never got through.
     """
 
     TIMES = 4
@@ -77,6 +80,12 @@ class Outages(DriverPolicy):
         """What the same request did not have when it was sent again."""
         self.silences: list[tuple[Exchange, ...]] = []
         """Requests that got no byte, with each time that they were sent."""
+        self.limited: list[Exchange] = []
+        """Requests that a limit of the rate rejected each time."""
+        self._rejected = 0
+        self._put_off: dict[tuple[str, str, bytes], Exchange] = {}
+        self._accepted: list[Exchange] = []
+        """The rejections of requests that were accepted when they were sent again."""
         self._confirmed: set[tuple[object, ...]] = set()
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
@@ -103,7 +112,35 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
+            sent = exchange.request.method, exchange.request.target, exchange.request.body
+            if exchange.status in LATER:
+                self._rejected += 1
+                self._put_off[sent] = exchange
+            elif sent in self._put_off and not may_be_mishap(exchange):
+                self._accepted.append(self._put_off.pop(sent))
         return exchange
+
+    def excuse_limit(self, exchange: Exchange) -> Exchange:
+        """The exchange, excused if a limit of the rate explains its rejection."""
+        if not self._is_limit(exchange):
+            return exchange
+        self.limited.append(exchange)
+        return exchange.with_excuse("the target, or a proxy before it, limits the rate of requests")
+
+    def describe_limit(self) -> str:
+        """A clause about the limit of the rate that kept requests from being judged; "" without one."""
+        if not self.limited:
+            return ""
+        first = self.limited[0]
+        return (
+            f"the target, or a proxy before it, limits the rate of requests: of {self._rejected} that it rejected "
+            f"with {first.status}, {len(self._accepted)} were accepted when they were sent again, and "
+            f"{len(self.limited)} never were (first {first.request.method} {first.request.raw_path}); run with "
+            "`-j 1` and `--rate N`, or raise the limit for this run"
+        )
+
+    def _is_limit(self, exchange: Exchange) -> bool:
+        return any(exchange.status == one.status for one in self._accepted)
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
         """A sentence about an outage in an exercise, `""` without one; `since` is the number `seen` at its begin.
@@ -164,7 +201,8 @@ class Outages(DriverPolicy):
 
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
-        return not exchange.excuse and _kind_of(exchange) not in self._confirmed
+        is_known = _kind_of(exchange) in self._confirmed and not self._is_limit(exchange)
+        return not exchange.excuse and not is_known
 
     @contextmanager
     def doubt(self, *exchanges: Exchange) -> Iterator[None]:
@@ -705,6 +743,8 @@ class ActionRunner:
                     outages.note_mishaps(exchange)
                     return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
                 times.append(again)
+        if (excused := outages.excuse_limit(exchange)).excuse:
+            return excused
         outages.confirm(*times)
         return exchange
 

@@ -7,6 +7,8 @@ A single refusal may mean that a call, or a mode, is not offered. It is a defect
 accepted, before or later; or once the call works for other interactions, and the one that it names was just shown
 to the same caller.
 
+A cache that ignores queries shows in a GET that returns what one with another query did.
+
 A stream whose text is not the stored one may have lost or repeated some of its own. It was mixed with another if
 what its own text lacks is text of another interaction of the run.
 
@@ -456,6 +458,36 @@ class Outputs(Struct):
                 yield _Strange(posted, name, shown, _ANOTHER)
 
 
+class Queries(Struct):
+    """Judges whether GETs with and without `stream` of one path got the same bytes: a cache ignores the query.
+
+    No server returns events to a GET without `stream`. It may return JSON to one with it; but what a header calls
+    a copy is one of a response to another request, if this one is new.
+    """
+
+    _seen: dict[tuple[Caller, str, bool], bytes] = field(default_factory=dict)
+    _sent: set[tuple[Caller, str]] = field(default_factory=set)
+
+    def note(self, exchange: Exchange) -> Judged:
+        """Judge the next exchange by those before it."""
+        request, caller, came = exchange.request, caller_of(exchange.request), exchange.is_stream
+        if read(exchange).call != GET or not is_success(exchange) or not exchange.body:
+            return
+        key, body = (caller, request.raw_path, came), exchange.body[:_LONGEST]
+        copied = exchange.headers.get("age", "0") != "0" or "hit" in exchange.headers.get("x-cache").lower()
+        if (is_resume(request) is not None) is came:
+            self._seen[key] = body
+        elif key in self._seen and (came or (copied and (caller, request.target) not in self._sent)):
+            with_it, other = ("without", "with") if came else ("with", "without")
+            message = (
+                f"a GET {with_it} `stream=true` returns the bytes of an earlier one {other} it: a cache before"
+            )
+            words = (f"{message} the target ignores the query", "JSON" if came else "a stream")
+            if body.startswith(self._seen[key][: len(body)]):
+                yield exchange, Finding.from_code("get.ok/query", *words, format_answer(exchange))
+        self._sent.add((caller, request.target))
+
+
 _WHOLE = frozenset({"completed", "requires_action"})
 
 _GIVEN_NAME = re.compile(r'"(call_id|id|signature)": ?"[^"]*"')
@@ -471,7 +503,7 @@ class RunJudge:
     def __init__(self, accepted: tuple[Precedents, Precedents] | None = None) -> None:
         self._accepted = accepted or (Precedents(), Precedents())
         run, (of_runs, of_resources) = Run(Known), self._accepted
-        self._judges = (Denials(run, of_runs), Outputs(run), ResourceRun(of_resources))
+        self._judges = (Denials(run, of_runs), Outputs(run), Queries(), ResourceRun(of_resources))
 
     def for_service(self) -> RunJudge:
         """A judge of another service of the run, which gives the same ids again; what one accepted, both know."""

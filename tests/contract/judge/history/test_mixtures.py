@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from msgspec import structs
 
 from harness.contract.judge.history.run_judge import RunJudge
-from harness.wire import Exchange
+from harness.wire import Exchange, Headers
 from tests.contract.exchanges import ROOT, exchange
 from tests.contract.streams import completed, created, frames, start, stop
 
@@ -37,6 +40,15 @@ def show(identity: str, text: str, status: str = "completed") -> dict[str, objec
     return {"id": identity, "status": status, "steps": steps}
 
 
+def streamed(query: str, **headers: str) -> Exchange:
+    """A GET and the events, or the JSON, that it got."""
+    body = json.dumps(show("a", OWN)).encode() if headers else frames([created("a"), completed("a")])
+    label = "application/json" if headers else "text/event-stream"
+    got = exchange(method="GET", target=f"{ROOT}/a{query}", body=body, label=label)
+    return structs.replace(got, headers=Headers((*got.headers, *headers.items())))
+
+
+STREAM, COPY, HIT = "?stream=true", streamed(""), streamed("?stream=true", **{"x-cache": "HIT from front"})
 MIXED, CROSSED = stream("a", OWN[:10], OTHER[10:30], OWN[30:]), plain("a", OTHER)
 MIXES, CROSSES = (MIXED, "rob.concurrent-streams/mixed"), (CROSSED, "create.ok/another")
 
@@ -62,6 +74,11 @@ MIXES, CROSSES = (MIXED, "rob.concurrent-streams/mixed"), (CROSSED, "create.ok/a
         ([CROSSED, look("a", f"{OWN}{OTHER}"), look("b", OTHER)], []),  # with the turns before it
         ([CROSSED, plain("a", OWN), look("a", OWN), look("b", OTHER)], []),  # an id that was given twice
         ([plain("a", "Hi."), look("a", "Yes."), look("b", "Hi.")], []),  # too little to tell
+        ([streamed(STREAM), COPY], [(COPY, "get.ok/query")]),
+        ([COPY, streamed(STREAM)], []),  # events for each GET
+        ([streamed("", age="0"), HIT], [(HIT, "get.ok/query")]),
+        ([streamed("", age="0"), streamed(STREAM, age="0")], []),  # no stream by GET
+        ([streamed("", age="0"), streamed(STREAM, age="0"), HIT], []),
     ],
 )  # fmt: skip
 def test_what_is_output_of_another_interaction(exchanges: list[Exchange], found: list[object]) -> None:
