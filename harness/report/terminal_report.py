@@ -315,7 +315,9 @@ class RunPrinter:
             self._list_lines("stale entries of the baseline", lines, at_least=1)
             return
         failed = [shown for cause in causes for shown in cause.results]
-        warned = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
+        warnings = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
+        roots = {shown.id: shown.result.explained_by.partition("/")[0] for shown in warnings}
+        warned = [shown for shown in warnings if roots.get(roots[shown.id], shown.id) == shown.id]
         worst = next((shown for shown in failed or warned if shown.result.verdict in _ARGUED), None)
         explained = []
         if worst is not None:  # a warning may be the mechanism behind the failure
@@ -328,9 +330,15 @@ class RunPrinter:
             title += " (* clients see no error)"
         is_stale = any(cause.is_stale for cause in causes)  # which is not explained
         lines = [
-            line for shown in (*failed, *warned) for line in self._write_row(shown, explained=shown in explained)
+            line
+            for shown in (*failed, *warned)
+            for line in self._write_row(
+                shown,
+                explained=shown in explained,
+                also=[name for name, root in roots.items() if root == shown.id != name],
+            )
         ]
-        self._list_lines(title, lines, at_least=1 if is_stale else 2)
+        self._list_lines(title, lines, at_least=1 if is_stale or len(warned) < len(warnings) else 2)
         noted = [shown for shown in self._state.urgent_first if shown.result.is_unmet_option]
         if not (failed or warned or self._verbose):
             if len(noted) == 1:
@@ -347,12 +355,13 @@ class RunPrinter:
         if len(lines) > _LISTED:
             self._screen.line(f"  … and {len(lines) - _LISTED} more, which the reports name")
 
-    def _write_row(self, shown: PresentedResult, *, explained: bool) -> Iterator[Line]:
+    def _write_row(self, shown: PresentedResult, *, explained: bool, also: Sequence[str] = ()) -> Iterator[Line]:
         word = "error" if shown.result.reason is Reason.HARNESS_ERROR else shown.outcome.word
         word = self._screen.paint(ROLES[shown.outcome], f"{'note' if shown.result.is_unmet_option else word:<6}")
         level = "" if shown.level is Level.MUST else f" [{shown.level}]"
         name = self._screen.paint(Role.ID, f"{shown.id}{'*' if shown.is_silent else ''}")
-        yield Line(f"  {word} {name}{level}: {shown.failure}", hang=9)
+        more = f"; also {list_some(also, 3)}" if also else ""  # what follows from a warning only repeats it
+        yield Line(f"  {word} {name}{level}: {shown.failure}{more}", hang=9)
         if not (explained or self._verbose) and (cured := next((f for f in shown.all_findings if f.cure), None)):
             yield Line(f"{'':9}known fix: {self._fixes.write(cured.cure, cured.rule)}", Role.HELP, hang=11)
 

@@ -36,12 +36,14 @@ def vary(base: type, **changes: Any) -> type:
     return made
 
 
-def refuse(status: int, when: Callable[..., Any] = lambda *_: True, code: str = "") -> Callable[..., Any]:
+def refuse(
+    status: int, when: Callable[..., Any] = lambda *_: True, code: str = "", message: str = "no"
+) -> Callable[..., Any]:
     """A change of a method: it refuses certain arguments."""
 
     def change(_: Any, usual: Callable[..., Any], *arguments: Any) -> Any:
         if when(*arguments):
-            raise Refused(status, code or CODES.get(status, "invalid_request"))
+            raise Refused(status, code or CODES.get(status, "invalid_request"), message)
         return usual(*arguments)
 
     return change

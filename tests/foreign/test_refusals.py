@@ -40,7 +40,7 @@ def sign_twice(_: Any, usual: Callable[..., Any], run: Run, step: Json) -> Any:
         yield {**event, "step": step} if event.get("step", {}).get("type") == "thought" else event
 
 
-CRASHES_IN_BACKGROUND = {"create": refuse(500, is_background)}
+CRASHES_IN_BACKGROUND = {"create": refuse(500, is_background, message="KeyError: 'store'")}
 CRASHES_ON_READ = {"get": refuse(500, lambda run, query: query.get("stream") == "true")}
 
 
@@ -133,7 +133,7 @@ ROWS = [
     row(
         "crashes-told: err.no-crash bg.create -> fail err.no-crash",
         words="--capability +background",
-        said=("POST interactions with `background`", "causes a server error"),
+        said=("POST interactions with `background`", "causes a server error: it needs `store`, which the request"),
         **CRASHES_IN_BACKGROUND,
     ),
     row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", create=hang_up),
@@ -230,10 +230,11 @@ ROWS = [
         said=("WARNED err.wrong-type [MUST, met in a lenient reading] ",),
         admit=refuse_as_others_do,
     ),
-    # A null in an optional field warns once for each schema.
+    # A null in an optional field warns once for each schema, and that is told once.
     row(
         "nulls-for-nothing: create.schema get.schema usage.* create.times stream.*"
         " -> warn create.schema/null get.schema/null stream.schema/null",
+        said=["previous_interaction_id are null: ", "; also get.schema"],
         show=lambda self, usual, run: {**EMPTY, **usual(run)},
         events=each(lambda event: {**event, "metadata": None}),
     ),

@@ -647,6 +647,12 @@ FAILED = frozenset(range(500, 600)) - {501, 502, 503, 504}
 """Statuses that say that the server failed: not that it is busy, lacks the ability, or is not reached."""
 
 
+_LACKS = re.compile(
+    rb"KeyError: '(\w{1,40})'|\(reading '(\w{1,40})'\)|has no attribute '(\w{1,40})'|missing field `(\w{1,40})`"
+)
+"""What Python, JavaScript and Rust say of a member that is not there."""
+
+
 def _has_failed(exchange: Exchange) -> bool:
     return exchange.status in FAILED and find_refusal(loads(exchange.body).value) is None
 
@@ -661,7 +667,10 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
     if failed:
         body = as_object(loads(exchange.request.body).value)
         names = ", ".join(f"`{name}`" for name in sorted(body.keys() - {"model", "input"}))
-        message = f"{operation.call}{f' with {names}' if names else ''} causes a server error"
+        lacks = _LACKS.search(exchange.body)
+        key = next(filter(None, lacks.groups()), b"").decode() if lacks else ""
+        needs = f": it needs `{key}`, which the request leaves out" if key and key not in body else ""
+        message = f"{operation.call}{f' with {names}' if names else ''} causes a server error{needs}"
         actual = f"{exchange.status} {quote_body(exchange.body, 120)}".rstrip()
         yield Finding("err.no-crash", message, expected, actual)
     else:

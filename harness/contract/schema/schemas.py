@@ -116,7 +116,7 @@ def null_finding(rule: str, pointers: tuple[str, ...]) -> Finding:
     verb = "is" if len(names) == 1 else "are"
     return Finding.from_code(
         f"{rule}/null",
-        f"{list_some(names, 3)} {verb} null: optional fields without a value are left out",
+        f"{list_some(names, 20)} {verb} null: optional fields without a value are left out",
         "a value, or no such field",
         "null",
         where=Where(pointer=pointers[0]),
