@@ -270,10 +270,13 @@ def refuse_to_replace(self: Sandboxes, usual: Any, box: str, name: str, data: by
     return usual(box, name, data)
 
 
+NO_FILES = refuse(404, message="There is no such route.")
 boxes, shop, own = rows_of(Sandboxes), rows_of(Workshop), rows_of(OwnSandboxes)
 ROWS = [
     # Leading slashes, `./` in archives and addresses of another host are no faults.
     boxes(f"sandboxes: {FILES} -> rest pass", **FILED),
+    # Files are an option of environments.
+    boxes(f"keeps-no-files: {FILES} -> rest not_applicable", read=NO_FILES, upload=NO_FILES, **FILED),
     # Files in pages, with nothing on the last one.
     boxes("in-pages: page.env-files -> pass page.env-files", neighbour=in_pages(empty_end=True), **FILED),
     # What is unpacked lies in one directory, whatever the archive says.

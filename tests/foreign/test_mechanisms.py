@@ -71,6 +71,13 @@ class Repeats(Everyday):
         return {**shown, "input": run.body["input"]} if asks else shown
 
 
+def keep_once_more(self: Repeats, usual: Any, run: Run) -> list[Json]:
+    """Add the input to the stored steps whenever it is asked for."""
+    self.noted[run.id] = self.noted.get(run.id, 0) + 1
+    kept: list[Json] = usual(run)
+    return kept * int(self.noted[run.id])
+
+
 class Slashed(ForeignService):
     """Correct: every third id has a slash, as plain base64 has."""
 
@@ -156,6 +163,10 @@ ROWS = [
         "caches-without-query: get.* -> fail get.own-input/query, exit 1",
         said=["a cache ignores the query"],
         handler=cache(is_plain),
+    ),
+    repeats(
+        "adds-input: get.* cancel.keeps-result -> fail get.own-input/grows, warn get.same, exit 1",
+        keep=keep_once_more,
     ),
     # An id is whatever the create returned; a path escapes it.
     slashed(f"reads-slashes: {CHAINS} del.* -> exit 0"),

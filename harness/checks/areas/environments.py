@@ -21,13 +21,14 @@ from harness.checks.vocabulary.expect import (
     object_in,
     text_in,
 )
+from harness.checks.vocabulary.routes import is_no_route
 from harness.checks.vocabulary.runs import id_of, need_id, poll_until_settled
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding, NotApplicable, Unmet
 from harness.wire import Exchange, Request
 from harness.wire.message import segment
 
@@ -146,8 +147,10 @@ def files_of_an_environment(t: RequestBuilder) -> Steps:
     notes = [{"type": "inline", "target": name, "content": NOTE} for name in NOTES]
     found = yield from open_environment(t, {"sources": [*SOURCES, *notes]})
     path = f"environments/{segment(found)}"
-    seen: Exchanges = yield from send_each(
-        listing=t.request("GET", f"{path}/files", query={"recursive": True}),
+    listing: Exchange = yield Send(t.request("GET", f"{path}/files", query={"recursive": True}))
+    yield from _need_files(t, path, listing)
+    seen: Exchanges = {"listing": listing}
+    seen |= yield from send_each(
         top=t.request("GET", f"{path}/files"),
         content=_download(t, path, NOTE_PATH),
         packed=t.request("GET", f"{path}/files", query={"alt": "media", "recursive": True}),
@@ -227,6 +230,13 @@ holds_the_note, holds_the_first, holds_the_second, holds_the_third = (
 )
 
 
+def _need_files(t: RequestBuilder, path: str, answer: Exchange) -> Part[None]:
+    """Stop where a target keeps environments without files, as the response of a path without a route shows."""
+    if (yield from is_no_route(t, answer)):
+        yield Send(t.request("DELETE", path))
+        raise NotApplicable(f"the target keeps no files of environments: {format_answer(answer)}")
+
+
 def _paths_in(listing: Exchange) -> list[str]:
     return [str(entry.get("path")).strip("/") for entry in resources.entries(listing, "files")]
 
@@ -263,8 +273,9 @@ def uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """
     path = f"environments/{segment((yield from open_environment(t, {})))}"
     file, read, text = f"{path}/files/{PATH}", _download(t, path, PATH), ("content-type", "text/plain")
-    seen: Exchanges = yield from send_each(
-        written=_put(t, file, FIRST, text),
+    seen: Exchanges = {"written": (yield Send(_put(t, file, FIRST, text)))}
+    yield from _need_files(t, path, seen["written"])
+    seen |= yield from send_each(
         content=read,
         again=_put(t, file, SECOND, text),
         kept=read,

@@ -311,7 +311,7 @@ class InteractionModel(Struct, eq=False):
     last look at the run in progress, and `told` that in the response to a cancel. `shown_cancelled`: a look showed
     it as cancelled, not only the response to the cancel. `streamed_only`: no GET showed it. `seen_until` is when
     the last whole look ended, on the caller's clock. `shows_input`: a GET without `include_input` showed the
-    input.
+    input. `given` is how many steps of it the last GET with `include_input` showed.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
     is broken if the next look shows that it is still running: a response treated it as settled.
@@ -328,6 +328,7 @@ class InteractionModel(Struct, eq=False):
     usage: Any = None
     source: str = ""
     with_input: bool = False
+    given: int = 0
     updated: object = None
     gone: bool = False
     cancelled: bool = False
@@ -695,7 +696,15 @@ def _judge_own_input(
     if given := agreement.list_given(body):
         model.shows_input |= not with_input
         place = "$.input" if body.get("input") else "$.steps"
-        state.decide("get.own-input", agreement.judge_own_input(model.asked["input"], given, place))
+        found = list(agreement.judge_own_input(model.asked["input"], given, place))
+        if with_input and 0 < model.given < len(given):
+            message = (
+                "a GET with `include_input=true` shows more input than the one before it: it adds to the steps"
+            )
+            words = (message, f"{model.given} as before", str(len(given)))
+            found.append(place_finding("get.own-input/grows", *words, place))
+        model.given = len(given) if with_input else model.given
+        state.decide("get.own-input", found)
         return
     # A server may show the input of settled runs alone, and a look may be older than the one before it.
     shows_steps = isinstance(body.get("steps"), list) and read(exchange).status not in RUNNING
