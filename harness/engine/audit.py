@@ -78,6 +78,7 @@ def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
         is_word = isinstance(value, str) and _WORD.fullmatch(value)
         kind = f'"{value}"' if is_word else _TYPES.get(type(value), "a number")
         kind = str(value).lower() if isinstance(value, bool) else kind
+        kind = "a number of 64 bits or more" if isinstance(value, int) and abs(value) >= 2**63 else kind
         yield place, f"of {kind}" if kind.startswith('"') else f"as {kind}"
     if isinstance(value, dict):
         for name, inner in value.items():

@@ -444,16 +444,14 @@ def name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[
     """The results, whose findings without a cause name the first finding that explains their rule."""
     found: dict[str, str] = {}
     for result in results:
-        if result.observation.outcome is Outcome.NOT_MET:
-            codes = [finding.stable_code for finding in result.observation.worst if not finding.cause]
-            milder = result.observation.findings[len(result.observation.worst) :] if codes else ()
-            found |= {finding.stable_code: codes[0] for finding in milder}
-            found |= {name: code for code in reversed(codes) for name in (code, result.id)}
+        codes = [finding.stable_code for finding in result.observation.worst if not finding.cause]
+        if codes and result.observation.outcome is Outcome.NOT_MET:
+            found |= {finding.stable_code: codes[0] for finding in result.observation.findings}
+            found |= {code: code for code in codes} | {result.id: codes[0]}
     explained = []
     for check, result in zip(checks, results, strict=True):
         cause = next((found[name] for name in check.explained_by if name in found), "")
-        named = (structs.replace(one, cause=one.cause or cause) for one in result.observation.findings)
-        explained.append(_with_findings(result, tuple(named)))
+        explained.append(_with_causes(result, lambda one, cause=cause: one.cause or cause))
     return explained
 
 
@@ -465,41 +463,38 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
     """
     roots = {result.id: result for result in results}
 
-    def name(found: Finding, own: str) -> Finding:
+    def name(found: Finding) -> str:
         rule = found.cause.partition("/")[0]
-        if (root := roots.get(rule)) is None or rule == own:
-            return found
+        if (root := roots.get(rule)) is None or rule == found.rule:
+            return found.cause
         if root.observation.outcome is not Outcome.NOT_MET:
-            return structs.replace(found, cause="")
+            return ""
         codes = {finding.stable_code for finding in root.observation.worst}
-        return found if found.cause in codes else structs.replace(found, cause=root.explained_by)
+        return found.cause if found.cause in codes else root.explained_by
 
-    return [
-        _with_findings(result, tuple(name(found, result.id) for found in result.observation.findings))
-        for result in results
-    ]
+    return [_with_causes(result, name) for result in results]
 
 
 def _follow_causes(results: Sequence[Result]) -> list[Result]:
     """The results, whose causes have none: what follows from a consequence has the same first cause."""
     found = [finding for result in results for finding in result.observation.findings]
-    causes = {finding.stable_code: finding.cause for finding in found if finding.cause}
-    for finding in found:
-        if not finding.cause:
-            causes.pop(finding.stable_code, None)
+    first = {finding.stable_code for finding in found if not finding.cause}
+    causes = {one.stable_code: one.cause for one in found if one.stable_code not in first}
 
-    def follow(code: str) -> str:
-        passed: list[str] = []
-        while code in causes and code not in passed:
-            passed.append(code)
-            code = causes[code]
-        return passed[0] if code in passed else code
+    def follow(finding: Finding) -> str:
+        code = finding.cause
+        for _ in causes:  # at most so many steps, also in a ring
+            code = causes.get(code, code)
+        return code
 
-    followed = []
-    for result in results:
-        seen = tuple(structs.replace(one, cause=follow(one.cause)) for one in result.observation.findings)
-        followed.append(_with_findings(result, seen))
-    return followed
+    return [_with_causes(result, follow) for result in results]
+
+
+def _with_causes(result: Result, name: Callable[[Finding], str]) -> Result:
+    """The result, whose findings have the causes that are named for them."""
+    return _with_findings(
+        result, tuple(structs.replace(one, cause=name(one)) for one in result.observation.findings)
+    )
 
 
 def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:

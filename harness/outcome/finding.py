@@ -230,12 +230,8 @@ class Outcome(StrEnum):
     BLOCKED = "blocked"
 
 
-_OUTCOMES = {
-    Severity.BROKEN: (0, Outcome.NOT_MET),
-    Severity.NON_STRICT: (1, Outcome.NON_STRICT),
-    Severity.INFORMATION: (2, Outcome.MET),
-}
-"""The rank of each severity, and the outcome of a check with nothing worse."""
+_OUTCOMES = dict(zip(Severity, (Outcome.NOT_MET, Outcome.NON_STRICT, Outcome.MET), strict=True))
+"""The outcome of a check with nothing worse; the worst first."""
 
 
 class Because(StrEnum):
@@ -305,8 +301,9 @@ class Observation(Struct, frozen=True):
 
         So the first finding is the one that names the cause of what follows from a check.
         """
-        found = tuple(sorted(findings, key=lambda finding: _OUTCOMES[finding.severity][0]))
-        return cls(_OUTCOMES[found[0].severity][1] if found else Outcome.MET, found)
+        ranks = [*_OUTCOMES]
+        found = tuple(sorted(findings, key=lambda finding: ranks.index(finding.severity)))
+        return cls(_OUTCOMES[found[0].severity] if found else Outcome.MET, found)
 
     @classmethod
     def untestable(

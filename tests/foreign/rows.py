@@ -36,9 +36,7 @@ def vary(base: type, **changes: Any) -> type:
     return made
 
 
-def refuse(
-    status: int, when: Callable[..., Any] = lambda *_: True, code: str = "", message: str = "no"
-) -> Callable[..., Any]:
+def refuse(status: int, when: Any = lambda *_: True, code: str = "", message: str = "no") -> Callable[..., Any]:
     """A change of a method: it refuses certain arguments."""
 
     def change(_: Any, usual: Callable[..., Any], *arguments: Any) -> Any:
@@ -170,19 +168,18 @@ def rows_of(base: type[ForeignService]) -> Callable[..., Any]:
         *,
         words: str = "",
         said: Sequence[str] = (),
-        thorough: bool = False,
         **changes: Any,
     ) -> Any:
         """`text` is `name: checks -> expectations`, such as `no-get: get.* -> fail get.ok/missing, exit 1`.
 
         A code after the rule is that of its finding; a slash alone stands for the code of the rule itself, `/-`
-        for no finding. A `thorough` row is about what another row of its file shows of another server.
+        for no finding.
         """
         name, _, asked = text.partition(": ")
         globs, _, expectations = asked.partition("->")
         made = Row(vary(base, **changes) if changes else base, globs.split(), words.split(), said)
         for part in filter(None, expectations.strip().split(", ")):
             made.expect(*part.split())
-        return pytest.param(made, id=name, marks=[pytest.mark.thorough] * thorough)
+        return pytest.param(made, id=name)
 
     return row

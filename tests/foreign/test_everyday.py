@@ -86,6 +86,11 @@ def cache(keeps: Callable[[Json], bool], key: Callable[[Any], str] = lambda self
     return vary(Handler, dispatch=dispatch)
 
 
+def split_query(self: Any) -> list[str]:
+    """The parts of a query, as they are."""
+    return [part for part in urlsplit(self.path).query.split("&") if part]
+
+
 def is_plain(query: Json) -> bool:
     """Whether a GET is answered as a whole."""
     return query.get("stream") != "true"
@@ -600,6 +605,12 @@ ROWS = [
         "reads-addresses-raw: resume.* -> fail resume.no-gap/encoded, exit 1",
         events=each(name_some_oddly),
         get=refuse(400, lambda run, query: "=" in query.get("last_event_id", "")),
+        said=["(1 cause: resume.no-gap/encoded)"],
+    ),
+    row(
+        "reads-no-escapes: resume.* -> fail resume.no-gap/encoded, exit 1",
+        events=each(lambda event: {**event, "event_id": f"{event['event_id']}/="}),
+        handler=vary(Handler, query=property(lambda self: dict(part.split("=", 1) for part in split_query(self)))),
         said=["(1 cause: resume.no-gap/encoded)"],
     ),
     row("subscribes-late: resume.* stream.* -> fail resume.live stream.start-before, exit 1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.engine.decide import Policy, decide
-from harness.outcome import Finding, Observation, Severity
+from harness.outcome import Finding, Observation
 from harness.rules import BY_ID
 
 
@@ -21,22 +21,3 @@ def test_what_harms_most_comes_first(broken: list[str]) -> None:
         for place, rule in enumerate(broken)
     ]
     assert [result.id for result in sorted(results, key=lambda result: result.urgency)] == broken[::-1]
-
-
-LENIENT = Finding("err.shape", "a shape of the front end", severity=Severity.NON_STRICT, code="err.shape/gateway")
-BROKEN = Finding("err.shape", "a page", code="err.shape/no-object")
-CAUSED = Finding("err.shape", "a page", code="err.shape/no-object", cause="cancel.ok")
-
-
-@pytest.mark.parametrize(
-    ("found", "cause"),
-    [
-        ([LENIENT, CAUSED], "cancel.ok"),
-        ([LENIENT, CAUSED, BROKEN], "err.shape/no-object"),
-        ([LENIENT], "err.shape/gateway"),
-    ],
-)
-def test_a_lenient_finding_is_no_cause_beside_broken_ones(found: list[Finding], cause: str) -> None:
-    """What only warns elsewhere does not make a failure of its own out of a consequence."""
-    result = decide(BY_ID["err.shape"], Observation.of(found), Policy())
-    assert (result.explained_by, result.is_consequence) == (cause, cause == "cancel.ok")

@@ -125,9 +125,12 @@ def levels_of_the_model(t: RequestBuilder) -> Steps:
     return seen
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=2, interactions=2)
 def every_field(t: RequestBuilder) -> Steps:
-    """A create with all fields, settings and tools of the model; each alone if that is refused, and none."""
+    """A create with all fields, settings and tools of the model; each alone if that is refused, and none.
+
+    Then one with a seed of 64 bits, which every run judges: it may be rejected, and must crash nothing.
+    """
     profile = find_profile(t.model)
     refused = {*(profile.value("refused") or ()), *(() if profile.levels else ("thinking_level",))}
     settings = {**_SETTINGS, "thinking_level": (profile.levels or ("",))[0]}
@@ -135,12 +138,15 @@ def every_field(t: RequestBuilder) -> Steps:
     tools = [{"type": kind} for kind in profile.value("tools") or () if kind in _TOOLS]
     whole: Exchange = yield Send(t.create(_FIELDS, input="Say hi.", generation_config=config, tools=tools or None))
     if whole.status in SUCCESS:
+        yield Send(_ask_with(t, seed=2**63))
         return {"whole": whole, "alone": {}, "plain": None}
     alone: dict[str, Mapping[str, Any]] = {name: {name: value} for name, value in _FIELDS.items()}
     alone |= {f"generation_config.{name}": {"generation_config": {name: config[name]}} for name in config}
     alone |= {f"tools: {tool['type']}": {"tools": [tool]} for tool in tools}
     sent = {name: t.create(fields, input="Say hi.") for name, fields in alone.items()}
     answers = yield from send_each(**sent)
+    if (seeded := answers.get("generation_config.seed")) is not None and seeded.status in SUCCESS:
+        yield Send(_ask_with(t, seed=2**63))
     return {"whole": whole, "alone": answers, "plain": (yield Send(t.create(input="Say hi.")))}
 
 

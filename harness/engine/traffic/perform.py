@@ -81,11 +81,11 @@ class Outages(DriverPolicy):
         self.silences: list[tuple[Exchange, ...]] = []
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
-        """Requests that a limit of the rate rejected each time."""
-        self._rejected = 0
-        self._put_off: dict[tuple[str, str, bytes], Exchange] = {}
-        self._accepted: list[Exchange] = []
-        """The rejections of requests that were accepted when they were sent again."""
+        """Rejections that a limit of the rate explains."""
+        self._rejected: dict[tuple[str, str, bytes], int] = {}
+        """The statuses of requests that were rejected for now."""
+        self._accepted: dict[tuple[str, str, bytes], int] = {}
+        """The same of those that were accepted later."""
         self._confirmed: set[tuple[object, ...]] = set()
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
@@ -114,10 +114,9 @@ class Outages(DriverPolicy):
                 self._note_life(exchange)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
-                self._rejected += 1
-                self._put_off[sent] = exchange
-            elif sent in self._put_off and not may_be_mishap(exchange):
-                self._accepted.append(self._put_off.pop(sent))
+                self._rejected[sent] = exchange.status
+            elif sent in self._rejected and not may_be_mishap(exchange):
+                self._accepted[sent] = self._rejected[sent]
         return exchange
 
     def excuse_limit(self, exchange: Exchange) -> Exchange:
@@ -133,14 +132,14 @@ class Outages(DriverPolicy):
             return ""
         first = self.limited[0]
         return (
-            f"the target, or a proxy before it, limits the rate of requests: of {self._rejected} that it rejected "
-            f"with {first.status}, {len(self._accepted)} were accepted when they were sent again, and "
+            f"the target, or a proxy before it, limits the rate of requests: of {len(self._rejected)} that it "
+            f"rejected with {first.status}, {len(self._accepted)} were accepted when they were sent again, and "
             f"{len(self.limited)} never were (first {first.request.method} {first.request.raw_path}); run with "
             "`-j 1` and `--rate N`, or raise the limit for this run"
         )
 
     def _is_limit(self, exchange: Exchange) -> bool:
-        return any(exchange.status == one.status for one in self._accepted)
+        return exchange.status in self._accepted.values()
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
         """A sentence about an outage in an exercise, `""` without one; `since` is the number `seen` at its begin.
