@@ -451,7 +451,11 @@ def name_mechanisms(checks: Iterable[Check], results: Sequence[Result]) -> list[
     explained = []
     for check, result in zip(checks, results, strict=True):
         cause = next((found[name] for name in check.explained_by if name in found), "")
-        explained.append(_with_causes(result, lambda one, cause=cause: one.cause or cause))
+
+        def name(one: Finding, cause: str = cause) -> str:
+            return one.cause or cause
+
+        explained.append(_with_causes(result, name))
     return explained
 
 

@@ -76,7 +76,7 @@ FOR_EVER = keep_for_ever(lambda self: self.path)
 class Limits(Handler):
     """A proxy that refuses with a page of its own: each of the first creates once, and all that come too late."""
 
-    most = 12
+    most = 24
 
     def dispatch(self, data: bytes) -> Any:
         asked = self.service.noted
@@ -198,7 +198,7 @@ class Http10(Handler):
 ODD = "stream.* resume.* bg.* http.* -> pass resume.no-gap"
 GETS = "bg.settles bg.result del.gone get.ok"
 SHORT = {"words": "--timeout 3"}
-BRIEFLY: dict[str, Any] = {"words": "--max-wait 4"}
+BRIEFLY: dict[str, Any] = {"words": "--max-wait 4 -j 1"}
 CREATES = "create.ok create.input-* create.unicode create.long-input get.ok err.* http.charset"
 
 row = rows_of(ForeignService)
