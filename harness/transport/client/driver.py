@@ -102,25 +102,30 @@ class Pool:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._idle: list[tuple[float, socket.socket]] = []
+        self._idle: list[tuple[float, socket.socket, str]] = []
         self._closed = False
 
-    def take(self) -> socket.socket | None:
-        """A connection on which nothing has arrived while it was idle; None if there is none."""
+    def take(self, target: str) -> socket.socket | None:
+        """A connection on which nothing has arrived while it was idle; None if there is none.
+
+        It is not one that has just read this target: behind a server of several workers each connection belongs to
+        one of them, and a run that was polled over one connection never saw that the others lagged behind.
+        """
         while True:
             with self._lock:
-                if not self._idle:
+                others = (at for at in reversed(range(len(self._idle))) if self._idle[at][2] != target)
+                if (place := next(others, None)) is None:
                     return None
-                since, sock = self._idle.pop()
+                since, sock, _ = self._idle.pop(place)
             if time.monotonic() - since < 15.0 and not _readable(sock):
                 return sock
             sock.close()
 
-    def give(self, sock: socket.socket) -> None:
+    def give(self, sock: socket.socket, target: str) -> None:
         """Keep a connection whose last response ended cleanly; close it if the pool is full or closed."""
         with self._lock:
             if not self._closed and len(self._idle) < 32:
-                self._idle.append((time.monotonic(), sock))
+                self._idle.append((time.monotonic(), sock, target))
                 return
         sock.close()
 
@@ -128,7 +133,7 @@ class Pool:
         """Close the kept connections."""
         with self._lock:
             idle, self._idle = self._idle, []
-        for _, sock in idle:
+        for _, sock, _ in idle:
             sock.close()
 
     def close(self) -> None:
@@ -385,7 +390,7 @@ class UrlDriver(Driver):
     def _read(self, request: Request, limits: Limits) -> ResponseReading:
         wire = self._wire(request)
         began = time.monotonic()
-        kept = self._pool.take() if request.method in _REPEATABLE else None
+        kept = self._pool.take(request.target) if request.method in _REPEATABLE else None
         if kept is not None:
             reading = self._begin_reading(kept, request, wire, limits, began)
             if not reading.deaf:
@@ -412,17 +417,19 @@ class UrlDriver(Driver):
                 limits=limits,
                 ends=self._ends,
                 began=began,
-                release=partial(self._release, is_chunked="transfer-encoding" in request.headers),
+                release=partial(
+                    self._release, target=request.target, is_chunked="transfer-encoding" in request.headers
+                ),
                 free=self._pool.empty,
             )
         except BaseException:
             sock.close()
             raise
 
-    def _release(self, sock: socket.socket, clean: bool, *, is_chunked: bool) -> None:
+    def _release(self, sock: socket.socket, clean: bool, *, target: str, is_chunked: bool) -> None:
         # a server that does not read chunks may take them for its next request
         if clean and not is_chunked:
-            self._pool.give(sock)
+            self._pool.give(sock, target)
         else:
             sock.close()
 
