@@ -304,6 +304,7 @@ JSON_FORMAT = {
     "mime_type": "application/json",
     "schema": {"type": "object", "properties": {"word": {"type": "string"}}, "required": ["word"]},
 }
+_FITTING = '{"word": a string}'
 TIERS = frozenset({"standard", "flex", "priority"})
 
 
@@ -312,7 +313,7 @@ def a_json_answer(t: RequestBuilder) -> Steps:
     """A create that requests JSON by a schema, in each mode, and by the only schema of a `listed` format."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
-    modes = yield from repeat_in_each_mode(t, body, formatted, fits=lambda end: _is_json(_text_of(end)))
+    modes = yield from repeat_in_each_mode(t, body, formatted, fits=lambda end: not _misfit(_text_of(end)))
     listed = yield Send(t.create({**body, "response_format": [JSON_FORMAT]}))
     return {"formatted": formatted, "modes": modes, "listed": listed}
 
@@ -320,9 +321,9 @@ def a_json_answer(t: RequestBuilder) -> Steps:
 def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
     yield from at("formatted", gives_json(formatted))
     for mode, text in _read_texts(modes).items():
-        if not read(modes[mode]).is_stream and not _is_json(text):
-            message = f"the output text is not JSON {mode}"
-            yield finding(message, "JSON", format_value(text), exchange=f"modes[{mode}]", pointer="$.steps")
+        if not read(modes[mode]).is_stream and (misfit := _misfit(text)):
+            message = f"the output text {misfit} {mode}"
+            yield finding(message, _FITTING, format_value(text), exchange=f"modes[{mode}]", pointer="$.steps")
 
 
 def _read_texts(modes: Mapping[str, Exchange]) -> dict[str, str]:
@@ -341,8 +342,8 @@ def gives_json(formatted: Exchange) -> Iterator[Finding]:
     if body.get("status") != "completed":
         raise Unmet(f"the response is not completed but {format_value(body.get('status'))}")
     text = output_text(body)
-    if not _is_json(text):
-        yield finding("the output text is not JSON", "JSON", format_value(text), pointer="$.steps")
+    if misfit := _misfit(text):
+        yield finding(f"the output text {misfit}", _FITTING, format_value(text), pointer="$.steps")
 
 
 def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -357,9 +358,9 @@ def streams_formats(formatted: Exchange, modes: Mapping[str, Exchange]) -> Itera
     if status != "completed":
         raise Unmet(f"the stream does not end as completed but {format_value(status)}")
     for name, text in {mode: "", **_read_texts(modes)}.items():
-        if read(modes[name]).is_stream and not _is_json(text):
-            message = f"the streamed text is not JSON {name}"
-            yield finding(message, "JSON", format_value(text), exchange=f"modes[{name}]")
+        if read(modes[name]).is_stream and (misfit := _misfit(text)):
+            message = f"the streamed text {misfit} {name}"
+            yield finding(message, _FITTING, format_value(text), exchange=f"modes[{name}]")
 
 
 @exercise(requests=1, interactions=1)
@@ -709,5 +710,10 @@ def _judge_stop(stop: str, text: str, mode: str) -> Iterator[Finding]:
         yield finding(message, f"an output that ends before {format_value(stop)}", actual)
 
 
-def _is_json(text: str) -> bool:
-    return bodies.loads(text.encode("utf-8", "replace")).fault in ("", "surrogate")
+def _misfit(text: str) -> str:
+    """What is wrong with the output for `JSON_FORMAT`, if anything is."""
+    found = bodies.loads(text.encode("utf-8", "replace"))
+    if found.fault not in ("", "surrogate"):
+        return "is not JSON"
+    fits = isinstance(found.value, dict) and isinstance(found.value.get("word"), str)
+    return "" if fits else "is JSON that does not fit the schema"

@@ -108,6 +108,8 @@ MUTANTS = table(
     row("format-ignored", "A create with a JSON response format returns prose.",
         instead(ReplyBuilder.fill_format,
                 lambda replies, order, wanted: replies.text_content(order, replies.words(order)))),
+    row("format-schema-ignored", "A create with a JSON response format returns JSON of another shape.",
+        after(ReplyBuilder.fill_format, when(_is("text"), lambda content, *_: {**content, "text": "{}"}))),
     row("format-list-ignored", "A response format in a list is ignored.",
         request_body("POST interactions", when(
             lambda body, _: isinstance(body.get("response_format"), list), drop("response_format")))),

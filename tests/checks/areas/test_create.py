@@ -191,6 +191,7 @@ CUT = says("1 2", status="incomplete")
 STOPPED = {"whole": says("1, 2, 33, 4"), "stop": "33", "stopped": says("1, 2,")}
 PLAIN = {"modes": {}}
 STREAMED = "in a stream"
+FITS = says('{"word": "hi"}')
 CASES += [
     case("create.response-format", "untestable", "incomplete", **PLAIN,
          formatted=says('{"wo', status="incomplete")),
@@ -199,14 +200,17 @@ CASES += [
     case("create.response-format", "not_met", "crash", **PLAIN, formatted=CRASH),
     case("create.response-format", "not_met", "prose", **PLAIN,
          formatted=says("Here is your JSON: {}")),
-    case("create.response-format", "met", "in a mode", formatted=says("{}"), modes={"later": says("{}")}),
-    case("create.response-format", "met", "in progress", formatted=says("{}"),
+    case("create.response-format", "met", "in a mode", formatted=FITS, modes={"later": FITS}),
+    case("create.response-format", "met", "in progress", formatted=FITS,
          modes={"later": says("", status="in_progress")}),
-    case("create.response-format", "met", "refused in a mode", formatted=says("{}"), modes={"later": REFUSED}),
-    case("create.response-format", "met", "cut in a mode", formatted=says("{}"),
+    case("create.response-format", "met", "refused in a mode", formatted=FITS, modes={"later": REFUSED}),
+    case("create.response-format", "met", "cut in a mode", formatted=FITS,
          modes={"later": says('{"wo', status="incomplete")}),
-    case("create.response-format", "not_met", "prose in a mode", formatted=says("{}"),
+    case("create.response-format", "not_met", "prose in a mode", formatted=FITS,
          modes={"later": says("Here it is.")}),
+    case("create.response-format", "not_met", "another shape", **PLAIN, formatted=says('{"word": 3}')),
+    case("create.response-format", "not_met", "another shape in a mode", formatted=FITS,
+         modes={"later": says("{}")}),
     case("create.format-list", "untestable", "refused", listed=REFUSED),
     case("create.format-list", "not_met", "prose", listed=says("Here is your JSON: {}")),
     case("create.cut-short", "untestable", "failed", modes={}, whole=None, limited=answer(body=FAILS)),
@@ -294,7 +298,7 @@ CASES += [
     case("create.format-streamed", "not_met", "crash", formatted=DONE, modes={STREAMED: CRASH}),
     case("create.format-streamed", "not_met", "no stream", formatted=DONE, modes={STREAMED: DONE}),
     case("create.format-streamed", "met", "no stream in a chain", formatted=DONE,
-         modes={STREAMED: streamed(text_events("{}")), "later": REFUSED}),
+         modes={STREAMED: streamed(text_events('{"word": "hi"}')), "later": REFUSED}),
     case("create.no-summaries", "met", "an empty one", modes={}, thought=thinking(summary=[])),
     case("create.no-summaries", "not_applicable", "no thought", modes={}, thought=says("391")),
     case("create.no-summaries", "untestable", "refused", modes={}, thought=REFUSED),
