@@ -376,6 +376,18 @@ def read_accept(code: str) -> type[ForeignService.handler]:
     return vary(ForeignService.handler, dispatch=dispatch)
 
 
+def move(where: str) -> type[ForeignService.handler]:
+    """Redirect each cancel, to its own path and this."""
+
+    def do_POST(self: Any, usual: Any) -> None:
+        if not self.path.endswith("/cancel"):
+            return usual()
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        return self.send(307, "text/plain", b"", {"location": f"http://127.0.0.1{self.path}{where}"})
+
+    return vary(ForeignService.handler, do_POST=do_POST)
+
+
 def store_all(self: ForeignService, usual: Any, body: Json) -> Any:
     """Take a background run that must not be stored, and store it."""
     return usual({name: value for name, value in body.items() if name != "store" or not body.get("background")})
@@ -389,6 +401,7 @@ def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
     return run
 
 
+CANCEL = "cancel.ok cancel.unknown del.cancel-after"
 service, recite = rows_of(ForeignService), rows_of(Reciting)
 SENTENCES = [
     service(
@@ -459,6 +472,11 @@ SENTENCES = [
         said=["(1 cause: store.false-bg)"],
     ),
     service("stores-none: store.false* -> rest pass"),
+    # A route that only another spelling of its path reaches lets nobody in.
+    service(f"moves-cancel: {CANCEL} -> fail cancel.ok, rest untestable", handler=move("/")),
+    service(
+        f"sends-to-login: {CANCEL} -> fail cancel.ok del.cancel-after, warn cancel.unknown", handler=move("/login")
+    ),
     service("finds-late: get.* del.* create.ok -> warn get.ok/late, exit 0", find=find_late),
     # The third of the tries at the newest event is the first that is at the newest event.
     service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),

@@ -6,6 +6,7 @@ Pure, and safe on anything a target may send. If a prerequisite of a judge is mi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -86,7 +87,21 @@ def _expect(exchange: Exchange, reply: ExpectedStatuses, code: str = "", sent: s
     unheard = exchange.status == OVERLOADED and reply.severity(OVERLOADED) is Severity.BROKEN
     if unheard and read(exchange).error is not None:
         raise Unmet(f"{format_request(exchange)} returned {OVERLOADED}: the target is overloaded")
+    # A route that only another spelling of its path reaches was once told as an access with a foreign key.
+    if is_respelled(exchange) and reply.severity(SUCCESS[0]) is Severity.BROKEN:
+        raise Unmet(f"{format_request(exchange)} was redirected, so whether it is rejected was not seen")
     yield from reply.judge(exchange, code, sent)
+
+
+def is_respelled(exchange: Exchange) -> bool:
+    """Whether the response redirects to the same path, with a slash more or less, or over another scheme."""
+    if exchange.status not in range(300, 400):
+        return False
+    there, here = (
+        re.sub("^[a-z]+://[^/]*", "", each).partition("?")[0].strip("/")
+        for each in (exchange.headers.get("location") or "", exchange.request.target)
+    )
+    return there == here
 
 
 def expect_alive(exchange: Exchange, *, accepts: Container[int]) -> Iterator[Finding]:
