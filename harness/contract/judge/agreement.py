@@ -19,6 +19,7 @@ from harness.contract.judge.reading import format_value
 from harness.contract.tables.protocol import (
     COMPLETED_EVENT,
     ERROR_EVENT,
+    RUNNING,
     SETTLED,
     STATUSES,
     WAITING,
@@ -91,12 +92,19 @@ def judge_end_stays(end: str, status: str, rule: str = "bg.no-regress") -> Itera
         message = f"a run that has settled as {end} is shown as {status!r}, which the reference does not list"
         yield Finding.from_code(f"{rule}/unlisted", message, f"no status except {end}", status)
     elif status != end:
-        message = f"the run settled as {end}, and then was {status or 'without a status'}"
+        message = f"the status of a settled run {_name_change(end, status)}"
         lenient = end in WAITING and status in SETTLED  # a client goes on with another interaction, not with this
         severity = Severity.NON_STRICT if lenient else Severity.BROKEN
         yield Finding.from_code(
             f"{rule}/left-end", message, f"no status except {end}", status or "none", severity=severity
         )
+
+
+def _name_change(end: str, status: str) -> str:
+    """How a status left the end; one in progress again is what a cache or another worker still has."""
+    if status in RUNNING:
+        return f"went back from {end} to {status}, as if the response were an old one"
+    return f"was {end}, and then {status or 'absent'}"
 
 
 def judge_changes(statuses: Iterable[str], rule: str = "") -> Iterator[Finding]:
@@ -152,9 +160,8 @@ def judge_stays(statuses: Sequence[str]) -> Iterator[Finding]:
     first = statuses.index("cancelled") if "cancelled" in statuses else len(statuses)
     for status in statuses[first:]:
         if status and status != "cancelled":
-            yield Finding(
-                "cancel.stays", "a canceled run did not keep the status `cancelled`", "cancelled", status
-            )
+            message = f"the status of a canceled run {_name_change('cancelled', status)}"
+            yield Finding("cancel.stays", message, "cancelled", status)
 
 
 def judge_result_stays(before: Body, after: Body) -> Iterator[Finding]:
