@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -151,10 +151,11 @@ def send_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[flo
 
 
 def run_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
-    """Store the events of a background run twice, as a queue does that delivers a job again."""
+    """Store the events of a background run twice, as two workers do to whom a queue delivers one job."""
     events = list(usual(run))
-    again = ((due, {**event, "event_id": f"{event['event_id']}-again"}) for due, event in events)
-    yield from (*events[:-1], *again) if run.body.get("background") else events
+    again = [(due, {**event, "event_id": f"{event['event_id']}-again"}) for due, event in events]
+    both = [each for pair in zip(events, again, strict=True) for each in pair]
+    yield from (*both[:-2], both[-1]) if run.body.get("background") else events
 
 
 def replay_twice(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
@@ -265,15 +266,17 @@ class ServesOne(ForeignService.handler):
         yield self.service.closing()
 
 
-class Overflows(ForeignService.handler):
-    """Loses two of five events of a run in progress, and the last one, as a full queue of its reader does."""
+def lose(is_lost: Callable[[int, bool], bool]) -> type[ForeignService.handler]:
+    """Lose events of a run in progress; `is_lost` gets the number of each, and whether it is the last."""
 
-    def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+    def encode_due(self: Any, usual: Any, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
         for number, pair in enumerate(events):
             run = self.service.runs.get(str(pair[1].get("event_id", "")).partition("-")[0])
-            lost = run is not None and run.age < run.lasts and (number % 5 > 2 or pair[0] == run.lasts)
-            yield from [] if lost else [next(super().encode_due(iter([pair])))]
+            live = run is not None and run.age < run.lasts
+            yield from [] if live and is_lost(number, pair[0] == run.lasts) else [next(usual(iter([pair])))]
         yield self.service.closing()
+
+    return vary(ForeignService.handler, encode_due=encode_due)
 
 
 def ignore_cursor(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
@@ -510,10 +513,18 @@ SENTENCES = [
         lasts=2.0,
         said=["(1 cause: resume.two-readers/other)", "which the other reader received"],
     ),
+    # A reader that waits for the newest event only; the full queue of a reader.
+    service(
+        "misses: resume.two-readers stream.start-before -> warn resume.two-readers/lost, fail stream.start-before",
+        prepare=count_to_fifty,
+        handler=lose(lambda number, _: number % 4 == 2),
+        lasts=2.0,
+        said=["(1 cause: resume.two-readers/lost)", "and has later ones"],
+    ),
     service(
         "overflows: resume.live stream.terminal -> fail resume.live stream.terminal",
         prepare=count_to_fifty,
-        handler=Overflows,
+        handler=lose(lambda number, last: number % 5 > 2 or last),
         lasts=2.0,
         said=["(1 cause: resume.live/lost)", "and has later ones"],
     ),
@@ -541,7 +552,8 @@ SENTENCES = [
         said=["the stream sends text twice: characters 6 to 13 of the stored text"],
     ),
     service(
-        "runs-twice: stream.index-reuse stream.created-once -> fail stream.index-reuse, warn stream.created-once",
+        "runs-twice: stream.index-reuse stream.created-once stream.stop-once"
+        " -> fail stream.index-reuse stream.stop-once, warn stream.created-once",
         events=run_twice,
         said=["(1 cause: stream.created-once)"],
     ),

@@ -371,7 +371,7 @@ class StreamState:
             self._report("stream.stop-once/again", f"step {index} stops twice", "one step.stop", "another")
         else:
             stopped = index in self._started
-            state = "has stopped" if stopped else "was never started"
+            state = "has stopped" if stopped else "had not started"
             code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
             self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
 
