@@ -111,8 +111,9 @@ class PlayedExercise(Struct, frozen=True):
             shown = {found.stable_code for seen in looked for found in self.api.read(seen, None).findings}
             if kept := [finding for finding in observation.findings if finding.stable_code in shown]:
                 return Observation.of(kept)
-        what = "the rest of a response" if hung.status is not None else "a response"
-        reason = f"{self.api.format_request(hung)} returned no response, {hung.seconds:.1f} s for {what}"
+        name = next((f" ({name})" for name, exchange in self.named if exchange is hung), "")
+        what = "returned no response in" if hung.status is None else "began a response that did not end in"
+        reason = f"{self.api.format_request(hung)}{name} {what} {hung.seconds:.1f} s"
         return Observation.untestable(reason, Because.NO_ANSWER, "no response")
 
     def excuse_statuses(self, observation: Observation, statuses: Set[int]) -> Observation:

@@ -60,6 +60,14 @@ def test_observation(check: Check, outcome: Outcome, reason: str) -> None:
     assert reason in observation.reason
 
 
+def test_a_response_that_did_not_end_is_named() -> None:
+    """Of all that a check sent, which hung, and whether it had begun."""
+    result = played(toys.CREATE.exercise)
+    hung = structs.replace(result.trail[0], ending=Ending(By.LIMIT, How.TIMEOUT), seconds=2.0)
+    observation = structs.replace(result, results={**(result.results or {}), "created": hung}).observe(toys.CREATE)
+    assert observation.reason.endswith(" (created) began a response that did not end in 2.0 s")
+
+
 def test_open_streams_are_hung_up_and_noted() -> None:
     """A stream that an exercise leaves open is closed, and what it created is in the ledger."""
     ledger = CreatedResources(SERVERS)
