@@ -711,7 +711,7 @@ def _judge_stop(stop: str, text: str, mode: str) -> Iterator[Finding]:
 
 
 def _misfit(text: str) -> str:
-    """What is wrong with the output for `JSON_FORMAT`, if anything is."""
+    """How the output breaks `JSON_FORMAT`; "" if it fits."""
     found = bodies.loads(text.encode("utf-8", "replace"))
     if found.fault not in ("", "surrogate"):
         return "is not JSON"
