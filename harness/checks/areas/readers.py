@@ -65,9 +65,12 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
     yield Read(two, 1)
     three = yield from runs.open_stream(t, run.id)
     had = yield from runs.read_to_a_cursor(three, count, most=runs.HELD_AFTER)
-    yield Close(three)
+    left: Exchange = yield Close(three)
     # One event comes while the third reader is away. With more, a short run would be over before it returns.
     ahead = streams.decode_frames((yield Read(one, min(len(had), runs.HELD_AFTER - 1))))
+    # Others report a run that does not go on; each of its readers would wait for it for as long as it may take.
+    if left.hung and one.ended and streams.completion(ahead) is None:
+        raise Unmet("no reader of the run received any more events")
     token = streams.last_cursor(had)
     back = live = None
     known: list[list[streams.Event]] = []

@@ -388,7 +388,8 @@ class Deadline(DriverPolicy):
         """Give each request the time that is left; requests sent together are bounded by the driver alone."""
         for attempt in attempts:
             if not attempt.parallel:
-                wanted = self._limit if attempt.timeout is None else attempt.timeout
+                # A stream may be open for longer than it is read, and be repeated for as long as it was open.
+                wanted = self._limit if attempt.timeout is None else min(attempt.timeout, self._limit)
                 attempt.timeout = self._cap(wanted)
                 attempt.bounded = attempt.timeout < wanted
         return 0.0

@@ -62,6 +62,13 @@ def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None,
     assert str(up.value) == f"the time limit was reached when {told}"
 
 
+def test_a_request_gets_no_more_time_than_the_limit() -> None:
+    """Readers of one run, each repeated for as long as it was open, once took three times as long as the last."""
+    attempts = [Attempt(REQUEST, timeout=seconds) for seconds in (None, 5.0, 240.0)]
+    Deadline(FakeTimer(600.0), 60.0).before(attempts)
+    assert [attempt.timeout for attempt in attempts] == [60.0, 5.0, 60.0]
+
+
 # --- an interrupt waits for the answer to a create, and for nothing else
 
 
