@@ -157,6 +157,14 @@ ROWS = [
         said=["GET shows the steps of the stream in another order", "the order of its steps"],
         get=show_in(lambda steps: steps[::-1]),
     ),
+    repeats("shows-the-input-first: get.* bg.result stream.equals-get -> exit 0"),
+    repeats("shows-the-input-last: get.* bg.result stream.equals-get ->"
+            " fail get.matches-post/order stream.equals-get/order bg.result, exit 1",
+            said=["(1 cause: get.matches-post/order)", "GET returns the steps in another order than POST"],
+            get=show_in(lambda steps: [*steps[1:], *steps[:1]])),
+    # A run that does not go on is waited for by one reader, and not by each.
+    row("never-goes-on: resume.two-readers -> rest untestable", lasts=3600.0, words="--timeout 2 -v",
+        said=["no reader of the run received any more events"]),
     # The input is shown as it was sent to each GET that asks for it, whatever else was read before.
     repeats("caches-addresses: get.* -> exit 0", handler=cache(is_plain, lambda self: self.path)),
     repeats(
