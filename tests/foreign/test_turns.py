@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import hold_each, rows_of
+from tests.foreign.rows import add, hold_each, rows_of
 from tests.foreign.server import ForeignService, Run, say
 
 pytestmark = pytest.mark.slow
@@ -128,6 +128,14 @@ def write_the_last(self: Reciting, usual: Any, run: Run) -> str:
     return str(usual(last))
 
 
+def show_the_last_instruction(self: Reciting, usual: Any, run: Run) -> Json:
+    """Show the newest instruction of all creates, as where a request is read into an object that is used again."""
+    given = [one.body["system_instruction"] for one in self.runs.values() if "system_instruction" in one.body]
+    return {**usual(run), "system_instruction": run.body.get("system_instruction", (given or [""])[-1])}
+
+
+SETTINGS = "create.system-instruction get.own-input get.same"
+
 reciting = rows_of(Reciting)
 ROWS = [
     reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0"),
@@ -157,6 +165,10 @@ ROWS = [
         "reads-first-text: create.input* -> fail create.input-contents/unread create.input-steps/unread, exit 1",
         read=lambda self, usual, given: usual(given)[:1],
     ),
+    # A server may have settings of its own, and show them; those of a client are shown in its interactions alone.
+    reciting(f"shows-its-own-instruction: {SETTINGS} -> rest pass", show=add(system_instruction="Be brief.")),
+    reciting(f"shows-the-last-instruction: {SETTINGS} -> fail get.own-input/setting, exit 1",
+             show=show_the_last_instruction),
     # Who takes no settings at all refuses nothing in particular.
     reciting(
         "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()

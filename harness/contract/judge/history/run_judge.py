@@ -22,7 +22,8 @@ import itertools
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -103,7 +104,8 @@ class Known(Struct):
     `asked` is the input of its create, `opening` the id of the first turn of its conversation. `first` is the
     number of its steps and their text when it was first shown as settled. `text` is that of its output as last
     shown outside a stream. `output` is what a GET of the settled run shows, with the ids of its calls. `streamed`
-    and `posted` are responses to its create that are still to be compared.
+    and `posted` are responses to its create that are still to be compared. `members` are those of its create, if
+    that names no agent and continues nothing: these have settings of their own.
     """
 
     owner: Caller | None = None
@@ -122,6 +124,7 @@ class Known(Struct):
     output: str = ""
     streamed: tuple[Exchange, str] | None = None
     posted: tuple[Exchange, str] | None = None
+    members: Set[str] | None = None
 
 
 Run = defaultdict[str, Known]
@@ -390,11 +393,17 @@ class _Strange(Struct, frozen=True):
         return Finding.from_code(self.code, _STRANGE[self.code], f"{what} of {self.own}", actual)
 
 
+_SETTINGS = ("system_instruction", "response_format", "tools", _PARENT)
+"""Members of a create that an interaction may show, and that nobody sets but its client."""
+
+
 class Outputs(Struct):
-    """Judges whether the answers to creates have output of other interactions."""
+    """Judges whether interactions have output, or settings, of others."""
 
     _run: Run = field(default_factory=lambda: Run(Known))
     _strange: list[_Strange] = field(default_factory=list)
+    _sent: set[tuple[str, str]] = field(default_factory=set)
+    """The settings of all creates."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -403,6 +412,11 @@ class Outputs(Struct):
             return
         if reading.id:
             self._strange += self._compare(reading.id, exchange)
+            shown = reading.interaction or {}
+            for name in self._list_foreign_settings(self._run[reading.id], shown):
+                message = f"an interaction whose create has no `{name}` shows that of another create"
+                words = (message, f"no {name}", format_value(shown[name]))
+                yield exchange, Finding.from_code("get.own-input/setting", *words)
         for strange in list(self._strange):
             own = self._run[strange.own]
             # The same input may have the same output; and a turn that has that of another one is about the chain.
@@ -411,14 +425,22 @@ class Outputs(Struct):
                 self._strange.remove(strange)
                 yield strange.exchange, strange.describe(origin)
 
+    def _list_foreign_settings(self, known: Known, shown: Mapping[str, Any]) -> Iterator[str]:
+        """The settings that an interaction shows, and that other creates had, but its own one did not."""
+        for name in _SETTINGS if known.members is not None and known.creates < 2 else ():
+            if name not in known.members and shown.get(name) and (name, write_sorted(shown[name])) in self._sent:
+                yield name
+
     def _compare(self, name: str, exchange: Exchange) -> Iterator[_Strange]:
         """Keep the output that an exchange shows, and compare what the create and a GET showed of it."""
         reading, known = read(exchange), self._run[name]
         is_create = reading.call == CREATE
         known.creates += is_create
         if is_create:
-            asked = write_sorted((object_or_none(exchange.request.body) or {}).get("input"))
-            known.asked = _GIVEN_NAME.sub("", asked)
+            body = object_or_none(exchange.request.body) or {}
+            known.asked = _GIVEN_NAME.sub("", write_sorted(body.get("input")))
+            known.members = None if body.get(_PARENT) or "agent" in body else body.keys()
+            self._sent |= {(member, write_sorted(body[member])) for member in _SETTINGS if body.get(member)}
             known.opening = (self._run[known.parent].opening or known.parent) if known.parent else name
         if reading.stream is not None and reading.stream.completed is not None and not reading.is_resumed:
             known.streamed = (exchange, steps_text(output_of(reading.streamed_steps)))
