@@ -111,6 +111,27 @@ class ConductsTwice(Conducts, CallsTwice):
     """Odd, but right: it makes two calls of one function."""
 
 
+class ConductsEach(Conducts):
+    """Correct: it calls each of its functions once; a call of one without parameters has empty arguments."""
+
+    def calls_of(self, run: Run) -> list[Json]:
+        call, tools = self.call_of(run), run.body["tools"]
+        return [{**call, "id": self.name_call(run, number), "name": tool["name"],
+                 "arguments": PLACE if "parameters" in tool else {}}
+                for number, tool in enumerate(tools)]  # fmt: skip
+
+    def name_call(self, run: Run, number: int) -> str:
+        """The id of a call."""
+        return f"{run.id}-{number}"
+
+
+def omit_what_is_empty(self: ConductsEach, usual: Any, run: Run) -> Json:
+    """Leave members of steps out that are empty."""
+    body: Json = usual(run)
+    steps = [{name: value for name, value in step.items() if value} for step in as_list(body.get("steps"))]
+    return {**body, "steps": steps}
+
+
 def refuse_in(status: int, mode: str, sign: str) -> Any:
     """A change of `admit`: it refuses a create in one mode whose input has a sign in it."""
     return refuse(status, lambda body: bool(body.get(mode)) and sign in json.dumps(body["input"]))
@@ -164,7 +185,9 @@ AGAIN: dict[str, Any] = {
 """Changes of a server: it calls a function in each turn that declares one."""
 SEARCHES = "tool.search tool.search-shape stream.index-reuse err.no-crash chain.ok"
 
-service, reciting, conducts = map(rows_of, (ForeignService, Reciting, Conducts))
+EACH = "tool.ids-unique tool.call-fields tool.stream-parallel"
+
+service, reciting, conducts, each_function = map(rows_of, (ForeignService, Reciting, Conducts, ConductsEach))
 ROWS = [
     # A conversation that is kept by the client, and streamed.
     reciting("sends-all: chain.stateless chain.streamed -> rest pass"),
@@ -245,6 +268,10 @@ ROWS = [
         "reads-one-when-streamed: tool.parallel tool.ids-unique stream.done -> warn tool.parallel/unread, exit 0",
         results_of=read_one_in_a_stream,
     ),
+    each_function(f"calls-each: {EACH} -> rest pass"),
+    each_function(f"names-calls-by-the-second: {EACH} -> fail tool.ids-unique, exit 1",
+                  name_call=lambda self, usual, run, number: f"call_{run.id}"),
+    each_function(f"omits-what-is-empty: {EACH} -> fail tool.call-fields, exit 1", show=omit_what_is_empty),
     # A list and a failure are results in each mode, and a turn that is streamed can call, as well.
     conducts(f"takes-results: {RESULTS} -> rest pass"),
     conducts(

@@ -422,6 +422,9 @@ _TWO_CALLS = [
     {"type": "function_call", "id": "call_rome", "name": "get_weather", "arguments": {"location": "Rome"}},
 ]
 
+_SEVERAL = [WEATHER, {"type": "function", "name": "get_now", "description": "The date and time in UTC, now."}]
+"""A server made for tests calls each function once; the call of one without parameters has empty arguments."""
+
 _REPORTS = (46173, 57284, 68395)
 """The numbers of the reports that answer the first parallel calls."""
 
@@ -438,8 +441,8 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     yield from runs.script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     others = [{**call, "id": f"{call['id']}_again"} for call in _TWO_CALLS]
     yield from runs.script(t, "streamed-calls", steps=others, status="requires_action", times=len(STREAMS))
-    text = "How is the weather in Paris, and how in Rome? Ask for both at once, and quote all reports. (two-calls)"
-    asked: Exchange = yield Send(t.create(input=text, tools=[WEATHER], **FORCED))
+    text = "How is the weather in Paris and Rome? What time is it? Ask for all at once, and quote all reports. (two-calls)"
+    asked: Exchange = yield Send(t.create(input=text, tools=_SEVERAL, **FORCED))
     made = calls_in(asked)
     calls = [call for call in made if isinstance(call.get("id"), str)]
     if len(calls) < 2 <= len(made):
@@ -448,12 +451,12 @@ def parallel_calls(t: RequestBuilder) -> Steps:
         raise _miss_several(f"the model made {format_count(len(calls), 'call')}")
     results = [result_of(call, f"Sunny. Report {number}.") for call, number in zip(calls, _REPORTS, strict=False)]
     results += [result_of(call) for call in calls[len(_REPORTS) :]]
-    again = {"input": text.replace("two", "streamed"), "tools": [WEATHER], **FORCED}
+    again = {"input": text.replace("two", "streamed"), "tools": _SEVERAL, **FORCED}
     parent = runs.id_of(asked)
     if not parent:
         seen = yield from _stream_calls(t, again, asked)
         return stop_exercise({"asked": asked, **seen}, "the interaction with the calls has no id")
-    body = {"tools": [WEATHER], "previous_interaction_id": parent}
+    body = {"tools": _SEVERAL, "previous_interaction_id": parent}
     answered: Exchange = yield Send(t.create(body, input=results[::-1]))  # each names its call
     refused = answered.status in CLIENT_ERROR
     in_order = (yield Send(t.create(body, input=results))) if refused else None
