@@ -141,13 +141,16 @@ WEATHER = {
 FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 
 _PAIRS = "😀🚀🐍🍕🎸🌍" * 2
-SPELLED = f"Say: ha ha ha ha [DONE] żółćłóżąęśćźń 東京都北京市大阪府 {_PAIRS}a{_PAIRS} cafe\u0301 a\u2028b\x85c"
+_ESCAPES = r'%d%s 100% a%20b {0} ${x} <b>&amp; "\n"'
+_LETTERS = f"żółćłóżąęśćźń 東京都北京市大阪府 {_PAIRS}a{_PAIRS} cafe\u0301 a\u2028b\x85c"
+SPELLED = f"Say: ha ha ha ha [DONE] {_ESCAPES} {_LETTERS}"
 """A text that a careless stream loses part of: one word again and again, and the sentinel of the stream as a word.
 
-Then letters of two, three and four bytes in a row: wherever a server cuts its bytes, it cuts a letter. The pairs
-of UTF-16 stand in two rows, at even and at odd places: a server that cuts such units cuts a pair. The last letter
-has an accent of its own, which a normalization joins to it. U+2028 and U+0085 end no line of a stream, but
-`str.splitlines` of a relay ends one there.
+Then what a server changes that takes a text for a format, a path, a template or a page. Then letters of two, three
+and four bytes in a row: wherever a server cuts its bytes, it cuts a letter. The pairs of UTF-16 stand in two rows,
+at even and at odd places: a server that cuts such units cuts a pair. The last letter has an accent of its own,
+which a normalization joins to it. U+2028 and U+0085 end no line of a stream, but `str.splitlines` of a relay ends
+one there.
 """
 
 WIDE = f"{SPELLED} {'international' * 340}"
