@@ -169,6 +169,11 @@ ROWS = [
     reciting(f"shows-its-own-instruction: {SETTINGS} -> rest pass", show=add(system_instruction="Be brief.")),
     reciting(f"shows-the-last-instruction: {SETTINGS} -> fail get.own-input/setting, exit 1",
              show=show_the_last_instruction),
+    # A text is data: it may be escaped as JSON may be, and no sign of it is that of a format.
+    reciting("escapes-signs: stream.text stream.json -> rest pass",
+             encode=lambda self, usual, event: usual(event).replace(b"<", b"\\u003c")),
+    reciting("takes-a-text-for-a-format: stream.text stream.json -> fail stream.text, exit 1",
+             encode=lambda self, usual, event: usual(event).replace(b"%d", b"%!d(MISSING)")),
     # Who takes no settings at all refuses nothing in particular.
     reciting(
         "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()

@@ -275,8 +275,8 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
         all_steps = [[step for step in objects_in(body.get("steps")) if step.get("type") != "user_input"]
                      for body in (before, after)]  # fmt: skip
         # The output begins after the last input, so of mixed steps any part may be missing.
-        if differences and (_are_reordered(one, other) or _are_reordered(*all_steps)):
-            at = ": the order of its steps"
+        is_mixed = bool(differences) and (_are_reordered(one, other) or _are_reordered(*all_steps))
+        at = ": the order of its steps" if is_mixed else at
         expected, actual = (
             (differences[0].assembled, differences[0].got)
             if differences
@@ -290,8 +290,8 @@ def judge_same_output(code: str, before: Body, after: Body) -> Iterator[Finding]
             yield from lost
             return
         severity = Severity.NON_STRICT if is_kept else Severity.BROKEN
-        mixed = code == "get.matches-post" and not is_kept and at.endswith("steps")
-        code = f"{code}/order" if mixed else code
+        if code == "get.matches-post" and not is_kept and is_mixed:
+            code = "get.matches-post/order"
         yield place_finding(code, message, expected, actual, "$.steps", severity)
 
 
