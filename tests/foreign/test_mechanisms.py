@@ -159,7 +159,7 @@ ROWS = [
     ),
     repeats("shows-the-input-first: get.* bg.result stream.equals-get -> exit 0"),
     repeats("shows-the-input-last: get.* bg.result stream.equals-get ->"
-            " fail get.matches-post/order stream.equals-get/order bg.result, exit 1",
+            " fail get.matches-post/order stream.equals-get bg.result, exit 1",
             said=["(1 cause: get.matches-post/order)", "GET returns the steps in another order than POST"],
             get=show_in(lambda steps: [*steps[1:], *steps[:1]])),
     # A run that does not go on is waited for by one reader, and not by each.
