@@ -269,8 +269,10 @@ ROWS = [
         results_of=read_one_in_a_stream,
     ),
     each_function(f"calls-each: {EACH} -> rest pass"),
-    each_function(f"names-calls-by-the-second: {EACH} -> fail tool.ids-unique, exit 1",
-                  name_call=lambda self, usual, run, number: f"call_{run.id}"),
+    each_function(
+        f"names-calls-by-the-second: {EACH} -> fail tool.ids-unique, exit 1",
+        name_call=lambda self, usual, run, number: f"call_{run.id}",
+    ),
     each_function(f"omits-what-is-empty: {EACH} -> fail tool.call-fields, exit 1", show=omit_what_is_empty),
     # A list and a failure are results in each mode, and a turn that is streamed can call, as well.
     conducts(f"takes-results: {RESULTS} -> rest pass"),

@@ -128,10 +128,15 @@ def write_the_last(self: Reciting, usual: Any, run: Run) -> str:
     return str(usual(last))
 
 
-def show_the_last_instruction(self: Reciting, usual: Any, run: Run) -> Json:
+def show_the_last(self: Reciting, usual: Any, run: Run) -> Json:
     """Show the newest instruction of all creates, as where a request is read into an object that is used again."""
     given = [one.body["system_instruction"] for one in self.runs.values() if "system_instruction" in one.body]
     return {**usual(run), "system_instruction": run.body.get("system_instruction", (given or [""])[-1])}
+
+
+def swap(old: bytes, new: bytes) -> Any:
+    """A change of `encode`: some signs take the place of others."""
+    return lambda self, usual, event: usual(event).replace(old, new)
 
 
 SETTINGS = "create.system-instruction get.own-input get.same"
@@ -166,14 +171,11 @@ ROWS = [
         read=lambda self, usual, given: usual(given)[:1],
     ),
     # A server may have settings of its own, and show them; those of a client are shown in its interactions alone.
-    reciting(f"shows-its-own-instruction: {SETTINGS} -> rest pass", show=add(system_instruction="Be brief.")),
-    reciting(f"shows-the-last-instruction: {SETTINGS} -> fail get.own-input/setting, exit 1",
-             show=show_the_last_instruction),
+    reciting(f"shows-its-own: {SETTINGS} -> rest pass", show=add(system_instruction="Be brief.")),
+    reciting(f"shows-the-last: {SETTINGS} -> fail get.own-input/setting, exit 1", show=show_the_last),
     # A text is data: it may be escaped as JSON may be, and no sign of it is that of a format.
-    reciting("escapes-signs: stream.text stream.json -> rest pass",
-             encode=lambda self, usual, event: usual(event).replace(b"<", b"\\u003c")),
-    reciting("takes-a-text-for-a-format: stream.text stream.json -> fail stream.text, exit 1",
-             encode=lambda self, usual, event: usual(event).replace(b"%d", b"%!d(MISSING)")),
+    reciting("escapes-signs: stream.text -> rest pass", encode=swap(b"<", b"\\u003c")),
+    reciting("formats-texts: stream.text -> fail stream.text, exit 1", encode=swap(b"%d", b"%!d(MISSING)")),
     # Who takes no settings at all refuses nothing in particular.
     reciting(
         "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()

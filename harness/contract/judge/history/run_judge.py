@@ -427,8 +427,9 @@ class Outputs(Struct):
 
     def _list_foreign_settings(self, known: Known, shown: Mapping[str, Any]) -> Iterator[str]:
         """The settings that an interaction shows, and that other creates had, but its own one did not."""
-        for name in _SETTINGS if known.members is not None and known.creates < 2 else ():
-            if name not in known.members and shown.get(name) and (name, write_sorted(shown[name])) in self._sent:
+        own = _SETTINGS if known.members is None or known.creates > 1 else known.members
+        for name in _SETTINGS:
+            if name not in own and shown.get(name) and (name, write_sorted(shown[name])) in self._sent:
                 yield name
 
     def _compare(self, name: str, exchange: Exchange) -> Iterator[_Strange]:
