@@ -64,8 +64,9 @@ class Outages(DriverPolicy):
     The first GET with a whole response becomes the control.
 
     A crash, a limit of requests or a cut response of a target that lives is its own if the same request has it
-    `TIMES` in a row. From then on such a response to such a request is taken for the target's at once, as it fails
-    anyway. Any other one is a mishap, perhaps of the way to the target.
+    `TIMES` in a row, or `LOSSES` if it is cut. Another request of its form is sent in between: if that is cut now
+    and then, the way to the target loses such requests by chance. From then on such a response to such a request
+    is taken for the target's at once, as it fails anyway. Any other one is a mishap, perhaps of the way.
 
     If a request that was rejected for now is accepted later, the target, or a proxy before it, rejects by rate.
     From then on no rejection with that status is the target's: other requests may be why one never got through.
@@ -73,6 +74,9 @@ class Outages(DriverPolicy):
 
     TIMES = 4
     """Three may be a front end that starts again; more would take long where each request crashes."""
+
+    LOSSES = 8
+    """A way that lost five of six resumes once lost the same one four times in a row."""
 
     def __init__(self) -> None:
         self.seen = 0
@@ -87,6 +91,7 @@ class Outages(DriverPolicy):
         self._accepted: dict[tuple[str, str, bytes], int] = {}
         """The same of those that were accepted later."""
         self._confirmed: set[tuple[object, ...]] = set()
+        self._heard: dict[tuple[object, ...], Request] = {}
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -112,6 +117,9 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
+                form = _form_of(exchange.request)
+                if exchange.complete and (exchange.succeeded or form not in self._heard):
+                    self._heard[form] = exchange.request
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
                 self._rejected[sent] = exchange.status
@@ -203,6 +211,10 @@ class Outages(DriverPolicy):
         is_known = _kind_of(exchange) in self._confirmed and not self._is_limit(exchange)
         return not exchange.excuse and not is_known
 
+    def find_heard(self, request: Request) -> Request:
+        """The last request of the same form with a whole response, best of a success; itself if none had one."""
+        return self._heard.get(_form_of(request), request)
+
     @contextmanager
     def doubt(self, *exchanges: Exchange) -> Iterator[None]:
         """While requests are sent again: what no byte answers may be an outage, also for the other workers."""
@@ -265,6 +277,11 @@ def is_gone(control: Exchange) -> bool:
 def _has_no_byte(exchange: Exchange) -> bool:
     """Whether the target ended the connection before the first byte of a response."""
     return exchange.status is None and is_cut(exchange)
+
+
+def _form_of(request: Request) -> tuple[object, ...]:
+    method, asks_for_stream, _ = classify(request)
+    return method, len(request.segments), request.segments[1::2], asks_for_stream
 
 
 def _kind_of(exchange: Exchange) -> tuple[object, ...]:
@@ -527,6 +544,8 @@ MAX_ACTIONS = 100_000
 
 _ASLEEP = "the target was silent to other requests, too"
 
+_BY_CHANCE = "such a request is not without an end each time"
+
 _FIRST_EVENT_SECONDS = 1.0
 """How long to wait for the event that names what a stream has created, before the stream is hung up."""
 
@@ -732,15 +751,20 @@ class ActionRunner:
             return exchange
         self._note(exchange)
         times, was_gone = [exchange], False
+        heard, was_lost = outages.find_heard(exchange.request), set[bool]()
         with outages.doubt(exchange):
-            for _ in range(Outages.TIMES - 1):
+            for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
                 is_gone = outages.is_gone_since(times[-1], self._driver)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return excuse_outage(exchange)
+                if is_cut(exchange):
+                    was_lost.add(is_cut(self._send_and_note(heard)))
                 again, was_gone = self._send_and_note(exchange.request), is_gone
-                if not may_be_mishap(again):
+                is_chance = len(was_lost) > 1
+                if is_chance or not may_be_mishap(again):
                     outages.note_mishaps(exchange)
-                    return again if self._is_repeatable(exchange) and not is_read else excuse_mishap(exchange)
+                    stands = not is_chance and self._is_repeatable(exchange) and not is_read
+                    return again if stands else excuse_mishap(exchange)
                 times.append(again)
         if (excused := outages.excuse_limit(exchange)).excuse:
             return excused
@@ -761,7 +785,15 @@ class ActionRunner:
         # that is known for endless streams still gets a second chance.
         most = Outages.TIMES if outages.is_new(stream) else 2
         times = [stream]
+        within, heard, has_hung = max(1.0, stream.seconds), outages.find_heard(stream.request), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
+            if not is_readable and self._is_repeatable(stream):
+                return stream
+            for _ in range(1 if is_readable else most - 1) if heard != stream.request else ():
+                has_hung.add(self._send_and_note(heard, within).hung)
+                if len(has_hung) > 1:
+                    outages.note_mishaps(stream)
+                    return stream.with_excuse(_BY_CHANCE)
             if not is_readable:
                 return stream
             if len(times) == most:
@@ -769,14 +801,14 @@ class ActionRunner:
                 for reading in times[1:]:
                     self._keep(reading)
                 return stream
-            again = self._send_and_note(stream.request, max(1.0, stream.seconds))
+            again = self._send_and_note(stream.request, within)
             if not again.hung or again.excuse:
                 if is_live:
                     return stream
                 outages.note_mishaps(stream)
                 if not is_read and not may_be_mishap(again) and not again.excuse:
                     return again
-                return stream.with_excuse("the same request was not without an end each time")
+                return stream.with_excuse(_BY_CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
 
