@@ -173,6 +173,7 @@ CASES = [
          **apart(chained={"plain": MISSING, "later": stream_of(ERROR, b"[EMPTY]")})),
     case("store.isolation-kept", "met", "refused", routes=routes(), knows_keys=True),
     case("store.isolation-kept", "met", "no PATCH", routes=routes(PATCH=answer(405)), knows_keys=True),
+    case("store.isolation-kept", "met", "a crash", routes=routes(PATCH=answer(500)), knows_keys=True),
     case("store.isolation-kept", "met", "a DELETE of nothing", routes=routes(DELETE=EMPTY), knows_keys=True),
     case("store.isolation-kept", "not_met", "readable", routes=routes(GET=OK), knows_keys=True),
     case("store.isolation-kept", "not_met", "gone", routes=routes(DELETE=EMPTY, own=MISSING), knows_keys=True),
