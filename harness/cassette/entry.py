@@ -18,6 +18,7 @@ from msgspec.structs import asdict
 
 from harness.cassette.framing import Pieces, by_event, pack, pieces_of, unpack
 from harness.cassette.recording import UNKNOWN_ORIGIN, Recording, Unit
+from harness.cassette.stored_bytes import steps
 from harness.errors import FieldError
 from harness.outcome.words import did_you_mean
 from harness.wire import At, By, Chunked, Ending, Framing, Headers, How, Length, Request, UntilClose
@@ -82,7 +83,10 @@ def as_entry(recording: Recording) -> dict[str, Any]:
     if recording.coding:
         extension["coding"] = recording.coding
     extension["size"] = len(recording.body)
-    extension["sha256"] = hashlib.sha256(recording.body).hexdigest()
+    digest = hashlib.sha256()
+    for step in steps(recording.body):
+        digest.update(step)
+    extension["sha256"] = digest.hexdigest()
     end = to_builtins(_End(**asdict(recording.ending), after_us=recording.wait))
     # vcrpy keeps one value per name of a request: repeated fields are joined as HTTP allows.
     joined = {

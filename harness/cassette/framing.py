@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from harness.cassette.stored_bytes import STEP
 from harness.wire import Decoder
 from harness.wire.secret_finder import TextEdit, bytes_of
 
@@ -136,10 +137,6 @@ def follow(pieces: Pieces, edits: Sequence[TextEdit]) -> Pieces:
         sizes.append(boundary - new)
         new = boundary
     return Pieces(sizes, pieces.waits)
-
-
-STEP = 2**20
-"""The bytes of a body that are encoded or decoded at once: a whole one may take four times its size again."""
 
 
 def decode_steps(data: bytes) -> Iterator[str]:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from harness.cassette.entry import as_entry
-from harness.cassette.framing import STEP, decode_steps, is_text
+from harness.cassette.framing import decode_steps, is_text
 from harness.cassette.layout import quote, replace_file
 from harness.cassette.recording import Recording
+from harness.cassette.stored_bytes import STEP, is_bytes
 from harness.errors import CassetteError
 from harness.files import make_folder, open_lock
 
@@ -149,11 +150,11 @@ def flow(value: Any) -> Iterator[str]:
             yield f"{', ' if number else '{'}{quote(str(name))}: "
             yield from flow(item)
         yield "}" if value else "{}"
-    elif isinstance(value, bytes) and is_text(value):
+    elif is_bytes(value) and is_text(value):
         yield '"'
         yield from (quote(text)[1:-1] for text in decode_steps(value))
         yield '"'
-    elif isinstance(value, bytes):
+    elif is_bytes(value):
         yield '!!binary "'
         step = STEP // 3 * 3  # no padding but at the end
         yield from (base64.b64encode(value[at : at + step]).decode() for at in range(0, len(value), step))

@@ -23,8 +23,9 @@ from typing import IO, Any
 
 from harness import files
 from harness.cassette.entry import as_entry, from_entry
-from harness.cassette.framing import STEP, decode_steps, is_text
+from harness.cassette.framing import decode_steps, is_text
 from harness.cassette.recording import KEY, Provenance, Recording
+from harness.cassette.stored_bytes import STEP, StoredBytes
 from harness.errors import CassetteError, FieldError
 from harness.files import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.outcome import HarnessFault
@@ -235,11 +236,11 @@ def _dump_entry(path: Path, entry: Mapping[str, Any]) -> Iterator[bytes]:
         yield after.removeprefix(b"\n")
 
 
-def _show(value: Any, long: list[bytes], mark: str, name: str = "") -> Any:
+def _show(value: Any, long: list[Any], mark: str, name: str = "") -> Any:
     """The value as it is written, with `mark` in place of each long text, which goes to `long`."""
     if isinstance(value, Mapping):
         return {key: _show(item, long, mark, key) for key, item in value.items()}
-    if isinstance(value, str | bytes) and len(value) > STEP:
+    if isinstance(value, StoredBytes) or (isinstance(value, str | bytes) and len(value) > STEP):
         long.append(value.encode("utf-8") if isinstance(value, str) else value)
         return mark
     is_body = name in ("body", "string") and isinstance(value, bytes) and is_text(value)
@@ -257,8 +258,8 @@ def _dump_long(path: Path, body: bytes, indent: str) -> Iterator[bytes]:
         return
     is_plain = not any(map(_UNSAFE.search, decode_steps(body)))
     if is_plain and b"\n" in body:
-        keep = "+" if body.endswith(b"\n\n") else "" if body.endswith(b"\n") else "-"
-        lead = "2" if body.startswith((b" ", b"\n")) else ""
+        keep = "+" if body[-2:] == b"\n\n" else "" if body[-1:] == b"\n" else "-"
+        lead = "2" if body[:1] in (b" ", b"\n") else ""
         yield f"|{lead}{keep}\n".encode("ascii")
         begun = ""  # the indent of a line that began in the step before
         for text in decode_steps(body):

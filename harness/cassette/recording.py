@@ -18,6 +18,7 @@ from msgspec import structs
 
 from harness import __version__
 from harness.cassette.framing import Pieces
+from harness.cassette.stored_bytes import steps
 from harness.errors import CassetteError
 from harness.wire import (
     COMPLETE,
@@ -153,7 +154,8 @@ class Recording:
         for part in parts:
             data = part.encode() if isinstance(part, str) else part
             found.update(b"%d:" % len(data))
-            found.update(data)
+            for step in steps(data):
+                found.update(step)
         return found.digest()
 
     def decode(self) -> Recording:

@@ -11,13 +11,14 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus
 
 from msgspec import structs
 
 from harness.cassette.framing import follow
 from harness.cassette.recording import Recording
+from harness.cassette.stored_bytes import STEP, Spool, StoredBytes
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol, secret_finder
 from harness.wire.bodies import CODINGS, coding_of, decode_pieces
@@ -152,7 +153,7 @@ class Redactor:
         request = self._redact_request(recording.request, report)
         if edits := self.find_in_body(recording.body, recording):
             report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
-            body = secret_finder.apply_to_bytes(recording.body, edits)
+            body = _apply(recording.body, edits)
             recording = recording.with_body(body, follow(recording.pieces, edits))
         return replace(
             recording,
@@ -236,6 +237,19 @@ class Redactor:
         plain = decode(part)
         hidden = self._redact_text(plain, place, report)
         return part if hidden == plain else quote(hidden, safe="")
+
+
+def _apply(body: Any, edits: Sequence[secret_finder.TextEdit]) -> bytes:
+    """The body after `edits`; in a file, too, if it is in one."""
+    if not isinstance(body, StoredBytes):
+        return secret_finder.apply_to_bytes(body, edits)
+    spool, at = Spool(body.folder), 0
+    for edit in (*edits, secret_finder.TextEdit(len(body), len(body), "", "")):
+        for start in range(at, edit.start, STEP):
+            spool.write(body[start : min(start + STEP, edit.start)])
+        spool.write(secret_finder.bytes_of(edit.text))
+        at = edit.end
+    return spool.getvalue()
 
 
 def decode_request(request: Request) -> Request:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from harness.cassette.entry import as_entry
 from harness.cassette.framing import Pieces
@@ -27,6 +27,7 @@ from harness.cassette.layout import Layout, keep_copy, locate_part, read_documen
 from harness.cassette.matching import Canon, CanonicalRequest, Index
 from harness.cassette.recording import KEY, Provenance, Recording
 from harness.cassette.redactor import Redactor
+from harness.cassette.stored_bytes import StoredBytes
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
 from harness.wire import Request, StreamProtocol
@@ -266,7 +267,11 @@ class CassetteFile:
         if self.redactor is not None:
             self.redactor.hide(secrets)
             learned = self.redactor.learned
-            kept = self.redactor.redact(recording)
+            try:
+                kept = self.redactor.redact(recording)
+            except OSError as wrong:  # of a long body, whose copy without secrets is in a file
+                what = f"{recording.request.method} {recording.request.raw_path}"
+                raise CassetteError(f"{what} cannot be redacted: {wrong.strerror}") from None
         with self._lock:
             self._write(kept, learned)
             # Only who plays older recordings needs to know the ids in new ones.
@@ -294,8 +299,13 @@ class CassetteFile:
         self._shelved.append(shelved)
         self._bytes += size
 
-    def _put_on_shelf(self, recording: Recording) -> int:
-        """Write a recording to a file without a name, of which only this object knows; return its place there."""
+    def _put_on_shelf(self, recording: Recording) -> int | Recording:
+        """Write a recording to a file without a name, of which only this object knows; return its place there.
+
+        A body that is in such a file already stays there.
+        """
+        if isinstance(cast("object", recording.body), StoredBytes):
+            return recording
         if self._shelf is None:  # beside the cassette, where there must be room for it anyway
             shelf = tempfile.TemporaryFile(dir=self.path.parent, buffering=0)  # noqa: SIM115 - until the exit
             self._shelf = self._stack.enter_context(shelf)
@@ -309,6 +319,8 @@ class CassetteFile:
         return place
 
     def _take_from_shelf(self, shelved: _Shelved) -> Recording:
+        if isinstance(shelved.place, Recording):
+            return shelved.place
         assert self._shelf is not None
         with os.fdopen(os.dup(self._shelf.fileno()), "rb") as file:
             file.seek(shelved.place)
@@ -351,7 +363,7 @@ def drop_unused(path: Path, used: Collection[bytes], origin: Mapping[str, Any]) 
 class _Shelved:
     """The place of a recording, and the number of secrets that were known before it was redacted."""
 
-    place: int
+    place: int | Recording
     learned: int
 
 

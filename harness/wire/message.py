@@ -819,14 +819,19 @@ class ExchangeBuilder:
         """Record bytes that arrived `moment` seconds after the request was sent."""
         data = piece.data
         self._digest.update(data)
+        room = (KEPT_BYTES if self._most is None else self._most) - self._size
         self._size += len(data)
         self._count += 1
-        room = (KEPT_BYTES if self._most is None else self._most) - self._body.tell()
         if room > 0:
             self._body.write(data[:room])
         if len(self._sizes) < KEPT_PIECES or (self._most is not None and room > 0):
             self._sizes.append(len(data))
             self._moments.append(moment)
+
+    def keep_in(self, body: io.BytesIO) -> None:
+        """Keep the bytes there from now on, and those that came before."""
+        body.write(self._body.getvalue())
+        self._body = body
 
     def chunks(self, pieces: Sequence[Chunk], moment: float) -> None:
         """Record pieces that arrived at the same moment."""
@@ -853,7 +858,7 @@ class ExchangeBuilder:
             body=self._body.getvalue(),
             size=self._size,
             sha256=self._digest.hexdigest(),
-            truncated=self._size > self._body.tell(),
+            truncated=self._size > (KEPT_BYTES if self._most is None else self._most),
             arrivals=Arrivals(self._sizes, self._moments, self._count),
             ending=ending,
             seconds=seconds,

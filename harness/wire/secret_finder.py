@@ -239,7 +239,7 @@ class SecretFinder:
             places = sorted(edit.start for edit in (*known, *shaped))
             may_be_named = self._may_be_named(many, 0, len(many))
             for start, end in batch:
-                frame = data[start:end]
+                frame = many[start - first : end - first]
                 key, fragment = _read_fragment(_blank_out(frame), protocol) or ("", "")
                 if fragment:
                     spread[key].add(start, end, fragment)

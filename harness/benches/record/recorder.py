@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from typing import Any, Protocol
 from harness.benches.record.provenance import provenance_of
 from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, load
 from harness.cassette.player import answer_from
+from harness.cassette.stored_bytes import Spool
 from harness.files import make_folder
 from harness.kit.api import Api
 from harness.kit.wrong_call import explain_wrong_url
@@ -132,6 +134,7 @@ class Recorder:
             "encoding": encoding or "",
             "ca_file": ca_file,
             "most": RECORDED_BYTES,
+            "spool": partial(Spool, path.parent),  # where there must be room for it anyway
             "warn": warn,
             "hear": hear,
         }

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from io import BytesIO
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct, field
@@ -35,6 +36,8 @@ from harness.wire.bodies import CODINGS
 from harness.wire.message import AnswerObserver
 
 HEAD_BYTES = 256 * 1024
+IN_MEMORY = 8 * 1024 * 1024
+"""The bytes of a body that are kept in memory: less than the modules of a recorder take."""
 _READABLE = CODINGS | {"identity", ""}
 """The codings in which a recording can be searched for secrets."""
 _UNBOUND = 1 << 60
@@ -47,7 +50,7 @@ class Asked(Struct, eq=False):
     """One request, created when its head is complete; `sent` is the moment at which its body was complete too.
 
     `client_sees` is the root of the URL that its client asked.
-    `too_large` means that its body or its answer's body exceeds what is recorded.
+    `too_large` means that its body or its answer's body exceeds what is recorded, or what the disk takes.
     """
 
     head: RequestHead
@@ -258,7 +261,13 @@ class _Answer:
     """The answer to one request, while it passes through."""
 
     def __init__(
-        self, asked: Asked, origin: str, most: int, notes: list[str], observer: AnswerObserver | None
+        self,
+        asked: Asked,
+        origin: str,
+        most: int,
+        notes: list[str],
+        observer: AnswerObserver | None,
+        spool: Callable[[], BytesIO] | None,
     ) -> None:
         self.asked = asked
         self._origin = origin
@@ -271,6 +280,7 @@ class _Answer:
         self._most = most
         self._request = Request(asked.head.method, asked.head.target, asked.head.headers)
         self._recorder = ExchangeBuilder(self._request, most=most)
+        self._spool = spool
         self._open: list[bytes] = []
         self._open_bytes = 0
         self._last = 0.0
@@ -304,7 +314,7 @@ class _Answer:
             elif isinstance(event, Data):
                 self._open.append(event.data)
                 self._open_bytes += len(event.data)
-                if event.ends_chunk or self._open_bytes > 8 * 1024 * 1024:
+                if event.ends_chunk or self._open_bytes > IN_MEMORY:
                     self._flush()
         own = data[: max(len(data) - self.reader.excess, 0)]
         if self._is_past_head:
@@ -328,11 +338,19 @@ class _Answer:
         if self._open_bytes and self._observer is not None:
             self._observer.note_chunks((Chunk(b"".join(self._open)),))
         if self._open_bytes and not self.asked.too_large:
-            self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
-            if self._recorder.size > self._most:
+            why, size = "", 0
+            try:
+                self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
+                size = self._recorder.size
+                if size > IN_MEMORY and self._spool is not None:
+                    self._recorder.keep_in(self._spool())
+                    self._spool = None
+            except OSError as wrong:
+                why = f"cannot be kept: {wrong.strerror}"
+            if why or size > self._most:
                 self.asked.too_large = True
                 self._recorder = ExchangeBuilder(self._request)
-                self._notes.append(f"{self.asked.what}: its response exceeds {self._most} bytes")
+                self._notes.append(f"{self.asked.what}: its response {why or f'exceeds {self._most} bytes'}")
         self._open.clear()
         self._open_bytes = 0
 
@@ -347,8 +365,8 @@ class _Answer:
 class Wiretap:
     """Listens to one connection. Bodies of more than `most` bytes are forwarded but not recorded.
 
-    `origin` is the target's root. `lost` is why the traffic can no longer be parsed, "" while it can; it is
-    forwarded in any case.
+    `origin` is the target's root. `spool` makes what keeps a body above `IN_MEMORY`. `lost` is why the traffic can
+    no longer be parsed, "" while it can; it is forwarded in any case.
     """
 
     def __init__(
@@ -361,8 +379,10 @@ class Wiretap:
         hear: Callable[[Request], object] = lambda request: None,
         claims: Callable[[Request], bool] | None = None,
         origin: str = "",
+        spool: Callable[[], BytesIO] | None = None,
     ) -> None:
         self._origin = origin or f"http://{authority}"
+        self._spool = spool
         self.requests = RequestFollower(authority, encoding=encoding, most=most, hear=hear, claims=claims)
         self._asked = self.requests.asked
         self._most = most
@@ -443,7 +463,9 @@ class Wiretap:
             asked = self._asked[0]
             if asked not in self._observers:  # the response came before it was complete
                 self._observers[asked] = self._observe(asked.request)
-            self._answer = _Answer(asked, self._origin, self._most, self.requests.notes, self._observers[asked])
+            self._answer = _Answer(
+                asked, self._origin, self._most, self.requests.notes, self._observers[asked], self._spool
+            )
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:

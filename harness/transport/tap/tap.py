@@ -12,6 +12,7 @@ import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 
 from harness.outcome import UsageFault
@@ -98,12 +99,11 @@ class Tap:
 
     `target` is `http[s]://host[:port]`. `encoding` replaces the clients' Accept-Encoding, "" removes only what
     cannot be decoded here, None leaves it alone; `ca_file` names certificates to trust in addition to the
-    system's. Bodies of more than `most` bytes are
-    forwarded but not recorded. `observe` returns the observer of the response to a request, while it passes;
-    `hear` is called with each request before any message about it. Requests for `page` get its response and go
-    no further; one that comes on a connection to the target ends that connection. `errors` lists failures to keep
-    a record, `unrecorded` the reasons why forwarded bytes are in no record; `warn` is called with each when it
-    happens.
+    system's. Bodies of more than `most` bytes are forwarded but not recorded; `spool` makes what keeps a long one.
+    `observe` returns the observer of the response to a request, while it passes; `hear` is called with each
+    request before any message about it. Requests for `page` get its response and go no further; one that comes on
+    a connection to the target ends that connection. `errors` lists failures to keep a record, `unrecorded` the
+    reasons why forwarded bytes are in no record; `warn` is called with each when it happens.
     """
 
     def __init__(
@@ -117,6 +117,7 @@ class Tap:
         ca_file: str | None = None,
         limits: Limits | None = None,
         most: int = RECORDED_BYTES,
+        spool: Callable[[], BytesIO] | None = None,
         observe: Observe = lambda request: None,
         hear: Callable[[Request], object] = lambda request: None,
         page: OwnPage | None = None,
@@ -133,7 +134,7 @@ class Tap:
         self._keeping: set[asyncio.Future[Any]] = set()
         self._warn = warn
         self._encoding = encoding
-        self._most = most
+        self._most, self._spool = most, spool
         self._observe = observe
         self._hear = hear
         self._claims = None if page is None else page.claims
@@ -171,6 +172,7 @@ class Tap:
             hear=self._hear,
             claims=self._claims,
             origin=self.origin,
+            spool=self._spool,
         )
         link = TapLink(self, wire, has_page=self._hub is not None)
         self._links.add(link)

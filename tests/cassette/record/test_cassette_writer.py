@@ -27,6 +27,7 @@ from harness.cassette import (
 )
 from harness.cassette.journal import alone
 from harness.cassette.secret_scan import scan
+from harness.cassette.stored_bytes import Spool
 from harness.contract import PROTOCOL
 from harness.wire import Ending, Headers, How, Request, UntilClose
 from tests.cassette.samples import (
@@ -248,10 +249,17 @@ EARLY = [
 ]
 
 
+@pytest.mark.parametrize("in_file", [False, True])
 @pytest.mark.parametrize("early", EARLY, ids=["a body", "a stream, split", "a URL in a URL"])
-def test_what_is_learned_late_is_removed_from_what_was_written_early(early: Recording, tmp_path: Path) -> None:
+def test_what_is_learned_late_is_removed_from_what_was_written_early(
+    early: Recording, in_file: bool, tmp_path: Path
+) -> None:
     """A key that was quoted before a header named it is not in the file, and the others are as they were."""
     path = tmp_path / "a.yaml"
+    if in_file:
+        spool = Spool(tmp_path)
+        spool.write(early.body)
+        early = replace(early, body=spool.getvalue())
     with CassetteFile(path, PROTOCOL) as cassette:
         cassette.add(HELLO)
         cassette.add(early)

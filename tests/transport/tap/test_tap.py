@@ -7,9 +7,12 @@ import socket
 import threading
 from collections.abc import Awaitable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 
 import pytest
 
+from harness.cassette.stored_bytes import Spool
 from harness.outcome import UsageFault
 from harness.transport import ServerThread
 from harness.transport.server.server import InThread
@@ -269,13 +272,19 @@ def test_a_request_without_an_answer_when_the_tap_stops_is_named() -> None:
     [
         (b"HTTP/1.1 200 OK\r\ncontent-length: 3, 7\r\n\r\nabc", "content-length '3, 7' is not one number"),
         (b"HELLO\r\n\r\n", "'HELLO' is not HTTP/1"),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nabc", "No such file or directory"),
     ],
 )
-def test_what_is_not_recorded_is_named(answer: bytes, told: str) -> None:
-    """The report names the last request that could be followed."""
-    with RawServer(saying(answer)) as server, tapped(server.url) as (tap, _):
+def test_what_is_not_recorded_is_named(answer: bytes, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report names the last request that could be followed, also if the disk does not take its response."""
+    monkeypatch.setattr("harness.transport.tap.exchange_tracker.IN_MEMORY", 0)
+    spool = partial(Spool, Path("nowhere"))
+    with RawServer(saying(answer)) as server, tapped(server.url, spool=spool) as (tap, seen):
         raw_exchange(tap.port, get("/a?key=secret"))
-    assert tap.unrecorded == [f"the bytes after GET /a on its connection: {told}"]
+    if told.endswith("directory"):
+        assert (tap.unrecorded, seen) == ([f"GET /a: its response cannot be kept: {told}"], [])
+    else:
+        assert tap.unrecorded == [f"the bytes after GET /a on its connection: {told}"]
 
 
 @contextmanager
