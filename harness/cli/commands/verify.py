@@ -64,6 +64,9 @@ def run(words: Sequence[str]) -> int:
 
 _JUDGING = ("strict", "baseline", "baseline_update", "report")
 
+_READ_AT_ONCE = 16 * 2**20
+"""The bytes of bodies for which a page waits, to begin at the first finding: no machine reads more in a second."""
+
 
 def _show(path: Path, arguments: VerifyArguments) -> int:
     """Serve the inspector with a cassette, on a free port of this machine, until the user stops it."""
@@ -91,7 +94,8 @@ def _show(path: Path, arguments: VerifyArguments) -> int:
     exchanges = [recording.exchange() for recording in recordings]
     reading = threading.Thread(target=inspector.show, args=(exchanges,), daemon=True)
     reading.start()
-    reading.join(timeout=1.0)
+    if sum(len(exchange.body) for exchange in exchanges) <= _READ_AT_ONCE:
+        reading.join(timeout=1.0)
 
     def refuse(request: Request) -> Response:
         message = f"harness verify shows {path.name} and serves nothing else: run harness replay for that."
