@@ -329,6 +329,26 @@ def say_places(found: Iterable[tuple[str, str, str]]) -> None:
         say_masked(first + (f" (and {len(others)} more like it; --json lists them)" if others else ""))
 
 
+@contextmanager
+def telling(what: str) -> Iterator[None]:
+    """While it lasts, say on standard error what is done, and since when: nothing else is printed meanwhile."""
+    from harness.report.screen import Heartbeat, Screen
+
+    screen, lock = Screen(sys.stderr, status=escape_controls(hide_own(what))), threading.Lock()
+
+    def beat() -> None:
+        with lock:
+            screen.break_silence()
+
+    heartbeat = Heartbeat(beat)
+    try:
+        yield
+    finally:
+        heartbeat.stop()
+        with lock:
+            screen.clear()
+
+
 def make_once_sayer(begin: str) -> Callable[[str], None]:
     """Return a function that prints each text once on standard error, after this: a dead target is asked often."""
     said: set[str] = set()

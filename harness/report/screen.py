@@ -168,14 +168,16 @@ def count_seen(text: str) -> int:
 class Screen:
     """The output of a report. Progress is drawn only on a terminal, which can erase it; a log gets only lines."""
 
-    def __init__(self, out: TextIO, *, colour: bool = False, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, out: TextIO, *, colour: bool = False, now: Callable[[], float] = time.monotonic, status: str = ""
+    ) -> None:
         self._out = out
         self._colour = colour
         self._now = now
         self.draws = out.isatty() and os.environ.get("TERM") != "dumb"
         self._drawn = False
         self._begun = self._written = self._flushed = now()
-        self._status = ""
+        self._status = status
 
     @property
     def columns(self) -> int | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -25,6 +26,7 @@ from harness.emulator import Emulator
 from harness.report.recordings import RecordingReport
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import Exchange, Headers, How, Request
+from tests.cassette.samples import HELLO
 from tests.cli.conftest import PATIENCE, Harness, fits, start
 
 CREATE = b'{"model":"gemini-3.8-flash","input":"hi","stream":true}'
@@ -418,3 +420,23 @@ def test_a_full_disk_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
         f"not recorded: {lost} (49 times)",
         "no room",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("verify", "--secrets"), "looking for secrets"),
+        (("diff", "b.yaml"), "comparing the recordings"),
+        (("redact",), "redacting a.yaml"),
+        (("replay", "--", "true"), "reading a.yaml"),
+    ],
+)
+def test_what_takes_long_says_so_on_standard_error(
+    words: tuple[str, ...], told: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing else is printed meanwhile. Here each beat is the first, and every silence long."""
+    for name in "ab":
+        save(Path(f"{name}.yaml"), [HELLO])
+    monkeypatch.setattr("harness.report.screen.PAUSE", 0)
+    monkeypatch.setattr("harness.report.screen.Heartbeat", lambda beat: beat() or SimpleNamespace(stop=int))
+    assert f"{told} (0 s so far)\n" in harness(words[0], "a.yaml", *words[1:]).err

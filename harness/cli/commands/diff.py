@@ -24,6 +24,7 @@ from harness.cli.output import (
     say,
     say_masked,
     show_text,
+    telling,
     write_json,
 )
 from harness.files import explain_unread, open_file, read_file
@@ -126,11 +127,12 @@ def run(words: Sequence[str]) -> int:
     )
 
     protocol = own_api().load_protocol()
-    if embedded:
-        drifts = _answer_again(before, arguments.platform, protocol)
-    else:
-        drifts = diff_paths(before, Path(newer), protocol, hear=hear)
-    older, newer, drifts = hide_in((str(before), newer, drifts))  # in one place, for every form
+    with telling("comparing the recordings"):
+        if embedded:
+            drifts = _answer_again(before, arguments.platform, protocol)
+        else:
+            drifts = diff_paths(before, Path(newer), protocol, hear=hear)
+        older, newer, drifts = hide_in((str(before), newer, drifts))  # in one place, for every form
     if arguments.json:
         write_json({"before": older, "after": newer, **drift_record(drifts)})
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.cli.arguments import read_options
 from harness.cli.common_options import json_option, own_api
 from harness.cli.options import PATH, Options, Page, Trust, argument, option
-from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, say_places, write_json
+from harness.cli.output import MISSING, mask_text, own_secrets, say, say_masked, say_places, telling, write_json
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
 
@@ -61,7 +61,8 @@ def run(words: Sequence[str]) -> int:
     code, total, records = Exit.OK, 0, []
     for file in arguments.files:
         try:
-            hits, copy = redact_file(Path(file), protocol, secrets=own_secrets().values())
+            with telling(f"redacting {file}"):
+                hits, copy = redact_file(Path(file), protocol, secrets=own_secrets().values())
         except CassetteError as wrong:
             code = Exit.FAILED
             say_masked(f"not redacted: {wrong}", to_errors=True)

@@ -13,7 +13,7 @@ from harness.cli.common_options import own_api
 from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import PATH, Page, Trust, argument, flag, option
-from harness.cli.output import hear, mask_tree, print_fault, say, say_masked, write_json
+from harness.cli.output import hear, mask_tree, print_fault, say, say_masked, telling, write_json
 from harness.cli.serving import ListenOptions, ask_for_client, name_speed, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
@@ -71,7 +71,8 @@ def run(words: Sequence[str]) -> int:
     from harness.transport import ServerThread
     from harness.wire.addresses import is_for_service
 
-    cassette = load(arguments.cassette)
+    with telling(f"reading {arguments.cassette}"):
+        cassette = load(arguments.cassette)
     if not cassette.recordings:
         raise UsageFault(f"{arguments.cassette} contains no recordings: name a cassette of `harness record`")
     for recording in cassette.recordings:

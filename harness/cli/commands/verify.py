@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.cli.arguments import read_options
 from harness.cli.common_options import contract_of, own_api, revision_option, verbose_option
 from harness.cli.options import PATH, Page, Trust, argument, flag
-from harness.cli.output import MISSING, mask_text, own_secrets, say, say_places, write_json
+from harness.cli.output import MISSING, mask_text, own_secrets, say, say_places, telling, write_json
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count, list_some
@@ -78,7 +78,8 @@ def _show(path: Path, arguments: VerifyArguments) -> int:
     from harness.wire import Request, Response
 
     try:
-        recordings = load(path).recordings
+        with telling(f"reading {path}"):
+            recordings = load(path).recordings
     except CassetteError as wrong:
         report = ". Of a run, --report html=FILE writes a page" if path.suffix.lower() == ".json" else ""
         raise UsageFault(f"{wrong}{report}") from None
@@ -145,7 +146,10 @@ def _look_for_secrets(paths: Sequence[Path], arguments: VerifyArguments) -> Exit
     from harness.benches.record.verify import secrets_in
 
     try:
-        scanned, secrets, left_out = secrets_in(paths, own_api().load_protocol(), secrets=own_secrets().values())
+        with telling("looking for secrets"):
+            scanned, secrets, left_out = secrets_in(
+                paths, own_api().load_protocol(), secrets=own_secrets().values()
+            )
     except OSError as wrong:
         raise _refuse_unread(wrong) from None
     nothing = not scanned and not arguments.empty_ok
