@@ -367,7 +367,8 @@ class _Shelved:
     learned: int
 
 
-def _weigh(recordings: Iterable[Recording]) -> tuple[int, int]:
-    """The number of responses with a status below 400, and the number of all responses."""
-    statuses = [one.status for one in recordings if one.status is not None]
-    return sum(status < 400 for status in statuses), len(statuses)
+def _weigh(recordings: Iterable[Recording]) -> tuple[int, int, int]:
+    """The numbers of responses that are whole, of all with a status below 400, and of all responses."""
+    statuses = [(one.status, one.ending.complete) for one in recordings if one.status is not None]
+    good = [complete for status, complete in statuses if status < 400]
+    return sum(good), len(good), len(statuses)

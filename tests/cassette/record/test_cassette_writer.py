@@ -29,7 +29,7 @@ from harness.cassette.journal import alone
 from harness.cassette.secret_scan import scan
 from harness.cassette.stored_bytes import Spool
 from harness.contract import PROTOCOL
-from harness.wire import Ending, Headers, How, Request, UntilClose
+from harness.wire import By, Ending, Headers, How, Request, UntilClose
 from tests.cassette.samples import (
     DROPPED,
     HELLO,
@@ -113,6 +113,7 @@ REFUSED = replace(
     ending=Ending(how=How.REFUSED),
 )
 DENIED = answered(HELLO.request, {"error": {"code": "denied"}}, 401)
+LEFT = replace(HELLO, ending=Ending(how=How.FIN, by=By.CLIENT))  # as Ctrl-C ends it
 ANEW = (  # recordings before, new ones, recordings after, whether a copy is kept, what is reported
     ([HELLO, DROPPED], [HELLO], [DROPPED, HELLO], False, ""),
     ([HELLO, DROPPED], [REFUSED], [HELLO, DROPPED], False, "had no response (connection refused)"),
@@ -120,6 +121,8 @@ ANEW = (  # recordings before, new ones, recordings after, whether a copy is kep
     ([REFUSED], [REFUSED], [REFUSED], False, ""),
     ([HELLO, DROPPED], [DENIED], [DROPPED, DENIED], True, "a.before-1.yaml"),
     ([HELLO, HELLO], [HELLO], [HELLO], True, "a.before-1.yaml"),
+    ([HELLO], [LEFT, LEFT], [LEFT, LEFT], True, "a.before-1.yaml"),
+    ([LEFT], [HELLO], [HELLO], False, ""),
 )
 
 
