@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse, merge_equal_lines
+from harness.contract.tables.protocol import COMPLETED
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count, nearest
 from harness.wire import Request
@@ -254,11 +255,12 @@ class ObservedCall:
         return f"{self.received.status}: {self.received.error}".rstrip(": ")
 
     def describe(self, received: ReceivedResponse, fields: SecretFields) -> str:
-        """A line: the call, and the status, the error or the ending of its response."""
+        """A line: the call, and the status, the error or the ending of its response; how its run ended."""
         ending = received.ending
         if ending is None or ending.complete:
             if not received.error:
-                return f"{self.name} → {received.status}"
+                end = received.find_end()
+                return f"{self.name} → {received.status}" + (f", {end}" if end not in (None, COMPLETED) else "")
             from harness.wire.mask import Mask, keys_in
 
             # A service's text may repeat the secrets of the client's request.

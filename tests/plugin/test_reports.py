@@ -95,9 +95,11 @@ def test_in_order(say):
     result.assert_outcomes(failed=6)
     result.stdout.fnmatch_lines(
         [
+            "create → 200, incomplete",
             "create 3 continues 'v1_*', which ended as 'incomplete'; create 1 made 'v1_*', the last before it *",
             "creates 1 and 2 name no previous interaction: none of them knows of the others",
             "creates 2 and 3 continue the same interaction 'v1_*': none of them knows of the others",
+            "create stream → 200, requires_action",
             "the call 'c' got no result; its arguments arrive in 2 pieces (`arguments_delta`), *",
         ]
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from harness.checks.clients.result_comparison import find_misnamed, find_server_call, find_wrong_result, plain
 from harness.contract import RUNNING
@@ -25,6 +25,15 @@ from harness.wire import Request
 from harness.wire.bodies import object_or_none, objects_in
 
 AGENT = "antigravity-preview-09-2026"
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str | None: ...
+
+
+Named: TypeAlias = str | Mapping[str, Any] | _HasId
+"""An interaction as a test has it: its id, the interaction as `requests` or a client returns it, or its turn."""
 
 
 @dataclass(slots=True)
@@ -86,7 +95,7 @@ class Chain:
         self,
         text: str | None = None,
         *,
-        after: ChainTurn | str | None = None,
+        after: Named | None = None,
         agent: bool = False,
         function_call: bool = False,
         running: bool = False,
@@ -94,7 +103,7 @@ class Chain:
     ) -> ChainTurn:
         """Add one turn with the response `text`.
 
-        `after` is the turn to follow or its id, by default the last; `agent` uses an agent with an environment;
+        `after` is the turn to follow, by default the last; `agent` uses an agent with an environment;
         `function_call` ends the turn with a function call that needs a result; `running` leaves the turn in
         progress until `emulator.release()`; `deleted` deletes it.
         """
@@ -122,7 +131,7 @@ class Chain:
 
     def assert_continued(
         self,
-        after: ChainTurn | str | None = None,
+        after: Named | None = None,
         *,
         new_environment: bool = False,
         results: Mapping[str, str] | None = None,
@@ -131,8 +140,8 @@ class Chain:
     ) -> dict[str, Any]:
         """Assert that the client's latest create correctly continues a turn; return its body.
 
-        `after` is the turn or its id, by default the last one of the chain, else the one that the client itself
-        created before; then no earlier create may have continued a turn that was continued already, unless the
+        `after` is the turn, by default the last one of the chain, else the one that the client itself created
+        before; then no earlier create may have continued a turn that was continued already, unless the
         turn in between failed or was cancelled. Without `after`, each earlier create of the client is judged, too:
         its results, its tools, and whether a better turn to continue was at hand. The create must have been
         accepted. `results` has for the id of a call, of any round, a text that its result contains. With
@@ -154,17 +163,15 @@ class Chain:
         body: dict[str, Any] = creates[-1].body
         return body
 
-    def assert_replayed(self, steps: Sequence[Any] | str | None = None) -> None:
+    def assert_replayed(self, steps: Sequence[Any] | Named | None = None) -> None:
         """Assert that the client's latest create sends steps back, as a stateless client must.
 
-        `steps` are those steps or the id of an interaction. By default they are those of each response so far, and
+        `steps` are those steps, or an interaction. By default they are those of each response so far, and
         each input of the user has to come back, too.
         """
         __tracebackhide__ = True
         said: list[str] = []
-        if isinstance(steps, str):
-            steps = self._look(steps)["steps"]
-        elif steps is None:
+        if steps is None:
             turns = self.emulator.list_turns()
             if len(turns) < 2:
                 raise UsageFault(
@@ -172,12 +179,16 @@ class Chain:
                     "whose steps a later create could send back"
                 )
             earlier = find_conversation(turns)
-            steps = [step for turn in earlier for step in turn.steps]
+            back: Sequence[Any] = [step for turn in earlier for step in turn.steps]
             said = [turn.own_text for turn in earlier]
+        elif isinstance(steps, Sequence) and not isinstance(steps, str):
+            back = steps
+        else:
+            back = self._look(steps)["steps"]
         bodies = self.emulator.requests.bodies("create")
         given = bodies[-1].get("input") if bodies else None
         sent = objects_in(given)
-        wanted = [step for step in map(plain, steps) if step.get("type") != "user_input"]
+        wanted = [step for step in map(plain, back) if step.get("type") != "user_input"]
         problem = ""
         for kind in dict.fromkeys(step.get("type") for step in wanted):
             ours, theirs = ([step for step in side if step.get("type") == kind] for side in (wanted, sent))
@@ -199,7 +210,7 @@ class Chain:
         if problem:
             raise AssertionError(f"the client {problem}.\n  it sent: {[item.get('type') for item in sent]}")
 
-    def assert_history(self, interaction_id: str, *expected: str) -> None:
+    def assert_history(self, interaction: Named, *expected: str) -> None:
         """Assert the texts of a turn's history: inputs and outputs in order, from the beginning of the chain.
 
         Raises UsageFault for a list of texts.
@@ -209,16 +220,16 @@ class Chain:
             raise UsageFault(
                 f"assert_history takes texts one by one, and got {wrong!r}: write assert_history(id, *texts)"
             )
-        seen = self.history_of(interaction_id)
+        seen = self.history_of(interaction)
         if seen != list(expected):
             raise AssertionError(
-                f"the turn {interaction_id} has another history:\n  {seen}\n  expected: {list(expected)}"
+                f"the turn {_find_id(interaction)} has another history:\n  {seen}\n  expected: {list(expected)}"
             )
 
-    def history_of(self, interaction_id: str) -> list[str]:
+    def history_of(self, interaction: Named) -> list[str]:
         """The texts of a turn and of all before it. Raises UsageFault for an unknown id."""
         turns: list[list[str]] = []
-        turn: str | None = interaction_id
+        turn: Named | None = interaction
         while turn:  # no recursion, for the same reason
             found = self._look(turn)
             turns.append([text for step in found["steps"] if (text := text_of(step.get("content")))])
@@ -250,7 +261,8 @@ class Chain:
         missing = next((call for call in results if call not in returned), None)
         return "" if missing is None else f"returned no result for the call {missing!r}"
 
-    def _look(self, interaction_id: str) -> Mapping[str, Any]:
+    def _look(self, named: Named) -> Mapping[str, Any]:
+        interaction_id = _find_id(named)
         found = self.emulator.look(interaction_id)
         if found is None:
             raise UsageFault(
@@ -258,12 +270,12 @@ class Chain:
             )
         return found
 
-    def _find(self, turn: ChainTurn | str) -> ChainTurn:
-        """The turn with this id, which the code under test may have made."""
-        if isinstance(turn, ChainTurn):
-            return turn
-        known = next((link for link in self.links if link.id == turn), None)
-        return known or self._take_up(self._look(turn))
+    def _find(self, named: Named) -> ChainTurn:
+        """The turn of an interaction, which the code under test may have made."""
+        if isinstance(named, ChainTurn):
+            return named
+        known = next((link for link in self.links if link.id == _find_id(named)), None)
+        return known or self._take_up(self._look(named))
 
     @staticmethod
     def _take_up(interaction: Mapping[str, Any]) -> ChainTurn:
@@ -395,3 +407,10 @@ def _describe_changed_call(made: Sequence[Mapping[str, Any]], sent: Sequence[Map
                 "back every step as it came"
             )
     return ""
+
+
+def _find_id(named: Named) -> str:
+    found = named.get("id") if isinstance(named, Mapping) else getattr(named, "id", named)
+    if not isinstance(found, str):
+        raise UsageFault(f"{shorten(repr(named), 60)} names no interaction: pass its id, or the interaction")
+    return found

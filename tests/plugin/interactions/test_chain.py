@@ -6,12 +6,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
 import harness
+from harness.outcome import UsageFault
 from harness.plugin import Chain, InteractionsEmulator
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 
@@ -125,7 +127,11 @@ def test_a_turn_that_is_continued_twice(meant: bool) -> None:
     for after in (None, 0, 0, 2):  # the third turn leaves out the second
         ids.append(client.create(None if after is None else ids[after]))
     if meant:
-        chain.assert_continued(ids[2])
+        made = chain.emulator.look(ids[2])
+        for named in (ids[2], made, SimpleNamespace(**made)):
+            chain.assert_continued(named)
+        with pytest.raises(UsageFault, match="4 names no interaction: pass its id"):
+            chain.assert_continued(4)
     else:
         with pytest.raises(AssertionError, match=f"continued '{ids[0]}' twice: create 3 leaves out '{ids[1]}'"):
             chain.assert_continued()
