@@ -237,6 +237,10 @@ def pytest_runtest_makereport(
 
         if text := "\n".join(filter(None, (tell() for tell in found if tell is not None))):
             report.sections.append(("interactions", write_harmless(text)))
+        if "interactions_torture" in getattr(item, "fixturenames", ()):
+            from harness.plugin.after_test import cut_captured
+
+            cut_captured(report)
     if (report.longrepr or report.sections) and not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
         from harness.plugin.after_test import hide_keys
 

@@ -222,6 +222,16 @@ def test_a_stream_that_arrived_and_could_not_be_read(torture: Torture) -> None:
         "needed 1 more request, although the stream was complete and legal: it had arrived, so the client cannot "
         "read it"
     )
+    left = torture(read_known, case="unknown:all", fail=False)
+    assert "it disconnected at event 2 (AttributeError), so it cannot read all of it" in str(left)
+
+
+def read_known(client: Any, interaction: str) -> Any:
+    """A reader that expects an id in the model of each event, and asks for the interaction where one has none."""
+    with suppress(AttributeError), client.interactions.get(interaction, stream=True, timeout=60) as stream:
+        for event in stream:
+            assert event.event_id
+    return next(found for _ in count() if (found := client.interactions.get(interaction)).status == "completed")
 
 
 def converse(client: Any) -> Any:
@@ -693,7 +703,7 @@ def test_both(interactions_torture):
     interactions_torture(stop_early, mode="follow")
 
 def test_own_failure(interactions_torture):
-    interactions_torture(lambda client, interaction: pytest.fail("seen by its author"))
+    interactions_torture(lambda client, interaction: print("a log\\n" * 60) or pytest.fail("seen by its author"))
 """
 
 
@@ -713,5 +723,6 @@ def test_a_case_is_a_test(pytester: pytest.Pytester) -> None:
     both = run(pytester, "-k", "test_both", "-p", "no:randomly")
     both.stdout.fnmatch_lines(["*interactions_torture(mode=…): the marker of this test has its options, add it*"])
     own = run(pytester, "-k", "test_own_failure").stdout
-    own.fnmatch_lines(["E * Failed: seen by its author"])
+    own.fnmatch_lines(["E * Failed: seen by its author", "… 41 lines of earlier cases: run a case alone*"])
+    assert own.str().count("a log\n") < 20  # the line of the source is none
     own.no_fnmatch_line("*harness*torture.py*")

@@ -173,7 +173,8 @@ class ClientAttempt:
             return ": it had arrived, so the client cannot read it"
         for one, after in pairwise(self.received):
             if one.was_left and after.is_read and after.find_run_id() == one.find_run_id():
-                return f": it disconnected at event {len(one.events())}, so it cannot read all of it"
+                error = f" ({one.unreadable})" if one.unreadable else ""
+                return f": it disconnected at event {len(one.events())}{error}, so it cannot read all of it"
         return ""
 
     def judge_knowledge(self) -> client_model.Defect | None:
