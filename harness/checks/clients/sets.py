@@ -302,6 +302,7 @@ QUICK = (
     fault_kinds.FEW_RESETS,
     fault_kinds.FEW_INSIDE,
     fault_kinds.FEW_NO_IDS,
+    fault_kinds.FEW_ODD_IDS,
     fault_kinds.FEW_INCLUSIVE,
     fault_kinds.FEW_TWICE,
     fault_kinds.NOISE,

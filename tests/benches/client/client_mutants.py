@@ -109,6 +109,7 @@ def _javascript() -> list[ClientMutant]:
         ("no-crlf", r"/\r\n|\n|\r(?!$)/", r"/\n/", "noise"),
         ("needs-a-space", 'line.startsWith("data:")', 'line.startsWith("data: ")', "noise"),
         ("forgets-half-lines", "this.#rest += this", "this.#rest = this", "noise"),
+        ("cursor-is-not-encoded", "encodeURIComponent(cursor)", "cursor", "odd-ids"),
         ("decodes-each-piece", "this.#decoder.decode(bytes, { stream: true })", "new TextDecoder().decode(bytes)", "noise"),
         ("always-completed", "status: this.final.status, text", 'status: "completed", text', "ends"),
         ("refused-cursor-is-final", "if ([401, 402, 403].includes(problem.status) || !streams) throw", "if (true) throw", "statuses"),
@@ -122,7 +123,7 @@ def _javascript() -> list[ClientMutant]:
     return [
         ClientMutant(
             name, "creates.mjs" if name == "creates-again" else "loop.mjs", "follow.mjs", old, new, kind,
-            "thorough" if kind == "stalls" else "standard",
+            {"stalls": "thorough", "odd-ids": "quick"}.get(kind, "standard"),
         )
         for name, old, new, kind in rows
     ]  # fmt: skip

@@ -215,7 +215,7 @@ def cases_that_tell(mutant: ClientMutant) -> list[Case]:
 
 
 FIRST_OF_KIND = {(mutant.program, mutant.kind): mutant for mutant in reversed(MUTANTS)}
-ALSO_IN_NODE = {"clean-end", "noise", "twice", "heads"}
+ALSO_IN_NODE = {"clean-end", "noise", "twice", "heads", "odd-ids"}
 """Of the kinds of cases, those that a defect of the client in JavaScript shows, too: drops, bytes and ids."""
 
 
