@@ -56,7 +56,8 @@ def supervised(
 
 def _start(command: list[str], dies_of: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "DIES_OF": dies_of}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+    quiet: dict[str, Any] = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True, **quiet)
 
 
 def _await_listener(port: int) -> None:
