@@ -37,8 +37,9 @@ def supervised(
 
     def supervise() -> None:
         while not over.is_set():
-            running[:] = [_start(command, dies_of)]
-            running[0].wait()
+            with _start(command, dies_of) as started:
+                running[:] = [started]
+                started.wait()
             if not again:
                 return
 
