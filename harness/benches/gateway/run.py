@@ -13,11 +13,14 @@ import shlex
 import signal
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import IO, Any, NamedTuple
+
+from msgspec import structs
 
 from harness.benches.gateway.bench import GatewayBench
 from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, explain_not_started, start
@@ -141,9 +144,11 @@ def judge_gateway(
     yield events.Planned(len(checks), len(exercises))
     runner = ExerciseRunner(bench)
     yield from runner.play(exercises)
+    sharing = Counter(exercise.name for check in checks for exercise in parts_of(check))
     results: list[Result] = []
     for check in checks:
-        results.append(_judge_rule(check, runner, options, results, catalogue))
+        seconds = sum(runner.seconds[exercise.name] / sharing[exercise.name] for exercise in parts_of(check))
+        results.append(structs.replace(_judge_rule(check, runner, options, results, catalogue), seconds=seconds))
         yield events.CheckFinished(results[-1])
     code = Exit.INTERRUPTED if runner.halted == INTERRUPTED else exit_of(results)
     linked = tuple(name_mechanisms(checks, results))
@@ -292,6 +297,8 @@ class ExerciseRunner:
         self._stops: dict[str, Observation] = {}
         self._silence: _Silence | None = None
         self._trail: list[RelayedExchange] = []
+        self.seconds = defaultdict[str, float](float)
+        """What each exercise took, without what ran while it waited."""
         self._unfinished: tuple[str, ...] = ()
         self.stopped: events.RunStopped | None = None
         self.halted = ""
@@ -337,6 +344,7 @@ class ExerciseRunner:
 
     def _advance(self, running: _Running) -> bool:
         """Perform the actions of an exercise until one brings exchanges, now or later; False once it has ended."""
+        begun = time.monotonic()
         try:
             while True:
                 action = running.steps.send(running.answer)
@@ -360,6 +368,8 @@ class ExerciseRunner:
             self._stops[running.name] = Observation.untestable(unmet.reason, remedy=unmet.remedy)
         except Exception:
             self._stops[running.name] = error(f"the exercise {running.name} raised")
+        finally:
+            self.seconds[running.name] += time.monotonic() - begun
         self._finished.add(running.name)
         return False
 
