@@ -48,6 +48,10 @@ def parse_all(path: Path, source: IO[bytes] | bytes) -> list[Any]:
 RESTORE = "restore it, or record it again"
 """What to do about a file that cannot be read."""
 
+_TAKE_ONE_SIDE = (
+    "take one side (`git checkout --ours FILE`), and record what it lacks with `--record-mode new_episodes`"
+)
+
 SUFFIXES = (".yaml", ".yml")
 """Those of cassettes."""
 _OF_OTHERS = frozenset({".sse", ".har", ".jsonl"})
@@ -65,6 +69,10 @@ def _told_of(path: Path, source: IO[bytes] | bytes) -> Iterator[None]:
     try:
         yield
     except yaml.MarkedYAMLError as wrong:
+        data = source if isinstance(source, bytes) else read_file(path)
+        if conflict := re.search(rb"^<{7} ", data, re.MULTILINE):
+            line = data.count(b"\n", 0, conflict.start()) + 1
+            raise CassetteError(f"{path}, line {line}: a merge conflict: {_TAKE_ONE_SIDE}") from None
         mark = wrong.problem_mark or wrong.context_mark
         place = f", line {mark.line + 1}" if mark is not None else ""
         raise CassetteError(f"{path}{place}: not readable as YAML: {wrong.problem}: {RESTORE}") from None

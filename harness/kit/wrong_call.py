@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 
+from harness.outcome.words import quote_body
 from harness.wire import Exchange, Headers
 from harness.wire.message import REDIRECTS
 
 _REFUSALS = frozenset({401, 403})
+_ABOUT_KEY = re.compile(rb"(?i)\bAPI.?key\b")
+"""What Google says to a wrong or an expired key, with 400."""
 _TLS_WANTED = re.compile(rb"(?i)plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server")
 """What nginx and Go say to plain HTTP where they expect TLS."""
 
@@ -29,6 +32,15 @@ def explain_wrong_url(answer: Exchange) -> str:
     if answer.status == 400 and _TLS_WANTED.search(answer.body):
         return "it requires TLS: write https://"
     return explain_redirect(answer.status, answer.headers, answer.request.raw_path)
+
+
+def explain_refusal(answer: Exchange) -> str:
+    """What a replay will repeat of a refusal that is not about the request: a key, a limit, an outage; else ""."""
+    status = answer.status or 0
+    about_key = status in _REFUSALS or (status == 400 and _ABOUT_KEY.search(answer.body))
+    if about_key or status == 429 or status >= 500:
+        return f"{quote_body(answer.body, 100)}: a replay returns it, too, until `--record-mode all` records again"
+    return ""
 
 
 def explain_redirect(status: int | None, headers: Headers, path: str) -> str:

@@ -133,12 +133,20 @@ for _ in range(2):
 """
 
 
-@pytest.mark.parametrize("words", [["record", "--cassette", "a.yaml"], ["proxy"]], ids=lambda words: str(words[0]))
-def test_what_passes_a_tap(harness: Harness, words: list[str]) -> None:
-    """A client is redirected away from what stands in front of the target: that is said, and said once."""
-    with ServerThread(redirects) as server:
+_AWAY = "308: it redirects to https://other.example: name that URL"
+_AGAIN = 'API_KEY_INVALID"}]}}: a replay returns it, too, until `--record-mode all` records again'
+_RECORD = ["record", "--cassette", "a.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("words", "service", "said"),
+    [(_RECORD, redirects, _AWAY), (["proxy"], redirects, _AWAY), (_RECORD, knows_keys, _AGAIN)],
+    ids=["record", "proxy", "key"],
+)
+def test_what_passes_a_tap(harness: Harness, words: list[str], service: Service, said: str) -> None:
+    """A client is redirected away from what stands in front of the target, or refused: that is said once."""
+    with ServerThread(service) as server:
         done = harness(*words, "--target", server.url, "--", sys.executable, "-c", PROGRAM)
-    said = "the target returned 308: it redirects to https://other.example: name that URL"
     assert (done.code, (done.out + done.err).count(said)) == (0, 1), done.out + done.err
 
 

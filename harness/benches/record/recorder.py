@@ -26,7 +26,7 @@ from harness.cassette.player import answer_from
 from harness.cassette.stored_bytes import Spool
 from harness.files import make_folder
 from harness.kit.api import Api
-from harness.kit.wrong_call import explain_wrong_url
+from harness.kit.wrong_call import explain_refusal, explain_wrong_url
 from harness.outcome import UsageFault
 from harness.outcome.words import list_some
 from harness.transport import ServerThread
@@ -250,7 +250,7 @@ class Recorder:
             if exchange.status is None and ending.by is not By.CLIENT:
                 summary.unanswered.append(f"{what}: {ending.detail or ending.words}")
                 self._no_answer(summary.unanswered[-1])
-            elif wrong := explain_wrong_url(exchange):
+            elif wrong := explain_wrong_url(exchange) or explain_refusal(exchange):
                 remark = f"the target returned {exchange.status}: {wrong}"
                 summary.remarks += [remark] if remark not in summary.remarks else []
             elif ending.detail == STOPPED:
