@@ -48,6 +48,9 @@ TIMEOUT = 30.0
 STARTING = 60.0
 """Seconds more that a client with a driver has for its first case: some take long to be imported."""
 
+_IN_UTF_8 = {"PYTHONIOENCODING": "utf-8"}
+"""Without it, a client in Python writes the code page of Windows, or stops at a character that is not in it."""
+
 NOWHERE = "http://127.0.0.1:9"
 """The initial base URL of a client that gets another one for each case; nothing answers there."""
 
@@ -63,7 +66,7 @@ def new_client(
     from harness.benches.client.client_commands import CommandClient, LoopClient
 
     def list_variables() -> Mapping[str, str]:
-        return tool_environment() if is_ready else os.environ
+        return {**_IN_UTF_8, **(tool_environment() if is_ready else os.environ)}
 
     folder = Path(command[-1]).parent if is_ready else None
     if loop:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.benches.client.client_commands import Task
-from harness.cli.commands.torture import TortureArguments, environment_of
+from harness.cli.commands.torture import TortureArguments, environment_of, new_client
 from harness.faults import parse
 from tests.benches.client.cases import cases_of_set, new_case
 from tests.benches.client.clients import LOOP, ONE_SHOT, program
@@ -141,6 +141,14 @@ def test_usage(harness: Harness, words: tuple[str, ...], said: str) -> None:
     """Each mistake exits with 2 and says what was given, why it is wrong and what to do."""
     done = harness("torture", *words)
     assert (done.code, said in done.err) == (2, True), done.err
+
+
+def test_a_client_in_python_writes_utf_8(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python would write the encoding of the machine: a code page on Windows, ASCII in the locale C."""
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    client = new_client([sys.executable, "-c", f"print({(text := 'déjà vu, 東京')!a})"], loop=False)()
+    assert client.read(Task("http://127.0.0.1:1", "v1_x", "case", "follow"), 60).collected == text
 
 
 def test_no_real_key_reaches_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
