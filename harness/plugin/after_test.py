@@ -152,14 +152,11 @@ def hide_keys(report: pytest.TestReport) -> None:
     ]
 
 
-_MOST_LINES = 20
-
-
-def cut_captured(report: pytest.TestReport) -> None:
+def cut_captured(report: pytest.TestReport, most: int = 20) -> None:
     """Keep the last lines of what the cases of one test printed and logged: all of it would hide the reasons."""
     for number, (title, text) in enumerate(report.sections):
         lines = text.splitlines()
-        if title.startswith("Captured") and (before := len(lines) - _MOST_LINES) > 1:
+        if title.startswith("Captured") and (before := len(lines) - most) > 1:
             cut = f"… {before} lines of earlier cases: run a case alone to see its own"
             report.sections[number] = (title, "\n".join([cut, *lines[before:]]))
 

@@ -340,7 +340,7 @@ BROKEN: dict[str, tuple[str, bytes, str]] = {
     "json": ("a.json", b'{"name":', "not JSON"),
     "two values of a name": ("a.json", b'{"status":5,"status":"completed"}', "an object has `status` twice"),
     "yaml": ("a.yaml", b"a: [", "not readable as YAML"),
-    "merge": ("a.yaml", b"a:\n<<<<<<< HEAD\n- b\n", "line 2: a merge conflict: take one side (`git checkout --ours"),
+    "merge": ("a.yaml", b"a:\n<<<<<<< HEAD\n- b\n", "line 2: a merge conflict: take one side (`git check"),
     "two documents": (
         "a.yaml",
         WHOLE_ONE + b"---\na: 1\n",
