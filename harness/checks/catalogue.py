@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -45,6 +45,9 @@ judge of several responses gets them by its parameters: `{expect_own_id: {turn: 
 is asked after the other, as long as the rule is not broken.
 """
 
+_read_signature = cache(inspect.signature)
+"""Several rows name one judge, and each command that loads the checks waits for all of them."""
+
 _CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "3xx": range(300, 400), "4xx": CLIENT_ERROR}
 
 
@@ -62,7 +65,7 @@ def build_check(row: RuleRow, home: str) -> Check:
 
 def make_check(row: RuleRow, exercise: Exercise, judge: Judge) -> Check:
     """Return the check of a row with these functions. Raises ValueError for an unknown profile or capability."""
-    wants = tuple(inspect.signature(judge).parameters)
+    wants = tuple(_read_signature(judge).parameters)
     _refuse_unknown(row, "profile", [row.profile], PROFILES)
     _refuse_unknown(row, "capability", row.requires, CAPABILITIES)
     _refuse_unknown(row, "result in `about`", [row.about] if row.about else [], wants)
@@ -116,7 +119,7 @@ def _build_part(row: RuleRow, part: str | Mapping[str, Any], home: str) -> tuple
             given = frozenset(status for one in value for status in _CLASSES.get(one) or (int(one),))
         judge = partial(judge, **{word: given})
     if isinstance(answers, Mapping):
-        parameters = inspect.signature(judge).parameters.items()
+        parameters = _read_signature(judge).parameters.items()
         kinds = {name: one.annotation for name, one in parameters if one.default is one.empty}
         named = {name: answers.get(name, name) for name in kinds}
         return partial(_judge_named, judge, named), {named[name]: kind for name, kind in kinds.items()}
@@ -125,7 +128,7 @@ def _build_part(row: RuleRow, part: str | Mapping[str, Any], home: str) -> tuple
 
 
 def _give_rule(judge: Judge, row: RuleRow) -> Judge:
-    takes_rule = next(iter(inspect.signature(judge).parameters), "") == "rule"
+    takes_rule = next(iter(_read_signature(judge).parameters), "") == "rule"
     return partial(judge, row.rule.id) if takes_rule else judge
 
 
