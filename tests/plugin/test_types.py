@@ -51,10 +51,11 @@ async def test_clients(interactions_emulator: InteractionsEmulator) -> None:
     async with interactions_emulator.async_client() as asynchronous:
         reveal_type(asynchronous)
 """
-MYPY = [sys.executable, "-m", "mypy", "--no-incremental", "--follow-imports=silent", "--config-file"]
+MYPY = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--config-file", "mypy.ini"]
 SETTINGS = """
 [mypy]
 strict = true
+mypy_path = PROJECT
 [mypy-google.genai.*]
 follow_imports = skip
 [mypy-google.genai,google.genai.client]
@@ -65,23 +66,20 @@ PYRIGHT = [sys.executable, "-m", "basedpyright", "--pythonpath", sys.executable]
 PROJECT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     """The two files, and what a type checker needs to find the package."""
-    folder = tmp_path_factory.mktemp("typed")
-    (folder / "test_typed.py").write_text(SOURCE, "utf-8")
-    (folder / "test_clients.py").write_text(CLIENTS, "utf-8")
-    (folder / "mypy.ini").write_text(SETTINGS, "utf-8")
+    (tmp_path / "test_typed.py").write_text(SOURCE, "utf-8")
+    (tmp_path / "test_clients.py").write_text(CLIENTS, "utf-8")
+    (tmp_path / "mypy.ini").write_text(SETTINGS.replace("PROJECT", str(PROJECT)), "utf-8")
     settings = {"extraPaths": [str(PROJECT)], "typeCheckingMode": "standard"}
-    (folder / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
-    return folder
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), "utf-8")
+    return tmp_path
 
 
-def run_mypy(folder: Path, *options: str) -> str:
-    """What it says of both files: most of its time goes into what they import, for one file as for two."""
-    pytest.importorskip("mypy", reason="mypy is not installed: pip install -e '.[dev]'")
-    command = [*MYPY, str(folder / "mypy.ini"), *options, *map(str, folder.glob("*.py"))]
-    return subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False).stdout
+def run(command: list[str], folder: Path) -> str:
+    """What a type checker prints in the folder of the two files."""
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False).stdout
 
 
 def hold_errors(output: str) -> None:
@@ -93,23 +91,17 @@ def hold_errors(output: str) -> None:
 
 
 def test_mypy_finds_every_typo(folder: Path) -> None:
-    """Strict mypy finds each, and a client is of google-genai's type where that is installed."""
+    """Strict mypy finds each, and a client is of google-genai's type where that is installed, else of any."""
+    pytest.importorskip("mypy", reason="mypy is not installed: pip install -e '.[dev]'")
     pytest.importorskip("google.genai", reason="pip install -e '.[sdk]'")
-    output = run_mypy(folder)
-    hold_errors(output)
-    revealed = ["google.genai.client.Client", "google.genai.client.AsyncClient"]
-    assert re.findall(r'Revealed type is "([^"]*)"', output) == revealed
+    shown = [["google.genai.client.Client", "google.genai.client.AsyncClient"], ["Any", "Any"]]
+    for words, revealed in zip(([], ["--no-site-packages"]), shown, strict=True):
+        output = run([*MYPY, *words, "test_typed.py", "test_clients.py"], folder)
+        hold_errors(output)
+        assert re.findall(r'Revealed type is "([^"]*)"', output) == revealed
 
 
 def test_pyright_finds_every_typo(folder: Path) -> None:
     """Pyright finds each, too."""
     pytest.importorskip("basedpyright", reason="basedpyright is not installed: pip install -e '.[dev]'")
-    command = [*PYRIGHT, str(folder / "test_typed.py")]
-    hold_errors(subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False).stdout)
-
-
-def test_a_client_has_any_type_without_the_sdk(folder: Path) -> None:
-    """A strict test has no other error where google-genai is not installed."""
-    output = run_mypy(folder, "--no-site-packages")
-    hold_errors(output)
-    assert re.findall(r'Revealed type is "([^"]*)"', output) == ["Any", "Any"]
+    hold_errors(run([*PYRIGHT, "test_typed.py"], folder))
