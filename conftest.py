@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import os
 import re
 import signal
@@ -82,8 +83,11 @@ def _begin_with_slow_ones(items: list[pytest.Item], workers: int) -> list[pytest
     """Begin the share of each worker with slow tests; no worker then waits at the end for what takes long.
 
     `--dist worksteal` gives each worker equally many neighbors, and the last tests of a share to whoever is idle.
+    Modules are dealt to the shares in turn: those of one folder, such as servers that all wait, come to each worker.
     """
-    slow = [item for item in items if "slow" in _marks_of(item)]
+    found = (item for item in items if "slow" in _marks_of(item))
+    modules = [[*group] for _, group in itertools.groupby(found, key=lambda item: item.path)]
+    slow = [item for first in range(workers) for module in modules[first::workers] for item in module]
     quick = [item for item in items if "slow" not in _marks_of(item)]
     ordered = []
     for left in range(workers, 0, -1):
