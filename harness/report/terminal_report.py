@@ -335,7 +335,7 @@ class RunPrinter:
             for line in self._write_row(
                 shown,
                 explained=shown in explained,
-                also=[name for name, root in roots.items() if root == shown.id != name],
+                also=[one.id for one in warnings if one not in warned and roots[one.id] == shown.id],
             )
         ]
         self._list_lines(title, lines, at_least=1 if is_stale or len(warned) < len(warnings) else 2)

@@ -74,7 +74,7 @@ def test_waits_are_announced(terminal: bool) -> None:
 def test_what_had_no_answer_is_told_at_the_end() -> None:
     """MUST checks without an answer are counted with their reason and what to do about it."""
     assert "\nhelp: `--rate N` sends at most N requests" in watched(Busy())
-    assert "\nno response: 1 check (429: 1)\n" in watched(Busy(), verbose=True)
+    assert "\nno response: 2 checks (429: 2)\n" in watched(Busy(), verbose=True)
     assert "--rate" not in watched()
 
 
