@@ -142,8 +142,8 @@ class Outages(DriverPolicy):
         return (
             f"the target, or a proxy before it, limits the rate of requests: of {len(self._rejected)} that it "
             f"rejected with {first.status}, {len(self._accepted)} were accepted when they were sent again, and "
-            f"others never (first {first.request.method} {first.request.raw_path}); run with `-j 1` and `--rate N`,"
-            " or raise the limit for this run"
+            f"others never (first {first.request.method} {first.request.raw_path}); "
+            "run with `-j 1` and `--rate N`, or raise the limit for this run"
         )
 
     def _is_limit(self, exchange: Exchange) -> bool:
