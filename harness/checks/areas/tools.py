@@ -441,7 +441,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     yield from runs.script(t, "two-calls", steps=_TWO_CALLS, status="requires_action")
     others = [{**call, "id": f"{call['id']}_again"} for call in _TWO_CALLS]
     yield from runs.script(t, "streamed-calls", steps=others, status="requires_action", times=len(STREAMS))
-    text = "What is the weather in Paris and Rome, and the time? Ask for all at once, and quote all reports. (two-calls)"
+    text = "How is the weather in Paris and Rome, and what time is it? Ask at once, quote all reports. (two-calls)"
     asked: Exchange = yield Send(t.create(input=text, tools=_SEVERAL, **FORCED))
     made = calls_in(asked)
     calls = [call for call in made if isinstance(call.get("id"), str)]
