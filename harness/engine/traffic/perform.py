@@ -117,9 +117,8 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
-                form = _form_of(exchange.request)
-                if exchange.complete and (exchange.succeeded or form not in self._heard):
-                    self._heard[form] = exchange.request
+                if exchange.complete and exchange.succeeded:
+                    self._heard[_form_of(exchange.request)] = exchange.request
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
                 self._rejected[sent] = exchange.status
@@ -212,7 +211,7 @@ class Outages(DriverPolicy):
         return not exchange.excuse and not is_known
 
     def find_heard(self, request: Request) -> Request:
-        """The last request of the same form with a whole response, best of a success; itself if none had one."""
+        """The last request of the same form that succeeded; the request itself if none did."""
         return self._heard.get(_form_of(request), request)
 
     @contextmanager
@@ -544,7 +543,7 @@ MAX_ACTIONS = 100_000
 
 _ASLEEP = "the target was silent to other requests, too"
 
-_BY_CHANCE = "such a request is not without an end each time"
+_CHANCE = "such a request is not without an end each time"
 
 _FIRST_EVENT_SECONDS = 1.0
 """How long to wait for the event that names what a stream has created, before the stream is hung up."""
@@ -793,7 +792,7 @@ class ActionRunner:
                 has_hung.add(self._send_and_note(heard, within).hung)
                 if len(has_hung) > 1:
                     outages.note_mishaps(stream)
-                    return stream.with_excuse(_BY_CHANCE)
+                    return stream.with_excuse(_CHANCE)
             if not is_readable:
                 return stream
             if len(times) == most:
@@ -808,7 +807,7 @@ class ActionRunner:
                 outages.note_mishaps(stream)
                 if not is_read and not may_be_mishap(again) and not again.excuse:
                     return again
-                return stream.with_excuse(_BY_CHANCE)
+                return stream.with_excuse(_CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
 
