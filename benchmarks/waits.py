@@ -562,16 +562,15 @@ print("END", time.time(), flush=True)
 _KEEP = """
 import sys, urllib.request
 with urllib.request.urlopen(sys.argv[1] + "/v1beta/interactions/x") as found:
-    body = bytearray()
-    while part := found.read(2**16):
-        body += part
-open(sys.argv[2], "wb").write(body)
+    with open(sys.argv[2], "wb") as file:
+        while part := found.read(2**16):
+            file.write(part)
 """
-"""Receives a response, has it once in memory and writes it."""
+"""Receives a response and writes its bytes as they come."""
 
 
 def large_recording(bench: Bench) -> Iterator[Row]:
-    """Record a response of 200 MB, beside a program that has its bytes once and writes them as they are."""
+    """Record a response of 200 MB, beside a program that writes its bytes as they come."""
     size = 200 * 2**20
     program = bench.folder / "client.py"
     program.write_text(_CLIENT, encoding="utf-8")

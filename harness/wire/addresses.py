@@ -19,7 +19,6 @@ _NAME = re.compile(rf"(?i){_FIELD}")
 _ADDRESS = re.compile(rf"(?im)^(?P<name>(?:{_FIELD}|(?P<link>link)):[ \t]*)(?P<value>[^\r\n]*)".encode())
 _LINKED = re.compile(r"(?<=<)[^<>]*(?=>)")
 _IN_JSON = re.compile(rb'"(https?:\\?/\\?/[^"\s]*)"')
-_STEP = 2**20
 _ROOT = re.compile(r"(?i)(https?)://(\[[^\]\s/]+\]|[^\s/:?#@\[\]]+)(?::(\d{1,5}))?(?=[/?#]|\Z)")
 _PORTS = {"http": "80", "https": "443"}
 _REDIRECTS = range(300, 400)
@@ -161,8 +160,9 @@ def find_in_body(body: bytes, server: str) -> Iterator[str]:
 
     Without their queries, which may hold secrets.
     """
-    parts = (body[at : at + _STEP + 2**16] for at in range(0, len(body), _STEP))  # a long one is in a file
-    for found in (found for part in parts for found in _IN_JSON.finditer(part) if found.start() < _STEP):
+    step = 2**20  # of a long body, which is in a file
+    parts = (body[at : at + step + 2**16] for at in range(0, len(body), step))
+    for found in (found for part in parts for found in _IN_JSON.finditer(part) if found.start() < step):
         url = found[1].replace(b"\\/", b"/").decode("utf-8", "replace")
         if _cut_server(url, server) is not None:
             yield re.split("[?#]", url, maxsplit=1)[0]

@@ -64,9 +64,6 @@ def run(words: Sequence[str]) -> int:
 
 _JUDGING = ("strict", "baseline", "baseline_update", "report")
 
-_READ_AT_ONCE = 16 * 2**20
-"""The bytes of bodies for which a page waits, to begin at the first finding: no machine reads more in a second."""
-
 
 def _show(path: Path, arguments: VerifyArguments) -> int:
     """Serve the inspector with a cassette, on a free port of this machine, until the user stops it."""
@@ -95,8 +92,8 @@ def _show(path: Path, arguments: VerifyArguments) -> int:
     exchanges = [recording.exchange() for recording in recordings]
     reading = threading.Thread(target=inspector.show, args=(exchanges,), daemon=True)
     reading.start()
-    if sum(len(exchange.body) for exchange in exchanges) <= _READ_AT_ONCE:
-        reading.join(timeout=1.0)
+    if sum(len(exchange.body) for exchange in exchanges) <= 16 * 2**20:  # no machine reads more in a second
+        reading.join(timeout=1.0)  # so that the page begins at the first finding
 
     def refuse(request: Request) -> Response:
         message = f"harness verify shows {path.name} and serves nothing else: run harness replay for that."

@@ -21,7 +21,7 @@ from harness.transport.client.origin import Origin, Proxy, format_address, proxy
 from harness.transport.http1.reader import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of
-from harness.transport.tap.exchange_tracker import Observe, Wiretap
+from harness.transport.tap.exchange_tracker import IN_MEMORY, Observe, Wiretap
 from harness.transport.tap.link import ClientEnd, TapLink, UpstreamEnd
 from harness.wire import By, Exchange, How, LogicalClock, Request, Response
 
@@ -83,8 +83,6 @@ class OwnPage(Protocol):
 
 
 _KEPT_NOTES = 100
-WAITED_BYTES = 8 * 1024 * 1024
-"""Clients do not wait for the record of an exchange above this size: redacting it could exceed their timeouts."""
 
 Sink: TypeAlias = Callable[[Exchange], Awaitable[object] | None]
 """Receives every finished exchange, with bodies as they were on the wire, content coding included.
@@ -222,7 +220,8 @@ class Tap:
                 continue
             if wait is not None:
                 kept = self._watch(wait)
-                if exchange.size + len(exchange.request.body) <= WAITED_BYTES:
+                # To redact a longer body could exceed the client's timeout.
+                if exchange.size + len(exchange.request.body) <= IN_MEMORY:
                     waits.append(kept)
         # Shielded, so that cancelling a link meanwhile does not cancel the keeping of its record.
         return asyncio.shield(asyncio.gather(*waits)) if waits else None
