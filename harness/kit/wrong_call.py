@@ -35,7 +35,7 @@ def explain_wrong_url(answer: Exchange) -> str:
 
 
 def explain_refusal(answer: Exchange) -> str:
-    """What a replay will repeat of a refusal that is not about the request: a key, a limit, an outage; else ""."""
+    """The refusal that a replay repeats, if it is not about the request: a key, a limit, an outage; else ""."""
     status = answer.status or 0
     about_key = status in _REFUSALS or (status == 400 and _ABOUT_KEY.search(answer.body))
     if about_key or status == 429 or status >= 500:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from urllib.parse import parse_qs
 
 from harness.benches.client.judgement.received_responses import ReceivedResponse, merge_equal_lines
-from harness.contract.tables.protocol import COMPLETED
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, format_count, nearest
 from harness.wire import Request
@@ -259,8 +258,7 @@ class ObservedCall:
         ending = received.ending
         if ending is None or ending.complete:
             if not received.error:
-                end = received.find_end()
-                return f"{self.name} → {received.status}" + (f", {end}" if end not in (None, COMPLETED) else "")
+                return ", ".join(filter(None, (f"{self.name} → {received.status}", received.find_other_end())))
             from harness.wire.mask import Mask, keys_in
 
             # A service's text may repeat the secrets of the client's request.

@@ -196,6 +196,11 @@ class ReceivedResponse:
         shown = map(self._api.read_status, self.events() if self.is_stream else (self.read_json(),))
         return next((found[1] for found in shown if found is not None and model.is_final(found[1])), None)
 
+    def find_other_end(self) -> str:
+        """The status in which this response shows that its run has ended, if it lacks a part or waits; else ""."""
+        model, end = self._api.load_client_model(), self.find_end()
+        return "" if end is None or end in model.quiet - model.waiting else end
+
     @property
     def completes(self) -> bool:
         """Whether the client can know from this response that the run has ended.
