@@ -83,7 +83,7 @@ def _begin_with_slow_ones(items: list[pytest.Item], workers: int) -> list[pytest
     """Begin the share of each worker with slow tests; no worker then waits at the end for what takes long.
 
     `--dist worksteal` gives each worker equally many neighbors, and the last tests of a share to whoever is idle.
-    Modules are dealt to the shares in turn: those of one folder, such as servers that all wait, come to each worker.
+    Modules are dealt to the shares in turn, so that those of one folder, such as servers that wait, are in each.
     """
     found = (item for item in items if "slow" in _marks_of(item))
     modules = [[*group] for _, group in itertools.groupby(found, key=lambda item: item.path)]
