@@ -504,9 +504,9 @@ ROWS = [
         said=["(1 cause: resume.exclusive/restart)"],
     ),
     row(
-        "caches-both-without-query: get.* resume.* -> fail get.own-input/query resume.exclusive",
+        "caches-both-without-query: get.* resume.* -> fail get.ok/query get.own-input/query resume.exclusive",
         handler=cache(lambda query: True),
-        said=["(2 causes: "],
+        said=["(1 cause: get.ok/query)"],
     ),
     # A result is a string, an object or a list; how it is stored is the server's choice, but not whether.
     row(f"takes-results: {RESULTS} -> rest pass"),
