@@ -613,7 +613,8 @@ ROWS = [
         handler=vary(Handler, query=property(lambda self: dict(part.split("=", 1) for part in split_query(self)))),
         said=["(1 cause: resume.no-gap/encoded)"],
     ),
-    row("subscribes-late: resume.* stream.* -> fail resume.live stream.start-before, exit 1",
+    row("subscribes-late: resume.* stream.*"
+        " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
     # Its page is never larger than ten, and the second one begins where the first one ends.
     lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),

@@ -177,7 +177,7 @@ def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Fi
             if ends == [False, True]:
                 message = f"{lost.message}, which the other reader received"
                 lost = structs.replace(lost, message=message, code="resume.two-readers/other")
-            elif len(due) - rest.missing[0] > len(rest.missing):
+            elif rest.missing[0] and not rest.extra and len(due) - rest.missing[0] > len(rest.missing):
                 message = f"{lost.message}, and has later ones"
                 lost = structs.replace(lost, message=message, code="resume.two-readers/lost")
             yield lost
