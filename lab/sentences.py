@@ -49,6 +49,7 @@ OTHERS: Mapping[str, str] = {
     "parallel-outputs-mixed": _OTHER,
     "research-plan-empty": _GENERAL,
     "result-answer-running": _GENERAL,
+    "triggers-executions-empty": "another key's empty list is told first: its rule binds more",
     "triggers-list-empty": _GENERAL,
     "upload-without-url": _GENERAL,
     "chain-repeats-steps": "the repeated call is told by its status",
