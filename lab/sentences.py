@@ -37,7 +37,6 @@ _COMMON = frozenset({
 })  # fmt: skip
 """Words that say nothing of a defect."""
 
-
 _GENERAL, _OTHER = (
     "a more general rule is broken by the same response",
     "another rule is broken, too, and comes first",
