@@ -45,9 +45,7 @@ judge of several responses gets them by its parameters: `{expect_own_id: {turn: 
 is asked after the other, as long as the rule is not broken.
 """
 
-_read_signature = cache(inspect.signature)
-"""Several rows name one judge, and each command that loads the checks waits for all of them."""
-
+_read_signature = cache(inspect.signature)  # several rows name one judge, and each command waits for all of them
 _CLASSES: Mapping[object, Iterable[int]] = {"2xx": SUCCESS, "3xx": range(300, 400), "4xx": CLIENT_ERROR}
 
 
@@ -114,10 +112,8 @@ def _build_part(row: RuleRow, part: str | Mapping[str, Any], home: str) -> tuple
     (name, answers), *options = part.items() if isinstance(part, Mapping) else [(part, {})]
     judge = _give_rule(_SHARED.get(name) or find_function(row, name, home), row)
     for word, value in options:
-        given = value
-        if not isinstance(value, str):
-            given = frozenset(status for one in value for status in _CLASSES.get(one) or (int(one),))
-        judge = partial(judge, **{word: given})
+        statuses = (status for one in value for status in _CLASSES.get(one) or (int(one),))
+        judge = partial(judge, **{word: value if isinstance(value, str) else frozenset(statuses)})
     if isinstance(answers, Mapping):
         parameters = _read_signature(judge).parameters.items()
         kinds = {name: one.annotation for name, one in parameters if one.default is one.empty}
