@@ -100,8 +100,7 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
         if not isinstance(node, yaml.SequenceNode if isinstance(step, int) else yaml.MappingNode):
             break  # what is wrong may be that it is something else
         if isinstance(step, int):
-            node = node.value[step]
-            line = node.start_mark.line
+            line, node = node.value[step].start_mark.line, node.value[step]
         else:
             pair = next((pair for pair in node.value if pair[0].value == step), None)
             if pair is None:
@@ -248,10 +247,12 @@ def _show(value: Any, long: list[Any], mark: str, name: str = "") -> Any:
     """The value as it is written, with `mark` in place of each long text, which goes to `long`."""
     if isinstance(value, Mapping):
         return {key: _show(item, long, mark, key) for key, item in value.items()}
-    if isinstance(value, StoredBytes) or (isinstance(value, str | bytes) and len(value) > STEP):
+    is_body = name in ("body", "string") and isinstance(value, bytes) and len(value) <= STEP and is_text(value)
+    is_slow = is_body and re.search(b"[\xf0-\xf4]", value)  # PyYAML's own emitter writes what has an emoji
+    most = STEP >> 6 if is_slow else STEP
+    if isinstance(value, StoredBytes) or (isinstance(value, str | bytes) and len(value) > most):
         long.append(value.encode("utf-8") if isinstance(value, str) else value)
         return mark
-    is_body = name in ("body", "string") and isinstance(value, bytes) and is_text(value)
     return value.decode("utf-8") if is_body else value
 
 

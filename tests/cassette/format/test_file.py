@@ -322,6 +322,18 @@ def test_a_long_body_reads_back(text: str, data: bytes) -> None:
             assert plain == yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)["interactions"][0]
 
 
+def test_a_body_with_an_emoji_is_left_to_no_emitter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emitter of PyYAML, in which an emoji stands as it is, takes most of a second for a megabyte."""
+    lengths, analyze = list[int](), yaml.emitter.Emitter.analyze_scalar
+    monkeypatch.setattr(
+        yaml.emitter.Emitter, "analyze_scalar", lambda self, text: lengths.append(len(text)) or analyze(self, text)
+    )
+    body = ('{"text":"' + "word " * 5000 + '🦊"}').encode()
+    save(tmp_path / "a.yaml", [streamed(post({}), [body])])
+    assert max(lengths, default=0) < 1000
+    assert load(tmp_path / "a.yaml").recordings[0].body == body
+
+
 def test_a_recorded_stream_is_readable(tmp_path: Path) -> None:
     """A stream stands in the file line by line, with the characters that it has."""
     body = 'event: step.delta\ndata: {"text":"déjà 東京 🦊"}\n\ndata: [DONE]\n\n'
