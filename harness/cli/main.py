@@ -163,7 +163,7 @@ def _run(words: list[str]) -> int:
     name = words[0]
     if name not in COMMANDS:
         if name in _MOVED:
-            raise UsageFault(f"{name!r} is no command any more: write `{_MOVED[name]}`")
+            raise UsageFault(f"{name!r} was replaced: write `{_MOVED[name]}`")
         is_flag = name.startswith("-")
         near = did_you_mean(name, ("--help", "--version") if is_flag else COMMANDS)
         raise UsageFault(f"unknown {'flag' if is_flag else 'command'} {name!r}{near} (see `harness --help`)")
