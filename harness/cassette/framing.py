@@ -18,8 +18,8 @@ from typing import Any
 
 import msgspec
 
-from harness.cassette.stored_bytes import STEP
 from harness.wire import Decoder
+from harness.wire.message import STEP
 from harness.wire.secret_finder import TextEdit, bytes_of
 
 _PIECE = r"(?:0|[1-9][0-9]{0,14}+)@(?:0|[1-9][0-9]{0,11}+)(?:\.[0-9]{1,3}+)?"

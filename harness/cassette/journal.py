@@ -21,9 +21,10 @@ from harness.cassette.entry import as_entry
 from harness.cassette.framing import decode_steps, is_text
 from harness.cassette.layout import quote, replace_file
 from harness.cassette.recording import Recording
-from harness.cassette.stored_bytes import STEP, is_bytes
+from harness.cassette.stored_bytes import is_bytes
 from harness.errors import CassetteError
 from harness.files import make_folder, open_lock
+from harness.wire.message import STEP
 
 _HIDDEN, _SHOWN = b"#", b" "
 

@@ -25,12 +25,13 @@ from harness import files
 from harness.cassette.entry import as_entry, from_entry
 from harness.cassette.framing import decode_steps, is_text
 from harness.cassette.recording import KEY, Provenance, Recording
-from harness.cassette.stored_bytes import STEP, StoredBytes
+from harness.cassette.stored_bytes import StoredBytes
 from harness.errors import CassetteError, FieldError
 from harness.files import explain_unread, load_all_yaml, load_yaml, loader_class, open_file, read_file
 from harness.outcome import HarnessFault
 from harness.outcome.words import UNSEEN, escape_unseen
 from harness.wire.bodies import json_or_none
+from harness.wire.message import STEP
 
 
 def parse(path: Path, source: IO[bytes] | bytes) -> Any:

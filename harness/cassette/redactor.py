@@ -18,10 +18,11 @@ from msgspec import structs
 
 from harness.cassette.framing import follow
 from harness.cassette.recording import Recording
-from harness.cassette.stored_bytes import STEP, Spool, StoredBytes
+from harness.cassette.stored_bytes import Spool, StoredBytes
 from harness.errors import CassetteError
 from harness.wire import Headers, Request, StreamProtocol, secret_finder
 from harness.wire.bodies import CODINGS, coding_of, decode_pieces
+from harness.wire.message import STEP
 from harness.wire.secrets import find_password, is_placeholder, secrets_in_header
 
 Redacted = TypeVar("Redacted", Recording, Request)

@@ -11,8 +11,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
-STEP = 2**20
-"""The bytes of a body that are read, searched or written at once: more would be a second copy of it in memory."""
+from harness.wire.message import STEP
 
 
 def steps(data: bytes) -> Iterator[bytes]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from harness.wire.message import Headers, Request
+from harness.wire.message import STEP, Headers, Request
 
 _FIELD = r"(?:[\w-]+-)?(?:location|ur[il])"
 _NAME = re.compile(rf"(?i){_FIELD}")
@@ -160,9 +160,8 @@ def find_in_body(body: bytes, server: str) -> Iterator[str]:
 
     Without their queries, which may hold secrets.
     """
-    step = 2**20  # of a long body, which is in a file
-    parts = (body[at : at + step + 2**16] for at in range(0, len(body), step))
-    for found in (found for part in parts for found in _IN_JSON.finditer(part) if found.start() < step):
+    parts = (body[at : at + STEP + 2**16] for at in range(0, len(body), STEP))  # a long one is in a file
+    for found in (found for part in parts for found in _IN_JSON.finditer(part) if found.start() < STEP):
         url = found[1].replace(b"\\/", b"/").decode("utf-8", "replace")
         if _cut_server(url, server) is not None:
             yield re.split("[?#]", url, maxsplit=1)[0]

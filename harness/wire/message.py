@@ -684,6 +684,9 @@ def escape_controls(text: str) -> str:
     return "".join(c if c in "\n\t" or c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+STEP = 2**20
+"""The bytes of a body that are read, searched or written at once: more would be a second copy of it in memory."""
+
 KEPT_BYTES = 8 * 1024 * 1024
 """Bytes of a body that a record keeps; the rest is only counted and included in the digest."""
 

@@ -6,7 +6,7 @@ percent, JSON or base64. What replaces a secret is the choice of the caller: sta
 placeholder in a recording (`cassette.redactor`).
 
 Documents and streams are bytes, and places in them count bytes: a body may have 200 MB, and its text takes up to
-four times as much. Only `_STEP` bytes of it are a text at once.
+four times as much. Only `STEP` bytes of it are a text at once.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from urllib.parse import quote, quote_plus, unquote
 
 import msgspec
 
+from harness.wire.message import STEP
 from harness.wire.protocol import StreamProtocol
 from harness.wire.secrets import (
     CONTEXTS,
@@ -41,11 +42,9 @@ from harness.wire.secrets import (
     without_scheme,
 )
 
-_STEP = 2**20
-"""The bytes of a document that are searched at once. A secret that begins in them may end behind them."""
-
 _AROUND = 2**16
-"""The bytes around a step that are also seen: no secret is longer, except for a value that its name marks."""
+"""The bytes around a step that are also seen, as a secret may end behind it. None is longer, except for a value
+that its name marks."""
 
 
 class SecretFinder:
@@ -143,19 +142,19 @@ class SecretFinder:
     def _find(self, data: bytes) -> tuple[list[TextEdit], list[TextEdit]]:
         """The known secrets and what has the shape of one, in order, wherever they are."""
         known, shaped = list[TextEdit](), list[TextEdit]()
-        for at in range(0, len(data), _STEP):
+        for at in range(0, len(data), STEP):
             first = max(at - _AROUND, 0)
-            text = text_of(data[first : at + _STEP + _AROUND])
+            text = text_of(data[first : at + STEP + _AROUND])
             for edits, found in ((known, self.find_known(text)), (shaped, self._find_shapes(text))):
                 moved = (edit.move(first) for edit in _count_bytes(text, found))
-                edits += [edit for edit in moved if at <= edit.start < at + _STEP]
+                edits += [edit for edit in moved if at <= edit.start < at + STEP]
         return known, shaped
 
     def _may_be_named(self, data: bytes, start: int, end: int) -> bool:
         """Whether a part may have a member that its name marks, also one that is escaped."""
         return data.find(_ESCAPE, start, end) >= 0 or any(
-            self.fields.may_cover(text_of(data[at : min(at + _STEP + _AROUND, end)]))
-            for at in range(start, end, _STEP)
+            self.fields.may_cover(text_of(data[at : min(at + STEP + _AROUND, end)]))
+            for at in range(start, end, STEP)
         )
 
     def _sift(
@@ -251,7 +250,7 @@ class SecretFinder:
                     )
                     edits += (edit.move(start) for edit in self._sift(_blank_out(frame), of_known, of_shaped))
             for key, fragments in spread.items():
-                if fragments.size > 4 * _STEP:
+                if fragments.size > 4 * STEP:
                     of_texts += self._in_fragments(data, key, fragments, protocol, keep=_AROUND)
         for key, fragments in spread.items():
             of_texts += self._in_fragments(data, key, fragments, protocol)

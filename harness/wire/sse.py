@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from harness.wire.bodies import object_or_none
+from harness.wire.message import STEP
 
 
 class Frame(NamedTuple):
@@ -62,7 +63,6 @@ class CutFrame(NamedTuple):
 MAX_EVENT = 16 * 1024 * 1024
 """Most bytes of a block; a larger one is dropped and counted instead of dispatched."""
 
-_SLICE = 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
 _CANONICAL = re.compile(rb"event: (.*)\ndata: (.*)\n\n")
 _CANONICAL_EXTRA = len(b"event: \ndata: \n\n")
@@ -100,12 +100,12 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take in bytes and return the events that they complete."""
-        return self._feed(data) if len(data) <= _SLICE else [*self.each(data)]
+        return self._feed(data) if len(data) <= STEP else [*self.each(data)]
 
     def each(self, data: bytes) -> Iterator[Frame]:
         """Like `feed`, but yield the events in batches: tiny events become frames many times their size."""
-        for at in range(0, len(data), _SLICE):
-            yield from self._feed(data[at : at + _SLICE])
+        for at in range(0, len(data), STEP):
+            yield from self._feed(data[at : at + STEP])
 
     def end(self) -> CutFrame | None:
         """End the stream. Return the unfinished rest, which no client may dispatch; None if there is none."""
