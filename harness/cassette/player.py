@@ -4,9 +4,6 @@
 and then also answers requests for the rest of a stream, from any of its events, out of one full recording or one
 that was cut and resumed. A request that was not recorded gets an error that names the nearest recording and the
 first field that differs, and is kept in `misses`.
-
-`with_server_endings` presents a client's hang-up as a drop by the server, to rehearse drops that no live service
-makes on demand.
 """
 
 from __future__ import annotations
@@ -19,14 +16,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from msgspec import structs
-
 from harness.cassette.framing import Pieces, after, follow, until
 from harness.cassette.matching import Canon, CanonicalRequest, Index, RequestDifference
 from harness.cassette.recording import Recording
 from harness.errors import CassetteError
 from harness.outcome.words import format_count
-from harness.wire import By, Decoder, How, Length, Request, Response, StreamProtocol
+from harness.wire import Decoder, Length, Request, Response, StreamProtocol
 from harness.wire.addresses import find_elsewhere, find_in_body, readdress, stand_in_url
 from harness.wire.bodies import object_or_none
 from harness.wire.secret_finder import TextEdit, apply_to_bytes
@@ -310,18 +305,3 @@ def why_not(stream: ResumableStream, cursor: str) -> str:
             f"the recorded stream was cut after {cursor!r} and never resumed there: record a client that resumes"
         )
     return ""
-
-
-SYNTHETIC = "synthetic: the client disconnected here when this was recorded"
-
-
-def with_server_endings(recordings: Iterable[Recording], how: str) -> list[Recording]:
-    """The recordings; those that the client ended end by the server with `fin` or `rst` (`stall`: unchanged)."""
-    if how == How.STALL:
-        return list(recordings)
-    return [
-        replace(one, ending=structs.replace(one.ending, by=By.SERVER, how=How(how), detail=SYNTHETIC))
-        if one.ending.by is By.CLIENT
-        else one
-        for one in recordings
-    ]

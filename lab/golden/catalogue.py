@@ -299,7 +299,7 @@ def _tortures() -> list[Item]:
         made.append(Item(f"torture/{kind}-loop", steps(f"torture --json {once} --loop -- {client} {kind} loop")))
         if kind != "events":
             made.append(Item(f"torture/{kind}", steps(f"torture --json {once} -- {client} {kind}")))
-    loop = f"-- {client} restarts loop"
+    loop, short = f"-- {client} restarts loop", """'{"text": "Hello."}'"""
     files = reports(PLAIN_REPORTS)
     made += [
         Item(
@@ -308,7 +308,7 @@ def _tortures() -> list[Item]:
         ),
         Item(
             "torture/bytes",
-            steps(f"torture --json {once} --cuts every-byte --endings rst --text Hello. --loop {loop}"),
+            steps(f"torture --json {once} --cuts every-byte --endings rst --script {short} --loop {loop}"),
         ),
         Item("torture/dry-run", steps(f"torture --dry-run {loop}", f"torture --dry-run --cuts structural {loop}")),
         Item(

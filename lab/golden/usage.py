@@ -55,7 +55,7 @@ torture --endings rst,bang -- x
 torture --endings , -- x
 torture --event-ids some -- x
 torture --cassette no.yaml -- x
-torture --cassette no.yaml --text t -- x
+torture --cassette no.yaml --script {} -- x
 torture --report html=x.html -- x
 torture -- /no/such/command
 torture -- sh -c 'exit 3'

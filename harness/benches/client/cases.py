@@ -133,11 +133,7 @@ class Case:
             words += ["--resume", self.resume]
         if self.scenario is not None:
             words += ["--scenario", self.scenario]
-        elif self.answer == self.mode.script:
-            pass
-        elif self.answer.keys() == {"text"}:
-            words += ["--text", self.answer["text"]]
-        else:
+        elif self.answer != self.mode.script:
             words += ["--script", json.dumps(dict(self.answer), ensure_ascii=False)]
         if self.further is not None and self.further != self.mode.further:
             words += ["--further", json.dumps(dict(self.further), ensure_ascii=False)]

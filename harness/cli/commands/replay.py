@@ -38,10 +38,6 @@ class ReplayArguments(ListenOptions, GuardOptions):
     )  # fmt: skip
     speed: float = option(_SPEED.words, _SPEED, math.inf, shown="fast")
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
-    hang_ups: str = option(
-        "how to replay a stream after which the recorded client disconnected: stay silent, or drop it",
-        default="stall", choices=("stall", "fin", "rst"),
-    )  # fmt: skip
     cors: bool = cors_option()
     open: bool = open_option()
     assign_ids: bool = flag("add stable ids to events that have none")
@@ -64,7 +60,6 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.server.fault_control import Faulty
     from harness.cassette import Player, load
     from harness.cassette.layout import mention_part
-    from harness.cassette.player import with_server_endings
     from harness.cli.serving import PAGE_FIELDS, command_environment
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
@@ -77,9 +72,8 @@ def run(words: Sequence[str]) -> int:
         raise UsageFault(f"{arguments.cassette} contains no recordings: name a cassette of `harness record`")
     for recording in cassette.recordings:
         hear(recording.request)
-    recordings = with_server_endings(cassette.recordings, arguments.hang_ups)
     player = Player(
-        recordings,
+        cassette.recordings,
         own_api().load_protocol(),
         mode=arguments.mode,
         speed=arguments.speed,

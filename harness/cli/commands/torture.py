@@ -129,8 +129,9 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
         default="exclusive", choices=("exclusive", "inclusive"), metavar="HOW",
     )  # fmt: skip
     revision: str | None = revision_option(_PLAYED)
-    text: str | None = _case_option("the text of the response", shown="that of the mode")
-    script: str | None = _case_option("serve this whole response (docs/emulator-reference.md)", metavar="JSON")
+    script: str | None = _case_option(
+        "the response (docs/emulator-reference.md)", metavar="JSON", shown="that of the mode"
+    )
     further: str | None = _case_option("the response in further turns", metavar="JSON", shown="that of the mode")
     scenario: str | None = _case_option("serve a file of scripted responses", PATH, trust=Trust.INSIDE)
     cassette: str | None = _case_option("serve a recorded stream", PATH, trust=Trust.INSIDE)
@@ -178,7 +179,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
 OPTIONS = TortureArguments
 
 _NO_INCIDENTS = (
-    "set", "kinds", "cuts", "endings", "text", "script", "scenario", "cassette", "event_ids", "resume", "further",
+    "set", "kinds", "cuts", "endings", "script", "scenario", "cassette", "event_ids", "resume", "further",
 )  # fmt: skip
 """The options that name cases of other kinds than incidents, or what the stream of those is."""
 
@@ -279,21 +280,17 @@ def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
     from harness.benches.client.cases import EVENT_IDS, Case
 
     event_ids = parse_list("--event-ids", arguments.event_ids, EVENT_IDS)
-    sources = ("text", "script", "scenario", "cassette")
+    sources = ("script", "scenario", "cassette")
     given = [name for name in sources if getattr(arguments, name) is not None]
     if len(given) > 1:
         raise UsageFault(f"--{given[0]} and --{given[1]} both define the stream: use one of them")
     if arguments.cassette is not None and event_ids != ["all"]:
         raise UsageFault("--cassette has its own event ids: remove --event-ids")
-    script = _parse_script("--script", arguments.script)
-    if arguments.text is not None:
-        script = {"text": arguments.text}
-    further = _parse_script("--further", arguments.further)
     base = Case(
         plan="pass",
         mode=CLIENTS.load_client_model().modes[arguments.mode or ""],
-        script=script,
-        further=further,
+        script=_parse_script("--script", arguments.script),
+        further=_parse_script("--further", arguments.further),
         event_ids=event_ids[0],
         resume=arguments.resume,
         scenario=arguments.scenario,

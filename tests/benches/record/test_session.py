@@ -11,7 +11,6 @@ import pytest
 
 from harness.benches.record.session import Recorded, RecordingSession, ScenarioState, breaks_contract
 from harness.cassette import Provenance, Recording, Target, load, save
-from harness.cassette.player import SYNTHETIC, with_server_endings
 from harness.checks.scenarios import select_scenarios
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
@@ -21,7 +20,7 @@ from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
 from harness.outcome import Finding, UsageFault
 from harness.transport import ServerThread
-from harness.wire import COMPLETE, By, Chunk, ExchangeBuilder, How, Request, Response
+from harness.wire import COMPLETE, Chunk, ExchangeBuilder, Request, Response
 from tests.transport.certificates import Certificate, certificate_in
 
 
@@ -258,21 +257,6 @@ def test_a_service_that_lies_on_its_own_record_is_not_kept(
     assert result.state is ScenarioState.UNFAITHFUL
     assert "differs in exchange 1" in result.reason
     assert not (tmp_path / "errors.yaml").exists()
-
-
-def test_a_hang_up_can_be_presented_as_a_drop_and_says_that_it_is_synthetic(
-    certificate: Certificate, tmp_path: Path
-) -> None:
-    """A client's hang-up can be presented as a reset, marked as synthetic; other endings do not change."""
-    with session(Service(), certificate, tmp_path) as recording:
-        list(recording.run(select_scenarios(["resume"])))
-    recordings = load(tmp_path / "resume.yaml").recordings
-    assert recordings[0].ending.by is By.CLIENT
-    dropped = with_server_endings(recordings, "rst")
-    assert (dropped[0].ending.by, dropped[0].ending.how) == (By.SERVER, How.RST)
-    assert dropped[0].ending.detail == SYNTHETIC
-    assert [r.ending for r in dropped[1:]] == [r.ending for r in recordings[1:]]
-    assert with_server_endings(recordings, "stall") == list(recordings)
 
 
 def test_what_a_rule_leaves_open_fails_no_session() -> None:

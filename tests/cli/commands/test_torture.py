@@ -133,7 +133,7 @@ def test_dry_run(harness: Harness) -> None:
         (("--script", '{"txt": "a"}', "--", "x"), "a script has no key 'txt'"),
         (("--scenario", "no.yaml", "--", "x"), "no.yaml"),
         (("--enough", "-1", "--", "x"), "--enough"),
-        (("--cassette", "no.yaml", "--text", "t", "--", "x"), "--text and --cassette both define the stream"),
+        (("--cassette", "no.yaml", "--script", "{}", "--", "x"), "--script and --cassette both define the stream"),
         (("--", "/no/such/command"), "cannot run '/no/such/command'"),
     ],
 )
