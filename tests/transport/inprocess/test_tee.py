@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +11,7 @@ from harness.cassette import Recording
 from harness.transport import ServerThread, async_tee_transport, tee_transport
 from harness.wire import COMPLETE, At, By, Chunk, Ending, Exchange, How, Length
 from tests.transport.endings_table import CASES, DEAD
+from tests.transport.inprocess.test_httpx_transport import Seen, read_async, read_sync
 from tests.transport.peers import Serving
 
 ENDING = {name: case for name, case in {**CASES, **DEAD}.items() if case.closing != "stall"}
@@ -26,36 +26,15 @@ def library(request: pytest.FixtureRequest) -> ModuleType:
     return pytest.importorskip(request.param)  # type: ignore[no-any-return]
 
 
-def fetch(library: Any, url: str, sink: Any) -> tuple[bytes, str]:
+def fetch(library: Any, url: str, sink: Any) -> Seen:
     """The bytes that a sync client gets through a tee, and the name of the exception."""
-    received = b""
-    transport = tee_transport(library.HTTPTransport(), sink, module=library)
-    with library.Client(transport=transport) as client:
-        try:
-            with client.stream("GET", url) as answer:
-                for data in answer.iter_raw():
-                    received += data
-        except library.TransportError as error:
-            return received, type(error).__name__
-    return received, ""
+    return read_sync(library, url, tee_transport(library.HTTPTransport(), sink, module=library), 5.0)
 
 
-def fetch_async(library: Any, url: str, sink: Any) -> tuple[bytes, str]:
+def fetch_async(library: Any, url: str, sink: Any) -> Seen:
     """The same with an async client."""
-
-    async def main() -> tuple[bytes, str]:
-        received = b""
-        transport = async_tee_transport(library.AsyncHTTPTransport(), sink, module=library)
-        async with library.AsyncClient(transport=transport) as client:
-            try:
-                async with client.stream("GET", url) as answer:
-                    async for data in answer.aiter_raw():
-                        received += data
-            except library.TransportError as error:
-                return received, type(error).__name__
-        return received, ""
-
-    return asyncio.run(main())
+    carrier = async_tee_transport(library.AsyncHTTPTransport(), sink, module=library)
+    return read_async(library, url, carrier, 5.0)
 
 
 @pytest.mark.slow
@@ -78,7 +57,7 @@ def test_client_and_record_agree(name: str, fetching: Any, library: ModuleType) 
     seen: list[Exchange] = []
     with ServerThread(Serving(*case.pieces, framing=case.framing)) as server:
         got = fetching(library, server.url, seen.append)
-    assert got == (case.body, case.error or "")
+    assert got == (case.body, case.error or None)
     (exchange,) = seen
     assert exchange.body == case.body
     assert exchange.ending.by is case.ending.by
