@@ -90,6 +90,6 @@ def test_memory_does_not_grow_with_the_stream() -> None:
 @pytest.mark.slow
 def test_memory_does_not_grow_with_one_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feeding a whole body at once does not hold all its frames in memory."""
-    monkeypatch.setattr("harness.wire.sse._SLICE", 16_384)
+    monkeypatch.setattr("harness.wire.sse.STEP", 16_384)
     whole = long_stream(20_000)
     assert peak_of(whole, len(whole)) < peak_of(whole) + len(whole)

@@ -154,7 +154,7 @@ def test_a_long_body_is_searched_in_steps(form: str, before: int) -> None:
         finder = SecretFinder(SecretFields(), lambda _: "***", secrets=[KNOWN])
         find = finder.in_document if form in ("text", "JSON") else partial(finder.in_stream, protocol=PROTOCOL)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(secret_finder, "_STEP", step)
+            patch.setattr(secret_finder, "STEP", step)
             patch.setattr(secret_finder, "_AROUND", around)
             results.append(apply_to_bytes(data, find(data)))
     assert results[0] == results[1] != data

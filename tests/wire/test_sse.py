@@ -139,7 +139,7 @@ def test_spans_of_a_canonical_stream_cover_it(block: bytes, monkeypatch: pytest.
 
 def test_each_takes_one_slice_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Iterating over frames one by one decodes one slice at a time, not the whole input."""
-    monkeypatch.setattr("harness.wire.sse._SLICE", 2 * len(UNNAMED))
+    monkeypatch.setattr("harness.wire.sse.STEP", 2 * len(UNNAMED))
     decoder = Decoder()
     frames = decoder.each(UNNAMED * 10)
     assert next(frames).data == b"x"
