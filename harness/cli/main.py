@@ -67,7 +67,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "diff": CommandEntry("compare two recordings, or the reports of several runs"),
     },
     "set-up": {
-        "doctor": CommandEntry("report what is installed, and problems of this machine"),
         "completion": CommandEntry("print the completion script for bash, zsh or fish"),
     },
 }

@@ -274,8 +274,6 @@ def test_reports_of_others(run: Callable[..., str], harness: Harness, tmp_path: 
 @pytest.mark.parametrize(
     "words",
     [
-        ["doctor"],
-        ["doctor", "--json"],
         ["incidents"],
         ["incidents", "--json"],
         ["mutants", "json-cut-short"],

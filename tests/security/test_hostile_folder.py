@@ -178,7 +178,7 @@ FUZZ = "fuzz emulator --max-examples 1 --no-store --time 8"
 QUIET = (
     f"{FUZZ} --engine laws --engine history --engine schema", "check emulator -c get.unknown",
     "mutants resume-skips-one", "torture --kinds reset -- true", "serve --port 0 -- true", "incidents", "list",
-    "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0", "doctor",
+    "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0",
 )  # fmt: skip
 
 

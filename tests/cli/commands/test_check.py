@@ -76,7 +76,7 @@ def test_version_option_overrides_the_url(harness: Harness, toy: Toy) -> None:
         (["chekc", DEAD], 2, "did you mean 'check'"),
         (["--chek"], 2, "unknown flag"),
         (["check", "--target", "http://h"], 2, "write the URL without it, as in `harness check URL`"),
-        (["doctor", "http://h"], 2, "`harness check http://h` judges that server"),
+        (["torture", "http://h"], 2, "`harness check http://h` judges that server"),
         (["verify", "a.html"], 2, "no file or folder 'a.html'"),
         (["fuzz", "emulator", "--time", "0.00001"], 4, "give the run more time with --time S"),
         ([], 2, ""),
