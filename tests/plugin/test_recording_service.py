@@ -89,7 +89,7 @@ def test_a_large_body_is_recorded(tmp_path: Path) -> None:
         ServerThread(lambda request: Response.whole(200, kind("application/json"), body)) as server,
         recording(tmp_path / "a.yaml", server.url) as cassette,
     ):
-        httpx.get(f"{cassette.base_url}{PATH}", headers={"x-goog-api-key": "k" * 20})
+        httpx.get(f"{cassette.base_url}{PATH}", headers={"x-goog-api-key": "k" * 20}, timeout=60)
     assert load(tmp_path / "a.yaml").recordings[0].body == body
 
 
