@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.checks.areas import create
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import add, hold_each, rows_of
 from tests.foreign.server import ForeignService, Run, say
@@ -170,8 +171,8 @@ ROWS = [
         "reads-first-text: create.input* -> fail create.input-contents/unread create.input-steps/unread, exit 1",
         read=lambda self, usual, given: usual(given)[:1],
     ),
-    # A server may have settings of its own, and show them; those of a client are shown in its interactions alone.
-    reciting(f"shows-its-own: {SETTINGS} -> rest pass", show=add(system_instruction="Be brief.")),
+    # A server may have settings of its own, which a client repeats; a client's are shown in its own runs alone.
+    reciting(f"shows-its-own: {SETTINGS} -> rest pass", show=add(system_instruction=create._TOLD)),
     reciting(f"shows-the-last: {SETTINGS} -> fail get.own-input/setting, exit 1", show=show_the_last),
     # A text is data: it may be escaped as JSON may be, and no sign of it is that of a format.
     reciting("escapes-signs: stream.text -> rest pass", encode=swap(b"<", b"\\u003c")),

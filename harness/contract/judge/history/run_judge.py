@@ -22,8 +22,7 @@ import itertools
 import re
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Set
-from typing import Any
+from collections.abc import Callable, Iterator, Set
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -404,6 +403,8 @@ class Outputs(Struct):
     _strange: list[_Strange] = field(default_factory=list)
     _sent: set[tuple[str, str]] = field(default_factory=set)
     """The settings of all creates."""
+    _absent: set[tuple[str, bool, str]] = field(default_factory=set)
+    """What a call, as a stream or not, has shown without a setting that the create did not have."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange, and those before it that it shows to be wrong."""
@@ -412,10 +413,9 @@ class Outputs(Struct):
             return
         if reading.id:
             self._strange += self._compare(reading.id, exchange)
-            shown = reading.interaction or {}
-            for name in self._list_foreign_settings(self._run[reading.id], shown):
+            for name, value in self._list_foreign_settings(self._run[reading.id], reading):
                 message = f"an interaction whose create has no `{name}` shows that of another create"
-                words = (message, f"no {name}", format_value(shown[name]))
+                words = (message, f"no {name}", format_value(value))
                 yield exchange, Finding.from_code("get.own-input/setting", *words)
         for strange in list(self._strange):
             own = self._run[strange.own]
@@ -425,12 +425,21 @@ class Outputs(Struct):
                 self._strange.remove(strange)
                 yield strange.exchange, strange.describe(origin)
 
-    def _list_foreign_settings(self, known: Known, shown: Mapping[str, Any]) -> Iterator[str]:
-        """The settings that an interaction shows, and that other creates had, but its own one did not."""
+    def _list_foreign_settings(self, known: Known, reading: Reading) -> Iterator[tuple[str, object]]:
+        """The settings that an interaction shows, and that other creates had, but its own one did not.
+
+        A server may have a default that a create repeats, and shows it wherever nobody set another one.
+        """
         own = _SETTINGS if known.members is None or known.creates > 1 else known.members
-        for name in _SETTINGS:
-            if name not in own and shown.get(name) and (name, write_sorted(shown[name])) in self._sent:
-                yield name
+        shown = reading.interaction or {}
+        for name in _SETTINGS if shown else ():
+            way = (reading.call, reading.stream is None, name)
+            if name in own:
+                continue
+            if not shown.get(name):
+                self._absent.add(way)
+            elif way in self._absent and (name, write_sorted(shown[name])) in self._sent:
+                yield name, shown[name]
 
     def _compare(self, name: str, exchange: Exchange) -> Iterator[_Strange]:
         """Keep the output that an exchange shows, and compare what the create and a GET showed of it."""
