@@ -428,7 +428,7 @@ class Outputs(Struct):
     def _list_foreign_settings(self, known: Known, reading: Reading) -> Iterator[tuple[str, object]]:
         """The settings that an interaction shows, and that other creates had, but its own one did not.
 
-        A server may have a default that a create repeats, and shows it wherever nobody set another one.
+        A server may have a default that a create repeats, and shows it wherever a create sets no other one.
         """
         own = _SETTINGS if known.members is None or known.creates > 1 else known.members
         shown = reading.interaction or {}
