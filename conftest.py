@@ -79,21 +79,34 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept if worker is None else _begin_with_slow_ones(kept, worker["workercount"])
 
 
+_LONGEST = (
+    "[says-nothing-twice]",
+    "[silent-always]",
+    "[VariedPlain0]",
+    "[forgets-the-ninth]",
+    "[ends-no-background-turn]",
+    "[buffers]",
+)
+"""The ends of the names of tests that wait for half a minute or more: one that began last would be waited for."""
+
+
 def _begin_with_slow_ones(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """Begin the share of each worker with slow tests; no worker then waits at the end for what takes long.
 
     `--dist worksteal` gives each worker equally many neighbors, and the last tests of a share to whoever is idle.
     Modules are dealt to the shares in turn, so that those of one folder, such as servers that wait, are in each.
     """
-    found = (item for item in items if "slow" in _marks_of(item))
+    longest = [item for item in items if item.name.endswith(_LONGEST)]
+    found = (item for item in items if "slow" in _marks_of(item) and item not in longest)
     modules = [[*group] for _, group in itertools.groupby(found, key=lambda item: item.path)]
     slow = [item for first in range(workers) for module in modules[first::workers] for item in module]
-    quick = [item for item in items if "slow" not in _marks_of(item)]
-    ordered = []
+    quick = [item for item in items if "slow" not in _marks_of(item) and item not in longest]
+    ordered: list[pytest.Item] = []
     for left in range(workers, 0, -1):
-        share = len(slow) // left
-        more = (len(slow) + len(quick)) // left - share
-        ordered += slow[:share] + quick[:more]
+        size, head = (len(items) - len(ordered)) // left, longest[workers - left :: workers]
+        share = min(len(slow) // left, size - len(head))
+        more = size - len(head) - share
+        ordered += head + slow[:share] + quick[:more]
         del slow[:share], quick[:more]
     return ordered
 
