@@ -584,8 +584,7 @@ ROWS = [
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
     # Ids that count the events of a while, and a stream that misses what comes while it is opened, are one defect.
     row(
-        "repeats-ids: resume.live stream.* rob.concurrent-streams -> "
-        "fail stream.evid-unique resume.live rob.concurrent-streams",
+        "repeats-ids: stream.* -> fail stream.evid-unique, exit 1",
         events=each(number_every_other),
         said=["(1 cause: stream.evid-unique)"],
         **SLOW,
