@@ -101,12 +101,12 @@ def line_of(path: Path, place: tuple[str | int, ...]) -> str:
         if not isinstance(node, yaml.SequenceNode if isinstance(step, int) else yaml.MappingNode):
             break  # what is wrong may be that it is something else
         if isinstance(step, int):
-            line, node = node.value[step].start_mark.line, node.value[step]
+            named = node = node.value[step]
         else:
-            pair = next((pair for pair in node.value if pair[0].value == step), None)
-            if pair is None:
+            named, node = next((pair for pair in node.value if pair[0].value == step), (None, None))
+            if named is None:
                 break
-            line, node = pair[0].start_mark.line, pair[1]
+        line = named.start_mark.line
     return f", line {line + 1}"
 
 
