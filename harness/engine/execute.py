@@ -192,7 +192,7 @@ class PlayedExercise(Struct, frozen=True):
         A defect that a response shows by itself, for any run, is explained by no other run.
         """
         alone = check.everywhere or self.list_looked(check) == [exchange]
-        used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange)) if self.shared else ()
+        used = (*referenced_ids(exchange.request, self.api), self.api.read_new_id(exchange)) if self.shared else ()
         shared = [self.shared[identity] for identity in used if identity in self.shared]
         if not (alone and self.api.read_new_id(exchange)) and not self.outage:
             yield from shared

@@ -9,22 +9,22 @@ from collections.abc import Iterator, Sequence, Set
 from itertools import chain, pairwise, takewhile
 
 from harness.kit.api import Api
-from harness.wire import Exchange
+from harness.wire import Exchange, Request
 from harness.wire.bodies import object_or_none
 
 
-def referenced_ids(exchange: Exchange, api: Api) -> Iterator[str]:
+def referenced_ids(request: Request, api: Api) -> Iterator[str]:
     """The ids that a request refers to."""
-    for part, segment in pairwise(exchange.request.segments):
+    for part, segment in pairwise(request.segments):
         if part in api.collections and part != segment:
             yield segment
-    body = object_or_none(exchange.request.body) or {}
+    body = object_or_none(request.body) or {}
     yield from (value for name in api.reference_fields if isinstance(value := body.get(name), str))
 
 
 def list_ids(exchange: Exchange, api: Api) -> set[str]:
     """The ids that an exchange is about: those that its request refers to, and the one that it was given."""
-    return {*referenced_ids(exchange, api), api.read_new_id(exchange)} - {""}
+    return {*referenced_ids(exchange.request, api), api.read_new_id(exchange)} - {""}
 
 
 def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
@@ -34,7 +34,7 @@ def made_or_changed(exchange: Exchange, needed: Set[str], api: Api) -> bool:
     """
     if exchange.request.method == "GET":
         return False
-    own = set(referenced_ids(exchange, api))
+    own = set(referenced_ids(exchange.request, api))
     if own & needed & set(exchange.request.segments):
         return True
     shown = (known.encode("utf-8", "surrogatepass") in exchange.body for known in needed - own)
@@ -102,7 +102,7 @@ def looks_before(accused: Exchange, trail: Sequence[Exchange], api: Api) -> list
     looks: list[Exchange] = []
     at = next((number for number, seen in enumerate(trail) if seen is accused), 0)
     for seen in reversed(trail[:at] if status else ()):
-        if is_same_look(seen, accused) or api.read_new_id(seen) in referenced_ids(accused, api):
+        if is_same_look(seen, accused) or api.read_new_id(seen) in referenced_ids(accused.request, api):
             if _read_status(seen, api) == status:
                 return looks
             looks.append(seen)

@@ -753,8 +753,7 @@ def _finish(
 ) -> RunFinished:
     """The end of a run; `failed` is how most of what the target ran ended, if that leaves a hole."""
     gone = None if governed.outages is None else governed.outages.gone  # for good
-    limit = "" if governed.outages is None else governed.outages.describe_limit()
-    holes = (*filter(None, [limit]), *failed)
+    holes = (*(() if governed.outages is None else governed.outages.describe_rejections()), *failed)
     if gone is not None:
         last, more = gone.suspects[0], len(gone.suspects) - 1
         request = f"{governed.target.api.format_request(last)} {describe_body(last.request.body)}".rstrip()

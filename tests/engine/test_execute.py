@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import count, cycle
+from itertools import count, cycle, repeat
 from typing import Any
 from unittest.mock import Mock
 
@@ -91,41 +91,49 @@ def test_a_halted_run_sends_nothing_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "ends", "status", "judged"),
+    ("seconds", "ends", "status", "heard", "judged"),
     [
-        ([0.05], False, 200, "hung"),
-        ([1.0], False, 200, "excused"),
-        ([0.05, 0.05, 1.0], False, 200, "excused"),  # it fell asleep again
-        ([0.05], True, 200, "whole"),
-        ([0.05], False, None, "hung"),
-        ([1.0], False, None, "excused"),
-        ([0.05], True, None, "excused"),
+        ([0.05], False, 200, "", "hung"),
+        ([1.0], False, 200, "", "excused"),
+        ([0.05, 0.05, 1.0], False, 200, "", "excused"),  # it fell asleep again
+        ([0.05], True, 200, "", "whole"),
+        ([0.05], False, None, "", "hung"),
+        ([1.0], False, None, "", "excused"),
+        ([0.05], True, None, "", "excused"),
+        ([0.05], False, 200, "own", "hung"),
+        ([0.05], False, 200, "lost", "excused"),
     ],
 )
 def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
-    seconds: list[float], ends: bool, status: int | None, judged: str
+    seconds: list[float], ends: bool, status: int | None, heard: str, judged: str
 ) -> None:
     """A process that is stopped ends no stream, and answers nothing else; once it is awake, the stream ends.
 
-    One that an exercise opened, and that had no response (`status` None), is read by nobody a second time.
+    One that an exercise opened, and that had no response (`status` None), is read by nobody a second time. The
+    control was `heard` before: a stream of the exercise's own, which ends, or of another one, which is lost.
     """
     look = made("GET", f"{ROOT}/i1")
     whole = made("GET", f"{ROOT}/i1?stream=true", label="text/event-stream")
     hung = structs.replace(whole, ending=Ending(By.LIMIT, How.TIMEOUT), seconds=2.0, status=status)
     looks = cycle(structs.replace(look, seconds=passed) for passed in seconds)
-    streams = iter([hung, *[whole if ends else hung] * 3])
+    streams = iter([hung, *[whole if ends else hung] * (Outages.LOSSES - 1)])
+    own, another = (made("GET", f"{ROOT}/{name}?stream=true", label="text/event-stream") for name in ("i2", "i3"))
 
     class Target(Driver):
         def perform(self, action: Any) -> Any:
             if isinstance(action, Open):
                 return Mock(finish=lambda: next(streams))
-            return next(streams) if action.request is hung.request else next(looks)
+            others = {hung.request: streams, own.request: repeat(own), another.request: repeat(hung)}
+            return next(others.get(action.request, looks))
 
         def close(self) -> None: ...
 
     outages, target = Outages(), RequestBuilder(key="any")
     outages.after(Attempt(look.request), look)  # the control
     ledger = CreatedResources(SERVERS)
+    ledger.note(made("POST", ROOT, sent={"model": "m"}, body={"id": "i2", "status": "completed"}))
+    for one in {"": (), "own": (own, another), "lost": (another,)}[heard]:
+        outages.after(Attempt(one.request), one)
     hand = ActionRunner(SERVERS, Target(), ledger, target.contract, outages=outages)
     exchange = hand.perform(Send(hung.request) if status else Finish(hand.perform(Open(hung.request))))
     assert ("excused" if exchange.excuse else "hung" if exchange.hung else "whole") == judged

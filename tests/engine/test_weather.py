@@ -115,6 +115,7 @@ LOSSES = {
     "a stream that is read live, and again, without an end": ["resumes=event:3,stall,times:2", "resume.*"],
     "a deletion after the probe that crashes once": ["deletes=status:500", "err.no-crash"],
     "five of six resumes": ["resumes=" + "pass/before-headers,rst,times:5/" * 20 + "pass", "resume.*", "err.*"],
+    "eighteen resumes in a row": ["resumes=pass,times:6/event:3,rst,times:18/pass", "resume.*"],
     "a cancel without a response, five times": ["cancels=pass,times:2/before-headers,stall,times:5", "cancel.ok"],
     "each resume in a gateway": ["resumes=pass,times:2/status:504,times:all", "resume.*"],
     "each read in a gateway": ["gets=pass,times:8/status:502,shape:html,times:all", "get.*"],
@@ -143,6 +144,14 @@ def test_what_comes_each_time_is_the_targets() -> None:
     finished = judge_in("creates=pass,times:9/status:500,times:all", "create.*", "err.*")
     assert "err.no-crash" in [result.id for result in finished.results if result.verdict is Verdict.FAIL]
     assert finished.mishaps == ()
+
+
+def test_a_call_that_is_down_is_no_limit_of_the_rate() -> None:
+    """Others are rejected now and then, and accepted as soon as they are sent again."""
+    flaky = "pass,times:3/status:503/" * 90
+    finished = judge_in(f"cancels=status:503,times:all/creates={flaky}pass", "c*.ok")
+    assert {result.id for result in finished.results if result.judged} == {"create.ok", "chain.ok"}
+    assert "/cancel returned 503, and no request like it succeeded" in "; ".join(finished.holes)
 
 
 class Crowd(ServiceDriver):

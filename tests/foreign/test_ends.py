@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.foreign.judging import check, check_at
+from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, Handler
 from tests.transport.peers import free_port
 
@@ -150,6 +151,32 @@ def test_a_connection_that_ends_once_or_when_it_is_idle_is_no_crash(handler: typ
     report = check(service, "rob.*,err.*,get.ok")
     assert (report.verdicts["err.no-crash"], report.codes["err.no-crash"]) == ("pass", [])
     assert report.verdicts["rob.deep-json"] == "pass"
+
+
+class Places(Handler):
+    """Streams two runs at a time, and the next one when one has ended; a place may go with a client that leaves."""
+
+    goes = False
+
+    def stream(self, events: Any) -> None:
+        places = self.service.noted.setdefault("places", threading.Semaphore(2))
+        while not places.acquire(timeout=0.05):
+            if self.closed.is_set():
+                raise ConnectionAbortedError
+        super().stream(events)
+        if not self.close_connection or not self.goes:
+            places.release()
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_a_server_whose_streams_stop_is_named(goes: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """No rule fails, and the run does not wait for each stream; the last line says which call is down, since when."""
+    service = ForeignService()
+    service.handler = vary(Places, goes=goes)
+    report = check(service, "stream.*", "resume.*", "bg.*", words=("--timeout", "3"))
+    assert (report.exit, report.faults) == (4 if goes else 0, {})
+    said = capsys.readouterr().out.splitlines()[-1]
+    assert ("no request like it succeeded since, while other calls did; the client had left" in said) is goes
 
 
 def test_a_server_that_serves_one_connection_at_a_time_is_judged(capsys: pytest.CaptureFixture[str]) -> None:

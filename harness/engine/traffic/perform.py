@@ -23,12 +23,14 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from harness.engine.origins import referenced_ids
 from harness.engine.traffic.governed_driver import (
     LATER,
     Attempt,
     DriverPolicy,
     TimeUp,
     classify,
+    describe_request,
     excuse_mishap,
     excuse_outage,
     hold_interrupts,
@@ -39,7 +41,8 @@ from harness.engine.traffic.governed_driver import (
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import Finding, HarnessFault, Unmet
-from harness.wire import At, Driver, Exchange, How, LiveStream, Request
+from harness.outcome.words import format_count
+from harness.wire import At, By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.bodies import object_or_none
 from harness.wire.delivery import Arrival, Inbox
 from harness.wire.message import NOT_READY
@@ -58,18 +61,31 @@ class Departure(Struct):
     looks: int = 0
 
 
+class Stuck(Struct):
+    """A form of request that fails each time: a loss, its time, and the number of streams that were left before.
+
+    `looks` is how often a control was lost since.
+    """
+
+    lost: Exchange
+    moment: float
+    left: int
+    looks: int = 0
+
+
 class Outages(DriverPolicy):
     """Notes, for all drivers of one run, when the target was gone; several threads may share one.
 
     The first GET with a whole response becomes the control.
 
     A crash, a limit of requests or a cut response of a target that lives is its own if the same request has it
-    `TIMES` in a row, or `LOSSES` if it is cut. Another request of its form is sent in between: if that is cut now
-    and then, the way to the target loses such requests by chance. From then on such a response to such a request
+    `TIMES` in a row, or `LOSSES` if it is cut. Another request of its form, which succeeded before, is sent in
+    between: if that is lost, too, the request is not the reason. From then on such a response to such a request
     is taken for the target's at once, as it fails anyway. Any other one is a mishap, perhaps of the way.
 
     If a request that was rejected for now is accepted later, the target, or a proxy before it, rejects by rate.
     From then on no rejection with that status is the target's: other requests may be why one never got through.
+    But a call that never succeeds is down by itself, if what was accepted later is so just after it, each time.
     """
 
     TIMES = 4
@@ -86,12 +102,16 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
+        self._stuck: dict[tuple[object, ...], Stuck] = {}
+        """The forms of requests that fail each time, since one succeeded if it did."""
+        self._succeeded = 0.0
+        self._left = 0
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
-        self._accepted: dict[tuple[str, str, bytes], int] = {}
-        """The same of those that were accepted later."""
+        self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
+        """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self._heard: dict[tuple[object, ...], Request] = {}
+        self._heard: dict[tuple[object, ...], list[Request]] = defaultdict(list)
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -110,6 +130,7 @@ class Outages(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Note what may be asked again, or a connection that was refused: that proves nothing."""
         with self._lock:
+            self._left += exchange.ending.by is By.CLIENT
             if is_nobody(exchange):
                 self._note_departure()
                 return exchange.with_excuse(f"connection refused by the target: {exchange.ending.detail}")
@@ -118,35 +139,48 @@ class Outages(DriverPolicy):
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
                 if exchange.complete and exchange.succeeded:
-                    self._heard[_form_of(exchange.request)] = exchange.request
+                    self._heard[form := _form_of(exchange.request)].append(exchange.request)
+                    self._stuck.pop(form, None)
+                    self._succeeded = time.perf_counter()
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
                 self._rejected[sent] = exchange.status
-            elif sent in self._rejected and not may_be_mishap(exchange):
-                self._accepted[sent] = self._rejected[sent]
+            elif sent in self._rejected and exchange.succeeded:
+                self._accepted[sent] = self._rejected[sent], exchange.request
         return exchange
 
     def excuse_limit(self, exchange: Exchange) -> Exchange:
-        """The exchange, excused if a limit of the rate explains its rejection."""
-        if not self._is_limit(exchange):
-            return exchange
+        """The exchange, excused because a limit of the rate explains its rejection."""
         self.limited.append(exchange)
         return exchange.with_excuse("the target, or a proxy before it, limits the rate of requests")
 
-    def describe_limit(self) -> str:
-        """A clause about the limit of the rate that kept requests from being judged; "" without one."""
-        if not self.limited:
-            return ""
-        first = self.limited[0]
-        return (
-            f"the target, or a proxy before it, limits the rate of requests: of {len(self._rejected)} that it "
-            f"rejected with {first.status}, {len(self._accepted)} were accepted when they were sent again, and "
-            f"others never (first {first.request.method} {first.request.raw_path}); "
-            "run with `-j 1` and `--rate N`, or raise the limit for this run"
-        )
+    def describe_rejections(self) -> Iterator[str]:
+        """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
+        for form, stuck in self._stuck.items():
+            if self._succeeded > stuck.moment:
+                lost, (_, is_stream, _) = stuck.lost, classify(stuck.lost.request)
+                how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
+                call = f"{'the stream of ' if is_stream else ''}{describe_request(lost.request)} {how}"
+                since = " since" if form in self._heard else ""
+                left = f"; the client had left {format_count(stuck.left, 'stream')} before" if is_stream else ""
+                yield f"{call}, and no request like it succeeded{since}, while other calls did{left}"
+        for first in self.limited[:1]:
+            rejected = list(self._rejected.values()).count(first.status or 0)
+            accepted = len(self.list_accepted(first))
+            yield (
+                f"the target, or a proxy before it, limits the rate of requests: of {rejected} that it rejected "
+                f"with {first.status}, {accepted} were accepted when they were sent again, and "
+                f"others never (first {first.request.method} {first.request.raw_path}); "
+                "run with `-j 1` and `--rate N`, or raise the limit for this run"
+            )
 
-    def _is_limit(self, exchange: Exchange) -> bool:
-        return exchange.status in self._accepted.values()
+    def list_accepted(self, exchange: Exchange) -> list[Request]:
+        """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
+        return [request for status, request in [*self._accepted.values()] if status == exchange.status]
+
+    def has_heard(self, request: Request) -> bool:
+        """Whether a request of the same form ever succeeded."""
+        return _form_of(request) in self._heard
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
         """A sentence about an outage in an exercise, `""` without one; `since` is the number `seen` at its begin.
@@ -207,12 +241,18 @@ class Outages(DriverPolicy):
 
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
-        is_known = _kind_of(exchange) in self._confirmed and not self._is_limit(exchange)
+        is_down = _form_of(exchange.request) in self._stuck
+        is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
 
-    def find_heard(self, request: Request) -> Request:
-        """The last request of the same form that succeeded; the request itself if none did."""
-        return self._heard.get(_form_of(request), request)
+    def find_heard(self, request: Request, ledger: CreatedResources) -> Request:
+        """The last other request of the same form that succeeded; the request itself if none did.
+
+        It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
+        deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
+        """
+        heard = [one for one in self._heard.get(_form_of(request), ()) if one != request] or [request]
+        return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager
     def doubt(self, *exchanges: Exchange) -> Iterator[None]:
@@ -236,8 +276,19 @@ class Outages(DriverPolicy):
     def confirm(self, *times: Exchange) -> None:
         """Take such responses to such requests for the target's; `times` are those to one request."""
         self._confirmed.add(_kind_of(times[0]))
+        if times[0].status in LATER:
+            self.note_stuck(times[0])
         if all(map(_has_no_byte, times)):
             self.silences.append(times)
+
+    def note_stuck(self, exchange: Exchange) -> None:
+        """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
+        self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, time.perf_counter(), self._left))
+
+    def find_stuck(self, request: Request) -> Stuck | None:
+        """What is known of requests of the same form, if they do not end any more."""
+        stuck = self._stuck.get(_form_of(request))
+        return stuck if stuck is not None and stuck.lost.hung else None
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -373,6 +424,10 @@ class CreatedResources:
     def owed(self) -> list[str]:
         """Paths of the resources that were created and not deleted."""
         return ["/" + "/".join(segments) for segments in self._owed]
+
+    def owes_all_of(self, request: Request) -> bool:
+        """Whether all that a request refers to was created here, and is not deleted."""
+        return {path[-1] for path in self._owed}.issuperset(referenced_ids(request, self._api))
 
     def note(self, exchange: Exchange) -> None:
         """Record what one finished exchange created or deleted."""
@@ -606,6 +661,8 @@ class ActionRunner:
         """Perform an action and return its result; see `kit.actions`."""
         if self._is_halted():  # the time that others then get is for deleting
             raise TimeUp
+        if isinstance(action, Send | Open):
+            self._refuse_stuck(action.request)
         before = len(self.trail)
         try:
             brought = self._perform(action)
@@ -685,6 +742,21 @@ class ActionRunner:
                 if up.exchange is not None:
                     self._note(up.exchange)
 
+    def _refuse_stuck(self, request: Request) -> None:
+        """Raise Unmet for a request like those that do not end any more, unless one that ended before does so now.
+
+        Each stream that a client leaves may keep a place for ever: then all that follow wait, one after the other.
+        """
+        stuck = None if self._outages is None or not self._judged else self._outages.find_stuck(request)
+        if self._outages is None or stuck is None:
+            return
+        if stuck.looks < Outages.TIMES - 1:
+            stuck.looks += 1
+            heard = self._outages.find_heard(request, self._ledger)
+            if not self._send_and_note(heard, max(1.0, stuck.lost.seconds / 10)).hung:
+                return
+        raise Unmet(f"{describe_request(request)} was not sent: requests like it do not end any more")
+
     def _hold(self, *requests: Request) -> AbstractContextManager[None]:
         return hold_interrupts(*requests) if self._ledger.deletes else nullcontext()
 
@@ -749,26 +821,38 @@ class ActionRunner:
         if not outages.are_possible(exchange):
             return exchange
         self._note(exchange)
-        times, was_gone = [exchange], False
-        heard, was_lost = outages.find_heard(exchange.request), set[bool]()
+        times, was_gone, is_chance = [exchange], False, False
+        heard = outages.find_heard(exchange.request, self._ledger)
         with outages.doubt(exchange):
             for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
                 is_gone = outages.is_gone_since(times[-1], self._driver)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return excuse_outage(exchange)
-                if is_cut(exchange):
-                    was_lost.add(is_cut(self._send_and_note(heard)))
+                if is_cut(exchange) and heard != exchange.request and is_cut(self._send_and_note(heard)):
+                    outages.note_stuck(exchange)
+                    is_chance = True
                 again, was_gone = self._send_and_note(exchange.request), is_gone
-                is_chance = len(was_lost) > 1
                 if is_chance or not may_be_mishap(again):
                     outages.note_mishaps(exchange)
                     stands = not is_chance and self._is_repeatable(exchange) and not is_read
                     return again if stands else excuse_mishap(exchange)
                 times.append(again)
-        if (excused := outages.excuse_limit(exchange)).excuse:
-            return excused
+        if self._is_limited(outages, exchange):
+            return outages.excuse_limit(exchange)
         outages.confirm(*times)
         return exchange
+
+    def _is_limited(self, outages: Outages, exchange: Exchange) -> bool:
+        """Whether a limit of the rate may be why a request was rejected each time (`Outages`)."""
+        accepted = outages.list_accepted(exchange)
+        if not accepted or outages.has_heard(exchange.request):
+            return bool(accepted)
+        for _ in range(Outages.TIMES - 1):
+            for request in (exchange.request, accepted[-1]):
+                self._note(again := self._driver.send(request, sees=LATER))
+                if (again.status == exchange.status) is not (request is exchange.request):
+                    return True
+        return False
 
     def _confirm_endless(self, outages: Outages, stream: Exchange, is_read: bool) -> Exchange:
         """A response without an end is the target's if it responds to others, and if no reading of a stream ends.
@@ -781,18 +865,19 @@ class ActionRunner:
         is_readable = method == "GET" and (asks_for_stream or stream.is_stream)
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target
-        # that is known for endless streams still gets a second chance.
-        most = Outages.TIMES if outages.is_new(stream) else 2
-        times = [stream]
-        within, heard, has_hung = max(1.0, stream.seconds), outages.find_heard(stream.request), set[bool]()
+        # that is known for endless streams still gets a second chance. Without a control that ends, four in a row
+        # may be the way's.
+        most = Outages.LOSSES if outages.is_new(stream) else 2
+        times, heard = [stream], outages.find_heard(stream.request, self._ledger)
+        within, is_once = max(1.0, stream.seconds), is_readable or self._is_repeatable(stream)
         while outages.is_awake(self._driver, times[-1]):
-            if not is_readable and self._is_repeatable(stream):
-                return stream
-            for _ in range(1 if is_readable else most - 1) if heard != stream.request else ():
-                has_hung.add(self._send_and_note(heard, within).hung)
-                if len(has_hung) > 1:
+            for _ in range(0 if heard == stream.request else 1 if is_once else Outages.TIMES - 1):
+                control = self._send_and_note(heard, max(1.0, within / 2))
+                if control.hung:
                     outages.note_mishaps(stream)
+                    outages.note_stuck(stream)
                     return stream.with_excuse(_CHANCE)
+                most = min(most, Outages.TIMES if control.succeeded else most)
             if not is_readable:
                 return stream
             if len(times) == most:
