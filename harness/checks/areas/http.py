@@ -219,7 +219,7 @@ _NOT_OFFERED = frozenset({None, 400, *_NOT_THERE, *BUSY})
 """How a request is answered that need not be offered, or was one too many."""
 
 
-@exercise(requests=19, interactions=3, front_end=True, uses=("stream",))
+@exercise(requests=19, interactions=3, front_end=True, alone=True, uses=("stream",))
 def one_interaction_many_keys(t: RequestBuilder) -> Steps:
     """Create with the key; read, create and delete with wrong or no keys; read with the key again.
 
