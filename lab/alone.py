@@ -34,7 +34,8 @@ from lab.kill_matrix import Bench, load_bench, load_checks
 
 JOBS = (1, 8, 24)
 _BROKEN = (Accounted.FAILED, Accounted.WARNED)
-ACROSS = ("parallel-outputs-mixed", "cancel-stops-all", "delete-takes-all", "hang-up-breaks", "reads-another")
+ACROSS = ("parallel-outputs-mixed", "cancel-stops-all", "delete-takes-all", "hang-up-breaks", "reads-another",
+          "inputs-mixed-up")  # fmt: skip
 """Mutants whose defect acts between the exercises of one run, which no check alone meets: they are left out."""
 
 
