@@ -415,18 +415,15 @@ class Deadline(DriverPolicy):
 
 def describe_wait(exchange: Exchange) -> str:
     """Which request was waited for, and how much of its answer had come."""
-    what, seconds = describe_request(exchange.request), f"{exchange.seconds:.1f} s"
+    request = exchange.request
+    what, seconds = f"{request.method} {request.raw_path}", f"{exchange.seconds:.1f} s"
+    asked = "&".join(f"{name}={value}" for name, value in request.query if name in _TOLD)
+    what = f"{what}?{asked}" if asked else what
     if exchange.status is None:
         return f"{what} had no response for {seconds}"
     frames = len(Decoder().feed(exchange.body))
     came = format_count(frames, "event") if frames else format_count(len(exchange.body), "byte")
     return f"the response to {what} had not ended after {seconds}: {exchange.status} and {came} came"
-
-
-def describe_request(request: Request) -> str:
-    """A request with the parts of its query that are told."""
-    asked = "&".join(f"{name}={value}" for name, value in request.query if name in _TOLD)
-    return f"{request.method} {request.raw_path}{'?' if asked else ''}{asked}"
 
 
 _GRACE = 2.0

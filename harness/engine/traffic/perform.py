@@ -30,7 +30,6 @@ from harness.engine.traffic.governed_driver import (
     DriverPolicy,
     TimeUp,
     classify,
-    describe_request,
     excuse_mishap,
     excuse_outage,
     hold_interrupts,
@@ -62,10 +61,7 @@ class Departure(Struct):
 
 
 class Stuck(Struct):
-    """A form of request that fails each time: a loss, its time, and the number of streams that were left before.
-
-    `looks` is how often a control was lost since.
-    """
+    """A form of request that fails each time: a loss, its time, the streams left before, and the times since."""
 
     lost: Exchange
     moment: float
@@ -127,8 +123,20 @@ class Outages(DriverPolicy):
         """How the target went away, if it has not come back."""
         return self.departures[-1] if self.departures and not self.departures[-1].back else None
 
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Give requests of a form that does not end any more little time, and a few times later none."""
+        for attempt in attempts:
+            stuck = self._stuck.get(_form_of(attempt.request))
+            if stuck is not None and stuck.lost.hung:
+                stuck.looks += 1
+                attempt.timeout = max(1.0, stuck.lost.seconds / 10)
+                attempt.withheld = "requests like it do not end any more" if stuck.looks >= self.TIMES else ""
+        return 0.0
+
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Note what may be asked again, or a connection that was refused: that proves nothing."""
+        if exchange.hung and _form_of(exchange.request) in self._stuck:
+            return exchange.with_excuse(_CHANCE)
         with self._lock:
             self._left += exchange.ending.by is By.CLIENT
             if is_nobody(exchange):
@@ -160,9 +168,9 @@ class Outages(DriverPolicy):
             if self._succeeded > stuck.moment:
                 lost, (_, is_stream, _) = stuck.lost, classify(stuck.lost.request)
                 how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
-                call = f"{'the stream of ' if is_stream else ''}{describe_request(lost.request)} {how}"
+                call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
                 since = " since" if form in self._heard else ""
-                left = f"; the client had left {format_count(stuck.left, 'stream')} before" if is_stream else ""
+                left = f"; the client had left {format_count(stuck.left, 'stream')} before" if is_stream and stuck.left else ""
                 yield f"{call}, and no request like it succeeded{since}, while other calls did{left}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
@@ -284,11 +292,6 @@ class Outages(DriverPolicy):
     def note_stuck(self, exchange: Exchange) -> None:
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
         self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, time.perf_counter(), self._left))
-
-    def find_stuck(self, request: Request) -> Stuck | None:
-        """What is known of requests of the same form, if they do not end any more."""
-        stuck = self._stuck.get(_form_of(request))
-        return stuck if stuck is not None and stuck.lost.hung else None
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -661,8 +664,6 @@ class ActionRunner:
         """Perform an action and return its result; see `kit.actions`."""
         if self._is_halted():  # the time that others then get is for deleting
             raise TimeUp
-        if isinstance(action, Send | Open):
-            self._refuse_stuck(action.request)
         before = len(self.trail)
         try:
             brought = self._perform(action)
@@ -742,21 +743,6 @@ class ActionRunner:
                 if up.exchange is not None:
                     self._note(up.exchange)
 
-    def _refuse_stuck(self, request: Request) -> None:
-        """Raise Unmet for a request like those that do not end any more, unless one that ended before does so now.
-
-        Each stream that a client leaves may keep a place for ever: then all that follow wait, one after the other.
-        """
-        stuck = None if self._outages is None or not self._judged else self._outages.find_stuck(request)
-        if self._outages is None or stuck is None:
-            return
-        if stuck.looks < Outages.TIMES - 1:
-            stuck.looks += 1
-            heard = self._outages.find_heard(request, self._ledger)
-            if not self._send_and_note(heard, max(1.0, stuck.lost.seconds / 10)).hung:
-                return
-        raise Unmet(f"{describe_request(request)} was not sent: requests like it do not end any more")
-
     def _hold(self, *requests: Request) -> AbstractContextManager[None]:
         return hold_interrupts(*requests) if self._ledger.deletes else nullcontext()
 
@@ -821,20 +807,22 @@ class ActionRunner:
         if not outages.are_possible(exchange):
             return exchange
         self._note(exchange)
-        times, was_gone, is_chance = [exchange], False, False
-        heard = outages.find_heard(exchange.request, self._ledger)
+        times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
+        heard, was_lost = outages.find_heard(exchange.request, self._ledger), set[bool]()
         with outages.doubt(exchange):
             for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
                 is_gone = outages.is_gone_since(times[-1], self._driver)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return excuse_outage(exchange)
-                if is_cut(exchange) and heard != exchange.request and is_cut(self._send_and_note(heard)):
-                    outages.note_stuck(exchange)
-                    is_chance = True
+                if is_cut(exchange) and heard != exchange.request:
+                    was_lost.add(is_cut(self._send_and_note(heard)))
                 again, was_gone = self._send_and_note(exchange.request), is_gone
+                is_chance = len(was_lost) > 1 or (is_same and True in was_lost)
                 if is_chance or not may_be_mishap(again):
                     outages.note_mishaps(exchange)
-                    stands = not is_chance and self._is_repeatable(exchange) and not is_read
+                    if is_chance:
+                        outages.note_stuck(exchange)
+                    stands = not is_chance and is_same and not is_read
                     return again if stands else excuse_mishap(exchange)
                 times.append(again)
         if self._is_limited(outages, exchange):
@@ -847,11 +835,10 @@ class ActionRunner:
         accepted = outages.list_accepted(exchange)
         if not accepted or outages.has_heard(exchange.request):
             return bool(accepted)
-        for _ in range(Outages.TIMES - 1):
-            for request in (exchange.request, accepted[-1]):
-                self._note(again := self._driver.send(request, sees=LATER))
-                if (again.status == exchange.status) is not (request is exchange.request):
-                    return True
+        for request in (exchange.request, accepted[-1]) * (Outages.TIMES - 1):
+            self._note(again := self._driver.send(request, sees=LATER))
+            if (again.status == exchange.status) is not (request is exchange.request):
+                return True
         return False
 
     def _confirm_endless(self, outages: Outages, stream: Exchange, is_read: bool) -> Exchange:
@@ -869,11 +856,12 @@ class ActionRunner:
         # may be the way's.
         most = Outages.LOSSES if outages.is_new(stream) else 2
         times, heard = [stream], outages.find_heard(stream.request, self._ledger)
-        within, is_once = max(1.0, stream.seconds), is_readable or self._is_repeatable(stream)
+        within, is_same, was_lost = max(1.0, stream.seconds), self._is_repeatable(stream), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
-            for _ in range(0 if heard == stream.request else 1 if is_once else Outages.TIMES - 1):
+            for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
                 control = self._send_and_note(heard, max(1.0, within / 2))
-                if control.hung:
+                was_lost.add(control.hung)
+                if len(was_lost) > 1 or (is_same and control.hung):
                     outages.note_mishaps(stream)
                     outages.note_stuck(stream)
                     return stream.with_excuse(_CHANCE)
