@@ -154,7 +154,7 @@ def test_a_connection_that_ends_once_or_when_it_is_idle_is_no_crash(handler: typ
 
 
 class Places(Handler):
-    """Streams two runs at a time, and the next one when one has ended; a place may go with a client that leaves."""
+    """Streams two runs at a time, and the next one when one has ended; a place may go with its client."""
 
     goes = False
 
@@ -170,7 +170,7 @@ class Places(Handler):
 
 @pytest.mark.parametrize("goes", [True, False])
 def test_a_server_whose_streams_stop_is_named(goes: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    """No rule fails, and the run does not wait for each stream; the last line says which call is down, since when."""
+    """No rule fails, and the run does not wait for each stream; the last line says which call is down."""
     service = ForeignService()
     service.handler = vary(Places, goes=goes)
     report = check(service, "stream.*", "resume.*", "bg.*", words=("--timeout", "3"))

@@ -279,7 +279,8 @@ def keeps_long_text(got: Exchange) -> Iterator[Finding]:
     yield from expect_interaction(got)
     kept = input_text(interaction_in(got))
     if kept is not None and len(kept) < len(LONG_TEXT):
-        yield finding("the stored input is cut", f"{len(LONG_TEXT)} characters", f"{len(kept)} characters")
+        message = f"the stored input is {'cut' if LONG_TEXT.startswith(kept) else 'another one'}"
+        yield finding(message, f"{len(LONG_TEXT)} characters", f"{len(kept)} characters")
 
 
 @exercise(requests=1, odd=True)

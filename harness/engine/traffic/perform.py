@@ -170,8 +170,9 @@ class Outages(DriverPolicy):
                 how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
                 call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
                 since = " since" if form in self._heard else ""
-                left = f"; the client had left {format_count(stuck.left, 'stream')} before" if is_stream and stuck.left else ""
-                yield f"{call}, and no request like it succeeded{since}, while other calls did{left}"
+                left = f"; the client had left {format_count(stuck.left, 'stream')} before"
+                told = f"{call}, and no request like it succeeded{since}, while other calls did"
+                yield told + (left if is_stream and stuck.left else "")
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
