@@ -236,7 +236,7 @@ class Outages(DriverPolicy):
     def confirm(self, *times: Exchange) -> None:
         """Take such responses to such requests for the target's; `times` are those to one request."""
         self._confirmed.add(_kind_of(times[0]))
-        if all(map(_has_no_byte, times)):
+        if all(map(_has_no_byte, times)) or (times[0].hung and len(times) == self.LOSSES):
             self.silences.append(times)
 
     def _note_departure(self) -> None:
@@ -787,6 +787,7 @@ class ActionRunner:
         within, heard, has_hung = max(1.0, stream.seconds), outages.find_heard(stream.request), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
             if not is_readable and self._is_repeatable(stream):
+                self._confirm_silence(outages, stream)
                 return stream
             for _ in range(1 if is_readable else most - 1) if heard != stream.request else ():
                 has_hung.add(self._send_and_note(heard, within).hung)
@@ -810,6 +811,18 @@ class ActionRunner:
                 return stream.with_excuse(_CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
+
+    def _confirm_silence(self, outages: Outages, lost: Exchange) -> None:
+        """A read without a byte is the target's if it never gets one, and another of its form always does."""
+        if lost.request.method != "GET" or lost.status is not None or not outages.is_new(lost):
+            return
+        times = [lost]
+        while len(times) < Outages.LOSSES:
+            heard = self._send_and_note(outages.find_heard(lost.request), lost.seconds / 4)
+            times.append(self._send_and_note(lost.request, max(1.0, lost.seconds / 4)))
+            if heard.status is None or not times[-1].hung or times[-1].excuse:
+                return
+        outages.confirm(*times)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:
         request = exchange.request
