@@ -234,7 +234,7 @@ ROWS = [
         f"hangs-at-unknown-ids: {UNKNOWN} -> fail err.no-crash/unanswered, exit 1",
         words="--timeout 2",
         handler=vary(Handler, dispatch=wait_for_unknown(90)),
-        said=["is never answered, and others like it are"],
+        said=["gets no response each time that it is sent"],
     ),
     row(f"is-slow-at-unknown-ids: {UNKNOWN} -> exit 0", handler=vary(Handler, dispatch=wait_for_unknown(0.5))),
     # An empty body is a fault where the API answers with one.

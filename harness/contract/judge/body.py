@@ -708,9 +708,8 @@ def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
     request = exchange.request
     is_overtaken = exchange.ending.how is How.RST and len(request.body) > 64 * 1024  # more than is read at once
     if call and _PLAIN_PATH.fullmatch(request.raw_path) and not is_overtaken:
-        what = "makes the server disconnect each time that it is sent"
-        what = "is never answered, and others like it are" if exchange.hung else what
-        message = f"{_describe_request(exchange, call)} {what}"
+        what = "gets no response" if exchange.hung else "makes the server disconnect"
+        message = f"{_describe_request(exchange, call)} {what} each time that it is sent"
         expected = "a response, 4xx if it is rejected"
         yield Finding.from_code("err.no-crash/unanswered", message, expected, exchange.ending.words)
 
