@@ -51,7 +51,8 @@ class StrayBlock(NamedTuple):
 class CutFrame(NamedTuple):
     """The rest of a stream that ended inside a block; it is never dispatched.
 
-    `would_be` is the frame that one more blank line would have completed, None when no `data:` line was complete.
+    `would_be` is the frame that a blank line would have completed, None when no `data:` line has begun. Its last
+    line may be cut.
     """
 
     raw: bytes
@@ -114,7 +115,7 @@ class Decoder:
         if not raw:
             return None
         stop = self._start + len(raw)
-        frame = None if self._dropping else self._interpret(_LINE_END.split(raw)[:-1], self._start, stop)
+        frame = None if self._dropping else self._interpret(_LINE_END.split(raw), self._start, stop)
         if frame is None:
             self._keep_stray(raw, self._start, stop)
         return CutFrame(raw, self._start, stop, frame)

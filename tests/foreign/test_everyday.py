@@ -537,7 +537,7 @@ ROWS = [
     # A body is bytes, and may come in pieces that end within a character; a server may want its length.
     row("takes-no-chunks: create.unicode http.chunked -> pass create.unicode, exit 0",
         shows_input=lambda *_: True, handler=vary(Handler, dispatch=want_a_length)),
-    row("decodes-pieces: create.unicode http.chunked get.own-input -> warn create.unicode",
+    row("decodes-pieces: create.unicode http.chunked get.own-input -> fail create.unicode, exit 1",
         shows_input=lambda *_: True, handler=vary(Handler, read_chunks=decode_each)),
     # A model may call again when it has both results; a server that has lost one of them shows the other.
     twice("takes-both: tool.parallel get.own-input -> rest pass", shows_input=lambda *_: True),

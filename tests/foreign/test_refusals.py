@@ -24,6 +24,18 @@ def crash_at_first(handler: Any, usual: Callable[..., Any], data: bytes) -> Any:
     return usual(data)
 
 
+def wait_for_unknown(seconds: float) -> Callable[..., Any]:
+    """A change of `dispatch`: a GET of what never existed waits before it is answered."""
+
+    def dispatch(handler: Any, usual: Callable[..., Any], data: bytes) -> Any:
+        is_unknown = handler.parts[-2:-1] == ["interactions"] and handler.parts[-1][:1] != "i"
+        if handler.command == "GET" and is_unknown and handler.closed.wait(seconds):
+            raise ConnectionAbortedError
+        return usual(data)
+
+    return dispatch
+
+
 def hang_up(_: Any, usual: Callable[..., Any], body: Json) -> Any:
     """Hang up on streamed creates."""
     if is_stream(body):
@@ -127,6 +139,7 @@ def refuse_in_streams(when: Callable[[Json], bool]) -> Callable[..., Any]:
 EMPTY: Json = {"agent": None, "usage": None, "steps": None, "service_tier": None, "previous_interaction_id": None}
 
 
+UNKNOWN = "get.ok get.unknown err.no-crash"
 row = rows_of(ForeignService)
 ROWS = [
     # A request that is right and is answered 500 breaks a MUST that names it; what cannot be seen then is blocked.
@@ -215,7 +228,15 @@ ROWS = [
         create=first_turn(refuse(409)),
     ),
     row("never-streams: create.ok get.ok stream.opens", create=refuse(400, is_stream)),
-    row("reads-short-text: create.* stream.* -> warn create.unicode, exit 0", admit=read_short_text),
+    row("reads-short-text: create.* stream.* -> not_applicable create.unicode, exit 0", admit=read_short_text),
+    # Who reads what is gone waits for ever, and a slow answer is one.
+    row(
+        f"hangs-at-unknown-ids: {UNKNOWN} -> fail err.no-crash/unanswered, exit 1",
+        words="--timeout 2",
+        handler=vary(Handler, dispatch=wait_for_unknown(90)),
+        said=["gets no response each time that it is sent"],
+    ),
+    row(f"is-slow-at-unknown-ids: {UNKNOWN} -> exit 0", handler=vary(Handler, dispatch=wait_for_unknown(0.5))),
     # An empty body is a fault where the API answers with one.
     row("empty-gets: get.ok get.same -> fail get.ok/missing", handler=empty_to("GET")),
     row("empty-deletes: get.ok del.ok del.gone -> rest pass", handler=empty_to("DELETE")),

@@ -149,9 +149,9 @@ def test_each_takes_one_slice_after_the_other(monkeypatch: pytest.MonkeyPatch) -
 
 CUTS = {
     b"data: a\n": b"a",
-    b"data: a": None,
+    b"data: a": b"a",
     b"event: x\n": None,
-    b"data: a\ndata: b": b"a",
+    b"data: a\ndata: b": b"a\nb",
     b"data: a\r": b"a",
 }
 

@@ -317,11 +317,8 @@ def keeps_apart(
         found = (replace(one, cause=cause) for one in found)
         yield from (replace(one, severity=Severity.NON_STRICT) if shows_nothing else one for one in found)
     yield from expect_refused(FOREIGN_CHAIN, "chained", chained)
-    if (
-        listed is not None
-        and listed.status in SUCCESS
-        and runs.id_of(own) in resources.ids([listed], resources.LISTED)
-    ):
+    shown = [listed] if listed is not None and listed.status in SUCCESS else []
+    if runs.id_of(own) in resources.ids(shown, resources.LISTED):
         words = ("the list of another project contains the interaction", "its own interactions", runs.id_of(own))
         yield Finding.from_code("store.isolation/listed", *words).at(exchange="listed")
     yield from at("own", expect_interaction(own))

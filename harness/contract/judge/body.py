@@ -700,7 +700,7 @@ _PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._-]*")
 
 
 def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
-    """The finding on a server that ends the connection each time that it gets this request, and then lives.
+    """The finding on a server that gives this request no byte each time that it is sent, and then lives.
 
     Not every such end is one of the server: a front may drop requests whose addresses look like an attack, and a
     reset may overtake the rejection of a body that is too large to be read.
@@ -708,7 +708,8 @@ def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
     request = exchange.request
     is_overtaken = exchange.ending.how is How.RST and len(request.body) > 64 * 1024  # more than is read at once
     if call and _PLAIN_PATH.fullmatch(request.raw_path) and not is_overtaken:
-        message = f"{_describe_request(exchange, call)} makes the server disconnect each time that it is sent"
+        what = "gets no response" if exchange.hung else "makes the server disconnect"
+        message = f"{_describe_request(exchange, call)} {what} each time that it is sent"
         expected = "a response, 4xx if it is rejected"
         yield Finding.from_code("err.no-crash/unanswered", message, expected, exchange.ending.words)
 

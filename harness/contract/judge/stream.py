@@ -824,7 +824,7 @@ class StreamJudge:
 
     def _end_in_order(self, cut: CutFrame | None, *, ended: bool) -> None:
         if cut is not None and cut.would_be is not None:
-            self._note_unfinished(cut.would_be)
+            self._note_unfinished(cut.would_be, ended=cut.raw[-1:] in b"\r\n")
         state = self._state
         events = sum(self._counts().values())
         state.finish(events)
@@ -833,9 +833,14 @@ class StreamJudge:
         if self._framed and events and self._done_at is None and in_order and ended:
             self._note("stream.done", "the stream ends without [DONE]", "[DONE]", "the end of the body")
 
-    def _note_unfinished(self, frame: Frame) -> None:
-        """Note that the last block lacks its blank line, so that a conforming client never sees it."""
+    def _note_unfinished(self, frame: Frame, *, ended: bool) -> None:
+        """Note that the last block lacks its blank line, so that a conforming client never sees it.
+
+        If its last line is not `ended`, it may be a part of one, unless all of a payload is there.
+        """
         lost = frame.data.strip() == DONE
+        if not (ended or lost or isinstance(loads(frame.data).value, dict)):
+            return
         severity = Severity.NON_STRICT if lost else Severity.BROKEN
         if lost and self._done_at is None:
             self._done_at = self._frames

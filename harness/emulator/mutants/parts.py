@@ -153,8 +153,5 @@ def _place(method: Callable[..., Any]) -> tuple[type, str]:
     for base in PARTS:
         if getattr(base, method.__name__, None) is method:
             return base, method.__name__
-    raise ValueError(f"{method.__qualname__} is not a method of a part of the emulator: parts are {_names()}")
-
-
-def _names() -> str:
-    return ", ".join(part.__name__ for part in PARTS)
+    parts = ", ".join(part.__name__ for part in PARTS)
+    raise ValueError(f"{method.__qualname__} is not a method of a part of the emulator: parts are {parts}")

@@ -287,7 +287,7 @@ class Outages(DriverPolicy):
         self._confirmed.add(_kind_of(times[0]))
         if times[0].status in LATER:
             self.note_stuck(times[0])
-        if all(map(_has_no_byte, times)):
+        if all(map(_has_no_byte, times)) or (times[0].hung and len(times) == self.LOSSES):
             self.silences.append(times)
 
     def note_stuck(self, exchange: Exchange) -> None:
@@ -868,6 +868,7 @@ class ActionRunner:
                     return stream.with_excuse(_CHANCE)
                 most = min(most, Outages.TIMES if control.succeeded else most)
             if not is_readable:
+                self._confirm_silence(outages, stream)
                 return stream
             if len(times) == most:
                 outages.confirm(*times)
@@ -884,6 +885,18 @@ class ActionRunner:
                 return stream.with_excuse(_CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
+
+    def _confirm_silence(self, outages: Outages, lost: Exchange) -> None:
+        """A read without a byte is the target's if it never gets one, and another of its form always does."""
+        if lost.request.method != "GET" or lost.status is not None or not outages.is_new(lost):
+            return
+        times = [lost]
+        while len(times) < Outages.LOSSES:
+            heard = self._send_and_note(outages.find_heard(lost.request, self._ledger), lost.seconds / 4)
+            times.append(self._send_and_note(lost.request, max(1.0, lost.seconds / 4)))
+            if heard.status is None or not times[-1].hung or times[-1].excuse:
+                return
+        outages.confirm(*times)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:
         request = exchange.request

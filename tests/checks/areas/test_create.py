@@ -159,7 +159,7 @@ CASES += [
     case("create.unicode", "untestable", "not shown", created=PLAIN, got=[PLAIN]),
     case("create.unicode", "not_met", "question marks", created=PLAIN, got=[holding(ASCII_ONLY)]),
     case("create.unicode", "untestable", "no id", created=PLAIN, got=[]),
-    case("create.unicode", "not_met", "refused", created=REFUSED, got=[]),
+    case("create.unicode", "untestable", "refused", created=REFUSED, got=[]),
     case("create.unicode", "not_met", "cannot be read", created=PLAIN, got=[CRASH]),
 ]  # fmt: skip
 

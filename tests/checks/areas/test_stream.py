@@ -186,8 +186,8 @@ def came(*moments: float) -> Exchange:
 
 LATE = came(2.0, 2.1)
 LATE = replace(LATE, request=replace(LATE.request, body=b'{"background": true}'))
-ONCE = {"fetched": None, "looked_again": None, "unstreamed": None, "going": None}
-POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None}
+ONCE = {"fetched": None, "looked_again": None, "unstreamed": None, "going": None, "uncoded": None}
+POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None, "uncoded": None}
 
 CASES += [
     case("stream.incremental", "met", "by GET, too", **POSTED, fetched=came(0.1), looked_again=RUNNING),
@@ -199,6 +199,10 @@ CASES += [
     case("stream.incremental", "untestable", "over at once", **ONCE, slow=came(0.1, 0.11), looked=DONE),
     case("stream.incremental", "non_strict", "short", **{**ONCE, "going": RUNNING}, slow=came(0.1, 0.11),
          looked=DONE),
+    case("stream.incremental", "not_met", "short but for compression", looked=DONE, **{
+        **ONCE, "going": RUNNING, "unstreamed": RUNNING, "uncoded": RUNNING,
+        "slow": replace(LATE, arrivals=came(0.8, 0.81).arrivals),
+    }),
     case("stream.incremental", "untestable", "too short", **{**ONCE, "going": DONE}, slow=came(0.1, 0.11),
          looked=DONE),
     case("stream.incremental", "untestable", "no stream", **ONCE, slow=DONE, looked=None),

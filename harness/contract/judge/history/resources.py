@@ -202,7 +202,10 @@ def _judge_list(known: defaultdict[Key, _Resource], exchange: Exchange, collecti
         own.missed.clear()
         if own.shown and identity:  # a list alone may show only some members
             yield from own.compare(exchange, collection, entry, {})
-    if any(body.get(name) for name in TOKENS) or not _asks_for_all(exchange, len(listed)):
+    # A whole list is requested without a filter, in pages larger than what is shown.
+    sizes = [size if name in _SIZES else "" for name, size in exchange.request.query]
+    is_whole = all(size.isdigit() and int(size) > len(listed) for size in sizes)
+    if any(body.get(name) for name in TOKENS) or not is_whole:
         return
     caller = key_of(exchange, collection, "")[0]
     for (owner, kind, identity), one in known.items():
@@ -232,11 +235,6 @@ def _judge_shown(
     elif identity:
         changed = sent if method == "PATCH" else {}
         yield from known[key_of(exchange, collection, identity)].compare(exchange, collection, shown, changed)
-
-
-def _asks_for_all(exchange: Exchange, shown: int) -> bool:
-    """Whether a whole list is requested, without a filter, in pages larger than the `shown` entries."""
-    return all(name in _SIZES and size.isdigit() and int(size) > shown for name, size in exchange.request.query)
 
 
 _SIZES = frozenset({"page_size", "pageSize"})
