@@ -445,7 +445,9 @@ def _probe_agents(ask: Probe) -> None:
     note = f"agent {agent!r} ran" + (
         f" only without {' and '.join(without)}{_describe_refusal(first)}" if without else ""
     )
-    ask.settle("agents", background, note if background else f"{note}: checks run agents in the background")
+    if not background:  # a target that runs nothing in the background lacks that, and not agents
+        note = f"{note}: checks run agents in the background"
+    ask.settle("agents", background, note, ask.why_lacking("background") or Lack.NOT_DONE)
 
 
 def _describe_refusal(answer: Exchange | None) -> str:

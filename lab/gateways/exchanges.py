@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -68,6 +69,20 @@ class RepeatsLost(Gateway):
         rest = response.body
         response.body = PieceBody(chain((first,), rest), rest.close)
         return response
+
+
+class KeepsKey(Gateway):
+    """Sends the key of an earlier request: of the first one, or of the one before."""
+
+    def __init__(self, upstream: Service, *, first: bool) -> None:
+        super().__init__(upstream)
+        self._first, self._kept = first, ""
+
+    def relay_request(self, request: Request) -> Request:
+        own = request.headers.get("x-goog-api-key")
+        sent = self._kept or own
+        self._kept = sent if self._first else own
+        return request.having(("x-goog-api-key", sent))
 
 
 class RepeatsRefused(Gateway):
@@ -269,11 +284,22 @@ MUTANTS = (
             if "continuation_token" in parse_body(request) else None))),
     row("body.agent-tools", "body-fields", "The tools of a create with an agent are dropped.",
         change_create(lambda body: _without(body, "tools") if "agent" in body else body)),
+    row("body.agent-stream-tools", "body-fields", "The tools of a streaming create with an agent are dropped.",
+        change_create(lambda body: _without(body, "tools") if {"agent", "stream"} <= body.keys() else body)),
     row("body.strangers", "unknown-field", "A field that the gateway does not know is dropped.",
         change_create(lambda body: {
             name: value for name, value in body.items() if not name.startswith("harness_")})),
     row("body.labels", "additions", "A label of the gateway's own is added.",
         change_create(lambda body: {**body, "labels": {"gateway": "1", **body.get("labels", {})}})),
+    row("results.tools", "body-fields", "The tools of a create with function results are dropped.",
+        change_create(lambda body: _without(body, "tools") if "call_id" in json.dumps(body) else body)),
+    row("ends.completed", "body", "A run that is incomplete arrives as completed.",
+        change_answer(lambda body: {
+            name: "completed" if value == "incomplete" else value for name, value in body.items()})),
+    row("ends.filled", "body", "A run without output arrives with a text of the gateway.",
+        change_answer(lambda body: (
+            {**body, "steps": [{"type": "model_output", "content": [{"type": "text", "text": "No answer."}]}]}
+            if body.get("status") == "completed" and not body.get("steps") else body))),
     row("results.signature", "body-fields", "A function result loses its signature.",
         _edit_results(lambda results: [_without(result, "signature") for result in results])),
     row("results.error", "body-fields", "A function result no longer reports that its function failed.",
@@ -302,6 +328,10 @@ MUTANTS = (
         change_answer(_edit_integers(float))),
     row("headers.key", "request-headers", "Requests arrive upstream without a key.",
         _set_header("x-goog-api-key", "")),
+    row("keys.first", "keys", "The key of the first request is sent for all clients.",
+        partial(KeepsKey, first=True)),
+    row("keys.before", "keys", "A request is sent with the key of the one before.",
+        partial(KeepsKey, first=False)),
     row("headers.revision", "request-headers", "The revision that the client names is dropped.",
         _set_header("api-revision", "")),
     row("headers.own-revision", "request-headers", "The gateway sends the revision that it was written for.",

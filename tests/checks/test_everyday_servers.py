@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
@@ -193,10 +194,15 @@ class Complete(ForeignService):
     takes = frozenset({"generation_config", "tools", "system_instruction", "service_tier", "response_modalities",
                        "response_format"})  # fmt: skip
 
+    def admit(self, body: Json) -> None:
+        given = body.get("input")
+        texts = [part for part in given if "data" not in part] if isinstance(given, list) else given
+        super().admit({**body, "input": texts})
+
 
 def refuse_some(self: Complete, usual: Any, body: Json) -> None:
-    """Refuse a tier, and a tool."""
-    if "service_tier" in body or {"type": "url_context"} in body.get("tools", ()):
+    """Refuse a tier, functions, and sounds."""
+    if "service_tier" in body or '"function"' in json.dumps(body) or "audio" in str(body["input"]):
         raise Refused(400, "invalid_request", "Not offered.")
     usual(body)
 
@@ -237,7 +243,7 @@ ROWS = [
     complete(
         "refuses-some: model.fields -> warn model.fields, exit 0",
         admit=refuse_some,
-        said=["2 fields", "service_tier, tools: url_context"],
+        said=["4 fields", "service_tier, generation_config.tool_choice, tools: function, input: audio"],
     ),
     lasting("deletes: del.cancel-after -> rest pass"),
     lasting(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import hold_each, refuse, rows_of, without
+from tests.foreign.rows import hold_each, is_background, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, say, stream_parts
 
 pytestmark = pytest.mark.slow
@@ -337,6 +337,12 @@ ROWS = [
         ),
         **RESEARCH,
     ),
+    # What runs in the foreground only is warned of, unless nothing runs in the background.
+    agents(
+        "in-the-foreground: agent.field agent.settles -> warn agent.field, rest blocked",
+        create=refuse(400, lambda body: "agent" in body and is_background(body)),
+    ),
+    agents("no-background: agent.field agent.settles -> rest not_applicable", create=refuse(400, is_background)),
     # Incomplete passes, with more tokens than were allowed.
     agents("limited: agent.token-limit -> rest pass"),
     # Two searches at once, results in another order, and one that found nothing are no faults.

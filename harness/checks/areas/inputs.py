@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.checks.vocabulary.expect import at, expect_interaction, expect_offered, finding
 from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream
+from harness.checks.vocabulary.shared import HELLO, WEATHER
 from harness.contract import read
 from harness.contract.judge.answer import SUCCESS, is_no_answer
 from harness.contract.judge.reading import format_answer, format_value
@@ -127,7 +128,7 @@ def levels_of_the_model(t: RequestBuilder) -> Steps:
 
 @exercise(requests=2, interactions=2)
 def every_field(t: RequestBuilder) -> Steps:
-    """A create with all fields, settings and tools of the model; each alone if that is refused, and none.
+    """A create with all fields, settings, tools and media of the model; each alone if that is refused, and none.
 
     Then one with a seed of 64 bits, which every run judges: it may be rejected, and must crash nothing.
     """
@@ -135,19 +136,25 @@ def every_field(t: RequestBuilder) -> Steps:
     refused = {*(profile.value("refused") or ()), *(() if profile.levels else ("thinking_level",))}
     settings = {**_SETTINGS, "thinking_level": (profile.levels or ("",))[0]}
     config = {name: value for name, value in settings.items() if name not in refused}
-    tools = [{"type": kind} for kind in profile.value("tools") or () if kind in _TOOLS]
-    whole: Exchange = yield Send(t.create(_FIELDS, input="Say hi.", generation_config=config, tools=tools or None))
+    tools = [_TOOLS[kind] for kind in profile.value("tools") or () if kind in _TOOLS]
+    media = [kind for kind in profile.value("input") or () if kind in _SMALL]
+    config |= {"tool_choice": "auto"} if WEATHER in tools else {}
+    given = {**_FIELDS, "generation_config": config, "input": [QUESTION, *map(MEDIA.__getitem__, media)]}
+    whole: Exchange = yield Send(t.create(given, tools=tools or None))
     if whole.status in SUCCESS:
         yield Send(_ask_with(t, seed=2**63))
         return {"whole": whole, "alone": {}, "plain": None}
     alone: dict[str, Mapping[str, Any]] = {name: {name: value} for name, value in _FIELDS.items()}
     alone |= {f"generation_config.{name}": {"generation_config": {name: config[name]}} for name in config}
     alone |= {f"tools: {tool['type']}": {"tools": [tool]} for tool in tools}
-    sent = {name: t.create(fields, input="Say hi.") for name, fields in alone.items()}
+    alone |= {f"input: {kind}": {"input": [QUESTION, MEDIA[kind]]} for kind in media}
+    if "tool_choice" in config:
+        alone["generation_config.tool_choice"] = {"generation_config": {"tool_choice": "auto"}, "tools": [WEATHER]}
+    sent = {name: t.create({"input": HELLO, **fields}) for name, fields in alone.items()}
     answers = yield from send_each(**sent)
     if (seeded := answers.get("generation_config.seed")) is not None and seeded.status in SUCCESS:
         yield Send(_ask_with(t, seed=2**63))
-    return {"whole": whole, "alone": answers, "plain": (yield Send(t.create(input="Say hi.")))}
+    return {"whole": whole, "alone": answers, "plain": (yield Send(t.create(input=HELLO)))}
 
 
 _SETTINGS: Mapping[str, Any] = {
@@ -166,8 +173,13 @@ _FIELDS: Mapping[str, Any] = {
 }
 """Fields that every model takes, beside those that other rules are about."""
 
-_TOOLS = frozenset({"google_search", "google_maps", "code_execution", "url_context"})
-"""The tools that need no settings of their own."""
+_TOOLS: Mapping[str, Any] = {
+    **{kind: {"type": kind} for kind in ("google_search", "google_maps", "code_execution", "url_context")},
+    "function": WEATHER,
+}
+"""The tools that need nothing stored, and no machine."""
+_SMALL = ("image", "audio")
+"""The media of which the smallest file is one for every decoder."""
 
 
 def takes_each_field(whole: Exchange, alone: Mapping[str, Exchange], plain: Exchange | None) -> Iterator[Finding]:
@@ -181,7 +193,7 @@ def takes_each_field(whole: Exchange, alone: Mapping[str, Exchange], plain: Exch
 
 
 def _ask_with(t: RequestBuilder, **settings: Any) -> Any:
-    return t.create(input="Say hi.", generation_config=settings)
+    return t.create(input=HELLO, generation_config=settings)
 
 
 _STATED = ("G", "R")

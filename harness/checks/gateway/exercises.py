@@ -9,12 +9,14 @@ is in the judges.
 from __future__ import annotations
 
 from collections.abc import Generator
+from secrets import token_hex
 from typing import Any, TypeAlias
 
 from harness.checks.gateway import upstream_answers as upstream
 from harness.checks.gateway.client import GatewayClient, HeaderFields
 from harness.checks.vocabulary.streams import last_cursor
 from harness.contract import read
+from harness.contract.requests import KEY_HEADER
 from harness.kit.check import Close, Exercise, Finish, Read, exercise
 from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, Release
 from harness.outcome import NotApplicable, NotWanted, Unmet
@@ -157,12 +159,12 @@ def rich(client: GatewayClient) -> Actions:
     yield from client.create("rich.create", script=upstream.RICH)
 
 
-@exercise(requests=len(upstream.ENDS) + 1, interactions=len(upstream.ENDS) + 1)
+@exercise(requests=2 * len(upstream.ENDS), interactions=2 * len(upstream.ENDS))
 def ends(client: GatewayClient) -> Actions:
-    """Streams whose runs end in every way but well, and a failed run as JSON."""
+    """Streams and JSON of runs that end in every way but well, and of one without output."""
     for name, script in upstream.ENDS.items():
         yield from client.create(f"ends.{name}", stream=True, script={**upstream.SCRIPT, **script})
-    yield from client.create("ends.json", script={"status": "failed"})
+        yield from client.create(f"ends.json-{name}", script={**upstream.SCRIPT, **script})
 
 
 @exercise(requests=1, interactions=1)
@@ -188,7 +190,9 @@ def tools(client: GatewayClient) -> Actions:
     found = running_id_of(create)
     yield client.get("tools.get", found)
     yield client.get("tools.get-again", found)
-    yield from client.create("tools.results", previous_interaction_id=found, input=upstream.RESULTS)
+    yield from client.create(
+        "tools.results", previous_interaction_id=found, input=upstream.RESULTS, **upstream.TOGETHER
+    )
 
 
 @exercise(requests=len(upstream.BARE_ERRORS), interactions=len(upstream.BARE_ERRORS))
@@ -246,6 +250,20 @@ def two(client: GatewayClient) -> Actions:
     yield from client.together(scripts, upstream.Meeting(len(scripts), client.patience))
 
 
+@exercise(requests=5, interactions=5)
+def users(client: GatewayClient) -> Actions:
+    """Creates with the key of all exercises, then of two users in turn, whose keys no gateway can have."""
+    yield from client.create("users.usual")
+    keys = {word: ((KEY_HEADER, f"harness-{word}-{token_hex(8)}"),) for word in ("one", "other")}
+    for form in ("create", "stream"):
+        for word, own in keys.items():
+            made = yield from client.create(f"users.{word}-{form}", stream=form == "stream", headers=own)
+            if made.not_offered:
+                raise NotApplicable(
+                    f"the gateway itself rejects a key that it does not know ({made.client.status})"
+                )
+
+
 @exercise(requests=6, interactions=6)
 def crowd(client: GatewayClient) -> Actions:
     """Six streams at the same time, as six clients open them."""
@@ -294,7 +312,7 @@ def resume(client: GatewayClient) -> Actions:
 
 EXERCISES: tuple[Exercise, ...] = (
     idle, watch, plain, cancel, fields, headers, stranger, stream, rich, ends, background, polls, tools, live,
-    gzip, hang_up, two, crowd, busy, resume, truncation, bare, refusal, loss,
+    gzip, hang_up, two, users, crowd, busy, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
 

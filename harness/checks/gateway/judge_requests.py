@@ -256,7 +256,7 @@ def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     A gateway may send a key of its own, and may send it in any of the places that the API reads.
     """
     arrived = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
-    keyless = [one for one in arrived if _has_key(one.client.request) and not _has_key(answer_of(one).request)]
+    keyless = [one for one in arrived if _keys_of(one.client.request) and not _keys_of(answer_of(one).request)]
     for relayed in keyless[:1]:
         message = f"{format_count(len(keyless), 'request')} of {len(arrived)} arrived upstream without a key"
         expected = f"{KEY_HEADER}, Authorization or the parameter key"
@@ -271,10 +271,35 @@ def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             return
 
 
-def _has_key(request: Request) -> bool:
-    return any(request.headers.get(name) for name in (KEY_HEADER, "authorization")) or bool(
-        request.parameter("key")
+def keys(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """No request of a client arrived with the key of another; a gateway may send one of its own.
+
+    That can be the usual key of this run, so a gateway that sends it for all clients is only warned of.
+    """
+    arrived = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
+    owners = {key: one.name for one in arrived for key in _keys_of(one.client.request)}
+    mixed = {
+        owners[key]: relayed
+        for relayed in arrived
+        for key in _keys_of(answer_of(relayed).request) - _keys_of(relayed.client.request)
+        if key in owners
+    }
+    usual = mixed.pop("users.usual", None)
+    message, expected = (
+        "a request arrived with the key of another client",
+        "the key of its client, or of the gateway",
     )
+    for relayed in list(mixed.values())[:1]:
+        yield notice("gw.keys/mixed", relayed, message, expected, "the key that another client sent")
+    if usual is not None and not mixed:
+        actual = "the usual key of this run, with which the gateway may be configured"
+        yield notice("gw.keys/usual", usual, message, expected, actual, severity=Severity.NON_STRICT)
+
+
+def _keys_of(request: Request) -> frozenset[str]:
+    """The keys of a request, wherever the API reads one."""
+    bearer = request.headers.get("authorization").removeprefix("Bearer ")
+    return frozenset(filter(None, (request.headers.get(KEY_HEADER), bearer, request.parameter("key"))))
 
 
 def response_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
@@ -325,7 +350,11 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if succeeded(relayed.client) and read(relayed.client).json_fault:
             message = "the JSON of a response did not arrive"
             yield notice("gw.body/no-json", relayed, message, "JSON", answer_line(relayed.client))
-        altered = [change for change in answer_changes(relayed) if change.kind is not Kind.ADDED]
+        altered = [
+            change
+            for change in answer_changes(relayed)
+            if change.kind is not Kind.ADDED or (change.pointer == "$.steps" and change.after)  # invented output
+        ]
         for change in altered:
             broken.setdefault((change.kind, change.pointer), []).append((change, relayed))
         if not altered:
@@ -359,6 +388,7 @@ def find_new_defect(code: str, relayed: RelayedExchange) -> Iterator[Finding]:
 _BODY_CODES = {
     Kind.LOST: ("gw.body/lost", Severity.BROKEN),
     Kind.CHANGED: ("gw.body/changed", Severity.BROKEN),
+    Kind.ADDED: ("gw.body/changed", Severity.BROKEN),
     Kind.ROUNDED: ("gw.body/rounded", Severity.NON_STRICT),
 }
 

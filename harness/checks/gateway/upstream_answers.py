@@ -95,17 +95,19 @@ FIELDS: dict[str, dict[str, Any]] = {
 """For each field, what is added to a create with a model and an input in order to see that field arrive."""
 
 _IN_ANY_FORM = "tools", "system_instruction", "response_format", "service_tier", "labels", "safety_settings"
-_TOGETHER: dict[str, Any] = {name: FIELDS[name][name] for name in _IN_ANY_FORM}
+TOGETHER: dict[str, Any] = {name: FIELDS[name][name] for name in _IN_ANY_FORM}
 
 LARGE_CREATE = "with-an-image-of-two-megabytes"
 _LARGE_PIXEL = base64.b64encode(base64.b64decode(_PIXEL) + bytes(2_000_000)).decode()
 
 FORMS: dict[str, dict[str, Any]] = {
     LARGE_CREATE: {"input": [TEXT | {"text": "{}"}, IMAGE | {"data": _LARGE_PIXEL}]},
-    "with-an-agent": {**_TOGETHER, **FIELDS["agent_config"], "environment": "remote"},
-    "as-a-stream": {**_TOGETHER, "stream": True},
-    "in-the-background": {**_TOGETHER, "background": True},
-    "in-a-chain": {**_TOGETHER, **FIELDS["previous_interaction_id"]},
+    "with-an-agent": {**TOGETHER, **FIELDS["agent_config"], "environment": "remote"},
+    "as-a-stream": {**TOGETHER, "stream": True},
+    "in-the-background": {**TOGETHER, "background": True},
+    "with-an-agent-as-a-stream": {**TOGETHER, "agent": AGENT, "stream": True},
+    "as-a-stream-in-the-background": {**TOGETHER, "stream": True, "background": True},
+    "in-a-chain": {**TOGETHER, **FIELDS["previous_interaction_id"]},
 }
 """Forms of a create, with the fields that a gateway may treat otherwise in each, all at once."""
 
@@ -135,7 +137,7 @@ CLOSING = {"closing": "event:5,end", "closing-reset": "event:5,rst"}
 """The fault plans for a body that ends with its connection, where a reset alone tells an end from a drop."""
 
 REFUSALS: tuple[tuple[int, str, str, tuple[tuple[str, str], ...]], ...] = (
-    (400, "invalid_request", "The harness refuses this call: wrong.", ()),
+    (400, "prohibited_content", "The harness refuses this call: blocked.", ()),
     (403, "permission_denied", "The harness refuses this call: not allowed.", ()),
     (404, "model_not_found", "The harness refuses this call: no such model.", ()),
     (429, "rate_limit_exceeded", "The harness refuses this call: too many.", (("retry-after", "7"),)),
@@ -197,13 +199,14 @@ ENDS: dict[str, dict[str, Any]] = {
     "failed": {"status": "failed"},
     "cancelled": {"status": "cancelled"},
     "incomplete": {"status": "incomplete"},
+    "empty": {"steps": []},
     "error": {"error_event": {"after": 5, "code": "service_unavailable", "message": "The harness is busy."}},
     "failed-error": {
         "status": "failed",
         "error_event": {"after": 5, "code": "api_error", "message": "The harness failed."},
     },
 }
-"""How a stream can end other than well, and still in order."""
+"""How a run can end other than well, or without output, and its stream still in order."""
 
 BARE_ERRORS = {
     "list": b"""[{

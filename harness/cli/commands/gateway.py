@@ -249,8 +249,9 @@ def _resolve(arguments: GatewayArguments) -> ResolvedTarget:
 
 
 def gateway_environment(upstream: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a gateway: it has the URL of the upstream and no real Gemini API key."""
-    return {**command_environment(upstream, environment), UPSTREAM_VARIABLE: upstream}
+    """The environment of a gateway: the URL of the upstream, no real Gemini API key, and none of a client."""
+    keys = (f"{DUMMY_KEY}-of-the-gateway",)
+    return {**command_environment(upstream, environment, keys), UPSTREAM_VARIABLE: upstream}
 
 
 def _wait(target: ResolvedTarget, seconds: float | None, process: Started | None) -> None:

@@ -121,20 +121,34 @@ def post_until_made(client: httpx.Client) -> Any:
     return made
 
 
-def test_arguments_in_pieces() -> None:
-    """A client that takes the last piece of the arguments of a call for the whole reads why it gave up."""
+def read_call(take: Callable[[list[dict[str, Any]]], Any]) -> Reads:
+    """A client that makes its result of the events of a stream by `take`."""
 
-    def last_piece(client: httpx.Client, interaction: str) -> str:
+    def reads(client: httpx.Client, interaction: str) -> Any:
         with client.stream("GET", f"/v1beta/interactions/{interaction}?stream=true") as response:
-            events = [json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: {")]
-        pieces = [event["delta"]["arguments"] for event in events if event.get("delta", {}).get("arguments")]
-        return str(json.loads(pieces[-1]))
+            return take([json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: {")])
 
-    call = {"type": "function_call", "id": "call_1", "name": "look", "arguments": {"place": "Rome, Italy"}}
-    with pytest.raises(UsageFault) as caught:
-        play(last_piece, "event:4,rst", script={"steps": [call]})
-    assert "gave up: JSONDecodeError" in str(caught.value)
-    assert re.search(r"the call 'call_1' got no result; its arguments arrive in \d+ pieces", str(caught.value))
+    return reads
+
+
+def last_piece(events: list[dict[str, Any]]) -> str:
+    return str(json.loads([e["delta"]["arguments"] for e in events if e.get("delta", {}).get("arguments")][-1]))
+
+
+@pytest.mark.parametrize(
+    ("take", "sentence"),
+    [
+        (last_piece, r"JSONDecodeError(.|\n)*the call 'call_1' got no result; its arguments arrive in \d+ pieces"),
+        # The completing event may have steps, and these may lack what only deltas brought.
+        (lambda events: events[-1]["interaction"], r'other steps \(\$\.steps\[0\]\.arguments: {"place"'),
+    ],
+)
+def test_a_call_that_is_taken_from_one_event(take: Callable[..., Any], sentence: str) -> None:
+    """A client that takes one event of a call for the whole reads what it lost."""
+    bare = {"type": "function_call", "id": "call_1", "name": "look"}
+    script = {"steps": [{**bare, "arguments": {"place": "Rome, Italy"}}], "extra": {"steps": [bare]}}
+    with pytest.raises(UsageFault, match=sentence):
+        play(read_call(take), "event:4,rst", script=script)
 
 
 def test_a_double_create() -> None:

@@ -24,7 +24,8 @@ SHOWS_TOO_LITTLE = {
     "hang_up.stream": "the client disconnects before the first text",
     "busy.rest": "the resumed part has no text",
     "tools.stream": "has calls and no text",
-    "fields.as-a-stream": "has calls and no text",
+    **{f"fields.{form}": "has calls and no text" for form in ("as-a-stream", "as-a-stream-in-the-background")},
+    "ends.empty": "has no output",
     "plain.delete": "is an empty object",
 }
 """Responses in which these defects cannot be seen, and why."""

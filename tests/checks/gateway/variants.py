@@ -16,6 +16,7 @@ from lab.gateways.mutant import (
     FrameEdit,
     Gateway,
     change_json,
+    change_request,
     edit_frames,
     event_of,
     parse_body,
@@ -173,6 +174,7 @@ class _Joining(FrameEdit):
 
 VARIANTS: dict[str, Callable[[Service], Service]] = {
     "faithful": Gateway,
+    "own-key": change_request(lambda request: request.having(("x-goog-api-key", "key-of-the-gateway"))),
     "renamed-ids": RenamesIds,
     "renamed-cursors": RenamesCursors,
     "aliased-models": NamesModels,
