@@ -216,6 +216,8 @@ export interface ElapseOptions {
   most?: number;
 }
 
+export type EventIds = "all" | "deltas" | "sparse" | "none" | "odd";
+
 export interface CutOptions {
   /** Where to cut; a list has whole fault plans. Default: "every-event". */
   cuts?: "every-event" | "structural" | "every-byte" | "outage" | string[];
@@ -227,8 +229,8 @@ export interface CutOptions {
   script?: Script;
   /** The response to a further turn. */
   further?: Script;
-  /** Which events carry an id ("all"). */
-  eventIds?: "all" | "deltas" | "sparse" | "none" | Array<"all" | "deltas" | "sparse" | "none">;
+  /** Which events carry an id ("all"); "odd" ids contain +, / and =. */
+  eventIds?: EventIds | EventIds[];
   /** Whether a resumed stream repeats the event of its cursor ("exclusive"). */
   resume?: "exclusive" | "inclusive";
   /** What the reader is asked to do ("follow"). */

@@ -24,6 +24,7 @@ from harness.wire import (
     COMPLETE,
     Arrivals,
     At,
+    By,
     Chunk,
     Chunked,
     Ending,
@@ -252,7 +253,11 @@ class Recording:
         yield from _pause(owed + self.wait, scale)
         if opened:
             yield Chunk(self.body[whole:], self.ending.declared)
-        yield self.ending
+        kept = self.ending.detail or self.ending.by is By.SERVER
+        yield self.ending if kept else structs.replace(self.ending, detail=_UNKNOWN_END)
+
+
+_UNKNOWN_END = "the recording ends here: its client disconnected, or the recorder stopped"
 
 
 def _pause(microseconds: int, scale: float) -> Iterator[Piece]:

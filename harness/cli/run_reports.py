@@ -156,10 +156,10 @@ class Listeners:
         self.state = PresentedRun(INTERACTIONS, presentation=presentation, revision=revision)
         self.screen: TerminalReport | None = None
         self._baseline = baseline
+        told = {key: value if isinstance(value, list) else [value] for key, value in arguments.of_file.items()}
+        told["capability"] = [one for one in told.get("capability", ()) if not one.startswith("+")]  # asks for more
         presentation.settings = {
-            key: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            for key, value in arguments.of_file.items()
-            if key in _LEAVE_OUT
+            key: ", ".join(map(str, values)) for key, values in told.items() if key in _LEAVE_OUT and values
         }
         self._begun = self._written = time.monotonic()
         self._results: list[Result] = []

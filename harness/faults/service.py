@@ -45,14 +45,16 @@ def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     """`starts`, `resumes` or `calls`: whether the request asks for a stream, and whether that continues one.
 
     If there is a body, the `stream` field of its JSON decides, the convention of every streaming API we know;
-    without a body, an `Accept` header that names event streams does.
+    without a body, an `Accept` header that names event streams does, unless it is a call that the API knows:
+    some clients send it with each request, polls included.
     """
     if protocol.is_resume(request) is not None:
         return Scope.RESUMES
     if request.body:
         value = object_or_none(request.body) if b'"stream"' in request.body else None
         return Scope.STARTS if value is not None and value.get("stream") is True else Scope.CALLS
-    return Scope.STARTS if EVENT_STREAM in request.headers.get("accept").lower() else Scope.CALLS
+    asks = EVENT_STREAM in request.headers.get("accept").lower() and not protocol.operation(request)
+    return Scope.STARTS if asks else Scope.CALLS
 
 
 _OPERATIONS = {

@@ -258,7 +258,9 @@ class ObservedCall:
         ending = received.ending
         if ending is None or ending.complete:
             if not received.error:
-                return ", ".join(filter(None, (f"{self.name} → {received.status}", received.find_other_end())))
+                early = "then a clean end without completion" if ending and received.broke_off else ""
+                told = (f"{self.name} → {received.status}", received.find_other_end(), early)
+                return ", ".join(filter(None, told))
             from harness.wire.mask import Mask, keys_in
 
             # A service's text may repeat the secrets of the client's request.

@@ -6,6 +6,7 @@ import json
 import re
 
 from harness import __version__
+from harness.checks.clients.sets import SETS
 from harness.emulator import Script
 from harness.plugin.interactions.lifecycle import COMMON, ROUTES
 from harness.resources import folder
@@ -42,3 +43,9 @@ def test_the_routes_are_those_of_the_fixture() -> None:
         for name in ("COMMON_ROUTES", "ROUTES")
     )
     assert (tuple(common), set(every)) == (COMMON, set(ROUTES))
+
+
+def test_the_options_of_a_printed_case_are_declared() -> None:
+    """TypeScript takes the ids of events in the line that repeats one case of a set."""
+    declared = re.findall(r'"(\w+)"', TYPES.split("type EventIds = ")[1].split(";")[0])
+    assert {ids for kinds in SETS.values() for kind in kinds for ids in kind.event_ids} <= set(declared)

@@ -25,7 +25,7 @@ from harness.cli.commands.record import _print as print_summary
 from harness.emulator import Emulator
 from harness.report.recordings import RecordingReport
 from harness.transport import ServerThread, UrlDriver
-from harness.wire import Exchange, Headers, How, Request
+from harness.wire import By, Ending, Exchange, Headers, How, Request
 from tests.cassette.samples import HELLO
 from tests.cli.conftest import PATIENCE, Harness, fits, start
 
@@ -108,12 +108,12 @@ def test_a_miss_fails_a_replay_and_says_what_differs(emulator: str, harness: Har
 
 
 def test_a_replay_says_which_answers_are_a_guess(emulator: str, harness: Harness) -> None:
-    """A recording without known chunk boundaries is replayed, and reported as approximate with its number."""
+    """A recording without known boundaries is replayed, and named as approximate; so is one without its end."""
     harness("record", "--target", emulator, "--cassette", "a.yaml", "--port", "0", "--", *ask("hi"))
     (recording,) = load("a.yaml").recordings
-    save("a.yaml", [replace(recording, approximate=True)])
+    save("a.yaml", [replace(recording, approximate=True, ending=Ending(By.CLIENT, How.FIN))])
     done = harness("replay", "a.yaml", "--port", "0", "--", *ask("hi"))
-    assert done.code == 0
+    assert done.code == 0 and "note: the end of recording 1 was not recorded" in done.err
     assert "approximate: recording 1: edited, or recorded without chunks (guessed)\n" in done.out
     done = harness("replay", "a.yaml", "--port", "0", "--json", "--", *ask("hi"))
     assert fits("replay", last_object(done.out))["approximate"] == [1]

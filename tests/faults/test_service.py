@@ -32,13 +32,14 @@ ACCEPT = Headers((("Accept", "text/event-stream"),))
 KINDS = {
     "starts": [CREATE, Request("GET", "/events", ACCEPT), Request("POST", "/x", ACCEPT, b'{"stream": true}')],
     "resumes": [resume("e1"), resume(None)],
-    "calls": [POLL, UNARY, Request("POST", "/x", ACCEPT, b"{}"), Request("POST", "/x", ACCEPT, b'{"stream"')],
-}
+    "calls": [POLL, UNARY, Request("POST", "/x", ACCEPT, b"{}"), Request("POST", "/x", ACCEPT, b'{"stream"'),
+              Request("GET", POLL.target, ACCEPT), Request("POST", f"{POLL.target}/cancel", ACCEPT)],
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_kinds_of_requests(kind: str) -> None:
-    """A request with a body is classified by its `stream` field, one without by its Accept header."""
+    """A request with a body is classified by its `stream` field, an unknown one without by its Accept header."""
     assert [kind_of(request, PROTOCOL) for request in KINDS[kind]] == [kind] * len(KINDS[kind])
 
 

@@ -131,8 +131,8 @@ def test_how_answers_ended(pytester: pytest.Pytester) -> None:
         + """
 def test_failing(interactions_emulator, client):
     found = client.post(PATH, json={"model": "gemini-3.8-flash", "input": "Hi"}).json()["id"]
-    interactions_emulator.drop("event:2,rst/before-headers,fin")
-    for _ in range(3):
+    interactions_emulator.drop("event:2,rst/before-headers,fin/event:2,end")
+    for _ in range(4):
         try:
             client.get(f"{PATH}/{found}?stream=true")
         except httpx.TransportError:
@@ -146,6 +146,7 @@ def test_failing(interactions_emulator, client):
             "create → 200",
             "stream → 200, then the server reset the connection within the body (*event:2,rst*)",
             "stream → no response, the server closed the connection before the headers (*)",
+            "stream → 200, then a clean end without completion",
             "stream → 200",
         ]
     )

@@ -64,6 +64,7 @@ def run(words: Sequence[str]) -> int:
     from harness.contract import PROTOCOL
     from harness.inspector import Actions
     from harness.transport import ServerThread
+    from harness.wire import By
     from harness.wire.addresses import is_for_service
 
     with telling(f"reading {arguments.cassette}"):
@@ -101,6 +102,13 @@ def run(words: Sequence[str]) -> int:
         cors=PAGE_FIELDS if arguments.cors else (),
         cors_for=is_for_service,
     )
+    open_ended = [str(n) for n, one in enumerate(cassette.recordings, 1) if one.ending.by is not By.SERVER]
+    if open_ended:
+        say_masked(
+            f"note: the end of recording {list_some(open_ended, 6)} was not recorded, because the client or the "
+            "recorder stopped first: a client that reads on waits there",
+            to_errors=True,
+        )
     recorded = format_count(len(cassette.recordings), "recording")
     how = f"({arguments.mode}, revision {contract.revision})"
     welcome = f"replaying {recorded} of {arguments.cassette} {how}{granted.note}"

@@ -102,7 +102,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = _case_option(
-        "quick (51 cases), standard (439), application (451), thorough (817), every-byte, table, polling, turns, "
+        "quick (53 cases), standard (439), application (451), thorough (817), every-byte, table, polling, turns, "
         "tools, cancelling",
         metavar="NAME", shown="that of the mode",
     )  # fmt: skip

@@ -115,6 +115,7 @@ def test_more_pieces_than_were_kept() -> None:
 
 
 def test_client_ending_is_kept() -> None:
-    """That the client disconnected is kept in the recording."""
-    ending = Ending(By.CLIENT, How.FIN, detail="enough")
-    assert Recording.of(exchange(ending=ending)).ending == ending
+    """That the client disconnected is kept in the recording, and its replay gives it as the reason to wait."""
+    recording = Recording.of(exchange(ending=Ending(By.CLIENT, How.FIN)))
+    *_, played = recording.response().body
+    assert recording.ending == Ending(By.CLIENT, How.FIN) and "its client disconnected" in played.detail
