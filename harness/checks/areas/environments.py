@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -243,6 +242,8 @@ def _paths_in(listing: Exchange) -> list[str]:
 
 def _unpack(data: bytes) -> dict[str, bytes] | None:
     """Return the files in an uncompressed tar by name, or None if it is none."""
+    import tarfile  # late: every command loads all checks, and few run these
+
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             opened = ((member.name, archive.extractfile(member)) for member in archive if member.isfile())
@@ -325,6 +326,8 @@ def names_a_url(started: Exchange, header: str) -> Iterator[Finding]:
 
 def pack(name: str, data: bytes) -> bytes:
     """Return a tar archive of one file."""
+    import tarfile  # late, as above
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         member = tarfile.TarInfo(name)

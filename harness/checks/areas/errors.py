@@ -6,7 +6,6 @@ A conforming target rejects every request here before a model runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 
 from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, require_answer
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
@@ -117,6 +116,8 @@ def dates_retries(limited: Exchange) -> Iterator[Finding]:
     found = limited.headers.get("retry-after").strip()
     if not found or found.isdecimal():
         return
+    from email.utils import parsedate_to_datetime  # late: few targets send a date
+
     try:
         parsedate_to_datetime(found)
     except (ValueError, TypeError, IndexError, OverflowError):
