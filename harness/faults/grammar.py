@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import NoReturn
 from urllib.parse import unquote
 
@@ -57,6 +57,7 @@ FAULTS: Mapping[str, type[Fault]] = {
 """The fault that each word of a plan names."""
 
 
+@lru_cache(maxsize=1024)  # a set of cases checks each plan before one of them plays it
 def parse(text: str) -> Plan:
     """Parse `text` into a plan; raises `UsageFault` with the column (from 1) and a suggestion."""
     return _Parser(text).plan()

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -197,7 +198,7 @@ class StreamSource:
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs it to its end."""
         if run_id not in self._whole:
-            self._whole[run_id] = events_in(self.stream(run_id))
+            self._whole[run_id] = _read_once(self.stream(run_id))
         return self._whole[run_id]
 
     def stream(self, run_id: str) -> bytes:
@@ -214,6 +215,10 @@ class StreamSource:
         finally:
             response.body.close()
         return b"".join(data)
+
+
+_read_once = lru_cache(maxsize=8)(events_in)
+"""The events in the bytes of a stream, which most cases of one kind share; nobody changes them."""
 
 
 def _build_key(case: Case) -> tuple[str | None, ...]:
