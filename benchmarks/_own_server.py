@@ -1,8 +1,8 @@
 """An own server: the emulator without its control API, and with responses that take their time.
 
-It counts its requests by kind, and the least that these rules can be judged by, however exercises share their runs:
-each form of a request once, and for each form of a create that is stored a GET and a DELETE of its run. Requests
-that differ only in their texts, or in the ids that they name, have one form.
+It counts its requests by kind, and the least that these rules can be judged by, however exercises share their
+runs: each form of a request once, and for each form of a create that is stored a GET and a DELETE of its run.
+Requests that differ only in their texts, or in the ids that they name, have one form.
 """
 
 from __future__ import annotations

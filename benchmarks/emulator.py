@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AIMOCK = ROOT / ".harness" / "peers" / "aimock" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CREATES, STREAMS, REPLAYS = "creates", "POST streams", "GET replays"
 FLOOR, BARE = "floor", "bare create"
-"""The names of a server that only answers, whatever is asked, and of one that reads, checks, counts and keeps, too.
+"""The names of a server that only answers, whatever is asked, and of one that checks, counts and keeps, too.
 
 They are measured with creates alone.
 """

@@ -77,9 +77,7 @@ class _Parser:
             start += len(connection) + 1
         ends = [*(start - 1 for start in starts[1:]), len(self._text)]
         first, *others = [self._part(start, end) for start, end in zip(starts, ends, strict=True)]
-        if not others:
-            return first
-        return self._word("", starts[-1]).build(lambda: replace(first, also=tuple(others)))
+        return self._word("", starts[-1]).build(lambda: replace(first, also=tuple(others))) if others else first
 
     def _word(self, text: str, column: int, more: deque[Word] | None = None) -> Word:
         column += len(text) - len(text.lstrip())

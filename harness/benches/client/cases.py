@@ -24,6 +24,7 @@ from harness.wire.sse import events_in
 EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
 _ODD_IDS: Mapping[str, Any] = {"event_ids": "all", "platform": "any"}
 """Settings of a service whose ids contain `+`, `/` and `=`, as those of other platforms do."""
+_read_once = lru_cache(maxsize=8)(events_in)  # most cases of one kind share their stream, byte for byte
 _UNMARKED = frozenset({"text", "times"})
 """Keys of a script that all cases of a run share, so that no case is named by them."""
 
@@ -215,10 +216,6 @@ class StreamSource:
         finally:
             response.body.close()
         return b"".join(data)
-
-
-_read_once = lru_cache(maxsize=8)(events_in)
-"""The events in the bytes of a stream, which most cases of one kind share; nobody changes them."""
 
 
 def _build_key(case: Case) -> tuple[str | None, ...]:

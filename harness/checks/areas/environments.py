@@ -192,8 +192,7 @@ def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
 
 
 def packs_files(packed: Exchange) -> Iterator[Finding]:
-    files = _unpack(packed.body)
-    if files is None:
+    if (files := _unpack(packed.body)) is None:
         yield finding("the download is not a tar archive", "a tar", repr(packed.body[:40]))
         return
     kept = [data for name, data in files.items() if name.endswith(NOTE_PATH)]
@@ -205,8 +204,7 @@ def packs_files(packed: Exchange) -> Iterator[Finding]:
 def open_environment(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
     """Make an environment and return its id. Raises `Unmet`."""
     made: Exchange = yield Send(t.request("POST", "environments", body))
-    found = id_of(made)
-    if not found:
+    if not (found := id_of(made)):
         raise Unmet(f"the target created no environment: {format_answer(made)}")
     return found
 

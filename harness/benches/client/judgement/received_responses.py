@@ -41,8 +41,7 @@ class ReceivedResponse:
         self._api = api
         self._protocol = api.load_protocol()
         self.request = request
-        self.is_create = self._protocol.operation(request) == "create"
-        """Whether the request asks for a new run."""
+        self.is_create = self._protocol.operation(request) == "create"  # it asks for a new run
         self.suffered = suffered
         self.status = response.status
         self.retry_after = retry_after(response.headers) if response.status >= 400 else None
