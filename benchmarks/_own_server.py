@@ -1,15 +1,19 @@
 """An own server: the emulator without its control API, and with responses that take their time.
 
-It counts its requests by kind, and how many of them are the same request again. What is left without those is the
-least that these rules can be judged by, however exercises share their runs.
+It counts its requests by kind, and the least that these rules can be judged by, however exercises share their
+runs: each form of a request once, and for each form of a create that is stored a GET and a DELETE of its run.
+Requests that differ only in their texts, or in the ids that they name, have one form.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
+
+import msgspec
 
 from benchmarks._against import KEYS
 from harness.emulator import Emulator, Settings
@@ -29,9 +33,8 @@ class Walled:
         self.emulator = Emulator(settings, clock=self.clock)
         self.latency = latency
         self.counts: Counter[str] = Counter()
-        self.again: Counter[str] = Counter()
-        """Those of each kind whose method, target, fields and body a request before had, too."""
-        self._asked: set[Request] = set()
+        self.forms: dict[str, set[Request]] = defaultdict(set)
+        """The forms of the requests of each kind."""
 
     def __call__(self, request: Request) -> Response:
         """Count a request, and answer it late."""
@@ -40,18 +43,20 @@ class Walled:
         response = self.emulator(request)
         kind = _name_kind(request, response.status)
         self.counts[kind] += 1
-        self.again[kind] += request in self._asked
-        self._asked.add(request)
+        self.forms[kind].add(_read_form(request))
         return Response(response.status, response.headers, response.framing, _Late(response.body, self.latency))
 
     def describe(self) -> str:
-        """The counts by kind, and the least: a run that is created again would have a look and a DELETE, too."""
-        kinds = [f"{count} {kind} ({self.again[kind]} again)" for kind, count in self.counts.most_common()]
-        least = self.counts.total() - self.again.total() - 2 * self.again[_CREATES]
-        return f"{', '.join(kinds)}; each request once: {least}"
+        """The counts by kind, each with that of its forms, and the least."""
+        kinds = [f"{count} {kind} ({len(self.forms[kind])} forms)" for kind, count in self.counts.most_common()]
+        stored = sum(b'"store":false' not in form.body for form in self.forms[_CREATES])
+        least = sum(max(len(forms), stored * (kind in _OF_EACH)) for kind, forms in self.forms.items())
+        return f"{', '.join(kinds)}; at least {least}"
 
 
 _CREATES = "creates"
+_OF_EACH = ("GETs of runs", "DELETEs of runs")
+_IDS = re.compile(r"v1_[\w-]{20,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|(?<=_id=)[^&]+")
 
 
 def _name_kind(request: Request, status: int) -> str:
@@ -62,6 +67,27 @@ def _name_kind(request: Request, status: int) -> str:
     if of_runs and request.method == "POST" and not request.path.endswith("/cancel"):
         return _CREATES
     return f"{request.method}s of {'runs' if of_runs else 'the rest'}"
+
+
+def _read_form(request: Request) -> Request:
+    """The request without its texts, its length and the ids in it."""
+    headers = Headers((name, _IDS.sub("", value)) for name, value in request.headers if name != "content-length")
+    body = request.body
+    with suppress(msgspec.DecodeError):
+        body = msgspec.json.encode(_drop_texts(msgspec.json.decode(body)), order="sorted")
+    return Request(request.method, _IDS.sub("", request.target), headers, body)
+
+
+def _drop_texts(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {name: inner for name, inner in value.items() if not isinstance(inner, str) or name not in _TEXTS}
+        return {name: _drop_texts(inner) for name, inner in kept.items()}
+    if isinstance(value, list):
+        return [_drop_texts(inner) for inner in value]
+    return _IDS.sub("", value) if isinstance(value, str) else value
+
+
+_TEXTS = frozenset({"input", "text"})
 
 
 class _Late(WrappedBody):

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[1]
 AIMOCK = ROOT / ".harness" / "peers" / "aimock" / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
 CREATES, STREAMS, REPLAYS = "creates", "POST streams", "GET replays"
 FLOOR, BARE = "floor", "bare create"
-"""The names of a server that only answers, whatever is asked, and of one that reads, counts and keeps, too.
+"""The names of a server that only answers, whatever is asked, and of one that checks, counts and keeps, too.
 
 They are measured with creates alone.
 """
@@ -118,7 +118,7 @@ def aimock(folder: Path) -> tuple[list[str], int] | None:
 def constant(body: bytes, *words: str) -> tuple[list[str], int]:
     """Return the command of a server that answers everything with `body`, and its port: the floor of a create.
 
-    With the word `bare`, it is the floor of a create that is read and stored.
+    With the word `bare`, it is the floor of a create that is checked and stored.
     """
     port = free_port()
     return [sys.executable, "-m", "benchmarks._constant_answer", str(port), body.decode(), *words], port

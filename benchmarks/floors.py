@@ -42,16 +42,21 @@ class Row(NamedTuple):
 
 
 def measure_creates(rounds: int) -> Iterator[Row]:
-    """A create over a socket, beside a protocol that answers everything with the same bytes."""
+    """A create over a socket, beside a program that only checks and keeps it, and one that sends constants."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ours = stack.enter_context(serving.started("harness", *serving.harness(folder)))
         body = serving.ask_once(ours, serving.list_asks(ours)[0]).body
+        bare = stack.enter_context(serving.started(serving.BARE, *serving.constant(body, "bare")))
         floor = stack.enter_context(serving.started(serving.FLOOR, *serving.constant(body)))
-        rows = serving.measure([ours, floor], max(rounds // 8, 2), 0.5, [serving.CREATES])
+        rows = serving.measure([ours, bare, floor], max(rounds // 8, 2), 0.5, [serving.CREATES])
     cost = {row["server"]: row["cpu_us"] or 0.0 for row in rows}
-    by = "a protocol that always sends the same bytes"
-    yield Row("A create over a socket, µs of processor time", cost["harness"], cost[serving.FLOOR], by)
+    work = "A create over a socket, µs of processor time"
+    for name, by in (
+        (serving.BARE, "the same reader, schema, id and signature; it is counted, kept and encoded"),
+        (serving.FLOOR, "a protocol that always sends the same bytes"),
+    ):
+        yield Row(work, cost["harness"], cost[name], by)
 
 
 def measure_proxy(rounds: int) -> Iterator[Row]:

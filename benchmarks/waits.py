@@ -189,7 +189,7 @@ def creates(bench: Bench) -> Iterator[Row]:
     yield Row("creates over a socket", now, "2 × aimock", least, other, before, note)
     costs = (f"{row['cpu_us']:.1f} µs CPU" if row else NONE for row in (own, floor, peer, then))
     now, least, other, before = costs
-    note = f"{1 / floor['cpu_ratio']:.1f} × the floor, {1 / bare['cpu_ratio']:.1f} × one that reads and keeps"
+    note = f"{1 / floor['cpu_ratio']:.1f} × the floor, {1 / bare['cpu_ratio']:.1f} × one that checks and keeps"
     yield Row("one create", now, "5 × the floor", least, other, before, note)
 
 

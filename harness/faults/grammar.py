@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import NoReturn
 from urllib.parse import unquote
 
@@ -57,6 +57,7 @@ FAULTS: Mapping[str, type[Fault]] = {
 """The fault that each word of a plan names."""
 
 
+@lru_cache(maxsize=1024)  # a set of cases checks each plan before one of them plays it
 def parse(text: str) -> Plan:
     """Parse `text` into a plan; raises `UsageFault` with the column (from 1) and a suggestion."""
     return _Parser(text).plan()
@@ -76,9 +77,7 @@ class _Parser:
             start += len(connection) + 1
         ends = [*(start - 1 for start in starts[1:]), len(self._text)]
         first, *others = [self._part(start, end) for start, end in zip(starts, ends, strict=True)]
-        if not others:
-            return first
-        return self._word("", starts[-1]).build(lambda: replace(first, also=tuple(others)))
+        return self._word("", starts[-1]).build(lambda: replace(first, also=tuple(others))) if others else first
 
     def _word(self, text: str, column: int, more: deque[Word] | None = None) -> Word:
         column += len(text) - len(text.lstrip())

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.wire.sse import events_in
 EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
 _ODD_IDS: Mapping[str, Any] = {"event_ids": "all", "platform": "any"}
 """Settings of a service whose ids contain `+`, `/` and `=`, as those of other platforms do."""
+_read_once = lru_cache(maxsize=8)(events_in)  # most cases of one kind share their stream, byte for byte
 _UNMARKED = frozenset({"text", "times"})
 """Keys of a script that all cases of a run share, so that no case is named by them."""
 
@@ -197,7 +199,7 @@ class StreamSource:
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
         """The events of the undisturbed stream; reading them runs it to its end."""
         if run_id not in self._whole:
-            self._whole[run_id] = events_in(self.stream(run_id))
+            self._whole[run_id] = _read_once(self.stream(run_id))
         return self._whole[run_id]
 
     def stream(self, run_id: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tarfile
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -193,8 +192,7 @@ def goes_down_when_asked(listing: Exchange, top: Exchange) -> Iterator[Finding]:
 
 
 def packs_files(packed: Exchange) -> Iterator[Finding]:
-    files = _unpack(packed.body)
-    if files is None:
+    if (files := _unpack(packed.body)) is None:
         yield finding("the download is not a tar archive", "a tar", repr(packed.body[:40]))
         return
     kept = [data for name, data in files.items() if name.endswith(NOTE_PATH)]
@@ -206,8 +204,7 @@ def packs_files(packed: Exchange) -> Iterator[Finding]:
 def open_environment(t: RequestBuilder, body: dict[str, Any]) -> Part[str]:
     """Make an environment and return its id. Raises `Unmet`."""
     made: Exchange = yield Send(t.request("POST", "environments", body))
-    found = id_of(made)
-    if not found:
+    if not (found := id_of(made)):
         raise Unmet(f"the target created no environment: {format_answer(made)}")
     return found
 
@@ -243,6 +240,8 @@ def _paths_in(listing: Exchange) -> list[str]:
 
 def _unpack(data: bytes) -> dict[str, bytes] | None:
     """Return the files in an uncompressed tar by name, or None if it is none."""
+    import tarfile  # late: every command loads all checks, and few run these
+
     try:
         with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as archive:
             opened = ((member.name, archive.extractfile(member)) for member in archive if member.isfile())
@@ -325,6 +324,8 @@ def names_a_url(started: Exchange, header: str) -> Iterator[Finding]:
 
 def pack(name: str, data: bytes) -> bytes:
     """Return a tar archive of one file."""
+    import tarfile  # late, as above
+
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         member = tarfile.TarInfo(name)

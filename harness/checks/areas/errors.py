@@ -6,7 +6,6 @@ A conforming target rejects every request here before a model runs.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 
 from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, require_answer
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
@@ -116,9 +115,10 @@ def dates_retries(limited: Exchange) -> Iterator[Finding]:
     if require_answer(limited).status != TOO_MANY:
         raise Unmet(f"the script requested 429, and the target returned {format_answer(limited)}")
     found = limited.headers.get("retry-after").strip()
-    if not found or found.isdecimal():
-        return
+    from email.utils import parsedate_to_datetime  # late: few targets send a date
+
     try:
-        parsedate_to_datetime(found)
+        if found and not found.isdecimal():
+            parsedate_to_datetime(found)
     except (ValueError, TypeError, IndexError, OverflowError):
         yield finding("Retry-After cannot be read", "seconds or an HTTP date", found)

@@ -231,7 +231,6 @@ class ClientAttempt:
         made = [one for one in self.received if one.is_create and not one.goes_on and one.status < 400]
         if len(made) < 2 or made[-1].input == made[0].input:
             return None
-        run = self._model.words.run
         if made[-1].continues is not None:
             forgotten = self._model.find_forgotten([one.request for one in made], self.contract)
             missing = (
@@ -240,8 +239,8 @@ class ClientAttempt:
             return client_model.Defect(client_model.LOST_CONTEXT, missing) if forgotten else None
         return client_model.Defect(
             client_model.LOST_CONTEXT,
-            f"sent its further turn without the first one: it names no previous {run} and includes no earlier "
-            "steps",
+            f"sent its further turn without the first one: it names no previous {self._model.words.run} and "
+            "includes no earlier steps",
         )
 
     def describe_unshown(self) -> str:

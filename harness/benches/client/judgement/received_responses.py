@@ -41,6 +41,7 @@ class ReceivedResponse:
         self._api = api
         self._protocol = api.load_protocol()
         self.request = request
+        self.is_create = self._protocol.operation(request) == "create"  # it asks for a new run
         self.suffered = suffered
         self.status = response.status
         self.retry_after = retry_after(response.headers) if response.status >= 400 else None
@@ -101,11 +102,6 @@ class ReceivedResponse:
     def exchange(self) -> tuple[Request, Sequence[Mapping[str, Any]], Mapping[str, Any]]:
         """The request, with the events or the JSON of its response."""
         return self.request, self.events() if self.is_stream else (), self.read_json()
-
-    @property
-    def is_create(self) -> bool:
-        """Whether the request asks for a new run."""
-        return self._protocol.operation(self.request) == "create"
 
     @property
     def headless(self) -> bool:
