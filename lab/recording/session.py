@@ -1,47 +1,65 @@
 """Records scenarios, one cassette each, and replaces a cassette only with one that was proved.
 
-A session has a budget of requests, waits out short refusals, stops at an exhausted quota or a lost connection,
-keeps what is finished and can be continued. Nothing may have failed in a scenario, and its replay must be the same
-(`problem_of`, `replay_difference`). Each recording is also judged against the contract, and compared with its
-predecessor. Recordings of the live service and of the emulator never replace each other.
+A session has a budget of requests, waits out short refusals, and stops at an exhausted quota or a lost connection.
+Nothing may have failed in a scenario, and its replay must be the same (`problem_of`, `replay_difference`).
+Recordings of the live service and of the emulator never replace each other. An older recording is in version
+control: `git diff` shows the drift, and `harness verify` judges the new one.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.benches.record.diff import Drifts, diff_recordings
 from harness.benches.record.provenance import provenance_of
 from harness.benches.record.recorder import Recorder, Summary, prepare_folder
-from harness.benches.record.verify import verify
-from harness.cassette import Player, Provenance, Recording, Target, load
+from harness.cassette import Player, Provenance, Recording, Target, load, save
 from harness.cassette.journal import alone
 from harness.cassette.layout import replace_file
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
-from harness.engine.traffic.governed_driver import LATER, GovernedDriver, Retries, format_refusal
+from harness.engine.traffic.governed_driver import (
+    LATER,
+    Attempt,
+    DriverPolicy,
+    GovernedDriver,
+    Retries,
+    format_refusal,
+)
 from harness.engine.traffic.perform import CreatedResources
-from harness.engine.traffic.traffic_policy import BUDGET_SPENT, RequestBudget
-from harness.files import read_file
-from harness.kit.api import RecordingsApi
-from harness.kit.check import Scenario
 from harness.kit.wrong_call import explain_wrong_call
-from harness.outcome import Finding, Level, Outcome, Rule, Severity, UsageFault
+from harness.outcome import Outcome, Unmet, UsageFault
 from harness.outcome.words import format_count
 from harness.transport import ServiceDriver, UrlDriver
 from harness.wire import By, Exchange
+from lab.recording.scenarios import Scenario
 
 _PLACEHOLDER = re.compile(rb"REDACTED-[0-9]+")
 _UNAUTHORISED = frozenset({401, 403})
-_REFUSALS = "400"
+
+
+BUDGET_SPENT = "the budget of requests (--max-requests) is used up"
+
+
+class RequestBudget(DriverPolicy):
+    """At most `limit` requests, repetitions included; `sent` is how many there were."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.sent = 0
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Count the requests. Raises Unmet(BUDGET_SPENT) instead of sending more than the limit."""
+        if self.sent + len(attempts) > self._limit:
+            raise Unmet(BUDGET_SPENT)
+        self.sent += len(attempts)
+        return 0.0
 
 
 class ScenarioState(StrEnum):
@@ -50,10 +68,8 @@ class ScenarioState(StrEnum):
     RECORDED = "recorded"
     UNSUPPORTED = "unsupported"
     UNFAITHFUL = "unfaithful"
-    REFUSED = "refused"
     FAILED = "failed"
     STOPPED = "stopped"
-    SKIPPED = "skipped"
 
 
 class RecordingProblem(NamedTuple):
@@ -141,191 +157,85 @@ def _is_alike(before: Exchange, after: Exchange) -> bool:
     return re.fullmatch(b"%b%b.+%b" % (re.escape(clear), parts, last), before.body, re.DOTALL) is not None
 
 
-def refused_since(drifts: Drifts) -> str:
-    """The request that the older recording has an answer to and that is refused now; "" if there is none."""
-    for drift, labels in drifts.shape.items():
-        if drift.place == "status" and drift.before < _REFUSALS <= drift.after:
-            return f"{labels[0].exchange} returned {drift.before} and is now rejected with {drift.after}"
-    return ""
-
-
-NOT_BEGUN = "not begun"
-
-_STATE = ".recording.json"
-_DONE = frozenset({ScenarioState.RECORDED, ScenarioState.UNSUPPORTED})
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A scenario begins, the `number`-th `of` all."""
-
-    name: str
-    number: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """The target requested a pause of some seconds, and the session waits."""
-
-    seconds: float
-    asked: str
-
-
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One scenario's result.
-
-    `drifts` is None if no predecessor was compared; `left` could not be deleted.
-    """
+    """One scenario's result; `left` could not be deleted."""
 
     name: str
     state: ScenarioState
     reason: str = ""
     exchanges: int = 0
-    findings: tuple[Finding, ...] = ()
-    breaks_contract: bool = False
-    drifts: Drifts | None = None
-    had_predecessor: bool = False
     left: tuple[str, ...] = ()
 
-    @property
-    def is_news(self) -> bool:
-        """Whether a person should look: something is missing, changed its shape or breaks the contract."""
-        if self.state is ScenarioState.UNSUPPORTED:
-            return self.had_predecessor
-        fine = self.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
-        return not fine or self.breaks_contract or (self.drifts is not None and bool(self.drifts.shape))
-
-
-def breaks_contract(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> bool:
-    """Whether a finding asks for a look. What a MAY rule leaves open is shown, but fails no session."""
-    broken = (finding.rule for finding in findings if finding.severity is not Severity.INFORMATION)
-    return any(rule not in rules or rules[rule].level is not Level.MAY for rule in broken)
-
-
-Event = Begun | Waits
+    def __str__(self) -> str:
+        parts = [f"{self.name}: {self.state}", format_count(self.exchanges, "exchange") * bool(self.exchanges)]
+        lines = [", ".join(filter(None, [*parts, self.reason]))]
+        return "\n".join([*lines, *(f"  left behind (its deletion failed): {path}" for path in self.left)])
 
 
 @dataclass(slots=True)
 class RecordingSession:
-    """A recording session: what judges the cassettes, where they go, and how many requests may be sent at most.
+    """A recording session: where the cassettes go, and how many requests may be sent at most.
 
-    `hear` is called with what happens between two results.
+    `hear` gets a line for each pause that the target requests.
     """
 
     target: ResolvedTarget
-    api: RecordingsApi
     folder: Path
     budget: int
     ca_file: str | None = None
-    continued: bool = False
-    hear: Callable[[Event], None] = lambda event: None
+    hear: Callable[[str], None] = lambda line: None
     spent: int = 0
     provenance: Provenance = field(init=False)
-    done: list[str] = field(init=False, default_factory=list)
-    """The scenarios whose files are in place, or can have none."""
     _reached: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         made = provenance_of(
             self.target.info.url,
             self.target.api,
-            recorder="harness record --scenario",
+            recorder="python -m lab record",
             ca_file=self.ca_file,
-            revision=self.target.target.contract.revision,
         )
         self.provenance = replace(made, api_version=self.target.info.version)
 
-    def waiting(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
-        """The scenarios that are still to record: all, or in a continued session those that are not done."""
-        done: list[str] = []
-        if self.continued:
-            with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):  # then it begins anew
-                done = [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
-        return [scenario for scenario in scenarios if scenario.name not in done]
-
-    def run(self, scenarios: Sequence[Scenario]) -> Generator[Recorded, None, None]:
-        """Record one after the other. Raises UsageFault if the folder has recordings of another class of target.
-
-        A recording replaces its predecessor only when the caller, having seen its result, asks for the next one.
-        """
+    def run(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
+        """Record one after the other. Raises UsageFault if the folder is of another class of target."""
         for scenario in scenarios:
-            refuse_foreign(self._locate(scenario.name), self.provenance.target)
+            _refuse_foreign(self._locate(scenario.name), self.provenance.target)
         prepare_folder(self.folder)
         with alone(self.folder / "recording"):  # two sessions would delete each other's files as leftovers
-            yield from self._record_each(scenarios)
-
-    def _record_each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
-        ahead = [scenario.name for scenario in self.waiting(scenarios)]
-        self.done = [scenario.name for scenario in scenarios if scenario.name not in ahead]
-        stopped = False
-        for scenario in scenarios:
-            if scenario.name not in ahead:
-                yield Recorded(scenario.name, ScenarioState.SKIPPED, "recorded before the session was interrupted")
-                continue
-            if stopped:
-                yield Recorded(scenario.name, ScenarioState.STOPPED, NOT_BEGUN)
-                continue
-            self.hear(Begun(scenario.name, ahead.index(scenario.name) + 1, len(ahead)))
-            fresh = self.folder / f".{scenario.name}.new.yaml"
-            try:
-                result = self._record(scenario, fresh)
+            for scenario in scenarios:
+                fresh = self.folder / f".{scenario.name}.new.yaml"
+                try:
+                    result = self._record(scenario, fresh)
+                    if result.state is ScenarioState.RECORDED:
+                        replace_file(self._locate(scenario.name), fresh.read_bytes())
+                finally:
+                    for left in self.folder.glob(f".{scenario.name}.new.*"):  # of a killed session, too
+                        left.unlink()
                 yield result
-                if result.state is ScenarioState.RECORDED:
-                    replace_file(self._locate(scenario.name), fresh.read_bytes())
-            finally:
-                for left in self.folder.glob(f".{scenario.name}.new.*"):  # of a killed session, too
-                    left.unlink()
-            if result.state is ScenarioState.STOPPED:
-                stopped = True
-            elif result.state in _DONE:
-                self.done.append(scenario.name)
-                replace_file(self.folder / _STATE, json.dumps({"done": self.done}).encode())
-        if len(self.done) == len(scenarios):
-            (self.folder / _STATE).unlink(missing_ok=True)
+                if result.state is ScenarioState.STOPPED:
+                    return
 
     def _locate(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"
 
-    # One scenario.
-
     def _record(self, scenario: Scenario, fresh: Path) -> Recorded:
-        """Play the scenario, replay the recording, judge it, and compare it with its predecessor."""
-        name, path = scenario.name, self._locate(scenario.name)
+        """Play the scenario, and replay its recording."""
         if self.spent + scenario.exercise.requests > self.budget:
             reason = f"it takes {format_count(scenario.exercise.requests, 'request')}, and --max-requests leaves "
-            return Recorded(name, ScenarioState.STOPPED, f"{reason}{self.budget - self.spent}")
+            return Recorded(scenario.name, ScenarioState.STOPPED, f"{reason}{self.budget - self.spent}")
         played, summary, left = self._play(scenario, fresh)
-        result = Recorded(
-            name,
-            ScenarioState.RECORDED,
-            exchanges=len(played.trail),
-            had_predecessor=path.is_file(),
-            left=tuple(left),
-        )
         problem = problem_of(played, summary, reached=self._reached)
         self._reached = True
-        if problem is not None:
-            return replace(result, state=problem.state, reason=problem.reason)
-        recordings = load(fresh).recordings
-        difference = replay_difference(scenario, self.target, played.trail, recordings)
-        if difference:
-            return replace(result, state=ScenarioState.UNFAITHFUL, reason=difference)
-        contract = self.target.target.contract
-        traffic = verify([fresh], contract, self.api).traffic
-        findings = tuple(finding.at(file=str(path)) for finding in traffic.findings)
-        wrong = breaks_contract(findings, self.target.api.load_rules())
-        result = replace(result, findings=findings, breaks_contract=wrong)
-        before = load(path).recordings if result.had_predecessor else None
-        if before is None:
-            return result
-        drifts = diff_recordings(before, recordings, self.target.api.load_protocol())
-        result = replace(result, drifts=drifts)
-        if refused := refused_since(drifts):
-            reason = f"{refused}: the older recording stays (delete {path} to replace it)"
-            return replace(result, state=ScenarioState.REFUSED, reason=reason)
-        return result
+        if problem is None:
+            # The driver sends a request that was refused for now again; a client of the replay has no reason to.
+            recordings = [each for each in load(fresh).recordings if each.status not in LATER]
+            save(fresh, recordings, self.provenance)
+            if difference := replay_difference(scenario, self.target, played.trail, recordings):
+                problem = RecordingProblem(ScenarioState.UNFAITHFUL, difference)
+        state, reason = problem or (ScenarioState.RECORDED, "")
+        return Recorded(scenario.name, state, reason, len(played.trail), tuple(left))
 
     def _play(self, scenario: Scenario, path: Path) -> tuple[PlayedExercise, Summary, list[str]]:
         """Drive the scenario through a recorder; however it ends, delete what it created, unrecorded."""
@@ -336,11 +246,7 @@ class RecordingSession:
             self.target.api,
             mode="all",
             encoding="identity",
-            like=self._locate(scenario.name),
             ca_file=self.ca_file,
-            provenance=self.provenance,
-            # The driver sends a request that was refused for now again; a client of the replay has no reason to.
-            wanted=lambda exchange: exchange.status not in LATER,
             secrets=self.target.info.secrets.values(),
         )
         try:
@@ -359,21 +265,16 @@ class RecordingSession:
 
     def _govern(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:
         def hear(seconds: float, refusal: Exchange) -> None:
-            self.hear(Waits(seconds, format_refusal(refusal)))
+            self.hear(f"waiting {seconds:g} s, as the target requests: {format_refusal(refusal)}")
 
         return GovernedDriver(driver, [Retries(math.inf, hear), *budgets])
 
 
-def refuse_foreign(path: Path, target: Target) -> None:
+def _refuse_foreign(path: Path, target: Target) -> None:
     """Raise UsageFault if the file to be replaced is of another class of target, or is no recording at all."""
-    for name, kind in (("live", Target.LIVE), ("emulator", Target.EMULATOR)):
-        if path.parent.name == name and path.parent.parent.name == "cassettes" and kind is not target:
-            raise UsageFault(
-                f"{path.parent} contains recordings of the {name}, but this target is {target}: use --cassettes"
-            )
     provenance = load(path).provenance if path.is_file() else None
     if provenance is not None and provenance.target is not target:
         raise UsageFault(
             f"{path} was recorded from {provenance.target}, this target is {target}: "
-            "name another folder with --cassettes, or delete the file"
+            "name another folder with --folder, or delete the file"
         )
