@@ -23,15 +23,13 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--target", required=True, metavar="URL", help="the server")
     parser.add_argument("--folder", type=Path, help="default: cassettes/live, /emulator or /other")
     parser.add_argument("--max-requests", type=int, default=0, help="without it, nothing is sent")
-    parser.add_argument("--ca-file", help="additional certificates to trust (PEM)")
     options = parser.parse_args(words)
     scenarios = select_scenarios(options.scenario)
     key = os.environ.get(INTERACTIONS.key_variable, "")
-    given = TargetOptions(api_key=key, ca_file=options.ca_file, timeout=120)
-    target = resolve_target(SERVERS, options.target, given)
+    target = resolve_target(SERVERS, options.target, TargetOptions(api_key=key, timeout=120))
     if not target.info.url:
         raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
-    session = RecordingSession(target, Path(), options.max_requests, options.ca_file)
+    session = RecordingSession(target, Path(), options.max_requests)
     session.folder = options.folder or Path("cassettes") / session.provenance.target
     mask = target.make_mask()
     session.hear = lambda line: print(mask.show(line), flush=True)

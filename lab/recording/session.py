@@ -183,19 +183,13 @@ class RecordingSession:
     target: ResolvedTarget
     folder: Path
     budget: int
-    ca_file: str | None = None
     hear: Callable[[str], None] = lambda line: None
     spent: int = 0
     provenance: Provenance = field(init=False)
     _reached: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
-        made = provenance_of(
-            self.target.info.url,
-            self.target.api,
-            recorder="python -m lab record",
-            ca_file=self.ca_file,
-        )
+        made = provenance_of(self.target.info.url, self.target.api, recorder="python -m lab record")
         self.provenance = replace(made, api_version=self.target.info.version)
 
     def run(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
@@ -246,7 +240,6 @@ class RecordingSession:
             self.target.api,
             mode="all",
             encoding="identity",
-            ca_file=self.ca_file,
             secrets=self.target.info.secrets.values(),
         )
         try:
@@ -258,7 +251,7 @@ class RecordingSession:
                     finally:
                         self.spent += budget.sent
         finally:
-            direct = UrlDriver(self.target.info.url, ca_file=self.ca_file)
+            direct = UrlDriver(self.target.info.url)
             with closing(self._govern(direct)) as driver:
                 left += ledger.clean(driver.send)
         return played, recorder.summary, left

@@ -1,4 +1,4 @@
-"""A rehearsed recording: a TLS server as the live service, an exhausted quota, a bad day, a command."""
+"""A rehearsed recording: an emulator as the live service, an exhausted quota, a bad day, a command."""
 
 from __future__ import annotations
 
@@ -34,15 +34,8 @@ from harness.wire import (
 from lab.recording.command import run
 from lab.recording.scenarios import SCENARIOS, select_scenarios
 from lab.recording.session import RecordingSession, ScenarioState, _is_alike
-from tests.transport.certificates import Certificate, certificate_in
 
 KEY = "AIzaSyHarnessRehearsal0123456789abcdefg"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One certificate for all tests of this file."""
-    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(autouse=True)
@@ -67,12 +60,12 @@ class Service:
 
 @contextmanager
 def session(
-    service: Callable[[Request], Response], certificate: Certificate, folder: Path, *, budget: int = 200
+    service: Callable[[Request], Response], folder: Path, *, budget: int = 200
 ) -> Iterator[RecordingSession]:
-    """A recording session against the service, behind TLS."""
-    with ServerThread(service, tls=certificate.context) as server:
+    """A recording session against the service."""
+    with ServerThread(service) as server:
         target = resolve_target(SERVERS, server.url, TargetOptions(api_key=KEY, timeout=20))
-        yield RecordingSession(target, folder, budget, ca_file=certificate.ca_file)
+        yield RecordingSession(target, folder, budget)
 
 
 @pytest.mark.slow
@@ -147,10 +140,10 @@ def test_a_scenario_that_settles_a_sentence_exists() -> None:
     ],
 )
 def test_a_bad_day_of_the_service_is_no_recording(
-    plan: str, state: ScenarioState, reason: str, certificate: Certificate, tmp_path: Path
+    plan: str, state: ScenarioState, reason: str, tmp_path: Path
 ) -> None:
     """A scenario that fails by a temporary error is dropped and reported, and the next one is recorded."""
-    with session(cut(Service(), plan, PROTOCOL), certificate, tmp_path) as recording:
+    with session(cut(Service(), plan, PROTOCOL), tmp_path) as recording:
         first, *others = recording.run(select_scenarios(["lifecycle", "errors"]))
     assert first.state is state
     assert re.search(reason, first.reason)
@@ -159,25 +152,25 @@ def test_a_bad_day_of_the_service_is_no_recording(
     assert [path.name for path in tmp_path.iterdir()] == ([] if ended else ["errors.yaml"])
 
 
-def test_what_is_not_offered_is_unsupported(certificate: Certificate, tmp_path: Path) -> None:
+def test_what_is_not_offered_is_unsupported(tmp_path: Path) -> None:
     without_agents = Service(refuses=lambda request: b'"agent"' in request.body)
-    with session(without_agents, certificate, tmp_path) as recording:
+    with session(without_agents, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["agent"]))
     assert result.state is ScenarioState.UNSUPPORTED
 
 
-def test_what_cannot_be_deleted_is_named(certificate: Certificate, tmp_path: Path) -> None:
+def test_what_cannot_be_deleted_is_named(tmp_path: Path) -> None:
     """Interactions that could not be deleted are listed in the result, because storage may cost money."""
     keeping = Service(refuses=lambda request: request.method == "DELETE", status=403)
-    with session(keeping, certificate, tmp_path) as recording:
+    with session(keeping, tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["background"]))
     assert [path.rpartition("/")[0] for path in result.left] == ["/v1beta/interactions"]
 
 
 @pytest.mark.slow
-def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: Path) -> None:
+def test_two_sessions_do_not_share_a_folder(tmp_path: Path) -> None:
     """A second session in a folder is refused without disturbing the first, and can start once that has ended."""
-    with session(Service(), certificate, tmp_path) as one, session(Service(), certificate, tmp_path) as two:
+    with session(Service(), tmp_path) as one, session(Service(), tmp_path) as two:
         results = one.run(select_scenarios(["lifecycle", "errors"]))
         next(results)
         with pytest.raises(UsageFault, match="another recorder"):
@@ -187,49 +180,49 @@ def test_two_sessions_do_not_share_a_folder(certificate: Certificate, tmp_path: 
     assert {path.name for path in tmp_path.iterdir()} == {"lifecycle.yaml", "errors.yaml"}
 
 
-def test_a_file_that_is_no_recording_is_not_replaced(certificate: Certificate, tmp_path: Path) -> None:
+def test_a_file_that_is_no_recording_is_not_replaced(tmp_path: Path) -> None:
     """A file that is not a recording is not replaced; the session is refused before anything is sent."""
     (tmp_path / "errors.yaml").write_text("my notes: [", "utf-8")
     service = Service()
-    with session(service, certificate, tmp_path) as recording, pytest.raises(UsageFault, match=r"errors\.yaml"):
+    with session(service, tmp_path) as recording, pytest.raises(UsageFault, match=r"errors\.yaml"):
         list(recording.run(select_scenarios(["lifecycle", "errors"])))
     assert service.requests == 0
 
 
-def test_the_budget_is_never_exceeded(certificate: Certificate, tmp_path: Path) -> None:
+def test_the_budget_is_never_exceeded(tmp_path: Path) -> None:
     """A scenario that exceeds the budget is not started, so no more requests are sent than allowed."""
     service = Service()
-    with session(service, certificate, tmp_path, budget=5) as recording:
+    with session(service, tmp_path, budget=5) as recording:
         results = list(recording.run(select_scenarios(["errors", "chaining"])))
     assert [result.state for result in results] == [ScenarioState.RECORDED, ScenarioState.STOPPED]
     assert service.requests == recording.spent == 4
 
 
-def test_a_target_that_refuses_stops_at_its_first_word(certificate: Certificate, tmp_path: Path) -> None:
+def test_a_target_that_refuses_stops_at_its_first_word(tmp_path: Path) -> None:
     """If the target rejects the key, the session stops after one request and writes nothing."""
     service = Service(refuses=lambda request: True, status=401)
-    with session(service, certificate, tmp_path) as recording:
+    with session(service, tmp_path) as recording:
         results = list(recording.run(select_scenarios(["all"])))
     assert [result.state for result in results] == [ScenarioState.STOPPED]
     assert (service.requests, list(tmp_path.iterdir())) == (1, [])
 
 
-def test_recordings_of_one_kind_never_replace_those_of_another(certificate: Certificate, tmp_path: Path) -> None:
+def test_recordings_of_one_kind_never_replace_those_of_another(tmp_path: Path) -> None:
     nothing = ExchangeBuilder(Request("GET", "/v1beta/interactions/x")).finish(COMPLETE, 0.0)
     live = Recording.of(nothing)
     save(tmp_path / "errors.yaml", [live], Provenance(recorder="test", target=Target.LIVE))
     before = (tmp_path / "errors.yaml").read_bytes()
-    with session(Service(), certificate, tmp_path) as recording, pytest.raises(UsageFault, match="--folder"):
+    with session(Service(), tmp_path) as recording, pytest.raises(UsageFault, match="--folder"):
         list(recording.run(select_scenarios(["errors"])))
     assert (tmp_path / "errors.yaml").read_bytes() == before
 
 
 def test_a_service_that_lies_on_its_own_record_is_not_kept(
-    certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A recording whose replay would differ from it is not written."""
     monkeypatch.setattr("lab.recording.session._is_alike", lambda before, after: False)
-    with session(Service(), certificate, tmp_path) as recording:
+    with session(Service(), tmp_path) as recording:
         (result,) = recording.run(select_scenarios(["errors"]))
     assert result.state is ScenarioState.UNFAITHFUL
     assert "differs in exchange 1" in result.reason
