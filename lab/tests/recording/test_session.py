@@ -74,7 +74,7 @@ def test_a_quota_ends_a_session_and_the_rest_is_recorded_later(
 ) -> None:
     """The command names what is missing, hides the key, and records it when it is named again."""
     monkeypatch.setenv("GEMINI_API_KEY", KEY)
-    plan = "all=pass,times:18/status:429,retry-after-ms:20,times:1/status:429,retry-after:3600,times:all"
+    plan = "all=pass,times:18/status:429,retry-after:3600,times:all"
     words = ["--max-requests", "120", "--folder", str(tmp_path), "--target"]
     with ServerThread(cut(Service(), plan, PROTOCOL)) as server:
         assert run(["all", *words, server.url]) == 1
@@ -86,10 +86,12 @@ def test_a_quota_ends_a_session_and_the_rest_is_recorded_later(
     assert recorded == {path.stem for path in tmp_path.iterdir()}
     assert {"lifecycle", "background"} <= recorded
     assert {each.status for name in recorded for each in load(tmp_path / f"{name}.yaml").recordings} <= {200, 404}
-    with ServerThread(Service()) as server:
+    with ServerThread(cut(Service(), "all=pass,times:2/status:429,retry-after-ms:20,times:1", PROTOCOL)) as server:
         assert run([*missing[1].split(), *words, server.url]) == 0
+    out += capsys.readouterr().out
+    assert "waiting 0.02 s, as the target requests: POST" in out
     assert {path.stem for path in tmp_path.iterdir()} == set(SCENARIOS)
-    assert KEY not in out + capsys.readouterr().out + "".join(path.read_text() for path in tmp_path.iterdir())
+    assert KEY not in out + "".join(path.read_text() for path in tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
