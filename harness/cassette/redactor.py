@@ -95,7 +95,7 @@ class Redactor:
     ) -> list[tuple[Recording | CassetteError, list[Replaced]]]:
         """Each recording without its secrets, or why it cannot be redacted, and what was replaced in it.
 
-        One may quote what a later one names as secret: after a find, those before it are redacted again.
+        An earlier recording may quote what only a later one marks as secret: each find redacts the earlier again.
         """
         redacted: dict[int, tuple[Recording | CassetteError, list[Replaced]]] = {}
         made_with = dict.fromkeys(range(len(recordings)), -1)

@@ -49,7 +49,7 @@ class StreamShape:
 
     @cached_property
     def content(self) -> int:
-        """The number of the last event of the commonest name before the completion: it has content, as a rule."""
+        """The number of the last event with content, which has the most frequent name before the completion."""
         names = [frame.event for frame in self.frames[: self.completion]]
         ((name, _),) = Counter(names).most_common(1) or [(None, 0)]
         return max((n for n, found in enumerate(names, 1) if found == name), default=1)

@@ -171,7 +171,7 @@ def note_case(report: pytest.TestReport, item: pytest.Item) -> None:
 
 
 def group_failures(reports: Sequence[Any]) -> Iterator[str]:
-    """Shorten each failure whose reason an earlier case of the same test has; yield the counts of each reason."""
+    """Replace a failure by a reference to an earlier case with the same reason; yield the counts by reason."""
     from harness.benches.client.judgement.reasons import without_values  # late: only failed cases need it
 
     found: dict[str, dict[str, list[str]]] = {}

@@ -37,6 +37,10 @@ _real = time.monotonic
 _GLANCE = 0.0005
 """Real seconds between two looks at a server or a thread that is busy."""
 
+_QUIET = 2
+"""Turns of the loop without a step of another task: what a timer or a socket makes ready comes behind sleepers,
+so one turn is not enough."""
+
 _DIGITS = 1
 """A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
 
@@ -117,20 +121,20 @@ class VirtualClock:
     ) -> None:
         """Return once this sleep is the next to end, and whatever else runs waits for it.
 
-        Nothing else may be ready for two turns of the loop: what a timer or a socket makes ready comes behind the
-        sleepers. A request to our own server, and a call in a thread of a pool, go on in real time until they have
-        ended: a client whose request is on the way would find its time over. So then the servers must rest, with
-        nothing new since the last look, and two more turns must be quiet.
+        Nothing else may be ready for `_QUIET` turns of the loop. A request to our own server, and a call in a
+        thread of a pool, go on in real time until they have ended: a client whose request is on the way would
+        find its time over. So then the servers must rest, with nothing new since the last look, and as many
+        turns more must be quiet.
         """
         quiet, seen, patience = 0, None, _Patience()
-        while quiet < 4:
+        while quiet < 2 * _QUIET:
             steps = None if asyncio._get_running_loop() is not None else _OtherSteps()
             with steps or nullcontext():
                 await pause(0)
             patience.note_turn()
             is_busy = _is_any_ready(len(here)) if steps is None else steps.taken
             quiet = 0 if here[0] != me or (is_busy and not patience.is_over) else quiet + 1
-            if quiet == 2:
+            if quiet == _QUIET:
                 if patience.is_over:  # what never ends is left behind
                     return
                 servers, end = rest_servers(), _real() + 10 * THRESHOLD

@@ -35,7 +35,7 @@ class Sleeps(list[float]):
 
     @property
     def total(self) -> float:
-        """The seconds that the code under test would have slept, added up; side by side, more than have passed."""
+        """The sum of all sleeps in seconds; of tasks side by side it exceeds the time on the clock."""
         return sum(self)
 
     def assert_total(self, *exact: float, at_most: float = inf, at_least: float = 0.0) -> None:

@@ -113,7 +113,7 @@ def _find_cursor(exchange: Exchange, display: Display) -> str:
 
 
 def lost_by(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings that an event did not come; their `event` is its number in the whole stream."""
+    """The findings of a missing event. They number it as in the whole stream, not as in their own connection."""
     return [finding for finding in findings if finding.actual == NEVER and finding.where.event is not None]
 
 
@@ -448,7 +448,7 @@ class Burst(Struct):
 
 
 def say_events(events: Sequence[StreamEvent]) -> str:
-    """The places of events in the whole stream; the picture of the stream shows each of them."""
+    """Events in words, such as `events 3-7`: their numbers in the whole stream."""
     if len(events) == 1:
         return f"event {events[0].number} {events[0].name}"
     return f"events {spell_columns(event.number for event in events)}" if events else ""

@@ -34,7 +34,7 @@ class LiveStream(Protocol):
         """The next `events` frames; fewer when the body ended, was cut, or a limit was reached first."""
 
     def hurry(self, seconds: float) -> None:
-        """Let the rest of the body take at most so many seconds; it cannot get more than it had."""
+        """Limit the rest of the body to so many seconds; the earlier limit still applies."""
 
     def finish(self) -> Exchange:
         """Read to the end and return the record."""

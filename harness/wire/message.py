@@ -799,7 +799,8 @@ class ExchangeBuilder:
     def __init__(self, request: Request, *, most: int | None = None, began: float | None = None) -> None:
         self._request = request
         self._began = began
-        self._most = most
+        self._most = KEPT_BYTES if most is None else most
+        self._keeps_arrivals = most is not None
         self.status: int | None = None
         self.headers = Headers()
         self.framing: Framing = UntilClose()
@@ -822,12 +823,12 @@ class ExchangeBuilder:
         """Record bytes that arrived `moment` seconds after the request was sent."""
         data = piece.data
         self._digest.update(data)
-        room = (KEPT_BYTES if self._most is None else self._most) - self._size
+        room = self._most - self._size
         self._size += len(data)
         self._count += 1
         if room > 0:
             self._body.write(data[:room])
-        if len(self._sizes) < KEPT_PIECES or (self._most is not None and room > 0):
+        if len(self._sizes) < KEPT_PIECES or (self._keeps_arrivals and room > 0):
             self._sizes.append(len(data))
             self._moments.append(moment)
 
@@ -861,7 +862,7 @@ class ExchangeBuilder:
             body=self._body.getvalue(),
             size=self._size,
             sha256=self._digest.hexdigest(),
-            truncated=self._size > (KEPT_BYTES if self._most is None else self._most),
+            truncated=self._size > self._most,
             arrivals=Arrivals(self._sizes, self._moments, self._count),
             ending=ending,
             seconds=seconds,

@@ -197,7 +197,7 @@ class StreamSource:
         return _build_key(self._case) == _build_key(case)
 
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
-        """The events of the undisturbed stream; reading them runs it to its end."""
+        """The events of the stream of a run without any fault; the run completes by it."""
         if run_id not in self._whole:
             self._whole[run_id] = _read_once(self.stream(run_id))
         return self._whole[run_id]

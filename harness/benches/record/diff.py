@@ -67,7 +67,7 @@ class Facts:
 
 
 def facts_of(recordings: Sequence[Recording], protocol: StreamProtocol) -> Facts:
-    """The shape that these exchanges share, and their content."""
+    """The places and types that any of these recordings has, and what sums up their content."""
     facts = Facts()
     seconds = sum(sum(recording.pieces.waits) + recording.wait for recording in recordings) / 1e6
     facts.content = {

@@ -267,8 +267,8 @@ def _put(t: RequestBuilder, path: str, data: bytes | None, *headers: tuple[str, 
 def uploads_to_an_environment(t: RequestBuilder) -> Steps:
     """Write a file, again without and with `overwrite`, and one in directories that are not there; read each.
 
-    Then upload one in each resumable form, and an archive to be unpacked. Another archive may replace nothing, and
-    one more may.
+    Then upload a file in each resumable form, and three archives to be unpacked: the second one without
+    `overwrite`, so that it must replace nothing, and the third one with it.
     """
     path = f"environments/{segment((yield from open_environment(t, {})))}"
     file, read, text = f"{path}/files/{PATH}", _download(t, path, PATH), ("content-type", "text/plain")

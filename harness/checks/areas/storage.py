@@ -123,7 +123,7 @@ PAGE, LARGEST = 10, 500
 
 @exercise(requests=19, interactions=11, alone=True)
 def interactions_in_pages(t: RequestBuilder) -> Steps:
-    """Create interactions, and read their list: as it comes, in one page, in several, and in one page again.
+    """Create interactions, and read their list: without a size, in one page, in several, and in one page again.
 
     Eleven are created for two pages; a page that has as many needs only two new ones. `expected` are these, and
     whatever both large pages show: between them, another client may create and delete.

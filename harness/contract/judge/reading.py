@@ -443,7 +443,7 @@ def format_request(exchange: Exchange) -> str:
 def describe_request(request: Request) -> str:
     """A request's method and target; a key in the query is masked."""
     target = _KEY.sub(r"\1…", request.target)
-    return f"{request.method} {_clip(target, 120)}"
+    return f"{request.method} {_clip(target)}"
 
 
 def odd_letters(identity: str, known: Iterable[str]) -> str:
@@ -459,7 +459,7 @@ def format_answer(exchange: Exchange) -> str:
     error = read(exchange).error
     if error is not None:
         parts = [str(part) for part in error if part and str(part) != str(exchange.status)]
-        return f"{exchange.status} {_clip(to_one_line(': '.join(parts)), 120)}".rstrip()
+        return f"{exchange.status} {_clip(to_one_line(': '.join(parts)))}".rstrip()
     if exchange.body.startswith(_GZIP) and "content-encoding" not in exchange.headers:
         return f"{exchange.status} a gzip body without Content-Encoding"
     return f"{exchange.status} {quote_body(exchange.body, 80, complete=exchange.complete)}".rstrip()
@@ -474,7 +474,7 @@ def format_ending(exchange: Exchange) -> str:
 def format_value(value: object) -> str:
     """A JSON value, shortened to fit a message; never raises, however deep or odd the value is."""
     try:
-        return _clip(json.dumps(value, ensure_ascii=False), 120)
+        return _clip(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError, RecursionError):
         return f"a {type(value).__name__} that cannot be shown"
 
@@ -493,6 +493,6 @@ def format_statuses(statuses: Container[int]) -> str:
     return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def _clip(text: str, size: int) -> str:
+def _clip(text: str) -> str:
     text = text.encode("utf-8", "replace").decode()  # a lone surrogate cannot be printed
-    return shorten(text, size)
+    return shorten(text, 120)

@@ -64,7 +64,7 @@ def compound(schemas: Schemas) -> Schema:
 
 
 def flatten_openapi(schemas: Schemas, version: str) -> Schema:
-    """The OpenAPI document without references to files; requests are as open as answers."""
+    """The OpenAPI document in one file; its requests, like its responses, allow unknown fields."""
     flat = _Flat(schemas)
     document: Schema = flat.rebase(schemas.openapi(), "")
     document["openapi"] = version

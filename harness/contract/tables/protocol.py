@@ -412,8 +412,8 @@ def error_body(status: int, code: str, message: str) -> bytes:
 def shaped_error(shape: str, status: int, message: str, wait: str | None) -> tuple[str, bytes]:
     """Media type and body of an error response in a shape that was seen live.
 
-    A front end has a number as the code, a status in capitals, and details; cancel once got it as a list.
-    Sentences as codes were seen at blocked output. A proxy on the way writes HTML.
+    A front end has a number as the code, a status in capitals, and details; a cancel once returned a list of one
+    such error. Sentences as codes were seen at blocked output. A proxy on the way writes HTML.
     """
     if shape == "html":
         title = f"{status} {message.partition(':')[0]}"

@@ -204,9 +204,9 @@ class Environments(KeptResource[Environment]):
         self._credentials = credentials
 
     def read_config(self, config: Any, project: str, what: str = "environment") -> EnvironmentConfig:
-        """Read `"remote"`, an environment id, or a configuration object; `what` names it. Raises `Refusal`.
+        """Read `"remote"`, an environment id, or a configuration object. Raises `Refusal`, which names it `what`.
 
-        An object must fit its schema already, as part of the body that it came in.
+        The caller has validated an object against its schema, with the body that contains it.
         """
         if config == "":
             raise invalid(f'The value of {what} is empty: send "remote", an environment id or a configuration.')

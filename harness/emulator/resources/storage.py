@@ -242,7 +242,7 @@ class Document(Struct, eq=False):
 
 
 class SearchStore(Struct, eq=False):
-    """A store with its documents by id, and the operations that made them by the rest of their names."""
+    """A store. `documents` are by id; `operations` name the document that each upload made, by operation id."""
 
     fields: dict[str, Any]
     documents: dict[str, tuple[int, Document]] = field(default_factory=dict)

@@ -92,7 +92,7 @@ class Steering:
     def look(self, interaction_id: str) -> dict[str, Any] | None:
         """Return an interaction of any project as it is now, or None, without moving it on.
 
-        It names its parent, which no surface of the service shows.
+        Unlike a response of the service, it names its parent.
         """
         run = self._store.get(interaction_id)
         if run is None:

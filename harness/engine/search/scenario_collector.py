@@ -55,7 +55,7 @@ def judging(place: SearchTarget) -> Iterator[None]:
 
 
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """Bound each call by the time left, and by what such calls took before; send uploads to their own address."""
+    """Set the timeout of a call, by the time left and by earlier calls like it; send uploads to their address."""
     if _places:
         place = _places[-1]
         # The tool does not honour a server of the operation's own: `{origin}/upload/{version}`.

@@ -124,10 +124,10 @@ STOPPED, LATE = "the search was interrupted", "the time limit was reached"
 def minimal(
     place: SearchTarget, failure: Failure, also: Callable[[Failure], object] = lambda other: None
 ) -> Failure:
-    """The smallest failure of the same kind, run once more; as far as time allows, which it notes.
+    """Shrink a failure to the smallest one of its kind, and run that again.
 
-    A KeyboardInterrupt stops the timer of the place, and nothing of the failure is lost. `also` gets every failure
-    that appears meanwhile.
+    If time ends first, the smallest one so far is returned, and its `unshrunk` states why. Ctrl-C ends shrinking
+    in the same way. `also` is called with every other failure that appears meanwhile.
     """
     model = place.model
     if failure.history:

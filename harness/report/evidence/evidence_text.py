@@ -220,8 +220,8 @@ def _list_headers(headers: Headers, mask: Mask) -> list[str]:
     ]
 
 
-ONE_ROW, TWO_ROWS, ONE_LINE, RELAYED_IN_FULL = 62, 134, 160, 2_000
-"""Most characters of a body in rows of a terminal, in one line, and in a relayed exchange in full."""
+ONE_ROW, TWO_ROWS, RELAYED_IN_FULL = 62, 134, 2_000
+"""Most characters of a body in rows of a terminal, and in a relayed exchange in full."""
 
 
 _MOST_EXCHANGES = 3
@@ -403,7 +403,7 @@ def _pick_first(exchanges: Sequence[Exchange], api: Api) -> tuple[Sequence[Excha
     return list(shown.values()), exchanges[named[0]]
 
 
-def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int = ONE_LINE) -> Iterator[str]:
+def relayed_lines(relayed: RelayedExchange, mask: Mask, shown: int) -> Iterator[str]:
     """The four directions in order: a line for each request and each answer."""
     yield f"client → gateway    {_request(relayed.client.request, mask, shown)}"
     behind = (*relayed.upstream, *relayed.misrouted)

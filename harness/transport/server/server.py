@@ -63,8 +63,8 @@ def url_of(scheme: str, host: str, port: int) -> str:
 class WallClock:
     """Seconds since its creation. Requests and pauses do not move it, because they take real time.
 
-    With a `speed` other than 1 this clock runs so many times faster than the machine's, and ticks last as long as
-    ever.
+    With a `speed` other than 1 this clock runs so many times faster than the machine's; a tick takes the same
+    real time.
     """
 
     __slots__ = ("_began", "speed", "tick_seconds")

@@ -1,0 +1,1 @@
+"""Records the scenarios of the library from a server."""
