@@ -6,6 +6,7 @@ import functools
 import gc
 import itertools
 import os
+import random
 import re
 import signal
 import subprocess
@@ -76,7 +77,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (kept if unwanted.isdisjoint(marks) else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     worker = getattr(config, "workerinput", None)
-    items[:] = kept if worker is None else _begin_with_slow_ones(kept, worker["workercount"])
+    items[:] = kept if worker is None else _deal(kept, worker["workercount"])
 
 
 _LONGEST = (
@@ -86,29 +87,33 @@ _LONGEST = (
     "[forgets-the-ninth]",
     "[ends-no-background-turn]",
     "[buffers]",
+    "test_all_pages",
 )
-"""The ends of the names of tests that wait for half a minute or more: one that began last would be waited for."""
+"""The ends of the names of tests that take half a minute or more: one that began last would be waited for."""
 
 
-def _begin_with_slow_ones(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
-    """Begin the share of each worker with slow tests; no worker then waits at the end for what takes long.
+def _deal(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
+    """Give each worker something of everything, so that some compute while others wait.
 
-    `--dist worksteal` gives each worker equally many neighbors, and the last tests of a share to whoever is idle.
-    Modules are dealt to the shares in turn, so that those of one folder, such as servers that wait, are in each.
+    `--dist worksteal` gives each worker equally many neighbors, and half of the longest share to whoever is idle. In
+    order of folders, tests that wait for servers in real time were neighbors, and the last ones ran alone. So modules
+    are shuffled, in all runs and workers alike; those tests, which share no fixture of a module, one by one.
     """
     longest = [item for item in items if item.name.endswith(_LONGEST)]
-    found = (item for item in items if "slow" in _marks_of(item) and item not in longest)
-    modules = [[*group] for _, group in itertools.groupby(found, key=lambda item: item.path)]
-    slow = [item for first in range(workers) for module in modules[first::workers] for item in module]
-    quick = [item for item in items if "slow" not in _marks_of(item) and item not in longest]
-    ordered: list[pytest.Item] = []
+    rest = [item for item in items if not item.name.endswith(_LONGEST)]
+    groups = [[*of_one] for _, of_one in itertools.groupby(rest, key=_neighbors)]
+    random.Random(0).shuffle(groups)
+    shuffled = itertools.chain.from_iterable(groups)
+    dealt: list[pytest.Item] = []
     for left in range(workers, 0, -1):
-        size, head = (len(items) - len(ordered)) // left, longest[workers - left :: workers]
-        share = min(len(slow) // left, size - len(head))
-        more = size - len(head) - share
-        ordered += head + slow[:share] + quick[:more]
-        del slow[:share], quick[:more]
-    return ordered
+        size, head = (len(items) - len(dealt)) // left, longest[workers - left :: workers]
+        dealt += head + [*itertools.islice(shuffled, size - len(head))]
+    return dealt
+
+
+def _neighbors(item: pytest.Item) -> str:
+    """What the tests of one module have in common, which are run by one worker, one after the other."""
+    return item.nodeid if item.path.parent.name == "foreign" else str(item.path)
 
 
 @functools.cache
