@@ -101,7 +101,7 @@ class DriverPolicy:
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Note an exchange that has ended; return it, or a copy with an `excuse` if it proves nothing."""
+        """Note an exchange that has ended; return it, with an `excuse` if it proves nothing."""
         return exchange
 
     def note_answer(self) -> None:
