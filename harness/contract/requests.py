@@ -39,6 +39,7 @@ def caller_of(request: Request) -> tuple[str, str]:
 
 
 DEFAULT_WAIT = 60.0
+MODEL, AGENT = "gemini-3.8-flash", "antigravity-preview-09-2026"
 
 _PART = 8
 """After a run did not settle in time: the part of the time that the next one gets, as it may not settle either."""
@@ -71,8 +72,8 @@ class RequestBuilder:
     """
 
     version: str = "v1beta"
-    model: str = "gemini-3.8-flash"
-    agent: str = "antigravity-preview-09-2026"
+    model: str = MODEL
+    agent: str = AGENT
     key: str = ""
     other_key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
