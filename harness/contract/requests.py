@@ -65,10 +65,10 @@ class RequestBuilder:
     is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
-    `capabilities` are the `checks.CAPABILITIES` it has; those whose probe got no response are only `assumed`. An
-    exercise may use `script` to hold its runs, but must work without it. `says` contains fields that this target
-    needs in every create: for example `stream: false` for a target that streams by default. `contract` is what the
-    target is judged by.
+    `capabilities` are those of `checks.capabilities` that it has; where a probe got no response they are only
+    `assumed`. An exercise may use `script` to hold its runs, but must work without it. `says` contains fields that
+    this target needs in every create: for example `stream: false` for a target that streams by default. `contract`
+    is what the target is judged by.
     """
 
     version: str = "v1beta"

@@ -27,7 +27,7 @@ MOST_REQUESTS = 34
 
 
 class Probing(Struct, frozen=True, kw_only=True):
-    """The results of a probe. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
+    """The results of a probe. `says` is what each create has to say; `notes` are for a reader of verdicts.
 
     `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice. `outage` is a
     sentence about one meanwhile, else `""`.

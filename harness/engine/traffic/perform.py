@@ -61,7 +61,7 @@ class Departure(Struct):
 class Outages(DriverPolicy):
     """Notes, for all drivers of one run, when the target was gone; several threads may share one.
 
-    The first GET with a whole response becomes the control.
+    The first GET with a whole response that is no stream becomes the control.
 
     A crash, a limit of requests or a cut response of a target that lives is its own if the same request has it
     `TIMES` in a row, or `LOSSES` if it is cut. Another request of its form is sent in between: if that is cut now
@@ -304,7 +304,7 @@ _MOST = 4
 
 
 class Death(Struct, frozen=True):
-    """A request at which the target stopped in the run, and each time `again`, between harmless requests.
+    """A request at which the target stopped in the run, and what was sent `again`: it, between two harmless ones.
 
     If the target `lives`, only the worker that got the request may have ended: where a supervisor owns the socket,
     no connection is refused.
@@ -380,7 +380,7 @@ class CreatedResources:
         with self._lock:
             if key := request.headers.get(self._api.key_header):
                 self._keys[request.raw_path] = key
-            if request.method == "DELETE" and _is_gone(exchange):
+            if request.method == "DELETE" and _is_deleted(exchange):
                 self._owed.pop(request.segments, None)
             for delete in self._api.list_deletes(exchange):
                 self._owed[delete.segments] = self._with_key(delete, request.raw_path)
@@ -430,7 +430,7 @@ class CreatedResources:
         for delete in sorted(newest, key=lambda delete: not self._is_run(delete)):
             self.sent.append(sent := send(delete))
             # Where it was lost on the way, `send` may have sent and noted it once more.
-            is_gone = _is_gone(sent) or delete.segments not in self._owed
+            is_gone = _is_deleted(sent) or delete.segments not in self._owed
             if not is_gone and not self._stop_and_delete(send, delete):
                 left.append("/" + "/".join(delete.segments))
             with self._lock:
@@ -461,10 +461,10 @@ class CreatedResources:
         if stop is None:
             return False
         send(stop)
-        return _is_gone(send(delete))
+        return _is_deleted(send(delete))
 
 
-def _is_gone(deleted: Exchange) -> bool:
+def _is_deleted(deleted: Exchange) -> bool:
     return deleted.succeeded or deleted.status in _GONE
 
 
@@ -572,8 +572,8 @@ class ActionRunner:
 
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
-    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short, and for one
-    that `outages` show to be none of the target's; without these every response is the target's.
+    If the answers are to be `judged`, `perform` raises Unmet for one with an excuse: our own haste cut it short,
+    or `outages` show it to be none of the target's. Without these every response is the target's.
     """
 
     def __init__(
@@ -603,7 +603,7 @@ class ActionRunner:
         self.repeated: list[RepeatedId] = []
 
     def perform(self, action: Action) -> Any:
-        """Perform an action and return its result; see `kit.actions`."""
+        """Perform an action and return its result; see `wire.driver`."""
         if self._is_halted():  # the time that others then get is for deleting
             raise TimeUp
         before = len(self.trail)
@@ -623,7 +623,7 @@ class ActionRunner:
         return sent
 
     def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
-        """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
+        """Raise Unmet if one has an excuse: then nothing may be held against the target."""
         for exchange in exchanges:
             if exchange.excuse:
                 what = "had no response" if exchange.status is None else "proves nothing"

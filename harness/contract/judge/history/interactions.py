@@ -524,10 +524,6 @@ def _judge_output(
         state.decide(rule, agreement.judge_waiting(rule, model.status, steps))
 
 
-_RUNNING = ("in_progress", "queued")
-"""What the answer to a cancel that came in time may show, because it may take effect a little later."""
-
-
 def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge a cancel."""
     if not model.there:
@@ -572,9 +568,10 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
     if status is None:
         model.cancelled = True
         return
-    if status in (*_RUNNING, "cancelled") or state.is_certain(model):
+    # It may still show a run in progress, because the cancel may take effect a little later.
+    if status in RUNNING | {"cancelled"} or state.is_certain(model):
         model.cancelled, model.in_time = True, state.deterministic or status == "cancelled"
-    if model.cancelled and status not in _RUNNING:
+    if model.cancelled and status not in RUNNING:
         state.decide("cancel.state", judge_cancelled(status))
     is_over = is_settled(status) and status != "requires_action"
     if status == "cancelled" or (is_over and not model.cancelled):  # a look shows no other end than this one
