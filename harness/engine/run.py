@@ -45,7 +45,7 @@ from harness.engine.events import (
     RunStarted,
     everything,
 )
-from harness.engine.execute import PlayedExercise, find_roots, link, play, resolve, stopped_at
+from harness.engine.execute import PlayedExercise, find_blockers, link, play, resolve, stopped_at
 from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.targets import ResolvedTarget, ServerTarget
@@ -178,24 +178,24 @@ class Conductor:
     observations: dict[str, Observation] = field(default_factory=dict)
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
-    _roots: Mapping[str, tuple[str, ...]] = field(init=False)
+    _blockers: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
     _resting: dict[str, list[tuple[str, str]]] = field(init=False)
-    """By root: the checks that rest on it, each with the rule or the code that it rests on.
+    """By blocker: the checks that rest on it, each with the rule or the code that it rests on.
 
     Only those at least as binding: a warning does not keep a broken MUST rule from being reported.
     """
 
     def __post_init__(self) -> None:
-        self._roots = self.plan.roots
+        self._blockers = self.plan.blockers
         self._blocking = self.plan.blocking
         self._resting = defaultdict(list)
         levels = {planned.check.id: RANK[planned.check.rule.level] for planned in self.plan.checks}
         for planned in self.plan.checks:
             for name in planned.check.rests_on:
-                root = name.partition("/")[0]
-                if levels[planned.check.id] >= levels.get(root, 0):
-                    self._resting[root].append((planned.check.id, name))
+                blocker = name.partition("/")[0]
+                if levels[planned.check.id] >= levels.get(blocker, 0):
+                    self._resting[blocker].append((planned.check.id, name))
 
     def begin(self) -> Iterator[CheckFinished]:
         """Decide what does not run, unless another check or another answer may have to do with it."""
@@ -241,7 +241,7 @@ class Conductor:
         """Decide what waits for others; of those that wait for each other, first what no broken one can block."""
         while held:
             broken = {one.planned.check.id for one in held if one.observation.outcome is Outcome.NOT_MET}
-            free = [one for one in held if not broken.intersection(self._roots_of(one))]
+            free = [one for one in held if not broken.intersection(self._list_blockers(one))]
             ready = [one for one in held if self._is_ready(one)]
             ready = ready or [one for one in free if one.planned.check.id in broken] or list(held)
             held = [judged for judged in held if judged not in ready]
@@ -285,18 +285,18 @@ class Conductor:
 
     def _is_ready(self, judged: Judged) -> bool:
         """Whether everything is decided that may block the check."""
-        return all(root in self._results for root in self._roots_of(judged))
+        return all(name in self._results for name in self._list_blockers(judged))
 
     def _resolve(self, judged: Judged) -> Judged:
         """The check with what the others found that may block it."""
-        roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
-        observation = resolve(judged.planned.check, judged.observation, roots)
+        blockers = [self._results[name] for name in self._list_blockers(judged) if name in self._results]
+        observation = resolve(judged.planned.check, judged.observation, blockers)
         blocked = observation.outcome is Outcome.BLOCKED
         return Judged(judged.planned, observation) if blocked else structs.replace(judged, observation=observation)
 
-    def _roots_of(self, judged: Judged) -> tuple[str, ...]:
+    def _list_blockers(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check
-        return find_roots(check, judged.observation, self._roots.get(check.id, ()))
+        return find_blockers(check, judged.observation, self._blockers.get(check.id, ()))
 
     def _finish(self, judged: Judged) -> CheckFinished:
         """Turn an observation into a result."""
@@ -319,7 +319,7 @@ class Conductor:
             title=check.title,
             declared=judged.planned.declared,
             show=show,
-            root=check.id in self._blocking,
+            blocks=check.id in self._blocking,
             seconds=judged.seconds,
             accepts=check.accepts,
             profile=check.profile,
@@ -618,12 +618,12 @@ class Workers:
     def _judge(
         self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float
     ) -> Judged:
-        """The observation, excused if the target does not offer the feature, and with its root as its cause."""
+        """The observation, excused if the target does not offer the feature, and with the cause that shows."""
         # A target with the control API announces its capabilities.
         promised = SCRIPTABLE in self.target.target.capabilities or planned.declared
         # A gateway that lost each resume for a minute once failed what a server behind it got right.
         observation = played.excuse_statuses(observation, UNREACHED if promised else UNREACHED | {501})
-        return Judged(planned, played.blame_roots(planned.check, observation), played, seconds)
+        return Judged(planned, played.name_cause(planned.check, observation), played, seconds)
 
 
 def _end_all(threads: Sequence[threading.Thread], drivers: Sequence[Driver], seconds: float | None) -> bool:

@@ -439,7 +439,7 @@ class TargetApi(Api, frozen=True, kw_only=True):
     """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
     `headers` and `wait`. Without a version, a model or an agent it has the API's own.
     """
-    judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
+    judge_causes: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
     """The findings that explain whatever else is wrong with an answer, given all exchanges before it.
 
     Each is of a rule whose check applies everywhere; information explains, and breaks no rule.

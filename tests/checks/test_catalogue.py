@@ -52,7 +52,7 @@ OF_SEVERAL = {
 """Rules that are judged from a single answer but not applied to every answer of a run, and why."""
 
 OF_THE_WHOLE = {"http.length", "http.json-valid", "http.gzip", "err.status", "get.ok", "create.id-unique"}
-"""Rules that an answer breaks as a whole, from which other findings follow (`judge/roots.py`)."""
+"""Rules that an answer breaks as a whole, from which other findings follow (`judge_causes`)."""
 
 OF_THE_RUN = {"create.ok", "get.ok", "del.ok", "cancel.ok", "resume.opens", "rob.concurrent-streams"}
 """Rules that all answers of a run together can break (`judge/history/run_judge.py`)."""

@@ -209,7 +209,7 @@ class Denials(Struct):
     def _judge_call(self, caller: Caller, name: str, exchange: Exchange) -> Judged:
         """Judge a call about one interaction, and keep what it shows.
 
-        A plain GET may return 404 for a moment (see `judge_roots`).
+        A plain GET may return 404 for a moment (see `judge_causes`).
         """
         call, known = read(exchange).call, self._run[name]
         shown = known.shown.get(caller)
