@@ -66,9 +66,8 @@ class RequestBuilder:
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
     `capabilities` are those of `checks.capabilities` that it has; where a probe got no response they are only
-    `assumed`. An exercise may use `script` to hold its runs, but must work without it. `says` contains fields that
-    this target needs in every create: for example `stream: false` for a target that streams by default. `contract`
-    is what the target is judged by.
+    `assumed`. An exercise may use `script` to hold its runs, but must work without it. `says` are fields of every
+    create, such as `stream: false` for a target that streams by default. `contract` is what the target is judged by.
     """
 
     version: str = "v1beta"
@@ -283,7 +282,7 @@ def _find_deletes(exchange: Exchange) -> Iterator[Request]:
         yield from _build_delete(exchange, path, identity)
 
 
-def new_look_request(exchange: Exchange) -> Request | None:
+def new_naming_request(exchange: Exchange) -> Request | None:
     """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
     if read(exchange).call != CREATE or not _makes_environment(exchange.request):
         return None

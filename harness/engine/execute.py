@@ -24,7 +24,7 @@ from msgspec.structs import force_setattr, replace
 
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.events import Evidence, Result, of_kind
-from harness.engine.origins import list_ids, looks_before, referenced_ids, with_origins
+from harness.engine.origins import list_ids, reads_before, referenced_ids, with_origins
 from harness.engine.traffic.governed_driver import NO_TIME, is_refusal, missing_answer
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, Outages, RepeatedId, drive
 from harness.kit.api import Api, ApiRequests, TargetApi
@@ -75,7 +75,7 @@ class PlayedExercise(Struct, frozen=True):
         passed = observation.outcome is Outcome.MET
         doubtful = bool(self.trail) and observation.outcome in _DOUBTFUL
         # A proxy that closed every connection for 0.7 s once failed MUST rules: nobody was there to break them.
-        if self.outage and (any(map(missing_answer, self.list_looked(check))) if passed else doubtful):
+        if self.outage and (any(map(missing_answer, self.list_wanted(check))) if passed else doubtful):
             return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
         doubted = self._doubt_silence(check, observation)
         if passed or doubted.outcome is not Outcome.UNTESTABLE or doubted.because is Because.RACE_LOST:
@@ -98,17 +98,17 @@ class PlayedExercise(Struct, frozen=True):
 
         A defect that a part shows by itself stays, and so do the findings of a rule about ends of responses.
         """
-        is_met, looked = observation.outcome is Outcome.MET, self.list_looked(check)
+        is_met, wanted = observation.outcome is Outcome.MET, self.list_wanted(check)
         if is_met:
-            looked = looked or list(self.trail)
+            wanted = wanted or list(self.trail)
         elif check.judges_ends or observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
         # A stream that the run's own limit had cut was once compared as if the target had ended it there.
-        hung = next((exchange for exchange in looked if exchange.hung), None)
+        hung = next((exchange for exchange in wanted if exchange.hung), None)
         if hung is None:
             return observation
         if not is_met:
-            shown = {found.stable_code for seen in looked for found in self.api.read(seen, None).findings}
+            shown = {found.stable_code for seen in wanted for found in self.api.read(seen, None).findings}
             if kept := [finding for finding in observation.findings if finding.stable_code in shown]:
                 return Observation.of(kept)
         name = next((f" ({name})" for name, exchange in self.named if exchange is hung), "")
@@ -161,7 +161,7 @@ class PlayedExercise(Struct, frozen=True):
         """Each finding of a check about a defect, with the ids that it is about."""
         for finding in observation.findings:
             if finding.severity is not Severity.INFORMATION:
-                accused = self._list_accused(finding) or self.list_looked(check)
+                accused = self._list_accused(finding) or self.list_wanted(check)
                 yield finding, frozenset(name for seen in accused for name in list_ids(seen, self.api))
 
     def _explain_doubt(self, finding: Finding) -> Iterator[Finding]:
@@ -191,7 +191,7 @@ class PlayedExercise(Struct, frozen=True):
 
         A defect that a response shows by itself, for any run, is explained by no other run.
         """
-        alone = check.everywhere or self.list_looked(check) == [exchange]
+        alone = check.everywhere or self.list_wanted(check) == [exchange]
         used = (*referenced_ids(exchange, self.api), self.api.read_new_id(exchange)) if self.shared else ()
         shared = [self.shared[identity] for identity in used if identity in self.shared]
         if not (alone and self.api.read_new_id(exchange)) and not self.outage:
@@ -218,7 +218,7 @@ class PlayedExercise(Struct, frozen=True):
         """The exchanges that a finding is about."""
         return self._list_at([finding.where.exchange])
 
-    def list_looked(self, check: Check) -> list[Exchange]:
+    def list_wanted(self, check: Check) -> list[Exchange]:
         """Return the exchanges that the judge of a check gets."""
         return self._list_at(check.wants)
 
@@ -232,9 +232,9 @@ class PlayedExercise(Struct, frozen=True):
 
     def _list_seen(self, check: Check) -> Sequence[Exchange]:
         """The exchanges that the judge wants, or the whole trail if the exercise stopped before them."""
-        looked = self.list_looked(check)
-        stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
-        return self.trail if stopped else looked
+        wanted = self.list_wanted(check)
+        stopped = not wanted or any(name not in (self.results or {}) for name in check.wants)
+        return self.trail if stopped else wanted
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order in which they finished.
@@ -244,8 +244,8 @@ class PlayedExercise(Struct, frozen=True):
         """
         # A loss after another key's rejected DELETE was once shown without it: nobody could repeat that loss.
         named = self._list_at(finding.where.exchange for finding in observation.findings)
-        looks = [each for seen in named for each in looks_before(seen, self.trail, self.api)]
-        chosen = set(map(id, [*named, *looks] or self.list_looked(check)))
+        reads = [each for seen in named for each in reads_before(seen, self.trail, self.api)]
+        chosen = set(map(id, [*named, *reads] or self.list_wanted(check)))
         shown = [exchange for exchange in self.trail if id(exchange) in chosen]
         return with_origins(shown, self.trail, self.api) if chosen else self.trail
 

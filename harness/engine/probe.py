@@ -82,8 +82,8 @@ class Prober:
                     question.ask(self)
                     self.hand.hang_up()
             requests = len(self.hand.trail)
-            for look in self.ledger.list_closing_looks(self.hand.trail) if self.target.keeps else ():
-                self.hand.perform(Send(look))
+            for request in self.ledger.list_closing_reads(self.hand.trail) if self.target.keeps else ():
+                self.hand.perform(Send(request))
             outage = "" if self._outages is None else self._outages.describe(0, self.hand.trail, self._driver)
         finally:
             self.hand.hang_up()

@@ -563,7 +563,7 @@ class Workers:
     def _play_group(
         self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, judge: JudgesRun
     ) -> Iterator[RunEvent | Judged]:
-        """Play an exercise, look once more at what it left, and judge it."""
+        """Play an exercise, read once more what it left, and judge it."""
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
@@ -573,7 +573,7 @@ class Workers:
         )
         if played.outage:
             given.forget()
-        whole = self._look_again(exercise, played, driver, ledger, since)
+        whole = self._read_again(exercise, played, driver, ledger, since)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations, judge)
@@ -591,10 +591,10 @@ class Workers:
         for exchange in played.trail:
             self.ends.note(exchange)
 
-    def _look_again(
+    def _read_again(
         self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources, since: int
     ) -> PlayedExercise:
-        """The exercise, with a closing look at what it left: a state seen once is compared, too.
+        """The exercise, with a closing read of what it left: a state seen once is compared, too.
 
         Most defects of an answer show when its run is read again: another status, text, cost or instant.
         What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
@@ -608,8 +608,8 @@ class Workers:
             api, driver, ledger, contract, is_halted=lambda: bool(self.halted), outages=self.outages
         )
         with suppress(TimeUp):
-            for look in ledger.list_closing_looks(played.trail):
-                hand.perform(Send(look))
+            for request in ledger.list_closing_reads(played.trail):
+                hand.perform(Send(request))
             if self.outages is not None and self.outages.describe(since, hand.trail, driver):
                 return played
         seconds = played.seconds + time.perf_counter() - begun

@@ -450,7 +450,7 @@ class TargetApi(Api, frozen=True, kw_only=True):
     """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
     list_deletes: Callable[[Exchange], Iterable[Request]]
     """The requests that delete what an exchange created; what others depend on comes before them."""
-    new_look_request: Callable[[Exchange], Request | None]
+    new_naming_request: Callable[[Exchange], Request | None]
     """The read that answers what a create left open of all it made; None if its own answer says it."""
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""

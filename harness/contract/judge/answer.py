@@ -440,8 +440,8 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     if is_none:
         yield from judge_identity("get.ok", asked, None)
         return
-    looks = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
-    if any(read(look).id not in (None, named_interaction(look.request)) for look in looks):
+    gets = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
+    if any(read(get).id not in (None, named_interaction(get.request)) for get in gets):
         yield from judge_identity("get.ok", asked, reading.id)
 
 

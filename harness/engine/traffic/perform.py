@@ -49,13 +49,13 @@ class Departure(Struct):
     """A target that stopped responding, so many seconds into the run.
 
     `suspects` are the requests that it got last, the last one first: those that were cut off, else the last one
-    with a response. `back`: it has responded again since.
+    with a response. `back`: it has responded again since. It was `asked` so often for the control.
     """
 
     seconds: float
     suspects: tuple[Exchange, ...]
     back: bool = False
-    looks: int = 0
+    asked: int = 0
 
 
 class Outages(DriverPolicy):
@@ -169,11 +169,11 @@ class Outages(DriverPolicy):
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; a supervisor gets three seconds to start one that is gone.
 
-        One worker looks, and the others wait for what it sees.
+        One worker asks, and the others wait for what it sees.
         """
         with self._waiting:
-            while (gone := self.gone) is not None and self._control is not None and gone.looks < 12:
-                gone.looks += 1
+            while (gone := self.gone) is not None and self._control is not None and gone.asked < 12:
+                gone.asked += 1
                 driver.wait(0.25)
                 self.ask_control(driver)
             return gone is None
@@ -384,18 +384,18 @@ class CreatedResources:
                 self._owed.pop(request.segments, None)
             for delete in self._api.list_deletes(exchange):
                 self._owed[delete.segments] = self._with_key(delete, request.raw_path)
-            if (look := self._api.new_look_request(exchange)) is not None:
-                self._open[look.segments] = (look, request)
+            if (naming := self._api.new_naming_request(exchange)) is not None:
+                self._open[naming.segments] = (naming, request)
 
-    def list_closing_looks(self, trail: Sequence[Exchange]) -> list[Request]:
-        """The reads of all that an exercise created and left, but of what several looks have shown as settled.
+    def list_closing_reads(self, trail: Sequence[Exchange]) -> list[Request]:
+        """The reads of all that an exercise created and left, but of what several of them have shown as settled.
 
         A run that was only created, or read once, is compared with nothing else; one that should not be kept must
         not be found. Where an answer did not end in time, no other one is waited for.
         """
         if any(exchange.hung for exchange in trail):
             return []
-        looks: dict[tuple[str, ...], Request] = {}
+        reads: dict[tuple[str, ...], Request] = {}
         settled: Counter[tuple[str, ...]] = Counter()
         for exchange in trail:
             request = exchange.request
@@ -403,11 +403,11 @@ class CreatedResources:
                 settled[request.segments] += 1
             for delete in self._api.list_deletes(exchange):
                 target = delete.target.partition("?")[0]
-                looks[delete.segments] = Request("GET", target, delete.headers)
+                reads[delete.segments] = Request("GET", target, delete.headers)
         with self._lock:
             owed = self._owed.keys()
-            # After two looks at a settled run a third one would tell nothing new: these were compared.
-            return [look for path, look in looks.items() if path in owed and settled[path] < 2]
+            # After two reads of a settled run a third one would tell nothing new: these were compared.
+            return [read for path, read in reads.items() if path in owed and settled[path] < 2]
 
     def _shows_settled(self, exchange: Exchange) -> bool:
         if not self._is_run(exchange.request):  # what is no run does not go on
@@ -422,7 +422,7 @@ class CreatedResources:
         what is left is still owed.
         """
         self.sent = []
-        self._look(send)
+        self._ask_for_names(send)
         with self._lock:
             # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
             newest = list(self._owed.values())[::-1]
@@ -440,13 +440,13 @@ class CreatedResources:
     def _is_run(self, request: Request) -> bool:
         return self._api.collection in request.segments
 
-    def _look(self, send: Callable[[Request], Exchange]) -> None:
+    def _ask_for_names(self, send: Callable[[Request], Exchange]) -> None:
         """Ask what else was made by creates whose answers did not tell, as long as they are not deleted."""
         with self._lock:
-            looks = [pair for path, pair in self._open.items() if path in self._owed]
+            pairs = [pair for path, pair in self._open.items() if path in self._owed]
             self._open.clear()
-        for look, request in looks:
-            self.note(replace(send(look), request=request))
+        for naming, request in pairs:
+            self.note(replace(send(naming), request=request))
 
     def _with_key(self, delete: Request, path: str) -> Request:
         """The request with a key: the last part of an upload has none, but a request for its path had one."""
