@@ -78,8 +78,7 @@ def session_of(target: ResolvedTarget) -> Iterator[Driver]:
 
     Raises TargetFault if the target announced a control API and gives no session.
     """
-    owner = target.connect()
-    try:
+    with closing(target.connect()) as owner:
         exchange = owner.send(target.target.control("POST", "sessions", {}))
         prefix = (object_or_none(exchange.body) or {}).get("base_url_path")
         if not isinstance(prefix, str) or not prefix.startswith("/"):
@@ -87,14 +86,11 @@ def session_of(target: ResolvedTarget) -> Iterator[Driver]:
                 f"the target has a control API but created no session (status {exchange.status}): use -j 1"
             )
         prefix = prefix.rstrip("/")
-        driver = target.connect(session=prefix)
         try:
-            yield driver
+            with closing(target.connect(session=prefix)) as driver:
+                yield driver
         finally:
-            driver.close()
             owner.send(target.target.control("DELETE", f"sessions/{prefix.rpartition('/')[2]}"))
-    finally:
-        owner.close()
 
 
 JOBS_WITH_SESSIONS = 8
@@ -280,8 +276,7 @@ class Conductor:
             return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
         reason = f"the run ended before: {halted}"
         because = Because.INTERRUPTED if halted == INTERRUPTED else Because.OUR_LIMIT
-        not_run = Observation(Outcome.NOT_RUN, reason=reason, because=because, instead="not run")
-        return Judged(planned, not_run)
+        return Judged(planned, Observation(Outcome.NOT_RUN, reason=reason, because=because, instead="not run"))
 
     def _is_ready(self, judged: Judged) -> bool:
         """Whether everything is decided that may block the check."""
