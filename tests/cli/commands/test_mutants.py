@@ -44,7 +44,8 @@ def test_a_survivor_fails_the_run(harness: Harness, monkeypatch: pytest.MonkeyPa
     done = harness("mutants", "delete-undone")
     first, step, last = done.out.splitlines()
     assert (done.code, first) == (1, "delete-undone  SURVIVED")
-    assert step.startswith("help: del.gone names it; to see why it does not fail: `harness serve --mutant delete-")
+    assert step.startswith("help: `harness serve --mutant delete-undone -- sh -c ")
+    assert step.endswith(" -c del.gone'` shows why del.gone does not fail")
     assert last == "FAILED: 1 of 1 mutant survived (delete-undone)."
     value = fits("mutants", harness("mutants", "delete-undone", "--json").out)
     assert (value["survivors"], value["killers"], value["exit"]) == (["delete-undone"], {"delete-undone": []}, 1)
