@@ -67,7 +67,7 @@ class RequestBuilder:
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
     `capabilities` are those of `checks.capabilities` that it has; where a probe got no response they are only
     `assumed`. An exercise may use `script` to hold its runs, but must work without it. `says` are fields of every
-    create, such as `stream: false` for a target that streams by default. `contract` is what the target is judged by.
+    create, such as `stream: false` for a target that streams by default. `contract` judges the target.
     """
 
     version: str = "v1beta"
