@@ -117,7 +117,7 @@ def _list_judged(
 ) -> Iterator[tuple[str, Exchange]]:
     """The rules of an exercise and of all exchanges, each with an exchange that it was judged on."""
     for check in members:
-        for exchange in played.list_looked(check):
+        for exchange in played.list_wanted(check):
             yield check.id, exchange
     for exchange in played.trail:
         yield from ((rule, exchange) for rule in SERVERS.read(exchange, None).judged if rule in passive)

@@ -87,7 +87,7 @@ def _show(title: str, result: Result | None) -> Iterator[dict[str, Any]]:
 
 def _play_right(check: Check) -> Result | None:
     played = _play_once(check.exercise)
-    seen = [] if played.failure else played.list_looked(check)
+    seen = [] if played.failure else played.list_wanted(check)
     return _pass(check, with_origins(seen, played.trail, played.api)[:_MOST_EXCHANGES], played) if seen else None
 
 

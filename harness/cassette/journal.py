@@ -105,7 +105,7 @@ def lock(file: IO[bytes], path: Path) -> None:
         ) from None
 
 
-_LOOK_SECONDS = 0.01
+_TRY_SECONDS = 0.01
 """How often the lock of a cassette is tried: between two tests of another worker it is free for a moment only."""
 
 
@@ -117,7 +117,7 @@ def alone(path: Path, wait: float = 0.0) -> Iterator[None]:
     """
     real = Path(os.path.realpath(path))
     guard = real.with_name(f".{real.name}.lock")
-    looks = round(wait / _LOOK_SECONDS)
+    tries = round(wait / _TRY_SECONDS)
     while True:
         try:
             make_folder(guard.parent)
@@ -128,10 +128,10 @@ def alone(path: Path, wait: float = 0.0) -> Iterator[None]:
         try:
             lock(file, path)
         except CassetteError:
-            if looks <= 0:
+            if tries <= 0:
                 raise
-            looks -= 1
-            select.select((), (), (), _LOOK_SECONDS)  # real time, also in a test whose sleeps are skipped
+            tries -= 1
+            select.select((), (), (), _TRY_SECONDS)  # real time, also in a test whose sleeps are skipped
             continue
         with suppress(OSError):
             if os.path.samestat(os.fstat(file.fileno()), guard.stat()):

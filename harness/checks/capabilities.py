@@ -98,7 +98,7 @@ _OPENS_NOTHING = ("resume.opens", "resume.foreground", "resume.unknown")
 _READ_A_CREATE = ("create.", "tool.", "chain.", "usage.", "get.matches-post", "get.usage", "get.constant")
 _READ_OUTPUT = (*_READ_A_CREATE, "stream.", "resume.", "bg.", "get.same", "cancel.", "rob.concurrent")
 _COMPARES_CREATES = [name for name in BY_ID if name.startswith(_READ_A_CREATE) and name != "create.ok"]
-for _root, _checks in {
+for _first, _checks in {
     "resume.opens": [name for name in BY_ID if name.startswith("resume.") and name not in _OPENS_NOTHING],
     "rob.concurrent-streams/mixed": [
         *_READ_A_STREAM, "create.format-streamed", "cancel.stream-ends", "create.id-unique",
@@ -107,4 +107,4 @@ for _root, _checks in {
     "create.ok/shared": [name for name in BY_ID if name.startswith(_READ_OUTPUT) and name != "create.ok"],
     "rob.concurrent-output": [name for name in _COMPARES_CREATES if name != "create.id-unique"],
 }.items():  # fmt: skip
-    RESTS_ON |= {check: (_root, *RESTS_ON.get(check, ())) for check in _checks}
+    RESTS_ON |= {check: (_first, *RESTS_ON.get(check, ())) for check in _checks}

@@ -221,8 +221,8 @@ def _probe_storage(ask: Probe) -> None:
         if wrong is None:
             streamed = ask.perform(runs.read_whole_stream(ask.target.create(input=HELLO, stream=True)))
             told = read(streamed).id if streamed.status in SUCCESS else None
-            looks = ask.perform(runs.poll_until_found(ask.target, told, patient=False)) if told else []
-            if looks and looks[-1].status in SUCCESS:
+            polls = ask.perform(runs.poll_until_found(ask.target, told, patient=False)) if told else []
+            if polls and polls[-1].status in SUCCESS:
                 ask.settle(
                     "store", True, "GET finds what a streamed create made, though a plain one returns no id"
                 )
@@ -231,17 +231,17 @@ def _probe_storage(ask: Probe) -> None:
         detail = "" if wrong is None else f" that can be requested: at {wrong.where.pointer} it {wrong.message}"
         ask.settle("store", False, f"the create returned no id{detail}", lack)
         return
-    looks = ask.perform(runs.poll_until_found(ask.target, found))
-    note = f"GET of a new interaction returned {looks[-1].status}"
-    if len(looks) > 1:
-        note += f" after {len(looks)} looks"
-    if not ask.has_response(looks[-1], "store"):
+    polls = ask.perform(runs.poll_until_found(ask.target, found))
+    note = f"GET of a new interaction returned {polls[-1].status}"
+    if len(polls) > 1:
+        note += f" after {len(polls)} GETs"
+    if not ask.has_response(polls[-1], "store"):
         return
-    if looks[-1].status in SUCCESS:
+    if polls[-1].status in SUCCESS:
         ask.settle("store", True, note)
-    elif looks[-1].status in NO_ROUTE:
+    elif polls[-1].status in NO_ROUTE:
         ask.settle("store", False, f"{note}: the target offers no GET")
-    elif ask.perform(is_no_route(ask.target, looks[-1])) and read(looks[-1]).error is None:
+    elif ask.perform(is_no_route(ask.target, polls[-1])) and read(polls[-1]).error is None:
         ask.settle("store", False, f"{note}, as for any unknown path: the target offers no GET")
     else:
         ask.settle("store", False, f"{note}, which the create had given an id", Lack.NOT_DONE)
@@ -352,16 +352,16 @@ def _probe_background(ask: Probe) -> None:
         lack = Lack.NOT_DONE if answer.status in SUCCESS else Lack.REFUSED
         ask.settle("background", begins, f"background=true returned {status or format_answer(answer)}", lack)
     if not _inherits(ask, "background", *_OF_BACKGROUND):
-        _look_at_a_run(ask, found)
+        _read_a_run(ask, found)
 
 
-def _look_at_a_run(ask: Probe, found: str) -> None:
+def _read_a_run(ask: Probe, found: str) -> None:
     """See whether a background run that has just begun still runs, stream it, and cancel it."""
     parts: list[Part[Any]] = [runs.poll_until_found(ask.target, found)]
     if not _inherits(ask, "stream", "resume", "event-ids"):
         parts.append(_read_first_events(ask.target, found, ask.greeting.seconds))
-    (*denied, look), *streams = ask.perform(play_each(parts))
-    over = runs.status_of(look) not in (*_UNSETTLED, "")
+    (*denied, polled), *streams = ask.perform(play_each(parts))
+    over = runs.status_of(polled) not in (*_UNSETTLED, "")
     when = "the first GET"
     if denied:
         when = f"GET {len(denied) + 1}, the first that found the run"

@@ -62,8 +62,8 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
 
         trusting(values["ca_file"])
     settings: dict[str, Any] = {}
-    looks = COMMANDS[cls.page.name].table is not None and not given.get("no_config")
-    if looks and (file := find_file()) is not None:
+    reads_file = COMMANDS[cls.page.name].table is not None and not given.get("no_config")
+    if reads_file and (file := find_file()) is not None:
         found = read_settings(cls, file).items()
         settings = {name: value for name, (value, _) in found if name not in values}
         if settings:

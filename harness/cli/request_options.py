@@ -12,6 +12,7 @@ from harness.benches.server.reachability import wait_until_up
 from harness.cli import common_options
 from harness.cli.options import HEADER, Options, Trust, flag, option
 from harness.cli.output import hide, say
+from harness.contract.requests import AGENT, MODEL
 from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_url
 from harness.interactions.targets import TARGETS
 
@@ -25,8 +26,8 @@ class RequestOptions(Options):
         HEADER, flags=("-H", "--header"), repeats=True, trust=Trust.SEND, group="target",
     )  # fmt: skip
     revision: str | None = common_options.revision_option("target")
-    model: str | None = option("model to request", group="target")
-    agent: str | None = option("agent to request", group="target")
+    model: str | None = option("model to request", shown=MODEL, group="target")
+    agent: str | None = option("agent to request", shown=AGENT, group="target")
     ca_file: str | None = common_options.ca_file_option("target")
     plain_http: bool = flag(
         "also send the key and `-H` headers over plain HTTP to other machines", trust=Trust.SEND, group="target"

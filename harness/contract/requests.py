@@ -39,6 +39,7 @@ def caller_of(request: Request) -> tuple[str, str]:
 
 
 DEFAULT_WAIT = 60.0
+MODEL, AGENT = "gemini-3.8-flash", "antigravity-preview-09-2026"
 
 _PART = 8
 """After a run did not settle in time: the part of the time that the next one gets, as it may not settle either."""
@@ -64,15 +65,14 @@ class RequestBuilder:
     is the number of seconds until a created interaction must be readable and a deleted one gone; a 404 that lasts
     longer is final. `keeps` is False if the target is known to store nothing that a GET could find, so that no
     exercise waits for it. `environment` is the environment for agents to run in, None if the target has none.
-    `capabilities` are the `checks.CAPABILITIES` it has; those whose probe got no response are only `assumed`. An
-    exercise may use `script` to hold its runs, but must work without it. `says` contains fields that this target
-    needs in every create: for example `stream: false` for a target that streams by default. `contract` is what the
-    target is judged by.
+    `capabilities` are those of `checks.capabilities` that it has; where a probe got no response they are only
+    `assumed`. An exercise may use `script` to hold its runs, but must work without it. `says` are fields of every
+    create, such as `stream: false` for a target that streams by default. `contract` judges the target.
     """
 
     version: str = "v1beta"
-    model: str = "gemini-3.8-flash"
-    agent: str = "antigravity-preview-09-2026"
+    model: str = MODEL
+    agent: str = AGENT
     key: str = ""
     other_key: str = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -282,7 +282,7 @@ def _find_deletes(exchange: Exchange) -> Iterator[Request]:
         yield from _build_delete(exchange, path, identity)
 
 
-def new_look_request(exchange: Exchange) -> Request | None:
+def new_naming_request(exchange: Exchange) -> Request | None:
     """The GET that names the sandbox of a run whose create did not: a stream that was cut, or one on Vertex."""
     if read(exchange).call != CREATE or not _makes_environment(exchange.request):
         return None

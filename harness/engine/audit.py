@@ -372,7 +372,7 @@ class Audit:
             return
         reading = self.api.read(exchange, None)
         call = reading.call if exchange.succeeded else ""
-        reported = [root for root in played.find_roots(exchange) if self._is_defect(root)][:1]
+        reported = [cause for cause in played.find_causes(exchange) if self._is_defect(cause)][:1]
         if not reported:
             with self._lock:
                 for rule in reading.judged & self.rules:
@@ -400,8 +400,8 @@ class Audit:
             alike = (*map(id, origins), (self.api.read(seen.exchange, None).call, seen.exchange.status))
             cause = next((mechanisms[one] for one in alike if one in mechanisms), "")
             rule = cause.partition("/")[0]
-            root = self.api.load_rules().get(rule) if seen.exchange.succeeded else None
-            if root is not None and 2 * RANK[root.level] + 1 < self._weigh(seen.finding):
+            wanted = self.api.load_rules().get(rule) if seen.exchange.succeeded else None
+            if wanted is not None and 2 * RANK[wanted.level] + 1 < self._weigh(seen.finding):
                 return
             if rule != seen.finding.rule:
                 seen.finding = replace(seen.finding, cause=cause)
@@ -450,7 +450,7 @@ class Audit:
                 weights[identity] = max(weights[identity], self._weigh(finding))
         for exchange, finding in found:
             known = max((weights[identity] for identity in list_ids(exchange, self.api)), default=-1)
-            if self._weigh(finding) > known and not any(played.find_roots(exchange)):
+            if self._weigh(finding) > known and not any(played.find_causes(exchange)):
                 yield exchange, finding
 
     def _follows_from_another(self, exchange: Exchange, played: PlayedExercise) -> bool:

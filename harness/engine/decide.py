@@ -329,30 +329,30 @@ def _decide_forgotten(entry: Entry) -> Result:
     )
 
 
-def blocked_by(root: Result, reason: str, finding: Finding) -> Observation:
-    """The observation of a check that is blocked by the finding of another one, its root."""
+def blocked_by(blocker: Result, reason: str, finding: Finding) -> Observation:
+    """The observation of a check that is blocked by the finding of another one."""
     code = finding.stable_code
     return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=code)
 
 
-def left_untested(root: Result, reason: str, finding: Finding) -> Observation:
+def left_untested(blocker: Result, reason: str, finding: Finding) -> Observation:
     """The observation of a MUST that is blocked by a finding which alone does not fail a run."""
     why = f"{finding.stable_code} blocks this check ({finding.message})"
     full_reason = f"{why}: {reason}" if reason else why
-    remedy = f"once {root.id} passes, which is a {root.rule.level} and only warns"
+    remedy = f"once {blocker.id} passes, which is a {blocker.rule.level} and only warns"
     observation = Observation.untestable(full_reason, Because.BLOCKED, remedy=remedy)
     return structs.replace(observation, cause=finding.stable_code)
 
 
-def with_cause(result: Result, root: Result) -> Result:
+def with_cause(result: Result, cause: Result) -> Result:
     """The same result, with the code of the finding that made it unavoidable.
 
     It is then blocked, unless it is a MUST and the finding alone does not fail the run.
     """
-    first = root.observation.findings[0]
-    if result.rule.level is Level.MUST and root.verdict not in FAILED:
+    first = cause.observation.findings[0]
+    if result.rule.level is Level.MUST and cause.verdict not in FAILED:
         return structs.replace(result, observation=structs.replace(result.observation, cause=first.stable_code))
-    observation = blocked_by(root, result.observation.reason, first)
+    observation = blocked_by(cause, result.observation.reason, first)
     return structs.replace(
         result,
         observation=observation,

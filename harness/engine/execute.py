@@ -24,7 +24,7 @@ from msgspec.structs import force_setattr, replace
 
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.events import Evidence, Result, of_kind
-from harness.engine.origins import list_ids, looks_before, referenced_ids, with_origins
+from harness.engine.origins import list_ids, reads_before, referenced_ids, with_origins
 from harness.engine.traffic.governed_driver import NO_TIME, is_refusal, missing_answer
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, Outages, RepeatedId, drive
 from harness.kit.api import Api, ApiRequests, TargetApi
@@ -75,7 +75,7 @@ class PlayedExercise(Struct, frozen=True):
         passed = observation.outcome is Outcome.MET
         doubtful = bool(self.trail) and observation.outcome in _DOUBTFUL
         # A proxy that closed every connection for 0.7 s once failed MUST rules: nobody was there to break them.
-        if self.outage and (any(map(missing_answer, self.list_looked(check))) if passed else doubtful):
+        if self.outage and (any(map(missing_answer, self.list_wanted(check))) if passed else doubtful):
             return Observation.untestable(self.outage, Because.NO_ANSWER, "no response")
         doubted = self._doubt_silence(check, observation)
         if passed or doubted.outcome is not Outcome.UNTESTABLE or doubted.because is Because.RACE_LOST:
@@ -98,17 +98,17 @@ class PlayedExercise(Struct, frozen=True):
 
         A defect that a part shows by itself stays, and so do the findings of a rule about ends of responses.
         """
-        is_met, looked = observation.outcome is Outcome.MET, self.list_looked(check)
+        is_met, wanted = observation.outcome is Outcome.MET, self.list_wanted(check)
         if is_met:
-            looked = looked or list(self.trail)
+            wanted = wanted or list(self.trail)
         elif check.judges_ends or observation.outcome not in (Outcome.NOT_MET, Outcome.NON_STRICT):
             return observation
         # A stream that the run's own limit had cut was once compared as if the target had ended it there.
-        hung = next((exchange for exchange in looked if exchange.hung), None)
+        hung = next((exchange for exchange in wanted if exchange.hung), None)
         if hung is None:
             return observation
         if not is_met:
-            shown = {found.stable_code for seen in looked for found in self.api.read(seen, None).findings}
+            shown = {found.stable_code for seen in wanted for found in self.api.read(seen, None).findings}
             if kept := [finding for finding in observation.findings if finding.stable_code in shown]:
                 return Observation.of(kept)
         name = next((f" ({name})" for name, exchange in self.named if exchange is hung), "")
@@ -131,8 +131,8 @@ class PlayedExercise(Struct, frozen=True):
             return Observation.untestable(f"{call}: not implemented", Because.REFUSED)
         return Observation.untestable(f"{call}: a gateway got no response", Because.NO_ANSWER, str(first.status))
 
-    def blame_roots(self, check: Check, observation: Observation) -> Observation:
-        """The observation, which names its root as its cause if nothing else explains it.
+    def name_cause(self, check: Check, observation: Observation) -> Observation:
+        """The observation, which names the cause that its responses show if nothing else explains it.
 
         That is so if all its findings are about responses that are a crash, no message, an error under a status of
         success or a denial of an existing interaction, or if it looked at one and could not judge.
@@ -140,28 +140,28 @@ class PlayedExercise(Struct, frozen=True):
         if check.explains(observation):
             return observation
         if observation.outcome is Outcome.UNTESTABLE:
-            roots = chain.from_iterable(self._explain(check, seen) for seen in self._list_seen(check))
-            root = next(roots, None)
-            return observation if root is None else replace(observation, cause=root.rule)
+            causes = chain.from_iterable(self._explain(check, seen) for seen in self._list_seen(check))
+            cause = next(causes, None)
+            return observation if cause is None else replace(observation, cause=cause.rule)
         return self._blame_each(check, observation)
 
     def _blame_each(self, check: Check, observation: Observation) -> Observation:
-        """The observation with the root of each finding, and that of all if what is broken has no other."""
+        """The observation with the cause of each finding, and that of all if what is broken has no other."""
         findings: list[Finding] = []
-        rules: list[str] = []  # of the roots of what is broken, "" if it has none
+        rules: list[str] = []  # of the causes of what is broken, "" if it has none
         for finding in observation.findings:
-            root = self._blame(check, finding)
-            mechanism = root or next(self._explain_doubt(finding), None)
+            cause = self._blame(check, finding)
+            mechanism = cause or next(self._explain_doubt(finding), None)
             findings.append(finding if mechanism is None else replace(finding, cause=mechanism.stable_code))
             if finding.severity is not Severity.INFORMATION:
-                rules.append("" if root is None else root.rule)
+                rules.append("" if cause is None else cause.rule)
         return replace(observation, findings=tuple(findings), cause=rules[0] if rules and all(rules) else "")
 
     def list_accused_ids(self, check: Check, observation: Observation) -> Iterator[tuple[Finding, frozenset[str]]]:
         """Each finding of a check about a defect, with the ids that it is about."""
         for finding in observation.findings:
             if finding.severity is not Severity.INFORMATION:
-                accused = self._list_accused(finding) or self.list_looked(check)
+                accused = self._list_accused(finding) or self.list_wanted(check)
                 yield finding, frozenset(name for seen in accused for name in list_ids(seen, self.api))
 
     def _explain_doubt(self, finding: Finding) -> Iterator[Finding]:
@@ -181,22 +181,22 @@ class PlayedExercise(Struct, frozen=True):
         }
 
     def _blame(self, check: Check, finding: Finding) -> Finding | None:
-        """The root of the responses that a finding is about; None if one has none, or if it is that finding."""
-        roots = [next(self._explain(check, exchange), None) for exchange in self._list_accused(finding)]
-        first = roots[0] if roots else None
-        return None if first is None or not all(roots) or finding.rule == first.rule else first
+        """The cause in the responses that a finding is about; None if one has none, or if it is that finding."""
+        causes = [next(self._explain(check, exchange), None) for exchange in self._list_accused(finding)]
+        first = causes[0] if causes else None
+        return None if first is None or not all(causes) or finding.rule == first.rule else first
 
     def _explain(self, check: Check, exchange: Exchange) -> Iterator[Finding]:
         """The findings that explain those of a check about a response: above all, that others were given its id.
 
         A defect that a response shows by itself, for any run, is explained by no other run.
         """
-        alone = check.everywhere or self.list_looked(check) == [exchange]
+        alone = check.everywhere or self.list_wanted(check) == [exchange]
         used = (*referenced_ids(exchange.request, self.api), self.api.read_new_id(exchange)) if self.shared else ()
         shared = [self.shared[identity] for identity in used if identity in self.shared]
         if not (alone and self.api.read_new_id(exchange)) and not self.outage:
             yield from shared
-        yield from self.find_roots(exchange)
+        yield from self.find_causes(exchange)
         if self.outage or shared or check.id in self.api.read(exchange, None).judged:
             return  # a rule of one response alone compares nothing, and a shared id damages all that has it
         # Parallel streams were called mixed where one of them had lost events: its own defect explains that.
@@ -205,20 +205,20 @@ class PlayedExercise(Struct, frozen=True):
             if seen is exchange or ids & list_ids(seen, self.api):
                 yield from self.api.judge_incomparable(seen)
 
-    def find_roots(self, exchange: Exchange) -> Iterator[Finding]:
+    def find_causes(self, exchange: Exchange) -> Iterator[Finding]:
         """The findings that explain all else that is wrong with a response; a provoked front end is no crash."""
         if self.outage:
             return
         if not self.front_end:  # a request that a proxy must refuse may end with a 5xx of that proxy
             yield from self.api.read(exchange, None).crash
         at = next((number for number, seen in enumerate(self.trail) if seen is exchange), 0)
-        yield from self.api.judge_roots(exchange, self.trail[:at])
+        yield from self.api.judge_causes(exchange, self.trail[:at])
 
     def _list_accused(self, finding: Finding) -> list[Exchange]:
         """The exchanges that a finding is about."""
         return self._list_at([finding.where.exchange])
 
-    def list_looked(self, check: Check) -> list[Exchange]:
+    def list_wanted(self, check: Check) -> list[Exchange]:
         """Return the exchanges that the judge of a check gets."""
         return self._list_at(check.wants)
 
@@ -232,9 +232,9 @@ class PlayedExercise(Struct, frozen=True):
 
     def _list_seen(self, check: Check) -> Sequence[Exchange]:
         """The exchanges that the judge wants, or the whole trail if the exercise stopped before them."""
-        looked = self.list_looked(check)
-        stopped = not looked or any(name not in (self.results or {}) for name in check.wants)
-        return self.trail if stopped else looked
+        wanted = self.list_wanted(check)
+        stopped = not wanted or any(name not in (self.results or {}) for name in check.wants)
+        return self.trail if stopped else wanted
 
     def evidence(self, check: Check, observation: Observation) -> tuple[Exchange, ...]:
         """The exchanges that a person needs to see, in the order in which they finished.
@@ -244,8 +244,8 @@ class PlayedExercise(Struct, frozen=True):
         """
         # A loss after another key's rejected DELETE was once shown without it: nobody could repeat that loss.
         named = self._list_at(finding.where.exchange for finding in observation.findings)
-        looks = [each for seen in named for each in looks_before(seen, self.trail, self.api)]
-        chosen = set(map(id, [*named, *looks] or self.list_looked(check)))
+        reads = [each for seen in named for each in reads_before(seen, self.trail, self.api)]
+        chosen = set(map(id, [*named, *reads] or self.list_wanted(check)))
         shown = [exchange for exchange in self.trail if id(exchange) in chosen]
         return with_origins(shown, self.trail, self.api) if chosen else self.trail
 
@@ -344,8 +344,8 @@ def stopped_at(trail: Sequence[Exchange]) -> Exchange | None:
 _REPEATED = frozenset({Outcome.NOT_MET, Outcome.NON_STRICT})
 
 
-def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> tuple[str, ...]:
-    """The ids of those of its `roots` whose findings may block the check, given its own observation.
+def find_blockers(check: Check, observation: Observation, blockers: Sequence[str]) -> tuple[str, ...]:
+    """The ids of those of its `blockers` whose findings may block the check, given its own observation.
 
     Its own findings only repeat a finding that it rests on. For the lack of a capability, it must be not tested.
     """
@@ -353,38 +353,37 @@ def find_roots(check: Check, observation: Observation, roots: Sequence[str]) -> 
         return ()
     cause = (observation.cause,) if observation.cause else ()
     if observation.outcome in _REPEATED:
-        return (*cause, *(root for root in roots if root in check.rested_on))
-    return cause or (tuple(roots) if observation.outcome is Outcome.UNTESTABLE else ())
+        return (*cause, *(name for name in blockers if name in check.rested_on))
+    return cause or (tuple(blockers) if observation.outcome is Outcome.UNTESTABLE else ())
 
 
-def resolve(check: Check, observation: Observation, roots: Sequence[Result]) -> Observation:
+def resolve(check: Check, observation: Observation, blockers: Sequence[Result]) -> Observation:
     """The observation of `check`, now that those are decided that may block it.
 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
-    observation = _leave_to(roots, observation)
-    for root in roots:
-        if blocking := _find_blocking(root, check, observation):
+    observation = _leave_to(blockers, observation)
+    for blocker in blockers:
+        if blocking := _find_blocking(blocker, check, observation):
             # A MUST would fall away for something that does not fail the run: and its failure would be silent.
-            only_warns = check.rule.level is Level.MUST and root.verdict not in FAILED
+            only_warns = check.rule.level is Level.MUST and blocker.verdict not in FAILED
             block = left_untested if only_warns else blocked_by
-            return block(root, observation.why, blocking)
+            return block(blocker, observation.why, blocking)
     if observation.cause:
-        for root in roots:
-            if root.observation.outcome is Outcome.BLOCKED:
-                return structs.replace(root.observation, reason=observation.why)
-    if observation.outcome is not Outcome.BLOCKED:  # and none of the roots turned out to explain it
+        for blocker in blockers:
+            if blocker.observation.outcome is Outcome.BLOCKED:
+                return structs.replace(blocker.observation, reason=observation.why)
+    if observation.outcome is not Outcome.BLOCKED:  # and none of the blockers turned out to explain it
         return structs.replace(observation, cause="") if observation.cause else observation
-    judged = any(root.judged for root in roots)
+    judged = any(blocker.judged for blocker in blockers)
     doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
     return Observation.untestable(f"{observation.reason} when it was asked what it offers, {doubt}")
 
 
-def _leave_to(roots: Sequence[Result], observation: Observation) -> Observation:
-    """The observation without a lenient reading that a root reports already."""
-    readings = {_word_of(finding.stable_code) for root in roots for finding in _list_lenient(root.observation)} - {
-        ""
-    }
+def _leave_to(blockers: Sequence[Result], observation: Observation) -> Observation:
+    """The observation without a lenient reading that a blocker reports already."""
+    reported = (finding for blocker in blockers for finding in _list_lenient(blocker.observation))
+    readings = {_word_of(finding.stable_code) for finding in reported} - {""}
     repeated = [f for f in _list_lenient(observation) if _word_of(f.stable_code) in readings]
     return Observation.of(f for f in observation.findings if f not in repeated) if repeated else observation
 
@@ -395,17 +394,17 @@ def _list_lenient(observation: Observation) -> list[Finding]:
     return [finding for finding in observation.findings if finding.severity is Severity.NON_STRICT]
 
 
-def _find_blocking(root: Result, check: Check, observation: Observation) -> Finding | None:
-    """The finding of a broken root that blocks a check.
+def _find_blocking(blocker: Result, check: Check, observation: Observation) -> Finding | None:
+    """The finding of a broken blocker that blocks a check.
 
     The kinds that a check rests on are those of which it sees nothing itself. If its own answers show what breaks
-    the root, any kind blocks it.
+    the blocker, any kind blocks it.
     """
-    if root.observation.outcome is not Outcome.NOT_MET:
+    if blocker.observation.outcome is not Outcome.NOT_MET:
         return None
-    shown = observation.cause == root.id
-    named = set() if shown else {name for name in check.rests_on if name.startswith(f"{root.id}/")}
-    found = root.observation.findings
+    shown = observation.cause == blocker.id
+    named = set() if shown else {name for name in check.rests_on if name.startswith(f"{blocker.id}/")}
+    found = blocker.observation.findings
     kind = next((finding for finding in found if not named or finding.stable_code in named), None)
     return kind if kind is None or kind.severity is Severity.BROKEN else found[0]
 
@@ -419,21 +418,21 @@ def link(
         return api.read(exchange, None).call, api.format_answer(exchange)
 
     broken = [one for one in results if one.observation.outcome is Outcome.NOT_MET and one.observation.findings]
-    refused = ((root, shown) for root in reversed(broken) for shown in of_kind(Exchange, root.evidence))
-    roots = {name_refusal(shown): root for root, shown in refused if not shown.succeeded}
+    refused = ((one, shown) for one in reversed(broken) for shown in of_kind(Exchange, one.evidence))
+    refusing = {name_refusal(shown): one for one, shown in refused if not shown.succeeded}
 
-    def name_root(result: Result) -> Result:
+    def name_stop(result: Result) -> Result:
         stop = stops.get(result.id)
         if stop is None or result.observation.findings or result.observation.cause:
             return result
-        root = roots.get(name_refusal(stop))
-        return result if root is None else with_cause(result, root)
+        cause = refusing.get(name_refusal(stop))
+        return result if cause is None else with_cause(result, cause)
 
     first: dict[tuple[str, ...], list[Finding]] = defaultdict(list)
     linked = _follow_causes(
         [
             _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
-            for result in name_mechanisms(checks, _name_present_causes(list(map(name_root, results))))
+            for result in name_mechanisms(checks, _name_present_causes(list(map(name_stop, results))))
         ]
     )
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
@@ -466,16 +465,16 @@ def _name_present_causes(results: Sequence[Result]) -> list[Result]:
     A check that is not broken explains nothing. One that is broken in other ways is named by its own cause, and so
     is one that only warns of what the finding names.
     """
-    roots = {result.id: result for result in results}
+    by_id = {result.id: result for result in results}
 
     def name(found: Finding) -> str:
         rule = found.cause.partition("/")[0]
-        if (root := roots.get(rule)) is None or rule == found.rule:
+        if (cause := by_id.get(rule)) is None or rule == found.rule:
             return found.cause
-        if root.observation.outcome is not Outcome.NOT_MET:
+        if cause.observation.outcome is not Outcome.NOT_MET:
             return ""
-        codes = {finding.stable_code for finding in root.observation.worst}
-        return found.cause if found.cause in codes else root.explained_by
+        codes = {finding.stable_code for finding in cause.observation.worst}
+        return found.cause if found.cause in codes else cause.explained_by
 
     return [_with_causes(result, name) for result in results]
 

@@ -89,23 +89,23 @@ def list_earlier_deletes(denied: Exchange, trail: Sequence[Exchange], api: Api) 
     return [seen for seen in before if seen.request.method == "DELETE" and needed & list_ids(seen, api)]
 
 
-def is_same_look(one: Exchange, other: Exchange) -> bool:
+def is_same_read(one: Exchange, other: Exchange) -> bool:
     """Whether both are the same plain read."""
     request = one.request
     same = (request.method, request.target) == (other.request.method, other.request.target)
     return same and request.method == "GET" and "?" not in request.target
 
 
-def looks_before(accused: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
+def reads_before(accused: Exchange, trail: Sequence[Exchange], api: Api) -> list[Exchange]:
     """Equal reads between this one and the last with its state: an old state alone does not look wrong."""
     status = _read_status(accused, api)
-    looks: list[Exchange] = []
+    reads: list[Exchange] = []
     at = next((number for number, seen in enumerate(trail) if seen is accused), 0)
     for seen in reversed(trail[:at] if status else ()):
-        if is_same_look(seen, accused) or api.read_new_id(seen) in referenced_ids(accused.request, api):
+        if is_same_read(seen, accused) or api.read_new_id(seen) in referenced_ids(accused.request, api):
             if _read_status(seen, api) == status:
-                return looks
-            looks.append(seen)
+                return reads
+            reads.append(seen)
     return []
 
 

@@ -72,20 +72,20 @@ class RunPlan(Struct, frozen=True):
         return [planned.check for planned in self.checks if planned.skip is None]
 
     @property
-    def roots(self) -> Mapping[str, tuple[str, ...]]:
+    def blockers(self) -> Mapping[str, tuple[str, ...]]:
         """The checks that run whose findings block another one, by the id of that one."""
         running = {planned.check.id: planned.check for planned in self.checks if planned.skip is None}
         proofs = {check.proves: check.id for check in running.values() if check.proves}
         found = {}
         for name, check in running.items():
             named = (*check.rested_on, *(proofs.get(needed, "") for needed in sorted(check.requires)))
-            found[name] = tuple(root for root in named if root in running and root != name)
+            found[name] = tuple(other for other in named if other in running and other != name)
         return found
 
     @property
     def blocking(self) -> frozenset[str]:
         """The checks whose findings may block others."""
-        named = {root for planned in self.checks for root in planned.check.rested_on}
+        named = {name for planned in self.checks for name in planned.check.rested_on}
         return frozenset(named | {planned.check.id for planned in self.checks if planned.check.proves})
 
     @property
@@ -98,11 +98,11 @@ class RunPlan(Struct, frozen=True):
         groups = [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
         if not self.longest_first:
             return groups
-        roots = self.blocking
+        blocking = self.blocking
 
         def urgency(group: Group) -> tuple[bool, float]:
             exercise, members = group  # its length is about that of its responses of a tenth of a second
-            blocks = any(planned.check.id in roots for planned in members)
+            blocks = any(planned.check.id in blocking for planned in members)
             return blocks, exercise.requests + 10 * exercise.pauses
 
         return sorted(groups, key=urgency, reverse=True)
@@ -226,8 +226,8 @@ def _to_observation(first: Capability, names: Sequence[str], proofs: Mapping[str
             remedy=first.remedy,
             needs=first.name if first.lack is Lack.UNDECLARED else "",
         )
-    root = proofs.get(first.owing_to or first.name, "")
+    proof = proofs.get(first.owing_to or first.name, "")
     reason = f"{first.name} is accepted but not fulfilled: {first.note}"
-    if not root:
+    if not proof:
         return Observation.untestable(f"{reason}; no check of this run judges it")
-    return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=root)
+    return Observation(Outcome.BLOCKED, reason=reason, because=Because.BLOCKED, cause=proof)

@@ -27,7 +27,7 @@ MOST_REQUESTS = 34
 
 
 class Probing(Struct, frozen=True, kw_only=True):
-    """The results of a probe. `says`: see `checks.Target`; `notes` are sentences that a reader of verdicts needs.
+    """The results of a probe. `says` is what each create has to say; `notes` are for a reader of verdicts.
 
     `trail` are the exchanges, those of the clean-up last; `repeated` are ids that were given twice. `outage` is a
     sentence about one meanwhile, else `""`.
@@ -82,8 +82,8 @@ class Prober:
                     question.ask(self)
                     self.hand.hang_up()
             requests = len(self.hand.trail)
-            for look in self.ledger.list_closing_looks(self.hand.trail) if self.target.keeps else ():
-                self.hand.perform(Send(look))
+            for request in self.ledger.list_closing_reads(self.hand.trail) if self.target.keeps else ():
+                self.hand.perform(Send(request))
             outage = "" if self._outages is None else self._outages.describe(0, self.hand.trail, self._driver)
         finally:
             self.hand.hang_up()

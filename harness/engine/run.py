@@ -45,7 +45,7 @@ from harness.engine.events import (
     RunStarted,
     everything,
 )
-from harness.engine.execute import PlayedExercise, find_roots, link, play, resolve, stopped_at
+from harness.engine.execute import PlayedExercise, find_blockers, link, play, resolve, stopped_at
 from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.targets import ResolvedTarget, ServerTarget
@@ -78,8 +78,7 @@ def session_of(target: ResolvedTarget) -> Iterator[Driver]:
 
     Raises TargetFault if the target announced a control API and gives no session.
     """
-    owner = target.connect()
-    try:
+    with closing(target.connect()) as owner:
         exchange = owner.send(target.target.control("POST", "sessions", {}))
         prefix = (object_or_none(exchange.body) or {}).get("base_url_path")
         if not isinstance(prefix, str) or not prefix.startswith("/"):
@@ -87,14 +86,11 @@ def session_of(target: ResolvedTarget) -> Iterator[Driver]:
                 f"the target has a control API but created no session (status {exchange.status}): use -j 1"
             )
         prefix = prefix.rstrip("/")
-        driver = target.connect(session=prefix)
         try:
-            yield driver
+            with closing(target.connect(session=prefix)) as driver:
+                yield driver
         finally:
-            driver.close()
             owner.send(target.target.control("DELETE", f"sessions/{prefix.rpartition('/')[2]}"))
-    finally:
-        owner.close()
 
 
 JOBS_WITH_SESSIONS = 8
@@ -178,24 +174,24 @@ class Conductor:
     observations: dict[str, Observation] = field(default_factory=dict)
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
-    _roots: Mapping[str, tuple[str, ...]] = field(init=False)
+    _blockers: Mapping[str, tuple[str, ...]] = field(init=False)
     _blocking: frozenset[str] = field(init=False)
     _resting: dict[str, list[tuple[str, str]]] = field(init=False)
-    """By root: the checks that rest on it, each with the rule or the code that it rests on.
+    """By blocker: the checks that rest on it, each with the rule or the code that it rests on.
 
     Only those at least as binding: a warning does not keep a broken MUST rule from being reported.
     """
 
     def __post_init__(self) -> None:
-        self._roots = self.plan.roots
+        self._blockers = self.plan.blockers
         self._blocking = self.plan.blocking
         self._resting = defaultdict(list)
         levels = {planned.check.id: RANK[planned.check.rule.level] for planned in self.plan.checks}
         for planned in self.plan.checks:
             for name in planned.check.rests_on:
-                root = name.partition("/")[0]
-                if levels[planned.check.id] >= levels.get(root, 0):
-                    self._resting[root].append((planned.check.id, name))
+                blocker = name.partition("/")[0]
+                if levels[planned.check.id] >= levels.get(blocker, 0):
+                    self._resting[blocker].append((planned.check.id, name))
 
     def begin(self) -> Iterator[CheckFinished]:
         """Decide what does not run, unless another check or another answer may have to do with it."""
@@ -241,7 +237,7 @@ class Conductor:
         """Decide what waits for others; of those that wait for each other, first what no broken one can block."""
         while held:
             broken = {one.planned.check.id for one in held if one.observation.outcome is Outcome.NOT_MET}
-            free = [one for one in held if not broken.intersection(self._roots_of(one))]
+            free = [one for one in held if not broken.intersection(self._list_blockers(one))]
             ready = [one for one in held if self._is_ready(one)]
             ready = ready or [one for one in free if one.planned.check.id in broken] or list(held)
             held = [judged for judged in held if judged not in ready]
@@ -280,23 +276,22 @@ class Conductor:
             return Judged(planned, Observation(Outcome.NOT_RUN, reason=FAILED_FAST, because=Because.LEFT_OUT))
         reason = f"the run ended before: {halted}"
         because = Because.INTERRUPTED if halted == INTERRUPTED else Because.OUR_LIMIT
-        not_run = Observation(Outcome.NOT_RUN, reason=reason, because=because, instead="not run")
-        return Judged(planned, not_run)
+        return Judged(planned, Observation(Outcome.NOT_RUN, reason=reason, because=because, instead="not run"))
 
     def _is_ready(self, judged: Judged) -> bool:
         """Whether everything is decided that may block the check."""
-        return all(root in self._results for root in self._roots_of(judged))
+        return all(name in self._results for name in self._list_blockers(judged))
 
     def _resolve(self, judged: Judged) -> Judged:
         """The check with what the others found that may block it."""
-        roots = [self._results[root] for root in self._roots_of(judged) if root in self._results]
-        observation = resolve(judged.planned.check, judged.observation, roots)
+        blockers = [self._results[name] for name in self._list_blockers(judged) if name in self._results]
+        observation = resolve(judged.planned.check, judged.observation, blockers)
         blocked = observation.outcome is Outcome.BLOCKED
         return Judged(judged.planned, observation) if blocked else structs.replace(judged, observation=observation)
 
-    def _roots_of(self, judged: Judged) -> tuple[str, ...]:
+    def _list_blockers(self, judged: Judged) -> tuple[str, ...]:
         check = judged.planned.check
-        return find_roots(check, judged.observation, self._roots.get(check.id, ()))
+        return find_blockers(check, judged.observation, self._blockers.get(check.id, ()))
 
     def _finish(self, judged: Judged) -> CheckFinished:
         """Turn an observation into a result."""
@@ -319,7 +314,7 @@ class Conductor:
             title=check.title,
             declared=judged.planned.declared,
             show=show,
-            root=check.id in self._blocking,
+            blocks=check.id in self._blocking,
             seconds=judged.seconds,
             accepts=check.accepts,
             profile=check.profile,
@@ -563,7 +558,7 @@ class Workers:
     def _play_group(
         self, group: Group, driver: Driver, ledger: CreatedResources, given: GivenIds, judge: JudgesRun
     ) -> Iterator[RunEvent | Judged]:
-        """Play an exercise, look once more at what it left, and judge it."""
+        """Play an exercise, read once more what it left, and judge it."""
         exercise, members = group
         yield ExerciseStarted(exercise.name, tuple(planned.check.id for planned in members))
         target = self.target
@@ -573,7 +568,7 @@ class Workers:
         )
         if played.outage:
             given.forget()
-        whole = self._look_again(exercise, played, driver, ledger, since)
+        whole = self._read_again(exercise, played, driver, ledger, since)
         yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations, judge)
@@ -591,10 +586,10 @@ class Workers:
         for exchange in played.trail:
             self.ends.note(exchange)
 
-    def _look_again(
+    def _read_again(
         self, exercise: Exercise, played: PlayedExercise, driver: Driver, ledger: CreatedResources, since: int
     ) -> PlayedExercise:
-        """The exercise, with a closing look at what it left: a state seen once is compared, too.
+        """The exercise, with a closing read of what it left: a state seen once is compared, too.
 
         Most defects of an answer show when its run is read again: another status, text, cost or instant.
         What the end of the run's time cuts off is compared with nothing; the next request raises TimeUp again.
@@ -608,8 +603,8 @@ class Workers:
             api, driver, ledger, contract, is_halted=lambda: bool(self.halted), outages=self.outages
         )
         with suppress(TimeUp):
-            for look in ledger.list_closing_looks(played.trail):
-                hand.perform(Send(look))
+            for request in ledger.list_closing_reads(played.trail):
+                hand.perform(Send(request))
             if self.outages is not None and self.outages.describe(since, hand.trail, driver):
                 return played
         seconds = played.seconds + time.perf_counter() - begun
@@ -618,12 +613,12 @@ class Workers:
     def _judge(
         self, planned: PlannedCheck, observation: Observation, played: PlayedExercise, seconds: float
     ) -> Judged:
-        """The observation, excused if the target does not offer the feature, and with its root as its cause."""
+        """The observation, excused if the target does not offer the feature, and with the cause that shows."""
         # A target with the control API announces its capabilities.
         promised = SCRIPTABLE in self.target.target.capabilities or planned.declared
         # A gateway that lost each resume for a minute once failed what a server behind it got right.
         observation = played.excuse_statuses(observation, UNREACHED if promised else UNREACHED | {501})
-        return Judged(planned, played.blame_roots(planned.check, observation), played, seconds)
+        return Judged(planned, played.name_cause(planned.check, observation), played, seconds)
 
 
 def _end_all(threads: Sequence[threading.Thread], drivers: Sequence[Driver], seconds: float | None) -> bool:

@@ -139,7 +139,7 @@ _MOST_BATCHES = 1000
 class News:
     """The changes for all pages: numbered batches of changes, each written by the first page that reads it.
 
-    `state` is the state of the actions, sent whenever it changes. `looks` counts the looks at the traffic, `lost`
+    `state` is the state of the actions, sent whenever it changes. `rounds` counts the looks at the traffic, `lost`
     how often changes were lost, `spent` the seconds of the last look and of writing what it found. `is_last` once
     nothing more is to come: a page that has read all is at its end.
     """
@@ -155,13 +155,13 @@ class News:
         self._batches: deque[list[Change] | Chunk] = deque()
         self._sizes: deque[int] = deque()
         self._changes = self._first = 0
-        self.looks = self.lost = 0
+        self.rounds = self.lost = 0
         self.spent = 0.0
         self.is_last = False
 
-    def look(self) -> None:
+    def read_traffic(self) -> None:
         """Take apart and judge what has passed, for a while, and add what is new."""
-        self.looks += 1
+        self.rounds += 1
         began = time.monotonic()
         self._traffic.catch_up(_WORK_SECONDS)
         self._judge.judge_ended(_WORK_SECONDS)
@@ -237,7 +237,7 @@ class Feed:
         self._is_open = True
         traffic.listen()
         self._begin()
-        self._looks = news.looks
+        self._rounds = news.rounds
         self._rest = 0.0
         self._quiet = 0
 
@@ -258,13 +258,13 @@ class Feed:
             return Pause(part)
         piece = self._read()
         # Unless another page looked during the rest.
-        if piece is None and self._is_open and (is_last or self._looks == news.looks):
-            news.look()
+        if piece is None and self._is_open and (is_last or self._rounds == news.rounds):
+            news.read_traffic()
             piece = self._read()
         if piece is None and is_last:
             return COMPLETE
         if piece is None:
-            self._rest, self._looks = max(LOOK_SECONDS, 9 * news.spent), news.looks
+            self._rest, self._rounds = max(LOOK_SECONDS, 9 * news.spent), news.rounds
         # A comment after so many pauses without news: a page notices a dead connection.
         self._quiet = (self._quiet + 1) % 100 if piece is None else 0
         if piece is not None:

@@ -23,10 +23,10 @@ TARGETS = TargetApi(
     default_version="v1beta",
     scope=r"projects/[^/]+/locations/[^/]+",
     new_requests=LateCall("harness.contract.requests", "RequestBuilder"),
-    judge_roots=LateCall("harness.contract.judge.answer", "judge_roots"),
+    judge_causes=LateCall("harness.contract.judge.answer", "judge_causes"),
     judge_incomparable=LateCall("harness.contract.judge.answer", "judge_incomparable"),
     judge_new_id=LateCall("harness.contract.judge.agreement", "judge_new_id"),
     list_deletes=LateCall("harness.contract.requests", "list_deletes"),
-    new_look_request=LateCall("harness.contract.requests", "new_look_request"),
+    new_naming_request=LateCall("harness.contract.requests", "new_naming_request"),
     new_stop_request=_new_stop_request,
 )

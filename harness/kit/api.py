@@ -439,7 +439,7 @@ class TargetApi(Api, frozen=True, kw_only=True):
     """Builds the `ApiRequests` of a target. Keywords: `contract`, `version`, `model`, `agent`, `key`, `other_key`,
     `headers` and `wait`. Without a version, a model or an agent it has the API's own.
     """
-    judge_roots: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
+    judge_causes: Callable[[Exchange, Sequence[Exchange]], Iterable[Finding]]
     """The findings that explain whatever else is wrong with an answer, given all exchanges before it.
 
     Each is of a rule whose check applies everywhere; information explains, and breaks no rule.
@@ -450,7 +450,7 @@ class TargetApi(Api, frozen=True, kw_only=True):
     """What is wrong with a new id, if those were given before; its rule's check applies everywhere."""
     list_deletes: Callable[[Exchange], Iterable[Request]]
     """The requests that delete what an exchange created; what others depend on comes before them."""
-    new_look_request: Callable[[Exchange], Request | None]
+    new_naming_request: Callable[[Exchange], Request | None]
     """The read that answers what a create left open of all it made; None if its own answer says it."""
     new_stop_request: Callable[[tuple[str, ...], Headers], Request | None]
     """The request that stops what is at a path, so that it can be deleted; None if nothing there can run."""

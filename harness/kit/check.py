@@ -188,7 +188,7 @@ class Check(Struct, frozen=True, kw_only=True):
     not fulfill it. All other checks that need the capability are then blocked by its finding. `rests_on` are the
     checks whose findings block this one in the same way, or the code of the only finding that does. `explained_by`
     are those whose findings, which may only warn, are the cause of its own; its rule stays broken. `blocks` are
-    such codes of its own: a finding with one of them is always a root.
+    such codes of its own: a finding with one of them has no cause in others.
     """
 
     rule: Rule
@@ -220,7 +220,7 @@ class Check(Struct, frozen=True, kw_only=True):
         return tuple(name.partition("/")[0] for name in self.rests_on)
 
     def explains(self, observation: Observation) -> bool:
-        """Whether something of what it saw is a root itself."""
+        """Whether something of what it saw has no cause in other checks."""
         return any(finding.stable_code in self.blocks for finding in observation.findings)
 
     def observe(self, exchanges: Mapping[str, Any]) -> Observation:

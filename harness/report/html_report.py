@@ -35,9 +35,9 @@ def render(state: PresentedRun) -> str:
     _, finished = state.whole()
     presentation = state.presentation
     causes = state.causes
-    roots = [cause.results[0].id for cause in causes]
+    first = [cause.results[0].id for cause in causes]
     chosen = [shown.id for cause in causes for shown in cause.results[:12]]
-    failures = frozenset(list(dict.fromkeys((*roots, *chosen)))[:MOST_DETAILED])
+    failures = frozenset(list(dict.fromkeys((*first, *chosen)))[:MOST_DETAILED])
     warned = [shown for shown in state.urgent_first if shown.outcome is Accounted.WARNED]
     warnings = [shown for shown in warned if shown.result.id not in failures][:30]
     detailed = failures | {shown.result.id for shown in warnings}

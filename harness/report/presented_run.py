@@ -551,15 +551,15 @@ class PresentedResult:
             yield f"requirement ({self.level}): {self.requirement}"
         findings = [number_in_whole(found, result, self._run.display) for found in self.all_findings]
         most = _MOST_FINDINGS[detail]
-        roots = [finding for finding in findings if not finding.cause] or findings
-        for finding in roots[:most]:
+        first = [finding for finding in findings if not finding.cause] or findings
+        for finding in first[:most]:
             headline, *details = finding_lines(finding, fixes, brief=brief)
             yield f"finding: {headline}" + (f"; a consequence of {finding.cause}" if finding.cause else "")
             yield from details
-        if len(roots) > most:
+        if len(first) > most:
             hint = " (-v prints more)" if brief else ""
-            yield Line(f"… and {format_count(len(roots) - most, 'more finding')}{hint}", Role.QUIET)
-        for finding in (finding for finding in findings if finding not in roots and not brief):
+            yield Line(f"… and {format_count(len(first) - most, 'more finding')}{hint}", Role.QUIET)
+        for finding in (finding for finding in findings if finding not in first and not brief):
             yield f"finding: {next(finding_lines(finding))}; a consequence of {finding.cause}"
         if observation.reason:
             yield escape_controls(observation.reason).rstrip()
@@ -731,8 +731,8 @@ FAILING = frozenset({Verdict.FAIL, Verdict.ERROR, Verdict.STALE})
 class Cause(Struct, frozen=True, kw_only=True):
     """The cause of several failures: a reader mends causes, not cases.
 
-    `key` is the code of the finding, `title` the broken rule in words, `results` its failures, the root first.
-    `affected` are the checks that it blocked, and those that only warn of the same defect. `weight` counts the
+    `key` is the code of the finding, `title` the broken rule in words, `results` its failures, consequences
+    last. `affected` are the checks that it blocked, and those that only warn of the same defect. `weight` counts the
     responses that show it.
     """
 
@@ -811,18 +811,18 @@ def list_causes(results: Iterable[PresentedResult], rules: Mapping[str, Rule]) -
     causes = []
     for key, alike in failing.items():
         # Those come first that are no consequence of another one.
-        roots = [shown for shown in alike if not shown.result.is_consequence] or alike
-        title = problem = roots[0].defect
-        if roots[0].result.untested:  # a rule that `--strict` fails without a test may be met
-            title = f"not tested: {roots[0].title}"
-        elif roots[0].result.is_broken and (what := broken[key]):
+        first = [shown for shown in alike if not shown.result.is_consequence] or alike
+        title = problem = first[0].defect
+        if first[0].result.untested:  # a rule that `--strict` fails without a test may be met
+            title = f"not tested: {first[0].title}"
+        elif first[0].result.is_broken and (what := broken[key]):
             kind = key.partition("/")[2].replace("-", " ")
             alone = several[what] == 1
             title = what if alone else f"{what} ({kind})" if kind else f"{what}: {problem}"
         cause = Cause(
             key=key,
             title=title,
-            results=(*roots, *(shown for shown in alike if shown not in roots)),
+            results=(*first, *(shown for shown in alike if shown not in first)),
             affected=tuple(affected[key]),
             weight=sum(shown.result.weight for shown in alike),
         )

@@ -316,8 +316,8 @@ class RunPrinter:
             return
         failed = [shown for cause in causes for shown in cause.results]
         warnings = [shown for shown in self._state.urgent_first if shown.result.verdict is Verdict.WARN]
-        roots = {shown.id: shown.result.explained_by.partition("/")[0] for shown in warnings}
-        warned = [shown for shown in warnings if roots.get(roots[shown.id], shown.id) == shown.id]
+        explaining = {shown.id: shown.result.explained_by.partition("/")[0] for shown in warnings}
+        warned = [shown for shown in warnings if explaining.get(explaining[shown.id], shown.id) == shown.id]
         worst = next((shown for shown in failed or warned if shown.result.verdict in _ARGUED), None)
         explained = []
         if worst is not None:  # a warning may be the mechanism behind the failure
@@ -335,7 +335,7 @@ class RunPrinter:
             for line in self._write_row(
                 shown,
                 explained=shown in explained,
-                also=[one.id for one in warnings if one not in warned and roots[one.id] == shown.id],
+                also=[one.id for one in warnings if one not in warned and explaining[one.id] == shown.id],
             )
         ]
         self._list_lines(title, lines, at_least=1 if is_stale or len(warned) < len(warnings) else 2)

@@ -111,15 +111,15 @@ def draw_laws(able: frozenset[str]) -> SearchStrategy[list[ClientCommand]]:
 
 
 def _build_history(create: ClientCommand, parts: list[int], settled: bool) -> list[ClientCommand]:
-    looks = [ClientCommand("replay"), ClientCommand("settle"), ClientCommand("poll")]
+    reads = [ClientCommand("replay"), ClientCommand("settle"), ClientCommand("poll")]
     if create.mode == "stream":
-        return [create, *looks]
+        return [create, *reads]
     drops = [ClientCommand("open", count=parts[0]), ClientCommand("drop")] if parts else []
     for number, count in enumerate(parts[1:]):
         drops += [ClientCommand("resume", number, count=count), ClientCommand("drop")]
     if parts:
         drops += [ClientCommand("resume", len(parts) - 1, count=1), ClientCommand("finish")]
-    return [create, *([ClientCommand("settle")] if settled else []), *drops, *looks]
+    return [create, *([ClientCommand("settle")] if settled else []), *drops, *reads]
 
 
 # Which of two histories is simpler, and the simpler ones that may show the same.
@@ -180,7 +180,7 @@ def simplify(history: History) -> Iterator[History]:
 def _propose_simpler_steps(operation: ClientCommand) -> Iterator[ClientCommand]:
     if operation.kind in ("chain", "answer") and operation.mode in KINDS["create"]:
         yield ClientCommand("create", mode=operation.mode)
-    if operation.kind != "create":  # plain looks at an interaction, if their kind is listed earlier
+    if operation.kind != "create":  # plain reads of an interaction, if their kind is listed earlier
         kinds = list(KINDS)
         subjects = range(2) if operation.kind in ON_READERS else (operation.subject,)
         earlier = (kind for kind in _LOOKS if kinds.index(kind) < kinds.index(operation.kind))

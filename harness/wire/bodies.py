@@ -366,7 +366,7 @@ def loads(data: bytes) -> JsonResult:
     try:
         return JsonResult(decode(data))
     except REFUSALS as refusal:
-        return _look_again(data, str(refusal))
+        return _decode_again(data, str(refusal))
 
 
 def objects(payloads: Iterable[bytes]) -> list[dict[str, Any]]:
@@ -392,7 +392,7 @@ def objects_in(value: Any) -> list[dict[str, Any]]:
     return [item for item in as_list(value) if isinstance(item, dict)]
 
 
-def _look_again(data: bytes, refusal: str) -> JsonResult:
+def _decode_again(data: bytes, refusal: str) -> JsonResult:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as wrong:

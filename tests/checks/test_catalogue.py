@@ -52,7 +52,7 @@ OF_SEVERAL = {
 """Rules that are judged from a single answer but not applied to every answer of a run, and why."""
 
 OF_THE_WHOLE = {"http.length", "http.json-valid", "http.gzip", "err.status", "get.ok", "create.id-unique"}
-"""Rules that an answer breaks as a whole, from which other findings follow (`judge/roots.py`)."""
+"""Rules that an answer breaks as a whole, from which other findings follow (`judge_causes`)."""
 
 OF_THE_RUN = {"create.ok", "get.ok", "del.ok", "cancel.ok", "resume.opens", "rob.concurrent-streams"}
 """Rules that all answers of a run together can break (`judge/history/run_judge.py`)."""
@@ -120,8 +120,7 @@ def test_says_what_it_is(check):
     assert all(outcome == outcome.strip() and not outcome.endswith(".") for outcome in check.accepts)
     assert not any(CLAIMS_A_LEVEL.search(outcome) for outcome in check.accepts)
     assert check.rule.source.page
-    assert check.rule.statement.endswith((".", ")"))
-    assert check.rule.breaks.endswith((".", ")"))
+    assert all(text.endswith((".", ")")) for text in (check.rule.statement, check.rule.breaks))
 
 
 @in_one_test(name=BY_EXERCISE)
@@ -130,7 +129,8 @@ def test_reference_keeps_every_rule(name):
     exercise = BY_EXERCISE[name][0].exercise
     played = play(exercise, reference(), replace(TARGET, capabilities=frozenset(CAPABILITIES)))
     assert played.unmet is None
-    assert (played.requests, played.interactions) == (exercise.requests, exercise.interactions)
+    sent = f"requests={played.requests}, interactions={played.interactions}"
+    assert sent == f"requests={exercise.requests}, interactions={exercise.interactions}", "what @exercise declares"
     observed = {check.id: check.observe(played.exchanges) for check in BY_EXERCISE[name]}
     assert {i: o for i, o in observed.items() if o.outcome is not Outcome.MET} == {}
 

@@ -47,7 +47,7 @@ def test_the_source_of_a_check_is_read_in_one_place(check: str, harness: Harness
     text = harness("explain", "--source", check).out
     for part in (f"\n  {check}:\n    level: MUST", "  @exercise(", "-> Iterator[Finding]:"):
         assert part in text, part
-    assert ("# mutant chain-unknown-allowed\n" in text) == (check == "chain.unknown")
+    assert ("--mutant chain-unknown-allowed)\n  row(" in text) == (check == "chain.unknown")
 
 
 @pytest.mark.usefixtures("toy_catalogue")

@@ -100,7 +100,7 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
     result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
     (finding,) = result.observation.findings
-    assert finding.message.endswith("in 7 of 13 responses")  # one is of the probe, four are closing looks
+    assert finding.message.endswith("in 7 of 13 responses")  # one is of the probe, four are closing reads
 
 
 def test_without_defects_nothing_is_added() -> None:

@@ -106,13 +106,13 @@ def test_nothing_is_left_at_the_emulator(name: str) -> None:
 
 
 def looks_after(*requests: Request, service: ToyService | None = None) -> list[str]:
-    """The closing looks after these requests."""
+    """The closing reads after these requests."""
     driver, ledger = ServiceDriver(service or ToyService()), CreatedResources(SERVERS)
     trail = [driver.send(request) for request in requests]
     for exchange in trail:
         SERVERS.read(exchange, TARGET.contract)
         ledger.note(exchange)
-    return [f"{look.method} {look.target}" for look in ledger.list_closing_looks(trail)]
+    return [f"{look.method} {look.target}" for look in ledger.list_closing_reads(trail)]
 
 
 LOOK = "GET /v1beta/interactions/i1"

@@ -370,10 +370,10 @@ def test_a_page_that_has_much_to_read_looks_less_often(bench: Bench, monkeypatch
     now = iter(range(1000))
     monkeypatch.setattr("harness.inspector.feed.time", SimpleNamespace(monotonic=lambda: next(now) / 10))
     bench.create()
-    before = bench.inspector._news.looks
+    before = bench.inspector._news.rounds
     pauses = []
     for piece in page.feed:
-        if bench.inspector._news.looks > before + 1:
+        if bench.inspector._news.rounds > before + 1:
             break
         pauses += [piece.seconds] if isinstance(piece, Pause) else []
     assert max(pauses) <= 0.5

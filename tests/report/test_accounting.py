@@ -217,7 +217,7 @@ def test_a_refused_request_was_not_accepted(status: int, listed: list[str]) -> N
     found = Finding("a.root", "no effect", where=Where("created"))
     result = decide(toys.rule("a.root"), Observation.of([found]), Policy())
     shown = (exchange(sent={"input": "hi"}, body={}, status=status),)
-    result = structs.replace(result, root=True, evidence=shown, named=("created",))
+    result = structs.replace(result, blocks=True, evidence=shown, named=("created",))
     lines = list(detail_lines([result]))
     assert lines == [f"accepted (2xx) but not fulfilled: {name}" for name in listed]
 

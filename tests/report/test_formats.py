@@ -22,6 +22,7 @@ from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from harness.resources import folder
 from tests.engine import toys
+from tests.report.golden_files import FILES
 from tests.report.page.page_reader import PageReader, find_faults
 from tests.report.story import CATALOGUE, told
 
@@ -48,10 +49,13 @@ def test_a_format_chooses_nothing(module: str) -> None:
 
 
 def test_the_page_of_reports_names_each_format() -> None:
-    """The other pages link there, so that a new format is named in one place."""
+    """The other pages link there, so that a new format is named in one place; its layout is a golden file."""
     page = (Path(harness.__file__).parents[1] / "docs/reports.md").read_text("utf-8")
     line = next(line for line in page.splitlines() if "FORMAT=PATH" in line)
-    assert set(re.findall(r"`([a-z]+)`", line)) == set(FORMATS)
+    assert set(re.findall(r"`([a-z]+)`", line)) == set(FORMATS), "name each in the first lines of docs/reports.md"
+    kept = {Path(file).suffix for file in FILES}
+    unkept = [name for name, entry in FORMATS.items() if kept.isdisjoint(entry.suffixes)]
+    assert not unkept, "add it to FILES of tests/report/golden_files.py"
 
 
 @pytest.mark.parametrize("name", FORMATS)

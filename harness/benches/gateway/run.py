@@ -27,7 +27,7 @@ from harness.child_processes import DEVNULL, STDOUT, Child, TimeoutExpired, expl
 from harness.engine import events
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import Reproduction, Result
-from harness.engine.execute import error, find_roots, name_mechanisms, resolve
+from harness.engine.execute import error, find_blockers, name_mechanisms, resolve
 from harness.engine.traffic.governed_driver import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
@@ -217,8 +217,8 @@ def _judge_rule(
 ) -> Result:
     """The result of one rule; its evidence is what the findings name. Earlier ones may stand in its way."""
     observation = runner.observe(check)
-    roots = find_roots(check, observation, check.rested_on)
-    observation = resolve(check, observation, [result for result in earlier if result.id in roots])
+    blockers = find_blockers(check, observation, check.rested_on)
+    observation = resolve(check, observation, [result for result in earlier if result.id in blockers])
     strict = options.strict or any(each.stable_code in options.declared for each in observation.findings)
     made: dict[str, RelayedExchange] = runner.results
     named = tuple(dict.fromkeys(_with_begun((one.where.exchange for one in observation.findings), made)))

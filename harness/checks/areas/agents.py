@@ -202,7 +202,7 @@ def agents_of_our_own(t: RequestBuilder) -> Steps:
     seen["listed"] = yield from resources.list_with(t, "agents", OWN[1], page_size=50)
     seen |= {"expected": OWN, "paged": (yield from resources.pages_holding(t, "agents", OWN))}
     seen["ran"] = yield from runs.start_agent(t, {"agent": OWN[0], "input": HELLO, "background": True})
-    seen |= yield from resources.delete_and_look(t, f"agents/{OWN[0]}", listed=seen["listed"])
+    seen |= yield from resources.delete_and_read(t, f"agents/{OWN[0]}", listed=seen["listed"])
     ran = runs.id_of(seen["ran"])
     seen["left"] = (yield from runs.poll_until_found(t, ran))[-1] if ran else None
     yield Send(t.request("DELETE", f"agents/{OWN[1]}"))

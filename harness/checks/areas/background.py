@@ -119,7 +119,7 @@ def a_background_call(t: RequestBuilder) -> Steps:
     seen["call_streams"] = {"GET": replayed, "POST": streamed}
     if outlived is not None:
         return stop_exercise(seen, _OUTLIVED)
-    yield from runs.look_at_all(t, streamed)
+    yield from runs.read_all(t, streamed)
     try:
         result = result_of(first_call(polled[-1]))
     except Unmet as unmet:

@@ -121,14 +121,14 @@ def _look_after_the_cancel(t: RequestBuilder, found: str, last: Exchange, cancel
     seen: Exchanges = {"again": again, "silent": None}
     if "chain" in t.capabilities:
         yield Send(t.create(input=HELLO, previous_interaction_id=found))
-    (seen["later"],) = yield from runs.look_later(t, found, _A_MOMENT)
+    (seen["later"],) = yield from runs.read_later(t, found, _A_MOMENT)
     if _is_silent(again) and seen["later"].status is not None:  # only this request hangs
         last_one = yield from _send_until_heard(t.cancel(found), within)
         seen["silent"] = last_one if _is_silent(last_one) else None
     seen["latest"] = seen["later"]
     # Counts may come late, but not go on.
     if list(agreement.judge_result_stays(object_in(last), object_in(seen["later"]))):
-        (seen["latest"],) = yield from runs.look_later(t, found, _A_MOMENT)
+        (seen["latest"],) = yield from runs.read_later(t, found, _A_MOMENT)
     # Seconds for the stream of a run that is over: nothing keeps it open.
     seen["replay"] = yield Send(t.get(found, stream=True), min(t.wait, 5.0))
     return seen

@@ -80,7 +80,7 @@ def a_chain(t: RequestBuilder) -> Steps:
     for part in (children, *others):
         seen |= part
     # What these show of the turns, one of them as a stream, must agree, which every run judges.
-    yield from runs.look_at_all(t, seen["sibling"], seen["streamed"])
+    yield from runs.read_all(t, seen["sibling"], seen["streamed"])
     if "resume" in t.capabilities and (sibling := runs.id_of(seen["sibling"])):
         yield from runs.read_whole_stream(t.get(sibling, stream=True))
     if seen["grandchild"] is not None and (third := runs.id_of(seen["grandchild"])):

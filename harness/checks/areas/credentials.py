@@ -53,7 +53,7 @@ def a_credential_of_our_own(t: RequestBuilder) -> Steps:
     changed = {"type": "bearer_token", "token": SECRETS[1]}
     seen["patched"] = yield Send(t.request("PATCH", path, changed))
     seen["untyped"] = yield Send(t.request("PATCH", path, {"token": SECRETS[1]}))
-    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"]))}
+    return {**seen, **(yield from resources.delete_and_read(t, path, *seen["beside"], listed=seen["listed"]))}
 
 
 pages_hold_each_once = resources.judge_pages("credentials")

@@ -114,8 +114,8 @@ def _run(t: RequestBuilder, seen: Exchanges, name: str, fields: Exchanges) -> Pa
     """Start a background run and poll it until it has settled: `name` is the last answer, None if it has not."""
     started: Exchange = yield Send(t.create(fields, background=True))
     seen[f"{name}_started"] = started
-    looks = (yield from polls(t, id_of(started))) if id_of(started) else []
-    seen[name] = looks[-1] if looks and settled(looks[-1]) else None
+    reads = (yield from polls(t, id_of(started))) if id_of(started) else []
+    seen[name] = reads[-1] if reads and settled(reads[-1]) else None
 
 
 def _collect_for(receiver: Inbox, run: Exchange, count: int) -> Part[list[Arrival]]:

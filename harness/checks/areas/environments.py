@@ -60,7 +60,7 @@ def environments_of_our_own(t: RequestBuilder) -> Steps:
     size = max(1, len(resources.entries(seen["listed"], "environments")) // 3) if seen["listed"].succeeded else 1
     seen["paged"] = yield from resources.pages_holding(t, "environments", seen["expected"], size=size)
     others = [f"environments/{segment(two)}"] if two else []
-    return {**seen, **(yield from resources.delete_and_look(t, path, *others, listed=seen["listed"]))}
+    return {**seen, **(yield from resources.delete_and_read(t, path, *others, listed=seen["listed"]))}
 
 
 @exercise(requests=6)

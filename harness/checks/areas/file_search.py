@@ -53,9 +53,9 @@ def a_file_search_store(t: RequestBuilder) -> Steps:
         if not refused:
             seen |= yield from _find_imported(t, name, seen["store"], seen["imported"])
         seen["unforced"] = yield Send(t.request("DELETE", path))
-        removed = yield from resources.delete_and_look(t, escape(document), force=True)
+        removed = yield from resources.delete_and_read(t, escape(document), force=True)
         seen |= {"removed": removed["deleted"], "missed": removed["gone"]}
-    seen |= yield from resources.delete_and_look(t, path, force=True, listed=seen["listed"])
+    seen |= yield from resources.delete_and_read(t, path, force=True, listed=seen["listed"])
     lacking = refused if document else "the upload created no document"
     return stop_exercise(seen, lacking) if lacking else seen
 

@@ -42,13 +42,13 @@ def an_uploaded_file(t: RequestBuilder) -> Steps:
     if not name:
         return stop_exercise(seen, f"the upload returned no file: {format_answer(seen['finished'])}")
     path = f"files/{segment(name)}"
-    looks = yield from repeat(t, t.request("GET", path), resources.is_processed, within=t.wait)
-    seen["fetched"] = looks[-1]
+    reads = yield from repeat(t, t.request("GET", path), resources.is_processed, within=t.wait)
+    seen["fetched"] = reads[-1]
     seen["listed"] = yield from resources.list_with(t, "files", segment(name), pageSize=100)
     seen |= yield from _page_beside(t, path)
     content = {"type": "image", "uri": _file_in(seen["finished"]).get("uri"), "mime_type": TYPE}
     seen["used"] = yield Send(t.create(input=[QUESTION, content]))
-    seen |= yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"])
+    seen |= yield from resources.delete_and_read(t, path, *seen["beside"], listed=seen["listed"])
     return {**seen, "used_again": (yield Send(t.create(input=[QUESTION, content])))}
 
 

@@ -251,11 +251,11 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         seen |= {"chained": {}, "listed": None, "own": known, "later": later}
         return {**seen, "refused": {"looked": looked}}
     begun = events_in(own_stream) if own_stream is not None and is_stream(own_stream) else []
-    looks = yield from send_each(
+    reads = yield from send_each(
         streamed=stranger.get(found, stream=True), with_input=stranger.get(found, include_input=True)
     )
     if first := last_cursor(begun[::-1]):
-        looks["resumed"] = yield Send(stranger.get(found, stream=True, last_event_id=first))
+        reads["resumed"] = yield Send(stranger.get(found, stream=True, last_event_id=first))
     chained = yield from send_refused(stranger, {"input": HELLO, "previous_interaction_id": found})
     calls = yield from send_each(cancelled=stranger.cancel(found), deleted=stranger.delete(found))
     listing = stranger.request("GET", "interactions", query={"page_size": LARGEST})
@@ -263,7 +263,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     own = (yield from runs.poll_until_found(t, found))[-1]
     return {
         **seen,
-        "refused": {"looked": looked, **looks, **calls},
+        "refused": {"looked": looked, **reads, **calls},
         "chained": chained,
         "listed": listed,
         "own": own,
@@ -525,7 +525,7 @@ def a_running_one_deleted(t: RequestBuilder) -> Steps:
     return {
         "deleted": deleted,
         "gone": gone,
-        "later": (yield from runs.look_later(t, found, *_ENDS_AFTER, spent=spent)),
+        "later": (yield from runs.read_later(t, found, *_ENDS_AFTER, spent=spent)),
     }
 
 
@@ -538,7 +538,7 @@ def a_short_run_deleted(t: RequestBuilder) -> Steps:
     seen: Exchanges = {"deleted": deleted, "gone": (yield from runs.poll_until_gone(t, found)), "later": []}
     if not runs.settled((yield from runs.poll_for(t, like, t.wait))[-1]):
         return stop_exercise(seen, "the run that began with it did not end")
-    return {**seen, "later": (yield from runs.look_later(t, found, _A_MOMENT))}
+    return {**seen, "later": (yield from runs.read_later(t, found, _A_MOMENT))}
 
 
 def stays_gone(gone: list[Exchange], later: list[Exchange]) -> Iterator[Finding]:

@@ -129,11 +129,11 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         wrong_id=t.create(body, input=[wrong]),
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
     )
-    (answers, modes, again), streamed, results, looks = yield from play_each(
+    (answers, modes, again), streamed, results, reads = yield from play_each(
         (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, runs.poll_until_found(t, parent))
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
-    seen["fetched"] = looks[-1]
+    seen["fetched"] = reads[-1]
     seen |= {"failures": {}, "stored": {}}
     answered = runs.id_of(answers["string"])
     if not answered:
@@ -141,8 +141,8 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], OF_A_TURN)
     named = {name: found for name, answer in answers.items() if (found := runs.id_of(answer))}
-    looks = [runs.poll_until_answered(t, t.get(found, include_input=True)) for found in named.values()]
-    toolless, failed, *shown = yield from play_each((send(t.create(turn)), failures, *looks))
+    reads = [runs.poll_until_answered(t, t.get(found, include_input=True)) for found in named.values()]
+    toolless, failed, *shown = yield from play_each((send(t.create(turn)), failures, *reads))
     seen["stored"] = {name: look[-1] for name, look in zip(named, shown, strict=True)}
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
         yield from runs.read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
@@ -374,7 +374,7 @@ def a_needless_call(t: RequestBuilder) -> Steps:
     parent = (yield from _begin_a_chain(t)) if calls_in(answer) else ""
     fits = (lambda end: not _has_no_call(end)) if parent else (lambda end: True)
     modes = yield from repeat_in_each_mode(t, body, answer, parent=parent, fits=fits)
-    yield from runs.look_at_all(t, *filter(is_stream, modes.values()))  # every run compares arguments
+    yield from runs.read_all(t, *filter(is_stream, modes.values()))  # every run compares arguments
     silent = [mode for mode, one in read_ends(modes) if calls_in(answer) and _has_no_call(one)]
     again = yield from create_in(t, body, silent, parent=parent)
     return {"answer": answer, "modes": modes, "again": again}
@@ -673,7 +673,7 @@ def a_tool_search(t: RequestBuilder) -> Steps:
     asked: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, **FORCED))
     streamed: Exchange = yield Send(t.create(input=QUESTION, tools=TOOLS, stream=True, **FORCED))
     seen: Exchanges = {"asked": asked, "streamed": streamed}
-    yield from runs.look_at_all(t, asked, streamed)
+    yield from runs.read_all(t, asked, streamed)
     calls = [call for call in calls_in(asked) if isinstance(call.get("id"), str)] if asked.succeeded else []
     if not calls or not runs.id_of(asked):
         return stop_exercise(seen, "the search returned no call with an id")
@@ -761,7 +761,7 @@ def a_search(t: RequestBuilder) -> Steps:
     searched = _has_searched(object_in(answer))
     modes = yield from repeat_in_each_mode(t, body, answer, fits=lambda end: _has_searched(end) is searched)
     streams = [one for one in modes.values() if is_stream(one)]
-    yield from runs.look_at_all(t, *streams)
+    yield from runs.read_all(t, *streams)
     for streamed in streams[:2]:
         events = events_in(streamed)
         stop = next((cursor(event) for event in events if event.get("event_type") == "step.stop"), None)

@@ -55,7 +55,7 @@ def a_trigger_of_our_own(t: RequestBuilder) -> Steps:
     ran = seen["ran"], (yield Send(t.request("POST", f"{path}/executions", {})))
     seen["runs"] = list(filter(None, map(id_of, ran)))
     seen["pages_of_runs"] = yield from resources.pages(t, f"{path}/executions", 1)
-    seen |= yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"])
+    seen |= yield from resources.delete_and_read(t, path, *seen["beside"], listed=seen["listed"])
     first, *others = (text_in(answer, "interaction_id") for answer in ran)
     seen["left"] = (yield from poll_until_found(t, first))[-1] if first else None
     yield from play_each(send(t.delete(one)) for one in (first, *others) if one)

@@ -37,7 +37,7 @@ def a_prompted_voice(t: RequestBuilder) -> Steps:
     seen |= yield from resources.read_and_list(t, path)
     seen |= yield from resources.page_beside(t, "voices", found, body, type="prompted")
     seen |= yield from _list_by_type(t)
-    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"]))}
+    return {**seen, **(yield from resources.delete_and_read(t, path, *seen["beside"], listed=seen["listed"]))}
 
 
 def _list_by_type(t: RequestBuilder) -> Part[Exchanges]:

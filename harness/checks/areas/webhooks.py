@@ -41,7 +41,7 @@ def a_webhook_of_our_own(t: RequestBuilder) -> Steps:
     seen["pinged"] = yield Send(t.request("POST", f"{path}:ping", {}))
     seen["rotated"] = yield Send(t.request("POST", f"{path}:rotateSigningSecret", {}))
     seen |= yield from resources.page_beside(t, "webhooks", found, {**body, "name": "harness-other"})
-    return {**seen, **(yield from resources.delete_and_look(t, path, *seen["beside"], listed=seen["listed"]))}
+    return {**seen, **(yield from resources.delete_and_read(t, path, *seen["beside"], listed=seen["listed"]))}
 
 
 can_be_managed = resources.judge_lives("webhooks", {"uri": URI, "subscribed_events": EVENTS})

@@ -74,7 +74,7 @@ def expect_refusal(exchange: Exchange, accepts: Container[int]) -> Iterator[Find
 
 
 def expect_reply(rule: str, exchange: Exchange, sent: str = "") -> Iterator[Finding]:
-    """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.replies`).
+    """Like `expect_status`, with the statuses that the contract lists for a rule (`contract.judge.answer`).
 
     `sent` describes the request in a few words.
     """

@@ -76,8 +76,8 @@ def create_in(
     }
     answers = dict(zip(parts, (yield from play_each(parts.values())), strict=True))
     polled = {mode: poll_for(t, found, t.wait) for mode, answer in begun.items() if (found := id_of(answer))}
-    looks = yield from play_each(polled.values())
-    answers |= begun | {mode: seen[-1] for mode, seen in zip(polled, looks, strict=True)}
+    polls = yield from play_each(polled.values())
+    answers |= begun | {mode: seen[-1] for mode, seen in zip(polled, polls, strict=True)}
     return {mode: answers[mode] for mode in sent}
 
 

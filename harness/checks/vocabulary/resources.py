@@ -67,7 +67,7 @@ def _has(page: Exchange, collection: str, own: str) -> bool:
     return any(segment(identify(collection, entry)) == own for entry in _held(page, collection))
 
 
-def delete_and_look(
+def delete_and_read(
     t: RequestBuilder, path: str, *beside: str, listed: Exchange | None = None, **query: Any
 ) -> Part[Exchanges]:
     """DELETE a resource, look for it, and delete those `beside` it → `deleted`, `gone`.

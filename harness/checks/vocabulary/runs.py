@@ -191,7 +191,7 @@ def poll_for_output(t: RequestBuilder, interaction_id: str, settled_run: Exchang
     return (yield from repeat(t, t.get(interaction_id), has_output, within=t.gone_within))
 
 
-def look_at_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
+def read_all(t: RequestBuilder, *creates: Exchange | None) -> Part[None]:
     """GET what each create brought, streamed or not: what they show must agree, which every run judges."""
     made = [created for created in creates if created is not None and created.succeeded] if t.keeps else []
     yield from poll_after_streams(t, {found: created for created in made if (found := read(created).id)})
@@ -226,7 +226,7 @@ def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchang
     return (yield from repeat(t, t.get(interaction_id), is_gone, within=t.gone_within))
 
 
-def look_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: float = 0.0) -> Part[list[Exchange]]:
+def read_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: float = 0.0) -> Part[list[Exchange]]:
     """GET after each of these pauses → the answers, in order. A response takes its time from the next pause.
 
     `spent` are the seconds of the first pause that have passed already.

@@ -120,7 +120,10 @@ def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator
     if erred:
         yield f"HARNESS ERROR: {erred} of {total} not tested."
     elif survivors:
-        yield f"help: `harness serve --mutant {survivors[0]}` serves it; add a rule whose check fails on it"
+        own = next((rule for rule, row in ROWS.items() if row.mutant == survivors[0]), "")
+        judge = f" -- sh -c 'harness check $INTERACTIONS_BASE_URL -c {own}'" if own else ""
+        why = f"shows why {own} does not fail" if own else "serves it; add a rule whose check fails on it"
+        yield f"help: `harness serve --mutant {survivors[0]}{judge}` {why}"
         yield f"FAILED: {len(survivors)} of {total} survived ({list_some(survivors, 3)})."
     else:
         yield f"PASSED: {total} killed."

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from textwrap import indent
 from typing import Any, NamedTuple
@@ -71,7 +72,10 @@ def find_source(check: Check) -> str:
         blocks.append((f"{function.__module__}:{number}", "".join(lines).rstrip()))
     if found := re.search(r"^  mutant: (\S+)", blocks[0][1] if blocks else "", re.MULTILINE):
         mutant = load_mutants()[found[1]]
-        blocks.append((f"mutant {mutant.id}", f"{mutant.summary} (harness serve --mutant {mutant.id})"))
+        table = inspect.getsource(import_module(name := f"harness.emulator.mutants.{mutant.area}"))
+        row = re.search(rf'row\("{mutant.id}",.*?(?=,\n    \w|,?\n\))', table, re.DOTALL)
+        place = f":{table.count(chr(10), 0, row.start()) + 1}" if row else ", by life_rows"
+        blocks.append((f"{name}{place} (harness serve --mutant {mutant.id})", row[0] if row else mutant.summary))
     return "\n".join(f"\n  # {place}\n{indent(text, '  ')}" for place, text in blocks)
 
 

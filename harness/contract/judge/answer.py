@@ -4,7 +4,7 @@ Pure. One function per rule, for checks and searches alike. `REPLIES` has the st
 row each, as the documents give them. Must not know why a request was sent, or why it had to be rejected.
 
 A response that is no whole message, no JSON, an error under a status of success, or that denies an existing
-interaction breaks many rules at once; `judge_roots` reports it once, by its cause. A crash is judged apart
+interaction breaks many rules at once; `judge_causes` reports it once, by its cause. A crash is judged apart
 (`judge_crash`): it explains the rest only if the request was right.
 """
 
@@ -339,7 +339,7 @@ _COMPARED = re.compile(r"\$\.(id|steps\[.*|index|step(\..*)?|delta(\..*)?|intera
 _HOLDS_OUTPUT = re.compile(r"\$(\.steps\[.*)?")
 
 
-def judge_roots(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
+def judge_causes(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
     """The findings from which the rest follows, the first one before all; `before` are the exchanges before it."""
     yield from judge_length(exchange)
     yield from (finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN)
@@ -374,7 +374,7 @@ _BASIC = (
 def judge_incomparable(exchange: Exchange) -> Iterator[Finding]:
     """The defects of one response with which no other one can be compared, the most basic one first.
 
-    Unlike a root, such a defect leaves the other members and events of the response to be judged.
+    Unlike those of `judge_causes`, such a defect leaves the other members and events of the response to be judged.
     """
     findings = [finding for finding in read(exchange).findings if finding.severity is Severity.BROKEN]
     for basic in _BASIC:
@@ -440,8 +440,8 @@ def _judge_identity(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[
     if is_none:
         yield from judge_identity("get.ok", asked, None)
         return
-    looks = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
-    if any(read(look).id not in (None, named_interaction(look.request)) for look in looks):
+    gets = (seen for seen in (exchange, *before) if seen.succeeded and _is_plain_get(seen))
+    if any(read(get).id not in (None, named_interaction(get.request)) for get in gets):
         yield from judge_identity("get.ok", asked, reading.id)
 
 

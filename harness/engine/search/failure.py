@@ -275,24 +275,24 @@ class EngineRun:
 
 def fold(run: EngineRun, earlier: Sequence[Failure], model: SearchModel) -> EngineRun:
     """The run with its consequences under their causes; a note names an earlier engine that found the cause."""
-    roots: list[Failure] = []
+    first: list[Failure] = []
     folded: list[tuple[Failure, Failure]] = []
     notes: list[str] = []
     for failure in run.failures:
         cause = _find_cause(failure, (*run.failures, *earlier), model)
         if cause is None:
-            roots.append(failure)
+            first.append(failure)
         elif cause in run.failures:
             folded.append((failure, cause))
         else:
             notes.append(f"{failure.key} is a consequence of {cause.finding.stable_code}, which was found before")
     caused = {
-        root.key: (*root.consequences, *(failure.key for failure, cause in folded if cause.key == root.key))
-        for root in roots
+        one.key: (*one.consequences, *(failure.key for failure, cause in folded if cause.key == one.key))
+        for one in first
     }
     return replace(
         run,
-        failures=tuple(replace(root, consequences=tuple(dict.fromkeys(caused[root.key]))) for root in roots),
+        failures=tuple(replace(one, consequences=tuple(dict.fromkeys(caused[one.key]))) for one in first),
         notes=(*run.notes, *notes),
     )
 

@@ -153,7 +153,7 @@ def _execute(hearing: ScenarioCollector, own: dict[str, Any], configuration: dic
     config = SchemathesisConfig.from_dict(configuration)
     schema = schemathesis.openapi.from_dict(own, config=config)
     if configuration["phases"]["stateful"]["enabled"]:
-        hearing.roots = set(getattr(schema.as_state_machine(), "_root_labels", ()))
+        hearing.first_calls = set(getattr(schema.as_state_machine(), "_root_labels", ()))
     if timer.over():
         return
     # The tool takes whole seconds, at least one; None is no limit.

@@ -181,7 +181,7 @@ TOOLS_OWN = "only schemathesis, which drew it, can tell"
 
 
 class ScenarioCollector:
-    """The calls of one family. `links` are the declared ones by operation; chains may begin at the `roots`."""
+    """The calls of one family. `links` are the declared ones by operation; chains may begin at `first_calls`."""
 
     def __init__(
         self,
@@ -204,7 +204,7 @@ class ScenarioCollector:
         self.succeeded: set[str] = set()
         self.reached: set[str] = set()
         self.links: Counter[str] = Counter()
-        self.roots: set[str] = set()
+        self.first_calls: set[str] = set()
         self.failures: dict[str, Failure] = {}
         self.seen: Counter[str] = Counter()
         self.answers = AnswerCounts()
@@ -354,7 +354,7 @@ class ScenarioCollector:
             return
         if missing := sorted(self.declared.keys() - self.reached):
             yield f"never reached: {', '.join(missing)}"
-        if self.has_links and self.family.beginning not in self.roots:
+        if self.has_links and self.family.beginning not in self.first_calls:
             yield f"the stateful phase does not begin with {self.family.beginning}"
         if missing := self.missing_links():
             every = len(missing) == sum(map(len, self.declared.values()))

@@ -101,7 +101,7 @@ class DriverPolicy:
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Note an exchange that has ended; return it, or a copy with an `excuse` if it proves nothing."""
+        """Note an exchange that has ended; return it, with an `excuse` if it proves nothing."""
         return exchange
 
     def note_answer(self) -> None:
@@ -518,10 +518,10 @@ MAX_WAIT = 70.0
 MAX_TOTAL_WAIT = 300.0
 """The default limit, in seconds, for all waits of a run together."""
 
-_LEAST = {429: (0.0, 0.0, 4.0, 8.0, 16.0, 30.0), 503: (0.0, 0.0, 4.0)}
+_LEAST_PAUSES = {429: (0.0, 0.0, 4.0, 8.0, 16.0, 30.0), 503: (0.0, 0.0, 4.0)}
 """Minimum seconds before each retry if the refusal names a time; they grow, since that time may be too short."""
 
-_GUESS = {429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0), 503: (1.0, 2.0, 4.0)}
+_GUESSED_PAUSES = {429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0), 503: (1.0, 2.0, 4.0)}
 """Seconds before each retry if the refusal names no time: in all a quota's minute, or a short overload."""
 
 _SPENT = frozenset({"quota_exceeded"})
@@ -588,7 +588,7 @@ def retry_delay(exchange: Exchange, number: int = 0) -> float | None:
     named = retry_after(exchange.headers)
     if named is None and error_code(exchange) in _SPENT:
         return None
-    pauses = (_GUESS if named is None else _LEAST)[exchange.status]
+    pauses = (_GUESSED_PAUSES if named is None else _LEAST_PAUSES)[exchange.status]
     if number >= len(pauses) or (named or 0.0) > MAX_WAIT:
         return None
     return max(named or 0.0, pauses[number])
@@ -612,7 +612,7 @@ def is_crash(exchange: Exchange) -> bool:
 
 
 def excuse_mishap(exchange: Exchange) -> Exchange:
-    """A copy of a mishap with the reason why it proves nothing."""
+    """A mishap, with the reason why it proves nothing."""
     how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
     return exchange.with_excuse(f"it {how} once, and not again")
 

@@ -51,13 +51,13 @@ class Departure(Struct):
     """A target that stopped responding, so many seconds into the run.
 
     `suspects` are the requests that it got last, the last one first: those that were cut off, else the last one
-    with a response. `back`: it has responded again since.
+    with a response. `back`: it has responded again since. It was `asked` so often for the control.
     """
 
     seconds: float
     suspects: tuple[Exchange, ...]
     back: bool = False
-    looks: int = 0
+    asked: int = 0
 
 
 class Stuck(Struct):
@@ -72,7 +72,7 @@ class Stuck(Struct):
 class Outages(DriverPolicy):
     """Notes, for all drivers of one run, when the target was gone; several threads may share one.
 
-    The first GET with a whole response becomes the control.
+    The first GET with a whole response that is no stream becomes the control.
 
     A crash, a limit of requests or a cut response of a target that lives is its own if the same request has it
     `TIMES` in a row, or `LOSSES` if it is cut. Another request of its form, which succeeded before, is sent in
@@ -212,11 +212,11 @@ class Outages(DriverPolicy):
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; a supervisor gets three seconds to start one that is gone.
 
-        One worker looks, and the others wait for what it sees.
+        One worker asks, and the others wait for what it sees.
         """
         with self._waiting:
-            while (gone := self.gone) is not None and self._control is not None and gone.looks < 12:
-                gone.looks += 1
+            while (gone := self.gone) is not None and self._control is not None and gone.asked < 12:
+                gone.asked += 1
                 driver.wait(0.25)
                 self.ask_control(driver)
             return gone is None
@@ -359,7 +359,7 @@ _MOST = 4
 
 
 class Death(Struct, frozen=True):
-    """A request at which the target stopped in the run, and each time `again`, between harmless requests.
+    """A request at which the target stopped in the run, and what was sent `again`: it, between two harmless ones.
 
     If the target `lives`, only the worker that got the request may have ended: where a supervisor owns the socket,
     no connection is refused.
@@ -439,22 +439,22 @@ class CreatedResources:
         with self._lock:
             if key := request.headers.get(self._api.key_header):
                 self._keys[request.raw_path] = key
-            if request.method == "DELETE" and _is_gone(exchange):
+            if request.method == "DELETE" and _is_deleted(exchange):
                 self._owed.pop(request.segments, None)
             for delete in self._api.list_deletes(exchange):
                 self._owed[delete.segments] = self._with_key(delete, request.raw_path)
-            if (look := self._api.new_look_request(exchange)) is not None:
-                self._open[look.segments] = (look, request)
+            if (naming := self._api.new_naming_request(exchange)) is not None:
+                self._open[naming.segments] = (naming, request)
 
-    def list_closing_looks(self, trail: Sequence[Exchange]) -> list[Request]:
-        """The reads of all that an exercise created and left, but of what several looks have shown as settled.
+    def list_closing_reads(self, trail: Sequence[Exchange]) -> list[Request]:
+        """The reads of all that an exercise created and left, but of what several of them have shown as settled.
 
         A run that was only created, or read once, is compared with nothing else; one that should not be kept must
         not be found. Where an answer did not end in time, no other one is waited for.
         """
         if any(exchange.hung for exchange in trail):
             return []
-        looks: dict[tuple[str, ...], Request] = {}
+        reads: dict[tuple[str, ...], Request] = {}
         settled: Counter[tuple[str, ...]] = Counter()
         for exchange in trail:
             request = exchange.request
@@ -462,11 +462,11 @@ class CreatedResources:
                 settled[request.segments] += 1
             for delete in self._api.list_deletes(exchange):
                 target = delete.target.partition("?")[0]
-                looks[delete.segments] = Request("GET", target, delete.headers)
+                reads[delete.segments] = Request("GET", target, delete.headers)
         with self._lock:
             owed = self._owed.keys()
-            # After two looks at a settled run a third one would tell nothing new: these were compared.
-            return [look for path, look in looks.items() if path in owed and settled[path] < 2]
+            # After two reads of a settled run a third one would tell nothing new: these were compared.
+            return [read for path, read in reads.items() if path in owed and settled[path] < 2]
 
     def _shows_settled(self, exchange: Exchange) -> bool:
         if not self._is_run(exchange.request):  # what is no run does not go on
@@ -481,7 +481,7 @@ class CreatedResources:
         what is left is still owed.
         """
         self.sent = []
-        self._look(send)
+        self._ask_for_names(send)
         with self._lock:
             # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
             newest = list(self._owed.values())[::-1]
@@ -489,7 +489,7 @@ class CreatedResources:
         for delete in sorted(newest, key=lambda delete: not self._is_run(delete)):
             self.sent.append(sent := send(delete))
             # Where it was lost on the way, `send` may have sent and noted it once more.
-            is_gone = _is_gone(sent) or delete.segments not in self._owed
+            is_gone = _is_deleted(sent) or delete.segments not in self._owed
             if not is_gone and not self._stop_and_delete(send, delete):
                 left.append("/" + "/".join(delete.segments))
             with self._lock:
@@ -499,13 +499,13 @@ class CreatedResources:
     def _is_run(self, request: Request) -> bool:
         return self._api.collection in request.segments
 
-    def _look(self, send: Callable[[Request], Exchange]) -> None:
+    def _ask_for_names(self, send: Callable[[Request], Exchange]) -> None:
         """Ask what else was made by creates whose answers did not tell, as long as they are not deleted."""
         with self._lock:
-            looks = [pair for path, pair in self._open.items() if path in self._owed]
+            pairs = [pair for path, pair in self._open.items() if path in self._owed]
             self._open.clear()
-        for look, request in looks:
-            self.note(replace(send(look), request=request))
+        for naming, request in pairs:
+            self.note(replace(send(naming), request=request))
 
     def _with_key(self, delete: Request, path: str) -> Request:
         """The request with a key: the last part of an upload has none, but a request for its path had one."""
@@ -520,10 +520,10 @@ class CreatedResources:
         if stop is None:
             return False
         send(stop)
-        return _is_gone(send(delete))
+        return _is_deleted(send(delete))
 
 
-def _is_gone(deleted: Exchange) -> bool:
+def _is_deleted(deleted: Exchange) -> bool:
     return deleted.succeeded or deleted.status in _GONE
 
 
@@ -631,8 +631,8 @@ class ActionRunner:
 
     `given` are the ids of the whole run; `repeated` gets what was given again here.
 
-    If the answers are to be `judged`, `perform` raises Unmet for one that our own haste cut short, and for one
-    that `outages` show to be none of the target's; without these every response is the target's.
+    If the answers are to be `judged`, `perform` raises Unmet for one with an excuse: our own haste cut it short,
+    or `outages` show it to be none of the target's. Without these every response is the target's.
     """
 
     def __init__(
@@ -662,7 +662,7 @@ class ActionRunner:
         self.repeated: list[RepeatedId] = []
 
     def perform(self, action: Action) -> Any:
-        """Perform an action and return its result; see `kit.actions`."""
+        """Perform an action and return its result; see `wire.driver`."""
         if self._is_halted():  # the time that others then get is for deleting
             raise TimeUp
         before = len(self.trail)
@@ -682,7 +682,7 @@ class ActionRunner:
         return sent
 
     def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
-        """Raise Unmet if our own haste cut an answer short: then nothing may be held against the target."""
+        """Raise Unmet if one has an excuse: then nothing may be held against the target."""
         for exchange in exchanges:
             if exchange.excuse:
                 what = "had no response" if exchange.status is None else "proves nothing"

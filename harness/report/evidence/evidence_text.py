@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from harness.engine.events import ClientRun, Evidence, RecordedPlace, of_kind
 from harness.engine.origins import (
-    is_same_look,
+    is_same_read,
     list_earlier_deletes,
     list_ids,
     made_or_changed,
@@ -379,8 +379,8 @@ def _choose(
     if isinstance(accused, Exchange):
         if all(each is not accused for each in shown):
             before = takewhile(lambda each: each is not accused, exchanges)
-            looks = [each for each in before if is_same_look(each, accused)][-_MOST_EXCHANGES:]
-            shown = [*looks, accused]
+            reads = [each for each in before if is_same_read(each, accused)][-_MOST_EXCHANGES:]
+            shown = [*reads, accused]
         fault = accused
     deletes = list_earlier_deletes(fault, exchanges, api)
     return with_origins([*shown, *deletes], exchanges, api), fault

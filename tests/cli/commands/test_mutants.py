@@ -39,17 +39,14 @@ def test_what_fails_on_a_mutant(harness: Harness) -> None:
 
 
 def test_a_survivor_fails_the_run(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has a next step, and the JSON object fits its schema."""
+    """The next step judges it by the rule that names it, and the JSON object fits its schema."""
     monkeypatch.setattr("harness.engine.killers.find_killers", lambda api, name: Killers((), {}))
     done = harness("mutants", "delete-undone")
-    assert (done.code, done.out.splitlines()) == (
-        1,
-        [
-            "delete-undone  SURVIVED",
-            "help: `harness serve --mutant delete-undone` serves it; add a rule whose check fails on it",
-            "FAILED: 1 of 1 mutant survived (delete-undone).",
-        ],
-    )
+    first, step, last = done.out.splitlines()
+    assert (done.code, first) == (1, "delete-undone  SURVIVED")
+    assert step.startswith("help: `harness serve --mutant delete-undone -- sh -c ")
+    assert step.endswith(" -c del.gone'` shows why del.gone does not fail")
+    assert last == "FAILED: 1 of 1 mutant survived (delete-undone)."
     value = fits("mutants", harness("mutants", "delete-undone", "--json").out)
     assert (value["survivors"], value["killers"], value["exit"]) == (["delete-undone"], {"delete-undone": []}, 1)
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.contract import load, read
-from harness.contract.judge.answer import judge_response, judge_roots
+from harness.contract.judge.answer import judge_causes, judge_response
 from harness.contract.judge.history.history_judge import HistoryJudge
 from harness.outcome import Finding, Severity
 from harness.wire import At, By, Ending, Exchange, How
@@ -220,14 +220,14 @@ CUT = Ending(By.SERVER, How.FIN, At.IN_BODY, declared=90, sent=40)
 )
 def test_the_worst_comes_first(answer: Exchange, root: list[str]) -> None:
     """An answer that is no whole message explains why it is no JSON, and not the other way round."""
-    found = [one.rule for one in judge_roots(answer, [CREATED]) if one.severity is Severity.BROKEN]
+    found = [one.rule for one in judge_causes(answer, [CREATED]) if one.severity is Severity.BROKEN]
     assert found == root
 
 
 def test_ids_that_do_not_last_explain_other_answers() -> None:
     """That a cancel shows another id follows from a GET that did so, and from nothing else."""
-    assert [finding.stable_code for finding in judge_roots(CANCELLED, [CREATED, ANOTHER])] == ["get.ok/other"]
-    assert list(judge_roots(CANCELLED, [SHOWN])) == []
+    assert [finding.stable_code for finding in judge_causes(CANCELLED, [CREATED, ANOTHER])] == ["get.ok/other"]
+    assert list(judge_causes(CANCELLED, [SHOWN])) == []
 
 
 @pytest.mark.parametrize(
@@ -252,15 +252,15 @@ def test_ids_that_do_not_last_explain_other_answers() -> None:
 )  # fmt: skip
 def test_what_was_there_is_lost(before: list[Exchange], answer: Exchange, severities: list[Severity]) -> None:
     """Only a plain GET after one that showed the interaction proves a loss; what was deleted is none."""
-    found = list(judge_roots(answer, before))
+    found = list(judge_causes(answer, before))
     assert [finding.severity for finding in found] == severities
     assert {finding.stable_code for finding in found} <= {"get.ok/lost"}
 
 
 def test_a_rejected_delete_that_took_effect_is_named() -> None:
-    (lost,) = judge_roots(LOST, [SHOWN, REFUSED_ANOTHER])
+    (lost,) = judge_causes(LOST, [SHOWN, REFUSED_ANOTHER])
     assert lost.message.startswith("a rejected DELETE took effect: GET ")
-    (lost,) = judge_roots(LOST, [REFUSED_ANOTHER, SHOWN])
+    (lost,) = judge_causes(LOST, [REFUSED_ANOTHER, SHOWN])
     assert lost.message.startswith("GET "), "it was there after the DELETE"
 
 
@@ -269,9 +269,9 @@ def test_the_delete_of_what_a_lost_run_used_is_named() -> None:
     ran = seen(body={**FOUND, "agent": "a1"})
     deleted, other = (seen(body={}, method="DELETE", target=f"/v1beta/agents/{name}") for name in ("a1", "a2"))
     kept = seen(409, GONE, method="DELETE", target="/v1beta/agents/a1")
-    (lost,) = judge_roots(LOST, [deleted, ran, kept, other])
+    (lost,) = judge_causes(LOST, [deleted, ran, kept, other])
     assert lost.message.endswith("does not find an existing interaction")
-    (lost,) = judge_roots(LOST, [ran, deleted, other])
+    (lost,) = judge_causes(LOST, [ran, deleted, other])
     assert lost.message.endswith("does not find an existing interaction, after DELETE /v1beta/agents/a1")
 
 

@@ -27,7 +27,7 @@ from harness.contract.judge.history.interactions import (
     InteractionModel,
     PartialReading,
     judge_cancel,
-    judge_cancel_look,
+    judge_cancel_view,
     judge_create,
     judge_delete,
 )
@@ -143,7 +143,7 @@ class HistoryJudge:
         judgement = self._begin()
         model = self._find(exchange)
         if model is not None and model.there:
-            interactions.judge_early_look(self._state, model, exchange)
+            interactions.judge_early_get(self._state, model, exchange)
         return judgement
 
     def _judge_one(self, call: str, exchange: Exchange, intent: Intent) -> None:
@@ -152,11 +152,11 @@ class HistoryJudge:
             return
         streamed = is_resume(exchange.request)
         if call == GET and streamed is not None:
-            interactions.judge_stream_look(self._state, model, exchange, streamed[1], intent)
+            interactions.judge_stream_get(self._state, model, exchange, streamed[1], intent)
         elif exchange.began is not None and exchange.began < model.seen_until:
             return  # it was asked before another answer came, and may show what was before
         elif call == GET:
-            interactions.judge_look(self._state, model, exchange, intent)
+            interactions.judge_get(self._state, model, exchange, intent)
         elif judge_ending := _ENDINGS.get((call, self._state.sole_client)):
             judge_ending(self._state, model, exchange)
         if exchange.began is not None and streamed is None:
@@ -173,7 +173,7 @@ class HistoryJudge:
 
 
 _ABOUT_ONE = frozenset({GET, DELETE, CANCEL})
-_ENDINGS = {(DELETE, True): judge_delete, (CANCEL, True): judge_cancel, (CANCEL, False): judge_cancel_look}
+_ENDINGS = {(DELETE, True): judge_delete, (CANCEL, True): judge_cancel, (CANCEL, False): judge_cancel_view}
 """The judges of calls that end an interaction, by whether no other client may have ended it before."""
 
 

@@ -101,7 +101,7 @@ class HistoryState(Struct):
         return model
 
     def is_certain(self, model: InteractionModel) -> bool:
-        """Whether the last status seen still holds: only we advance a run, and have not since that look."""
+        """Whether the last status seen still holds: only we advance a run, and have not since that GET."""
         return self.sole_client and self.deterministic and not model.read_on
 
     def decide(self, rule: str, findings: Iterable[Finding] = ()) -> bool:
@@ -302,19 +302,19 @@ class InteractionModel(Struct, eq=False):
     """One interaction.
 
     `status` is the last one seen. `steps` and `usage` are those of the settled run as last seen, and `source` the
-    rule that is broken if the next look shows others; it depends on where these came from. `with_input`: that look
+    rule that is broken if the next GET shows others; it depends on where these came from. `with_input`: that GET
     requested the input, too. `updated` is the time of the last change as last seen. `cancelled`: a cancel was
     accepted while it ran; `in_time`: for certain, so that no race explains another end. `read_on`: a stream of it
-    was read since the last look, which may have advanced the run. `echoed`: some response named its parent.
+    was read since the last GET, which may have advanced the run. `echoed`: some response named its parent.
 
     `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
-    last look at the run in progress, and `told` that in the response to a cancel. `shown_cancelled`: a look showed
+    last GET of the run in progress, and `told` that in the response to a cancel. `shown_cancelled`: a GET showed
     it as cancelled, not only the response to the cancel. `streamed_only`: no GET showed it. `seen_until` is when
-    the last whole look ended, on the caller's clock. `shows_input`: a GET without `include_input` showed the
+    the last whole GET ended, on the caller's clock. `shows_input`: a GET without `include_input` showed the
     input. `given` is how many steps of it the last GET with `include_input` showed.
 
     `asked` is the body of its create, and `limited` that this set a limit of tokens. `suspicion` is the rule that
-    is broken if the next look shows that it is still running: a response treated it as settled.
+    is broken if the next GET shows that it is still running: a response treated it as settled.
     """
 
     id: str
@@ -333,7 +333,7 @@ class InteractionModel(Struct, eq=False):
     gone: bool = False
     cancelled: bool = False
     in_time: bool = False
-    looks_since_cancel: int = 0
+    gets_since_cancel: int = 0
     read_on: bool = False
     echoed: bool = False
     suspicion: str = ""
@@ -353,12 +353,12 @@ class InteractionModel(Struct, eq=False):
 
     @property
     def running(self) -> bool:
-        """Whether it was in progress at the last look."""
+        """Whether it was in progress at the last GET."""
         return self.status in RUNNING
 
     @property
     def settled(self) -> bool:
-        """Whether it had settled at the last look."""
+        """Whether it had settled at the last GET."""
         return is_settled(self.status)
 
     @property
@@ -524,10 +524,6 @@ def _judge_output(
         state.decide(rule, agreement.judge_waiting(rule, model.status, steps))
 
 
-_RUNNING = ("in_progress", "queued")
-"""What the answer to a cancel that came in time may show, because it may take effect a little later."""
-
-
 def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge a cancel."""
     if not model.there:
@@ -542,7 +538,7 @@ def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchang
             _judge_kept(state, model, exchange)
 
 
-def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+def judge_cancel_view(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge the run in the answer to a cancel, where other clients may have changed it before."""
     body = read(exchange).interaction
     if body is None or state.decide("bg.same-id", judge_identity("bg.same-id", model.id, body.get("id"))):
@@ -553,7 +549,7 @@ def judge_cancel_look(state: HistoryState, model: InteractionModel, exchange: Ex
 
 
 def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
-    """Judge the cancel of a run that was in progress at the last look: it is cancelled, or had just ended."""
+    """Judge the cancel of a run that was in progress at the last GET: it is cancelled, or had just ended."""
     if is_refusal(exchange) and not state.is_certain(model):
         model.suspicion = "cancel.ok"
         return
@@ -572,12 +568,13 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
     if status is None:
         model.cancelled = True
         return
-    if status in (*_RUNNING, "cancelled") or state.is_certain(model):
+    # It may still show a run in progress, because the cancel may take effect a little later.
+    if status in RUNNING | {"cancelled"} or state.is_certain(model):
         model.cancelled, model.in_time = True, state.deterministic or status == "cancelled"
-    if model.cancelled and status not in _RUNNING:
+    if model.cancelled and status not in RUNNING:
         state.decide("cancel.state", judge_cancelled(status))
     is_over = is_settled(status) and status != "requires_action"
-    if status == "cancelled" or (is_over and not model.cancelled):  # a look shows no other end than this one
+    if status == "cancelled" or (is_over and not model.cancelled):  # a GET shows no other end than this one
         model.status = status
 
 
@@ -634,10 +631,10 @@ def judge_deleted(exchange: Exchange) -> Iterator[Finding]:
 
 
 GRACE = 5
-"""How many looks may show the old status after a cancel that came in time; elsewhere a caller waits."""
+"""How many GETs may show the old status after a cancel that came in time; elsewhere a caller waits."""
 
 
-def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
+def judge_get(state: HistoryState, model: InteractionModel, exchange: Exchange, intent: Intent) -> None:
     """Judge a GET of one interaction."""
     if not model.there:
         _judge_absent(state, exchange, intent, "del.gone" if model.gone else "store.false-get")
@@ -676,7 +673,7 @@ def judge_look(state: HistoryState, model: InteractionModel, exchange: Exchange,
         _judge_read_output(state, model, before, body, with_input)
 
 
-def judge_early_look(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
+def judge_early_get(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge a GET that returned before the stream of the create ended: its status may be older than that."""
     body = read(exchange).interaction
     if body is not None and is_success(exchange):
@@ -706,7 +703,7 @@ def _judge_own_input(
         model.given = len(given) if with_input else model.given
         state.decide("get.own-input", found)
         return
-    # A server may show the input of settled runs alone, and a look may be older than the one before it.
+    # A server may show the input of settled runs alone, and a GET may be older than the one before it.
     shows_steps = isinstance(body.get("steps"), list) and read(exchange).status not in RUNNING
     if model.shows_input and not with_input and shows_steps:
         message, expected = "GET no longer shows the input", "the input, as in an earlier GET"
@@ -715,7 +712,7 @@ def _judge_own_input(
 
 
 def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule: str) -> None:
-    """Judge the answer to a look at what is not there, or should not be; what is found now was stored."""
+    """Judge the answer to a GET of what is not there, or should not be; what is found now was stored."""
     settled = intent.final or (rule == "store.false-get" and is_success(exchange))
     if state.sole_client and state.stores and settled:
         state.decide_reply(rule, exchange)
@@ -738,7 +735,7 @@ def judge_status(
 ) -> None:
     """Judge a status that was shown: it must be able to follow the last one and reflect a cancel.
 
-    `streamed`: by a stream. For a moment a look may show the state before an end that only a stream has shown.
+    `streamed`: by a stream. For a moment a GET may show the state before an end that only a stream has shown.
     """
     before, was_streamed_only, model.read_on = model.status, model.streamed_only, False
     if model.streamed_only and model.settled and status in RUNNING and not state.deterministic:
@@ -771,9 +768,9 @@ def _judge_cancelled(state: HistoryState, model: InteractionModel, before: str, 
         state.decide("cancel.state")
     elif is_settled(status) and status != "failed" and not model.in_time:
         model.cancelled = False
-    else:  # for a few looks it may be the status of before
-        model.looks_since_cancel += 1
-        late = intent.awaited or (intent.final and model.in_time and model.looks_since_cancel > GRACE)
+    else:  # for a few GETs it may be the status of before
+        model.gets_since_cancel += 1
+        late = intent.awaited or (intent.final and model.in_time and model.gets_since_cancel > GRACE)
         if late or is_settled(status):
             state.decide("cancel.state", agreement.judge_cancelled(status))
 
@@ -790,7 +787,7 @@ def _judge_read_output(
             known = {"steps": model.steps} if model.source == "get.same" else None
             lost = list(agreement.judge_result(own, known=known))
             if state.decide("bg.result", lost) and lost[0].code == "bg.result/lost":
-                return  # later looks are compared with the last one that had it
+                return  # later GETs are compared with the last one that had it
     if state.sole_client:
         judge_calls(state, model, body)
     model.steps, model.usage, model.source = _read_steps(body), body.get("usage"), "get.same"
@@ -901,7 +898,7 @@ def open_reading(model: InteractionModel, cursor: str | None) -> PartialReading:
     return PartialReading(position, cursor)
 
 
-def judge_stream_look(
+def judge_stream_get(
     state: HistoryState, model: InteractionModel, exchange: Exchange, cursor: str | None, intent: Intent
 ) -> None:
     """Judge a GET with stream=true, from the start or after `cursor`, as far as it was read."""

@@ -83,12 +83,12 @@ class _Shown(Struct):
     request: Request
     status: str
     background: bool
-    looked_at: bool = False
+    was_read: bool = False
     streamed: bool = False
     """Whether the stream of its create showed it, and nothing since."""
     began: float | None = None
     """When that request was sent, as in `Exchange`."""
-    denied_look: Exchange | None = None
+    denied_get: Exchange | None = None
     vain: dict[str, Exchange] = field(default_factory=dict)
     """The calls that did not find it, by their rules, though it may only not have been found yet."""
 
@@ -186,13 +186,13 @@ class Denials(Struct):
     def _find_continued(self, caller: Caller, parent: str, status: int) -> _Shown | None:
         """The interaction that a chained create continues by right: this caller was shown it as completed.
 
-        Only a look shows that an interaction can be found by now. One that was continued already may be refused
+        Only a GET shows that an interaction can be found by now. One that was continued already may be refused
         (`chain.branch` is a MAY).
         """
         if not parent or (status >= 400 and any(known.parent == parent for known in self._run.values())):
             return None
         shown = self._run[parent].shown.get(caller)
-        can_be = shown is not None and shown.status == "completed" and (status != 404 or shown.looked_at)
+        can_be = shown is not None and shown.status == "completed" and (status != 404 or shown.was_read)
         return shown if can_be else None
 
     def _note_delete(self, name: str, exchange: Exchange) -> None:
@@ -209,7 +209,7 @@ class Denials(Struct):
     def _judge_call(self, caller: Caller, name: str, exchange: Exchange) -> Judged:
         """Judge a call about one interaction, and keep what it shows.
 
-        A plain GET may return 404 for a moment (see `judge_roots`).
+        A plain GET may return 404 for a moment (see `judge_causes`).
         """
         call, known = read(exchange).call, self._run[name]
         shown = known.shown.get(caller)
@@ -224,8 +224,8 @@ class Denials(Struct):
             return
         self._read.update([name] if kind is _LOOK else ())
         if kind is _LOOK and shown is not None:
-            late = shown.denied_look
-            if late is not None and late.status == 404 and not shown.looked_at:
+            late = shown.denied_get
+            if late is not None and late.status == 404 and not shown.was_read:
                 message = "a GET after the create does not find the interaction, and a later one does"
                 words = (message, "200 at once", format_answer(late))  # the documented poll loop ends with a 404
                 yield late, Finding.from_code("get.ok/late", *words, severity=Severity.NON_STRICT)
@@ -253,7 +253,7 @@ class Denials(Struct):
         known, rule, seen = self._run[named_interaction(exchange.request)], kind.rule, exchange
         since = known.lost_child
         denied = kind.is_wrong(shown, exchange)
-        is_new = exchange.status == 404 and not shown.looked_at
+        is_new = exchange.status == 404 and not shown.was_read
         is_early = is_new and shown.background
         is_brief = (  # a client tolerates it within a second after the create (API errors, 404)
             (is_early or (is_new and not (since or known.lost_parent)))
@@ -262,12 +262,12 @@ class Denials(Struct):
             and exchange.began - shown.began < 1.0
         )
         if kind is _LOOK:
-            shown.denied_look = exchange
-        elif is_brief and (kind is not _DELETE or shown.denied_look is not None):
+            shown.denied_get = exchange
+        elif is_brief and (kind is not _DELETE or shown.denied_get is not None):
             denied = False
-        elif denied and shown.denied_look is not None:  # no look ever found it, which is reported instead
+        elif denied and shown.denied_get is not None:  # no GET ever found it, which is reported instead
             key, rule = (*key[:2], *_LOOK.key), _LOOK.rule
-            seen, shown.denied_look = shown.denied_look, None
+            seen, shown.denied_get = shown.denied_get, None
         elif kind is _DELETE and not since and is_early:
             denied = False
         if not denied:
@@ -276,7 +276,7 @@ class Denials(Struct):
             return
         how = "with `stream=true` " if shown.streamed else ""
         made = f", which was created {how.strip()}" if shown.streamed else ""
-        if known.parent and not shown.looked_at:  # nothing but its create has shown it
+        if known.parent and not shown.was_read:  # nothing but its create has shown it
             made = f"{made or ', which was created'} in a chain"
         after = f", after {lost_by}" if (lost_by := since or known.lost_parent or known.canceled) else ""
         message = f"{format_request(seen)} denies an existing interaction{made}{after}"
@@ -289,19 +289,19 @@ class Denials(Struct):
     def _show(self, caller: Caller, name: str, exchange: Exchange, background: bool) -> None:
         """Note an exchange that shows an interaction.
 
-        Of a deleted one this is the defect, and no denial; and a look that shows another one (`get.ok`), or none,
+        Of a deleted one this is the defect, and no denial; and a GET that shows another one (`get.ok`), or none,
         proves nothing about this one.
         """
         reading = read(exchange)
-        looked_at = reading.call == GET
-        if self._run[name].deleted or (looked_at and reading.stream is None and reading.id != name):
+        was_read = reading.call == GET
+        if self._run[name].deleted or (was_read and reading.stream is None and reading.id != name):
             return
         self._run[name].shown[caller] = _Shown(
             exchange.request.without_body(),
             reading.status or "",
             background,
-            looked_at,
-            reading.stream is not None and not looked_at,
+            was_read,
+            reading.stream is not None and not was_read,
             began=exchange.began,
         )
 
@@ -321,11 +321,11 @@ class _Kind(Struct, frozen=True):
 # A settled run need not be canceled, nor a foreground one streamed again; and a run that only its create has shown
 # may need a moment until its stream is found.
 _LOOK = _Kind("get.ok", (GET,), lambda shown, seen: seen.status in _RIGHTS)
-_STREAM = _Kind("resume.opens", (GET, "stream"), lambda shown, seen: shown.background and shown.looked_at)
+_STREAM = _Kind("resume.opens", (GET, "stream"), lambda shown, seen: shown.background and shown.was_read)
 _RESUME = _Kind(
     "resume.opens",
     (GET, "stream"),
-    lambda shown, seen: shown.background and shown.looked_at and seen.status not in _NO_CURSOR,
+    lambda shown, seen: shown.background and shown.was_read and seen.status not in _NO_CURSOR,
 )
 _CANCEL = _Kind("cancel.ok", (CANCEL,), lambda shown, seen: shown.background and shown.status in RUNNING)
 _DELETE = _Kind("del.ok", (DELETE,), lambda shown, seen: True)
@@ -554,7 +554,7 @@ _NOT_PLAIN = frozenset({"agent", "tools", "continuation_token"})
 _CHAINED = "chained background"
 """The kind of background runs that continue another one, which may be a reason to fail, but none to go on."""
 
-LOOKS = 8
+GETS = 8
 """Looks after which one has waited for the end of a run: they come less and less often."""
 
 
@@ -564,7 +564,7 @@ class RunEnds:
     def __init__(self) -> None:
         self._kinds: dict[str, str] = {}
         self._seen: dict[str, set[str]] = defaultdict(set)
-        self._looks: Counter[str] = Counter()
+        self._gets: Counter[str] = Counter()
         self._cancelled: set[str] = set()
         self._lock = threading.Lock()
 
@@ -585,7 +585,7 @@ class RunEnds:
             elif reading.status == _CANCELLED:
                 self._cancelled.add(identity)
             elif not kind:
-                self._looks[identity] += 1
+                self._gets[identity] += 1
 
     def describe(self) -> Iterator[str]:
         """For each kind of create of which runs ended, and none other than as failed: that, and what to do.
@@ -596,14 +596,14 @@ class RunEnds:
         for identity, seen in self._seen.items():
             ends[self._kinds[identity]].append(seen)
         # runs that were polled often enough to have waited for their end
-        waited = {one for one, looks in self._looks.items() if looks >= LOOKS and one not in self._cancelled}
+        waited = {one for one, times in self._gets.items() if times >= GETS and one not in self._cancelled}
         for kind in dict.fromkeys(self._kinds[one] for one in waited):
             alike = [one for one, its in self._kinds.items() if its == kind]
             number = len(waited.intersection(itertools.takewhile(lambda one: one not in self._seen, alike[::-1])))
             if kind not in ends or number > 1:
                 had, more = format_count(number, "run was", "runs were"), " any more" if kind in ends else ""
                 yield (
-                    f"no {kind} run completed{more}: {had} looked at {LOOKS} times and more, and went on each "
+                    f"no {kind} run completed{more}: {had} looked at {GETS} times and more, and went on each "
                     "time; give it more time (--timeout), or find out why it never settles"
                 )
         ends.pop(_CHAINED, None)

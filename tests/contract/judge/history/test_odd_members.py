@@ -10,7 +10,7 @@ import pytest
 
 from harness.contract import load
 from harness.contract.judge.agreement import judge_streamed_end
-from harness.contract.judge.answer import judge_incomparable, judge_roots
+from harness.contract.judge.answer import judge_causes, judge_incomparable
 from harness.contract.judge.history.history_judge import judge_trail
 from harness.contract.judge.history.run_judge import RunJudge
 from harness.wire.bodies import object_or_none
@@ -70,6 +70,6 @@ def test_no_member_makes_a_judge_raise(odd: Any) -> None:
             found = [*judge_streamed_end(SETTLED, shown), *judge_streamed_end(shown, SETTLED)]
             found += [finding for _, finding in judge_trail(trail, load(), Counter())]
             for number, one in enumerate(trail):
-                found += [*judge_incomparable(one), *judge_roots(one, trail[:number])]
+                found += [*judge_incomparable(one), *judge_causes(one, trail[:number])]
                 found += [finding for _, finding in run.note(one)]
             assert all(finding.message for finding in found)
