@@ -136,25 +136,26 @@ def every_field(t: RequestBuilder) -> Steps:
     refused = {*(profile.value("refused") or ()), *(() if profile.levels else ("thinking_level",))}
     settings = {**_SETTINGS, "thinking_level": (profile.levels or ("",))[0]}
     config = {name: value for name, value in settings.items() if name not in refused}
-    tools = [_TOOLS[kind] for kind in profile.value("tools") or () if kind in _TOOLS]
+    kinds = [kind for kind in profile.value("tools") or () if kind in _TOOLS]
+    tools = [WEATHER if kind == "function" else {"type": kind} for kind in kinds]
     media = [kind for kind in profile.value("input") or () if kind in _SMALL]
     config |= {"tool_choice": "auto"} if WEATHER in tools else {}
     given = {**_FIELDS, "generation_config": config, "input": [QUESTION, *map(MEDIA.__getitem__, media)]}
     whole: Exchange = yield Send(t.create(given, tools=tools or None))
-    if whole.status in SUCCESS:
+    seen: Exchanges = {"whole": whole, "alone": {}, "plain": None}
+    if whole.status not in SUCCESS:
+        alone: dict[str, dict[str, Any]] = {name: {name: value} for name, value in _FIELDS.items()}
+        alone |= {f"generation_config.{name}": {"generation_config": {name: config[name]}} for name in config}
+        alone |= {f"tools: {kind}": {"tools": [tool]} for kind, tool in zip(kinds, tools, strict=True)}
+        alone |= {f"input: {kind}": {"input": [QUESTION, MEDIA[kind]]} for kind in media}
+        if "tool_choice" in config:
+            alone["generation_config.tool_choice"] |= {"tools": [WEATHER]}
+        sent = {name: t.create({"input": HELLO, **fields}) for name, fields in alone.items()}
+        seen["alone"] = yield from send_each(**sent)
+        seen["plain"] = yield Send(t.create(input=HELLO))
+    if seen["alone"].get("generation_config.seed", whole).status in SUCCESS:
         yield Send(_ask_with(t, seed=2**63))
-        return {"whole": whole, "alone": {}, "plain": None}
-    alone: dict[str, Mapping[str, Any]] = {name: {name: value} for name, value in _FIELDS.items()}
-    alone |= {f"generation_config.{name}": {"generation_config": {name: config[name]}} for name in config}
-    alone |= {f"tools: {tool['type']}": {"tools": [tool]} for tool in tools}
-    alone |= {f"input: {kind}": {"input": [QUESTION, MEDIA[kind]]} for kind in media}
-    if "tool_choice" in config:
-        alone["generation_config.tool_choice"] = {"generation_config": {"tool_choice": "auto"}, "tools": [WEATHER]}
-    sent = {name: t.create({"input": HELLO, **fields}) for name, fields in alone.items()}
-    answers = yield from send_each(**sent)
-    if (seeded := answers.get("generation_config.seed")) is not None and seeded.status in SUCCESS:
-        yield Send(_ask_with(t, seed=2**63))
-    return {"whole": whole, "alone": answers, "plain": (yield Send(t.create(input=HELLO)))}
+    return seen
 
 
 _SETTINGS: Mapping[str, Any] = {
@@ -173,10 +174,7 @@ _FIELDS: Mapping[str, Any] = {
 }
 """Fields that every model takes, beside those that other rules are about."""
 
-_TOOLS: Mapping[str, Any] = {
-    **{kind: {"type": kind} for kind in ("google_search", "google_maps", "code_execution", "url_context")},
-    "function": WEATHER,
-}
+_TOOLS = frozenset({"google_search", "google_maps", "code_execution", "url_context", "function"})
 """The tools that need nothing stored, and no machine."""
 _SMALL = ("image", "audio")
 """The media of which the smallest file is one for every decoder."""

@@ -278,22 +278,17 @@ def keys(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     arrived = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
     owners = {key: one.name for one in arrived for key in _keys_of(one.client.request)}
-    mixed = {
-        owners[key]: relayed
-        for relayed in arrived
-        for key in _keys_of(answer_of(relayed).request) - _keys_of(relayed.client.request)
-        if key in owners
-    }
-    usual = mixed.pop("users.usual", None)
-    message, expected = (
-        "a request arrived with the key of another client",
-        "the key of its client, or of the gateway",
-    )
-    for relayed in list(mixed.values())[:1]:
-        yield notice("gw.keys/mixed", relayed, message, expected, "the key that another client sent")
-    if usual is not None and not mixed:
-        actual = "the usual key of this run, with which the gateway may be configured"
-        yield notice("gw.keys/usual", usual, message, expected, actual, severity=Severity.NON_STRICT)
+    for relayed in reversed(
+        arrived
+    ):  # the last one shows whether the key of the first one or of the one before came
+        for key in owners.keys() & _keys_of(answer_of(relayed).request) - _keys_of(relayed.client.request):
+            code, severity, actual = "gw.keys/mixed", Severity.BROKEN, "the key that another client sent"
+            if owners[key] == "users.usual":
+                code, severity = "gw.keys/usual", Severity.NON_STRICT
+                actual = "the usual key of this run, with which the gateway may be configured"
+            message, expected = "a request arrived with the key of another client", "its own key, or the gateway's"
+            yield notice(code, relayed, message, expected, actual, severity=severity)
+            return
 
 
 def _keys_of(request: Request) -> frozenset[str]:
@@ -303,33 +298,29 @@ def _keys_of(request: Request) -> frozenset[str]:
 
 
 def response_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """The tier that served a create reached the client; what is lost of all of them is reported once."""
-    tiered = list(
-        told_by(
-            exchanges,
-            lambda one: bool(_header(one.answer, TIER_HEADER)) and one.client.status is not None,
-            f"the upstream sent no {TIER_HEADER}",
-        )
-    )
-    lost = [one for one in tiered if _header(one.client, TIER_HEADER) != _header(one.answer, TIER_HEADER)]
-    for relayed in lost[:1]:
-        message = (
-            f"the header {TIER_HEADER} did not arrive, in {len(lost)} of {format_count(len(tiered), 'response')}"
-        )
-        shown = _header(relayed.answer, TIER_HEADER), _header(relayed.client, TIER_HEADER) or "no such field"
-        yield replace(notice("gw.response-headers", relayed, message, *shown), weight=len(lost))
+    """The tier that served a create reached the client."""
+    yield from _find_lost_header("gw.response-headers", TIER_HEADER, exchanges)
 
 
 def retry_after(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """The Retry-After of a refusal arrived."""
-    comparable = told_by(
-        exchanges, lambda one: bool(_header(one.answer, "retry-after")), "the upstream sent no Retry-After"
+    yield from _find_lost_header("gw.retry-after", "Retry-After", exchanges)
+
+
+def _find_lost_header(code: str, name: str, exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
+    """A header of responses reached the client; what is lost of all of them is reported once."""
+    sent = list(
+        told_by(
+            exchanges,
+            lambda one: bool(_header(one.answer, name)) and one.client.status is not None,
+            f"the upstream sent no {name}",
+        )
     )
-    for relayed in comparable:
-        gave, came = _header(relayed.answer, "retry-after"), _header(relayed.client, "retry-after")
-        if gave != came:
-            message = f"Retry-After of a {answer_of(relayed).status} did not arrive"
-            yield notice("gw.retry-after", relayed, message, f"Retry-After: {gave}", came or "no such field")
+    lost = [one for one in sent if _header(one.client, name) != _header(one.answer, name)]
+    for relayed in lost[:1]:
+        message = f"the header {name} did not arrive, in {len(lost)} of {format_count(len(sent), 'response')}"
+        shown = _header(relayed.answer, name), _header(relayed.client, name) or "no such field"
+        yield replace(notice(code, relayed, message, *shown), weight=len(lost))
 
 
 def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
