@@ -7,6 +7,7 @@ Knows markers, node ids and assertion messages; cases, their streams and the jud
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -162,9 +163,9 @@ class DroppedStream(CheckedResult):
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """The events of the whole stream; reading this lets the run finish."""
+        """The events of the whole stream, as a copy for the test; reading this lets the run finish."""
         self._asked = self._compared = True
-        return self._turn.events
+        return deepcopy(self._turn.events)
 
     @property
     def text(self) -> str:
@@ -211,8 +212,7 @@ class DroppedStream(CheckedResult):
                 words.append(f"event_ids=[{case.event_ids!r}]")
             if case.resume != _PLAIN.resume:
                 words.append(f"resume={case.resume!r}")
-            long = [name for name in ("script", "cassette") if getattr(case, name) != getattr(_PLAIN, name)]
-            words += [f"{name}=…" for name in long]  # to be copied from the test
+            words += [f"{of}=…" for of in ("script", "cassette") if getattr(case, of) != getattr(_PLAIN, of)]
             lines.append(f"  this one alone:  @pytest.mark.{NAME}({', '.join(words)})")
         elif self._nodeid:
             lines.append(f"  this one again:  pytest '{self._nodeid}'")
