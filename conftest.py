@@ -96,8 +96,9 @@ def _deal(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """Give each worker something of everything, so that some compute while others wait.
 
     `--dist worksteal` gives each worker equally many neighbors, and half of the longest share to whoever is idle.
-    In order of folders, tests that wait for servers in real time were neighbors, and the last ones ran alone. So
-    modules are shuffled, in all runs and workers alike; those tests, which share no fixture of a module, one by one.
+    In order of folders, tests that wait for servers in real time were neighbors, and the last ones ran alone.
+    So modules are shuffled, in all runs and workers alike; those tests, which share no fixture of a module, one
+    by one.
     """
     longest = [item for item in items if item.name.endswith(_LONGEST)]
     rest = [item for item in items if not item.name.endswith(_LONGEST)]
