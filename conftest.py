@@ -95,9 +95,10 @@ _LONGEST = (
 def _deal(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     """Give each worker something of everything, so that some compute while others wait.
 
-    `--dist worksteal` gives each worker equally many neighbors, and half of the longest share to whoever is idle. In
-    order of folders, tests that wait for servers in real time were neighbors, and the last ones ran alone. So modules
-    are shuffled, in all runs and workers alike; those tests, which share no fixture of a module, one by one.
+    `--dist worksteal` gives each worker equally many neighbors, and half of the longest share to whoever is idle.
+    In order of folders, tests that wait for servers in real time were neighbors, and the last ones ran alone.
+    So modules are shuffled, in all runs and workers alike; those tests, which share no fixture of a module, one
+    by one.
     """
     longest = [item for item in items if item.name.endswith(_LONGEST)]
     rest = [item for item in items if not item.name.endswith(_LONGEST)]
@@ -107,7 +108,7 @@ def _deal(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     dealt: list[pytest.Item] = []
     for left in range(workers, 0, -1):
         size, head = (len(items) - len(dealt)) // left, longest[workers - left :: workers]
-        dealt += head + [*itertools.islice(shuffled, size - len(head))]
+        dealt += [*head, *itertools.islice(shuffled, size - len(head))]
     return dealt
 
 

@@ -72,6 +72,7 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
     assert errors - {"answers"} == set(record["not_judged"])  # "answers": none of its runs ever came to an end
 
 
+@pytest.mark.slow
 def test_a_smoke_test_does_not_pass_on_an_answer_without_end(
     harness: Harness, target: tuple[Endless, str]
 ) -> None:

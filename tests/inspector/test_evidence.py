@@ -125,6 +125,7 @@ def _output(interaction: dict[str, Any]) -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 def test_a_copied_test_is_one_that_passes(bench: Bench, pytester: pytest.Pytester) -> None:
     """Copies of several exchanges, put into a file as they are, pass with the plugin; a refusal gives a stub."""
     bench.open()

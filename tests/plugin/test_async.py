@@ -473,6 +473,7 @@ def test_cancelled(interactions_emulator, interactions_async_client):
 """
 
 
+@pytest.mark.slow
 def test_what_is_left_behind(pytester: pytest.Pytester) -> None:
     """A stream that stays open and a task that still runs are warnings; a failure's report has the task, too."""
     pytest.importorskip("google.genai")

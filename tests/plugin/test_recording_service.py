@@ -82,6 +82,7 @@ def recording(path: Path, url: str, mode: str = "once") -> Iterator[CassetteFixt
         environment.uninstall()
 
 
+@pytest.mark.slow
 def test_a_large_body_is_recorded(tmp_path: Path) -> None:
     """As `harness record` does, the fixture keeps bodies far beyond the bound of a judged response."""
     body = b'"' + b"x" * (9 << 20) + b'"'

@@ -294,6 +294,7 @@ def share(pytester: pytest.Pytester, parameters: str, arguments: str, prompt: st
     pytester.makepyfile(HEAD + source)
 
 
+@pytest.mark.slow
 def test_a_shared_file_is_compared_once(
     pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -304,6 +304,7 @@ LONG = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(LONG, st.binary(max_size=40))
 def test_a_long_body_reads_back(text: str, data: bytes) -> None:
     """A body that is written a step after the other reads back byte for byte, with any reader."""

@@ -129,6 +129,7 @@ def test_options_add_to_the_words_of_the_file(project: Path, harness: Harness) -
     assert '"77"' not in (project / "a.yaml").read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_diff_and_replay_leave_out_what_means_nothing(project: Path, harness: Harness) -> None:
     """A member that is ignored is neither drift nor the reason of a miss; another one is."""
     for name, trace, other in (("b", "1", 1), ("c", "2", 1), ("d", "1", "1"), ("e", 222, 1)):

@@ -109,6 +109,7 @@ def test_long_searches_let_go_of_what_was_drawn(monkeypatch: pytest.MonkeyPatch)
     assert max(rounds) == 20
 
 
+@pytest.mark.slow
 def test_time_ends_a_search() -> None:
     """A time limit stops a search long before its budget of histories is spent."""
     done = search(reference(), replace(BUDGETS["nightly"], seconds=0.5))
