@@ -47,9 +47,8 @@ def run(words: Sequence[str]) -> int:
 
 def trace(url: str) -> dict[str, dict[str, None]]:
     """The modules that ran, in order, each with its functions, while one check failed at `url`."""
-    found: dict[str, dict[str, None]] = {}
+    found, begun = dict[str, dict[str, None]](), threading.Event()
     finish = ExchangeBuilder.finish
-    begun = threading.Event()
 
     def note(frame: FrameType, event: str, argument: object) -> None:
         code = frame.f_code
