@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from textwrap import fill
 from types import FrameType
 
 import harness
@@ -28,7 +29,7 @@ MUTANT, CHECK, SHOWING = "resume-skips-one", "resume.no-gap", "last_event_id"
 
 
 def run(words: Sequence[str]) -> int:
-    """Print the files, each with the functions that ran."""
+    """Print the files, each with the functions that ran, in the order in which they first did."""
     argparse.ArgumentParser(prog="python -m lab path", description=__doc__).parse_args(words)
     serving = [sys.executable, "-m", "harness", "serve", "--port", "0", "--mutant", MUTANT]
     with subprocess.Popen(serving, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as served:
@@ -39,22 +40,21 @@ def run(words: Sequence[str]) -> int:
         finally:
             served.terminate()
     for module, functions in found.items():
-        print(f"{module:44} {', '.join(sorted(functions))}"[:115])
+        print(fill(f"{module:44} {', '.join(functions)}", 115, subsequent_indent=" " * 45))
     print(f"{len(found)} files")
     return Exit.OK
 
 
-def trace(url: str) -> dict[str, set[str]]:
+def trace(url: str) -> dict[str, dict[str, None]]:
     """The modules that ran, in order, each with its functions, while one check failed at `url`."""
-    found: dict[str, set[str]] = {}
+    found, begun = dict[str, dict[str, None]](), threading.Event()
     finish = ExchangeBuilder.finish
-    begun = threading.Event()
 
     def note(frame: FrameType, event: str, argument: object) -> None:
         code = frame.f_code
         is_ours = code.co_filename.startswith(PACKAGE) and code.co_filename.endswith(".py")
-        if event == "call" and begun.is_set() and is_ours and code.co_name != "<module>":
-            found.setdefault(code.co_filename.removeprefix(PACKAGE), set()).add(code.co_qualname)
+        if event == "call" and begun.is_set() and is_ours and "<" not in code.co_qualname:
+            found.setdefault(code.co_filename.removeprefix(PACKAGE), {})[code.co_qualname] = None
 
     def begin(builder: ExchangeBuilder, *given: object) -> object:
         exchange = finish(builder, *given)  # type: ignore[arg-type]

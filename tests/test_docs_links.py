@@ -16,6 +16,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\((?!https?:|mailto:)([^)\s]+)\)")
+_PLACE = re.compile(r"((?:`[\w.]+`(?: and |, )?)+) (?:of|in) `([\w/]+\.py)`")
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
 
@@ -34,3 +35,13 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert target.exists(), f"{page.name} links to {link}, which is not there"
         if fragment and target.suffix == ".md":
             assert fragment in _slugs(target), f"{page.name} links to {link}, which has no such heading"
+
+
+@in_one_test(page=PAGES)
+def test_a_named_place_is_there(page: Path) -> None:
+    """A guide that says "`name` of `module.py`" is right about both, so that no renaming leaves it behind."""
+    for names, module in _PLACE.findall(page.read_text("utf-8")):
+        files = (file for top in (".", "harness", "harness/*", "lab") for file in ROOT.glob(f"{top}/{module}"))
+        words = set(re.findall(r"\w+", "".join(file.read_text("utf-8") for file in files)))
+        gone = {*re.findall(r"\w+", names)} - words
+        assert not gone, f"{page.name} names {sorted(gone)} of `{module}`, which are not there"

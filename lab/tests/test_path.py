@@ -11,7 +11,7 @@ def test_the_path_has_what_judges_decides_and_writes(capsys: pytest.CaptureFixtu
     """The reader of the response, the judge, the decision and a format are on it, and no service."""
     run([])
     *listed, total = capsys.readouterr().out.splitlines()
-    files = [line.split()[0] for line in listed]
+    files = [line.split()[0] for line in listed if line[0] != " "]
     assert total == f"{len(files)} files"
     steps = [
         "wire/message.py",

@@ -18,8 +18,8 @@ from harness.emulator.resources.collection import ResourceContext
 from harness.emulator.resources.credentials import AuthTokens, Credentials
 from harness.emulator.resources.environment_files import Files
 from harness.emulator.resources.environments import Environments
+from harness.emulator.resources.files import SearchStores, UploadedFiles
 from harness.emulator.resources.schema_reader import SchemaReader
-from harness.emulator.resources.storage import SearchStores, UploadedFiles
 from harness.emulator.resources.triggers import LookUp, Run, Triggers
 from harness.emulator.resources.uploads import Uploads
 from harness.emulator.resources.voices import Voices

@@ -244,7 +244,7 @@ class Outages(DriverPolicy):
         control = self.ask_control(driver, hung.seconds / 10)
         return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
 
-    def are_possible(self, exchange: Exchange) -> bool:
+    def needs_confirmation(self, exchange: Exchange) -> bool:
         """Whether the request of an exchange has to be sent again before it is judged."""
         return may_be_mishap(exchange) and self.is_new(exchange)
 
@@ -777,7 +777,7 @@ class ActionRunner:
 
         That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
         """
-        crashed = [one for one in exchanges if is_crash(one) and outages.are_possible(one)]
+        crashed = [one for one in exchanges if is_crash(one) and outages.needs_confirmation(one)]
         if not crashed or not all(map(self._is_repeatable, exchanges)):
             return exchanges
         requests, lost, was_gone = tuple(one.request for one in exchanges), crashed, False
@@ -805,7 +805,7 @@ class ActionRunner:
         """
         if exchange.hung and not exchange.excuse:
             return self._confirm_endless(outages, exchange, is_read)
-        if not outages.are_possible(exchange):
+        if not outages.needs_confirmation(exchange):
             return exchange
         self._note(exchange)
         times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from harness.emulator.resources import storage
+from harness.emulator.resources import files
 from harness.emulator.values.settings import Settings
 from tests.emulator.resources.api import GOOG, Api, V, send, start, upload
 
 
 def test_pieces_are_put_together(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large file comes in pieces of the announced granularity; a query tells how much has arrived."""
-    monkeypatch.setattr(storage, "GRANULARITY", 4)
+    monkeypatch.setattr(files, "GRANULARITY", 4)
     begun = start(api, "files", size=6)
     assert begun.headers.get(GOOG + "chunk-granularity") == "4"
     first = send(api, begun, "upload", b"abcd")
