@@ -22,7 +22,6 @@ COMMANDS = {
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
     "path": ("lab.path", "list the files that a failure passes, from its response to three reports"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
-    "record": ("lab.recording.command", "record the scenarios of the library from a server"),
     "sentences": ("lab.sentences", "show for which mutants the first cause of a run is their defect"),
     "score": ("lab.score", "count the generated defects that the checks report"),
     "drift": ("lab.drift.command", "compare the types of an official SDK with the schemas; propose a revision"),

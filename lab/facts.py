@@ -19,6 +19,7 @@ from typing import Any
 from harness.benches.record.verify import verify
 from harness.cassette import Recording
 from harness.cassette import load as load_cassette
+from harness.checks.scenarios import SCENARIOS
 from harness.contract import load
 from harness.contract.models.profiles import FOLDER, ModelProfile, find_profile
 from harness.interactions.recordings import RECORDINGS
@@ -28,7 +29,6 @@ from harness.rules.sentence_rows import load_sentences
 from harness.wire.bodies import as_object, loads, objects_in
 from harness.wire.sse import events_in
 from lab.patches import format_patch
-from lab.recording.scenarios import SCENARIOS
 
 Json = dict[str, Any]
 

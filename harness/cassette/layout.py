@@ -217,9 +217,14 @@ class Layout:
         return CassetteError(f"{self.path}{line_of(self.path, place)}: {message}")
 
 
-def write(path: Path, metadata: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> None:
-    """Write a cassette beside `path`, and put it in place only if each part reads back as it was given."""
-    with replacing(path) as file:
+def write(
+    path: Path, metadata: Mapping[str, Any], entries: Iterable[Mapping[str, Any]], like: Path | None = None
+) -> None:
+    """Write a cassette beside `path`, and put it in place only if each part reads back as it was given.
+
+    A new file gets the permissions of the file `like`, if there is one.
+    """
+    with replacing(path, like=like) as file:
         heads = {"version": 1}, {"metadata": metadata} if metadata else {}
         file.writelines(_check(path, dump(head), head) for head in heads if head)
         file.write(b"interactions:\n")

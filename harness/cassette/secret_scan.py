@@ -113,7 +113,7 @@ def redact_file(
         text = json.dumps({"version": 1, "interactions": written}, indent=4, default=bytes.decode)
         replace_file(path, f"{text}\n".encode(), path)
     else:
-        write(path, layout.metadata, written)
+        write(path, layout.metadata, written, path)
     return hits, copy
 
 

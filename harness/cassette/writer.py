@@ -66,6 +66,7 @@ class CassetteFile:
         provenance: Provenance | None = None,
         redact: bool = True,
         secrets: Iterable[str] = (),
+        like: Path | None = None,
         is_own: Callable[[bytes], bool] = lambda fingerprint: False,
         wait: float = 0.0,
     ) -> None:
@@ -82,6 +83,7 @@ class CassetteFile:
         self._canon = Canon(protocol)
         self._index = Index(protocol)
         self._layout = Layout(self.path)
+        self._like = like or self.path
         self._provenance = provenance
         self._part = locate_part(self.path)
         self._lock = threading.Lock()
@@ -186,7 +188,7 @@ class CassetteFile:
         metadata = self._layout.metadata
         if self._provenance is not None and numbers[0] >= loaded:
             metadata = {**metadata, KEY: self._provenance.as_metadata()}
-        write(self.path, metadata, self._entries_of(numbers))
+        write(self.path, metadata, self._entries_of(numbers), self._like)
 
     def _entries_of(self, numbers: Iterable[int]) -> Iterator[Mapping[str, Any]]:
         """The entries at these positions; note those that are new as used."""
@@ -284,7 +286,7 @@ class CassetteFile:
         """Put a recording on the shelf and into the journal. Raises CassetteError where there is no room."""
         if self._journal is None:
             metadata = {} if self._provenance is None else {KEY: self._provenance.as_metadata()}
-            self._journal = Journal(self._part, metadata, self.path)
+            self._journal = Journal(self._part, metadata, self._like)
         what = f"{kept.request.method} {kept.request.raw_path}"
         size = len(kept.body) + len(kept.request.body)
         if self._bytes + size > MOST_BYTES:
@@ -353,7 +355,7 @@ def drop_unused(path: Path, used: Collection[bytes], origin: Mapping[str, Any]) 
         if gone := len(entries) - len(kept):
             older, copy = format_count(gone, "older recording"), keep_copy(path)
             remark = f"{path} was recorded again as a whole; {copy} also has {older}"
-        write(path, {**layout.metadata, KEY: origin}, kept)
+        write(path, {**layout.metadata, KEY: origin}, kept, path)
     return remark
 
 

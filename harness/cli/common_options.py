@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.cli.options import (
+    HEADER,
+    KEY,
     LEVEL,
     MODULE,
     PATH,
@@ -63,9 +65,27 @@ def contract_of(named: str | None) -> Contract:
     return load(revision_of(named))
 
 
+def header_option(group: str) -> Any:
+    """Declare headers of the user's own."""
+    about = "header to send with every request (repeatable)"  # a gateway may route by any of them
+    return option(about, HEADER, flags=("-H", "--header"), repeats=True, trust=Trust.SEND, group=group)
+
+
 def ca_file_option(group: str = "") -> Any:
     """Declare certificates to trust: who has one of these can read the traffic."""
     return option("additional certificates to trust (PEM)", PATH, trust=Trust.SEND, group=group)
+
+
+def api_key_option(group: str) -> Any:
+    """Declare the key that requests carry."""
+    return option("API key", KEY, variable=INTERACTIONS.key_variable, trust=Trust.CALL, group=group)
+
+
+def plain_http_option(group: str) -> Any:
+    """Declare that a key, or a header that may be one, may cross the network in plain text."""
+    return flag(
+        "also send the key and `-H` headers over plain HTTP to other machines", trust=Trust.SEND, group=group
+    )
 
 
 def level_option(group: str) -> Any:

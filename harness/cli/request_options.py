@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from harness.benches.server.reachability import wait_until_up
 from harness.cli import common_options
-from harness.cli.options import HEADER, Options, Trust, flag, option
+from harness.cli.options import Options, option
 from harness.cli.output import hide, say
 from harness.contract.requests import AGENT, MODEL
 from harness.engine.targets import ResolvedTarget, TargetOptions, resolve_url
@@ -21,17 +21,12 @@ from harness.interactions.targets import TARGETS
 class RequestOptions(Options):
     """The fields of each request, and its way to the server."""
 
-    header: Sequence[tuple[str, str]] | None = option(  # a gateway may route by any of them
-        "header to send with every request (repeatable)",
-        HEADER, flags=("-H", "--header"), repeats=True, trust=Trust.SEND, group="target",
-    )  # fmt: skip
+    header: Sequence[tuple[str, str]] | None = common_options.header_option("target")
     revision: str | None = common_options.revision_option("target")
     model: str | None = option("model to request", shown=MODEL, group="target")
     agent: str | None = option("agent to request", shown=AGENT, group="target")
     ca_file: str | None = common_options.ca_file_option("target")
-    plain_http: bool = flag(
-        "also send the key and `-H` headers over plain HTTP to other machines", trust=Trust.SEND, group="target"
-    )
+    plain_http: bool = common_options.plain_http_option("target")
 
 
 class NamesTarget(Protocol):

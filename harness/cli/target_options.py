@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.cli.common_options import revision_of
+from harness.cli import common_options
 from harness.cli.options import (
     KEY,
     POSITIVE_SECONDS,
@@ -39,7 +39,7 @@ class TargetArguments(RequestOptions):
     api_version: str | None = option(
         "API version, instead of the version in the URL", VERSION, shown="v1beta", group="target"
     )
-    api_key: str | None = option("API key", KEY, variable=SERVERS.key_variable, trust=Trust.CALL, group="target")
+    api_key: str | None = common_options.api_key_option("target")
     other_api_key: str | None = option(
         "key of another project, for `store.isolation` (which a key of the same project fails)",
         KEY, variable=SERVERS.other_key_variable, trust=Trust.CALL, group="target",
@@ -66,7 +66,7 @@ def resolve(options: TargetArguments) -> ServerTarget:
         api_version=options.api_version or "",
         other_api_key=options.other_api_key or "",
         ca_file=options.ca_file,
-        revision=revision_of(options.revision),
+        revision=common_options.revision_of(options.revision),
     )
     found = resolve_target(SERVERS, options.target, given)
     hide(found.info.secrets)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import inspect
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -295,3 +295,11 @@ def take(judge: Judge, *names: str, **kinds: str) -> Judge:
     wants = [inspect.Parameter(name, keyword, annotation=kind) for name, kind in taken.items()]
     judge.__signature__ = inspect.Signature(wants)  # type: ignore[attr-defined]
     return judge
+
+
+class Scenario(NamedTuple):
+    """A cassette of a library: what it shows, and how it is made."""
+
+    name: str
+    shows: str
+    exercise: Exercise

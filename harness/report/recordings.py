@@ -1,25 +1,35 @@
-"""Recordings in words: the content of one, and the changes between two.
+"""Recordings in words: the content of one, the changes between two, and the result of a session.
 
-The shape of the data is published in `schemas/output/diff.schema.json`.
+The shapes of the data are published in `schemas/output/diff.schema.json` and `record-scenarios.schema.json`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TextIO
 from urllib.parse import unquote
 
 from harness.benches.record.diff import ABSENT, TIME, Drift, Drifts, Seen, SeenIn, parent_of
+from harness.benches.record.session import (
+    NOT_BEGUN,
+    Begun,
+    Event,
+    Recorded,
+    RecordingSession,
+    ScenarioState,
+    Waits,
+)
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
-from harness.outcome import FIRST_WORDS, Exit
+from harness.outcome import FIRST_WORDS, Exit, Severity
 from harness.outcome.words import format_count, list_some
-from harness.report.screen import Line, Role
+from harness.report.screen import Line, Role, Screen
 from harness.wire import Headers, StreamProtocol
 from harness.wire.bodies import json_or_none
+from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
 
 
@@ -270,3 +280,126 @@ class _Values:
             case str() if TIME.fullmatch(value):
                 return "<time>"
         return value
+
+
+# A session that records scenarios: text while it runs, and the session as plain data. Color and the progress line
+# appear only on a terminal. Texts of a target are masked before they are shown.
+
+
+_ROLES = {
+    ScenarioState.UNFAITHFUL: Role.NOT_TESTED,
+    ScenarioState.REFUSED: Role.FAILED,
+    ScenarioState.FAILED: Role.FAILED,
+    ScenarioState.STOPPED: Role.WARNED,
+    ScenarioState.UNSUPPORTED: Role.QUIET,
+}
+_THERE = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
+
+
+class RecordingReport:
+    """Writes to `out` during a session: one line per scenario, and below it what a person should look at."""
+
+    def __init__(self, out: TextIO, mask: Mask, *, colour: bool = False) -> None:
+        self._out = out
+        self._screen = Screen(out, colour=colour)
+        self._mask = mask
+        self._told: set[str | Drift] = set()
+
+    def hear(self, event: Event) -> None:
+        """React to what happens between two results."""
+        match event:
+            case Begun(name, number, of):
+                self._screen.draw(f"[{number}/{of}] {name} …")
+            case Waits(seconds, asked):
+                self._write_line(f"waiting {seconds:g} s, as the target requests: {asked}")
+
+    def result(self, result: Recorded) -> None:
+        """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""
+        if result.reason == NOT_BEGUN:
+            return
+        texts = dict.fromkeys(f"{finding.rule} {finding.message}" for finding in result.findings)
+        new = [text for text in texts if text not in self._told]
+        drifts = [drift for drift in (result.drifts.shape if result.drifts else ()) if drift not in self._told]
+        self._told.update(new, drifts)
+        new += [f"structure  {line}" for line in describe_subtrees(drifts)]
+        usual = Role.FAILED if result.is_news else Role.PASSED
+        state = self._screen.paint(_ROLES.get(result.state, usual), result.state)
+        self._write_line(_write_details(result), before=f"{result.name}: {state}")
+        for text in new:
+            self._write_line(f"  {text}")
+        for path in result.left:
+            self._write_line(f"  left behind (its deletion failed): {path}")
+
+    def end(self, session: RecordingSession, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
+        """Write the totals and, if something is missing, how to continue."""
+        there = [result.name for result in results if result.state in _THERE]
+        self._write_line(
+            f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
+            f"{format_count(session.spent, 'request')} sent"
+        )
+        unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
+        if missing := [name for name in wanted if name not in unable.union(there)]:
+            self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
+        if not there:
+            self._write_line(
+                f"help: `harness check {session.target.info.url} --profile smoke` lists what is missing"
+            )
+
+    def conclude(self, results: Sequence[Recorded], wanted: int, code: Exit) -> None:
+        """Write the verdict: the first word of the exit code, and what decided it."""
+        parts = (
+            (sum(result.breaks_contract for result in results), "broke a rule"),
+            (sum(bool(result.drifts and result.drifts.shape) for result in results), "drifted in structure"),
+            (wanted - sum(result.state in _THERE for result in results), "not recorded"),
+        )
+        said = ", ".join(f"{number} {words}" for number, words in parts if number)
+        self._write_line(f"{FIRST_WORDS[code]}: {format_count(wanted, 'scenario')}, {said or 'all recorded'}.")
+
+    def _write_line(self, text: str, *, before: str = "") -> None:
+        """Write one line; `text` is masked and made safe for a terminal, `before` is our own."""
+        self._screen.line(before + self._mask.show(text))
+        self._out.flush()  # a session takes minutes, and a person may follow the log
+
+
+def _write_details(result: Recorded) -> str:
+    parts = [format_count(result.exchanges, "exchange")] if result.exchanges else []
+    if result.reason:
+        parts.append(result.reason)
+    notes = sum(finding.severity is Severity.INFORMATION for finding in result.findings)
+    counts = ((len(result.findings) - notes, "finding"), (notes, "note"))
+    parts += [format_count(number, word) for number, word in counts if number]
+    if result.drifts is not None:
+        shape = len(result.drifts.shape)
+        parts.append(format_count(shape, "structural drift") if shape else "no structural drift")
+        if unread := sum(map(len, result.drifts.unread.values())):
+            parts.append(f"{format_count(unread, 'body', 'bodies')} not compared")
+    elif result.had_predecessor and result.state is not ScenarioState.SKIPPED:
+        parts.append("the older recording stays")
+    return "".join(f", {part}" for part in parts)
+
+
+def session_record(session: RecordingSession, results: Sequence[Recorded], mask: Mask) -> dict[str, Any]:
+    """The session as data."""
+    return {
+        "target": mask.text(session.target.info.url),
+        "class": str(session.provenance.target),
+        "folder": str(session.folder),
+        "requests": session.spent,
+        "scenarios": [
+            mask.tree(
+                {
+                    "name": result.name,
+                    "state": str(result.state),
+                    "reason": result.reason,
+                    "exchanges": result.exchanges,
+                    "findings": [
+                        {"exchange": finding.where.exchange, "rule": finding.rule, "message": finding.message}
+                        for finding in result.findings
+                    ],
+                    "drifts": None if result.drifts is None else drift_record(result.drifts),
+                    "left": list(result.left),
+                }
+            )
+            for result in results
+        ],
+    }

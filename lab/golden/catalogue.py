@@ -372,6 +372,7 @@ def _servers() -> list[Item]:
     streamed = "cassettes/emulator/stream.yaml"
     quick = ("--port", "0", "--json")
     record = f"record --target {URL} --cassette a.yaml --port 0 --json -- {{python}} {{programs}}/talk.py"
+    scenarios = f"record --target {URL} --scenario all --max-requests 300 --cassettes out --json"
     again = ("replay", "a.yaml", *quick, "--", *talk)
     return [
         Item(
@@ -405,6 +406,7 @@ def _servers() -> list[Item]:
             folders=("cassettes",),
         ),
         Item("record/text", (Step(serving(record.replace(" --json", "")), ("a.yaml",)),), masks=CASSETTE),
+        Item("record/scenarios", (Step(serving(scenarios), ("out/**/*.yaml",)),), masks=CASSETTE),
         Item(
             "proxy/fault",
             (Step(serving(f"proxy --target {URL} --fault event:3,rst {' '.join(quick)} -- {' '.join(talk)}")),),

@@ -81,6 +81,13 @@ fuzz emulator --time 0
 mutants no-such-mutant
 record --cassette a.yaml
 record --target http://h --cassette a.txt
+record --target http://h --cassette a.yaml --continue
+record --target http://h --cassette a.yaml --max-requests 3
+record --target http://h --scenario all --no-redaction
+record --target http://h --scenario all --cassette a.yaml
+record --target http://h --scenario al
+record --target https://generativelanguage.googleapis.com --scenario all
+record --target http://127.0.0.1:1 --scenario all -- true
 record --target http://127.0.0.1:1
 record --target http://h/v1beta --cassette a.yaml
 record --target http://h --cassette a.yaml --record-mode some

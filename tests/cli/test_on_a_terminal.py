@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.emulator import Emulator
 from harness.emulator.mutants import MUTANTS
 from harness.resources import folder
 from harness.transport import ServerThread
@@ -94,3 +95,14 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
     assert code == 0, drawn
     assert re.search(r"\[(\d+)/\1\] watching for requests that no client sent", drawn), drawn
     assert f"{GREEN}30 passed" in drawn
+
+
+@pytest.mark.slow
+def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:
+    """A recording session shows the scenario in progress, and a green word for each one recorded."""
+    with ServerThread(Emulator()) as server:
+        words = ("record", "--scenario", "errors", "--target", server.url, "--cassettes", str(tmp_path))
+        code, drawn = on_a_terminal(*words, "--max-requests", "9", "--api-key", "any-key")
+    assert code == 0, drawn
+    assert "[1/1] errors" in drawn
+    assert f"errors: {GREEN}recorded" in drawn

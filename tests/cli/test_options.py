@@ -87,17 +87,18 @@ def test_the_published_schema_is_valid() -> None:
 @pytest.mark.parametrize(
     ("command", "by"),
     [
-        ("check", "--api-key"), ("gateway", "--api-key"),
-        ("check", "GEMINI_API_KEY"), ("gateway", "HARNESS_GATEWAY_KEY"),
+        *((command, "--api-key") for command in ("check", "gateway", "record")),
+        *((command, "GEMINI_API_KEY") for command in ("check", "record")),
+        ("gateway", "HARNESS_GATEWAY_KEY"),
     ],
-)  # fmt: skip
+)
 def test_a_key_that_no_header_can_hold_is_refused(command: str, by: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every command that sends a key refuses it before anything is sent, without repeating it."""
-    words = list[str]()
+    words, url = [], ["http://127.0.0.1:9"] if command != "record" else ["--target", "http://127.0.0.1:9"]
     if by.startswith("--"):
         words = [by, "k\u00e9y"]
     else:
         monkeypatch.setenv(by, "k\u00e9y")
     with pytest.raises(UsageFault) as caught:
-        read_options(load_options(command), ["http://127.0.0.1:9", *words])
+        read_options(load_options(command), [*url, *words])
     assert str(caught.value) == f"{by}: the key contains characters that a header cannot contain"

@@ -18,9 +18,12 @@ import httpx
 import pytest
 
 from harness.benches.record.recorder import Summary
+from harness.benches.record.session import Recorded
 from harness.cassette import Provenance, Target, load, save
+from harness.checks.scenarios import SCENARIOS
 from harness.cli.commands.record import _print as print_summary
 from harness.emulator import Emulator
+from harness.report.recordings import RecordingReport
 from harness.transport import ServerThread, UrlDriver
 from harness.wire import By, Ending, Exchange, Headers, How, Request
 from tests.cassette.samples import HELLO
@@ -197,6 +200,26 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
     [
         (["record", "--cassette", "a.yaml"], "--target"),
         (["record", "--target", "http://h", "--cassette", "a.txt"], "name it a.yaml"),
+        (
+            ["record", "--target", "http://h", "--cassette", "a.yaml", "--continue"],
+            "--continue has an effect only with",
+        ),
+        (
+            ["record", "--target", "http://h", "--cassette", "a.yaml", "--max-requests", "3"],
+            "--max-requests has an effect only",
+        ),
+        (
+            ["record", "--target", "http://h", "--scenario", "all", "--no-redaction"],
+            "--no-redaction is for recorded",
+        ),
+        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "--cassette is for"),
+        (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
+        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all"], "--max-requests"),
+        (
+            ["record", "--target", "https://generativelanguage.googleapis.com", "--scenario", "all"],
+            "requires a key",
+        ),
+        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--", "true"], "remove the command"),
         (["record", "--target", "http://127.0.0.1:1"], "--cassette"),
         (["record", "--target", "http://h/v1beta", "--cassette", "a.yaml"], "'http://h/v1beta' names more than"),
         (["record", "--target", "http://u:s3cret@h", "--cassette", "a.yaml"], "so write http://h"),
@@ -257,6 +280,28 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
     assert len(fits("record", last_object(done.out))["unanswered"]) == 1
 
 
+def test_an_interrupted_session_counts_the_files_that_are_there(
+    emulator: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scenario that was reported, but is not in its place, is missing; `--continue` records it."""
+    report = RecordingReport.result
+
+    def interrupted(self: RecordingReport, result: Recorded) -> None:
+        report(self, result)
+        if result.name == "background":
+            raise KeyboardInterrupt
+
+    words = ("record", "--target", emulator, "--scenario", "lifecycle", "background", "--cassettes", "new")
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordingReport, "result", interrupted)
+        done = harness(*words, "--max-requests", "20")
+    assert (done.code, done.err.count("INTERRUPTED"), done.out.count("INTERRUPTED: 2 scenarios")) == (130, 0, 1)
+    assert "1 of 2 scenarios recorded in new" in done.out
+    assert "missing: background; add --continue" in done.out
+    assert [path.name for path in Path("new").glob("*.yaml")] == ["lifecycle.yaml"]
+    assert "2 of 2 scenarios recorded in new" in harness(*words, "--max-requests", "20", "--continue").out
+
+
 @pytest.mark.slow
 def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: Path) -> None:
     """On SIGTERM a recorder ends its client first: the exchange is recorded, and no process is left behind."""
@@ -276,10 +321,23 @@ def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: P
 def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, harness: Harness) -> None:
     """A file in place of the cassettes' folder is a usage error, reported before anything is recorded."""
     Path("file").write_text("", "utf-8")
-    done = harness("record", "--target", emulator, "--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))
-    assert done.code == 2
-    assert "no cassette can be written to file: " in done.err
-    assert "recorded" not in done.out
+    unattended = ("--scenario", "errors", "--max-requests", "9", "--cassettes", "file")
+    for words in (unattended, ("--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))):
+        done = harness("record", "--target", emulator, *words)
+        assert done.code == 2
+        assert "no cassette can be written to file: " in done.err
+        assert "recorded" not in done.out
+
+
+def test_scenarios_of_the_emulator_need_no_key(
+    emulator: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The emulator takes any key, so recording it works without one; nothing says that a key is missing."""
+    monkeypatch.delenv("GEMINI_API_KEY", raising=False)
+    words = ("--scenario", "lifecycle", "--max-requests", "9", "--cassettes", "made")
+    done = harness("record", "--target", emulator, *words)
+    assert (done.code, "no key is sent" in done.out) == (0, False), done.out + done.err
+    assert len(load("made/lifecycle.yaml").recordings) == 4
 
 
 def test_a_proxy_in_front_of_nothing_says_so(harness: Harness) -> None:
@@ -327,6 +385,14 @@ def test_a_cassette_that_no_player_can_load_fails_its_verification(emulator: str
     done = harness("verify", "a.yaml", "--json")
     assert done.code == 2
     assert "this release reads format 1" in fits("verify", json.loads(done.out))["unusable"][0]["reason"]
+
+
+def test_the_help_names_every_scenario(harness: Harness) -> None:
+    """`record --help` lists every scenario."""
+    done = harness("record", "--help")
+    assert done.code == 0
+    listed = " ".join(done.out.split()).rpartition("scenarios: ")[2].partition("; or all")[0]
+    assert listed.split(", ") == list(SCENARIOS)
 
 
 @pytest.mark.parametrize("command", ["serve", "proxy"])

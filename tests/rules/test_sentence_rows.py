@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from harness.checks.scenarios import SCENARIOS
 from harness.outcome import Basis, Level
 from harness.rules import ROWS
 from harness.rules.sentence_rows import load_sentences, read_sentences, sentences_of
@@ -57,6 +58,12 @@ def test_a_sentence_has_rules_or_a_reason() -> None:
 def test_a_test_of_the_emulator_exists() -> None:
     named = [(sentence.id, *sentence.test.partition("::")[::2]) for sentence in load_sentences() if sentence.test]
     assert [(line, path, name) for line, path, name in named if name not in _tests_of(path)] == []
+
+
+def test_a_scenario_that_settles_a_sentence_exists() -> None:
+    named = {scenario for sentence in load_sentences() for scenario in sentence.scenarios}
+    assert named <= SCENARIOS.keys()
+    assert SCENARIOS.keys() - named == {"background"}  # all that it shows was recorded live
 
 
 @cache

@@ -96,7 +96,7 @@ def test_a_version_leads_no_key_above_the_path_of_the_target(
         assert {path for path, _ in heard} == {"/mine/v1/projects/x/interactions"}
 
 
-CARRIES_KEY = ("check", "fuzz", "gateway", "record --cassette a.yaml", "proxy")
+CARRIES_KEY = ("check", "fuzz", "gateway", "record --scenario errors --cassettes out", "proxy")
 
 
 @pytest.mark.parametrize("command", CARRIES_KEY)
@@ -295,7 +295,13 @@ def test_a_header_crosses_no_network_in_plain_text(
     for variable in ("GEMINI_API_KEY", "HARNESS_GATEWAY_KEY"):
         monkeypatch.delenv(variable)
     url = "http://service.example:8000"
-    assert main([command, url, "-H", header]) == 2
+    words = [
+        command,
+        *(("--target", url, "--scenario", "limits") if command == "record" else (url,)),
+        "-H",
+        header,
+    ]
+    assert main(words) == 2
     said = capsys.readouterr().err
     assert f"the header '{header.partition(':')[0]}' would be sent in plain text to {url}" in said
     assert "--plain-http" in said

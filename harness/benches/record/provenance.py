@@ -13,15 +13,18 @@ from harness.wire.addresses import is_loopback
 
 
 def provenance_of(
-    target: str, api: Api, *, recorder: str = "harness record", ca_file: str | None = None
+    target: str, api: Api, *, recorder: str = "harness record", ca_file: str | None = None, revision: str = ""
 ) -> Provenance:
-    """The provenance of recordings of `target`; a request asks a server on this machine if it is the emulator."""
+    """The provenance of recordings of `target`, of the current revision if none is named.
+
+    A request asks a server on this machine whether it is the emulator.
+    """
     return Provenance(
         recorder=recorder,
         target=target_class(target, api, ca_file=ca_file),
         recorded=datetime.datetime.now(datetime.UTC).date().isoformat(),
         api=api.name,
-        revision=api.load_contract("").revision,
+        revision=revision or api.load_contract("").revision,
     )
 
 

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from harness.benches.record.provenance import provenance_of
-from harness.cassette import CassetteError, CassetteFile, Player, Recording, load
+from harness.cassette import CassetteError, CassetteFile, Player, Provenance, Recording, load
 from harness.cassette.player import answer_from
 from harness.cassette.stored_bytes import Spool
 from harness.files import make_folder
@@ -90,13 +90,13 @@ class Recorder:
 
     `mode` is vcrpy's: `all` records again, `once` records if there is no file else only replays, `none` only
     plays, `new_episodes` plays what is there and records the rest. With `all`, or if there is no file yet, clients
-    are connected directly to the tap. Bodies that are too large pass unrecorded, and so does what cannot be
-    recorded; `warn` is called with these at once, and `hear` with each request before any message about it.
-    `no_answer` is called with the requests that the target does not answer, and `tell` more often than every two
-    seconds while the end of a large recording is written. `encoding` replaces the clients' Accept-Encoding;
-    without it, codings are removed that cannot be decoded here. `secrets` are values to hide that are known from
-    the start. `window` sees what passes and has a page of its own. The summary names what cannot be written.
-    Raises CassetteError and UsageFault.
+    are connected directly to the tap. Exchanges that are not `wanted` pass unrecorded. So do bodies that are too
+    large, and what cannot be recorded; `warn` is called with these at once, and `hear` with each request before
+    any message about it. `no_answer` is called with the requests that the target does not answer, and `tell` more
+    often than every two seconds while the end of a large recording is written.
+    `encoding` replaces the clients' Accept-Encoding; without it, codings are removed that cannot be decoded here.
+    `secrets` are values to hide that are known from the start. `window` sees what passes and has a page of its
+    own. The summary names what cannot be written. Raises CassetteError and UsageFault.
     """
 
     def __init__(
@@ -111,7 +111,10 @@ class Recorder:
         encoding: str | None = None,
         ca_file: str | None = None,
         redact: bool = True,
+        like: Path | None = None,
         secrets: Iterable[str] = (),
+        provenance: Provenance | None = None,
+        wanted: Callable[[Exchange], bool] = lambda exchange: True,
         warn: Callable[[str], object] = lambda reason: None,
         no_answer: Callable[[str], object] = lambda what: None,
         hear: Callable[[Request], object] = lambda request: None,
@@ -119,6 +122,7 @@ class Recorder:
         window: Window | None = None,
     ) -> None:
         refuse_itself(target, host, port)
+        self._wanted = wanted
         self._no_answer = no_answer
         self._tell = tell
         self._target = target
@@ -137,8 +141,10 @@ class Recorder:
         self._window = window
         self.adds = mode in ("all", "new_episodes") or (mode == "once" and not path.exists())
         """Whether anything can be recorded, given the mode and the existing file."""
-        made = provenance_of(target, api, ca_file=ca_file) if self.adds else None
-        self._file = CassetteFile(path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets)
+        made = provenance or (provenance_of(target, api, ca_file=ca_file) if self.adds else None)
+        self._file = CassetteFile(
+            path, protocol, mode=mode, provenance=made, redact=redact, secrets=secrets, like=like
+        )
         self._stack = ExitStack()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="harness-recorder")
         """One thread: the file has the exchanges in the order in which they ended."""
@@ -229,7 +235,7 @@ class Recorder:
 
     def _keep(self, exchange: Exchange) -> None:
         # A 101 is no final answer, so no cassette may hold it; the tap tells that what follows it is not recorded.
-        if exchange.status == 101:
+        if not self._wanted(exchange) or exchange.status == 101:
             return
         recording = Recording.as_received(exchange, self._tap.origin if self._tap else "")
         self._file.add(recording)

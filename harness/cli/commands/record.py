@@ -3,35 +3,182 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from harness.cli import common_options
 from harness.cli.arguments import read_options
 from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.options import PATH, URL, Page, Trust, flag, option
+from harness.cli.options import COUNT, FOLDER, PATH, POSITIVE_SECONDS, URL, Options, Page, Trust, flag, option
 from harness.cli.output import hear, make_once_sayer, mask_text, own_secrets, say, say_masked, write_json
-from harness.cli.serving import ListenOptions, ask_for_client, local_environment, port_to_take
+from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count
+from harness.report.screen import wants_colour
 
 if TYPE_CHECKING:
     from harness.benches.record.recorder import Summary
+    from harness.benches.record.session import Recorded, RecordingSession
+    from harness.engine.targets import ResolvedTarget
+    from harness.kit.check import Scenario
+
+
+# `harness record --scenario NAME…`: the harness itself runs scenarios and keeps the recordings.
+
+
+DEFAULT_TIMEOUT = 120.0
+
+SCENARIOS_ONLY = (
+    "cassettes", "api_key", "model", "agent", "header", "timeout", "max_requests",
+    "continued", "plain_http",
+)  # fmt: skip
+
+_AMPLE = 10
+"""Factor from the estimate to the budget of requests if no bound was given: long runs are polled often."""
+
+
+@dataclass(kw_only=True)
+class ScenarioOptions(Options):
+    """The options that only apply together with `--scenario`."""
+
+    target: str | None
+    ca_file: str | None
+    json: bool
+    scenario: Sequence[str] | None = option(
+        "run these scenarios (or all) instead of waiting for clients", nargs="+", metavar="NAME", group="scenarios"
+    )
+    cassettes: str | None = option(
+        "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
+    )
+    api_key: str | None = common_options.api_key_option("scenarios")
+    model: str | None = option("model to request", group="scenarios")
+    agent: str | None = option("agent to request", group="scenarios")
+    header: Sequence[tuple[str, str]] | None = common_options.header_option("scenarios")
+    plain_http: bool = common_options.plain_http_option("scenarios")
+    timeout: float = option(
+        "limit in seconds for one interaction to settle", POSITIVE_SECONDS, DEFAULT_TIMEOUT, group="scenarios"
+    )
+    max_requests: int | None = option(
+        "send at most N requests, and do not ask for confirmation", COUNT, trust=Trust.CALL, group="scenarios"
+    )
+    continued: bool = flag("resume an interrupted session", flags=("--continue",), group="scenarios")
+
+
+def run_scenarios(arguments: ScenarioOptions) -> int:
+    """Run the command. Exit code: 0 recorded without drift; 1 structural drift, findings, or something missing.
+
+    3 the target supports none of the scenarios; 4 it could not be used from the first request on; 130 interrupted.
+    """
+    from harness.benches.record.session import RecordingSession, ScenarioState
+    from harness.checks.scenarios import select_scenarios
+    from harness.interactions.recordings import RECORDINGS
+    from harness.report.recordings import RecordingReport, session_record
+
+    scenarios = select_scenarios(list(arguments.scenario or ()))
+    session = RecordingSession(
+        _resolve(arguments), RECORDINGS, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file
+    )
+    if session.provenance.target == "emulator" and not session.target.info.secrets:
+        arguments.api_key = DUMMY_KEY
+        session.target = _resolve(arguments)
+    session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
+    session.continued = arguments.continued
+    _confirm(arguments, session, scenarios)
+    mask = session.target.make_mask()
+    out = sys.stderr if arguments.json else sys.stdout
+    report = RecordingReport(out, mask, colour=wants_colour(out, os.environ))
+    session.hear = report.hear
+    results: list[Recorded] = []
+
+    def report_end(code: Exit) -> Exit:
+        report.end(session, results, [scenario.name for scenario in scenarios])
+        if arguments.json:
+            write_json(session_record(session, results, mask))
+        report.conclude(results, len(scenarios), code)
+        return code
+
+    try:
+        for result in session.run(scenarios):
+            results.append(result)
+            report.result(result)
+    except KeyboardInterrupt:
+        if results and results[-1].state is ScenarioState.RECORDED and results[-1].name not in session.done:
+            results.pop()  # it was shown, but its file is not in place
+        return report_end(Exit.INTERRUPTED)
+    if any(result.is_news for result in results):
+        first = results[0]
+        is_gone = first.state is ScenarioState.STOPPED and bool(first.exchanges)
+        return report_end(Exit.INCOMPLETE if is_gone else Exit.FAILED)
+    there = any(result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED) for result in results)
+    return report_end(Exit.OK if there else Exit.NOTHING_RAN)
+
+
+def _resolve(arguments: ScenarioOptions) -> ResolvedTarget:
+    from harness.cli.request_options import resolve_server  # late: a recorder alone judges nothing
+    from harness.engine.targets import EMULATOR
+
+    if not arguments.target:
+        raise UsageFault("name the server to record: --target https://generativelanguage.googleapis.com")
+    if arguments.target == EMULATOR:
+        raise UsageFault("recordings need real sockets: start `harness serve` and name its URL")
+    is_dummy = arguments.api_key == DUMMY_KEY and not arguments.header  # which is no secret
+    resolved = resolve_server(arguments, arguments.timeout, **({"plain_http": True} if is_dummy else {}))
+    api = structs.replace(resolved.api, load_protocol=common_options.own_api().load_protocol)
+    return structs.replace(resolved, api=api)
+
+
+def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: Sequence[Scenario]) -> None:
+    """Print the cost and ask for confirmation; sets the session's budget. Raises UsageFault without a yes."""
+    if session.provenance.target == "live" and not session.target.info.secrets:
+        raise UsageFault(
+            f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
+        )
+    ahead = session.waiting(scenarios)
+    estimate = sum(scenario.exercise.requests for scenario in ahead)
+    session.budget = session.budget or estimate * _AMPLE
+    creates = sum(scenario.exercise.interactions for scenario in ahead)
+    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
+    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
+    cost += f", at most {format_count(session.budget, 'request')}"
+    lines = [f"  {scenario.name:<10} {scenario.shows}" for scenario in ahead]
+    lines.append(f"{cost}; target {session.target.info.url} ({session.provenance.target})")
+    if not session.target.info.secrets:
+        lines.append("no key is sent: GEMINI_API_KEY is not set and --api-key is missing")
+    if session.budget < estimate:
+        lines.append("this limit is too low: the session will stop early")
+    for line in lines:
+        say(line, to_errors=arguments.json)
+    if arguments.max_requests:
+        return
+    if not sys.stdin.isatty():
+        enough = f"--max-requests {session.budget} is sufficient"
+        raise UsageFault(f"no terminal to confirm on: use --max-requests N for an unattended run; {enough}")
+    say("Continue? [y/N]", to_errors=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageFault("not confirmed: nothing was sent")
 
 
 _LIVE = "https://generativelanguage.googleapis.com"
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it again"
 
+CLIENTS_ONLY = (
+    "cassette", "port", "host", "allow_host", "cors", "open", "record_mode", "accept_encoding", "no_redaction",
+)  # fmt: skip
+"""Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
+
 MODES = ("none", "once", "new_episodes", "all")
 
 
 @dataclass(kw_only=True)
-class RecordArguments(ListenOptions, HostOptions):
+class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     """The options of `harness record`."""
 
     target: str | None = option("server to record: http[s]://host[:port]", URL, trust=Trust.SEND)
@@ -49,12 +196,17 @@ class RecordArguments(ListenOptions, HostOptions):
         "record",
         (
             f"harness record --target {_LIVE} \\\n    --cassette chat.yaml -- python my_client.py",
-            f"harness record --target {_LIVE} \\\n    --cassette chat.yaml --record-mode new_episodes",
+            f"harness record --target {_LIVE} \\\n    --scenario all --max-requests 120",
         ),
-        usage="--target URL --cassette FILE [options] [-- CMD …]",
+        usage="--target URL --cassette FILE [options] [-- CMD …]\n"
+        "       harness record --target URL --scenario NAME … [options]",
+        groups=("scenarios",),
         notes="""\
-exit codes: that of CMD if it failed, else 0 recorded · 1 incomplete · 2 usage ·
-3 nothing to record · 4 no response from the target · 130 interrupted""",
+scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors, waiting, limits,
+inputs; or all
+
+exit codes: that of CMD if it failed, else 0 recorded · 1 incomplete, drift, or a rule is broken ·
+2 usage · 3 nothing to record · 4 no response from the target · 130 interrupted""",
     )
 
 
@@ -67,8 +219,15 @@ def run(words: Sequence[str]) -> int:
     Else 1 if something is missing, 4 if the target returned no response, 3 without an exchange, 0 otherwise.
     """
     arguments = read_options(RecordArguments, words)
+    if arguments.scenario:
+        if arguments.child is not None:
+            raise UsageFault("--scenario sends its own requests: remove the command after `--`")
+        arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --scenario")
+        return run_scenarios(arguments)
+    arguments.refuse(SCENARIOS_ONLY, "has an effect only with --scenario")
     from harness.benches.record.provenance import target_class
     from harness.benches.record.recorder import Recorder
+    from harness.interactions import INTERACTIONS
 
     granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))
     if not arguments.target:

@@ -1,4 +1,4 @@
-"""How a run behaves towards its target: its rate, and how long it waits to retry.
+"""How a run behaves towards its target: its rate, its budget of requests, and how long it waits to retry.
 
 Puts the policies of one run together; all its drivers share them.
 """
@@ -22,6 +22,7 @@ from harness.engine.traffic.governed_driver import (
     TimeoutBudget,
 )
 from harness.engine.traffic.perform import Outages
+from harness.outcome import Unmet
 from harness.wire import Driver
 
 # Keeps to a rate: so many requests per second, over all drivers of a run.
@@ -45,6 +46,27 @@ class Pacing(DriverPolicy):
             moment = max(now, self._next) + (turns - 1) * self._gap
             self._next = moment + turns * self._gap
             return moment - now
+
+
+# A budget of requests: counts what is sent, repetitions included, and stops at its limit.
+
+
+BUDGET_SPENT = "the budget of requests (--max-requests) is used up"
+
+
+class RequestBudget(DriverPolicy):
+    """At most `limit` requests; `sent` is how many there were."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.sent = 0
+
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Count the requests. Raises Unmet(BUDGET_SPENT) instead of sending more than the limit."""
+        if self.sent + len(attempts) > self._limit:
+            raise Unmet(BUDGET_SPENT)
+        self.sent += len(attempts)
+        return 0.0
 
 
 class TrafficPolicy(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ requests are not recorded.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from harness.checks.areas.agents import environment_of
 from harness.checks.areas.inputs import MEDIA
@@ -17,7 +17,7 @@ from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.shared import FORCED, UNKNOWN_ID, WEATHER
 from harness.checks.vocabulary.streams import last_cursor, stream_id
 from harness.contract.requests import RequestBuilder
-from harness.kit.check import Close, Exercise, Open, Send, Steps, exercise
+from harness.kit.check import Close, Open, Scenario, Send, Steps, exercise
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
 from harness.wire import Exchange, LiveStream
@@ -169,14 +169,6 @@ def inputs(t: RequestBuilder) -> Steps:
 _SAY_HI = {"type": "text", "text": "Say hi."}
 _NEWER = "gemini-3.8-flash"
 """A model whose guide was read, and which has each of the limits."""
-
-
-class Scenario(NamedTuple):
-    """A cassette of the library: what it shows, and how it is made."""
-
-    name: str
-    shows: str
-    exercise: Exercise
 
 
 SCENARIOS: Mapping[str, Scenario] = {

@@ -1,1 +1,0 @@
-"""Records the scenarios of the library from a server."""
