@@ -611,17 +611,6 @@ def is_crash(exchange: Exchange) -> bool:
     return may_be_mishap(exchange) and exchange.status not in LATER
 
 
-def excuse_mishap(exchange: Exchange) -> Exchange:
-    """A mishap, with the reason why it proves nothing."""
-    how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
-    return exchange.with_excuse(f"it {how} once, and not again")
-
-
-def excuse_outage(exchange: Exchange) -> Exchange:
-    """A response that was cut by a target that is gone, with that as the reason why it proves nothing."""
-    return exchange.with_excuse("the target stopped responding")
-
-
 def missing_answer(exchange: Exchange) -> str:
     """The event in place of a judgeable response: a status, or how it ended. `""` if there is a response.
 

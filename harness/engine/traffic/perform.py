@@ -30,8 +30,6 @@ from harness.engine.traffic.governed_driver import (
     DriverPolicy,
     TimeUp,
     classify,
-    excuse_mishap,
-    excuse_outage,
     hold_interrupts,
     is_crash,
     is_cut,
@@ -61,10 +59,9 @@ class Departure(Struct):
 
 
 class Stuck(Struct):
-    """A form of request that fails each time: a loss, its time, the streams left before, and the times since."""
+    """A form of request that fails each time: a loss, the streams that were left before, and the times since."""
 
     lost: Exchange
-    moment: float
     left: int
     looks: int = 0
 
@@ -100,7 +97,6 @@ class Outages(DriverPolicy):
         """Rejections that a limit of the rate explains."""
         self._stuck: dict[tuple[object, ...], Stuck] = {}
         """The forms of requests that fail each time, since one succeeded if it did."""
-        self._succeeded = 0.0
         self._left = 0
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
@@ -149,7 +145,6 @@ class Outages(DriverPolicy):
                 if exchange.complete and exchange.succeeded:
                     self._heard[form := _form_of(exchange.request)].append(exchange.request)
                     self._stuck.pop(form, None)
-                    self._succeeded = time.perf_counter()
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
                 self._rejected[sent] = exchange.status
@@ -165,14 +160,12 @@ class Outages(DriverPolicy):
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
         for form, stuck in self._stuck.items():
-            if self._succeeded > stuck.moment:
-                lost, (_, is_stream, _) = stuck.lost, classify(stuck.lost.request)
-                how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
-                call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
-                since = " since" if form in self._heard else ""
-                left = f"; the client had left {format_count(stuck.left, 'stream')} before"
-                told = f"{call}, and no request like it succeeded{since}, while other calls did"
-                yield told + (left if is_stream and stuck.left else "")
+            lost, (_, is_stream, _) = stuck.lost, classify(stuck.lost.request)
+            how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
+            call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
+            since = " since" if form in self._heard else ""
+            left = f"; the client had left {format_count(stuck.left, 'stream')} before"
+            yield f"{call}, and no request like it succeeded{since}{left if is_stream and stuck.left else ''}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
@@ -186,10 +179,6 @@ class Outages(DriverPolicy):
     def list_accepted(self, exchange: Exchange) -> list[Request]:
         """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
         return [request for status, request in [*self._accepted.values()] if status == exchange.status]
-
-    def has_heard(self, request: Request) -> bool:
-        """Whether a request of the same form ever succeeded."""
-        return _form_of(request) in self._heard
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
         """A sentence about an outage in an exercise, `""` without one; `since` is the number `seen` at its begin.
@@ -292,7 +281,7 @@ class Outages(DriverPolicy):
 
     def note_stuck(self, exchange: Exchange) -> None:
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
-        self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, time.perf_counter(), self._left))
+        self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, self._left))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -490,7 +479,7 @@ class CreatedResources:
             self.sent.append(sent := send(delete))
             # Where it was lost on the way, `send` may have sent and noted it once more.
             is_gone = _is_deleted(sent) or delete.segments not in self._owed
-            if not is_gone and not self._stop_and_delete(send, delete):
+            if not is_gone and (sent.status is None or not self._stop_and_delete(send, delete)):
                 left.append("/" + "/".join(delete.segments))
             with self._lock:
                 self._owed.pop(delete.segments, None)
@@ -599,6 +588,8 @@ T = TypeVar("T")
 
 MAX_ACTIONS = 100_000
 """An exercise that asks for more actions than this is treated as an endless loop in our code."""
+
+_STOPPED = "the target stopped responding"
 
 _ASLEEP = "the target was silent to other requests, too"
 
@@ -785,7 +776,7 @@ class ActionRunner:
             for _ in range(Outages.TIMES - 1):
                 is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
-                    return [excuse_outage(one) if is_cut(one) else one for one in exchanges]
+                    return [one.with_excuse(_STOPPED) if is_cut(one) else one for one in exchanges]
                 again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
                 lost, was_gone = [one for one in again if is_crash(one)], is_gone
                 if lost:
@@ -814,7 +805,7 @@ class ActionRunner:
             for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
                 is_gone = outages.is_gone_since(times[-1], self._driver)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
-                    return excuse_outage(exchange)
+                    return exchange.with_excuse(_STOPPED)
                 if is_cut(exchange) and heard != exchange.request:
                     was_lost.add(is_cut(self._send_and_note(heard)))
                 again, was_gone = self._send_and_note(exchange.request), is_gone
@@ -823,8 +814,11 @@ class ActionRunner:
                     outages.note_mishaps(exchange)
                     if is_chance:
                         outages.note_stuck(exchange)
-                    stands = not is_chance and is_same and not is_read
-                    return again if stands else excuse_mishap(exchange)
+                    if not is_chance and is_same and not is_read:
+                        return again
+                    how, ending = f"returned {exchange.status}", exchange.ending.words
+                    how = how if exchange.complete else f"was cut ({ending})"
+                    return exchange.with_excuse(f"it {how} once, and not again")
                 times.append(again)
         if self._is_limited(outages, exchange):
             return outages.excuse_limit(exchange)
@@ -834,7 +828,7 @@ class ActionRunner:
     def _is_limited(self, outages: Outages, exchange: Exchange) -> bool:
         """Whether a limit of the rate may be why a request was rejected each time (`Outages`)."""
         accepted = outages.list_accepted(exchange)
-        if not accepted or outages.has_heard(exchange.request):
+        if not accepted or outages.find_heard(exchange.request, self._ledger) != exchange.request:
             return bool(accepted)
         for request in (exchange.request, accepted[-1]) * (Outages.TIMES - 1):
             self._note(again := self._driver.send(request, sees=LATER))
@@ -857,10 +851,11 @@ class ActionRunner:
         # may be the way's.
         most = Outages.LOSSES if outages.is_new(stream) else 2
         times, heard = [stream], outages.find_heard(stream.request, self._ledger)
-        within, is_same, was_lost = max(1.0, stream.seconds), self._is_repeatable(stream), set[bool]()
+        is_same = method != "POST" or self._is_repeatable(stream)
+        within, was_lost = max(1.0, stream.seconds / 2), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
             for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
-                control = self._send_and_note(heard, max(1.0, within / 2))
+                control = self._send_and_note(heard, within)
                 was_lost.add(control.hung)
                 if len(was_lost) > 1 or (is_same and control.hung):
                     outages.note_mishaps(stream)
