@@ -743,7 +743,7 @@ def pending_calls(steps: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def judge_waiting(rule: str, status: object, steps: Iterable[Body]) -> Iterator[Finding]:
-    """A run whose call is pending says so, unless it did not end in order; schemas judge a missing status."""
+    """A run whose call is pending reports it, unless it did not end in order; schemas judge a missing status."""
     if isinstance(status, str) and status not in {*CUT_SHORT, "requires_action"} and pending_calls(steps):
         yield place_finding(
             f"{rule}/pending",
