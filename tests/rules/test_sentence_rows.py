@@ -47,7 +47,7 @@ def test_every_stated_rule_has_a_sentence() -> None:
 
 
 def test_a_sentence_has_rules_or_a_reason() -> None:
-    """Each sentence is judged, or says why it is not; a wrong server is noticed, unless it is about another side."""
+    """Each sentence is judged, or says why it is not; a wrong server is noticed, unless another side is judged."""
     for sentence in load_sentences():
         assert bool(sentence.rules) != bool(sentence.because), sentence.id
         assert (sentence.reason in REASONS) == bool(sentence.because), sentence.id

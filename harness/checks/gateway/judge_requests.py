@@ -26,7 +26,7 @@ from harness.checks.gateway.upstream_answers import FORMS, LARGE_CREATE, REVISIO
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER, TIER_HEADER
 from harness.contract.tables.protocol import RUNNING
-from harness.contract.transcript import as_steps
+from harness.contract.transcript import as_steps, output_steps
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
@@ -257,9 +257,9 @@ def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     arrived = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
     keyless = [one for one in arrived if _keys_of(one.client.request) and not _keys_of(answer_of(one).request)]
+    expected = f"{KEY_HEADER}, Authorization or the parameter key"
     for relayed in keyless[:1]:
         message = f"{format_count(len(keyless), 'request')} of {len(arrived)} arrived upstream without a key"
-        expected = f"{KEY_HEADER}, Authorization or the parameter key"
         finding = notice("gw.request-headers/key", relayed, message, expected, "none of them")
         yield replace(finding, weight=len(keyless))
     for relayed in arrived:
@@ -272,15 +272,10 @@ def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
 
 def keys(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """No request of a client arrived with the key of another; a gateway may send one of its own.
-
-    That can be the usual key of this run, so a gateway that sends it for all clients is only warned of.
-    """
+    """No request of a client arrived with the key of another. The gateway may have the usual one as its own."""
     arrived = list(told_by(exchanges, lambda one: one.answer is not None, "no request arrived upstream"))
     owners = {key: one.name for one in arrived for key in _keys_of(one.client.request)}
-    for relayed in reversed(
-        arrived
-    ):  # the last one shows whether the key of the first one or of the one before came
+    for relayed in reversed(arrived):  # the last one tells the first key from the one before
         for key in owners.keys() & _keys_of(answer_of(relayed).request) - _keys_of(relayed.client.request):
             code, severity, actual = "gw.keys/mixed", Severity.BROKEN, "the key that another client sent"
             if owners[key] == "users.usual":
@@ -324,7 +319,7 @@ def _find_lost_header(code: str, name: str, exchanges: Sequence[RelayedExchange]
 
 
 def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Every field of a JSON answer arrived with its value.
+    """Every field of a JSON answer arrived with its value, and no output that the upstream did not send.
 
     A field that was lost or changed in several answers is reported once; what does the most harm comes first.
     """
@@ -344,7 +339,8 @@ def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         altered = [
             change
             for change in answer_changes(relayed)
-            if change.kind is not Kind.ADDED or (change.pointer == "$.steps" and change.after)  # invented output
+            if change.kind is not Kind.ADDED
+            or (change.pointer == "$.steps" and output_steps({"steps": change.after}))
         ]
         for change in altered:
             broken.setdefault((change.kind, change.pointer), []).append((change, relayed))
