@@ -253,11 +253,8 @@ class Recording:
         yield from _pause(owed + self.wait, scale)
         if opened:
             yield Chunk(self.body[whole:], self.ending.declared)
-        kept = self.ending.detail or self.ending.by is By.SERVER
-        yield self.ending if kept else structs.replace(self.ending, detail=_UNKNOWN_END)
-
-
-_UNKNOWN_END = "the recording ends here: its client disconnected, or the recorder stopped"
+        known = self.ending.detail or self.ending.by is By.SERVER
+        yield self.ending if known else structs.replace(self.ending, detail="the client or recorder stopped here")
 
 
 def _pause(microseconds: int, scale: float) -> Iterator[Piece]:

@@ -157,7 +157,7 @@ class Listeners:
         self.screen: TerminalReport | None = None
         self._baseline = baseline
         told = {key: value if isinstance(value, list) else [value] for key, value in arguments.of_file.items()}
-        told["capability"] = [one for one in told.get("capability", ()) if not one.startswith("+")]  # asks for more
+        told["capability"] = [one for one in told.get("capability", ()) if one[:1] != "+"]  # asks for more
         presentation.settings = {
             key: ", ".join(map(str, values)) for key, values in told.items() if key in _LEAVE_OUT and values
         }

@@ -145,12 +145,9 @@ def ending_of(cut: Cut) -> Ending:
     """The ending of a body or head that `cut` ends; `Cutter` adds the details of a cut inside a chunk."""
     if cut.drop is Drop.END:
         return COMPLETE
-    detail = f"fault plan: {cut}"
-    if cut.place.spot is Spot.BEFORE_HEADERS:
-        return Ending(how=_HOWS[cut.drop], at=At.BEFORE_HEADERS, detail=detail)
-    if cut.place.spot is Spot.HEADERS:
-        return Ending(how=_HOWS[cut.drop], at=At.IN_HEADERS, sent=cut.place.at, detail=detail)
-    return Ending(how=_HOWS[cut.drop], detail=detail)
+    at = {Spot.BEFORE_HEADERS: At.BEFORE_HEADERS, Spot.HEADERS: At.IN_HEADERS}.get(cut.place.spot, At.IN_BODY)
+    sent = cut.place.at if at is At.IN_HEADERS else None
+    return Ending(how=_HOWS[cut.drop], at=at, sent=sent, detail=f"fault plan: {cut}")
 
 
 class Locator:

@@ -45,8 +45,8 @@ def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     """`starts`, `resumes` or `calls`: whether the request asks for a stream, and whether that continues one.
 
     If there is a body, the `stream` field of its JSON decides, the convention of every streaming API we know;
-    without a body, an `Accept` header that names event streams does, unless it is a call that the API knows:
-    some clients send it with each request, polls included.
+    without a body, an `Accept` header that names event streams does, but for calls of the API: some clients send
+    it with each of them.
     """
     if protocol.is_resume(request) is not None:
         return Scope.RESUMES

@@ -258,7 +258,7 @@ class ObservedCall:
         ending = received.ending
         if ending is None or ending.complete:
             if not received.error:
-                early = "then a clean end without completion" if ending and received.broke_off else ""
+                early = f"then {received.early_end}" if ending and received.early_end else ""
                 told = (f"{self.name} → {received.status}", received.find_other_end(), early)
                 return ", ".join(filter(None, told))
             from harness.wire.mask import Mask, keys_in
@@ -267,9 +267,7 @@ class ObservedCall:
             mask = Mask({str(n): secret for n, secret in enumerate(keys_in(self.request))}, fields)
             return f"{self.name} → {received.status}: {mask.text(received.error)}"
         how = f"{ending.words} ({ending.detail})" if ending.detail else ending.words
-        return f"{self.name} → " + (
-            f"no response, {how}" if received.headless else f"{received.status}, then {how}"
-        )
+        return f"{self.name} → {'no response,' if received.headless else f'{received.status}, then'} {how}"
 
 
 def find_hurried(calls: Sequence[ObservedCall]) -> str:

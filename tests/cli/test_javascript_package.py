@@ -16,22 +16,20 @@ MODULE, TYPES = ((PACKAGE / name).read_text("utf-8") for name in ("index.js", "i
 
 
 def test_every_key_of_a_script_is_declared() -> None:
-    """TypeScript knows each key of a script."""
+    """TypeScript knows each key of a script, and the ids of events in the line that repeats one case."""
     declared = TYPES.split("export interface Script {")[1].split("\n}")[0]
     assert set(re.findall(r"^  (\w+)\?:", declared, re.MULTILINE)) == set(Script.__struct_fields__)
+    ids = set(re.findall(r'"(\w+)"', TYPES.split("type EventIds = ")[1].split(";")[0]))
+    assert ids.issuperset(ids for kinds in SETS.values() for kind in kinds for ids in kind.event_ids)
 
 
 def test_the_package_names_files_that_it_has() -> None:
-    """Its version is that of the harness, and each export is a file that `npm pack` takes."""
+    """Its version is that of the harness, and each export is a file `npm pack` takes, with page and license."""
     package = json.loads((PACKAGE / "package.json").read_text("utf-8"))
     assert package["version"] == __version__
     named = json.dumps(package["exports"]) + json.dumps(package["bin"])
     assert all((PACKAGE / name).is_file() for name in re.findall(r"[\w-]+(?:\.d)?\.[jt]s\b", named))
     assert "dependencies" not in package
-
-
-def test_the_package_has_its_page_and_its_license() -> None:
-    """`npm pack` adds both to the files, and a registry shows the page; the license is that of the project."""
     assert (PACKAGE / "README.md").read_text("utf-8").startswith("# interactions-harness\n")
     assert (PACKAGE / "LICENSE").read_bytes() == (PACKAGE.parent / "LICENSE").read_bytes()
 
@@ -43,9 +41,3 @@ def test_the_routes_are_those_of_the_fixture() -> None:
         for name in ("COMMON_ROUTES", "ROUTES")
     )
     assert (tuple(common), set(every)) == (COMMON, set(ROUTES))
-
-
-def test_the_options_of_a_printed_case_are_declared() -> None:
-    """TypeScript takes the ids of events in the line that repeats one case of a set."""
-    declared = re.findall(r'"(\w+)"', TYPES.split("type EventIds = ")[1].split(";")[0])
-    assert {ids for kinds in SETS.values() for kind in kinds for ids in kind.event_ids} <= set(declared)

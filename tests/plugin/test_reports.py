@@ -140,8 +140,7 @@ def test_failing(interactions_emulator, client):
     assert not found
 """
     )
-    result = run(pytester)
-    result.stdout.fnmatch_lines(
+    run(pytester).stdout.fnmatch_lines(
         [
             "create → 200",
             "stream → 200, then the server reset the connection within the body (*event:2,rst*)",

@@ -20,8 +20,7 @@ from harness.outcome import Exit, UsageFault
 from harness.outcome.words import format_count, list_some
 
 if TYPE_CHECKING:
-    from harness.cassette import Cassette, Player
-    from harness.contract import Contract
+    from harness.cassette import Player
 
 _SPEED = name_speed("2x", "SPEED", {"as-recorded": 1.0, "fast": math.inf})
 """The factor that recorded pauses are divided by."""
@@ -61,7 +60,7 @@ def run(words: Sequence[str]) -> int:
     from harness.cassette import Player, load
     from harness.cassette.layout import mention_part
     from harness.cli.serving import PAGE_FIELDS, command_environment
-    from harness.contract import PROTOCOL
+    from harness.contract import CURRENT, PROTOCOL, Contract
     from harness.inspector import Actions
     from harness.transport import ServerThread
     from harness.wire import By
@@ -81,7 +80,17 @@ def run(words: Sequence[str]) -> int:
         assign_ids=arguments.assign_ids,
     )
     faulty = Faulty(player, PROTOCOL, plan=arguments.fault)
-    contract = _choose_contract(cassette)
+    stated = cassette.provenance.revision if cassette.provenance is not None else ""
+    contract: Contract = INTERACTIONS.load_stated_contract(stated, INTERACTIONS.load_contract(CURRENT))
+    if stated and stated != contract.revision:
+        say_masked(
+            f"note: the cassette states revision {stated}, which is unknown: "
+            f"its streams are read by {contract.revision}, and replayed unchanged",
+            to_errors=True,
+        )
+    if stopped := [str(n) for n, one in enumerate(cassette.recordings, 1) if one.ending.by is not By.SERVER]:
+        end = f"the end of recording {list_some(stopped, 6)} was not recorded: its client or the recorder stopped"
+        say_masked(f"note: {end} first, and a client that reads on waits there", to_errors=True)
     pages = choose_pages(cors=arguments.cors)
     granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
     inspector = new_inspector(
@@ -102,13 +111,6 @@ def run(words: Sequence[str]) -> int:
         cors=PAGE_FIELDS if arguments.cors else (),
         cors_for=is_for_service,
     )
-    open_ended = [str(n) for n, one in enumerate(cassette.recordings, 1) if one.ending.by is not By.SERVER]
-    if open_ended:
-        say_masked(
-            f"note: the end of recording {list_some(open_ended, 6)} was not recorded, because the client or the "
-            "recorder stopped first: a client that reads on waits there",
-            to_errors=True,
-        )
     recorded = format_count(len(cassette.recordings), "recording")
     how = f"({arguments.mode}, revision {contract.revision})"
     welcome = f"replaying {recorded} of {arguments.cassette} {how}{granted.note}"
@@ -131,21 +133,6 @@ def run(words: Sequence[str]) -> int:
     if player.misses:
         return code or Exit.FAILED
     return code or (Exit.NOTHING_RAN if len(player.unused()) == len(player.recordings) else Exit.OK)
-
-
-def _choose_contract(cassette: Cassette) -> Contract:
-    """The contract of the revision that a cassette states, if it is known; else the current one, with a note."""
-    from harness.contract import CURRENT
-
-    stated = cassette.provenance.revision if cassette.provenance is not None else ""
-    contract: Contract = INTERACTIONS.load_stated_contract(stated, INTERACTIONS.load_contract(CURRENT))
-    if stated and stated != contract.revision:
-        say_masked(
-            f"note: the cassette states revision {stated}, which is unknown: "
-            f"its streams are read by {contract.revision}, and replayed unchanged",
-            to_errors=True,
-        )
-    return contract
 
 
 def replay_record(path: str, player: Player) -> dict[str, Any]:

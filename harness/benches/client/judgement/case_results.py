@@ -24,7 +24,7 @@ from harness.kit.api import ClientApi
 from harness.kit.client_model import Event
 from harness.outcome import Observation, Severity
 from harness.outcome.words import format_count, shorten
-from harness.wire import Decoder, How
+from harness.wire import Decoder
 from harness.wire.bodies import object_or_none
 from harness.wire.stream_picture import Columns, ReadEvent
 
@@ -125,13 +125,6 @@ def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
         for event in one.events() if one.is_stream else ():
             found.append(columns.find(_to_read_event(event, attempt), at))
             at = max(at, found[-1] + 1)
-        broke = ""  # how a stream ended before its end
-        if one.is_stream and one.ending is None:
-            broke = "the client disconnected"
-        elif one.is_stream and one.ending is not None and one.ending.how is not How.COMPLETE:
-            broke = one.ending.words
-        elif one.is_stream and not one.completes:
-            broke = "a clean end"
         fault = "" if one.suffered is None else ", ".join(map(str, one.suffered.fired))
         moments.append(
             WireMoment(
@@ -142,7 +135,7 @@ def list_moments(attempt: ClientAttempt) -> tuple[WireMoment, ...]:
                 fault_words=spell_out(fault),
                 columns=tuple(found) if one.is_stream else None,
                 start=start,
-                broke=broke,
+                broke=one.early_end,
             )
         )
     return tuple(moments)
@@ -178,17 +171,10 @@ def _describe_answer(one: ReceivedResponse, attempt: ClientAttempt) -> str:
         shown = one.error or (f"status {status}" if isinstance(status, str) else "")
         return f"{one.status}{': ' if one.error else ', '}{shown}" if shown else str(one.status)
     events = one.events()
-    text = attempt.text_of(events)
-    parts = [f"{one.status}, {format_count(len(events), 'event')}"]
-    parts += [f"text {_shorten(text)}"] if text else []
-    parts += ["completed"] if one.completes else []
-    if one.ending is None:
-        parts.append("the client disconnected")
-    elif one.ending.how is not How.COMPLETE:
-        parts.append(one.ending.words)
-    elif not one.completes:
-        parts.append("a clean end without completion")
-    return ", ".join(parts)
+    text, count = attempt.text_of(events), format_count(len(events), "event")
+    shown = f"text {_shorten(text)}" if text else ""
+    parts = [f"{one.status}, {count}", shown, "completed" if one.completes else "", one.early_end]
+    return ", ".join(filter(None, parts))
 
 
 def _shorten(text: str) -> str:

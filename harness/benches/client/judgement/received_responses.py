@@ -115,6 +115,15 @@ class ReceivedResponse:
         return self.is_stream and not self.completes and (disturbed or self.ending is not None)
 
     @property
+    def early_end(self) -> str:
+        """How a stream ended before its completion; "" if it has one, and for any other response."""
+        if not self.is_stream or (self.ending is not None and self.ending.complete and self.completes):
+            return ""
+        if self.ending is None:
+            return "the client disconnected"
+        return "a clean end without completion" if self.ending.complete else self.ending.words
+
+    @property
     def left_open(self) -> bool:
         """Whether the client stopped reading a stream in the middle, and never closed the response."""
         is_open = self.outlived_loop or not self.closed
