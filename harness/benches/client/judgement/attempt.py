@@ -89,8 +89,7 @@ class ClientAttempt:
         if next(self._numbers) <= (most := self.case.most_requests):
             return self.service(request)
         self.asked_for_ever = True
-        message = f"More than {most} requests in one case."
-        return self._protocol.refuse(400, "invalid_request", message)
+        return self._protocol.refuse(400, "invalid_request", f"More than {most} requests in one case.")
 
     @property
     def streams(self) -> list[ReceivedResponse]:
@@ -273,8 +272,7 @@ class ClientAttempt:
         if again := self.describe_double_create():
             return client_model.Defect(client_model.DOUBLE_CREATE, again)
         creates = [one.request for one in self.received if one.is_create]
-        wrong = self._model.compare(self.events, collected, self.contract, creates)
-        if wrong is not None:
+        if (wrong := self._model.compare(self.events, collected, self.contract, creates)) is not None:
             why = self._explain(wrong.word)
             return client_model.Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
         return self.judge_knowledge()

@@ -9,6 +9,7 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import groupby
 from threading import get_ident
 from time import monotonic  # by name: a clock that a test moves looks at who asks, each time
@@ -41,7 +42,6 @@ class ReceivedResponse:
         self._api = api
         self._protocol = api.load_protocol()
         self.request = request
-        self.is_create = self._protocol.operation(request) == "create"  # it asks for a new run
         self.suffered = suffered
         self.status = response.status
         self.retry_after = retry_after(response.headers) if response.status >= 400 else None
@@ -102,6 +102,11 @@ class ReceivedResponse:
     def exchange(self) -> tuple[Request, Sequence[Mapping[str, Any]], Mapping[str, Any]]:
         """The request, with the events or the JSON of its response."""
         return self.request, self.events() if self.is_stream else (), self.read_json()
+
+    @cached_property
+    def is_create(self) -> bool:
+        """Whether the request asks for a new run."""
+        return self._protocol.operation(self.request) == "create"
 
     @property
     def headless(self) -> bool:
