@@ -732,7 +732,7 @@ class Cause(Struct, frozen=True, kw_only=True):
     """The cause of several failures: a reader mends causes, not cases.
 
     `key` is the code of the finding, `title` the broken rule in words, `results` its failures, the root first.
-    `affected` are the checks that it blocked, and those that only warn of the same defect. `weight` counts the
+    `affected` are the results that were not judged because of it, or warn of the same. `weight` counts the
     responses that show it.
     """
 
