@@ -36,10 +36,7 @@ _real = time.monotonic
 
 _GLANCE = 0.0005
 """Real seconds between two looks at a server or a thread that is busy."""
-
-_QUIET = 2
-"""Turns of the loop without a step of another task: what a timer or a socket makes ready comes behind sleepers,
-so one turn is not enough."""
+_QUIET = 2  # turns of the loop: what a timer or a socket makes ready comes behind sleepers, so one is not enough
 
 _DIGITS = 1
 """A timer that was set just before a sleep began is due a trifle earlier: services see whole tenths."""
@@ -121,10 +118,9 @@ class VirtualClock:
     ) -> None:
         """Return once this sleep is the next to end, and whatever else runs waits for it.
 
-        Nothing else may be ready for `_QUIET` turns of the loop. A request to our own server, and a call in a
-        thread of a pool, go on in real time until they have ended: a client whose request is on the way would
-        find its time over. So then the servers must rest, with nothing new since the last look, and as many
-        turns more must be quiet.
+        Nothing else may be ready for `_QUIET` turns. A request to our own server and a call in a thread of a pool
+        go on in real time until they end: a client whose request is on the way would find its time over. So then
+        the servers must rest, with nothing new since the last look, and as many turns more must be quiet.
         """
         quiet, seen, patience = 0, None, _Patience()
         while quiet < 2 * _QUIET:

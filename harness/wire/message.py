@@ -799,8 +799,7 @@ class ExchangeBuilder:
     def __init__(self, request: Request, *, most: int | None = None, began: float | None = None) -> None:
         self._request = request
         self._began = began
-        self._most = KEPT_BYTES if most is None else most
-        self._keeps_arrivals = most is not None
+        self._most, self._keeps_arrivals = (KEPT_BYTES, False) if most is None else (most, True)
         self.status: int | None = None
         self.headers = Headers()
         self.framing: Framing = UntilClose()

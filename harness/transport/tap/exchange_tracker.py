@@ -258,16 +258,10 @@ class Passed(NamedTuple):
 
 
 class _Answer:
-    """The answer to one request, while it passes through. `spool` makes what keeps a body above `IN_MEMORY`."""
+    """The answer to one request, while it passes through."""
 
     def __init__(
-        self,
-        asked: Asked,
-        origin: str,
-        most: int,
-        spool: Callable[[], BytesIO] | None,
-        notes: list[str],
-        observer: AnswerObserver | None,
+        self, asked: Asked, origin: str, most: int, notes: list[str], observer: AnswerObserver | None
     ) -> None:
         self.asked = asked
         self._origin = origin
@@ -280,7 +274,7 @@ class _Answer:
         self._most = most
         self._request = Request(asked.head.method, asked.head.target, asked.head.headers)
         self._recorder = ExchangeBuilder(self._request, most=most)
-        self._spool = spool
+        self.spool: Callable[[], BytesIO] | None = None
         self._open: list[bytes] = []
         self._open_bytes = 0
         self._last = 0.0
@@ -342,9 +336,9 @@ class _Answer:
             try:
                 self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
                 size = self._recorder.size
-                if size > IN_MEMORY and self._spool is not None:
-                    self._recorder.keep_in(self._spool())
-                    self._spool = None
+                if size > IN_MEMORY and self.spool is not None:
+                    self._recorder.keep_in(self.spool())
+                    self.spool = None
             except OSError as wrong:
                 why = f"cannot be kept: {wrong.strerror}"
             if why or size > self._most:
@@ -463,8 +457,8 @@ class Wiretap:
             asked = self._asked[0]
             if asked not in self._observers:  # the response came before it was complete
                 self._observers[asked] = self._observe(asked.request)
-            notes, observer = self.requests.notes, self._observers[asked]
-            self._answer = _Answer(asked, self._origin, self._most, self._spool, notes, observer)
+            self._answer = _Answer(asked, self._origin, self._most, self.requests.notes, self._observers[asked])
+            self._answer.spool = self._spool
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
