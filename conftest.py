@@ -81,14 +81,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 _LONGEST = (
-    "[says-nothing-twice]",
-    "[silent-always]",
-    "[VariedPlain0]",
-    "[forgets-the-ninth]",
-    "[ends-no-background-turn]",
-    "[buffers]",
-    "test_all_pages",
-)
+    "[says-nothing-twice]", "[silent-always]", "[VariedPlain0]", "[forgets-the-ninth]",
+    "[ends-no-background-turn]", "[buffers]", "test_all_pages",
+)  # fmt: skip
 """The ends of the names of tests that take half a minute or more: one that began last would be waited for."""
 
 
@@ -97,12 +92,14 @@ def _deal(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
 
     `--dist worksteal` gives each worker equally many neighbors, and half of the longest share to whoever is idle.
     In order of folders, tests that wait for servers in real time were neighbors, and the last ones ran alone.
-    So modules are shuffled, in all runs and workers alike; those tests, which share no fixture of a module, one
-    by one.
+    So modules are shuffled, in all runs and workers alike; those tests, which share no fixture, one by one.
     """
     longest = [item for item in items if item.name.endswith(_LONGEST)]
     rest = [item for item in items if not item.name.endswith(_LONGEST)]
-    groups = [[*of_one] for _, of_one in itertools.groupby(rest, key=_neighbors)]
+    neighbors = itertools.groupby(
+        rest, lambda item: (item.path, item.path.parent.name == "foreign" and item.nodeid)
+    )
+    groups = [[*of_one] for _, of_one in neighbors]
     random.Random(0).shuffle(groups)
     shuffled = itertools.chain.from_iterable(groups)
     dealt: list[pytest.Item] = []
@@ -110,11 +107,6 @@ def _deal(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
         size, head = (len(items) - len(dealt)) // left, longest[workers - left :: workers]
         dealt += [*head, *itertools.islice(shuffled, size - len(head))]
     return dealt
-
-
-def _neighbors(item: pytest.Item) -> str:
-    """What the tests of one module have in common, which are run by one worker, one after the other."""
-    return item.nodeid if item.path.parent.name == "foreign" else str(item.path)
 
 
 @functools.cache
@@ -166,10 +158,7 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 10, 100)  # else it looks through all that tests keep, again and again
     gc.enable()
-    for library in (
-        "httpx",
-        "httpx2",
-    ):  # each client reads 140 certificates when it is made, though it calls loopback
+    for library in ("httpx", "httpx2"):  # each client reads 140 certificates, though it calls loopback
         if (module := sys.modules.get(f"{library}._transports.default")) is not None:
             module.create_ssl_context = functools.cache(module.create_ssl_context)
 

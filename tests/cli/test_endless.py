@@ -73,9 +73,7 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
 
 
 @pytest.mark.slow
-def test_a_smoke_test_does_not_pass_on_an_answer_without_end(
-    harness: Harness, target: tuple[Endless, str]
-) -> None:
+def test_a_smoke_test_does_not_pass_on_answers_alone(harness: Harness, target: tuple[Endless, str]) -> None:
     """The events of an interaction came, and no response ended: the target was not tested."""
     done = harness("check", target[1], "--profile", "smoke", "--timeout", "1")
     assert done.code == 4, done.out

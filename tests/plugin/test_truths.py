@@ -295,9 +295,7 @@ def share(pytester: pytest.Pytester, parameters: str, arguments: str, prompt: st
 
 
 @pytest.mark.slow
-def test_a_shared_file_is_compared_once(
-    pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_files_compared_once(pytester: pytest.Pytester, live: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A test looks at the recordings that it replayed, and the end of the session at all."""
     share(pytester, "*range(8)", "path='all'")
     run(pytester, "--record-mode=once").assert_outcomes(passed=8)

@@ -133,17 +133,13 @@ def test_options_add_to_the_words_of_the_file(project: Path, harness: Harness) -
 def test_diff_and_replay_leave_out_what_means_nothing(project: Path, harness: Harness) -> None:
     """A member that is ignored is neither drift nor the reason of a miss; another one is."""
     for name, trace, other in (("b", "1", 1), ("c", "2", 1), ("d", "1", "1"), ("e", 222, 1)):
-        save(
-            project / f"{name}.yaml", [answered(post({"m": 1, "trace": trace}), {"trace": trace, "other": other})]
-        )
+        kept = answered(post({"m": 1, "trace": trace}), {"trace": trace, "other": other})
+        save(project / f"{name}.yaml", [kept])
     for newer in ("c.yaml", "e.yaml"):
-        assert harness("diff", "b.yaml", newer).out.startswith(
-            "compared 1 exchange; differences: 0 in structure, 0 in content"
-        )
+        said = harness("diff", "b.yaml", newer).out
+        assert said.startswith("compared 1 exchange; differences: 0 in structure, 0 in content")
     assert harness("diff", "b.yaml", "d.yaml").code == 1
-    send = (
-        "import os, httpx; httpx.post(os.environ['INTERACTIONS_BASE_URL'] + '/v1beta/interactions', json={body})"
-    )
+    send = "import os, httpx as h;h.post(os.getenv('INTERACTIONS_BASE_URL') + '/v1beta/interactions', json={body})"
     for body, code in (({"m": 1, "trace": "9"}, 0), ({"m": 2, "trace": "1"}, 1)):
         command = send.replace("{body}", str(body))
         assert harness("replay", "b.yaml", "--", sys.executable, "-c", command).code == code
