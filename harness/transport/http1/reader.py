@@ -43,7 +43,7 @@ from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
 RECORDED_BYTES = 256 * 1024 * 1024
 """Size of the largest request or response body that is recorded; larger ones pass unrecorded.
 
-A cassette is held in memory, both when it is written and when it is loaded.
+A loaded cassette is held in memory; of what is recorded only a body that is compressed, or JSON with a secret.
 """
 
 
