@@ -732,8 +732,8 @@ class Cause(Struct, frozen=True, kw_only=True):
     """The cause of several failures: a reader mends causes, not cases.
 
     `key` is the code of the finding, `title` the broken rule in words, `results` its failures, consequences
-    last. `affected` are the checks that it blocked, and those that only warn of the same defect. `weight` counts the
-    responses that show it.
+    last. `affected` are the checks that it blocked, and those that only warn of the same defect. `weight`
+    counts the responses that show it.
     """
 
     key: str

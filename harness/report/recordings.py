@@ -293,7 +293,6 @@ _ROLES = {
     ScenarioState.STOPPED: Role.WARNED,
     ScenarioState.UNSUPPORTED: Role.QUIET,
 }
-_THERE = (ScenarioState.RECORDED, ScenarioState.SKIPPED)
 
 
 class RecordingReport:
@@ -331,15 +330,15 @@ class RecordingReport:
             self._write_line(f"  left behind (its deletion failed): {path}")
 
     def end(self, session: RecordingSession, results: Sequence[Recorded], wanted: Sequence[str]) -> None:
-        """Write the totals and, if something is missing, how to continue."""
-        there = [result.name for result in results if result.state in _THERE]
+        """Write the totals and, if something is missing, how to record it."""
+        there = [result.name for result in results if result.state is ScenarioState.RECORDED]
         self._write_line(
             f"{len(there)} of {len(wanted)} scenarios recorded in {session.folder}; "
             f"{format_count(session.spent, 'request')} sent"
         )
         unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
-            self._write_line(f"missing: {', '.join(missing)}; add --continue to the command to record these")
+            self._write_line(f"missing; repeat the command for these: --scenario {' '.join(missing)}")
         if not there:
             self._write_line(
                 f"help: `harness check {session.target.info.url} --profile smoke` lists what is missing"
@@ -350,7 +349,7 @@ class RecordingReport:
         parts = (
             (sum(result.breaks_contract for result in results), "broke a rule"),
             (sum(bool(result.drifts and result.drifts.shape) for result in results), "drifted in structure"),
-            (wanted - sum(result.state in _THERE for result in results), "not recorded"),
+            (wanted - sum(result.state is ScenarioState.RECORDED for result in results), "not recorded"),
         )
         said = ", ".join(f"{number} {words}" for number, words in parts if number)
         self._write_line(f"{FIRST_WORDS[code]}: {format_count(wanted, 'scenario')}, {said or 'all recorded'}.")
@@ -373,7 +372,7 @@ def _write_details(result: Recorded) -> str:
         parts.append(format_count(shape, "structural drift") if shape else "no structural drift")
         if unread := sum(map(len, result.drifts.unread.values())):
             parts.append(f"{format_count(unread, 'body', 'bodies')} not compared")
-    elif result.had_predecessor and result.state is not ScenarioState.SKIPPED:
+    elif result.had_predecessor:
         parts.append("the older recording stays")
     return "".join(f", {part}" for part in parts)
 

@@ -81,7 +81,6 @@ fuzz emulator --time 0
 mutants no-such-mutant
 record --cassette a.yaml
 record --target http://h --cassette a.txt
-record --target http://h --cassette a.yaml --continue
 record --target http://h --cassette a.yaml --max-requests 3
 record --target http://h --scenario all --no-redaction
 record --target http://h --scenario all --cassette a.yaml

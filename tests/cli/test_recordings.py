@@ -201,10 +201,6 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         (["record", "--cassette", "a.yaml"], "--target"),
         (["record", "--target", "http://h", "--cassette", "a.txt"], "name it a.yaml"),
         (
-            ["record", "--target", "http://h", "--cassette", "a.yaml", "--continue"],
-            "--continue has an effect only with",
-        ),
-        (
             ["record", "--target", "http://h", "--cassette", "a.yaml", "--max-requests", "3"],
             "--max-requests has an effect only",
         ),
@@ -283,7 +279,7 @@ def test_a_target_that_is_not_there_is_told(harness: Harness) -> None:
 def test_an_interrupted_session_counts_the_files_that_are_there(
     emulator: str, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scenario that was reported, but is not in its place, is missing; `--continue` records it."""
+    """A scenario that was reported, but is not in its place, is missing; the command that is named records it."""
     report = RecordingReport.result
 
     def interrupted(self: RecordingReport, result: Recorded) -> None:
@@ -297,9 +293,11 @@ def test_an_interrupted_session_counts_the_files_that_are_there(
         done = harness(*words, "--max-requests", "20")
     assert (done.code, done.err.count("INTERRUPTED"), done.out.count("INTERRUPTED: 2 scenarios")) == (130, 0, 1)
     assert "1 of 2 scenarios recorded in new" in done.out
-    assert "missing: background; add --continue" in done.out
+    assert "for these: --scenario background\n" in done.out
     assert [path.name for path in Path("new").glob("*.yaml")] == ["lifecycle.yaml"]
-    assert "2 of 2 scenarios recorded in new" in harness(*words, "--max-requests", "20", "--continue").out
+    words = (*words[:4], "background", *words[6:])
+    assert "1 of 1 scenarios recorded in new" in harness(*words, "--max-requests", "20").out
+    assert {path.name for path in Path("new").iterdir()} == {"lifecycle.yaml", "background.yaml"}
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""The report of a recording session: one line per scenario, each drift once, no secrets, how to continue."""
+"""The report of a recording session: one line per scenario, each drift once, no secrets, what is missing."""
 
 from __future__ import annotations
 
@@ -72,7 +72,6 @@ def test_a_drift_is_shown_once_however_many_scenarios_show_it() -> None:
             Recorded("a", ScenarioState.FAILED, "it broke", had_predecessor=True),
             "failed, it broke, the older recording stays",
         ),
-        (Recorded("a", ScenarioState.SKIPPED, "done before", had_predecessor=True), "skipped, done before"),
         (Recorded("a", ScenarioState.FAILED, f"bad key {KEY}\x1b[2J"), "failed, bad key ***\\x1b[2J"),
         (Recorded("a", ScenarioState.RECORDED, left=("/x",)), "recorded\n  left behind (its deletion failed): /x"),
     ],
@@ -83,7 +82,7 @@ def test_lines(result: Recorded, line: str) -> None:
 
 
 def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:
-    """The summary lists the scenarios that --continue will record; unsupported ones are not missing."""
+    """The summary lists the scenarios that are to be recorded again; unsupported ones are not missing."""
     out = io.StringIO()
     results = [
         Recorded("a", ScenarioState.RECORDED), Recorded("b", ScenarioState.UNSUPPORTED, "no agents"),
@@ -94,7 +93,7 @@ def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:
     report.conclude(results, 4, Exit.FAILED)
     assert out.getvalue().splitlines() == [
         "1 of 4 scenarios recorded in cassettes/other; 0 requests sent",
-        "missing: c, d; add --continue to the command to record these",
+        "missing; repeat the command for these: --scenario c d",
         "FAILED: 4 scenarios, 3 not recorded.",
     ]
 

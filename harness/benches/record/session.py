@@ -1,18 +1,17 @@
 """Records scenarios, one cassette each, and replaces a cassette only with one that was proved.
 
 A session has a budget of requests, waits out short refusals, stops at an exhausted quota or a lost connection,
-keeps what is finished and can be continued. Nothing may have failed in a scenario, and its replay must be the same
+keeps what is finished. Nothing may have failed in a scenario, and its replay must be the same
 (`problem_of`, `replay_difference`). Each recording is also judged against the contract, and compared with its
 predecessor. Recordings of the live service and of the emulator never replace each other.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +29,6 @@ from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import LATER, GovernedDriver, Retries, format_refusal
 from harness.engine.traffic.perform import CreatedResources
 from harness.engine.traffic.traffic_policy import BUDGET_SPENT, RequestBudget
-from harness.files import read_file
 from harness.kit.api import RecordingsApi
 from harness.kit.check import Scenario
 from harness.kit.wrong_call import explain_wrong_call
@@ -53,7 +51,6 @@ class ScenarioState(StrEnum):
     REFUSED = "refused"
     FAILED = "failed"
     STOPPED = "stopped"
-    SKIPPED = "skipped"
 
 
 class RecordingProblem(NamedTuple):
@@ -151,9 +148,6 @@ def refused_since(drifts: Drifts) -> str:
 
 NOT_BEGUN = "not begun"
 
-_STATE = ".recording.json"
-_DONE = frozenset({ScenarioState.RECORDED, ScenarioState.UNSUPPORTED})
-
 
 @dataclass(frozen=True, slots=True)
 class Begun:
@@ -194,7 +188,7 @@ class Recorded:
         """Whether a person should look: something is missing, changed its shape or breaks the contract."""
         if self.state is ScenarioState.UNSUPPORTED:
             return self.had_predecessor
-        fine = self.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED)
+        fine = self.state is ScenarioState.RECORDED
         return not fine or self.breaks_contract or (self.drifts is not None and bool(self.drifts.shape))
 
 
@@ -219,12 +213,11 @@ class RecordingSession:
     folder: Path
     budget: int
     ca_file: str | None = None
-    continued: bool = False
     hear: Callable[[Event], None] = lambda event: None
     spent: int = 0
     provenance: Provenance = field(init=False)
     done: list[str] = field(init=False, default_factory=list)
-    """The scenarios whose files are in place, or can have none."""
+    """The scenarios whose files are in place."""
     _reached: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
@@ -236,14 +229,6 @@ class RecordingSession:
             revision=self.target.target.contract.revision,
         )
         self.provenance = replace(made, api_version=self.target.info.version)
-
-    def waiting(self, scenarios: Sequence[Scenario]) -> list[Scenario]:
-        """The scenarios that are still to record: all, or in a continued session those that are not done."""
-        done: list[str] = []
-        if self.continued:
-            with suppress(OSError, ValueError, LookupError, TypeError, RecursionError):  # then it begins anew
-                done = [str(name) for name in json.loads(read_file(self.folder / _STATE))["done"]]
-        return [scenario for scenario in scenarios if scenario.name not in done]
 
     def run(self, scenarios: Sequence[Scenario]) -> Generator[Recorded, None, None]:
         """Record one after the other. Raises UsageFault if the folder has recordings of another class of target.
@@ -257,33 +242,23 @@ class RecordingSession:
             yield from self._record_each(scenarios)
 
     def _record_each(self, scenarios: Sequence[Scenario]) -> Iterator[Recorded]:
-        ahead = [scenario.name for scenario in self.waiting(scenarios)]
-        self.done = [scenario.name for scenario in scenarios if scenario.name not in ahead]
         stopped = False
-        for scenario in scenarios:
-            if scenario.name not in ahead:
-                yield Recorded(scenario.name, ScenarioState.SKIPPED, "recorded before the session was interrupted")
-                continue
+        for number, scenario in enumerate(scenarios, 1):
             if stopped:
                 yield Recorded(scenario.name, ScenarioState.STOPPED, NOT_BEGUN)
                 continue
-            self.hear(Begun(scenario.name, ahead.index(scenario.name) + 1, len(ahead)))
+            self.hear(Begun(scenario.name, number, len(scenarios)))
             fresh = self.folder / f".{scenario.name}.new.yaml"
             try:
                 result = self._record(scenario, fresh)
                 yield result
                 if result.state is ScenarioState.RECORDED:
                     replace_file(self._locate(scenario.name), fresh.read_bytes())
+                    self.done.append(scenario.name)
             finally:
                 for left in self.folder.glob(f".{scenario.name}.new.*"):  # of a killed session, too
                     left.unlink()
-            if result.state is ScenarioState.STOPPED:
-                stopped = True
-            elif result.state in _DONE:
-                self.done.append(scenario.name)
-                replace_file(self.folder / _STATE, json.dumps({"done": self.done}).encode())
-        if len(self.done) == len(scenarios):
-            (self.folder / _STATE).unlink(missing_ok=True)
+            stopped = result.state is ScenarioState.STOPPED
 
     def _locate(self, name: str) -> Path:
         return self.folder / f"{name}.yaml"

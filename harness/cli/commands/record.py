@@ -37,8 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 120.0
 
 SCENARIOS_ONLY = (
-    "cassettes", "api_key", "model", "agent", "header", "timeout", "max_requests",
-    "continued", "plain_http",
+    "cassettes", "api_key", "model", "agent", "header", "timeout", "max_requests", "plain_http",
 )  # fmt: skip
 
 _AMPLE = 10
@@ -69,7 +68,6 @@ class ScenarioOptions(Options):
     max_requests: int | None = option(
         "send at most N requests, and do not ask for confirmation", COUNT, trust=Trust.CALL, group="scenarios"
     )
-    continued: bool = flag("resume an interrupted session", flags=("--continue",), group="scenarios")
 
 
 def run_scenarios(arguments: ScenarioOptions) -> int:
@@ -90,7 +88,6 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
         arguments.api_key = DUMMY_KEY
         session.target = _resolve(arguments)
     session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
-    session.continued = arguments.continued
     _confirm(arguments, session, scenarios)
     mask = session.target.make_mask()
     out = sys.stderr if arguments.json else sys.stdout
@@ -117,7 +114,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
         first = results[0]
         is_gone = first.state is ScenarioState.STOPPED and bool(first.exchanges)
         return report_end(Exit.INCOMPLETE if is_gone else Exit.FAILED)
-    there = any(result.state in (ScenarioState.RECORDED, ScenarioState.SKIPPED) for result in results)
+    there = any(result.state is ScenarioState.RECORDED for result in results)
     return report_end(Exit.OK if there else Exit.NOTHING_RAN)
 
 
@@ -141,14 +138,13 @@ def _confirm(arguments: ScenarioOptions, session: RecordingSession, scenarios: S
         raise UsageFault(
             f"the live service requires a key: set {INTERACTIONS.key_variable}, or name one with --api-key"
         )
-    ahead = session.waiting(scenarios)
-    estimate = sum(scenario.exercise.requests for scenario in ahead)
+    estimate = sum(scenario.exercise.requests for scenario in scenarios)
     session.budget = session.budget or estimate * _AMPLE
-    creates = sum(scenario.exercise.interactions for scenario in ahead)
-    what = format_count(len(ahead), "scenario") if ahead else "nothing is left to record"
-    cost = f"{what}: about {format_count(estimate, 'request')}, {format_count(creates, 'interaction')}"
+    creates = sum(scenario.exercise.interactions for scenario in scenarios)
+    what, total = format_count(len(scenarios), "scenario"), format_count(estimate, "request")
+    cost = f"{what}: about {total}, {format_count(creates, 'interaction')}"
     cost += f", at most {format_count(session.budget, 'request')}"
-    lines = [f"  {scenario.name:<10} {scenario.shows}" for scenario in ahead]
+    lines = [f"  {scenario.name:<10} {scenario.shows}" for scenario in scenarios]
     lines.append(f"{cost}; target {session.target.info.url} ({session.provenance.target})")
     if not session.target.info.secrets:
         lines.append("no key is sent: GEMINI_API_KEY is not set and --api-key is missing")

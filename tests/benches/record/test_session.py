@@ -71,14 +71,11 @@ def session(
     folder: Path,
     *,
     budget: int = 200,
-    continued: bool = False,
 ) -> Iterator[RecordingSession]:
     """A recording session against the service, behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:
         target = resolve_target(SERVERS, server.url, TargetOptions(api_key="any-key-123456", timeout=20))
-        yield RecordingSession(
-            target, RECORDINGS, folder, budget, ca_file=certificate.ca_file, continued=continued
-        )
+        yield RecordingSession(target, RECORDINGS, folder, budget, ca_file=certificate.ca_file)
 
 
 def states(results: list[Recorded]) -> dict[str, ScenarioState]:
@@ -158,8 +155,7 @@ def test_a_bad_day_of_the_service_is_no_recording(
     assert re.search(reason, first.reason)
     assert second.state is (ScenarioState.STOPPED if state is ScenarioState.STOPPED else ScenarioState.RECORDED)
     assert not (tmp_path / f"{names[0]}.yaml").exists()
-    with session(Service(), certificate, tmp_path, continued=True) as recording:
-        assert recording.waiting(select_scenarios(names))[0].name == names[0]
+    with session(Service(), certificate, tmp_path) as recording:
         list(recording.run(select_scenarios(names)))
     assert {path.name for path in tmp_path.iterdir()} == {f"{name}.yaml" for name in names}
 
