@@ -13,21 +13,14 @@ from typing import Any, TextIO
 from urllib.parse import unquote
 
 from harness.benches.record.diff import ABSENT, TIME, Drift, Drifts, Seen, SeenIn, parent_of
-from harness.benches.record.session import (
-    NOT_BEGUN,
-    Begun,
-    Event,
-    Recorded,
-    RecordingSession,
-    ScenarioState,
-    Waits,
-)
+from harness.benches.record.session import NOT_BEGUN, Recorded, RecordingSession, ScenarioState
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
+from harness.engine.traffic.governed_driver import format_refusal
 from harness.outcome import FIRST_WORDS, Exit, Severity
 from harness.outcome.words import format_count, list_some
 from harness.report.screen import Line, Role, Screen
-from harness.wire import Headers, StreamProtocol
+from harness.wire import Exchange, Headers, StreamProtocol
 from harness.wire.bodies import json_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls
@@ -304,13 +297,13 @@ class RecordingReport:
         self._mask = mask
         self._told: set[str | Drift] = set()
 
-    def hear(self, event: Event) -> None:
-        """React to what happens between two results."""
-        match event:
-            case Begun(name, number, of):
-                self._screen.draw(f"[{number}/{of}] {name} …")
-            case Waits(seconds, asked):
-                self._write_line(f"waiting {seconds:g} s, as the target requests: {asked}")
+    def begin(self, name: str, number: int, count: int) -> None:
+        """Show which scenario runs."""
+        self._screen.draw(f"[{number}/{count}] {name} …")
+
+    def wait(self, seconds: float, rejection: Exchange) -> None:
+        """Write that the session waits."""
+        self._write_line(f"waiting {seconds:g} s, as the target requests: {format_refusal(rejection)}")
 
     def result(self, result: Recorded) -> None:
         """Report the result of a scenario. What an earlier one showed, too, is counted but not shown again."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.benches.record.diff import Drift, Drifts
-from harness.benches.record.session import Begun, Recorded, RecordingSession, ScenarioState
+from harness.benches.record.session import Recorded, RecordingSession, ScenarioState
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
@@ -25,7 +25,7 @@ def reported(*results: Recorded, out: io.StringIO | None = None, colour: bool = 
     stream = out or io.StringIO()
     report = RecordingReport(stream, Mask({"GEMINI_API_KEY": KEY}), colour=colour)
     for number, result in enumerate(results, 1):
-        report.hear(Begun(result.name, number, len(results)))
+        report.begin(result.name, number, len(results))
         report.result(result)
     return stream.getvalue()
 

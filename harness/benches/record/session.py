@@ -150,23 +150,6 @@ NOT_BEGUN = "not begun"
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A scenario begins, the `number`-th `of` all."""
-
-    name: str
-    number: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class Waits:
-    """The target requested a pause of some seconds, and the session waits."""
-
-    seconds: float
-    asked: str
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
     """One scenario's result.
 
@@ -198,14 +181,12 @@ def breaks_contract(findings: Iterable[Finding], rules: Mapping[str, Rule]) -> b
     return any(rule not in rules or rules[rule].level is not Level.MAY for rule in broken)
 
 
-Event = Begun | Waits
-
-
 @dataclass(slots=True)
 class RecordingSession:
     """A recording session: what judges the cassettes, where they go, and how many requests may be sent at most.
 
-    `hear` is called with what happens between two results.
+    `begin` is called with the name of a scenario, its number and how many there are, `wait` with a pause that the
+    target requests: its seconds and the rejection.
     """
 
     target: ResolvedTarget
@@ -213,7 +194,8 @@ class RecordingSession:
     folder: Path
     budget: int
     ca_file: str | None = None
-    hear: Callable[[Event], None] = lambda event: None
+    begin: Callable[[str, int, int], None] = lambda name, number, count: None
+    wait: Callable[[float, Exchange], None] = lambda seconds, rejection: None
     spent: int = 0
     provenance: Provenance = field(init=False)
     done: list[str] = field(init=False, default_factory=list)
@@ -247,7 +229,7 @@ class RecordingSession:
             if stopped:
                 yield Recorded(scenario.name, ScenarioState.STOPPED, NOT_BEGUN)
                 continue
-            self.hear(Begun(scenario.name, number, len(scenarios)))
+            self.begin(scenario.name, number, len(scenarios))
             fresh = self.folder / f".{scenario.name}.new.yaml"
             try:
                 result = self._record(scenario, fresh)
@@ -333,10 +315,7 @@ class RecordingSession:
         return played, recorder.summary, left
 
     def _govern(self, driver: UrlDriver, *budgets: RequestBudget) -> GovernedDriver:
-        def hear(seconds: float, refusal: Exchange) -> None:
-            self.hear(Waits(seconds, format_refusal(refusal)))
-
-        return GovernedDriver(driver, [Retries(math.inf, hear), *budgets])
+        return GovernedDriver(driver, [Retries(math.inf, self.wait), *budgets])
 
 
 def refuse_foreign(path: Path, target: Target) -> None:

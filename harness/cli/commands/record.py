@@ -92,7 +92,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     mask = session.target.make_mask()
     out = sys.stderr if arguments.json else sys.stdout
     report = RecordingReport(out, mask, colour=wants_colour(out, os.environ))
-    session.hear = report.hear
+    session.begin, session.wait = report.begin, report.wait
     results: list[Recorded] = []
 
     def report_end(code: Exit) -> Exit:
