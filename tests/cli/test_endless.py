@@ -57,7 +57,7 @@ def test_the_whole_catalogue_costs_a_handful_of_requests(
     done = harness("check", url, "--timeout", "0.1", *(word for one in reports for word in ("--report", one)))
     assert done.code in (1, 4), done.out + done.err
     deletions = service.asked.count("DELETE")
-    assert IN_A_ROW <= len(service.asked) - deletions < 40
+    assert IN_A_ROW <= len(service.asked) - deletions < 50  # one without a control is sent eight times
     assert deletions <= IN_A_ROW
     assert re.search(r"^(FAILED|INCOMPLETE): .*\d\d\d time limit reached", done.out, re.MULTILINE)
     assert done.out.count("NOT TESTED") < 20

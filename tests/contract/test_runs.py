@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.contract.judge.history.run_judge import LOOKS, RunEnds
+from harness.contract.judge.history.run_judge import GETS, RunEnds
 from harness.wire import Exchange
 from tests.contract.exchanges import ROOT, exchange
 from tests.in_one_test import in_one_test
@@ -23,7 +23,7 @@ def got(status: str, number: int = 1) -> Exchange:
 
 def stuck(number: int, **more: object) -> list[Exchange]:
     """A background run that does not end."""
-    return [ask_for("in_progress", number, background=True, **more), *[got("in_progress", number)] * LOOKS]
+    return [ask_for("in_progress", number, background=True, **more), *[got("in_progress", number)] * GETS]
 
 
 ENDED = [ask_for("in_progress", background=True), got("completed")]
@@ -55,16 +55,16 @@ ENDED = [ask_for("in_progress", background=True), got("completed")]
         ([ask_for("failed", input=[{"type": "text", "text": "hi"}])], ""),
         ([got("failed")], ""),
         (
-            [ask_for("in_progress", background=True), *[got("in_progress")] * LOOKS],
-            f"no background run completed: 1 run was looked at {LOOKS} times and more",
+            [ask_for("in_progress", background=True), *[got("in_progress")] * GETS],
+            f"no background run completed: 1 run was looked at {GETS} times and more",
         ),
-        ([ask_for("in_progress", background=True), *[got("in_progress")] * (LOOKS - 1)], ""),
-        ([ask_for("in_progress", background=True), *[got("in_progress")] * LOOKS, got("completed")], ""),
-        ([ask_for("in_progress", background=True), *[got("in_progress")] * LOOKS, got("cancelled")], ""),
+        ([ask_for("in_progress", background=True), *[got("in_progress")] * (GETS - 1)], ""),
+        ([ask_for("in_progress", background=True), *[got("in_progress")] * GETS, got("completed")], ""),
+        ([ask_for("in_progress", background=True), *[got("in_progress")] * GETS, got("cancelled")], ""),
         (
             [
                 ask_for("in_progress", background=True),
-                *[got("in_progress")] * LOOKS,
+                *[got("in_progress")] * GETS,
                 ask_for("in_progress", 2, background=True),
                 ask_for("completed", 2, background=True),
             ],
@@ -73,7 +73,7 @@ ENDED = [ask_for("in_progress", background=True), got("completed")]
         # A pool of workers gets none back: one that is slow shows nothing, nor do those that others overtook.
         (
             [*ENDED, *stuck(2), ask_for("completed", 8), *stuck(3)],
-            f"no background run completed any more: 2 runs were looked at {LOOKS} times and more",
+            f"no background run completed any more: 2 runs were looked at {GETS} times and more",
         ),
         ([*ENDED, *stuck(2)], ""),
         ([*ENDED, *stuck(2, previous_interaction_id="v1_1")], "no chained background run completed: 1 run was"),

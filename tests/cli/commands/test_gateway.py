@@ -93,7 +93,7 @@ def test_a_gateway_that_does_not(harness: Harness, port: int, mutant: str, said:
     head, _, repeated = alone[1].partition(" --upstream-port ")
     assert re.fullmatch(rf"harness gateway http://127.0.0.1:{port} --only gw\.[\w-]+", head)
     assert repeated.startswith(f"0 --patience 1 --idle 0.5 --watch 0 -- {sys.executable} -c ")
-    assert re.search(r"33 checks in .*: [12] failed, (\d+ warned, )?2[0-9] passed, ", done.out)
+    assert re.search(r"33 checks in .*: [12] failed, (\d+ warned, )?(2[0-9]|30) passed, ", done.out)
 
 
 @pytest.mark.slow
