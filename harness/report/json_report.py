@@ -120,7 +120,7 @@ def result_record(shown: PresentedResult, display: Display) -> dict[str, Any]:
 
 
 _MOST_WIRE, _MOST_BODY = 24, 65_536
-"""Most exchanges of a failure, and most characters of a body, that the report has for `harness verify --open`."""
+"""Most exchanges of a failure, and most characters of a body, that the report has."""
 
 
 def wire_record(name: str, exchange: Exchange, display: Display) -> dict[str, Any]:

@@ -710,14 +710,8 @@ class PresentedResult:
     @property
     def notes(self) -> Iterator[str]:
         """How to see it again."""
-        reproduction, presentation = self.result.reproduction, self._presentation
-        if reproduction is not None:
-            yield from again_lines(structs.replace(reproduction, command=""), noun=presentation.noun)
-        if self.script and presentation.command == "check":
-            yield (
-                "`harness verify REPORT.json --open` opens these requests in the inspector "
-                "(`--report json=REPORT.json` writes the file)"
-            )
+        if (reproduction := self.result.reproduction) is not None:
+            yield from again_lines(structs.replace(reproduction, command=""), noun=self._presentation.noun)
 
 
 def _clean(text: str) -> str:
