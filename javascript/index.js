@@ -296,6 +296,8 @@ export class Session extends Controls {
   #harness;
   #traffic;
   #elapsing = false;
+  /** The timers of the code under test, from the first `elapse` on. */
+  #planned;
   #over = false;
   #sleeps;
   #stop;
@@ -375,9 +377,13 @@ export class Session extends Controls {
   /** Assert how many calls of a kind were made: `exactly` so many, or from `atLeast` to `atMost`. */
   async assertCount(call, bounds) {
     const { problem } = await this.#judge("assert_count", { call, ...toSnake(bounds ?? {}) });
-    if (!problem) return;
-    const unpaused = this.#elapsing && this.elapsed === 0 ? "\n  in elapse() it never waited for a timer: its calls came without a pause" : "";
-    throw new HarnessAssertionError(speak(problem) + unpaused);
+    if (problem) throw this.#explain(problem);
+  }
+
+  /** The error, with the reason if the code under test got no time: it never waited. */
+  #explain(problem) {
+    const unpaused = this.#planned?.seen === 0 ? "\n  in elapse() it never waited for a timer: its calls came without a pause" : "";
+    return new HarnessAssertionError(speak(problem) + unpaused);
   }
 
   /** Add an earlier turn of a conversation, made by nobody's code; resolves to it, with its `id`. */
@@ -459,7 +465,7 @@ export class Session extends Controls {
   async elapse(work, { timers, most = 86_400 } = {}) {
     const advance = findAdvance(timers);
     this.#elapsing = true;
-    const planned = watchTimers();
+    const planned = this.#planned = watchTimers();
     let ended = false;
     let runaway = "";
     let passed = 0;
@@ -476,7 +482,7 @@ export class Session extends Controls {
         await this.#traffic.quiet(() => ended || runaway || this.#over);
         if (ended) break;
         if (this.#over) throw new HarnessError("elapse(): its test and the session have ended: await elapse(), and give a long test more time");
-        if (runaway) throw new HarnessAssertionError(speak(runaway));
+        if (runaway) throw this.#explain(runaway);
         const next = planned.next(passed);
         if (next === undefined && planned.seen > 0 && (idle += 1) > 2000) {
           throw new HarnessError("elapse(): the code under test waits for something that is neither a timer nor a request");
