@@ -1,7 +1,7 @@
 """Records scenarios, one cassette each, and replaces a cassette only with one that was proved.
 
 A session has a budget of requests, waits out short refusals, stops at an exhausted quota or a lost connection,
-keeps what is finished. Nothing may have failed in a scenario, and its replay must be the same
+and keeps what is finished. Nothing may have failed in a scenario, and its replay must be the same
 (`problem_of`, `replay_difference`). Each recording is also judged against the contract, and compared with its
 predecessor. Recordings of the live service and of the emulator never replace each other.
 """

@@ -59,11 +59,11 @@ class Departure(Struct):
 
 
 class Stuck(Struct):
-    """A form of request that fails each time: a loss, the streams that were left before, and the times since."""
+    """A form of request that fails each time: a loss, the streams left before, and how often it was sent."""
 
     lost: Exchange
     left: int
-    looks: int = 0
+    asked: int = 0
 
 
 class Outages(DriverPolicy):
@@ -96,7 +96,7 @@ class Outages(DriverPolicy):
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
         self._stuck: dict[tuple[object, ...], Stuck] = {}
-        """The forms of requests that fail each time, since one succeeded if it did."""
+        """The forms of requests that fail each time: from the beginning, or since one succeeded."""
         self._left = 0
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
@@ -124,9 +124,9 @@ class Outages(DriverPolicy):
         for attempt in attempts:
             stuck = self._stuck.get(_form_of(attempt.request))
             if stuck is not None and stuck.lost.hung:
-                stuck.looks += 1
+                stuck.asked += 1
                 attempt.timeout = max(1.0, stuck.lost.seconds / 10)
-                attempt.withheld = "requests like it do not end any more" if stuck.looks >= self.TIMES else ""
+                attempt.withheld = "requests like it do not end any more" if stuck.asked >= self.TIMES else ""
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
