@@ -29,16 +29,9 @@ BASE_URL = "http://interactions.test"
 _KEY = {"x-goog-api-key": PLACEHOLDER_KEY}
 
 
-@contextmanager
-def client(served: ObservedService, *, timeout: float | None = None) -> Iterator[Client]:
+def client(served: ObservedService, *, timeout: float | None = None) -> AbstractContextManager[Client]:
     """A `google.genai.Client`, or an `httpx.Client` if google-genai is not installed."""
-    if has_genai():
-        with _open_genai(served, timeout) as genai:
-            yield genai
-    else:
-        httpx: Any = importlib.import_module("httpx")
-        with httpx.Client(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout)) as plain:
-            yield plain
+    return _open(served, timeout, is_async=False)
 
 
 class AsyncClientContext(AbstractContextManager["AsyncClient"], AbstractAsyncContextManager["AsyncClient"]):
@@ -62,19 +55,20 @@ class AsyncClientContext(AbstractContextManager["AsyncClient"], AbstractAsyncCon
 
 def async_client(served: ObservedService, *, timeout: float | None = None) -> AsyncClientContext:
     """The `aio` of a `google.genai.Client`, or an `httpx.AsyncClient` if google-genai is not installed."""
+    return AsyncClientContext(_open(served, timeout, is_async=True))
 
-    @contextmanager
-    def open_one() -> Iterator[Any]:
-        if has_genai():
-            with _open_genai(served, timeout) as genai:
-                yield genai.aio
-        else:
-            httpx: Any = importlib.import_module("httpx")
-            plain = httpx.AsyncClient(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
-            with _closing(plain):
-                yield plain
 
-    return AsyncClientContext(open_one())
+@contextmanager
+def _open(served: ObservedService, timeout: float | None, *, is_async: bool) -> Iterator[Any]:
+    if has_genai():
+        with _open_genai(served, timeout) as genai:
+            yield genai.aio if is_async else genai
+        return
+    httpx: Any = importlib.import_module("httpx")
+    kind = httpx.AsyncClient if is_async else httpx.Client
+    made = kind(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
+    with _closing(made) if is_async else made:
+        yield made
 
 
 def has_genai() -> bool:
