@@ -126,10 +126,10 @@ class RequestFollower:
         self,
         authority: str,
         *,
-        encoding: str | None = None,
-        most: int = RECORDED_BYTES,
-        hear: Callable[[Request], object] = lambda request: None,
-        claims: Callable[[Request], bool] | None = None,
+        encoding: str | None,
+        most: int,
+        hear: Callable[[Request], object],
+        claims: Callable[[Request], bool] | None,
     ) -> None:
         self._authority = authority
         self._encoding = encoding
@@ -261,7 +261,13 @@ class _Answer:
     """The answer to one request, while it passes through."""
 
     def __init__(
-        self, asked: Asked, origin: str, most: int, notes: list[str], observer: AnswerObserver | None
+        self,
+        asked: Asked,
+        origin: str,
+        most: int,
+        notes: list[str],
+        observer: AnswerObserver | None,
+        spool: Callable[[], BytesIO] | None,
     ) -> None:
         self.asked = asked
         self._origin = origin
@@ -274,7 +280,7 @@ class _Answer:
         self._most = most
         self._request = Request(asked.head.method, asked.head.target, asked.head.headers)
         self._recorder = ExchangeBuilder(self._request, most=most)
-        self.spool: Callable[[], BytesIO] | None = None
+        self._spool = spool
         self._open: list[bytes] = []
         self._open_bytes = 0
         self._last = 0.0
@@ -336,9 +342,9 @@ class _Answer:
             try:
                 self._recorder.chunk(Chunk(b"".join(self._open)), self._last)
                 size = self._recorder.size
-                if size > IN_MEMORY and self.spool is not None:
-                    self._recorder.keep_in(self.spool())
-                    self.spool = None
+                if size > IN_MEMORY and self._spool is not None:
+                    self._recorder.keep_in(self._spool())
+                    self._spool = None
             except OSError as wrong:
                 why = f"cannot be kept: {wrong.strerror}"
             if why or size > self._most:
@@ -457,8 +463,8 @@ class Wiretap:
             asked = self._asked[0]
             if asked not in self._observers:  # the response came before it was complete
                 self._observers[asked] = self._observe(asked.request)
-            self._answer = _Answer(asked, self._origin, self._most, self.requests.notes, self._observers[asked])
-            self._answer.spool = self._spool
+            notes, observer = self.requests.notes, self._observers[asked]
+            self._answer = _Answer(asked, self._origin, self._most, notes, observer, self._spool)
         return self._answer
 
     def _finish(self, answer: _Answer, ending: Ending, now: float) -> list[Exchange]:
