@@ -74,7 +74,7 @@ class NotTested(Struct, frozen=True):
     musts: tuple[str, ...] = ()
 
     def write(self, most: int) -> str:
-        """The number and the reason, with at most so many of the ids, the MUST checks first.
+        """The number and the reason, with at most `most` of the ids, the MUST checks first.
 
         What blocks a check is named in its stead.
         """
@@ -159,35 +159,22 @@ def _record_counts(counts: Mapping[Accounted, int], baselined: int) -> dict[str,
 
 
 class CountedResult(NamedTuple):
-    """All that the accounting needs of a result; it crosses processes as plain data.
+    """All that the accounting needs of a result, under the names that it has there; it crosses processes."""
 
-    `cause` is the code of the finding that explains a failure.
-    """
-
-    id: str
     level: Level
+    id: str
     verdict: Verdict
     outcome: Accounted
     reason: Reason | None
-    words: str
-    cause: str
+    reason_words: str
+    explained_by: str
     unjudged: bool
     untested: bool
 
     @classmethod
     def of(cls, result: Result) -> CountedResult:
         """Return what is counted of a result."""
-        return cls(
-            result.id,
-            result.rule.level,
-            result.verdict,
-            result.outcome,
-            result.reason,
-            result.reason_words,
-            result.explained_by,
-            result.unjudged,
-            result.untested,
-        )
+        return cls(result.rule.level, *(getattr(result, name) for name in cls._fields[1:]))
 
 
 def account_for(
@@ -207,9 +194,9 @@ def account_for(
         levels[level][outcome] += 1
         baselined[level] += result.verdict is Verdict.XFAIL
         if result.reason is not None:
-            ids[result.reason, result.words].append(result.id)
+            ids[result.reason, result.reason_words].append(result.id)
             if level is Level.MUST:
-                musts[result.reason, result.words].append(result.id)
+                musts[result.reason, result.reason_words].append(result.id)
     for item in left_out:
         counts[item.outcome] += item.number
         if item.reason is not None:
@@ -291,7 +278,7 @@ def _list_holes(results: Sequence[CountedResult], noun: str) -> Iterator[str]:
     if erred := sum(result.reason is Reason.HARNESS_ERROR for result in results):
         yield f"{format_count(erred, noun)} ended with a harness error"
     if unjudged := [result for result in results if result.unjudged]:
-        whys = Counter(result.words for result in unjudged)
+        whys = Counter(result.reason_words for result in unjudged)
         listed = ", ".join(f"{number} {why}" for why, number in whys.items())
         yield f"{format_count(len(unjudged), noun)} could not be tested ({listed})"
 
@@ -317,7 +304,7 @@ def _explain_failures(results: Sequence[CountedResult]) -> str:
             kind = "stale" if result.verdict is Verdict.STALE else "untested" if result.untested else "broken"
             failed[kind].append(result)
     parts = []
-    if causes := list(dict.fromkeys(result.cause for result in failed["broken"])):
+    if causes := list(dict.fromkeys(result.explained_by for result in failed["broken"])):
         parts.append(f"{format_count(len(causes), 'cause')}: {list_some(causes, 3)}")
     if stale := failed["stale"]:
         parts.append(format_count(len(stale), "stale baseline entry", "stale baseline entries"))

@@ -105,7 +105,7 @@ def test_conforms(
         _leave(fault, pytestconfig)
     counted = result.counted
     record_property(COUNTED, json.dumps(counted))
-    reason = ": ".join(filter(None, (counted.outcome.word, counted.words, result.reason)))
+    reason = ": ".join(filter(None, (counted.outcome.word, counted.reason_words, result.reason)))
     if counted.unjudged:
         pytest.fail(reason, pytrace=False)
     if counted.outcome in _SKIPPED and counted.verdict is not Verdict.ERROR:
