@@ -55,7 +55,7 @@ def explain_unread(wrong: Exception) -> str:
 
 
 def open_file(path: str | Path, most: int = MAX_FILE_BYTES) -> IO[bytes]:
-    """Open a regular file of at most so many bytes to be read.
+    """Open a regular file of at most `most` bytes to be read.
 
     Raises OSError, whose `strerror` names its kind if it is none. A pipe is opened without waiting for its other
     end.

@@ -48,7 +48,7 @@ class TrafficJudge:
         )
 
     def judge_ended(self, seconds: float) -> None:
-        """Judge the exchanges that have ended since, for about so many seconds, then the resumes that go on."""
+        """Judge what has ended since the last call, for about `seconds`, then the resumes that go on."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if (seen := self._traffic.take_ended()) is None:

@@ -275,7 +275,7 @@ class SeenTraffic:
         self._now, self._start = now, 0.0
 
     def catch_up(self, seconds: float = math.inf) -> None:
-        """Take apart what was noted, for about so many seconds."""
+        """Take apart what was noted, for about `seconds`."""
         end = self._now() + seconds
         with self.lock:
             while self._backlog:

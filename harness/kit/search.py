@@ -50,7 +50,7 @@ class SearchWorld(Protocol):
         """Send a request and keep its exchange."""
 
     def look(self, request: Request, wanted: Callable[[Exchange], bool], *, within: float) -> Exchange:
-        """Look until the exchange is `wanted`, for so many seconds where something may lag behind."""
+        """Look until the exchange is `wanted`, for `within` seconds where something may lag behind."""
 
     def open(self, request: Request, *, within: float) -> LiveStream:
         """Open a stream of events to be read in parts; a stream that is not found yet is requested again."""

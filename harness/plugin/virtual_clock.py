@@ -214,7 +214,7 @@ _pause = asyncio.sleep
 
 
 async def pass_silence(seconds: float) -> None:
-    """Suspend the running task while a service in this process is silent for so many seconds.
+    """Suspend the running task while a service in this process is silent for `seconds`.
 
     Other tasks run meanwhile, and timers that are due before are not late. The loop's clock moves instead of
     waiting; where sleeps are skipped, all clocks do.

@@ -66,7 +66,7 @@ def shorten_values(value: Any) -> Any:
 
 
 def quote(text: str, most: int = 150) -> str:
-    """A body in a line of at most so many characters, by default two rows of a terminal; never ends in a word."""
+    """A body in a line of at most `most` characters, by default two rows of a terminal; never ends in a word."""
     line = shorten_tokens(" ".join(text.split()))
     try:
         if isinstance(value := json_or_none(text.encode("utf-8", "replace")), dict | list | str):

@@ -36,7 +36,7 @@ _NOBODY = ("unknown", "orphan")
 
 
 def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[ClientCommand]]:
-    """Histories of so many operations that the target is able to. Half of them leave out most kinds."""
+    """Histories of `steps` operations that the target is `able` to perform. Half of them leave out most kinds."""
     groups: list[Mapping[str, Sequence[str]]] = [
         {kind: [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")]}
         for kind, modes in KINDS.items()

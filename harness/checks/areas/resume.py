@@ -83,7 +83,8 @@ def a_finished_run_resumed(t: RequestBuilder) -> Steps:
     """A background run read to its end, replayed, and resumed after some of its events and after the last.
 
     One of the resumed streams is opened twice with the same cursor, and resumed with a cursor of its own, as if a
-    second connection was lost.
+    second connection was lost. `first` and `replay` are two readings of the whole, `events` those of the complete
+    one; `rests` are the resumed streams, `last` is the one after the final event.
     """
     found = need_id((yield Send(t.create(input=HELLO, background=True))))
     yield from poll_until_found(t, found)  # so that what answers by the path alone brings this again

@@ -105,8 +105,8 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
-    `retold` sends the whole conversation without its parent: its text shows whether the model quotes the number in
-    the question, as it then does where it has read that. At the end a streamed turn is forced to call again.
+    `retold` sends the whole conversation without its parent: a model that quotes the number of the question there
+    quotes it wherever it has read the question. At the end a streamed turn is forced to call again.
     """
     asked: Exchange = yield Send(t.create(input=TICKETED, tools=[WEATHER], **FORCED))
     seen: Exchanges = {"asked": asked}

@@ -331,7 +331,7 @@ HELD_AFTER = 8
 
 
 class BackgroundRun(Struct, frozen=True):
-    """A background run that had not settled when its create returned; if `held`, until `release_run`."""
+    """A background run that had not settled when its create returned; a `held` one waits for `release_run`."""
 
     id: str
     created: Exchange

@@ -153,12 +153,12 @@ class StreamState:
         self._started: set[int] = set()
         self._mid_step = start == "resumed"
         """Whether a step may be open whose start came before a resume."""
-        self._expected: int | None = None if self._mid_step else 0
-        self._spent = 0
+        self._expected: int | None = None if self._mid_step else 0  # the index of the next step, if it is known
+        self._spent = 0  # the most tokens that a step.stop named
         self._creations = 0
-        self._late = False
-        self._updated = ""
-        self._closed_in: order.State | None = None
+        self._late = False  # an event after the final one was reported
+        self._updated = ""  # the status of the last status update
+        self._closed_in: order.State | None = None  # at the sentinel
 
     def before(self, kind: str) -> None:
         """Note that an event of this type comes, whatever its shape."""

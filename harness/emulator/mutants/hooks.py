@@ -205,7 +205,7 @@ def event(name: str, change: Callable[[changes.Json], changes.Json | None]) -> D
 
 
 def events(change: Callable[[list[changes.Json], Run], list[changes.Json]]) -> Defect:
-    """Change the events of a run: opening, steps; the closing one comes later."""
+    """Change the events of a run but the last one, which is made when the run ends."""
     return after(EventWriter.sequence, lambda events, _, run: change(events, run))
 
 

@@ -118,7 +118,7 @@ class HeldBody(LiveBody):
 
 
 class Regrouped(WrappedBody):
-    """A body with other chunks: all bytes that are ready in one chunk or, with `size`, so many bytes per chunk."""
+    """A body with other chunks: all bytes that are ready in one chunk or, with `size`, chunks of that size."""
 
     def __init__(self, body: Body, size: int | None) -> None:
         super().__init__(body)

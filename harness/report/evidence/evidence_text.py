@@ -133,7 +133,7 @@ def _widen(text: str, found: Span, shown: int) -> Span:
 
 
 def begin_body(body: bytes, mask: Mask, most: int, request: Request | None = None) -> str:
-    """The beginning of a body in one line of at most so many characters, masked; `request` as in `body_lines`."""
+    """The beginning of a body in one line of at most `most` characters, masked; `request` as in `body_lines`."""
     return quote(mask.show(body[:MASKED].decode("utf-8", "replace"), request), most)
 
 

@@ -1,4 +1,7 @@
-"""The driver for a target behind a URL.
+"""The driver for a target behind a URL; `UrlDriver`, at the end, is what callers know.
+
+A request goes through `UrlDriver._read`, which takes a kept connection of the `Pool` or dials, and becomes a
+`UrlReading`: made, it has written the request and read the head; `more` reads the body, `record` is the exchange.
 
 Knows which connection a request goes out on and what the request looks like there. A redirect is a response like
 any other. No request is ever sent twice where that could matter: only a request that may be repeated uses a kept
