@@ -27,7 +27,7 @@ HarnessError
     └── Unmet
 
 Beside the tree are the warnings `UncheckedResultWarning`, `BlockingCallWarning`, `LeftBehindWarning` and
-`TurnWarning`; `TimeUp` (`harness.engine.traffic.governed_driver`), which ends a run and must pass every
+`TurnWarning`; `TimeUp` (`harness.engine.traffic.deadline`), which ends a run and must pass every
 `except Exception`; and `Refusal` with `RpcRefusal` (`harness.emulator.values.call`), which are responses of the
 emulator on their way out; and `UnreadableSecret` (`harness.wire.secret_finder`), which its readers turn into a
 text or an error of theirs. An exception that never leaves its module is private there.

@@ -32,7 +32,7 @@ from harness.cli.output import (
 )
 from harness.engine.decide import Baseline, exit_with, read_baseline, read_last_failed, tell_forgotten
 from harness.engine.events import CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
-from harness.engine.traffic.governed_driver import INTERRUPTED
+from harness.engine.traffic.deadline import INTERRUPTED
 from harness.files import write_file
 from harness.outcome import FIRST_WORDS, Exit, TargetFault, UsageFault
 from harness.outcome.words import format_count

@@ -16,7 +16,8 @@ from typing import TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
-from harness.engine.traffic.governed_driver import TimeoutLosses, Waited
+from harness.engine.traffic.governed_driver import TimeoutLosses
+from harness.engine.traffic.retries import Waited
 from harness.kit.api import Lack
 from harness.kit.history import History
 from harness.kit.relay import RelayedExchange
@@ -448,7 +449,7 @@ class ExerciseTimes(Struct, frozen=True):
 
     @classmethod
     def of(cls, trail: Iterable[Exchange], seconds: float) -> ExerciseTimes:
-        """Measure finished exchanges of an exercise that took so many seconds."""
+        """Measure finished exchanges of an exercise that took `seconds` in all."""
         known = [(one, one.began) for one in trail if one.began is not None]
         heads = _measure_union((began, began + one.first_byte) for one, began in known)
         busy = _measure_union((began, began + one.seconds) for one, began in known)
@@ -479,7 +480,7 @@ class Waiting(Struct, frozen=True):
 
 
 class Deleting(Struct, frozen=True):
-    """The run was interrupted, and deletes so many resources that it created."""
+    """The run was interrupted, and deletes the `owed` resources that it created."""
 
     owed: int
 

@@ -25,8 +25,8 @@ from msgspec.structs import force_setattr, replace
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.events import Evidence, Result, of_kind
 from harness.engine.origins import list_ids, reads_before, referenced_ids, with_origins
-from harness.engine.traffic.governed_driver import NO_TIME, is_refusal, missing_answer
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, Outages, RepeatedId, drive
+from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.api import Api, ApiRequests, TargetApi
 from harness.kit.check import Check, Exchanges, Exercise
 from harness.outcome import (

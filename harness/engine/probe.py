@@ -14,8 +14,8 @@ from typing import Any
 from msgspec import Struct, field
 
 from harness.engine.events import Capabilities, Capability, CapabilityOrigin
-from harness.engine.traffic.governed_driver import missing_answer
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, Outages, RepeatedId, drive
+from harness.engine.traffic.retries import missing_answer
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.kit.check import Part, Send
 from harness.outcome.finding import LONGEST_REASON

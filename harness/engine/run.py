@@ -49,18 +49,10 @@ from harness.engine.execute import PlayedExercise, find_blockers, link, play, re
 from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
 from harness.engine.targets import ResolvedTarget, ServerTarget
-from harness.engine.traffic.governed_driver import (
-    INTERRUPTED,
-    Deadline,
-    Retries,
-    TimeoutBudget,
-    TimeoutLosses,
-    Timer,
-    TimeUp,
-    describe_end,
-    take_until_done,
-)
+from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end, take_until_done
+from harness.engine.traffic.governed_driver import TimeoutBudget, TimeoutLosses
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, Death, GivenIds, Outages, find_deaths
+from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise, IdleWait

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from harness.engine import events
 from harness.engine.events import Capabilities, Result
-from harness.engine.traffic.governed_driver import format_refusal
+from harness.engine.traffic.retries import format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some

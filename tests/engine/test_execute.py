@@ -16,8 +16,9 @@ from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.governed_driver import Attempt, GovernedDriver, Retries
+from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, Outages
+from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
 from harness.kit.check import STOPPED, Check, Exercise, Finish, Open
 from harness.outcome import Finding, Observation, Outcome, Unmet

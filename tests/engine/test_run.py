@@ -23,7 +23,7 @@ from harness.engine.events import (
     RunStarted,
 )
 from harness.engine.run import PausingDriver, Places, RunOptions, check_target
-from harness.engine.traffic.governed_driver import Waited
+from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.check import Check, Exercise, IdleWait, Send, Steps, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict

@@ -12,7 +12,7 @@ from harness.emulator import Emulator, Settings
 from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.targets import TargetOptions, resolve_target, split_version
-from harness.engine.traffic import governed_driver
+from harness.engine.traffic import deadline
 from harness.interactions.servers import SERVERS
 from harness.outcome import Accounted, Level, UsageFault
 from harness.wire import Request, Response, Service
@@ -116,7 +116,7 @@ class Clock:
 def test_a_slow_target_is_judged_until_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a second an answer, some MUSTs are judged in two minutes, and the rest is accounted for."""
     clock = Clock(1.0)
-    monkeypatch.setattr(governed_driver, "time", SimpleNamespace(perf_counter=lambda: clock.now))
+    monkeypatch.setattr(deadline, "time", SimpleNamespace(perf_counter=lambda: clock.now))
     target = toys.toy_target(clock.slow_down(Emulator(Settings())))
     *_, finished = check_target(target, CATALOGUE, RunOptions(deadline=DEADLINE, jobs=1))
     assert isinstance(finished, RunFinished)

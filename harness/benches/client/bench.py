@@ -16,7 +16,7 @@ from harness.benches.client.judgement.case_verdict import judge_case
 from harness.engine import events
 from harness.engine.decide import Policy, exit_of_cases
 from harness.engine.events import Result
-from harness.engine.traffic.governed_driver import Timer
+from harness.engine.traffic.deadline import Timer
 from harness.kit.api import ClientApi
 from harness.outcome import Severity, UsageFault, Verdict
 from harness.outcome.words import format_count, shorten

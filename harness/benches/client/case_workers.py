@@ -17,7 +17,7 @@ from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.client_commands import Client, ClientResult, Task
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.server.page_guard import PageGuard, Pages
-from harness.engine.traffic.governed_driver import Timer, take_until_done
+from harness.engine.traffic.deadline import Timer, take_until_done
 from harness.kit.api import ClientApi
 from harness.transport import ServerThread
 from harness.wire import LogicalClock, Request, Response
@@ -144,7 +144,7 @@ class CaseQueue:
                 self._given_up.add(kind)
 
     def close(self) -> None:
-        """Give nothing more out."""
+        """Hand out no more cases."""
         with self._lock:
             self._cases.clear()
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from harness.child_processes import DEVNULL, PIPE, Child, TimeoutExpired, explain_not_started, start
-from harness.engine.traffic.governed_driver import hold_all
+from harness.engine.traffic.deadline import hold_all
 from harness.outcome import UsageFault
 from harness.outcome.words import shorten
 from harness.wire.bodies import object_or_none

@@ -28,7 +28,7 @@ from harness.engine import events
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import Reproduction, Result
 from harness.engine.execute import error, find_blockers, name_mechanisms, resolve
-from harness.engine.traffic.governed_driver import INTERRUPTED, TimeUp, describe_end, hold_all
+from harness.engine.traffic.deadline import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
 from harness.kit.wrong_call import explain_wrong_call

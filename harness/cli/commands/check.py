@@ -21,7 +21,7 @@ from harness.engine.events import Capabilities, Capability, Waiting, everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
-from harness.engine.traffic.governed_driver import MAX_TOTAL_WAIT
+from harness.engine.traffic.retries import MAX_TOTAL_WAIT
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import ServerApi
 from harness.kit.check import Check

@@ -153,7 +153,8 @@ def run(words: Sequence[str]) -> int:
     from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
     from harness.emulator import Emulator, Settings
-    from harness.engine.traffic.governed_driver import Deadline, GovernedDriver, Timer
+    from harness.engine.traffic.deadline import Deadline, Timer
+    from harness.engine.traffic.governed_driver import GovernedDriver
     from harness.report.commands.gateway import GatewayPresentation
     from harness.transport import ServerThread
     from harness.transport.client.origin import Origin, is_listener

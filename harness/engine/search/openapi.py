@@ -14,7 +14,7 @@ from harness.engine.search.failure import AnswerCounts, EngineRun, Failure
 from harness.engine.search.scenario_collector import ENGINE, MOST_SECONDS, OURS, ScenarioCollector, judging
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.search.shrink import minimal
-from harness.engine.traffic.governed_driver import Timer, TimeUp
+from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import HarnessFault
 from harness.wire.bodies import object_or_none

@@ -18,7 +18,7 @@ from harness.engine.search.budget import Budget, hypothesis_settings
 from harness.engine.search.failure import ACCEPTED, LATER, AnswerCounts, Bug, EngineRun, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget, World
 from harness.engine.search.shrink import minimal
-from harness.engine.traffic.governed_driver import Timer, TimeUp
+from harness.engine.traffic.deadline import Timer, TimeUp
 from harness.kit.history import History, Step
 from harness.kit.search import SearchModel
 

@@ -43,15 +43,9 @@ from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.governed_driver import (
-    FLOOR,
-    INTERRUPTED,
-    Deadline,
-    GovernedDriver,
-    Patience,
-    Timer,
-    TimeUp,
-)
+from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp
+from harness.engine.traffic.governed_driver import GovernedDriver
+from harness.engine.traffic.patience import FLOOR, Patience
 from harness.files import explain_unread, make_folder, read_file, write_file
 from harness.kit.search import SearchModel
 from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict

@@ -11,16 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from harness.engine.search.failure import ANSWERED, NO_CRASH, AnswerCounts, Bug, Failure, SeenDefect, rule_of
 from harness.engine.targets import ServerTarget
-from harness.engine.traffic.governed_driver import (
-    Deadline,
-    DriverPolicy,
-    GovernedDriver,
-    Lag,
-    Patience,
-    Timer,
-    TimeUp,
-    hold_interrupts,
-)
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
+from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
+from harness.engine.traffic.patience import Lag, Patience
 from harness.engine.traffic.perform import CreatedResources
 from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import pauses_within

@@ -17,7 +17,8 @@ from msgspec import structs
 from harness.engine.events import Replays
 from harness.engine.search.failure import ANSWERED, Bug, Failure
 from harness.engine.search.search_target import SearchTarget, play
-from harness.engine.traffic.governed_driver import Pace, TimeUp
+from harness.engine.traffic.deadline import TimeUp
+from harness.engine.traffic.patience import Pace
 from harness.kit.search import simpler_values
 from harness.wire import Exchange, Request
 from harness.wire.bodies import GivenValue, encode_json, find_given, given_values, replace_given

@@ -24,17 +24,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.origins import referenced_ids
-from harness.engine.traffic.governed_driver import (
-    LATER,
-    Attempt,
-    DriverPolicy,
-    TimeUp,
-    classify,
-    hold_interrupts,
-    is_crash,
-    is_cut,
-    may_be_mishap,
-)
+from harness.engine.traffic.deadline import TimeUp, hold_interrupts
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, classify
+from harness.engine.traffic.retries import LATER, is_crash, is_cut, may_be_mishap
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import Finding, HarnessFault, Unmet

@@ -11,17 +11,10 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from harness.engine.traffic.governed_driver import (
-    MAX_TOTAL_WAIT,
-    Attempt,
-    Deadline,
-    DriverPolicy,
-    GovernedDriver,
-    ReportWait,
-    Retries,
-    TimeoutBudget,
-)
+from harness.engine.traffic.deadline import Deadline
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver, TimeoutBudget
 from harness.engine.traffic.perform import Outages
+from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
 from harness.outcome import Unmet
 from harness.wire import Driver
 

@@ -18,7 +18,8 @@ from harness.checks.gateway.exercises import EXERCISES
 from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.engine.events import ExerciseStarted, RunFinished
-from harness.engine.traffic.governed_driver import Attempt, Deadline, DriverPolicy, GovernedDriver, Timer
+from harness.engine.traffic.deadline import Deadline, Timer
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.interactions import INTERACTIONS
 from harness.kit.check import Check
 from harness.kit.relay import RelayedExchange

@@ -16,7 +16,7 @@ from harness.engine.search.failure import EngineRun, Failure, fold
 from harness.engine.search.rounds import LAWS, search
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
-from harness.engine.traffic.governed_driver import Timer
+from harness.engine.traffic.deadline import Timer
 from harness.interactions.search import load_search
 from harness.outcome import Severity
 from tests.engine.search.places import history, mutant, reference

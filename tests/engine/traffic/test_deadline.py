@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from harness.engine.traffic import governed_driver
-from harness.engine.traffic.governed_driver import Attempt, Deadline, Timer, TimeUp, hold_interrupts
+from harness.engine.traffic import deadline
+from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
+from harness.engine.traffic.governed_driver import Attempt
 from harness.wire import (
     By,
     Chunk,
@@ -108,7 +109,7 @@ def test_a_second_interrupt_is_not_held_back() -> None:
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs the timers of POSIX")
 def test_an_answer_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the grace, the interrupt takes effect."""
-    monkeypatch.setattr(governed_driver, "_GRACE", 0.02)
+    monkeypatch.setattr(deadline, "_GRACE", 0.02)
     waited = []
 
     def wait_for_the_answer() -> None:

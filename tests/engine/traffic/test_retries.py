@@ -15,15 +15,9 @@ from harness.emulator import Emulator, Settings
 from harness.engine.events import RunFinished
 from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
-from harness.engine.traffic.governed_driver import (
-    GovernedDriver,
-    Retries,
-    Waited,
-    format_refusal,
-    missing_answer,
-    retry_delay,
-)
+from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.perform import GivenIds
+from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
 from harness.interactions.servers import SERVERS
 from harness.outcome import Because, Exit, Verdict
 from harness.report.collected_run import account_for, conclude_checks

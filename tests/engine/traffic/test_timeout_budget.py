@@ -12,15 +12,8 @@ from msgspec import structs
 from harness.contract.requests import RequestBuilder
 from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
-from harness.engine.traffic.governed_driver import (
-    IN_A_ROW,
-    NO_TIME,
-    Attempt,
-    GovernedDriver,
-    TimeoutBudget,
-    TimeoutLosses,
-    missing_answer,
-)
+from harness.engine.traffic.governed_driver import IN_A_ROW, Attempt, GovernedDriver, TimeoutBudget, TimeoutLosses
+from harness.engine.traffic.retries import NO_TIME, missing_answer
 from harness.kit.check import Check, Exercise, Send, Steps
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver
