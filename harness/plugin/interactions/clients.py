@@ -60,24 +60,13 @@ def async_client(served: ObservedService, *, timeout: float | None = None) -> As
 
 @contextmanager
 def _open(served: ObservedService, timeout: float | None, *, is_async: bool) -> Iterator[Any]:
-    if has_genai():
-        with _open_genai(served, timeout) as genai:
-            yield genai.aio if is_async else genai
+    if not has_genai():
+        httpx: Any = importlib.import_module("httpx")
+        kind = httpx.AsyncClient if is_async else httpx.Client
+        plain = kind(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
+        with _closing(plain) if is_async else plain:
+            yield plain
         return
-    httpx: Any = importlib.import_module("httpx")
-    kind = httpx.AsyncClient if is_async else httpx.Client
-    made = kind(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
-    with _closing(made) if is_async else made:
-        yield made
-
-
-def has_genai() -> bool:
-    """Whether google-genai is installed."""
-    return all(importlib.util.find_spec(name) is not None for name in ("google", "google.genai"))
-
-
-@contextmanager
-def _open_genai(served: ObservedService, timeout: float | None) -> Iterator[Any]:
     from google import genai
 
     library: Any = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
@@ -92,9 +81,14 @@ def _open_genai(served: ObservedService, timeout: float | None) -> Iterator[Any]
         )
         made = genai.Client(api_key=PLACEHOLDER_KEY, http_options=options)
         try:
-            yield made
+            yield made.aio if is_async else made
         finally:
             made.close()
+
+
+def has_genai() -> bool:
+    """Whether google-genai is installed."""
+    return all(importlib.util.find_spec(name) is not None for name in ("google", "google.genai"))
 
 
 def _build_sdk_options(served: ObservedService, timeout: float | None) -> dict[str, Any]:
