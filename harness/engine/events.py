@@ -161,11 +161,10 @@ class Result(Struct, frozen=True, kw_only=True):
 
     `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
     response could be judged, so a run with this result does not pass. `untested`: a MUST that was not tested,
-    although the target does not reject it. `blocks`: that it is broken may block other checks. `phase` is the
-    part of the run that found it. `accepts` lists in words what would have passed. An exercise of several results
-    is shared among their `seconds`, so that these add up. `named` has the name of each piece of evidence in the
-    findings, `""` for none. `shown_by` are checks whose exercises show it if its own does not, or `*` if no single
-    one is known to.
+    although the target does not reject it. `phase` is the part of the run that found it. `accepts` lists in words
+    what would have passed. An exercise of several results is shared among their `seconds`, so that these add up.
+    `named` has the name of each piece of evidence in the findings, `""` for none. `shown_by` are checks whose
+    exercises show it if its own does not, or `*` if no single one is known to.
     """
 
     id: str
@@ -178,7 +177,6 @@ class Result(Struct, frozen=True, kw_only=True):
     excuse: str = ""
     unjudged: bool = False
     untested: bool = False
-    blocks: bool = False
     reproduction: Reproduction | None = None
     phase: str = ""
     accepts: tuple[str, ...] = ()
@@ -214,7 +212,7 @@ class Result(Struct, frozen=True, kw_only=True):
     @property
     def not_done(self) -> bool:
         """Whether the target accepted something and did something else."""
-        return self.blocks and self.observation.outcome is Outcome.NOT_MET
+        return self.rule.effect and self.observation.outcome is Outcome.NOT_MET
 
     @property
     def weight(self) -> int:

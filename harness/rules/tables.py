@@ -76,7 +76,8 @@ def read_record(record: Record) -> RuleRow:
         since=record.get("since", ""),
         until=record.get("until"),
         harm=_HARMS[record.get("harm", "rest")],
-        silent=record.get("silent", False),
+        silent="silent" in record,
+        effect="effect" in record,
         subject=Subject.RELAY if "looks_at" in record else Subject.EXERCISE,
     )
     words: dict[str, Any] = {name: record[name] for name in _WORDS if name in record}
