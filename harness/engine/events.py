@@ -210,11 +210,6 @@ class Result(Struct, frozen=True, kw_only=True):
         return "" if (reason := self.reason) is None else word_reason(reason, self.observation)
 
     @property
-    def not_done(self) -> bool:
-        """Whether the target accepted something and did something else."""
-        return self.rule.effect and self.observation.outcome is Outcome.NOT_MET
-
-    @property
     def weight(self) -> int:
         """How much it explains: the answers that show its findings, and the findings that these caused."""
         return sum(finding.weight for finding in self.observation.findings)
