@@ -255,6 +255,6 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
     played = {label.split()[0] for label in tally.played}
     missing = [kind for kind in place.model.list_kinds(place.able) if kind not in played]
     if missing and len(played) < 2:
-        yield f"its {sum(tally.played.values())} operations were of one kind, so nothing was compared"
+        yield "all of its operations were of one kind, so nothing was compared"
     elif engine == HISTORY and missing and tally.histories >= 100:  # so many play each kind, if they can
         yield f"never run: {', '.join(missing)}"
