@@ -61,8 +61,7 @@ def choose_sentences(globs: Sequence[str]) -> list[Sentence]:
 def sentence_record(sentence: Sentence) -> dict[str, Any]:
     """One sentence as JSON has it; `ledger.schema.json` beside this module is the schema."""
     judged: dict[str, Any] = {"rules": list(sentence.rules), "mutants": list(sentence.mutants)}
-    judged |= {"partly": sentence.partly} if sentence.partly else {}
-    judged |= {"false_on": sentence.false_on} if sentence.false_on else {}
+    judged |= {name: told for name in ("partly", "false_on", "true_on") if (told := getattr(sentence, name))}
     return {
         "id": sentence.id,
         "says": sentence.words,

@@ -49,8 +49,7 @@ OTHERS: Mapping[str, str] = {
     "triggers-list-empty": _GENERAL,
     "upload-without-url": _GENERAL,
     "chain-repeats-steps": "the repeated call is told by its status",
-    "cursor-without-stream-crashes": "a crash does not name the query of its request",
-    "unknown-query-crashes": "a crash does not name the query of its request",
+    "unknown-query-crashes": "its sentence has the name of the unknown parameter",
 }
 """Mutants whose first cause has another rule or no word of the defect, and why."""
 

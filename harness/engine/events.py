@@ -162,11 +162,10 @@ class Result(Struct, frozen=True, kw_only=True):
 
     `evidence` is empty if the verdict needs no explanation. `excuse` is the reason in the baseline. `unjudged`: no
     response could be judged, so a run with this result does not pass. `untested`: a MUST that was not tested,
-    although the target does not reject it. `blocks`: that it is broken may block other checks. `phase` is the
-    part of the run that found it. `accepts` lists in words what would have passed. An exercise of several results
-    is shared among their `seconds`, so that these add up. `named` has the name of each piece of evidence in the
-    findings, `""` for none. `shown_by` are checks whose exercises show it if its own does not, or `*` if no single
-    one is known to.
+    although the target does not reject it. `phase` is the part of the run that found it. `accepts` lists in words
+    what would have passed. An exercise of several results is shared among their `seconds`, so that these add up.
+    `named` has the name of each piece of evidence in the findings, `""` for none. `shown_by` are checks whose
+    exercises show it if its own does not, or `*` if no single one is known to.
     """
 
     id: str
@@ -179,7 +178,6 @@ class Result(Struct, frozen=True, kw_only=True):
     excuse: str = ""
     unjudged: bool = False
     untested: bool = False
-    blocks: bool = False
     reproduction: Reproduction | None = None
     phase: str = ""
     accepts: tuple[str, ...] = ()
@@ -211,11 +209,6 @@ class Result(Struct, frozen=True, kw_only=True):
     def reason_words(self) -> str:
         """The reason for people; `""` for None."""
         return "" if (reason := self.reason) is None else word_reason(reason, self.observation)
-
-    @property
-    def not_done(self) -> bool:
-        """Whether the target accepted something and did something else."""
-        return self.blocks and self.observation.outcome is Outcome.NOT_MET
 
     @property
     def weight(self) -> int:

@@ -83,12 +83,6 @@ class RunPlan(Struct, frozen=True):
         return found
 
     @property
-    def blocking(self) -> frozenset[str]:
-        """The checks whose findings may block others."""
-        named = {name for planned in self.checks for name in planned.check.rested_on}
-        return frozenset(named | {planned.check.id for planned in self.checks if planned.check.proves})
-
-    @property
     def groups(self) -> list[Group]:
         """The checks that run, by the exercise they share, in the order of the plan."""
         grouped: dict[str, list[PlannedCheck]] = {}
@@ -98,7 +92,8 @@ class RunPlan(Struct, frozen=True):
         groups = [(members[0].check.exercise, tuple(members)) for members in grouped.values()]
         if not self.longest_first:
             return groups
-        blocking = self.blocking
+        blocking = {name for planned in self.checks for name in planned.check.rested_on}
+        blocking |= {planned.check.id for planned in self.checks if planned.check.proves}
 
         def urgency(group: Group) -> tuple[bool, float]:
             exercise, members = group  # its length is about that of its responses of a tenth of a second

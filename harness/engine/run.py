@@ -167,7 +167,6 @@ class Conductor:
     _results: dict[str, Result] = field(default_factory=dict)
     _held: list[Judged] = field(default_factory=list)
     _blockers: Mapping[str, tuple[str, ...]] = field(init=False)
-    _blocking: frozenset[str] = field(init=False)
     _resting: dict[str, list[tuple[str, str]]] = field(init=False)
     """By blocker: the checks that rest on it, each with the rule or the code that it rests on.
 
@@ -176,7 +175,6 @@ class Conductor:
 
     def __post_init__(self) -> None:
         self._blockers = self.plan.blockers
-        self._blocking = self.plan.blocking
         self._resting = defaultdict(list)
         levels = {planned.check.id: RANK[planned.check.rule.level] for planned in self.plan.checks}
         for planned in self.plan.checks:
@@ -306,7 +304,6 @@ class Conductor:
             title=check.title,
             declared=judged.planned.declared,
             show=show,
-            blocks=check.id in self._blocking,
             seconds=judged.seconds,
             accepts=check.accepts,
             profile=check.profile,

@@ -97,7 +97,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     `statement` is the requirement, `broken` states in a clause what is wrong if it is not met, `broken_as` the
     same of findings with a word in their code, by that word. `breaks` is what that does to users. `since` and
     `until` are revisions of the API; `until` is the first one without the rule.
-    `silent`: a client cannot notice that it is broken, because what it gets looks whole and right.
+    `silent`: a client cannot notice that it is broken, because what it gets looks right. `effect`: it is about
+    what an accepted request has to bring about.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     until: str | None = None
     harm: Harm = Harm.REST
     silent: bool = False
+    effect: bool = False
     subject: Subject = Subject.EXERCISE
 
     def __post_init__(self) -> None:

@@ -24,7 +24,7 @@ from harness.engine.decide import exit_of
 from harness.engine.events import Capabilities, ExerciseFinished, Result, RunFinished
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
-from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Reason, Rule, Verdict
+from harness.outcome import FIRST_WORDS, Accounted, Exit, Level, Outcome, Reason, Rule, Verdict
 from harness.outcome.words import format_count, list_some, shorten
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.screen import ROLES, Paint, leave_unpainted
@@ -349,7 +349,7 @@ def list_not_fulfilled(results: Sequence[Result]) -> Iterator[tuple[str, int]]:
     """The finding of each thing that the target accepted without fulfilling it, and how many checks it blocks."""
     blocked = Counter(result.observation.cause for result in results if result.reason is Reason.BLOCKED)
     for result in results:
-        if not result.not_done:
+        if not (result.rule.effect and result.observation.outcome is Outcome.NOT_MET):
             continue
         place = result.observation.findings[0].where.exchange
         pairs = zip(result.named, result.evidence, strict=False)

@@ -1012,7 +1012,7 @@ class PresentedRun(CollectedRun):
             yield OutcomeRow(
                 number=len(not_done),
                 words="accepted but not fulfilled",
-                about="2xx, but not what the API describes",
+                about="2xx without the effect",
                 outcome=None,
                 groups=tuple(Group(reason=write_not_fulfilled(code, blocked)) for code, blocked in not_done),
             )

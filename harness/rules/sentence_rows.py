@@ -21,7 +21,8 @@ class Sentence:
     """One line. `reason` and `because` say why no rule judges it; `test` is a test of the emulator.
 
     A recording of the service, made by one of the `scenarios`, would settle it. `partly` names the half that its
-    rules do not judge. One of them has to notice a server like `false_on`, of which the sentence is false.
+    rules do not judge. One of them has to notice a server like `false_on`, of which the sentence is false, and
+    none a server like `true_on`, which does what it allows.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Sentence:
     rules: tuple[str, ...] = ()
     partly: str = ""
     false_on: Mapping[str, Any] | None = None
+    true_on: Mapping[str, Any] | None = None
     reason: str = ""
     because: str = ""
     test: str = ""
@@ -63,13 +65,11 @@ def read_sentences(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROW
     for name, text in texts.items():
         for source, document in parse_table(name, text, "documents").items():
             if source in seen:
-                raise make_table_error(
-                    name, text, [source], f"{seen[source]}.yaml has this document, too: keep one of them"
-                )
+                wrong = f"{seen[source]}.yaml has this document, too: keep one of them"
+                raise make_table_error(name, text, [source], wrong)
             if source not in sources:
-                raise make_table_error(
-                    name, text, [source], f"sources.yaml has no {source!r}{did_you_mean(source, sources)}"
-                )
+                wrong = f"sources.yaml has no {source!r}{did_you_mean(source, sources)}"
+                raise make_table_error(name, text, [source], wrong)
             seen[source] = name
             for word, line in document["sentences"].items():
                 for rule in line.get("rules", ()):
@@ -86,6 +86,7 @@ def read_sentences(texts: Mapping[str, bytes], rows: Mapping[str, RuleRow] = ROW
                     rules=tuple(line.get("rules", ())),
                     partly=line.get("partly", ""),
                     false_on=line.get("false_on"),
+                    true_on=line.get("true_on"),
                     reason=line.get("not_judged", ""),
                     because=line.get("because", ""),
                     test=line.get("test", ""),

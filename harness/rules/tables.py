@@ -57,7 +57,6 @@ class RuleRow(Struct, frozen=True, kw_only=True):
     mutant: str = ""
 
 
-_HARMS = {harm.name.lower(): harm for harm in Harm}
 _WORDS = ("area", "title", "profile", "exercise", "judge", "about", "everywhere", "judges_ends", "mutant")
 _LISTS = ("requires", "looks_at", "overhears", "rests_on", "explained_by", "accepts")
 
@@ -75,8 +74,9 @@ def read_record(record: Record) -> RuleRow:
         broken_as=tuple(record.get("broken_as", {}).items()),
         since=record.get("since", ""),
         until=record.get("until"),
-        harm=_HARMS[record.get("harm", "rest")],
-        silent=record.get("silent", False),
+        harm=Harm[record.get("harm", "rest").upper()],
+        silent="silent" in record,
+        effect="effect" in record,
         subject=Subject.RELAY if "looks_at" in record else Subject.EXERCISE,
     )
     words: dict[str, Any] = {name: record[name] for name in _WORDS if name in record}

@@ -117,6 +117,7 @@ def test_says_what_it_is(check):
     assert not check.title.endswith(".")
     assert not CLAIMS_A_LEVEL.search(check.title)
     assert check.accepts
+    assert check.rule.effect or not check.proves
     assert all(outcome == outcome.strip() and not outcome.endswith(".") for outcome in check.accepts)
     assert not any(CLAIMS_A_LEVEL.search(outcome) for outcome in check.accepts)
     assert check.rule.source.page

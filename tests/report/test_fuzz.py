@@ -11,15 +11,14 @@ from harness.outcome import Exit
 from harness.report.commands.fuzz import FuzzPresentation
 from harness.report.presented_run import PresentedRun
 
+LITTLE = "1 of 1 engine tested too little (schema); no rule broken"
+
 
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
-        (
-            {REJECTED: 7},
-            "1 of 1 engine tested too little (schema); no rule broken in 7 responses, all of them rejected.",
-        ),
-        ({REJECTED: 7, ACCEPTED: 1}, "1 of 1 engine tested too little (schema); no rule broken in 8 responses."),
+        ({REJECTED: 7}, f"{LITTLE} in 7 responses, all of them rejected (1 history)."),
+        ({REJECTED: 7, ACCEPTED: 1}, f"{LITTLE} in 8 responses (1 history)."),
         ({}, "no response was judged; 1 engine tested too little (schema)."),
     ],
 )
@@ -28,6 +27,6 @@ def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:
     presentation = FuzzPresentation()
     state = PresentedRun(INTERACTIONS, presentation=presentation)
     state.handle(RunStarted(TargetInfo(name="t")))
-    state.handle(PhaseFinished(name="schema", vacuous=("little",), answers=answers))
+    state.handle(PhaseFinished(name="schema", vacuous=("little",), answers=answers, counts={"histories": 1}))
     state.handle(RunFinished((), 0.0, Exit.NOTHING_RAN))
     assert str(presentation.verdict(state)) == f"NOTHING RAN: {said}"

@@ -666,7 +666,8 @@ def judge_crash(exchange: Exchange, operation: Operation | None, contract: Contr
     expected = "2xx, or 4xx if it is rejected"
     if failed:
         body = as_object(loads(exchange.request.body).value)
-        names = ", ".join(f"`{name}`" for name in sorted(body.keys() - {"model", "input"}))
+        given = {*body, *dict(exchange.request.query)} - {"model", "input", "key"}
+        names = ", ".join(f"`{name}`" for name in sorted(given))
         lacks = _LACKS.search(exchange.body)
         key = next(filter(None, lacks.groups()), b"").decode() if lacks else ""
         needs = f": it needs `{key}`, which the request leaves out" if key and key not in body else ""

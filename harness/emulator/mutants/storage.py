@@ -136,7 +136,7 @@ MUTANTS = table(
         instead(Engine.read_flag, when(
             lambda engine, query, name: name == "stream" and query.get(name, "true") != "true",
             lambda *_: True))),
-    row("cursor-without-stream-crashes", "A cursor without stream=true returns 500.",
+    row("cursor-without-stream-crashes", "`last_event_id` without stream=true returns 500.",
         request("GET interactions/*", when(
             lambda call, _: "last_event_id" in call.query and call.query.get("stream") != "true", crash))),
     row("unknown-read-200", "A read of an unknown id returns 200 and an empty object.",

@@ -252,7 +252,9 @@ def _list_vacuity(engine: str, place: SearchTarget, tally: Tally) -> Iterator[st
         yield f"no create succeeded{busy}"
     elif totals[ACCEPTED] < LEAST_ACCEPTED * meant or 2 * totals[LATER] > requests:
         yield f"only {totals[ACCEPTED]} of {meant} valid requests succeeded{busy}"
-    if engine == HISTORY and tally.histories >= 100:  # so many play each kind of operation, if they can
-        played = {label.split()[0] for label in tally.played}
-        if missing := [kind for kind in place.model.list_kinds(place.able) if kind not in played]:
-            yield f"never run: {', '.join(missing)}"
+    played = {label.split()[0] for label in tally.played}
+    missing = [kind for kind in place.model.list_kinds(place.able) if kind not in played]
+    if missing and len(played) < 2:
+        yield "all of its operations were of one kind, so nothing was compared"
+    elif engine == HISTORY and missing and tally.histories >= 100:  # so many play each kind, if they can
+        yield f"never run: {', '.join(missing)}"

@@ -73,6 +73,8 @@ class FuzzPresentation(Presentation):
         failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
         rejected = ", all of them rejected" if kinds[REJECTED] == responses > 1 else ""
         where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{rejected}"
+        if histories := sum(phase.counts.get("histories", 0) for phase in state.phases):
+            where += f" ({format_count(histories, 'history', 'histories')})"
         broken = f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
         if finished.exit not in (Exit.NOTHING_RAN, Exit.INCOMPLETE):
             return conclude(finished, *broken, holes, stale)

@@ -122,6 +122,7 @@ def test_a_target_that_refuses_everything_proves_nothing() -> None:
     known = ["fuzz.no-5xx POST interactions"]
     done = search(mutant("create-crashes"), replace(SMALL, histories=20), passed_over=known)
     assert any("succeeded" in why for why in done.vacuous)
+    assert "of one kind" in search(reference(), replace(SMALL, histories=1, steps=1)).vacuous[0]
 
 
 @pytest.mark.slow
