@@ -18,6 +18,7 @@ from dataclasses import astuple, dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import RLock
 from typing import Any, Literal, TypedDict
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -462,6 +463,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         try:
             yield fixture
         finally:
+            service.close()
             why = ""
             if replaces and service.unwritten:
                 why = "some calls were not written"
@@ -547,6 +549,19 @@ class RecordingService:
         """How many requests did not reach the server, so that the record lacks them."""
         self.unwritten: list[str] = []
         """Why calls that reached it are not in the record."""
+        self._open: set[_Kept] = set()
+        self._is_over = False
+
+    def close(self) -> None:
+        """Record what the code under test left open, as far as it was read: later the file takes nothing."""
+        for body in tuple(self._open):
+            if not body.lock.acquire(blocking=False):
+                self.unwritten.append("a response was still being read when the test had ended")
+                continue
+            with suppress(CassetteError):  # `unwritten` has it
+                body.close()
+            body.lock.release()
+        self._is_over = True
 
     def __call__(self, request: Request) -> Response:
         """Answer a request, forwarding each piece as it arrives."""
@@ -572,11 +587,13 @@ class RecordingService:
         held = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
         left_out = [*chain.from_iterable(held), *(v for n, v in request.query if n.lower() in self._parameters)]
         if written is not None:
-            response.body = _Kept(response, written, self._protocol, partial(self._keep, left_out))
+            response.body = _Kept(response, written, self._protocol, self._open, partial(self._keep, left_out))
         fields = readdress(response.headers, self._origin, stand_in_url(asked))
         return Response(response.status, fields, response.framing, response.body, response.reason)
 
     def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
+        if self._is_over:
+            return
         if exchange.ending.how in _UNREACHED:
             self.unreached += 1
         else:
@@ -612,9 +629,16 @@ class _Kept(WrappedBody):
     """
 
     def __init__(
-        self, response: Response, request: Request, protocol: StreamProtocol, keep: Callable[[Exchange], None]
+        self,
+        response: Response,
+        request: Request,
+        protocol: StreamProtocol,
+        others: set[_Kept],
+        keep: Callable[[Exchange], None],
     ) -> None:
         super().__init__(response.body)
+        others.add(self)
+        self._others = others
         self._protocol = protocol
         self._keep = keep
         self._began = time.monotonic()
@@ -622,15 +646,18 @@ class _Kept(WrappedBody):
         self._response = response
         self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
         self._over = False
+        self.lock = RLock()
+        """Held while a piece is awaited, which may be on a thread of the server."""
 
     def __next__(self) -> Piece:
-        piece = next(self._inner)
-        if isinstance(piece, Ending):
-            self._finish(piece)
-        elif isinstance(piece, Chunk):
-            self._head()
-            self._recorder.chunk(piece, time.monotonic() - self._began)
-        return piece
+        with self.lock:
+            piece = next(self._inner)
+            if isinstance(piece, Ending):
+                self._finish(piece)
+            elif isinstance(piece, Chunk):
+                self._head()
+                self._recorder.chunk(piece, time.monotonic() - self._began)
+            return piece
 
     def close(self) -> None:
         if not self._over and (
@@ -656,6 +683,7 @@ class _Kept(WrappedBody):
         if self._over:
             return
         self._over = True
+        self._others.discard(self)
         if not ending.headless:
             self._head()
         self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
