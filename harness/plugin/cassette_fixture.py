@@ -15,10 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, Literal, TypedDict
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -65,7 +64,6 @@ from harness.wire import (  # fmt: skip
     Request,
     Response,
     Service,
-    StreamProtocol,
 )
 from harness.wire.addresses import is_readable_on_the_way, read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
@@ -533,7 +531,7 @@ class RecordingService:
 
     def __init__(self, file: CassetteFile, wanted: Wanted, key: str | None) -> None:
         self._api = wanted.api
-        self._protocol = self._api.load_protocol()
+        self.protocol = self._api.load_protocol()
         parts = urlsplit(wanted.upstream)
         self._file = file
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -549,18 +547,18 @@ class RecordingService:
         """How many requests did not reach the server, so that the record lacks them."""
         self.unwritten: list[str] = []
         """Why calls that reached it are not in the record."""
-        self._open: set[_Kept] = set()
+        self.open: set[_Kept] = set()
         self._is_over = False
 
     def close(self) -> None:
         """Record what the code under test left open, as far as it was read: later the file takes nothing."""
-        for body in tuple(self._open):
-            if not body.lock.acquire(blocking=False):
+        for body in tuple(self.open):
+            if body.reading.acquire(timeout=1.0):  # in less, a server notices that its client has left
+                with suppress(CassetteError):  # `unwritten` has it
+                    body.close()
+                body.reading.release()
+            else:
                 self.unwritten.append("a response was still being read when the test had ended")
-                continue
-            with suppress(CassetteError):  # `unwritten` has it
-                body.close()
-            body.lock.release()
         self._is_over = True
 
     def __call__(self, request: Request) -> Response:
@@ -587,16 +585,15 @@ class RecordingService:
         held = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
         left_out = [*chain.from_iterable(held), *(v for n, v in request.query if n.lower() in self._parameters)]
         if written is not None:
-            response.body = _Kept(response, written, self._protocol, self._open, partial(self._keep, left_out))
+            response.body = _Kept(response, written, self, left_out)
         fields = readdress(response.headers, self._origin, stand_in_url(asked))
         return Response(response.status, fields, response.framing, response.body, response.reason)
 
-    def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
-        if self._is_over:
-            return
+    def keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
+        """Write an exchange that is over; of one that ends after the test, nothing."""
         if exchange.ending.how in _UNREACHED:
             self.unreached += 1
-        else:
+        elif not self._is_over:
             try:
                 recording: Recording | None = Recording.of(exchange, origin=self._origin)
                 if recording is not None and self._edit_response is not None:
@@ -619,7 +616,7 @@ class RecordingService:
         return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
 
     def _miss(self, reason: str) -> Response:
-        return self._protocol.refuse(MISS_STATUS, MISS_CODE, reason)
+        return self.protocol.refuse(MISS_STATUS, MISS_CODE, reason)
 
 
 class _Kept(WrappedBody):
@@ -629,28 +626,20 @@ class _Kept(WrappedBody):
     """
 
     def __init__(
-        self,
-        response: Response,
-        request: Request,
-        protocol: StreamProtocol,
-        others: set[_Kept],
-        keep: Callable[[Exchange], None],
+        self, response: Response, request: Request, service: RecordingService, secrets: Sequence[str]
     ) -> None:
         super().__init__(response.body)
-        others.add(self)
-        self._others = others
-        self._protocol = protocol
-        self._keep = keep
+        self._service, self._secrets = service, secrets
+        service.open.add(self)
         self._began = time.monotonic()
         self._is_stream = response.headers.media_type() == EVENT_STREAM
         self._response = response
         self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
         self._over = False
-        self.lock = RLock()
-        """Held while a piece is awaited, which may be on a thread of the server."""
+        self.reading, self._ending = RLock(), Lock()  # the server may read on one thread, and close on another
 
     def __next__(self) -> Piece:
-        with self.lock:
+        with self.reading:
             piece = next(self._inner)
             if isinstance(piece, Ending):
                 self._finish(piece)
@@ -662,7 +651,7 @@ class _Kept(WrappedBody):
     def close(self) -> None:
         if not self._over and (
             not self._is_stream
-            or any(map(self._protocol.completes, events_in(self._recorder.span(0, self._recorder.size))))
+            or any(map(self._service.protocol.completes, events_in(self._recorder.span(0, self._recorder.size))))
         ):
             for _ in self:
                 pass
@@ -680,10 +669,13 @@ class _Kept(WrappedBody):
             self._recorder.head(self._response.status, headers, framing, self._response.reason)
 
     def _finish(self, ending: Ending) -> None:
-        if self._over:
-            return
-        self._over = True
-        self._others.discard(self)
-        if not ending.headless:
-            self._head()
-        self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
+        with self._ending:
+            if self._over:
+                return
+            self._over = True
+            if not ending.headless:
+                self._head()
+            try:
+                self._service.keep(self._secrets, self._recorder.finish(ending, time.monotonic() - self._began))
+            finally:
+                self._service.open.discard(self)
