@@ -410,11 +410,12 @@ class ReportFiles:
     def __init__(self, words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> None:
         self._files = read_report_words(words, formats)
 
-    def write(self, render: Callable[[str], str], *, interim: bool = False) -> None:
+    def write(self, render: Callable[[str], str], *, interim: bool = False) -> list[str]:
         """Write every report of a run that is over, or may be killed; `render` returns the text for a format.
 
-        An error of writing is reported, and does not change the verdict.
+        Returns the reports that could not be written: a command that lacks one does not exit with 0.
         """
+        missing = []
         for name, path in self._files:
             is_summary = str(path) == os.environ.get(STEP_SUMMARY, "")
             if interim and is_summary:
@@ -426,8 +427,10 @@ class ReportFiles:
                 if interim:  # the end of the run reports it once
                     continue
                 old = "; the file there is of an earlier run" if path.is_file() else ""
+                missing.append(f"the {name} report is missing")
                 why = f"{str(path)!r} cannot be written: {wrong.strerror}{old}"
-                say(f"harness: the {name} report is missing: {why}", to_errors=True)
+                say(f"harness: {missing[-1]}: {why}", to_errors=True)
+        return missing
 
 
 def read_report_words(words: Iterable[str] | None, formats: Collection[str] = FORMATS) -> list[tuple[str, Path]]:

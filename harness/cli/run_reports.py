@@ -16,6 +16,8 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from harness.cli.common_options import OutputOptions, revision_of
 from harness.cli.options import PATH, Trust, flag, option
 from harness.cli.output import (
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
 _NOT_WHOLE = (Exit.NOTHING_RAN, Exit.HARNESS_ERROR, Exit.INTERRUPTED)
 
 EXIT_CODES = """\
-exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale baseline entry · 2 usage ·
-3 nothing ran · 4 {} · 5 error in the harness · 130 interrupted"""
+exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale baseline entry ·
+2 usage, or a report that cannot be written · 3 nothing ran · 4 {} · 5 error in the harness · 130 interrupted"""
 """The end of the help of each command that judges; it completes 4."""
 
 
@@ -184,7 +186,10 @@ class Listeners:
         for each in (event,) if self._baseline is None else tell_forgotten(event, self._baseline):
             self.state.handle(each)
             if isinstance(each, RunFinished):  # an error of writing comes before the verdict
-                self._write_files()
+                missing = self._write_files()
+                if missing and each.exit in (Exit.OK, Exit.NOTHING_RAN):
+                    each = replace(each, exit=Exit.USAGE, holes=(*each.holes, *missing))
+                    self.state.handle(each)
             if self.screen is not None:
                 self.screen.handle(each)
         if isinstance(event, CheckFinished) and time.monotonic() - self._written >= _INTERIM:
@@ -256,10 +261,10 @@ class Listeners:
             self.write()
             raise
 
-    def _write_files(self) -> None:
+    def _write_files(self) -> list[str]:
         if self.screen is not None:
             self.screen.close()
-        self._files.write(lambda name: render(name, self.state))
+        return self._files.write(lambda name: render(name, self.state))
 
     def write(self) -> RunFinished:
         """Write what programs read of a finished run; return its last event."""

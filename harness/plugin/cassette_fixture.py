@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import astuple, dataclass, field
-from functools import partial
 from itertools import chain
 from pathlib import Path
+from threading import Lock, RLock
 from typing import Any, Literal, TypedDict
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -64,7 +64,6 @@ from harness.wire import (  # fmt: skip
     Request,
     Response,
     Service,
-    StreamProtocol,
 )
 from harness.wire.addresses import is_readable_on_the_way, read_host, readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
@@ -462,6 +461,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         try:
             yield fixture
         finally:
+            service.close()
             why = ""
             if replaces and service.unwritten:
                 why = "some calls were not written"
@@ -531,7 +531,7 @@ class RecordingService:
 
     def __init__(self, file: CassetteFile, wanted: Wanted, key: str | None) -> None:
         self._api = wanted.api
-        self._protocol = self._api.load_protocol()
+        self.protocol = self._api.load_protocol()
         parts = urlsplit(wanted.upstream)
         self._file = file
         self._origin = f"{parts.scheme}://{parts.netloc}"
@@ -547,6 +547,19 @@ class RecordingService:
         """How many requests did not reach the server, so that the record lacks them."""
         self.unwritten: list[str] = []
         """Why calls that reached it are not in the record."""
+        self.open: set[_Kept] = set()
+        self._is_over = False
+
+    def close(self) -> None:
+        """Record what the code under test left open, as far as it was read: later the file takes nothing."""
+        for body in tuple(self.open):
+            if body.reading.acquire(timeout=1.0):  # in less, a server notices that its client has left
+                with suppress(CassetteError):  # `unwritten` has it
+                    body.close()
+                body.reading.release()
+            else:
+                self.unwritten.append("a response was still being read when the test had ended")
+        self._is_over = True
 
     def __call__(self, request: Request) -> Response:
         """Answer a request, forwarding each piece as it arrives."""
@@ -572,14 +585,15 @@ class RecordingService:
         held = [secrets_in_header(n, v) for n, v in request.headers if n.lower() in self._headers]
         left_out = [*chain.from_iterable(held), *(v for n, v in request.query if n.lower() in self._parameters)]
         if written is not None:
-            response.body = _Kept(response, written, self._protocol, partial(self._keep, left_out))
+            response.body = _Kept(response, written, self, left_out)
         fields = readdress(response.headers, self._origin, stand_in_url(asked))
         return Response(response.status, fields, response.framing, response.body, response.reason)
 
-    def _keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
+    def keep(self, secrets: Sequence[str], exchange: Exchange) -> None:
+        """Write an exchange that is over; of one that ends after the test, nothing."""
         if exchange.ending.how in _UNREACHED:
             self.unreached += 1
-        else:
+        elif not self._is_over:
             try:
                 recording: Recording | None = Recording.of(exchange, origin=self._origin)
                 if recording is not None and self._edit_response is not None:
@@ -602,7 +616,7 @@ class RecordingService:
         return Request(request.method, f"{path}?{query}" if query else path, headers, request.body)
 
     def _miss(self, reason: str) -> Response:
-        return self._protocol.refuse(MISS_STATUS, MISS_CODE, reason)
+        return self.protocol.refuse(MISS_STATUS, MISS_CODE, reason)
 
 
 class _Kept(WrappedBody):
@@ -612,30 +626,32 @@ class _Kept(WrappedBody):
     """
 
     def __init__(
-        self, response: Response, request: Request, protocol: StreamProtocol, keep: Callable[[Exchange], None]
+        self, response: Response, request: Request, service: RecordingService, secrets: Sequence[str]
     ) -> None:
         super().__init__(response.body)
-        self._protocol = protocol
-        self._keep = keep
+        self._service, self._secrets = service, secrets
+        service.open.add(self)
         self._began = time.monotonic()
         self._is_stream = response.headers.media_type() == EVENT_STREAM
         self._response = response
         self._recorder = ExchangeBuilder(request, most=RECORDED_BYTES)
         self._over = False
+        self.reading, self._ending = RLock(), Lock()  # the server may read on one thread, and close on another
 
     def __next__(self) -> Piece:
-        piece = next(self._inner)
-        if isinstance(piece, Ending):
-            self._finish(piece)
-        elif isinstance(piece, Chunk):
-            self._head()
-            self._recorder.chunk(piece, time.monotonic() - self._began)
-        return piece
+        with self.reading:
+            piece = next(self._inner)
+            if isinstance(piece, Ending):
+                self._finish(piece)
+            elif isinstance(piece, Chunk):
+                self._head()
+                self._recorder.chunk(piece, time.monotonic() - self._began)
+            return piece
 
     def close(self) -> None:
         if not self._over and (
             not self._is_stream
-            or any(map(self._protocol.completes, events_in(self._recorder.span(0, self._recorder.size))))
+            or any(map(self._service.protocol.completes, events_in(self._recorder.span(0, self._recorder.size))))
         ):
             for _ in self:
                 pass
@@ -653,9 +669,13 @@ class _Kept(WrappedBody):
             self._recorder.head(self._response.status, headers, framing, self._response.reason)
 
     def _finish(self, ending: Ending) -> None:
-        if self._over:
-            return
-        self._over = True
-        if not ending.headless:
-            self._head()
-        self._keep(self._recorder.finish(ending, time.monotonic() - self._began))
+        with self._ending:
+            if self._over:
+                return
+            self._over = True
+            if not ending.headless:
+                self._head()
+            try:
+                self._service.keep(self._secrets, self._recorder.finish(ending, time.monotonic() - self._began))
+            finally:
+                self._service.open.discard(self)

@@ -196,8 +196,14 @@ def test_socket_allows_loopback(pytester: pytest.Pytester) -> None:
 
 
 def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
-    """Under `--block-network` with loopback allowed, the emulator can be reached and outside hosts cannot."""
+    """Under `--block-network` with loopback allowed, the emulator can be reached and outside hosts cannot.
+
+    Without it, a client that needs a socket fails with the option that it lacks.
+    """
     allowed(pytester, "Network is disabled for host")
+    result = beside(pytester, "recording", "--block-network")
+    result.assert_outcomes(passed=4, failed=2)
+    result.stdout.fnmatch_lines(["E*another plugin refused*`--allowed-hosts=127.0.0.1` of pytest-recording*"])
     result = beside(pytester, "recording", "--block-network", r"--allowed-hosts=127\.0\.0\.1")
     result.assert_outcomes(passed=6)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,20 +170,22 @@ def test_nobody_waits_for_a_stream(slow: tuple[Slow, str], tmp_path: Path) -> No
         assert b"".join(events) == LAST + GOODBYE
 
 
+@pytest.mark.parametrize("closes", [True, False])
 @pytest.mark.parametrize(("events", "kept", "complete"), [(1, FIRST, False), (2, FIRST + LAST + GOODBYE, True)])
-def test_leaving_early(slow: tuple[Slow, str], tmp_path: Path, events: int, kept: bytes, complete: bool) -> None:
-    """If the client leaves at the completion, the recording is whole; if it leaves earlier, it is not."""
+def test_leaving_early(
+    slow: tuple[Slow, str], tmp_path: Path, events: int, kept: bytes, complete: bool, closes: bool
+) -> None:
+    """If the client leaves at the completion, the recording is whole; if earlier, it is not, and never is it lost."""
     service, url = slow
-    with (
-        recording(tmp_path / "it.yaml", url) as cassette,
-        httpx.Client(transport=cassette.transport, base_url="http://x.test") as client,
-        client.stream("GET", f"{PATH}?stream=true") as response,
-    ):
+    with ExitStack() as late, recording(tmp_path / "it.yaml", url) as cassette, ExitStack() as early:
+        client = httpx.Client(transport=cassette.transport, base_url="http://x.test")
+        response = (early if closes else late).enter_context(client.stream("GET", f"{PATH}?stream=true"))
         if events > 1:
             service.seen.set()
         arriving = response.iter_bytes()
         for _ in range(events):
             next(arriving)
+    assert [path.name for path in tmp_path.iterdir()] == ["it.yaml"]
     (made,) = load(tmp_path / "it.yaml").recordings
     assert made.body == kept
     assert made.complete is complete

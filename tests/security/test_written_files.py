@@ -86,11 +86,11 @@ def fail(number: int, name: str) -> object:
     return fails
 
 
-@pytest.mark.parametrize(("where", "code"), [("emulator", Exit.OK), ("http://127.0.0.1:1", Exit.INCOMPLETE)])
-def test_a_full_disk_keeps_the_old_report_and_the_exit_code(
+@pytest.mark.parametrize(("where", "code"), [("emulator", Exit.USAGE), ("http://127.0.0.1:1", Exit.INCOMPLETE)])
+def test_a_full_disk_keeps_the_old_report_and_no_run_passes(
     where: str, code: Exit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the disk is full, the old report stays, the missing one is named, and the exit code is the run's."""
+    """If the disk is full, the old report stays, the missing one is named, and a run that passes exits with 2."""
     old = tmp_path / "old.json"
     old.write_text("old", encoding="utf-8")
     monkeypatch.setattr(os, "fsync", fail(errno.ENOSPC, ""))

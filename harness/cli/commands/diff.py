@@ -234,10 +234,11 @@ def compare_reports(paths: Sequence[str], *, same_target: bool, reports: Sequenc
     else:
         for line in list_lines(compared):
             say_masked(line)
-    files.write(lambda name: renderers[name]())
+    missing = files.write(lambda name: renderers[name]())
     if not compared.has_common:
         return Exit.NOTHING_RAN
-    return Exit.FAILED if compared.same_target and compared.list_changes("new") else Exit.OK
+    failed = compared.same_target and compared.list_changes("new")
+    return Exit.FAILED if failed else Exit.USAGE if missing else Exit.OK
 
 
 def _read_named(word: str) -> RunFile:

@@ -46,7 +46,7 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         command="diff",
         headline=headline,
         state_word=word or ("failures" if broken else "no failures"),
-        state_mark=mark_of("fail" if broken else "pass"),
+        state_mark=mark_of(("fail" if broken else "pass") if compared.has_common else "no_answer"),
         runs=[
             {
                 "name": mask(run.name),
