@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import product
 
-import msgspec
 import pytest
 
 from harness.contract import load
-from harness.emulator import Emulator
+from harness.emulator import Emulator, Settings
+from harness.emulator.engine import Engine
 from tests.emulator.client import AGENT, MODEL, Api
 
 FUNCTION = {
@@ -389,22 +390,6 @@ def test_wrong_paths_are_told_the_right_one(api, method, target, status, words):
     assert words in answer.message
 
 
-def test_a_body_is_its_interaction_as_json() -> None:
-    """Bytes that runs share are right for each: with equal counts, with those of a script, and after a reset."""
-    emulator = Emulator()
-    (engine,) = emulator.sessions.engines()
-    runs = []
-    for text, usage in (("a", {}), ("b", {}), ("b", {"total_tokens": 7}), ("c" * 40, {})):
-        if usage:
-            emulator.reset()
-        emulator.script({"text": text, "usage": usage})
-        body = {"model": "gemini-3.8-flash", "input": "Hi.", "stream": text == "b"}
-        runs.append(engine.open(engine.validator.admit(json.dumps(body).encode(), "default"))[0])
-        for run, timeline in [*((run, False) for run in runs), (runs[-1], True)]:
-            interaction = engine.bodies.interaction(run, timeline=timeline)
-            assert engine.bodies.render(run, timeline=timeline) == msgspec.json.encode(interaction)
-
-
 SAID = {"type": "text", "text": "One."}
 ALIKE = {
     "other words": ({"text": "Two, and more."}, True),
@@ -414,6 +399,37 @@ ALIKE = {
     "more beside them": ({"txt": "x"}, False),
     "another kind": ({"type": "image", "uri": "https://generativelanguage.googleapis.com/v1beta/files/x"}, False),
 }
+
+
+class OfAnotherType(Emulator):
+    """An emulator with an engine of another type, as a mutant has: it takes no short way."""
+
+    engine_type = type("OtherEngine", (Engine,), {})
+
+
+PLAINLY = "Hi.", 'A "quote", 東京.', "x" * 160, "x" * 170
+MORE = {}, {"stream": True}, {"store": False}, {"system_instruction": "Be brief."}, {"tools": [FUNCTION]}
+
+
+@pytest.mark.parametrize("platform", ["gemini", "any", "vertex"])
+@pytest.mark.parametrize("more", MORE, ids=str)
+def test_a_create_of_a_known_form_gets_the_bytes_that_it_got_before(platform, more) -> None:
+    """The short way of plain creates leads to the same bodies, counts and events as the long one."""
+    settings = Settings(platform=platform, models="any")
+    short, whole = Api(Emulator(settings)), Api(OfAnotherType(settings))
+    models = load("2026-05-20").schemas.document("model-name")["x-known-values"]
+    lists = [[{**SAID, "text": words}] for words in PLAINLY]
+    for model, given in [*product(models, PLAINLY), *product([MODEL], lists)]:
+        first, second = (api.create(given, model=model, **more) for api in (short, whole))
+        assert first.data == second.data
+        if first.status == 200 and "store" not in more:
+            found = first.events[0]["interaction"]["id"] if "stream" in more else first.json["id"]
+            assert short.get(found).data == whole.get(found).data
+            then = {"model": model, "previous_interaction_id": found}
+            assert short.create("And?", **then).data == whole.create("And?", **then).data
+    for api in (short, whole):
+        api.emulator.reply("Scripted.", usage={"total_tokens": 7})
+    assert short.create(**more).data == whole.create(**more).data
 
 
 @pytest.mark.parametrize("in_a_turn", [True, False])
