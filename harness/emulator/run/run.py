@@ -177,10 +177,7 @@ class Run:
 
     @property
     def usage(self) -> Json:
-        """Token counts of all `steps`; counts in the script replace them.
-
-        Counted again for each body and stream: to keep a dozen objects with every stored run costs more.
-        """
+        """Token counts of all `steps`; counts in the script replace them."""
         usage = self.find_usage()[0] if self.is_plain else self.usage_after(len(self.steps))
         return {**usage, **self.script.usage} if self.script.usage else usage
 

@@ -156,9 +156,6 @@ class RequestFollower:
             return b""
         if self.lost:
             return data
-        return self._follow(data, now)
-
-    def _follow(self, data: bytes, now: float) -> bytes:
         self._now = now
         self._buffer += data
         out: list[bytes] = []
