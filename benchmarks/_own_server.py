@@ -73,7 +73,7 @@ def _read_form(request: Request) -> Request:
     """The request without its texts, its length and the ids in it."""
     headers = Headers((name, _IDS.sub("", value)) for name, value in request.headers if name != "content-length")
     body = request.body
-    with suppress(msgspec.DecodeError):
+    with suppress(msgspec.DecodeError, RecursionError):
         body = msgspec.json.encode(_drop_texts(msgspec.json.decode(body)), order="sorted")
     return Request(request.method, _IDS.sub("", request.target), headers, body)
 

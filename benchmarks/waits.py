@@ -167,7 +167,7 @@ def _take_medians(turns: list[Took | None]) -> Took | None:
 
 def _count_checks(took: Took) -> int:
     """How many checks a run counts in its output; 1 for anything else."""
-    checks = re.search(r"^(\d+) checks in ", took.output, re.MULTILINE)
+    checks = re.search(r"^(\d+) checks(?: in |: )", took.output, re.MULTILINE)
     return int(checks[1]) if checks else 1
 
 

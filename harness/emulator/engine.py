@@ -26,7 +26,7 @@ from harness.emulator.run.interaction_body import Bodies
 from harness.emulator.run.run import Run
 from harness.emulator.run.store import InteractionStore, Steering
 from harness.emulator.run.stream_response import HeldBody, Streams
-from harness.emulator.scripts import ScriptQueue
+from harness.emulator.scripts import EMPTY, ScriptQueue
 from harness.emulator.values.call import Call, Refusal, Route, decode_json, invalid, json_response, not_found
 from harness.emulator.values.create_request import CreateRequest
 from harness.emulator.values.settings import PLATFORMS, VERTEX, Platform, Settings
@@ -206,6 +206,7 @@ class Engine:
             code = wanted.code or code_of(wanted.status)
             raise Refusal(wanted.status, code, wanted.message, tuple(wanted.headers.items()))
         number = self.ids.number()
+        order.is_plain = order.is_plain and script is EMPTY and type(self) is Engine  # a mutant is of another type
         reply = self.replies.reply(order, script)
         run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
         if script.steps is not None:
@@ -216,7 +217,8 @@ class Engine:
             self.steering.note_begun(run)
         if run.stored:
             coded = msgspec.json.encode(run.steps)
-            run.coded = run.steps, msgspec.Raw(coded)
+            if run.is_plain:
+                run.coded = msgspec.Raw(coded)
             run.size += 4 * len(coded)  # as values, events, frames and bodies, about
             self.store.keep(run)
         if run.background:

@@ -216,10 +216,6 @@ class QueuedAnswer(Struct, eq=False):
     def __post_init__(self) -> None:
         self.left = self.script.times
 
-    def fits(self, order: CreateRequest) -> bool:
-        """Whether it is for this create."""
-        return self.script.match is None or self.script.match.fits(order)
-
     def describe(self) -> str:
         """Its text, shortened, or what else it is."""
         script = self.script
@@ -293,7 +289,7 @@ class ScriptQueue:
     def take(self, order: CreateRequest) -> Script:
         """Take the script for a create; `EMPTY` if none matches."""
         for index, answer in enumerate(self._waiting):
-            if answer.fits(order):
+            if (match := answer.script.match) is None or match.fits(order):
                 if answer.left == 1:
                     del self._waiting[index]
                 return answer.take(order)

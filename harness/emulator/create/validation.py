@@ -50,6 +50,8 @@ _LOOKED_UP = frozenset({"agent", "continuation_token", "environment", "previous_
 """The fields of a create that name something which was made before."""
 _TEXT = re.compile(rb'(?<="text":)"(?:[^"\\]|\\.)+"')
 """A text in JSON; an empty one may be refused, and is none."""
+_PLAIN = frozenset({"model", "input", "stream"})
+"""The fields of a create of whose response only the words differ."""
 _AdmittedKey: TypeAlias = tuple[bool, str, bytes]
 
 
@@ -121,10 +123,12 @@ class CreateValidator:
             if key is not None and is_of_model and order.body == decode_json(data):
                 if len(self.admitted) >= 256:
                     self.admitted.clear()
+                cell, is_simple = order.profile.value, isinstance(words, str) and body.keys() <= _PLAIN
+                order.is_plain = is_simple and cell("thought") == "signed" and cell("output") == ["text"]
                 self.admitted[key] = replace(order, body={}, given=[], text="", size=_weigh_values(key[2]))
             return order
         size = admitted.size + len(data)
-        if isinstance(words, str):
+        if isinstance(words, str):  # hot
             given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
         else:
             given = transcript.as_steps(words, self.contract.contents)
@@ -208,11 +212,8 @@ class CreateValidator:
         if name not in self._named:
             self._note_name(name, agent)
         words = body.get("input")
-        if isinstance(words, str):
-            given, text = [{"type": "user_input", "content": [{"type": "text", "text": words}]}], words
-        else:
-            given = transcript.as_steps(words, self.contract.contents)
-            text = transcript.given_text(given)
+        given = transcript.as_steps(words, self.contract.contents)
+        text = words if isinstance(words, str) else transcript.given_text(given)
         order = CreateRequest(
             body, project, model, agent, given, text,
             body.get("stream") is True, body.get("store") is not False, body.get("background") is True,

@@ -53,7 +53,6 @@ _TOO_LARGE = (
     "Lower minLength, minItems and the numbers, let no required property lead back to its own schema, nest "
     "constants less deeply, or script the answer."
 )
-_FORMAT_FIELDS = frozenset({"response_format", "response_modalities", "response_mime_type"})
 _TRANSCRIBES = "transcription"
 """The family of models that write down what they hear."""
 
@@ -85,6 +84,10 @@ class ReplyBuilder:
 
     def reply(self, order: CreateRequest, script: Script) -> Reply:
         """Return the answer to an admitted create. Raises Refusal if a schema in it asks for too much."""
+        if order.is_plain:  # hot: what the rest comes to
+            content = [{"text": self.words(order), "type": "text"}]
+            thought = {"signature": sign(self._ids.number()), "type": "thought"}
+            return Reply([thought, {"content": content, "type": "model_output"}], "completed")
         try:
             steps, cut = self.steps(order, script)
         except SampleTooLarge:
@@ -141,8 +144,6 @@ class ReplyBuilder:
         steps = self.default_steps(order, script)
         if order.agent is not None:
             return steps, self.over_budget(order, steps)
-        if "generation_config" not in order.body:  # hot
-            return steps, False
         return self.within_limit(order, self.before_stop(order, steps))
 
     def status(self, steps: list[Json], script: Script, cut: bool) -> str:
@@ -155,8 +156,6 @@ class ReplyBuilder:
 
     def default_steps(self, order: CreateRequest, script: Script) -> list[Json]:
         """Return the pairs of server tools, a thought, then the client's calls or the output."""
-        if not order.body.get("tools") and order.agent is None:  # hot
-            return [*self.thoughts(order, script), self.output(order)]
         work = [step for tool in order.tools for step in self.server_work(order, tool)]
         searches_last = order.profile.value("search_steps") == "after the output"
         steps = [] if searches_last else work
@@ -253,8 +252,7 @@ class ReplyBuilder:
 
     def output(self, order: CreateRequest) -> Json:
         """Return the model_output step: one content for each requested format or modality, by default one text."""
-        is_plain = order.body.keys().isdisjoint(_FORMAT_FIELDS) and order.profile.value("output")[0] == "text"
-        formats = None if is_plain else _list_formats(order)  # hot: nearly every create is plain
+        formats = _list_formats(order)
         if not formats:
             return {"content": [self.text_content(order, self.words(order))], "type": "model_output"}
         return {"content": [self.fill_format(order, wanted) for wanted in formats], "type": "model_output"}

@@ -46,17 +46,17 @@ class Run:
 
     `steps` are its output steps, `service_tier` the tier that served the request, `shown` is the number of events
     that have happened, `serial` the store's number, `needs_worker` whether it waits until a worker leases it,
-    `coded` the steps with their JSON until the first body has it, `coded_counts` is that of its `Meter`.
+    `coded` the JSON of the steps of a plain create until its first body.
     """
 
     __slots__ = (
         "__weakref__",
         "_ends_in_error", "_events", "_frames", "_goal", "_hidden", "_hold", "_lag", "_old_status",
         "_paced", "_polls", "_queue", "_skipped", "_started", "_was_polled", "_world", "agent",
-        "background", "body", "checkpoints", "coded", "coded_counts", "context", "created", "environment_id",
-        "errors", "given", "id", "interruption", "model", "moves", "needs_worker", "number", "platform",
-        "polled", "profile", "project", "rest", "script", "serial", "service_tier", "settled", "shown", "size",
-        "steps", "stored", "token", "updated", "waiting",
+        "background", "body", "checkpoints", "coded", "context", "created", "environment_id",
+        "errors", "given", "id", "interruption", "is_plain", "model", "moves", "needs_worker", "number",
+        "platform", "polled", "profile", "project", "rest", "script", "serial", "service_tier", "settled",
+        "shown", "size", "steps", "stored", "token", "updated", "waiting",
     )  # fmt: skip
 
     def __init__(
@@ -78,8 +78,8 @@ class Run:
         self.errors = reply.errors
         self.token = reply.token
         self.checkpoints, self.rest = reply.checkpoints, reply.rest
-        self.size, self.coded_counts = order.size, world.meter.coded
-        self.coded: tuple[list[Json], msgspec.Raw] | None = None
+        self.size, self.is_plain = order.size, order.is_plain
+        self.coded: msgspec.Raw | None = None
         self.context = 0
         if order.previous is not None and not script.without_context:
             self.context = order.previous.total_context()
@@ -177,12 +177,19 @@ class Run:
 
     @property
     def usage(self) -> Json:
-        """Token counts of all `steps`; counts in the script replace them.
-
-        Counted again for each body and stream: to keep a dozen objects with every stored run costs more.
-        """
-        usage = self.usage_after(len(self.steps))
+        """Token counts of all `steps`; counts in the script replace them."""
+        usage = self.find_usage()[0] if self.is_plain else self.usage_after(len(self.steps))
         return {**usage, **self.script.usage} if self.script.usage else usage
+
+    def find_usage(self) -> tuple[Json, msgspec.Raw]:
+        """The usage of a plain run, and its JSON: it follows from the lengths of its texts."""
+        given, made, on = self.body["input"], self.steps[1]["content"][0]["text"], self.platform
+        key = self.model, on.gemini, on.vertex, (len(given) + 3) // 4, (len(made) + 3) // 4
+        known = self._world.meter.known
+        if (found := known.get(key)) is None:
+            usage = self.usage_after(len(self.steps))
+            found = known[key] = usage, msgspec.Raw(msgspec.json.encode(usage))
+        return found
 
     def usage_after(self, steps: int) -> Json:
         """Return the token counts after the first `steps` steps."""

@@ -42,7 +42,8 @@ class CreateRequest(Struct, eq=False):
     `documents` are the titles of what its `file_search` finds, `files` the paths in its environment, `platform` is
     the surface of the call, `profile` the table of the model or agent that answers, `size` how much memory
     the request takes, `rest` the steps that are left of the answer whose checkpoint it continues, `spent` the
-    `budget` once one was needed, `needs_worker` whether the user runs its sandbox.
+    `budget` once one was needed, `needs_worker` whether the user runs its sandbox, `is_plain` whether
+    only the words of its response are its own.
     """
 
     body: dict[str, Any]
@@ -64,6 +65,7 @@ class CreateRequest(Struct, eq=False):
     rest: Sequence[dict[str, Any]] = ()
     spent: SampleBudget | None = None
     needs_worker: bool = False
+    is_plain: bool = False
 
     @property
     def budget(self) -> SampleBudget:

@@ -85,10 +85,8 @@ class Meter:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self._known: dict[Any, Json] = {}
-        """By all that they follow from: most runs of a session have the counts of another one."""
-        self.coded: dict[int, tuple[Json, msgspec.Raw]] = {}
-        """The same counts, each with its JSON, by the id of the object: it is kept, so the id is no other's."""
+        self.known: dict[Any, tuple[Json, msgspec.Raw]] = {}
+        """The usage of runs, and its JSON, by all that it follows from: most have that of another one."""
 
     def usage(
         self,
@@ -108,10 +106,7 @@ class Meter:
         `fields` are those that the model has beyond the ones of every model; `cut_thought` are the tokens of a
         thought that a limit cut, which need not be among the steps. Callers share the result and do not change it.
         """
-        own: dict[str, int] = {}
-        for step in given:
-            if (kind := step.get("type", "")) != "thought":
-                _count_step(step, kind, own)
+        own = tokens_by_modality(given)
         if context or system:
             own["text"] = own.get("text", 0) + context + count(system)
         thoughts = 0
@@ -134,23 +129,24 @@ class Meter:
                 _count_step(step, kind, used if of_server else made)
         if cut_thought is not None:
             thoughts = cut_thought
-        of_tools = sum(used.values()) if used else 0
-        what = tuple(own.items()), tuple(made.items()), tuple(queries.items()) if queries else ()
-        key = (what, thoughts, of_tools, fields, cut_thought, vertex, has_invocations)
-        if (known := self._known.get(key)) is not None:
-            return known
-        usage = self.assemble(own, made, thoughts, of_tools)
+        what = tuple(own.items()), tuple(made.items()), tuple(queries.items()), sum(used.values()), thoughts
+        key = (what, fields, cut_thought, vertex, has_invocations)
+        if len(self.known) >= 1024:
+            self.known.clear()
+        if (found := self.known.get(key)) is not None:
+            return found[0]
+        usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
-            usage[COUNTS_TOOLS] = _list_uses(queries, fields)
+            twice = "google_search" if COUNTS_QUERIES in fields else None  # in recordings, since October
+            usage[COUNTS_TOOLS] = [
+                {"type": tool, "count": times, **({COUNTS_QUERIES: times} if tool == twice else {})}
+                for tool, times in queries.items()
+            ]
         if vertex:
             usage = _as_vertex(usage)
         elif has_invocations:
             usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
-        if len(self._known) >= 1024:
-            self._known.clear()
-            self.coded.clear()
-        self._known[key] = usage
-        self.coded[id(usage)] = usage, msgspec.Raw(msgspec.json.encode(usage))
+        self.known[key] = usage, msgspec.Raw(msgspec.json.encode(usage))
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:
@@ -176,15 +172,6 @@ class Meter:
 
     def total(self, taken: int, given: int, thoughts: int, tool: int) -> int:
         return taken + given + thoughts + tool
-
-
-def _list_uses(queries: Mapping[str, int], fields: Collection[str]) -> list[Json]:
-    """Return how often each grounding tool was used; recordings count one of them twice, since October."""
-    uses: list[Json] = []
-    for tool, times in queries.items():
-        counted_twice = tool == "google_search" and COUNTS_QUERIES in fields
-        uses.append({"type": tool, "count": times, **({COUNTS_QUERIES: times} if counted_twice else {})})
-    return uses
 
 
 def _as_vertex(usage: Json) -> Json:

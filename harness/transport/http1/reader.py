@@ -255,6 +255,7 @@ def _split_lines(head: bytes) -> list[str]:
     return [line.removesuffix("\r") for line in text.split("\n")[:-2]]
 
 
+@lru_cache(maxsize=32)  # within a second, most heads of one server are the same
 def parse_response_head(head: bytes, method: str) -> ResponseHead:
     """Parse a response head (blank line included) that answers `method`; raises `BadHead`.
 

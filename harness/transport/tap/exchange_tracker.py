@@ -152,10 +152,8 @@ class RequestFollower:
 
     def feed(self, data: bytes, now: float) -> bytes:
         """Process bytes from the client; return those to send upstream."""
-        if self.turned_away:
-            return b""
-        if self.lost:
-            return data
+        if self.turned_away or self.lost:
+            return b"" if self.turned_away else data
         return self._follow(data, now)
 
     def _follow(self, data: bytes, now: float) -> bytes:
