@@ -402,6 +402,8 @@ class Workers:
     _places: Places = field(default_factory=lambda: Places(0))
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
+    _disturbed: list[tuple[Group, list[RunEvent | Judged]]] = field(default_factory=list)
+    _again: bool = False
     _given: GivenIds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -420,8 +422,16 @@ class Workers:
         """Play all groups with up to `jobs` workers; one alone keeps their order.
 
         Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
-        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
+        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause. What
+        an outage kept from being judged is played once more at the end, alone: others may have stopped the target.
         """
+        yield from self._play_once(groups, jobs)
+        self._again = True
+        for group, seen in self._disturbed:
+            lives = self.outages is not None and self.outages.gone is None and not self._stop.is_set()
+            yield from self._work(iter([group]), Places(0)) if lives else seen
+
+    def _play_once(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         if min(jobs, len(groups)) == 1:
             yield from self._work(iter(groups), Places(0))
             return
@@ -569,15 +579,22 @@ class Workers:
         if played.outage:
             given.forget()
         whole = self._read_again(exercise, played, driver, ledger, since)
-        yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
+        finished = ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations, judge)
+        judged = [
+            self._judge(planned, observation, played, played.seconds / len(members))
+            for planned, (_, observation) in zip(members, observations, strict=True)
+        ]
+        if played.outage and not self._again:
+            self._disturbed.append((group, [finished, *judged]))
+            return
         stop = None if played.outage else stopped_at(played.trail)
-        for planned, (_, observation) in zip(members, observations, strict=True):
-            judged = self._judge(planned, observation, played, played.seconds / len(members))
-            if stop is not None and judged.observation.outcome is Outcome.UNTESTABLE:
-                self.stops[planned.check.id] = stop
-            yield judged
+        if stop is not None:
+            untested = (one.planned.check.id for one in judged if one.observation.outcome is Outcome.UNTESTABLE)
+            self.stops |= dict.fromkeys(untested, stop)
+        yield finished
+        yield from judged
 
     def _note(
         self, played: PlayedExercise, observed: Sequence[Observed] = (), judge: JudgesRun | None = None
@@ -676,7 +693,8 @@ class _Governed(Struct, frozen=True):
         retries = Retries(options.traffic.max_wait, options.traffic.report_wait)
         if target.throwaway:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
-        timer, timeouts, outages = Timer(options.deadline), TimeoutBudget(), Outages()
+        timer, timeouts = Timer(options.deadline), TimeoutBudget()
+        outages = Outages(timeouts)
         wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, target.target.wait), outages)
         return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
 

@@ -9,7 +9,14 @@ from msgspec.structs import replace
 
 from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
 from harness.checks.vocabulary import runs
-from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in, object_in
+from harness.checks.vocabulary.expect import (
+    at,
+    expect_interaction,
+    finding,
+    interaction_in,
+    lenient_finding,
+    object_in,
+)
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER, cancel_too_late
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
@@ -111,8 +118,10 @@ def a_background_call(t: RequestBuilder) -> Steps:
     polled = yield from runs.poll_for(t, found, t.gone_within, to_the_end=True)
     outlived = (yield from _ask_after_its_stream(t, found)) if runs.status_of(polled[-1]) in RUNNING else None
     if outlived is None and not runs.settled(polled[-1]):
-        polled = yield from runs.poll_until_settled(t, found)
+        polled = yield from runs.polls(t, found)
     seen: Exchanges = {"called": polled[-1], "outlived": outlived}
+    if outlived is None and runs.status_of(polled[-1]) in RUNNING:
+        return stop_exercise(seen, "the run did not settle")
     look = None if outlived is None else min(t.wait, _STREAM_LOOK)
     replayed = yield from runs.read_whole_stream(t.get(found, stream=True), look)
     streamed = yield from runs.read_whole_stream(t.create(body, stream=True), look)
@@ -285,6 +294,11 @@ def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[F
         message, expected = "GET shows `requires_action`, and no call that waits for a result", "a function_call"
         lost = Finding.from_code("bg.requires-action/no-call", message, expected, "none")
         yield lost.at(exchange="called", pointer="$.steps")
+        return
+    if (status := runs.status_of(called)) in RUNNING:
+        message = f"a background run with a function is still {status} at the time limit (--timeout)"
+        words = message, "requires_action", status
+        yield lenient_finding(*words, code="/unsettled").at(exchange="called", pointer="$.status")
         return
     calls = need_calls(called)
     if runs.status_of(called) in agreement.CUT_SHORT:

@@ -20,8 +20,8 @@ known. A response that was cut before the whole timeout, or whose request was no
 target: an `excuse` notes that, and it must not be judged.
 
 `TimeoutBudget` is for a run, in which each response may take the whole timeout. After `IN_A_ROW` responses of one
-kind that took longer, no more requests of that kind are sent, as a target that ends none of hundreds would hold
-the run for hours.
+form that took longer, no more requests of that form are sent, as a target that ends none of hundreds would hold
+the run for hours. Requests of a form that is known not to end get less time before that.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from enum import Enum
 from functools import partial
 from itertools import count
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -527,6 +527,8 @@ _GUESSED_PAUSES = {429: (1.0, 2.0, 4.0, 8.0, 16.0, 30.0), 503: (1.0, 2.0, 4.0)}
 _SPENT = frozenset({"quota_exceeded"})
 """Error codes of a quota that is not refilled before another day."""
 
+CHANCE = "such a request is not without an end each time"
+
 NO_TIME = "no time"
 """What `missing_answer` returns for an exchange that our own haste excuses."""
 
@@ -762,7 +764,7 @@ class Lag(Struct):
 
 
 IN_A_ROW = 3
-"""Responses of one kind that do not end in time, after which no more of this kind is waited for."""
+"""Responses of one form that do not end in time, after which no more of this form is waited for."""
 
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
 _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
@@ -782,29 +784,37 @@ class TimeoutLosses(Struct, frozen=True):
 
 
 class _Row:
-    """Counts consecutive responses of one kind that did not end; those awaited at the same time count once."""
+    """Counts consecutive responses of one form that did not end; those awaited at the same time count once.
+
+    `seconds` is the time that the next one gets, None for the whole timeout.
+    """
 
     def __init__(self) -> None:
         self.length = 0
         self.counted = 0
+        self.seconds: float | None = None
 
 
 class TimeoutBudget(DriverPolicy):
     """Counts, for all drivers of one run, the responses in a row that did not end; several threads may share one.
 
-    There is a row for each kind: the method, and whether it is a stream or a background run. So a target whose
-    streams never end still gets all other requests. A refusal does not end the row of its kind, as it would have
-    ended in any case; a drop or our own close changes nothing, nor does a request with a limit of its own. That is
-    always sent: it is short, or confirms another one, or shows that the target lives.
+    There is a row for each form. So a target whose streams never end still gets all other requests. A refusal does
+    not end the row of its form, as it would have ended in any case; a drop or our own close changes nothing, nor
+    does a request with a limit of its own. That is always sent: it is short, or confirms another one.
     """
 
     def __init__(self) -> None:
         self.losses = TimeoutLosses()
-        self._rows: defaultdict[tuple[str, bool, bool], _Row] = defaultdict(_Row)
+        self._rows: defaultdict[Form, _Row] = defaultdict(_Row)
         self._lock = threading.Lock()
 
+    def shorten(self, hung: Exchange) -> None:
+        """Give requests of a form that does not end any more little time, until one ends."""
+        row = self._rows[classify(hung.request)]
+        row.length, row.seconds = 0, max(1.0, hung.seconds / 10)
+
     def before(self, attempts: Sequence[Attempt]) -> float:
-        """Withhold a request whose kind does not end; it counts as unsent."""
+        """Withhold a request whose form does not end; it counts as unsent."""
         for attempt in attempts:
             with self._lock:
                 row = self._rows[classify(attempt.request)]
@@ -812,14 +822,15 @@ class TimeoutBudget(DriverPolicy):
                 if row.length >= IN_A_ROW and attempt.timeout is None:
                     self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
                     attempt.withheld = f"not sent: {IN_A_ROW} responses of this kind in a row did not end in time"
+                attempt.timeout = row.seconds if attempt.timeout is None else attempt.timeout
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Count how the exchange ended."""
+        """Count how the exchange ended; excuse one that had less time."""
         with self._lock:
             row = self._rows[classify(exchange.request)]
             if exchange.complete and exchange.succeeded:
-                row.length = 0
+                row.length, row.seconds = 0, None
             elif exchange.ending.by is By.LIMIT:
                 if row.counted == attempt.memo:
                     row.length += 1
@@ -831,10 +842,24 @@ class TimeoutBudget(DriverPolicy):
                     seconds=self.losses.seconds + exchange.seconds,
                     first=self.losses.first or first,
                 )
-        return exchange
+        return exchange if row.seconds is None or not exchange.hung else exchange.with_excuse(CHANCE)
 
 
-def classify(request: Request) -> tuple[str, bool, bool]:
-    """The kind of a request; answers to requests of one kind can be expected to end alike."""
+class Form(NamedTuple):
+    """The form of a request; answers to requests of one form can be expected to end alike.
+
+    `path` is without names; `size` is its number of segments.
+    """
+
+    method: str
+    size: int
+    path: tuple[str, ...]
+    is_stream: bool
+    is_background: bool
+
+
+def classify(request: Request) -> Form:
+    """The form of a request."""
     is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
-    return request.method, is_stream, _BACKGROUND.search(request.body) is not None
+    segments, is_background = request.segments, _BACKGROUND.search(request.body) is not None
+    return Form(request.method, len(segments), segments[1::2], is_stream, is_background)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
@@ -25,9 +25,12 @@ from msgspec.structs import replace
 
 from harness.engine.origins import referenced_ids
 from harness.engine.traffic.governed_driver import (
+    CHANCE,
     LATER,
     Attempt,
     DriverPolicy,
+    Form,
+    TimeoutBudget,
     TimeUp,
     classify,
     hold_interrupts,
@@ -58,14 +61,6 @@ class Departure(Struct):
     asked: int = 0
 
 
-class Stuck(Struct):
-    """A form of request that fails each time: a loss, the streams left before, and how often it was sent."""
-
-    lost: Exchange
-    left: int
-    asked: int = 0
-
-
 class Outages(DriverPolicy):
     """Notes, for all drivers of one run, when the target was gone; several threads may share one.
 
@@ -87,7 +82,8 @@ class Outages(DriverPolicy):
     LOSSES = 8
     """A way that lost five of six resumes once lost the same one four times in a row."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeouts: TimeoutBudget | None = None) -> None:
+        self._timeouts = timeouts
         self.seen = 0
         self.mishaps: list[Exchange] = []
         """What the same request did not have when it was sent again."""
@@ -95,15 +91,16 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
-        self._stuck: dict[tuple[object, ...], Stuck] = {}
-        """The forms of requests that fail each time: from the beginning, or since one succeeded."""
+        self._stuck: dict[Form, tuple[Exchange, int]] = {}
+        """The forms of requests that fail each time, with a loss, and how many streams were left before."""
         self._left = 0
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
         """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self._heard: dict[tuple[object, ...], list[Request]] = defaultdict(list)
+        self._heard: dict[Form, deque[Request]] = defaultdict(lambda: deque(maxlen=64))
+        """The last requests of each form that succeeded, some of them of each worker."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -119,20 +116,8 @@ class Outages(DriverPolicy):
         """How the target went away, if it has not come back."""
         return self.departures[-1] if self.departures and not self.departures[-1].back else None
 
-    def before(self, attempts: Sequence[Attempt]) -> float:
-        """Give requests of a form that does not end any more little time, and a few times later none."""
-        for attempt in attempts:
-            stuck = self._stuck.get(_form_of(attempt.request))
-            if stuck is not None and stuck.lost.hung:
-                stuck.asked += 1
-                attempt.timeout = max(1.0, stuck.lost.seconds / 10)
-                attempt.withheld = "requests like it do not end any more" if stuck.asked >= self.TIMES else ""
-        return 0.0
-
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Note what may be asked again, or a connection that was refused: that proves nothing."""
-        if exchange.hung and _form_of(exchange.request) in self._stuck:
-            return exchange.with_excuse(_CHANCE)
         with self._lock:
             self._left += exchange.ending.by is By.CLIENT
             if is_nobody(exchange):
@@ -143,7 +128,7 @@ class Outages(DriverPolicy):
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
                 if exchange.complete and exchange.succeeded:
-                    self._heard[form := _form_of(exchange.request)].append(exchange.request)
+                    self._heard[form := classify(exchange.request)].append(exchange.request)
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
@@ -159,13 +144,12 @@ class Outages(DriverPolicy):
 
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
-        for form, stuck in self._stuck.items():
-            lost, (_, is_stream, _) = stuck.lost, classify(stuck.lost.request)
-            how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
-            call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
+        for form, (lost, number) in self._stuck.items():
+            call = f"{'the stream of ' * form.is_stream}{lost.request.method} {lost.request.raw_path}"
             since = " since" if form in self._heard else ""
-            left = f"; the client had left {format_count(stuck.left, 'stream')} before"
-            yield f"{call}, and no request like it succeeded{since}{left if is_stream and stuck.left else ''}"
+            left = f"; the client had left {format_count(number, 'stream')} before"
+            more = f"{since}{left if form.is_stream and number else ''}"
+            yield f"{call} {describe_loss(lost)}, and no request like it succeeded{more}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
@@ -239,9 +223,13 @@ class Outages(DriverPolicy):
 
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
-        is_down = _form_of(exchange.request) in self._stuck
+        is_down = classify(exchange.request) in self._stuck
         is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
+
+    def has_succeeded(self, request: Request) -> bool:
+        """Whether a request of this form ever did."""
+        return classify(request) in self._heard
 
     def find_heard(self, request: Request, ledger: CreatedResources) -> Request:
         """The last other request of the same form that succeeded; the request itself if none did.
@@ -249,7 +237,7 @@ class Outages(DriverPolicy):
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
         deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
         """
-        heard = [one for one in self._heard.get(_form_of(request), ()) if one != request] or [request]
+        heard = [one for one in self._heard.get(classify(request), ()) if one != request] or [request]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager
@@ -281,7 +269,9 @@ class Outages(DriverPolicy):
 
     def note_stuck(self, exchange: Exchange) -> None:
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
-        self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, self._left))
+        if exchange.hung and self._timeouts is not None:
+            self._timeouts.shorten(exchange)
+        self._stuck.setdefault(classify(exchange.request), (exchange, self._left))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -322,9 +312,11 @@ def _has_no_byte(exchange: Exchange) -> bool:
     return exchange.status is None and is_cut(exchange)
 
 
-def _form_of(request: Request) -> tuple[object, ...]:
-    method, asks_for_stream, _ = classify(request)
-    return method, len(request.segments), request.segments[1::2], asks_for_stream
+def describe_loss(exchange: Exchange) -> str:
+    """How a response was lost."""
+    if exchange.hung:
+        return "did not end"
+    return f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
 
 
 def _kind_of(exchange: Exchange) -> tuple[object, ...]:
@@ -593,8 +585,6 @@ _STOPPED = "the target stopped responding"
 
 _ASLEEP = "the target was silent to other requests, too"
 
-_CHANCE = "such a request is not without an end each time"
-
 _FIRST_EVENT_SECONDS = 1.0
 """How long to wait for the event that names what a stream has created, before the stream is hung up."""
 
@@ -816,9 +806,7 @@ class ActionRunner:
                         outages.note_stuck(exchange)
                     if not is_chance and is_same and not is_read:
                         return again
-                    how, ending = f"returned {exchange.status}", exchange.ending.words
-                    how = how if exchange.complete else f"was cut ({ending})"
-                    return exchange.with_excuse(f"it {how} once, and not again")
+                    return exchange.with_excuse(f"it {describe_loss(exchange)} once, and not again")
                 times.append(again)
         if self._is_limited(outages, exchange):
             return outages.excuse_limit(exchange)
@@ -828,7 +816,7 @@ class ActionRunner:
     def _is_limited(self, outages: Outages, exchange: Exchange) -> bool:
         """Whether a limit of the rate may be why a request was rejected each time (`Outages`)."""
         accepted = outages.list_accepted(exchange)
-        if not accepted or outages.find_heard(exchange.request, self._ledger) != exchange.request:
+        if not accepted or outages.has_succeeded(exchange.request):
             return bool(accepted)
         for request in (exchange.request, accepted[-1]) * (Outages.TIMES - 1):
             self._note(again := self._driver.send(request, sees=LATER))
@@ -843,15 +831,15 @@ class ActionRunner:
         happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
         # A stopped server once lost two cancels in a row, which was taken for its response to them.
-        method, asks_for_stream, _ = classify(stream.request)
-        is_readable = method == "GET" and (asks_for_stream or stream.is_stream)
+        form = classify(stream.request)
+        is_readable = form.method == "GET" and (form.is_stream or stream.is_stream)
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target
         # that is known for endless streams still gets a second chance. Without a control that ends, four in a row
         # may be the way's.
         most = Outages.LOSSES if outages.is_new(stream) else 2
         times, heard = [stream], outages.find_heard(stream.request, self._ledger)
-        is_same = method != "POST" or self._is_repeatable(stream)
+        is_same = form.method != "POST" or self._is_repeatable(stream)
         within, was_lost = max(1.0, stream.seconds / 2), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
             for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
@@ -860,7 +848,7 @@ class ActionRunner:
                 if len(was_lost) > 1 or (is_same and control.hung):
                     outages.note_mishaps(stream)
                     outages.note_stuck(stream)
-                    return stream.with_excuse(_CHANCE)
+                    return stream.with_excuse(CHANCE)
                 most = min(most, Outages.TIMES if control.succeeded else most)
             if not is_readable:
                 self._confirm_silence(outages, stream)
@@ -877,7 +865,7 @@ class ActionRunner:
                 outages.note_mishaps(stream)
                 if not is_read and not may_be_mishap(again) and not again.excuse:
                     return again
-                return stream.with_excuse(_CHANCE)
+                return stream.with_excuse(CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
 

@@ -302,23 +302,35 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
 
 
 def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
-    """A stream by GET must end if a GET before it showed the run as settled: nothing more can come.
+    """A stream by GET must end if a GET before its end showed the run as settled: nothing more can come.
 
-    One silence may be the connection's. A run sends such a request again, so that a target has two.
+    One silence may be the connection's. A run sends such a request again, so that a target has two. Of streams
+    that were opened during their run many have to be silent: what is sent again is a stream of one that has ended.
     """
-    settled: set[str] = set()
+    settled: dict[str, float] = {}
     silences: Counter[str] = Counter()
     for exchange in trail:
-        identity = named_interaction(exchange.request)
-        streamed = read(exchange).call == GET and is_resume(exchange.request) is not None
+        identity, reading = named_interaction(exchange.request), read(exchange)
+        streamed = is_resume(exchange.request) is not None
         silent = exchange.silence >= exchange.seconds / 2 and not exchange.excuse
+        if reading.call != GET:
+            continue
         if streamed and silent and exchange.hung and exchange.succeeded and identity in settled:
-            silences[exchange.request.target] += 1
-            message = "the stream of a run that has settled does not end"
-            if silences[exchange.request.target] == 2:
-                yield from ((exchange, found) for found in judge_endless("resume.ends/replay", message, exchange))
-        elif not streamed and exchange.succeeded and not exchange.truncated and read(exchange).call == GET:
-            settled |= {identity} if is_settled(read(exchange).status) else set()
+            is_live = (exchange.began or 0.0) < settled[identity]
+            if is_live and (reading.stream is None or reading.stream.completed is not None):
+                continue
+            code, name, most = ("/live", "", MOST_SILENT) if is_live else ("/replay", exchange.request.target, 2)
+            silences[name] += 1
+            how = "a stream that is read during its run" if is_live else "the stream of a run that has settled"
+            if silences[name] == most:
+                found = judge_endless(f"resume.ends{code}", f"{how} does not end", exchange)
+                yield from ((exchange, one) for one in found)
+        elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
+            settled.setdefault(identity, exchange.began or 0.0)
+
+
+MOST_SILENT = 8
+"""Readers of runs in progress that may be silent by chance, each beside another stream that ends."""
 
 
 _COLON = ":cancel"
