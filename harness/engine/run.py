@@ -402,8 +402,7 @@ class Workers:
     _places: Places = field(default_factory=lambda: Places(0))
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
-    _disturbed: list[tuple[Group, list[RunEvent | Judged]]] = field(default_factory=list)
-    _again: bool = False
+    _disturbed: list[Group] | None = field(default_factory=list)
     _given: GivenIds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -426,10 +425,9 @@ class Workers:
         an outage kept from being judged is played once more at the end, alone: others may have stopped the target.
         """
         yield from self._play_once(groups, jobs)
-        self._again = True
-        for group, seen in self._disturbed:
-            lives = self.outages is not None and self.outages.gone is None and not self._stop.is_set()
-            yield from self._work(iter([group]), Places(0)) if lives else seen
+        again, self._disturbed = self._disturbed, None
+        if again:
+            yield from self._work(iter(again), Places(0))
 
     def _play_once(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         if min(jobs, len(groups)) == 1:
@@ -579,22 +577,18 @@ class Workers:
         if played.outage:
             given.forget()
         whole = self._read_again(exercise, played, driver, ledger, since)
-        finished = ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations, judge)
-        judged = [
-            self._judge(planned, observation, played, played.seconds / len(members))
-            for planned, (_, observation) in zip(members, observations, strict=True)
-        ]
-        if played.outage and not self._again:
-            self._disturbed.append((group, [finished, *judged]))
+        if played.outage and self._disturbed is not None:
+            self._disturbed.append(group)
             return
+        yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         stop = None if played.outage else stopped_at(played.trail)
-        if stop is not None:
-            untested = (one.planned.check.id for one in judged if one.observation.outcome is Outcome.UNTESTABLE)
-            self.stops |= dict.fromkeys(untested, stop)
-        yield finished
-        yield from judged
+        for planned, (_, observation) in zip(members, observations, strict=True):
+            judged = self._judge(planned, observation, played, played.seconds / len(members))
+            if stop is not None and judged.observation.outcome is Outcome.UNTESTABLE:
+                self.stops[planned.check.id] = stop
+            yield judged
 
     def _note(
         self, played: PlayedExercise, observed: Sequence[Observed] = (), judge: JudgesRun | None = None

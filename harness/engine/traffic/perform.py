@@ -264,7 +264,7 @@ class Outages(DriverPolicy):
         self._confirmed.add(_kind_of(times[0]))
         if times[0].status in LATER:
             self.note_stuck(times[0])
-        if all(map(_has_no_byte, times)) or (times[0].hung and len(times) == self.LOSSES):
+        if all(map(_has_no_byte, times)) or (times[0].status is None and len(times) == self.LOSSES):
             self.silences.append(times)
 
     def note_stuck(self, exchange: Exchange) -> None:
@@ -840,7 +840,9 @@ class ActionRunner:
         most = Outages.LOSSES if outages.is_new(stream) else 2
         times, heard = [stream], outages.find_heard(stream.request, self._ledger)
         is_same = form.method != "POST" or self._is_repeatable(stream)
-        within, was_lost = max(1.0, stream.seconds / 2), set[bool]()
+        # A read without a byte is the target's if it never gets one, and another of its form always does.
+        is_silent = form.method == "GET" and stream.status is None and most == Outages.LOSSES
+        within, was_lost = max(1.0, stream.seconds / (2 if is_readable else 4)), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
             for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
                 control = self._send_and_note(heard, within)
@@ -849,13 +851,12 @@ class ActionRunner:
                     outages.note_mishaps(stream)
                     outages.note_stuck(stream)
                     return stream.with_excuse(CHANCE)
-                most = min(most, Outages.TIMES if control.succeeded else most)
-            if not is_readable:
-                self._confirm_silence(outages, stream)
+                most = min(most, Outages.TIMES if control.succeeded and is_readable else most)
+            if not is_readable and (not is_silent or heard == stream.request):
                 return stream
             if len(times) == most:
                 outages.confirm(*times)
-                for reading in times[1:]:
+                for reading in times[1:] if is_readable else ():
                     self._keep(reading)
                 return stream
             again = self._send_and_note(stream.request, within)
@@ -868,18 +869,6 @@ class ActionRunner:
                 return stream.with_excuse(CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
-
-    def _confirm_silence(self, outages: Outages, lost: Exchange) -> None:
-        """A read without a byte is the target's if it never gets one, and another of its form always does."""
-        if lost.request.method != "GET" or lost.status is not None or not outages.is_new(lost):
-            return
-        times = [lost]
-        while len(times) < Outages.LOSSES:
-            heard = self._send_and_note(outages.find_heard(lost.request, self._ledger), lost.seconds / 4)
-            times.append(self._send_and_note(lost.request, max(1.0, lost.seconds / 4)))
-            if heard.status is None or not times[-1].hung or times[-1].excuse:
-                return
-        outages.confirm(*times)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:
         request = exchange.request

@@ -319,7 +319,7 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
             is_live = (exchange.began or 0.0) < settled[identity]
             if is_live and (reading.stream is None or reading.stream.completed is not None):
                 continue
-            code, name, most = ("/live", "", MOST_SILENT) if is_live else ("/replay", exchange.request.target, 2)
+            code, name, most = ("/live", "", 8) if is_live else ("/replay", exchange.request.target, 2)
             silences[name] += 1
             how = "a stream that is read during its run" if is_live else "the stream of a run that has settled"
             if silences[name] == most:
@@ -327,10 +327,6 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
                 yield from ((exchange, one) for one in found)
         elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
             settled.setdefault(identity, exchange.began or 0.0)
-
-
-MOST_SILENT = 8
-"""Readers of runs in progress that may be silent by chance, each beside another stream that ends."""
 
 
 _COLON = ":cancel"

@@ -521,13 +521,6 @@ class Queries(Struct):
         self._sent.add((caller, request.target))
 
 
-_TIMES = 100
-"""So much longer a text has more tokens than another one in any language, and also if it repeats one character."""
-
-_TEXT_ALONE = frozenset({"model", "input", "stream", "store", "background", "service_tier"})
-"""Members of creates whose input tokens are those of a text."""
-
-
 class Costs(Struct):
     """Judges whether a usage counts tokens of others: a text has fewer than one that is far longer."""
 
@@ -540,15 +533,15 @@ class Costs(Struct):
         shown = reading.interaction or (reading.stream and reading.stream.completed) or {}
         text, tokens = body.get("input"), count_input(shown.get("usage"))
         is_told = reading.call == CREATE and is_success(exchange) and not exchange.excuse
-        if not is_told or not tokens or not isinstance(text, str) or not body.keys() <= _TEXT_ALONE:
+        is_plain = isinstance(text, str) and not body.keys() - _OWN | body.keys() & {"tools", "response_format"}
+        if not is_told or not tokens or not is_plain:
             return
-        for length, more in self._long:
-            if length >= _TIMES * len(text) and more < tokens:
+        for length, more in self._long:  # in any language, and also if it repeats one character
+            if length >= 100 * len(text) and more < tokens:
                 message = "the usage of a create counts tokens of others"
                 expected = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
                 yield exchange, Finding.from_code("usage.counted/others", message, expected, str(tokens))
-        if len(text) >= _TIMES:
-            self._long.append((len(text), tokens))
+        self._long.append((len(text), tokens))
 
 
 _WHOLE = frozenset({"completed", "requires_action"})
