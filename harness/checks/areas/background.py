@@ -9,14 +9,7 @@ from msgspec.structs import replace
 
 from harness.checks.areas.tools import QUESTION, calls_in, first_call, need_calls, result_of
 from harness.checks.vocabulary import runs
-from harness.checks.vocabulary.expect import (
-    at,
-    expect_interaction,
-    finding,
-    interaction_in,
-    lenient_finding,
-    object_in,
-)
+from harness.checks.vocabulary.expect import at, expect_interaction, finding, interaction_in, object_in
 from harness.checks.vocabulary.shared import FORCED, HELLO, WEATHER, cancel_too_late
 from harness.checks.vocabulary.streams import completion, events_in, is_stream
 from harness.contract import read
@@ -297,8 +290,9 @@ def waits_when_polled(called: Exchange, outlived: Exchange | None) -> Iterator[F
         return
     if (status := runs.status_of(called)) in RUNNING:
         message = f"a background run with a function is still {status} at the time limit (--timeout)"
-        words = message, "requires_action", status
-        yield lenient_finding(*words, code="/unsettled").at(exchange="called", pointer="$.status")
+        code, words = "bg.requires-action/unsettled", (message, "requires_action", status)
+        late = Finding.from_code(code, *words, severity=Severity.NON_STRICT)
+        yield late.at(exchange="called", pointer="$.status")
         return
     calls = need_calls(called)
     if runs.status_of(called) in agreement.CUT_SHORT:

@@ -99,7 +99,7 @@ class Outages(DriverPolicy):
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
         """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self._heard: dict[Form, deque[Request]] = defaultdict(lambda: deque(maxlen=64))
+        self.heard: dict[Form, deque[Request]] = defaultdict(lambda: deque(maxlen=64))
         """The last requests of each form that succeeded, some of them of each worker."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
@@ -128,7 +128,7 @@ class Outages(DriverPolicy):
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
                 if exchange.complete and exchange.succeeded:
-                    self._heard[form := classify(exchange.request)].append(exchange.request)
+                    self.heard[form := classify(exchange.request)].append(exchange.request)
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
@@ -146,7 +146,7 @@ class Outages(DriverPolicy):
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
         for form, (lost, number) in self._stuck.items():
             call = f"{'the stream of ' * form.is_stream}{lost.request.method} {lost.request.raw_path}"
-            since = " since" if form in self._heard else ""
+            since = " since" if form in self.heard else ""
             left = f"; the client had left {format_count(number, 'stream')} before"
             more = f"{since}{left if form.is_stream and number else ''}"
             yield f"{call} {describe_loss(lost)}, and no request like it succeeded{more}"
@@ -178,9 +178,8 @@ class Outages(DriverPolicy):
         self.await_return(driver)
         if lost is None:
             return "the target was down for some time"
-        call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
-        what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
-        return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
+        how = f"was not sent ({lost.ending.detail})" if is_nobody(lost) else describe_loss(lost)
+        return f"the target stopped responding: {lost.request.method} {lost.request.raw_path} {how}"
 
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; a supervisor gets three seconds to start one that is gone.
@@ -227,17 +226,13 @@ class Outages(DriverPolicy):
         is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
 
-    def has_succeeded(self, request: Request) -> bool:
-        """Whether a request of this form ever did."""
-        return classify(request) in self._heard
-
     def find_heard(self, request: Request, ledger: CreatedResources) -> Request:
         """The last other request of the same form that succeeded; the request itself if none did.
 
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
         deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
         """
-        heard = [one for one in self._heard.get(classify(request), ()) if one != request] or [request]
+        heard = [one for one in self.heard.get(classify(request), ()) if one != request] or [request]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager
@@ -816,7 +811,7 @@ class ActionRunner:
     def _is_limited(self, outages: Outages, exchange: Exchange) -> bool:
         """Whether a limit of the rate may be why a request was rejected each time (`Outages`)."""
         accepted = outages.list_accepted(exchange)
-        if not accepted or outages.has_succeeded(exchange.request):
+        if not accepted or classify(exchange.request) in outages.heard:
             return bool(accepted)
         for request in (exchange.request, accepted[-1]) * (Outages.TIMES - 1):
             self._note(again := self._driver.send(request, sees=LATER))

@@ -319,12 +319,12 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
             is_live = (exchange.began or 0.0) < settled[identity]
             if is_live and (reading.stream is None or reading.stream.completed is not None):
                 continue
-            code, name, most = ("/live", "", 8) if is_live else ("/replay", exchange.request.target, 2)
-            silences[name] += 1
-            how = "a stream that is read during its run" if is_live else "the stream of a run that has settled"
-            if silences[name] == most:
-                found = judge_endless(f"resume.ends{code}", f"{how} does not end", exchange)
-                yield from ((exchange, one) for one in found)
+            silences[name := "" if is_live else exchange.request.target] += 1
+            code, message = "resume.ends/replay", "the stream of a run that has settled does not end"
+            if is_live:
+                code, message = "resume.ends/live", "a stream that is read during its run does not end"
+            if silences[name] == (8 if is_live else 2):
+                yield from ((exchange, found) for found in judge_endless(code, message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
             settled.setdefault(identity, exchange.began or 0.0)
 

@@ -531,9 +531,9 @@ class Costs(Struct):
         """Judge the next exchange by those before it."""
         reading, body = read(exchange), object_or_none(exchange.request.body) or {}
         shown = reading.interaction or (reading.stream and reading.stream.completed) or {}
-        text, tokens = body.get("input"), count_input(shown.get("usage"))
+        text, tokens = str(body.get("input")), count_input(shown.get("usage"))
         is_told = reading.call == CREATE and is_success(exchange) and not exchange.excuse
-        is_plain = isinstance(text, str) and not body.keys() - _OWN | body.keys() & {"tools", "response_format"}
+        is_plain = text == body.get("input") and body.keys() <= _OWN - {"tools", "response_format"}
         if not is_told or not tokens or not is_plain:
             return
         for length, more in self._long:  # in any language, and also if it repeats one character
