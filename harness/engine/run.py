@@ -422,7 +422,7 @@ class Workers:
 
         Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
         requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause. What
-        an outage kept from being judged is played once more at the end, alone: others may have stopped the target.
+        an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
         """
         yield from self._play_once(groups, jobs)
         again, self._disturbed = self._disturbed, None

@@ -106,7 +106,7 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
 def _follow_again(t: RequestBuilder) -> Part[None]:
     """Read more runs while they go on, until eight readers were silent after the end, which no chance explains.
 
-    Every run judges these. Behind a balancer, only some readers are at a worker that tells them nothing.
+    Every run judges these. Behind a balancer, only some readers are at a worker that sends them nothing.
     """
     silent = 0
     for _ in range(8):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar, cast
@@ -99,8 +99,8 @@ class Outages(DriverPolicy):
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
         """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self.heard: dict[Form, deque[Request]] = defaultdict(lambda: deque(maxlen=64))
-        """The last requests of each form that succeeded, some of them of each worker."""
+        self.heard: dict[Form, dict[tuple[str, bytes], Request]] = defaultdict(dict)
+        """The requests of each form that succeeded, the last one last."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -128,7 +128,9 @@ class Outages(DriverPolicy):
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
                 if exchange.complete and exchange.succeeded:
-                    self.heard[form := classify(exchange.request)].append(exchange.request)
+                    heard = self.heard[form := classify(exchange.request)]
+                    heard.pop(key := (exchange.request.target, exchange.request.body), None)
+                    heard[key] = exchange.request
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
@@ -140,7 +142,7 @@ class Outages(DriverPolicy):
     def excuse_limit(self, exchange: Exchange) -> Exchange:
         """The exchange, excused because a limit of the rate explains its rejection."""
         self.limited.append(exchange)
-        return exchange.with_excuse("the target, or a proxy before it, limits the rate of requests")
+        return exchange.with_excuse("the target, or a proxy before it, limits the rate or the number of requests")
 
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
@@ -154,7 +156,7 @@ class Outages(DriverPolicy):
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
             yield (
-                f"the target, or a proxy before it, limits the rate of requests: of {rejected} that it rejected "
+                f"the target, or a proxy before it, limits the rate or the number of requests: of {rejected} that it rejected "
                 f"with {first.status}, {accepted} were accepted when they were sent again, and "
                 f"others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
@@ -232,7 +234,8 @@ class Outages(DriverPolicy):
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
         deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
         """
-        heard = [one for one in self.heard.get(classify(request), ()) if one != request] or [request]
+        others = [*self.heard.get(classify(request), {}).values()]
+        heard = [one for one in others if one != request] or [request]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager

@@ -312,12 +312,12 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
     for exchange in trail:
         identity, reading = named_interaction(exchange.request), read(exchange)
         streamed = is_resume(exchange.request) is not None
-        silent = exchange.silence >= exchange.seconds / 2 and not exchange.excuse
-        if reading.call != GET:
+        if reading.call != GET or exchange.excuse:
             continue
-        if streamed and silent and exchange.hung and exchange.succeeded and identity in settled:
+        if streamed and exchange.hung and exchange.succeeded and identity in settled:
             is_live = (exchange.began or 0.0) < settled[identity]
-            if is_live and (reading.stream is None or reading.stream.completed is not None):
+            is_whole = reading.stream is None or reading.stream.completed is not None
+            if exchange.silence < (4.5 if is_live else exchange.seconds / 2) or (is_live and is_whole):
                 continue
             silences[name := "" if is_live else exchange.request.target] += 1
             code, message = "resume.ends/replay", "the stream of a run that has settled does not end"
