@@ -424,23 +424,17 @@ class Workers:
         requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause. What
         an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
         """
-        yield from self._play_once(groups, jobs)
-        again, self._disturbed = self._disturbed, None
-        if again:
-            yield from self._work(iter(again), Places(0))
-
-    def _play_once(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
-        if min(jobs, len(groups)) == 1:
-            yield from self._work(iter(groups), Places(0))
-            return
         turns: tuple[list[Group], ...] = [], [], []
         for group in groups:
             odd = group[0].odd and not self.sessions
-            turns[0 if group[0].alone else 2 if odd else 1].append(group)
+            turns[1 if jobs == 1 else 0 if group[0].alone else 2 if odd else 1].append(group)
         for turn, most in zip(turns, (1, jobs, 1), strict=True):
             workers, one = min(most, len(turn)), Places(0)
             if turn and not self._stop.is_set():
                 yield from self._work(iter(turn), one) if workers == 1 else self._play_in_parallel(turn, workers)
+        again, self._disturbed = self._disturbed, None
+        if again and not self._stop.is_set():
+            yield from self._work(iter(again), Places(0))
 
     def stop(self) -> None:
         """Begin no further group."""

@@ -39,7 +39,7 @@ from enum import Enum
 from functools import partial
 from itertools import count
 from types import FrameType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -845,21 +845,11 @@ class TimeoutBudget(DriverPolicy):
         return exchange if row.seconds is None or not exchange.hung else exchange.with_excuse(CHANCE)
 
 
-class Form(NamedTuple):
-    """The form of a request; answers to requests of one form can be expected to end alike.
-
-    `path` is without names; `size` is its number of segments.
-    """
-
-    method: str
-    size: int
-    path: tuple[str, ...]
-    is_stream: bool
-    is_background: bool
+Form: TypeAlias = tuple[str, bool, bool, tuple[str, ...], int]
 
 
 def classify(request: Request) -> Form:
-    """The form of a request."""
+    """The form of a request: method, stream, background, path without names. These end alike."""
     is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
-    segments, is_background = request.segments, _BACKGROUND.search(request.body) is not None
-    return Form(request.method, len(segments), segments[1::2], is_stream, is_background)
+    is_background, segments = _BACKGROUND.search(request.body) is not None, request.segments
+    return request.method, is_stream, is_background, segments[1::2], len(segments)

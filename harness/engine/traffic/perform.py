@@ -139,25 +139,19 @@ class Outages(DriverPolicy):
                 self._accepted[sent] = self._rejected[sent], exchange.request
         return exchange
 
-    def excuse_limit(self, exchange: Exchange) -> Exchange:
-        """The exchange, excused because a limit of the rate explains its rejection."""
-        self.limited.append(exchange)
-        return exchange.with_excuse("the target, or a proxy before it, limits the rate or the number of requests")
-
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
         for form, (lost, number) in self._stuck.items():
-            call = f"{'the stream of ' * form.is_stream}{lost.request.method} {lost.request.raw_path}"
+            call = f"{'the stream of ' * form[1]}{lost.request.method} {lost.request.raw_path}"
             since = " since" if form in self.heard else ""
-            left = f"; the client had left {format_count(number, 'stream')} before"
-            more = f"{since}{left if form.is_stream and number else ''}"
-            yield f"{call} {describe_loss(lost)}, and no request like it succeeded{more}"
+            left = f"; the client had left {format_count(number, 'stream')} before" if form[1] and number else ""
+            yield f"{call} {describe_loss(lost)}, and no request like it succeeded{since}{left}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
             yield (
-                f"the target, or a proxy before it, limits the rate or the number of requests: of {rejected} that it rejected "
-                f"with {first.status}, {accepted} were accepted when they were sent again, and "
+                f"the target, or a proxy before it, limits the rate or number of requests: of {rejected} that it "
+                f"rejected with {first.status}, {accepted} were accepted when they were sent again, and "
                 f"others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
@@ -217,10 +211,6 @@ class Outages(DriverPolicy):
         """
         control = self.ask_control(driver, hung.seconds / 10)
         return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
-
-    def needs_confirmation(self, exchange: Exchange) -> bool:
-        """Whether the request of an exchange has to be sent again before it is judged."""
-        return may_be_mishap(exchange) and self.is_new(exchange)
 
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
@@ -756,7 +746,7 @@ class ActionRunner:
 
         That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
         """
-        crashed = [one for one in exchanges if is_crash(one) and outages.needs_confirmation(one)]
+        crashed = [one for one in exchanges if is_crash(one) and outages.is_new(one)]
         if not crashed or not all(map(self._is_repeatable, exchanges)):
             return exchanges
         requests, lost, was_gone = tuple(one.request for one in exchanges), crashed, False
@@ -784,7 +774,7 @@ class ActionRunner:
         """
         if exchange.hung and not exchange.excuse:
             return self._confirm_endless(outages, exchange, is_read)
-        if not outages.needs_confirmation(exchange):
+        if not may_be_mishap(exchange) or not outages.is_new(exchange):
             return exchange
         self._note(exchange)
         times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
@@ -807,7 +797,8 @@ class ActionRunner:
                     return exchange.with_excuse(f"it {describe_loss(exchange)} once, and not again")
                 times.append(again)
         if self._is_limited(outages, exchange):
-            return outages.excuse_limit(exchange)
+            outages.limited.append(exchange)
+            return exchange.with_excuse("the target, or a proxy before it, limits the rate or number of requests")
         outages.confirm(*times)
         return exchange
 
@@ -829,17 +820,17 @@ class ActionRunner:
         happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
         # A stopped server once lost two cancels in a row, which was taken for its response to them.
-        form = classify(stream.request)
-        is_readable = form.method == "GET" and (form.is_stream or stream.is_stream)
+        method, asks_for_stream, *_ = classify(stream.request)
+        is_readable = method == "GET" and (asks_for_stream or stream.is_stream)
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target
         # that is known for endless streams still gets a second chance. Without a control that ends, four in a row
         # may be the way's.
         most = Outages.LOSSES if outages.is_new(stream) else 2
         times, heard = [stream], outages.find_heard(stream.request, self._ledger)
-        is_same = form.method != "POST" or self._is_repeatable(stream)
+        is_same = method != "POST" or self._is_repeatable(stream)
         # A read without a byte is the target's if it never gets one, and another of its form always does.
-        is_silent = form.method == "GET" and stream.status is None and most == Outages.LOSSES
+        is_silent = method == "GET" and stream.status is None and most == Outages.LOSSES
         within, was_lost = max(1.0, stream.seconds / (2 if is_readable else 4)), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
             for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
