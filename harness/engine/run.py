@@ -53,7 +53,6 @@ from harness.engine.traffic.governed_driver import (
     INTERRUPTED,
     Deadline,
     Retries,
-    TimeoutBudget,
     TimeoutLosses,
     Timer,
     TimeUp,
@@ -672,7 +671,6 @@ class _Governed(Struct, frozen=True):
     target: ServerTarget
     timer: Timer
     retries: Retries
-    timeouts: TimeoutBudget | None = None
     outages: Outages | None = None
 
     @classmethod
@@ -681,10 +679,9 @@ class _Governed(Struct, frozen=True):
         retries = Retries(options.traffic.max_wait, options.traffic.report_wait)
         if target.throwaway:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
-        timer, timeouts = Timer(options.deadline), TimeoutBudget()
-        outages = Outages(timeouts)
-        wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, target.target.wait), outages)
-        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
+        timer, outages = Timer(options.deadline), Outages()
+        wrapper = options.traffic.wrapper(retries, Deadline(timer, target.target.wait), outages)
+        return cls(target.with_drivers(wrapper), timer, retries, outages)
 
 
 def check_target(
@@ -768,7 +765,7 @@ def _finish(
         code,
         tuple(workers.leftovers),
         governed.retries.waited,
-        TimeoutLosses() if governed.timeouts is None else governed.timeouts.losses,
+        TimeoutLosses() if governed.outages is None else governed.outages.timeouts.losses,
         workers.halted,
         holes,
         () if gone is None else gone.suspects,

@@ -47,7 +47,7 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
         if not over:
             break
     live = [*seen["readers"], *seen["newest_rests"], *filter(None, [seen["rest"]])]
-    if seen["replay"].complete and any(one.hung for one in live):
+    if seen["replay"].complete and any(one.hung and one.succeeded for one in live):
         with suppress(Unmet):
             yield from _follow_again(t)
     stayed = {name: seen[name] for name in ("readers", "replay")}

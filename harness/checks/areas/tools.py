@@ -141,7 +141,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], OF_A_TURN)
     named = {name: found for name, answer in answers.items() if (found := runs.id_of(answer))}
-    reads = [runs.poll_until_answered(t, t.get(found, include_input=True)) for found in named.values()]
+    reads = [runs.poll_until_found(t, t.get(found, include_input=True)) for found in named.values()]
     toolless, failed, *shown = yield from play_each((send(t.create(turn)), failures, *reads))
     seen["stored"] = {name: look[-1] for name, look in zip(named, shown, strict=True)}
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make

@@ -82,8 +82,8 @@ class Outages(DriverPolicy):
     LOSSES = 8
     """A way that lost five of six resumes once lost the same one four times in a row."""
 
-    def __init__(self, timeouts: TimeoutBudget | None = None) -> None:
-        self._timeouts = timeouts
+    def __init__(self) -> None:
+        self.timeouts = TimeoutBudget()
         self.seen = 0
         self.mishaps: list[Exchange] = []
         """What the same request did not have when it was sent again."""
@@ -257,8 +257,8 @@ class Outages(DriverPolicy):
 
     def note_stuck(self, exchange: Exchange) -> None:
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
-        if exchange.hung and self._timeouts is not None:
-            self._timeouts.shorten(exchange)
+        if exchange.hung:
+            self.timeouts.shorten(exchange)
         self._stuck.setdefault(classify(exchange.request), (exchange, self._left))
 
     def _note_departure(self) -> None:

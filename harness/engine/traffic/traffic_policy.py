@@ -19,7 +19,6 @@ from harness.engine.traffic.governed_driver import (
     GovernedDriver,
     ReportWait,
     Retries,
-    TimeoutBudget,
 )
 from harness.engine.traffic.perform import Outages
 from harness.outcome import Unmet
@@ -82,13 +81,12 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True):
     def wrapper(
         self,
         retries: Retries,
-        timeouts: TimeoutBudget | None = None,
         deadline: Deadline | None = None,
         outages: Outages | None = None,
     ) -> Callable[[Driver], Driver]:
-        """The wrapper for each driver of one run; without `timeouts` each answer gets the whole timeout."""
-        policies: list[DriverPolicy] = [retries]
-        policies += [policy for policy in (outages, timeouts, deadline) if policy is not None]
+        """The wrapper for each driver of one run; without `outages` each answer gets the whole timeout."""
+        policies: list[DriverPolicy] = [retries, *([outages, outages.timeouts] if outages is not None else [])]
+        policies += [deadline] if deadline is not None else []
         if self.rate is not None:
             policies.append(Pacing(self.rate))
         return lambda driver: GovernedDriver(driver, policies)

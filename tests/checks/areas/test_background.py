@@ -87,7 +87,6 @@ SPEAKS = streamed(text_events("Sunny."))
 
 CASES += [
     case("bg.requires-action", "not_met", "its stream has ended", called=RUNNING, outlived=RUNNING),
-    case("bg.requires-action", "non_strict", "goes on", called=RUNNING, outlived=None),
     case("bg.requires-action", "met", "waits", called=shows("requires_action", steps=[CALL]), outlived=None),
     case("bg.requires-action", "untestable", "no call", called=DONE, outlived=None),
     case("bg.requires-action", "not_met", "waits for nothing", called=shows("requires_action"), outlived=None),
