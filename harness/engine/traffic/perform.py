@@ -302,9 +302,8 @@ def _has_no_byte(exchange: Exchange) -> bool:
 
 def describe_loss(exchange: Exchange) -> str:
     """How a response was lost."""
-    if exchange.hung:
-        return "did not end"
-    return f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
+    how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
+    return "did not end" if exchange.hung else how
 
 
 def _kind_of(exchange: Exchange) -> tuple[object, ...]:

@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
-from harness.contract.judge.body import count_input
+from harness.contract.judge.body import count_tokens
 from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
 from harness.contract.judge.reading import (
     Reading,
@@ -531,16 +531,16 @@ class Costs(Struct):
         """Judge the next exchange by those before it."""
         reading, body = read(exchange), object_or_none(exchange.request.body) or {}
         shown = reading.interaction or (reading.stream and reading.stream.completed) or {}
-        text, tokens = str(body.get("input")), count_input(shown.get("usage"))
+        text, tokens = str(body.get("input")), count_tokens(shown, "input", "cached")
         is_told = reading.call == CREATE and is_success(exchange) and not exchange.excuse
         is_plain = text == body.get("input") and body.keys() <= _OWN - {"tools", "response_format"}
         if not is_told or not tokens or not is_plain:
             return
         for length, more in self._long:  # in any language, and also if it repeats one character
             if length >= 100 * len(text) and more < tokens:
-                message = "the usage of a create counts tokens of others"
-                expected = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
-                yield exchange, Finding.from_code("usage.counted/others", message, expected, str(tokens))
+                fewer = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
+                words = "the usage of a create counts tokens of others", fewer, str(tokens)
+                yield exchange, Finding.from_code("usage.counted/others", *words)
         self._long.append((len(text), tokens))
 
 
