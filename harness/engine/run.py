@@ -50,7 +50,7 @@ from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_pl
 from harness.engine.probe import Prober, Probing
 from harness.engine.targets import ResolvedTarget, ServerTarget
 from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end, take_until_done
-from harness.engine.traffic.governed_driver import TimeoutBudget, TimeoutLosses
+from harness.engine.traffic.governed_driver import TimeoutLosses
 from harness.engine.traffic.perform import ActionRunner, CreatedResources, Death, GivenIds, Outages, find_deaths
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
@@ -391,6 +391,7 @@ class Workers:
     _places: Places = field(default_factory=lambda: Places(0))
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
+    _disturbed: list[Group] | None = field(default_factory=list)
     _given: GivenIds = field(init=False)
 
     def __post_init__(self) -> None:
@@ -409,19 +410,20 @@ class Workers:
         """Play all groups with up to `jobs` workers; one alone keeps their order.
 
         Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
-        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
+        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause. What
+        an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
         """
-        if min(jobs, len(groups)) == 1:
-            yield from self._work(iter(groups), Places(0))
-            return
         turns: tuple[list[Group], ...] = [], [], []
         for group in groups:
             odd = group[0].odd and not self.sessions
-            turns[0 if group[0].alone else 2 if odd else 1].append(group)
+            turns[1 if jobs == 1 else 0 if group[0].alone else 2 if odd else 1].append(group)
         for turn, most in zip(turns, (1, jobs, 1), strict=True):
             workers, one = min(most, len(turn)), Places(0)
             if turn and not self._stop.is_set():
                 yield from self._work(iter(turn), one) if workers == 1 else self._play_in_parallel(turn, workers)
+        again, self._disturbed = self._disturbed, None
+        if again and not self._stop.is_set():
+            yield from self._work(iter(again), Places(0))
 
     def stop(self) -> None:
         """Begin no further group."""
@@ -558,9 +560,12 @@ class Workers:
         if played.outage:
             given.forget()
         whole = self._read_again(exercise, played, driver, ledger, since)
-        yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         observations = [(planned.check, played.observe(planned.check)) for planned in members]
         self._note(whole, observations, judge)
+        if played.outage and self._disturbed is not None:
+            self._disturbed.append(group)
+            return
+        yield ExerciseFinished(exercise.name, ExerciseTimes.of(whole.trail, whole.seconds))
         stop = None if played.outage else stopped_at(played.trail)
         for planned, (_, observation) in zip(members, observations, strict=True):
             judged = self._judge(planned, observation, played, played.seconds / len(members))
@@ -656,7 +661,6 @@ class _Governed(Struct, frozen=True):
     target: ServerTarget
     timer: Timer
     retries: Retries
-    timeouts: TimeoutBudget | None = None
     outages: Outages | None = None
 
     @classmethod
@@ -665,9 +669,9 @@ class _Governed(Struct, frozen=True):
         retries = Retries(options.traffic.max_wait, options.traffic.report_wait)
         if target.throwaway:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)
-        timer, timeouts, outages = Timer(options.deadline), TimeoutBudget(), Outages()
-        wrapper = options.traffic.wrapper(retries, timeouts, Deadline(timer, target.target.wait), outages)
-        return cls(target.with_drivers(wrapper), timer, retries, timeouts, outages)
+        timer, outages = Timer(options.deadline), Outages()
+        wrapper = options.traffic.wrapper(retries, Deadline(timer, target.target.wait), outages)
+        return cls(target.with_drivers(wrapper), timer, retries, outages)
 
 
 def check_target(
@@ -751,7 +755,7 @@ def _finish(
         code,
         tuple(workers.leftovers),
         governed.retries.waited,
-        TimeoutLosses() if governed.timeouts is None else governed.timeouts.losses,
+        TimeoutLosses() if governed.outages is None else governed.outages.timeouts.losses,
         workers.halted,
         holes,
         () if gone is None else gone.suspects,

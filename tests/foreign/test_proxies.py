@@ -263,7 +263,7 @@ ROWS = [
     # What a limit refuses breaks no rule, and what is refused although nothing limits the rate does.
     row(
         f"limits: {CREATES} -> exit 4",
-        said=("limits the rate of requests: of ", "with 503", "never (first POST /v1beta/interactions)"),
+        said=("limits the rate or number of requests: of ", "with 503", "never (first POST /v1beta/interactions)"),
         handler=Limits,
         **BRIEFLY,
     ),

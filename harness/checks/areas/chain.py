@@ -33,6 +33,7 @@ from harness.contract.judge.agreement import (
     judge_unchanged,
 )
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.body import count_tokens
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.protocol import RUNNING, is_settled
@@ -359,7 +360,7 @@ def takes_all_steps(
 
 def _reads_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:
     turns = [turn for turn in (second, alone, told) if turn.status in SUCCESS]
-    counts = [_read_count(turn, "total_input_tokens") + _read_count(turn, _CACHED) for turn in turns]
+    counts = [_read_count(turn, "input", "cached") for turn in turns]
     read_again, question, whole = counts if len(counts) == 3 and all(counts) else (1, 0, 0)
     if "parent" not in _find_turns(second) and read_again <= question < whole:
         expected = (
@@ -545,16 +546,13 @@ def _judge_outputs(
     if words < 5 or not 0 < more <= alone + words / 4:
         return
     # A server that counts the JSON of sent steps, or counts no outputs at all, may still give them to its model.
-    say = finding if words / 2 <= sent_again <= 2 * max(words, _read_count(parent, _WRITTEN)) else lenient_finding
+    say = finding if words / 2 <= sent_again <= 2 * max(words, _read_count(parent, "output")) else lenient_finding
     yield say(
         "a turn includes the inputs of the turns before it, but not their outputs",
         f"over {alone + words / 4:.0f} more tokens than the turn before, whose output has {words} words",
         f"{more} more, as many as its own input has",
         code="chain.whole-history/outputs",
     )
-
-
-_WRITTEN = "total_output_tokens"
 
 
 def streams_with_history(
@@ -698,32 +696,26 @@ def _read_tokens(body: Mapping[str, Any]) -> int | None:
 
 def _tokens_read(exchange: Exchange) -> int:
     """The input tokens of a turn, and those from a cache, which some count apart."""
-    return _count_input(exchange) + _read_count(exchange, _CACHED)
+    return _count_input(exchange) + _read_count(exchange, "cached")
 
 
 def _tokens_seen(answer: Exchange) -> int:
     """The input tokens of a turn that may be streamed, those from a cache included; 0 without a count."""
-    counted = _tokens_told(answer)
-    return counted + _read_count(answer, _CACHED) if counted else 0
-
-
-_CACHED = "total_cached_tokens"
+    return _read_count(answer, "input", "cached") if _tokens_told(answer) else 0
 
 
 def _count_thoughts(exchange: Exchange) -> int:
-    return _read_count(exchange, "total_thought_tokens")
+    return _read_count(exchange, "thought")
 
 
-def _read_count(exchange: Exchange, name: str) -> int:
+def _read_count(exchange: Exchange, *kinds: str) -> int:
     told = (completion(events_in(exchange)) or {}) if is_stream(exchange) else interaction_in(exchange)
-    usage = told.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
-    return count if isinstance(count, int) else 0
+    return count_tokens(told, *kinds)
 
 
 def _tokens_told(answer: Exchange) -> int:
     """The input tokens of a turn, streamed or not; 0 if it was rejected or not counted."""
-    return _read_count(answer, "total_input_tokens") if answer.status in SUCCESS else 0
+    return _read_count(answer, "input") if answer.status in SUCCESS else 0
 
 
 def _need_history(parent: Exchange, child: Exchange) -> int:

@@ -63,12 +63,6 @@ def has_a_token(paused: Exchange) -> Iterator[Finding]:
         )
 
 
-def continues_unstored(with_input: Exchange | None) -> Iterator[Finding]:
-    if with_input is None:
-        raise Unmet("the response without storage did not pause")
-    yield from expect_interaction(with_input)
-
-
 def says_so_in_streams(streamed: Exchange) -> Iterator[Finding]:
     events = streams.events_in(streamed)
     end = streams.completion(events)

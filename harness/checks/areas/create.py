@@ -42,7 +42,7 @@ from harness.checks.vocabulary.shared import HELLO, SPELLED, UNKNOWN_ID, send_wr
 from harness.contract import read
 from harness.contract.judge.agreement import CUT_SHORT, judge_cut_short, judge_id, judge_new_id, judge_result
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, judge_json_object
-from harness.contract.judge.body import count_output, has_counts, judge_ends
+from harness.contract.judge.body import count_tokens, has_counts, judge_ends
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
@@ -423,12 +423,12 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
         yield from poll_until_found(t, id_of(instructed))
         seen["asked"] = yield Send(t.create(input=_ASKED, previous_interaction_id=id_of(instructed)))
     parent = id_of(alone) if status_of(alone) == "completed" else ""
-    plain, more = (_count_read(object_in(one)) for one in (alone, instructed))
+    plain, more = (count_tokens(object_in(one), "input", "cached") for one in (alone, instructed))
     if more <= plain and _SIGNED not in output_text(object_in(instructed)):  # whether counts grow with an input
         seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
 
     def is_obeyed(end: Mapping[str, Any]) -> bool:
-        return _SIGNED in output_text(end) or plain < more <= _count_read(end)
+        return _SIGNED in output_text(end) or plain < more <= count_tokens(end, "input", "cached")
 
     seen["modes"] = modes = yield from repeat_in_each_mode(t, body, instructed, parent=parent, fits=is_obeyed)
     silent = [mode for mode, one in read_ends(modes) if output_text(one) and _SIGNED not in output_text(one)]
@@ -466,16 +466,16 @@ def obeys_instructions(
         leak = finding(message, expected=f"a text without {_SIGNED}", actual=f"a text with {_SIGNED}")
         yield replace(leak, code="create.system-instruction/leaks").at(exchange="alone", pointer="$.steps")
         return
-    plain, more = _count_read(interaction_in(alone)), _count_read(interaction_in(instructed))
+    plain, more = (count_tokens(interaction_in(one), "input", "cached") for one in (alone, instructed))
     obeys = _SIGNED in output_text(object_in(instructed))
     if more <= plain and not obeys:
-        if written is None or _count_read(object_in(written)) <= plain:
+        if written is None or count_tokens(object_in(written), "input", "cached") <= plain:
             raise Unmet("the counts of input tokens do not grow with the input")
         yield lenient_finding("`system_instruction` costs no input tokens", f"more than {plain}", str(more))
     unsigned = [mode for mode, body in read_ends(again) if _SIGNED not in output_text(body)]
     for mode, body in read_ends(modes):
         least = more if mode in CHAINED else (plain + more) / 2  # a chain counts the turn before, too
-        count, message = _count_read(body), f"`system_instruction` has no effect {mode}"
+        count, message = count_tokens(body, "input", "cached"), f"`system_instruction` has no effect {mode}"
         if _SIGNED in output_text(body) or plain < least <= count:
             continue
         if plain < more and count:
@@ -485,13 +485,6 @@ def obeys_instructions(
         elif mode in unsigned:
             lost = finding(message, expected=f"a text with {_SIGNED}", actual="a text without it, twice")
             yield lost.at(exchange=f"again[{mode}]", pointer="$.steps")
-
-
-def _count_read(body: Mapping[str, Any]) -> int:
-    """The input tokens of an interaction, those from a cache included; 0 without a count."""
-    usage = bodies.as_object(body.get("usage"))
-    counts = [usage.get(name) for name in ("total_input_tokens", "total_cached_tokens")]
-    return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
 
 
 @exercise(requests=7, interactions=5, uses=MODES)
@@ -588,8 +581,8 @@ def inherits_no_limit(limited: Exchange, whole: Exchange | None, next_turn: Exch
     if next_turn.status in CLIENT_ERROR:
         raise Unmet(f"a truncated interaction cannot be continued: {format_answer(next_turn)}")
     yield from at("next_turn", expect_interaction(next_turn))
-    made = count_output(object_in(next_turn).get("usage"))
-    few = max(_FEW_TOKENS, count_output(object_in(limited).get("usage")))  # a target may count more than words
+    made = count_tokens(object_in(next_turn), "output")
+    few = max(_FEW_TOKENS, count_tokens(object_in(limited), "output"))  # a target may count more than words
     if next_turn.status in SUCCESS and status_of(next_turn) == "incomplete" and made <= few:
         message = "a turn without a limit is cut like its parent, which had one"
         cut = finding(message, expected="completed", actual=f"incomplete, {format_count(made, 'output token')}")
@@ -617,7 +610,7 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
     text, other = output_text(body), output_text(read(whole).interaction or {}) if whole is not None else ""
     yield from cut
     # A response of the same words may end otherwise by itself: the count, or half of it, shows more.
-    much_less = count_output(body.get("usage")) == _FEW_TOKENS or 2 * len(text) <= len(other)
+    much_less = count_tokens(body, "output") == _FEW_TOKENS or 2 * len(text) <= len(other)
     if not cut and text != other and other.startswith(text) and much_less:
         message = "a response that the limit of tokens cut is shown as `completed`"
         actual = f"completed, {len(text)} of the {len(other)} characters that come without the limit"
@@ -656,7 +649,7 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
 
 
 def _expect_limit(body: Mapping[str, Any], message: str) -> Iterator[Finding]:
-    made = count_output(body.get("usage"))
+    made = count_tokens(body, "output")
     if body.get("status") == "completed" and made > _FEW_TOKENS:
         expected, actual = f"at most {_FEW_TOKENS} output tokens", f"{made} output tokens, status completed"
         yield finding(message, expected, actual, code="create.max-tokens/ignored")

@@ -9,13 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.checks.vocabulary import resources
-from harness.checks.vocabulary.expect import at, expect_status, finding, require_answer
+from harness.checks.vocabulary.expect import at, finding, require_answer
 from harness.checks.vocabulary.runs import id_of
-from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.reading import format_answer
 from harness.contract.requests import RequestBuilder
 from harness.kit.check import Exchanges, Send, Steps, exercise, send_each, stop_exercise, take
-from harness.outcome import Finding, Unmet
+from harness.outcome import Finding
 from harness.wire import Exchange
 from harness.wire.bodies import object_or_none
 
@@ -85,9 +84,3 @@ def hides_its_secret(**answers: Exchange) -> Iterator[Finding]:
 
 _SHOWING = ("made", "fetched", "listed", "patched")
 take(hides_its_secret, *_SHOWING, "misspelt", "twice", "untyped")
-
-
-def may_be_used(sandbox: Exchange | None) -> Iterator[Finding]:
-    if sandbox is None:
-        raise Unmet("the target has no environments")
-    yield from expect_status(sandbox, accepts=SUCCESS)

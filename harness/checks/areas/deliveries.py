@@ -138,26 +138,14 @@ def is_delivered(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
         yield finding(f"no delivery arrived within {WITHIN:.0f} s", expected, "nothing")
 
 
-def is_signed(made: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:
-    yield from _expect_signed(_require_secret(made, "new_signing_secret"), "delivered", delivered)
-
-
-def signs_with_the_new_secret(rotated: Exchange, afterwards: list[Arrival]) -> Iterator[Finding]:
-    yield from _expect_signed(_require_secret(rotated, "secret"), "afterwards", afterwards)
-
-
-def _require_secret(answer: Exchange, name: str) -> str:
-    found = interaction_in(answer).get(name)
-    if not isinstance(found, str) or not found:
-        raise Unmet(f"{format_answer(answer)} returned no secret, so no signature can be verified")
-    return found
-
-
-def _expect_signed(secret: str, name: str, arrivals: list[Arrival]) -> Iterator[Finding]:
+def is_signed(made: Exchange, arrivals: list[Arrival], *, member: str, place: str) -> Iterator[Finding]:
+    secret = interaction_in(made).get(member)
+    if not isinstance(secret, str) or not secret:
+        raise Unmet(f"{format_answer(made)} returned no secret, so no signature can be verified")
     for number, request in enumerate(sent.request for sent in _requests(arrivals)):
         if fault := find_signature_fault([secret], request.headers, request.body):
             shown = request.headers.get(SIGNATURE)[:80] or "none"
-            yield finding(fault, "v1,<base64>", shown, exchange=f"{name}[{number}]")
+            yield finding(fault, "v1,<base64>", shown, exchange=f"{place}[{number}]")
 
 
 def is_an_envelope(run: Exchange, delivered: list[Arrival]) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from harness.checks.vocabulary.streams import completion, events_in, expect_stre
 from harness.contract import read
 from harness.contract.judge.agreement import judge_identity
 from harness.contract.judge.answer import SUCCESS
-from harness.contract.judge.body import count_output
+from harness.contract.judge.body import count_tokens
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.transcript import common_length, output_steps, output_text, steps_text
@@ -78,7 +78,7 @@ def says_why(failed: Exchange) -> Iterator[Finding]:
 
 def shows_truncation(cut_short: Exchange, its_stream: Exchange) -> Iterator[Finding]:
     if runs.status_of(cut_short) != "incomplete" and _read_stream_status(its_stream) != "incomplete":
-        made = count_output(interaction_in(cut_short).get("usage"))
+        made = count_tokens(interaction_in(cut_short), "output")
         if made > 1:
             raise Unmet(f"the limit of one output token was ignored: the run returned {made} and is not truncated")
         remedy = "with a model that writes more than one token (`--model`)"

@@ -20,7 +20,7 @@ from harness.wire import Exchange
 from harness.wire.bodies import loads
 
 
-@exercise(requests=15, odd=True)
+@exercise(requests=16, odd=True)
 def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 
@@ -33,6 +33,7 @@ def refused_requests(t: RequestBuilder) -> Steps:
             no_json=t.request("POST", "interactions", b"model=x&input=hi"),
             array=t.request("POST", "interactions", [1]),
             null=t.request("POST", "interactions", b"null"),
+            several_values=t.request("POST", "interactions", t.create(input=HELLO).body + b" {}"),
         ),
         send_wrong_creates(t, "err.wrong-type", "err.unknown-field"),
         send_wrong_creates(t, "err.unknown-model", "err.bad-enum"),

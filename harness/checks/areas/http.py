@@ -18,7 +18,7 @@ from harness.checks.vocabulary.expect import (
     lenient_finding,
 )
 from harness.checks.vocabulary.routes import NEARLY, is_like_nowhere
-from harness.checks.vocabulary.runs import LONG, id_of, poll_until_answered, poll_until_found, read_whole_stream
+from harness.checks.vocabulary.runs import LONG, id_of, poll_until_found, read_whole_stream
 from harness.checks.vocabulary.shared import HELLO, WRONG_KEY
 from harness.contract import read
 from harness.contract.judge.answer import (
@@ -153,7 +153,7 @@ def creates_with_each_header(t: RequestBuilder) -> Steps:
     odd: Exchange = yield Send(t.create(input=HELLO).having(("api-revision", "harness")))
     found = id_of(created) if t.keeps else ""
     look = t.get(found).having(("api-revision", _OLD))
-    read_old = (yield from poll_until_answered(t, look))[-1] if found else None
+    read_old = (yield from poll_until_found(t, look))[-1] if found else None
     return {"accepted": accepted, "created_old": created, "created_odd": odd, "read_old": read_old}
 
 

@@ -361,7 +361,7 @@ def resources_of_two_projects(t: RequestBuilder) -> Steps:
             continue
         kept[collection] = paths[0]
         # What is not found before a stranger's calls shows nothing after them.
-        known = (yield from runs.poll_until_answered(t, t.request("GET", paths[0])))[-1]
+        known = (yield from runs.poll_until_found(t, t.request("GET", paths[0])))[-1]
         shown: Exchange = yield Send(stranger.request("GET", paths[0]))
         if known.succeeded:
             seen |= {f"known {collection}": known, f"GET {collection}/{{id}}": shown}
@@ -428,7 +428,7 @@ def _call_routes(
             request = resources.begin_upload(stranger, path, {}, TEXT, "text/plain")
         seen[call] = yield Send(request)
         if method == "DELETE" and seen[call].succeeded:
-            seen[f"own {route}"] = (yield from runs.poll_until_answered(t, t.request("GET", path)))[-1]
+            seen[f"own {route}"] = (yield from runs.poll_until_found(t, t.request("GET", path)))[-1]
     return seen
 
 

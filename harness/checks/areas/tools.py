@@ -53,7 +53,7 @@ from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each,
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
-from harness.wire.bodies import object_or_none
+from harness.wire.bodies import object_or_none, write_sorted
 
 REPORT = 46173
 TICKET = "60482"
@@ -141,7 +141,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     turn = {"input": QUESTION, "previous_interaction_id": answered}
     failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], OF_A_TURN)
     named = {name: found for name, answer in answers.items() if (found := runs.id_of(answer))}
-    reads = [runs.poll_until_answered(t, t.get(found, include_input=True)) for found in named.values()]
+    reads = [runs.poll_until_found(t, t.get(found, include_input=True)) for found in named.values()]
     toolless, failed, *shown = yield from play_each((send(t.create(turn)), failures, *reads))
     seen["stored"] = {name: look[-1] for name, look in zip(named, shown, strict=True)}
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
@@ -599,6 +599,10 @@ def takes_them_together(
         fixed = finding(message, expected="2xx, as each result names its call", actual=format_answer(answered))
         yield replace(fixed, code="tool.parallel/order").at(exchange="answered")
         return
+    calls = [write_sorted([call.get("name"), call.get("arguments")]) for call in calls_in(asked)]
+    if len(set(calls)) < len(calls):
+        same = "two calls of one response are the same", "other arguments, or another function"
+        yield finding(*same, "the same call twice", code="tool.parallel/same").at(exchange="asked")
     yield from at("answered", _accepted_result(asked, answered))
     yield from _expect_accepted("later", later)
     due = _REPORTS[: len(calls_in(asked))]

@@ -130,12 +130,14 @@ def list_moments(polled: Sequence[Exchange]) -> list[tuple[float, Exchange]]:
     return moments
 
 
-def poll_until_found(t: RequestBuilder, interaction_id: str, *, patient: bool = True) -> Part[list[Exchange]]:
-    """GET until the answer is no longer a 404, for at most `gone_within` → every answer, in order.
+def poll_until_found(t: RequestBuilder, asked_for: str | Request, *, patient: bool = True) -> Part[list[Exchange]]:
+    """GET an id, or what a request names, until the answer is no longer a 404 → every answer, in order.
 
-    `patient` as in `polls`.
+    That is for at most `gone_within`; `patient` as in `polls`.
     """
-    return (yield from poll_until_answered(t, t.get(interaction_id), patient=patient))
+    request = t.get(asked_for) if isinstance(asked_for, str) else asked_for
+    within = t.gone_within if patient and t.keeps else 0.0
+    return (yield from repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
 def poll_after_stream(
@@ -209,12 +211,6 @@ def poll_for(
         return seconds if to_the_end else t.waiting.of(seconds)
 
     return (yield from repeat(t, t.get(interaction_id), _watch(), within=seconds, now=allow))
-
-
-def poll_until_answered(t: RequestBuilder, request: Request, *, patient: bool = True) -> Part[list[Exchange]]:
-    """Like `poll_until_found`, with the caller's own GET request."""
-    within = t.gone_within if patient and t.keeps else 0.0
-    return (yield from repeat(t, request, lambda seen: seen.status != 404, within=within))
 
 
 def poll_until_gone(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:

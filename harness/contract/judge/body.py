@@ -281,10 +281,10 @@ def has_counts(usage: Any) -> bool:
     return any(_counts(usage, "")) if isinstance(usage, Mapping) else bool(usage)
 
 
-def count_output(usage: Any) -> int:
-    """The output tokens in a usage value; 0 if it has none."""
-    count = as_object(usage).get("total_output_tokens")
-    return count if isinstance(count, int) and not isinstance(count, bool) else 0
+def count_tokens(interaction: Mapping[str, Any], *kinds: str) -> int:
+    """The tokens of these kinds in the usage of an interaction, such as `input`; 0 for each that it lacks."""
+    counts = [as_object(interaction.get("usage")).get(f"total_{kind}_tokens") for kind in kinds]
+    return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
 
 
 def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:

@@ -5,8 +5,8 @@ and after each exchange has ended. The driver knows no policy in particular. Mus
 files. The other policies are each in a module: `deadline`, `retries`, and for a search `patience`.
 
 `TimeoutBudget` is for a run, in which each response may take the whole timeout. After `IN_A_ROW` responses of one
-kind that took longer, no more requests of that kind are sent, as a target that ends none of hundreds would hold
-the run for hours.
+form that took longer, no more requests of that form are sent, as a target that ends none of hundreds would hold
+the run for hours. Requests of a form that is known not to end get less time before that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -286,8 +286,10 @@ def not_sent(request: Request, why: str) -> Exchange:
     return ExchangeBuilder(request).finish(ending, 0.0).with_excuse(why)
 
 
+CHANCE = "such a request is not without an end each time"
+
 IN_A_ROW = 3
-"""Responses of one kind that do not end in time, after which no more of this kind is waited for."""
+"""Responses of one form that do not end in time, after which no more of this form is waited for."""
 
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
 _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
@@ -307,29 +309,37 @@ class TimeoutLosses(Struct, frozen=True):
 
 
 class _Row:
-    """Counts consecutive responses of one kind that did not end; those awaited at the same time count once."""
+    """Counts consecutive responses of one form that did not end; those awaited at the same time count once.
+
+    `seconds` is the time that the next one gets, None for the whole timeout.
+    """
 
     def __init__(self) -> None:
         self.length = 0
         self.counted = 0
+        self.seconds: float | None = None
 
 
 class TimeoutBudget(DriverPolicy):
     """Counts, for all drivers of one run, the responses in a row that did not end; several threads may share one.
 
-    There is a row for each kind: the method, and whether it is a stream or a background run. So a target whose
-    streams never end still gets all other requests. A refusal does not end the row of its kind, as it would have
-    ended in any case; a drop or our own close changes nothing, nor does a request with a limit of its own. That is
-    always sent: it is short, or confirms another one, or shows that the target lives.
+    There is a row for each form. So a target whose streams never end still gets all other requests. A refusal does
+    not end the row of its form, as it would have ended in any case; a drop or our own close changes nothing, nor
+    does a request with a limit of its own. That is always sent: it is short, or confirms another one.
     """
 
     def __init__(self) -> None:
         self.losses = TimeoutLosses()
-        self._rows: defaultdict[tuple[str, bool, bool], _Row] = defaultdict(_Row)
+        self._rows: defaultdict[Form, _Row] = defaultdict(_Row)
         self._lock = threading.Lock()
 
+    def shorten(self, hung: Exchange) -> None:
+        """Give requests of a form that does not end any more little time, until one ends."""
+        row = self._rows[classify(hung.request)]
+        row.length, row.seconds = 0, max(1.0, hung.seconds / 10)
+
     def before(self, attempts: Sequence[Attempt]) -> float:
-        """Withhold a request whose kind does not end; it counts as unsent."""
+        """Withhold a request whose form does not end; it counts as unsent."""
         for attempt in attempts:
             with self._lock:
                 row = self._rows[classify(attempt.request)]
@@ -337,14 +347,15 @@ class TimeoutBudget(DriverPolicy):
                 if row.length >= IN_A_ROW and attempt.timeout is None:
                     self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
                     attempt.withheld = f"not sent: {IN_A_ROW} responses of this kind in a row did not end in time"
+                attempt.timeout = row.seconds if attempt.timeout is None else attempt.timeout
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Count how the exchange ended."""
+        """Count how the exchange ended; excuse one that had less time."""
         with self._lock:
             row = self._rows[classify(exchange.request)]
             if exchange.complete and exchange.succeeded:
-                row.length = 0
+                row.length, row.seconds = 0, None
             elif exchange.ending.by is By.LIMIT:
                 if row.counted == attempt.memo:
                     row.length += 1
@@ -356,10 +367,14 @@ class TimeoutBudget(DriverPolicy):
                     seconds=self.losses.seconds + exchange.seconds,
                     first=self.losses.first or first,
                 )
-        return exchange
+        return exchange if row.seconds is None or not exchange.hung else exchange.with_excuse(CHANCE)
 
 
-def classify(request: Request) -> tuple[str, bool, bool]:
-    """The kind of a request; answers to requests of one kind can be expected to end alike."""
+Form: TypeAlias = tuple[str, bool, bool, tuple[str, ...], int]
+
+
+def classify(request: Request) -> Form:
+    """The form of a request: method, stream, background, path without names. These end alike."""
     is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
-    return request.method, is_stream, _BACKGROUND.search(request.body) is not None
+    is_background, segments = _BACKGROUND.search(request.body) is not None, request.segments
+    return request.method, is_stream, is_background, segments[1::2], len(segments)

@@ -25,7 +25,7 @@ from msgspec.structs import replace
 
 from harness.engine.origins import referenced_ids
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
-from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, classify
+from harness.engine.traffic.governed_driver import CHANCE, Attempt, DriverPolicy, Form, TimeoutBudget, classify
 from harness.engine.traffic.retries import LATER, is_crash, is_cut, may_be_mishap
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
@@ -47,14 +47,6 @@ class Departure(Struct):
     seconds: float
     suspects: tuple[Exchange, ...]
     back: bool = False
-    asked: int = 0
-
-
-class Stuck(Struct):
-    """A form of request that fails each time: a loss, the streams left before, and how often it was sent."""
-
-    lost: Exchange
-    left: int
     asked: int = 0
 
 
@@ -80,6 +72,7 @@ class Outages(DriverPolicy):
     """A way that lost five of six resumes once lost the same one four times in a row."""
 
     def __init__(self) -> None:
+        self.timeouts = TimeoutBudget()
         self.seen = 0
         self.mishaps: list[Exchange] = []
         """What the same request did not have when it was sent again."""
@@ -87,15 +80,16 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
-        self._stuck: dict[tuple[object, ...], Stuck] = {}
-        """The forms of requests that fail each time: from the beginning, or since one succeeded."""
+        self._stuck: dict[Form, tuple[Exchange, int]] = {}
+        """The forms of requests that fail each time, with a loss, and how many streams were left before."""
         self._left = 0
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
         """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self._heard: dict[tuple[object, ...], list[Request]] = defaultdict(list)
+        self.heard: dict[Form, dict[tuple[str, bytes], Request]] = defaultdict(dict)
+        """The requests of each form that succeeded, the last one last."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -111,20 +105,8 @@ class Outages(DriverPolicy):
         """How the target went away, if it has not come back."""
         return self.departures[-1] if self.departures and not self.departures[-1].back else None
 
-    def before(self, attempts: Sequence[Attempt]) -> float:
-        """Give requests of a form that does not end any more little time, and a few times later none."""
-        for attempt in attempts:
-            stuck = self._stuck.get(_form_of(attempt.request))
-            if stuck is not None and stuck.lost.hung:
-                stuck.asked += 1
-                attempt.timeout = max(1.0, stuck.lost.seconds / 10)
-                attempt.withheld = "requests like it do not end any more" if stuck.asked >= self.TIMES else ""
-        return 0.0
-
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Note what may be asked again, or a connection that was refused: that proves nothing."""
-        if exchange.hung and _form_of(exchange.request) in self._stuck:
-            return exchange.with_excuse(_CHANCE)
         with self._lock:
             self._left += exchange.ending.by is By.CLIENT
             if is_nobody(exchange):
@@ -135,7 +117,9 @@ class Outages(DriverPolicy):
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
                 if exchange.complete and exchange.succeeded:
-                    self._heard[form := _form_of(exchange.request)].append(exchange.request)
+                    heard = self.heard[form := classify(exchange.request)]
+                    heard.pop(key := (exchange.request.target, exchange.request.body), None)
+                    heard[key] = exchange.request
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
@@ -144,26 +128,19 @@ class Outages(DriverPolicy):
                 self._accepted[sent] = self._rejected[sent], exchange.request
         return exchange
 
-    def excuse_limit(self, exchange: Exchange) -> Exchange:
-        """The exchange, excused because a limit of the rate explains its rejection."""
-        self.limited.append(exchange)
-        return exchange.with_excuse("the target, or a proxy before it, limits the rate of requests")
-
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
-        for form, stuck in self._stuck.items():
-            lost, (_, is_stream, _) = stuck.lost, classify(stuck.lost.request)
-            how = "did not end" if lost.hung else "was cut" if is_cut(lost) else f"returned {lost.status}"
-            call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
-            since = " since" if form in self._heard else ""
-            left = f"; the client had left {format_count(stuck.left, 'stream')} before"
-            yield f"{call}, and no request like it succeeded{since}{left if is_stream and stuck.left else ''}"
+        for form, (lost, number) in self._stuck.items():
+            call = f"{'the stream of ' * form[1]}{lost.request.method} {lost.request.raw_path}"
+            since = " since" if form in self.heard else ""
+            left = f"; the client had left {format_count(number, 'stream')} before" if form[1] and number else ""
+            yield f"{call} {describe_loss(lost)}, and no request like it succeeded{since}{left}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
             yield (
-                f"the target, or a proxy before it, limits the rate of requests: of {rejected} that it rejected "
-                f"with {first.status}, {accepted} were accepted when they were sent again, and "
+                f"the target, or a proxy before it, limits the rate or number of requests: of {rejected} that it "
+                f"rejected with {first.status}, {accepted} were accepted when they were sent again, and "
                 f"others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
@@ -186,9 +163,8 @@ class Outages(DriverPolicy):
         self.await_return(driver)
         if lost is None:
             return "the target was down for some time"
-        call, ending = f"{lost.request.method} {lost.request.raw_path}", lost.ending
-        what = "not sent" if is_nobody(lost) else "no response" if lost.status is None else "truncated"
-        return f"the target stopped responding: {call} was {what} ({ending.detail or ending.words})"
+        how = f"was not sent ({lost.ending.detail})" if is_nobody(lost) else describe_loss(lost)
+        return f"the target stopped responding: {lost.request.method} {lost.request.raw_path} {how}"
 
     def await_return(self, driver: Driver) -> bool:
         """Whether the target is there; a supervisor gets three seconds to start one that is gone.
@@ -225,13 +201,9 @@ class Outages(DriverPolicy):
         control = self.ask_control(driver, hung.seconds / 10)
         return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
 
-    def needs_confirmation(self, exchange: Exchange) -> bool:
-        """Whether the request of an exchange has to be sent again before it is judged."""
-        return may_be_mishap(exchange) and self.is_new(exchange)
-
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
-        is_down = _form_of(exchange.request) in self._stuck
+        is_down = classify(exchange.request) in self._stuck
         is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
 
@@ -241,7 +213,8 @@ class Outages(DriverPolicy):
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
         deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
         """
-        heard = [one for one in self._heard.get(_form_of(request), ()) if one != request] or [request]
+        others = [*self.heard.get(classify(request), {}).values()]
+        heard = [one for one in others if one != request] or [request]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager
@@ -268,12 +241,14 @@ class Outages(DriverPolicy):
         self._confirmed.add(_kind_of(times[0]))
         if times[0].status in LATER:
             self.note_stuck(times[0])
-        if all(map(_has_no_byte, times)) or (times[0].hung and len(times) == self.LOSSES):
+        if all(map(_has_no_byte, times)) or (times[0].status is None and len(times) == self.LOSSES):
             self.silences.append(times)
 
     def note_stuck(self, exchange: Exchange) -> None:
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
-        self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, self._left))
+        if exchange.hung:
+            self.timeouts.shorten(exchange)
+        self._stuck.setdefault(classify(exchange.request), (exchange, self._left))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -314,9 +289,10 @@ def _has_no_byte(exchange: Exchange) -> bool:
     return exchange.status is None and is_cut(exchange)
 
 
-def _form_of(request: Request) -> tuple[object, ...]:
-    method, asks_for_stream, _ = classify(request)
-    return method, len(request.segments), request.segments[1::2], asks_for_stream
+def describe_loss(exchange: Exchange) -> str:
+    """How a response was lost."""
+    how = f"returned {exchange.status}" if exchange.complete else f"was cut ({exchange.ending.words})"
+    return "did not end" if exchange.hung else how
 
 
 def _kind_of(exchange: Exchange) -> tuple[object, ...]:
@@ -585,8 +561,6 @@ _STOPPED = "the target stopped responding"
 
 _ASLEEP = "the target was silent to other requests, too"
 
-_CHANCE = "such a request is not without an end each time"
-
 _FIRST_EVENT_SECONDS = 1.0
 """How long to wait for the event that names what a stream has created, before the stream is hung up."""
 
@@ -760,7 +734,7 @@ class ActionRunner:
 
         That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
         """
-        crashed = [one for one in exchanges if is_crash(one) and outages.needs_confirmation(one)]
+        crashed = [one for one in exchanges if is_crash(one) and outages.is_new(one)]
         if not crashed or not all(map(self._is_repeatable, exchanges)):
             return exchanges
         requests, lost, was_gone = tuple(one.request for one in exchanges), crashed, False
@@ -788,7 +762,7 @@ class ActionRunner:
         """
         if exchange.hung and not exchange.excuse:
             return self._confirm_endless(outages, exchange, is_read)
-        if not outages.needs_confirmation(exchange):
+        if not may_be_mishap(exchange) or not outages.is_new(exchange):
             return exchange
         self._note(exchange)
         times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
@@ -808,19 +782,18 @@ class ActionRunner:
                         outages.note_stuck(exchange)
                     if not is_chance and is_same and not is_read:
                         return again
-                    how, ending = f"returned {exchange.status}", exchange.ending.words
-                    how = how if exchange.complete else f"was cut ({ending})"
-                    return exchange.with_excuse(f"it {how} once, and not again")
+                    return exchange.with_excuse(f"it {describe_loss(exchange)} once, and not again")
                 times.append(again)
         if self._is_limited(outages, exchange):
-            return outages.excuse_limit(exchange)
+            outages.limited.append(exchange)
+            return exchange.with_excuse("the target, or a proxy before it, limits the rate or number of requests")
         outages.confirm(*times)
         return exchange
 
     def _is_limited(self, outages: Outages, exchange: Exchange) -> bool:
         """Whether a limit of the rate may be why a request was rejected each time (`Outages`)."""
         accepted = outages.list_accepted(exchange)
-        if not accepted or outages.find_heard(exchange.request, self._ledger) != exchange.request:
+        if not accepted or classify(exchange.request) in outages.heard:
             return bool(accepted)
         for request in (exchange.request, accepted[-1]) * (Outages.TIMES - 1):
             self._note(again := self._driver.send(request, sees=LATER))
@@ -835,7 +808,7 @@ class ActionRunner:
         happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
         # A stopped server once lost two cancels in a row, which was taken for its response to them.
-        method, asks_for_stream, _ = classify(stream.request)
+        method, asks_for_stream, *_ = classify(stream.request)
         is_readable = method == "GET" and (asks_for_stream or stream.is_stream)
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target
@@ -844,7 +817,9 @@ class ActionRunner:
         most = Outages.LOSSES if outages.is_new(stream) else 2
         times, heard = [stream], outages.find_heard(stream.request, self._ledger)
         is_same = method != "POST" or self._is_repeatable(stream)
-        within, was_lost = max(1.0, stream.seconds / 2), set[bool]()
+        # A read without a byte is the target's if it never gets one, and another of its form always does.
+        is_silent = method == "GET" and stream.status is None and most == Outages.LOSSES
+        within, was_lost = max(1.0, stream.seconds / (2 if is_readable else 4)), set[bool]()
         while outages.is_awake(self._driver, times[-1]):
             for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
                 control = self._send_and_note(heard, within)
@@ -852,14 +827,13 @@ class ActionRunner:
                 if len(was_lost) > 1 or (is_same and control.hung):
                     outages.note_mishaps(stream)
                     outages.note_stuck(stream)
-                    return stream.with_excuse(_CHANCE)
-                most = min(most, Outages.TIMES if control.succeeded else most)
-            if not is_readable:
-                self._confirm_silence(outages, stream)
+                    return stream.with_excuse(CHANCE)
+                most = min(most, Outages.TIMES if control.succeeded and is_readable else most)
+            if not is_readable and (not is_silent or heard == stream.request):
                 return stream
             if len(times) == most:
                 outages.confirm(*times)
-                for reading in times[1:]:
+                for reading in times[1:] if is_readable else ():
                     self._keep(reading)
                 return stream
             again = self._send_and_note(stream.request, within)
@@ -869,21 +843,9 @@ class ActionRunner:
                 outages.note_mishaps(stream)
                 if not is_read and not may_be_mishap(again) and not again.excuse:
                     return again
-                return stream.with_excuse(_CHANCE)
+                return stream.with_excuse(CHANCE)
             times.append(again)
         return stream.with_excuse(_ASLEEP)
-
-    def _confirm_silence(self, outages: Outages, lost: Exchange) -> None:
-        """A read without a byte is the target's if it never gets one, and another of its form always does."""
-        if lost.request.method != "GET" or lost.status is not None or not outages.is_new(lost):
-            return
-        times = [lost]
-        while len(times) < Outages.LOSSES:
-            heard = self._send_and_note(outages.find_heard(lost.request, self._ledger), lost.seconds / 4)
-            times.append(self._send_and_note(lost.request, max(1.0, lost.seconds / 4)))
-            if heard.status is None or not times[-1].hung or times[-1].excuse:
-                return
-        outages.confirm(*times)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:
         request = exchange.request

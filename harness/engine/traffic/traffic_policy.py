@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from harness.engine.traffic.deadline import Deadline
-from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver, TimeoutBudget
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.engine.traffic.perform import Outages
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
 from harness.outcome import Unmet
@@ -75,13 +75,12 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True):
     def wrapper(
         self,
         retries: Retries,
-        timeouts: TimeoutBudget | None = None,
         deadline: Deadline | None = None,
         outages: Outages | None = None,
     ) -> Callable[[Driver], Driver]:
-        """The wrapper for each driver of one run; without `timeouts` each answer gets the whole timeout."""
-        policies: list[DriverPolicy] = [retries]
-        policies += [policy for policy in (outages, timeouts, deadline) if policy is not None]
+        """The wrapper for each driver of one run; without `outages` each answer gets the whole timeout."""
+        policies: list[DriverPolicy] = [retries, *([outages, outages.timeouts] if outages is not None else [])]
+        policies += [deadline] if deadline is not None else []
         if self.rate is not None:
             policies.append(Pacing(self.rate))
         return lambda driver: GovernedDriver(driver, policies)

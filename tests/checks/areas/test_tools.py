@@ -94,7 +94,8 @@ CALLS = {"asked": CALLED, "modes": {}, "again": {}, "retold": REFUSED}
 REPEATING = {**CALLS, **{name: {"in a stream": WHOLE} for name in ("modes", "again")}}
 NEXT = answer(body=interaction(id="v1_two"))
 AGAIN = answer(body=interaction(id="v1_two", status="requires_action", steps=[CALL]))
-TWO = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2"}]))
+SAME = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2"}]))
+TWO = answer(body=interaction(status="requires_action", steps=[CALL, {**CALL, "id": "call_2", "arguments": {}}]))
 TWO_STREAMED = {STREAMED: streamed(two_call_events("c1", "c2"))}
 RUNNING = answer(body=interaction(id="v1_two", status="in_progress"))
 
@@ -166,6 +167,7 @@ CASES += [
     case("tool.result-bad-id", "non_strict", "404", wrong_id=refusal(404)),
     case("tool.parallel", "not_met", "in one order alone", asked=TWO, answered=REFUSED, in_order=NEXT, later={}),
     case("tool.parallel", "met", "accepted", asked=TWO, answered=NEXT, in_order=None, later={}),
+    case("tool.parallel", "not_met", "the same twice", asked=SAME, answered=NEXT, in_order=None, later={}),
     case("tool.parallel", "not_met", "one read", asked=TWO, in_order=None, later={},
          answered=says("Report 57284.", id="v1_two")),
     case("tool.parallel", "not_met", "one read in a mode", asked=TWO, answered=NEXT, in_order=None,

@@ -78,6 +78,15 @@ def test_an_answer_that_ends_begins_a_new_row() -> None:
     assert run.budget.losses.unsent == 0
 
 
+def test_a_form_that_never_ends_gets_little_time_until_one_ends() -> None:
+    run = Run()
+    run.budget.shorten(run.driver.send(GET))
+    run.endless = lambda request: len(run.asked) != IN_A_ROW
+    assert run.seconds(IN_A_ROW) == [WHOLE / 10, 0.0, WHOLE]
+    run.budget.shorten(run.driver.send(GET))
+    assert run.seconds(IN_A_ROW + 1) == [WHOLE / 10] * IN_A_ROW + [0.0]
+
+
 @pytest.mark.parametrize(("bad", "good"), [(STREAM, GET), (CREATE, PLAIN_CREATE), (GET, DELETE)])
 def test_one_kind_costs_no_other_kind_its_time(bad: Request, good: Request) -> None:
     """Streams, asked for in the query or in a body, are a kind; a run deletes what it made, whatever hangs."""

@@ -302,23 +302,31 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
 
 
 def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
-    """A stream by GET must end if a GET before it showed the run as settled: nothing more can come.
+    """A stream by GET must end if a GET before its end showed the run as settled: nothing more can come.
 
-    One silence may be the connection's. A run sends such a request again, so that a target has two.
+    One silence may be the connection's. A run sends such a request again, so that a target has two. Of streams
+    that were opened during their run many have to be silent: what is sent again is a stream of one that has ended.
     """
-    settled: set[str] = set()
+    settled: dict[str, float] = {}
     silences: Counter[str] = Counter()
     for exchange in trail:
-        identity = named_interaction(exchange.request)
-        streamed = read(exchange).call == GET and is_resume(exchange.request) is not None
-        silent = exchange.silence >= exchange.seconds / 2 and not exchange.excuse
-        if streamed and silent and exchange.hung and exchange.succeeded and identity in settled:
-            silences[exchange.request.target] += 1
-            message = "the stream of a run that has settled does not end"
-            if silences[exchange.request.target] == 2:
-                yield from ((exchange, found) for found in judge_endless("resume.ends/replay", message, exchange))
-        elif not streamed and exchange.succeeded and not exchange.truncated and read(exchange).call == GET:
-            settled |= {identity} if is_settled(read(exchange).status) else set()
+        identity, reading = named_interaction(exchange.request), read(exchange)
+        streamed = is_resume(exchange.request) is not None
+        if reading.call != GET or exchange.excuse:
+            continue
+        if streamed and exchange.hung and exchange.succeeded and identity in settled:
+            is_live = (exchange.began or 0.0) < settled[identity]
+            is_whole = reading.stream is None or reading.stream.completed is not None
+            if exchange.silence < (4.5 if is_live else exchange.seconds / 2) or (is_live and is_whole):
+                continue
+            silences[name := "" if is_live else exchange.request.target] += 1
+            code, message = "resume.ends/replay", "the stream of a run that has settled does not end"
+            if is_live:
+                code, message = "resume.ends/live", "a stream that is read during its run does not end"
+            if silences[name] == (8 if is_live else 2):
+                yield from ((exchange, found) for found in judge_endless(code, message, exchange))
+        elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
+            settled.setdefault(identity, exchange.began or 0.0)
 
 
 _COLON = ":cancel"

@@ -29,6 +29,7 @@ from msgspec.structs import replace
 
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
+from harness.contract.judge.body import count_tokens
 from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
 from harness.contract.judge.reading import (
     Reading,
@@ -520,6 +521,29 @@ class Queries(Struct):
         self._sent.add((caller, request.target))
 
 
+class Costs(Struct):
+    """Judges whether a usage counts tokens of others: a text has fewer than one that is far longer."""
+
+    _long: list[tuple[int, int]] = field(default_factory=list)
+    """The characters of long texts, and their input tokens."""
+
+    def note(self, exchange: Exchange) -> Judged:
+        """Judge the next exchange by those before it."""
+        reading, body = read(exchange), object_or_none(exchange.request.body) or {}
+        shown = reading.interaction or (reading.stream and reading.stream.completed) or {}
+        text, tokens = str(body.get("input")), count_tokens(shown, "input", "cached")
+        is_told = reading.call == CREATE and is_success(exchange) and not exchange.excuse
+        is_plain = text == body.get("input") and body.keys() <= _OWN - {"tools", "response_format"}
+        if not is_told or not tokens or not is_plain:
+            return
+        for length, more in self._long:  # in any language, and also if it repeats one character
+            if length >= 100 * len(text) and more < tokens:
+                fewer = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
+                words = "the usage of a create counts tokens of others", fewer, str(tokens)
+                yield exchange, Finding.from_code("usage.counted/others", *words)
+        self._long.append((len(text), tokens))
+
+
 _WHOLE = frozenset({"completed", "requires_action"})
 
 _GIVEN_NAME = re.compile(r'"(call_id|id|signature)": ?"[^"]*"')
@@ -530,12 +554,12 @@ _GIVEN_NAME = re.compile(r'"(call_id|id|signature)": ?"[^"]*"')
 
 
 class RunJudge:
-    """Judges what was denied and granted elsewhere, and streams and answers that were mixed, of one service."""
+    """Judges what was denied and granted elsewhere, and streams, answers and costs that were mixed."""
 
     def __init__(self, accepted: tuple[Precedents, Precedents] | None = None) -> None:
         self._accepted = accepted or (Precedents(), Precedents())
         run, (of_runs, of_resources) = Run(Known), self._accepted
-        self._judges = (Denials(run, of_runs), Outputs(run), Queries(), ResourceRun(of_resources))
+        self._judges = (Denials(run, of_runs), Outputs(run), Queries(), Costs(), ResourceRun(of_resources))
 
     def for_service(self) -> RunJudge:
         """A judge of another service of the run, which gives the same ids again; what one accepted, both know."""

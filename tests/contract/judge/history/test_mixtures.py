@@ -48,6 +48,13 @@ def streamed(query: str, **headers: str) -> Exchange:
     return structs.replace(got, headers=Headers((*got.headers, *headers.items())))
 
 
+def cost(text: str, tokens: int) -> Exchange:
+    """A plain create of a text that counts so many input tokens."""
+    body = {**show(str(tokens), OWN), "usage": {"total_input_tokens": tokens}}
+    return exchange(target=ROOT, sent={"model": "m", "input": text}, body=body)
+
+
+LONG, DEAR = cost("Hi" * 100, 300), cost("Hi", 301)
 STREAM, COPY, HIT = "?stream=true", streamed(""), streamed("?stream=true", **{"x-cache": "HIT from front"})
 MIXED, CROSSED = stream("a", OWN[:10], OTHER[10:30], OWN[30:]), plain("a", OTHER)
 MIXES, CROSSES = (MIXED, "rob.concurrent-streams/mixed"), (CROSSED, "create.ok/another")
@@ -79,6 +86,9 @@ MIXES, CROSSES = (MIXED, "rob.concurrent-streams/mixed"), (CROSSED, "create.ok/a
         ([streamed("", age="0"), HIT], [(HIT, "get.ok/query")]),
         ([streamed("", age="0"), streamed(STREAM, age="0")], []),  # no stream by GET
         ([streamed("", age="0"), streamed(STREAM, age="0"), HIT], []),
+        ([LONG, DEAR], [(DEAR, "usage.counted/others")]),
+        ([LONG, cost("Hi", 300)], []),  # one count for all
+        ([cost("Hi" * 99, 300), DEAR], []),
     ],
 )  # fmt: skip
 def test_what_is_output_of_another_interaction(exchanges: list[Exchange], found: list[object]) -> None:
