@@ -38,7 +38,7 @@ from harness.engine.traffic.governed_driver import (
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import Finding, HarnessFault, Unmet
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, quote_body
 from harness.wire import At, By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.bodies import object_or_none
 from harness.wire.delivery import Arrival, Inbox
@@ -59,10 +59,11 @@ class Departure(Struct):
 
 
 class Stuck(Struct):
-    """A form of request that fails each time: a loss, the streams left before, and how often it was sent."""
+    """A form of request that fails each time: a loss, what came before it, and how often it was sent."""
 
     lost: Exchange
     left: int
+    last: Exchange | None
     asked: int = 0
 
 
@@ -98,6 +99,7 @@ class Outages(DriverPolicy):
         self._stuck: dict[tuple[object, ...], Stuck] = {}
         """The forms of requests that fail each time: from the beginning, or since one succeeded."""
         self._left = 0
+        self._last: dict[tuple[object, ...], Exchange] = {}
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
@@ -142,6 +144,7 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
+                self._last[_form_of(exchange.request)[:3]] = exchange
                 if exchange.complete and exchange.succeeded:
                     self._heard[form := _form_of(exchange.request)].append(exchange.request)
                     self._stuck.pop(form, None)
@@ -165,7 +168,10 @@ class Outages(DriverPolicy):
             call = f"{'the stream of ' * is_stream}{lost.request.method} {lost.request.raw_path} {how}"
             since = " since" if form in self._heard else ""
             left = f"; the client had left {format_count(stuck.left, 'stream')} before"
-            yield f"{call}, and no request like it succeeded{since}{left if is_stream and stuck.left else ''}"
+            since += left if is_stream and stuck.left else ""
+            if lost.hung and (last := stuck.last) is not None and not last.succeeded:  # it may have kept a lock
+                since += f"; the last response before was {last.status}, to {quote_body(last.request.body, 100)}"
+            yield f"{call}, and no request like it succeeded{since}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
             accepted = len(self.list_accepted(first))
@@ -281,7 +287,8 @@ class Outages(DriverPolicy):
 
     def note_stuck(self, exchange: Exchange) -> None:
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
-        self._stuck.setdefault(_form_of(exchange.request), Stuck(exchange, self._left))
+        form = _form_of(exchange.request)
+        self._stuck.setdefault(form, Stuck(exchange, self._left, self._last.get(form[:3])))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
