@@ -50,6 +50,7 @@ _SHARED_WORDS = {
         "bg.requires-action",
         "bg.requires-action-streamed",
     ),
+    ("empty",): tuple(one.rule for one in OPERATIONS if one.schema),
 }
 """The words of judges that several rules share (in `contract/judge`), and those rules."""
 

@@ -404,6 +404,9 @@ def _decode_again(data: bytes, refusal: str) -> JsonResult:
         clean = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         return JsonResult(None, "depth", "nested deeper than can be read")
+    except json.JSONDecodeError as wrong:
+        what, around = wrong.msg.removesuffix(" at"), text[max(0, wrong.pos - 20) : wrong.pos + 10]
+        return JsonResult(None, "syntax", f"{what} at character {wrong.pos}, in {around!r}")
     except ValueError as wrong:
         return JsonResult(None, "syntax", str(wrong) if str(wrong) else refusal)
     except OverflowError:

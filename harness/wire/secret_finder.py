@@ -499,10 +499,7 @@ def _parameters(text: str, is_secret: Callable[[str], bool]) -> Iterator[tuple[i
 # reject the end of a dropped stream, which may hold a secret as well.
 
 
-_TOKEN = re.compile(
-    rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<closed>"?)|[{}\[\],]|[^\s{}\[\],:"]+',
-    re.DOTALL,
-)
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?P<closed>"?)|[{}\[\],]|[^\s{}\[\],:"]+', re.DOTALL)
 _OPENERS, _CLOSERS = "{[", b"}]"
 _OBJECT, _LIST, _COMMA, _QUOTE_MARK = b'{[,"'
 _ESCAPE = b"\\u00"

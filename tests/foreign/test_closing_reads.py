@@ -66,10 +66,7 @@ def rename_model(self: ForeignService, usual: Any, run: Run, query: Json) -> Any
 service, forgetful = rows_of(ForeignService), rows_of(Forgetful)
 ROWS = [
     forgetful("keeps-all: rob.concurrent get.constant -> rest pass"),
-    forgetful(
-        "forgets-one: rob.concurrent get.constant -> fail get.constant, exit 1",
-        forgets=is_one_of_several,
-    ),
+    forgetful("forgets-one: rob.concurrent get.constant -> fail get.constant, exit 1", forgets=is_one_of_several),
     forgetful(
         "forgets-streams: rob.concurrent-streams get.constant -> fail get.constant, exit 1",
         forgets=lambda self, usual, body: is_stream(body),

@@ -158,25 +158,52 @@ class Places(Handler):
 
     goes = False
 
-    def stream(self, events: Any) -> None:
-        places = self.service.noted.setdefault("places", threading.Semaphore(2))
+    def take(self, most: int) -> threading.Semaphore:
+        """Wait for one of the places, which the caller gives back."""
+        places: threading.Semaphore = self.service.noted.setdefault("places", threading.Semaphore(most))
         while not places.acquire(timeout=0.05):
             if self.closed.is_set():
                 raise ConnectionAbortedError
+        return places
+
+    def stream(self, events: Any) -> None:
+        places = self.take(2)
         super().stream(events)
         if not self.close_connection or not self.goes:
             places.release()
 
 
-@pytest.mark.parametrize("goes", [True, False])
-def test_a_server_whose_streams_stop_is_named(goes: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    """No rule fails, and the run does not wait for each stream; the last line says which call is down."""
+class Locks(Places):
+    """Has one place for all creates, and keeps it when it refuses one."""
+
+    def dispatch(self, data: bytes) -> Any:
+        place = self.take(1) if self.command == "POST" else threading.Semaphore()
+        answer = super().dispatch(data)
+        place.release()
+        return answer
+
+
+GONE = "no request like it succeeded since; "
+
+
+@pytest.mark.parametrize(
+    ("handler", "globs", "said"),
+    [
+        (Places, "stream.* resume.* bg.*", ""),
+        (vary(Places, goes=True), "stream.* resume.* bg.*", f"{GONE}the client had left"),
+        (Locks, "create.*", f"{GONE}the last response before was 400, to {{"),
+    ],
+)
+def test_a_server_whose_calls_stop_is_named(
+    handler: type, globs: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No rule fails, and the run does not wait for each; the last line says which call is down, since what."""
     service = ForeignService()
-    service.handler = vary(Places, goes=goes)
-    report = check(service, "stream.*", "resume.*", "bg.*", words=("--timeout", "3"))
-    assert (report.exit, report.faults) == (4 if goes else 0, {})
-    said = capsys.readouterr().out.splitlines()[-1]
-    assert ("no request like it succeeded since; the client had left" in said) is goes
+    service.handler = handler
+    report = check(service, *globs.split(), words=("--timeout", "3"))
+    assert (report.exit, report.faults) == (4 if said else 0, {})
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert (said in last, GONE in last) == (True, bool(said))
 
 
 def test_a_server_that_serves_one_connection_at_a_time_is_judged(capsys: pytest.CaptureFixture[str]) -> None:

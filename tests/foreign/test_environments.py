@@ -299,10 +299,7 @@ ROWS = [
     ),
     # A file that exists is replaced on request; a server may refuse that, but not say that it did it.
     boxes("keeps-old-files: env.upload-overwrite -> fail env.upload-overwrite, exit 1", finish=keep_old, **FILED),
-    boxes(
-        "replaces-no-file: env.upload-overwrite -> untestable env.upload-overwrite",
-        finish=refuse_to_replace,
-    ),
+    boxes("replaces-no-file: env.upload-overwrite -> untestable env.upload-overwrite", finish=refuse_to_replace),
     boxes(f"refuses-too-late: {FILES} -> warn env.extract-exists", unpack=refuse_too_late, **FILED),
     boxes(
         f"refuses-both: {WRONG} -> rest pass",

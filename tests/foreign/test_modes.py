@@ -140,9 +140,9 @@ class Echoing(ForeignService):
 
 
 def cut_letters(self: Echoing, usual: Any, run: Run, text: str) -> list[str]:
-    """Cut bytes, and read each piece alone."""
+    """Cut bytes, and read each piece alone; Java writes `?` for what it cannot encode."""
     data = text.encode()
-    return [data[at : at + 7].decode(errors="replace") for at in range(0, len(data), 7)]
+    return [data[at : at + 7].decode(errors="replace").replace("\ufffd", "?") for at in range(0, len(data), 7)]
 
 
 def encode_raw(self: Echoing, usual: Any, event: Json) -> bytes:
@@ -295,12 +295,12 @@ ROWS = [
         tell_arguments=lambda self, usual, call: usual(call).encode().decode("latin-1"),
     ),
     echoing("echoes: stream.text create.long-input -> rest pass"),
-    echoing("cuts-letters: stream.text -> fail stream.text", pieces=cut_letters),
+    echoing("cuts-letters: stream.text -> fail stream.text/cut", pieces=cut_letters),
     # U+2028 and U+0085 end a line of a text, and none of a stream.
     echoing("writes-separators: stream.json stream.text create.ok -> rest pass", encode=encode_raw),
     echoing(
         "splits-lines: stream.json stream.text -> fail stream.json/syntax, blocked stream.text, exit 1",
-        said=["it ends in the middle (is it split at U+2028 or U+0085?)"],
+        said=["it ends in the middle (at a line break without its escape, U+2028 or U+0085?)"],
         encode=split_lines,
     ),
     # What GET shows as the user's words is half of them.

@@ -281,12 +281,7 @@ ROWS = [
         lasts=1.0,
         said=["GET shows a run in progress long after the stream of its create completed"],
     ),
-    row(
-        "forgets-what-it-cancels: cancel.ok get.ok -> fail get.ok, exit 1",
-        cancel=remove,
-        lasts=3.0,
-        **ALONE,
-    ),
+    row("forgets-what-it-cancels: cancel.ok get.ok -> fail get.ok, exit 1", cancel=remove, lasts=3.0, **ALONE),
     row("cuts-texts: get.matches-post -> fail get.matches-post, exit 1", get=change_texts(lambda _: say("Hello"))),
     row(
         "notes-texts: get.matches-post -> warn get.matches-post/, exit 0",

@@ -214,11 +214,7 @@ ROWS = [
     ),
     # A run can be canceled while the stream of its create is read.
     service("cancels-streams: cancel.* -> exit 0", lasts=3.0),
-    service(
-        "ends-later: cancel.* -> exit 0",
-        lasts=3.0,
-        handler=vary(Handler, encode_due=end_a_moment_later),
-    ),
+    service("ends-later: cancel.* -> exit 0", lasts=3.0, handler=vary(Handler, encode_due=end_a_moment_later)),
     service(
         "refuses-streams: cancel.* -> fail cancel.ok/streamed, exit 1",
         lasts=3.0,
@@ -291,10 +287,7 @@ ROWS = [
         f"shares-an-index: {SEARCHES} -> fail stream.index-reuse, exit 1",
         events=each(lambda event: {**event, "index": 0} if event.get("index") == 1 else event),
     ),
-    rows_of(Searches)(
-        f"ends-with-a-search: {SEARCHES} -> fail err.no-crash, exit 1",
-        create=fail_after_a_search,
-    ),
+    rows_of(Searches)(f"ends-with-a-search: {SEARCHES} -> fail err.no-crash, exit 1", create=fail_after_a_search),
 ]
 
 

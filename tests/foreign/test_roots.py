@@ -51,6 +51,11 @@ def return_nothing(self: Handler, usual: Any, status: int, value: Any, headers: 
     usual(*((200, {}) if "such route" in str(value) else (status, value)), headers)
 
 
+def swallow_refusals(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
+    """Catch what the handler raises, and write nothing."""
+    usual(status, value, headers) if status < 400 else self.send(200, "application/json", b"", {})
+
+
 def answer_by_body(self: ForeignService, usual: Any, body: Json) -> Any:
     """Be a cache in front: whoever asks the same gets the same interaction."""
     asked = json.dumps(body, sort_keys=True)
@@ -177,10 +182,7 @@ KEYS = {"words": "--api-key k1 --other-api-key k2"}
 
 row, spells = rows_of(ForeignService), rows_of(SpellsStatuses)
 ROWS = [
-    row(
-        f"succeeds-with-errors: {MOST} -> fail err.status, exit 1",
-        handler=answer_with(lambda status: 200),
-    ),
+    row(f"succeeds-with-errors: {MOST} -> fail err.status, exit 1", handler=answer_with(lambda status: 200)),
     row(
         f"refuses-with-500: {MOST} -> fail err.status, exit 1",
         handler=answer_with(lambda status: status if status < 400 else 500),
@@ -190,10 +192,7 @@ ROWS = [
         f"counts-in-text: {MOST} -> fail usage.types, exit 1",
         usage=lambda self, usual, run: {name: str(tokens) for name, tokens in usual(run).items()},
     ),
-    row(
-        f"counts-characters: {MOST} -> fail http.length, exit 1",
-        handler=vary(Handler, reply=count_characters),
-    ),
+    row(f"counts-characters: {MOST} -> fail http.length, exit 1", handler=vary(Handler, reply=count_characters)),
     row(
         "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok resume.opens, exit 1",
         said=("(1 cause: get.ok/lost)",),
@@ -207,6 +206,17 @@ ROWS = [
         said=("(1 cause: err.unknown-route/empty)",),
         handler=vary(Handler, dispatch=route_little, reply=return_nothing),
         lasts=3.0,
+    ),
+    row(
+        f"counts-in-fractions: {MOST} -> warn usage.types, exit 0",
+        usage=lambda self, usual, run: {name: float(tokens) for name, tokens in usual(run).items()},
+    ),
+    # An exception that is swallowed; the client cannot know what was refused.
+    row(
+        "swallows: create.schema get.schema err.malformed-json get.unknown del.gone"
+        " -> fail create.schema/empty get.schema/empty, rest blocked, exit 1",
+        handler=vary(Handler, reply=swallow_refusals),
+        said=["returns 200 without a body"],
     ),
     # Every answer names another id, and each of them is found.
     row(

@@ -181,22 +181,11 @@ ROWS = [
         lasts=1e6,
         words=f"--timeout {TIMEOUT} --capability -stream",
     ),
-    row(
-        "slow: bg.* -> pass bg.settles, exit 0",
-        lasts=2.0,
-        words=f"--timeout {TIMEOUT} --capability -stream",
-    ),
+    row("slow: bg.* -> pass bg.settles, exit 0", lasts=2.0, words=f"--timeout {TIMEOUT} --capability -stream"),
     # What is stored.
     row("forgets-streamed-input: chain.* -> fail chain.whole-history/streamed", prepare=forget_streamed_input),
-    row(
-        "drops-streamed-thoughts: chain.*",
-        prepare=forget_streamed_input,
-        usage=think_in_streams,
-    ),
-    row(
-        "names-unstored-turns: chain.* store.*",
-        show=lambda self, usual, run: {**usual(run), "id": run.id},
-    ),
+    row("drops-streamed-thoughts: chain.*", prepare=forget_streamed_input, usage=think_in_streams),
+    row("names-unstored-turns: chain.* store.*", show=lambda self, usual, run: {**usual(run), "id": run.id}),
     rows_of(CostsMoreLater)("time-written-otherwise: bg.* chain.siblings-apart create.times"),
     row(
         "created-in-another-zone: create.times -> fail create.times/order",

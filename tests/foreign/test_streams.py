@@ -338,11 +338,7 @@ ROWS = [
         lasts=1.5,  # its newest event is looked for while it goes on, also by a busy machine
         get=repeat(lambda run: run.status == "in_progress"),
     ),
-    row(
-        "ends-in-a-burst: resume.live resume.two-readers -> rest pass",
-        lasts=0.8,
-        events=end_in_a_burst,
-    ),
+    row("ends-in-a-burst: resume.live resume.two-readers -> rest pass", lasts=0.8, events=end_in_a_burst),
     # A connection that is lost twice: the second cursor comes from a stream that was resumed itself.
     row(f"counts-per-connection: {TWICE} -> fail resume.exclusive, exit 1", get=rename(number_anew)),
     # A background run goes on without its client; the twin that nobody left shows that it could have.

@@ -125,12 +125,8 @@ def stays_in_it(polled: list[Exchange], chained_polled: list[Exchange]) -> Itera
 def has_no_environment(parent: Exchange, before: Exchange) -> Iterator[Finding]:
     for name, answer in (("parent", parent), ("before", before)):
         if interaction_in(answer).get("environment_id"):
-            yield finding(
-                "the response has an environment_id, but the request has no environment",
-                "none",
-                environment_of(answer),
-                exchange=name,
-            )
+            message = "the response has an environment_id, but the request has no environment"
+            yield finding(message, "none", environment_of(answer), exchange=name)
 
 
 # --- deep research that plans first: a turn that answers a plan, and one that carries it out

@@ -110,13 +110,11 @@ def polls(
     return seen
 
 
-def poll_until_settled(t: RequestBuilder, interaction_id: str) -> Part[list[Exchange]]:
+def poll_until_settled(t: RequestBuilder, interaction_id: str, run: str = "the run") -> Part[list[Exchange]]:
     """Like `polls`, but raises `Unmet` if the run did not settle in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
-        raise Unmet(
-            f"the run did not settle: {format_count(len(seen), 'GET')}, the last {format_answer(seen[-1])}"
-        )
+        raise Unmet(f"{run} did not settle: {format_count(len(seen), 'GET')}, the last {format_answer(seen[-1])}")
     return seen
 
 

@@ -30,7 +30,7 @@ from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET
 from harness.contract.tables.refusals import REFUSALS
 from harness.outcome import Finding, Severity
 from harness.wire import By, Exchange, How, Length
-from harness.wire.bodies import coding_of, object_or_none
+from harness.wire.bodies import coding_of, loads, object_or_none
 from harness.wire.message import BUSY, EVENT_STREAM
 
 CLIENT_ERROR = range(400, 500)
@@ -248,7 +248,7 @@ def judge_json_valid(exchange: Exchange) -> Iterator[Finding]:
         message = f"half of a surrogate pair in the response to {format_request(exchange)}"
         severity = Severity.NON_STRICT
     else:
-        message = f"the response to {format_request(exchange)} does not parse ({fault})"
+        message = f"the response to {format_request(exchange)} does not parse: {loads(exchange.body).detail}"
         severity, body = Severity.BROKEN, exchange.body.strip()
         if _CLOSED.get(body[:1], body[-1:]) != body[-1:]:
             code = "http.json-valid/cut"
@@ -343,6 +343,7 @@ def judge_causes(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Fin
     """The findings from which the rest follows, the first one before all; `before` are the exchanges before it."""
     yield from judge_length(exchange)
     yield from (finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN)
+    yield from read(exchange).emptiness
     yield from judge_error_status(exchange)
     yield from read(exchange).failed_refusal
     yield from _judge_loss(exchange, before)

@@ -202,13 +202,8 @@ def judge_ends(statuses: Sequence[str], listed: Collection[str]) -> Iterator[Fin
     """Of several plain runs, at least one must end in a status that the revision lists."""
     if len(statuses) > 1 and not any(status in listed for status in statuses):
         words = ", ".join(repr(shorten(status, 40)) for status in dict.fromkeys(statuses))
-        yield place_finding(
-            "create.status/unknown-end",
-            f"none of {len(statuses)} plain runs ends with a status that clients know",
-            "completed",
-            words,
-            "$.status",
-        )
+        message = f"none of {len(statuses)} plain runs ends with a status that clients know"
+        yield place_finding("create.status/unknown-end", message, "completed", words, "$.status")
 
 
 def _spell_alike(status: str) -> str:
@@ -232,19 +227,19 @@ def judge_usage(usage: Any, pointer: str = "$.usage") -> list[Finding]:
         return [
             place_finding("usage.types/object", "usage is not an object", "an object", json_type(usage), pointer)
         ]
+    message, expected = "a token count is negative, or not an integer", "an integer >= 0"
     wrong = [
-        place_finding(
-            "usage.types/count",
-            "a token count is negative, or not an integer",
-            "an integer >= 0",
-            repr(count)[:40],
-            place,
-        )
+        place_finding("usage.types/count", message, expected, repr(count)[:40], place)
         for place, count in _find_miscounts(usage, pointer)
     ]
     if wrong:
         return wrong
-    found = []
+    fraction = "a token count is written as a fraction"  # an integer by JSON Schema, but not for each client
+    found = [
+        place_finding("usage.types/fraction", fraction, str(int(count)), repr(count), place, Severity.NON_STRICT)
+        for place, count in _counts(usage, pointer)
+        if isinstance(count, float)
+    ]
     if {"total_tokens", "total_input_tokens", "total_output_tokens"} <= usage.keys():
         # both published readings are accepted: the total may include tool-use tokens or not
         base = sum(usage.get(name, 0) for name in _SUMMED)
@@ -284,7 +279,7 @@ def has_counts(usage: Any) -> bool:
 def count_tokens(interaction: Mapping[str, Any], *kinds: str) -> int:
     """The tokens of these kinds in the usage of an interaction, such as `input`; 0 for each that it lacks."""
     counts = [as_object(interaction.get("usage")).get(f"total_{kind}_tokens") for kind in kinds]
-    return sum(count for count in counts if isinstance(count, int) and not isinstance(count, bool))
+    return sum(int(count) for count in counts if isinstance(count, int | float) and not isinstance(count, bool))
 
 
 def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:
@@ -294,7 +289,7 @@ def list_miscounted(usage: Any, pointer: str = "$.usage") -> list[str]:
 
 def _find_miscounts(usage: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
     for place, count in _counts(usage, pointer):
-        if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        if isinstance(count, bool) or not isinstance(count, int | float) or count < 0 or count % 1:
             yield place, count
 
 

@@ -318,8 +318,10 @@ class Reading:
         """The finding that a body is no JSON, unless it did not come whole or was not kept."""
         if not self.exchange.complete or self.exchange.truncated:
             return ()
-        message, actual = f"the response to {operation.call} is not JSON", show_start(self.exchange.body)
-        return (Finding(operation.rule, message, operation.schema, actual),)
+        message, code, body = f"the response to {operation.call} is not JSON", operation.rule, self.exchange.body
+        if not body:
+            message, code = f"{operation.call} returns {self.exchange.status} without a body", f"{code}/empty"
+        return (Finding.from_code(code, message, operation.schema, show_start(body)),)
 
 
 def read(exchange: Exchange, contract: Contract | None = None) -> Reading:

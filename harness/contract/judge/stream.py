@@ -729,7 +729,7 @@ class StreamJudge:
             if read.fault and read.fault != "depth":
                 rule, message = _FAULTS[read.fault]
                 if read.fault == "syntax" and frame.data.startswith(b"{") and not frame.data.endswith(b"}"):
-                    message = f"{message}: it ends in the middle (is it split at U+2028 or U+0085?)"
+                    message += ": it ends in the middle (at a line break without its escape, U+2028 or U+0085?)"
                 self._note(rule, message, "a JSON object in UTF-8", read.detail, frame)
                 if frame.event == COMPLETED.encode():
                     self._state.end_unreadably()

@@ -30,7 +30,7 @@ from harness.engine.traffic.retries import LATER, is_crash, is_cut, may_be_misha
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import Finding, HarnessFault, Unmet
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, quote_body
 from harness.wire import At, By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.bodies import object_or_none
 from harness.wire.delivery import Arrival, Inbox
@@ -80,9 +80,10 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
-        self._stuck: dict[Form, tuple[Exchange, int]] = {}
-        """The forms of requests that fail each time, with a loss, and how many streams were left before."""
+        self._stuck: dict[Form, tuple[Exchange, int, Exchange | None]] = {}
+        """The forms of requests that fail each time: a loss, the streams left before, and the last response before."""
         self._left = 0
+        self._last: dict[tuple[object, ...], Exchange] = {}
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
@@ -116,6 +117,7 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
+                self._last[_call_of(classify(exchange.request))] = exchange
                 if exchange.complete and exchange.succeeded:
                     heard = self.heard[form := classify(exchange.request)]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
@@ -130,10 +132,12 @@ class Outages(DriverPolicy):
 
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
-        for form, (lost, number) in self._stuck.items():
+        for form, (lost, number, last) in self._stuck.items():
             call = f"{'the stream of ' * form[1]}{lost.request.method} {lost.request.raw_path}"
             since = " since" if form in self.heard else ""
             left = f"; the client had left {format_count(number, 'stream')} before" if form[1] and number else ""
+            if lost.hung and last is not None and not last.succeeded:  # it may have kept a lock
+                left += f"; the last response before was {last.status}, to {quote_body(last.request.body, 100)}"
             yield f"{call} {describe_loss(lost)}, and no request like it succeeded{since}{left}"
         for first in self.limited[:1]:
             rejected = list(self._rejected.values()).count(first.status or 0)
@@ -248,7 +252,8 @@ class Outages(DriverPolicy):
         """Note that a request fails, and so does one of its form that succeeded before, if there is one."""
         if exchange.hung:
             self.timeouts.shorten(exchange)
-        self._stuck.setdefault(classify(exchange.request), (exchange, self._left))
+        form = classify(exchange.request)
+        self._stuck.setdefault(form, (exchange, self._left, self._last.get(_call_of(form))))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -287,6 +292,11 @@ def is_gone(control: Exchange) -> bool:
 def _has_no_byte(exchange: Exchange) -> bool:
     """Whether the target ended the connection before the first byte of a response."""
     return exchange.status is None and is_cut(exchange)
+
+
+def _call_of(form: Form) -> tuple[object, ...]:
+    """The method and the path of a form, streamed or not."""
+    return form[0], *form[3:]
 
 
 def describe_loss(exchange: Exchange) -> str:

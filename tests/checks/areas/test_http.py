@@ -153,12 +153,7 @@ CASES += [
     case("auth.next", "not_met", "rejected", **then(read_next=refusal(400))),
     case("auth.bearer-reads", "not_met", "rejected", **by_bearer(read_bearer=NO_KEY)),
     case("auth.bearer-reads", "untestable", "gone", **by_bearer(read_bearer=NO_KEY, read_next=NO_KEY)),
-    case(
-        "auth.bearer-reads",
-        "not_applicable",
-        "never accepted",
-        **by_bearer(created_bearer=NO_KEY),
-    ),
+    case("auth.bearer-reads", "not_applicable", "never accepted", **by_bearer(created_bearer=NO_KEY)),
 ]
 
 

@@ -91,10 +91,7 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
     "another name": (run(encode("ping", payload(update())), *ONE), {"stream.name-agrees"}),
     "delta without text": (run(start(0), delta(0, "text", x=1), stop(0)), {"stream.schema"}),
     "index of a string": (run(*ONE, stop("0")), {"stream.schema"}),  # type: ignore[arg-type]
-    "created without an id": (
-        frames([NAMELESS, *ONE, completed()]),
-        {"stream.schema"},
-    ),
+    "created without an id": (frames([NAMELESS, *ONE, completed()]), {"stream.schema"}),
     "begins with a step": (frames([*ONE, completed()]), {"stream.first"}),
     "begins with a stranger": (frames([{"event_type": "ping"}, *CLEAN]), {"stream.first"}),
     "nothing at all": (b"", {"stream.first"}),
@@ -118,15 +115,9 @@ BROKEN: dict[str, tuple[bytes, set[str]]] = {
     "leaves one out": (run(*ONE, start(2), stop(2)), {"stream.index-contiguous"}),
     "two open at once": (run(start(0), start(1), stop(0), stop(1)), {"stream.no-interleave"}),
     "an index again": (run(*ONE, *ONE), {"stream.index-reuse"}),
-    "usage of each step alone": (
-        run(start(0), counted(0, 30), start(1), counted(1, 20)),
-        {"stream.stop-usage"},
-    ),
+    "usage of each step alone": (run(start(0), counted(0, 30), start(1), counted(1, 20)), {"stream.stop-usage"}),
     "an unlisted delta": (run(start(0), delta(0, "smell", x=1), stop(0)), {"stream.delta-known"}),
-    "text in a thought": (
-        run(start(0, "thought"), delta(0), stop(0)),
-        {"stream.delta-fits"},
-    ),
+    "text in a thought": (run(start(0, "thought"), delta(0), stop(0)), {"stream.delta-fits"}),
     "arguments do not join": (
         run(CALLS, delta(0, "arguments_delta", arguments='{"a":'), stop(0)),
         {"stream.args-join"},
@@ -223,11 +214,7 @@ def test_every_rule_of_one_stream_is_broken_by_a_case() -> None:
         "create.status-listed",
         "stream.evid-delta",
         *(row.rule.id for row in rows_of("stream") if row.everywhere),
-    } - {
-        "stream.evid-delta",
-        "stream.closes",
-        *HEARD,
-    }
+    } - {"stream.evid-delta", "stream.closes", *HEARD}
 
 
 @pytest.mark.parametrize(
