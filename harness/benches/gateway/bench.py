@@ -128,7 +128,8 @@ class GatewayBench:
     """`driver` sends to the gateway, `upstream` stands behind it, and `client` builds the requests.
 
     `watch` is how many seconds the run lasts at least. `real`: the gateway has threads of its own, so the
-    upstream's side may need a moment. `find_end` describes how its process ended, `""` if it runs or is not ours.
+    upstream's side may need a moment. `find_end` describes how its process ended, `""` if it runs or is not ours;
+    `find_refused`, why what arrived last was no request.
     """
 
     def __init__(
@@ -140,12 +141,14 @@ class GatewayBench:
         watch: float = 10.0,
         real: bool = True,
         find_end: Callable[[], str] = str,
+        find_refused: Callable[[], str] = str,
     ) -> None:
         self.driver = driver
         self.upstream = upstream
         self.client = client
         self.real = real
         self.find_end = find_end
+        self.find_refused = find_refused
         self._watch = watch
         self._began = time.monotonic()
         self._mine: set[int] = set()

@@ -175,6 +175,9 @@ def reach(bench: GatewayBench) -> None:
     """Send a plain request through the gateway. Raises TargetFault that names where it stopped."""
     relayed = bench.send(bench.client.greet("reach.create"))
     status = relayed.client.status
+    if relayed.stayed and (refused := bench.find_refused()):
+        came = _describe_answer(relayed.client) if status else relayed.client.ending.words
+        raise TargetFault(f"the gateway sent no whole request upstream: {refused} (the client received {came})")
     if status is None:
         ending = relayed.client.ending
         if ending.unresolved:

@@ -12,6 +12,8 @@ from collections.abc import Generator
 from secrets import token_hex
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from harness.checks.gateway import upstream_answers as upstream
 from harness.checks.gateway.client import GatewayClient, HeaderFields
 from harness.checks.vocabulary.streams import last_cursor
@@ -37,15 +39,25 @@ _LIVE_READ = 4
 @exercise(requests=1, interactions=1, spans=True)
 def idle(client: GatewayClient) -> Actions:
     """A stream that stands still after its first events, while all other exercises run."""
+    yield from _stand_still(client, "idle.stream", stream=True)
+
+
+@exercise(requests=1, interactions=1, spans=True)
+def slow(client: GatewayClient) -> Actions:
+    """A response in JSON that takes as long."""
+    yield from _stand_still(client, "slow.create")
+
+
+def _stand_still(client: GatewayClient, name: str, **fields: Any) -> Actions:
     if not client.idle:
         raise NotWanted("excluded by --idle 0")
     silence = upstream.StandStill(_HELD_AFTER, client.idle)
     limit = client.idle + _LIVE_READ * client.patience
     in_flight = yield from client.create_aside(
-        "idle.stream", stream=True, script=upstream.SCRIPT, answer=silence, timeout=limit
+        name, script=upstream.SCRIPT, answer=silence, timeout=limit, **fields
     )
     if not silence.begun:
-        raise Unmet("no upstream stream became idle")
+        raise Unmet("no response of the upstream became idle")
     yield Finish(in_flight)
 
 
@@ -57,10 +69,12 @@ def watch(client: GatewayClient) -> Actions:
     yield CollectStrays("watch.strays", create.client, start)
 
 
-@exercise(requests=5, interactions=1)
+@exercise(requests=6, interactions=2)
 def plain(client: GatewayClient) -> Actions:
-    """A create, two gets of it, a get of an unknown id, a deletion."""
-    create = yield from client.create("plain.create")
+    """A create, sent twice, two gets of the first, a get of an unknown id, a deletion."""
+    sent = client.greet("plain.create")
+    create = yield sent
+    yield replace(sent, name="plain.again")
     found = id_of(create)
     yield client.get("plain.get", found)
     yield client.get("plain.get-input", found, include_input=True)
@@ -98,14 +112,15 @@ def stranger(client: GatewayClient) -> Actions:
     yield from client.create("stranger.create", **given)
 
 
-@exercise(requests=6, interactions=6)
+@exercise(requests=6 + len(upstream.SPELLINGS), interactions=6 + len(upstream.SPELLINGS))
 def stream(client: GatewayClient) -> Actions:
-    """Streams: of large events, plain, in one chunk, in single bytes, with unknown events, with a broken one."""
+    """Streams: large, plain, in one chunk, in single bytes, spelled otherwise, with unknown and broken events."""
     yield from client.create("stream.large", stream=True, script=upstream.LARGE)
     for name, answer in {
         "create": None,
         "one-chunk": upstream.join_chunks,
         "bytes": upstream.suffering("chunks:1"),
+        **{name: upstream.edit_stream(edit) for name, (_, edit) in upstream.SPELLINGS.items()},
         "strangers": upstream.edit_stream(upstream.with_strangers),
         "broken-frame": upstream.edit_stream(upstream.with_broken_frame),
     }.items():
@@ -307,8 +322,8 @@ def resume(client: GatewayClient) -> Actions:
 
 
 EXERCISES: tuple[Exercise, ...] = (
-    idle, watch, plain, cancel, fields, headers, stranger, stream, rich, ends, background, polls, tools, live,
-    gzip, hang_up, two, users, crowd, busy, resume, truncation, bare, refusal, loss,
+    idle, slow, watch, plain, cancel, fields, headers, stranger, stream, rich, ends, background, polls, tools,
+    live, gzip, hang_up, two, users, crowd, busy, resume, truncation, bare, refusal, loss,
 )  # fmt: skip
 """In the order in which they are played; those that span the others also end in this order."""
 

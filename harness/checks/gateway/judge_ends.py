@@ -88,14 +88,24 @@ def _report_buffer(relayed: RelayedExchange, message: str) -> Finding:
 
 
 def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """A stream that paused upstream arrived to its end, and was requested once."""
+    """What paused upstream, a stream and JSON, arrived to its end, and was requested once."""
     relayed = find_relayed(exchanges, "idle.stream", relay.NO_STREAM)
-    others = [other for other in exchanges if other is not relayed and relay.tells(other)]
+    waits = [one for one in exchanges if one.name.startswith(("idle.", "slow.")) and one.answer is not None]
+    for one in waits:
+        if len(one.upstream) > 1:
+            message = "the gateway repeated the create when its response was idle"
+            yield notice("gw.idle/repeated", one, message, "1 create upstream", str(len(one.upstream)))
+    plain = find_relayed(exchanges, "plain.create", "no create was sent").client
+    for one in waits if plain.succeeded and plain.complete else ():
+        client = one.client
+        left_to_us = client.ending.by is By.LIMIT and answer_of(one).ending.by is not By.CLIENT
+        if one is not relayed and not (client.succeeded and client.complete) and not left_to_us:
+            message = "a response that took long upstream did not arrive"
+            actual = f"{answer_line(client)} ({client.ending.words}), after {client.seconds:.1f} s"
+            yield notice("gw.idle/no-response", one, message, "the response of the upstream", actual)
+    others = [other for other in exchanges if other not in waits and relay.tells(other)]
     if not relay.tells(relayed) or not others or not all(relay.completes(other.client) for other in others):
         raise Unmet("a stream without pauses did not arrive complete either")
-    if len(relayed.upstream) > 1:
-        message = "the gateway repeated the create when its stream was idle"
-        yield notice("gw.idle/repeated", relayed, message, "1 create upstream", str(len(relayed.upstream)))
     client, answer = relayed.client, answer_of(relayed)
     if relay.completes(client):
         if not any(relay.touched(relay.difference(other)) for other in others):

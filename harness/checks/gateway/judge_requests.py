@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Container, Iterator, Sequence
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
 
@@ -76,7 +77,7 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
     """
     lost = False
     told = told_by(exchanges, lambda one: one.answer is not None, "no such request arrived upstream")
-    for relayed in sorted(told, key=lambda one: one.name == "busy.rest"):
+    for relayed in sorted(told, key=lambda one: one.name.startswith(("plain", "busy.rest"))):
         in_crowd = relayed.name == "busy.rest"
         if in_crowd and lost:
             continue
@@ -311,11 +312,21 @@ def _find_lost_header(code: str, name: str, exchanges: Sequence[RelayedExchange]
             f"the upstream sent no {name}",
         )
     )
-    lost = [one for one in sent if _header(one.client, name) != _header(one.answer, name)]
+    lost = [one for one in sent if not _is_kept(one, name)]
     for relayed in lost[:1]:
-        message = f"the header {name} did not arrive, in {len(lost)} of {format_count(len(sent), 'response')}"
+        did = "was changed" if _header(relayed.client, name) else "did not arrive"
+        message = f"the header {name} {did}, in {len(lost)} of {format_count(len(sent), 'response')}"
         shown = _header(relayed.answer, name), _header(relayed.client, name) or "no such field"
         yield replace(notice(code, relayed, message, *shown), weight=len(lost))
+
+
+def _is_kept(relayed: RelayedExchange, name: str) -> bool:
+    """Whether a field arrived. By RFC 9110, 10.2.3 a number of seconds may arrive as the date of that moment."""
+    sent, came, now = _header(relayed.answer, name), *(_header(relayed.client, each) for each in (name, "Date"))
+    with contextlib.suppress(ValueError, TypeError):
+        waits = (parsedate_to_datetime(came) - parsedate_to_datetime(now)).total_seconds()
+        return abs(waits - int(sent)) <= 2  # dates have whole seconds
+    return sent == came
 
 
 def body(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

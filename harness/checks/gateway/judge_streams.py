@@ -14,7 +14,7 @@ from harness.checks.gateway import relay_diff as relay
 from harness.checks.gateway.client import name_operation
 from harness.checks.gateway.findings import answer_line, answer_of, find_relayed, is_miscoded, notice, told_by
 from harness.checks.gateway.judge_requests import answer_changes, find_new_defect, request_changes
-from harness.checks.gateway.upstream_answers import UNKNOWN_FIELD, UNKNOWN_TYPE
+from harness.checks.gateway.upstream_answers import TRAITS, UNKNOWN_FIELD, UNKNOWN_TYPE
 from harness.contract import read
 from harness.contract.transcript import assemble_steps, steps_text
 from harness.kit.relay import RelayedExchange
@@ -44,6 +44,8 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
     for alike in same.values():
         more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""
+        if all(traits := [TRAITS.get(one.where.exchange, "") for one in alike]):
+            more = f": only in {' and '.join(traits)}"
         yield replace(alike[0], message=alike[0].message + more, weight=len(alike))
     if unfinished and not same:
         raise relay.lacks_time(unfinished[0])

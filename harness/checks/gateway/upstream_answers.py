@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from harness.contract import PROTOCOL
@@ -80,8 +81,8 @@ FIELDS: dict[str, dict[str, Any]] = {
     "agent_config": {"agent": AGENT, "agent_config": {"type": "antigravity", "max_total_tokens": 4321}},
     "generation_config": {
         "generation_config": {
-            "temperature": 0.25,
-            "top_p": 0.5,
+            "temperature": 0.3,
+            "top_p": 0.7,
             "seed": 7,
             "max_output_tokens": 321,
             "stop_sequences": ["STOP"],
@@ -118,7 +119,7 @@ STRANGER = "harness_unknown_field"
 
 _DELTAS = ["Hello", " brave", " new", " world,\n\n", "  déjà vu,", " 東京,", " 🦊🦊", " [DONE]", "!", "!"]
 SCRIPT: dict[str, Any] = {"deltas": _DELTAS, "thought": False, "times": 0}
-LARGE = {**SCRIPT, "deltas": [f"{number} " + "long " * 4000 for number in range(5)]}
+LARGE = {**SCRIPT, "deltas": [f"{number} " + "long " * 4000 * number**2 for number in range(5)]}
 LONG = {**SCRIPT, "ticks": 1_000_000}
 """The script of a background run that does not end, however often it is polled."""
 
@@ -271,6 +272,20 @@ def edit_stream(edit: Edit) -> Answer:
 
 join_chunks = replace_stream(lambda frames: (Chunk(b"".join(map(encode_frame, frames))), COMPLETE))
 """The emulator's stream in a single chunk."""
+SPELLINGS: dict[str, tuple[str, Edit]] = {
+    "crlf": ("a stream whose lines end with CRLF", lambda _, frame: encode_frame(frame).replace(b"\n", b"\r\n")),
+    "comments": ("a stream with comments", lambda _, frame: b": alive\n\n: still\n" + encode_frame(frame)),
+    "lines": (
+        "a stream whose events have several data lines",
+        lambda _, frame: encode_frame(frame).replace(b'data: {"', b'data: {\ndata: "'),
+    ),
+}
+"""Other spellings that event streams allow: what such a stream is, and how it writes each frame."""
+TRAITS = {f"stream.{name}": trait for name, (trait, _) in SPELLINGS.items()} | {
+    "stream.large": "a stream with events of up to 320 kB",
+    "stream.one-chunk": "a stream that comes in one chunk",
+}
+"""What the exchanges of these names have beside other streams."""
 
 
 def break_with_bytes(after: int, data: bytes) -> Answer:
@@ -332,8 +347,8 @@ class Gate:
 class StandStill:
     """An `Answer` whose stream stands still for `seconds` once `after` events are out, like one that thinks.
 
-    `begun` is whether a stream did. Then come one event and, in a chunk of its own, the rest: a gateway that looks
-    at its clock only when something has come loses that.
+    Then come one event and, in a chunk of its own, the rest: a gateway that looks at its clock only when something
+    has come loses that. JSON pauses before its first byte. `begun` is whether an answer did.
     """
 
     def __init__(self, after: int, seconds: float) -> None:
@@ -342,7 +357,11 @@ class StandStill:
         self._seconds = seconds
 
     def __call__(self, service: Service, request: Request) -> Response:
-        return replace_stream(self._send_and_stand_still)(service, request)
+        response = replace_stream(self._send_and_stand_still)(service, request)
+        if not _streams(response):
+            self.begun, inner = True, response.body
+            response.body = PieceBody(chain([Pause(self._seconds)], inner), on_close=inner.close)
+        return response
 
     def _send_and_stand_still(self, events: Sequence[Frame]) -> Iterator[Piece]:
         frames = list(map(encode_frame, events))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _WAITING = {
     "idle": "waiting for an idle stream",
+    "slow": "waiting for a slow response",
     "watch": "watching for requests that no client sent",
 }
 """What an exercise that spans the others does at its end."""

@@ -660,6 +660,14 @@ class RequestReader:
         """Whether part of a request has arrived."""
         return self._incoming is not None or bool(self._buffer)
 
+    def describe(self) -> str:
+        """What has arrived of the request so far, in words."""
+        if self._incoming is None:
+            return f"{self.waiting} bytes of its head"
+        head, come = self._incoming.head, len(self._data) + self.waiting
+        of = "" if head.length is None else f" of {head.length}"
+        return f"the head of {head.method} {head.target.partition('?')[0]}, and {come}{of} bytes of its body"
+
     def expects(self) -> bool:
         """Whether the client waits for `100 Continue` before it sends a body; true at most once per request."""
         expecting, self._expecting = self._expecting and not self._data, False

@@ -146,6 +146,7 @@ class Hub:
         self.heads = HeadCache((cors_for or (lambda request: True)) if cors else None)
         self.connections: set[ServerConnection] = set()
         self.errors: list[HarnessFault] = []
+        self.refused = ""
         self.traffic = 0
         """How often bytes came or went: what changes while a client and the service are busy with each other."""
         self._answered: list[ServerConnection] = []
@@ -239,6 +240,8 @@ class ServerConnection(asyncio.Protocol):
         self._since = self._loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._in_request and not self._closing:
+            self._hub.refused = f"the connection ended within a request: {self._reader.describe()} had arrived"
         self._closing = True
         if self._task is not None:
             self._task.cancel()
@@ -299,6 +302,7 @@ class ServerConnection(asyncio.Protocol):
             self._answer(incoming)
 
     def _refuse(self, status: int, message: str) -> None:
+        self._hub.refused = message
         self._transport.write(ResponseWriter(_build_error(status, message), "GET", keep=False).batch())
         self._linger()
 
@@ -457,7 +461,8 @@ class ServerConnection(asyncio.Protocol):
             return
         limits = self._hub.limits
         if self._in_request and now - self._since > limits.request_seconds:
-            self._refuse(408, f"the request took more than {limits.request_seconds} seconds to arrive")
+            came = self._reader.describe()
+            self._refuse(408, f"after {limits.request_seconds:g} s only a part of the request had arrived: {came}")
         elif not self._in_request and now - self._since > limits.idle_seconds:
             self._transport.close()
 

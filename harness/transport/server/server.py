@@ -212,6 +212,11 @@ class _Endpoint:
         return self._hub.errors
 
     @property
+    def refused(self) -> str:
+        """Why the last request that did not reach the service was refused; `""` if there was none."""
+        return self._hub.refused
+
+    @property
     def port(self) -> int:
         """The port it listens on, once started."""
         return self._port

@@ -28,10 +28,11 @@ class Faithful(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # head and body are two writes
     upstream = ""
+    patience = 30.0
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=30.0)
+        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=self.patience)
         fields = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
         try:
             connection.request(self.command, self.path, self.edit_request(body), self.edit_fields(fields))

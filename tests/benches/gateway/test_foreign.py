@@ -15,6 +15,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from email.utils import formatdate
 from typing import Any, ClassVar
 
 import pytest
@@ -26,8 +27,8 @@ from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished, Result
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
-from harness.outcome import Verdict
-from harness.transport import ServerThread
+from harness.outcome import TargetFault, Verdict
+from harness.transport import ServerLimits, ServerThread
 from harness.wire import LogicalClock
 from tests.benches.gateway.foreign_gateway import Faithful, serving
 from tests.foreign.rows import vary
@@ -107,6 +108,11 @@ def allow_seconds(self: Faithful, usual: Any, answer: Answer) -> Iterator[bytes]
         yield chunk
         if time.monotonic() - began > 3 and is_stream(answer):
             return
+
+
+def date_wait(self: Faithful, usual: Any, name: str, value: str) -> str:
+    """Write the number of seconds of a Retry-After as the date of that moment."""
+    return formatdate(time.time() + int(value), usegmt=True) if name == "retry-after" else usual(name, value)
 
 
 class KeepsAlive(Faithful):
@@ -280,6 +286,7 @@ ODD = {
     "takes-no-coding": TakesNoCoding,
     "limits-the-fifth": vary(Crowded, relay_one=refuse_the_fifth),
     "works-in-turn": WorksInTurn,
+    "dates-retry-after": vary(Faithful, edit_header=date_wait),
 }
 DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
     # What breaks off is ended in order.
@@ -292,18 +299,17 @@ DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
     # Lines of a stream that are no fields are dropped.
     (
         "reads-fields-only",
-        vary(
-            Faithful,
-            chunks=edit_frames(lambda line: not line or line.startswith((b"event:", b"data:")), mark=b"\n"),
-        ),
+        vary(Faithful, chunks=edit_frames(lambda line: line[:5] in (b"", b"\r", b"event", b"data:"), b"\n")),
         {"gw.bare-error"},
     ),
+    ("wants-lf", vary(Faithful, chunks=edit_frames(lambda frame: b"\r" not in frame)), {"gw.events/lost"}),
+    ("waits-for-a-second", vary(Faithful, patience=1.0), {"gw.idle/no-response"}),
     ("hides-images", replacing(rb"event: step.delta\ndata: [^\n]*image/png[^\n]*\n\n", b""), {"gw.events/lost"}),
     ("swallows-errors", replacing(rb"event: error\ndata: [^\n]*\n\n", b""), {"gw.events/lost"}),
     ("refuses-in-words", vary(Faithful, answer_unreachable=refuse_in_words), {"gw.own-error/no-json"}),
     ("first-of-a-chunk", vary(Faithful, edit=keep_first), {"gw.events/lost"}),
-    # An event has room in 16 KiB; what is longer is lost.
-    ("small-buffer", vary(Faithful, chunks=edit_frames(lambda frame: len(frame) < 16384)), {"gw.events/lost"}),
+    # An event has room in 64 KiB; what is longer is lost.
+    ("small-buffer", vary(Faithful, chunks=edit_frames(lambda frame: len(frame) < 65536)), {"gw.events/lost"}),
     # Two line breaks in a text become one.
     ("joins-paragraphs", replacing(rb"\\n\\n", rb"\\n"), {"gw.body/changed", "gw.events/changed"}),
     ("tidies-input", vary(Faithful, edit_request=tidy), {"gw.body-fields/changed"}),
@@ -313,7 +319,7 @@ DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
 """`lab/gateways` has further defects; tests/checks/gateway shows in memory that they are noticed."""
 
 
-ABOUT_SILENCE = {"allows-seconds", "keeps-alive"}
+ABOUT_SILENCE = {"allows-seconds", "keeps-alive", "waits-for-a-second"}
 """For these the upstream is silent for longer than their time limit of three seconds."""
 
 
@@ -322,11 +328,12 @@ def results_of(kind: type[Faithful], idle: float = 0.5) -> list[Result]:
     clock = LogicalClock()
     emulator = Emulator(Settings(**UPSTREAM_SETTINGS), clock=clock)
     upstream: Upstream = Upstream(emulator, clock, GatewayClient.is_primable)
-    with ServerThread(upstream, clock=clock) as server, serving(kind, server.url) as url:
+    limits = ServerLimits(request_seconds=3.0)
+    with ServerThread(upstream, clock=clock, limits=limits) as server, serving(kind, server.url) as url:
         target = resolve_target(SERVERS, url, TargetOptions(timeout=10))
         client = GatewayClient(target.target, patience=0.5, idle=idle)
         with closing(target.connect()) as driver:
-            bench = GatewayBench(driver, upstream, client, watch=0.0)
+            bench = GatewayBench(driver, upstream, client, watch=0.0, find_refused=lambda: server.refused)
             events = list(judge_gateway(bench, CATALOGUE, GatewayOptions()))
     return [event.result for event in events if isinstance(event, CheckFinished)]
 
@@ -362,6 +369,13 @@ def test_the_end_of_a_connection_promises_no_more() -> None:
 def test_one_defect_is_one_finding(name: str, kind: type[Faithful], codes: set[str]) -> None:
     """Each defect breaks the rules that are about it, with the codes that name it, and no other."""
     assert set(findings_of(kind, name)) == codes
+
+
+def test_a_body_that_the_gateway_has_eaten_is_named() -> None:
+    """It read the body of a create, as Express does with `express.json()`, and forwards the head alone."""
+    promises = lambda _, usual, fields: fields | {"Content-Length": "9"}  # noqa: E731
+    with pytest.raises(TargetFault, match=r"the head of POST /v1beta/interactions, and 0 of 9 bytes of its body"):
+        results_of(vary(Faithful, edit_request=lambda *_: b"", edit_fields=promises))
 
 
 def test_the_worst_change_comes_first() -> None:

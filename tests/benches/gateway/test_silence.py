@@ -98,7 +98,7 @@ def test_a_gateway_that_stopped_is_not_asked_for_ever(kind: type[Stops]) -> None
     gateway, trials, _, stopped = ran
     assert isinstance(gateway, Stops)
     assert gateway.asked == kind.after + SILENT + 1
-    assert [trial.name for trial in trials] == ["idle", "watch", "plain", "cancel", "fields"]
+    assert [trial.name for trial in trials] == ["idle", "slow", "watch", "plain", "cancel", "fields"]
     assert stopped is not None
     assert stopped.silent == SILENT
     assert f"{len(stopped.unfinished)} of {len(EXERCISES)} exercises not run" in stopped.reason
@@ -158,7 +158,7 @@ def test_the_end_of_a_run_counts_as_well() -> None:
     assert (whole.exit, unstopped) == (Exit.OK, None)
 
     class StopsWithTheLast(Stops):
-        after = 1 + 5 + 12  # the first create, plain, refused: without the two whose answers are lost
+        after = 1 + 6 + 12  # the first create, plain, refused: without the two whose answers are lost
 
     ran = run(StopsWithTheLast, "gw.once")
     assert isinstance(ran.gateway, Stops)
@@ -181,7 +181,7 @@ def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: byte
 
     _, trials, finished, stopped = run(Picky)
     assert stopped is None
-    assert len(trials) == len(EXERCISES) + 2  # the two trials that span the others are reported twice
+    assert len(trials) == len(EXERCISES) + 3  # the three trials that span the others are reported twice
     broken = {result.id for result in finished.results if result.verdict is Verdict.FAIL}
     assert broken & rules
     assert "gw.status" not in broken | {result.id for result in finished.unjudged}
