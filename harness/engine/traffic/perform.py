@@ -81,7 +81,7 @@ class Outages(DriverPolicy):
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
         self._stuck: dict[Form, tuple[Exchange, int, Exchange | None]] = {}
-        """The forms of requests that fail each time: a loss, the streams left before, and the last response before."""
+        """The forms of requests that fail each time: a loss, and the streams left and the last response before."""
         self._left = 0
         self._last: dict[tuple[object, ...], Exchange] = {}
         self._rejected: dict[tuple[str, str, bytes], int] = {}
