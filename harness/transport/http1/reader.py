@@ -266,8 +266,7 @@ def parse_response_head(head: bytes, method: str) -> ResponseHead:
     match = _STATUS_LINE.fullmatch(first)
     if match is None:
         raise BadHead(f"{first[:60]!r} is not an HTTP/1.1 status line", in_field=False)
-    headers = parse_fields(rest)
-    status = int(match[2])
+    headers, status = parse_fields(rest), int(match[2])
     body = has_body(method, status)
     length, codings = _read_content_length(headers), _list_codings(headers)
     framing: Framing = UntilClose() if length is None else Length(length)
