@@ -137,6 +137,7 @@ def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
     hand = ActionRunner(SERVERS, Target(), ledger, target.contract, outages=outages)
     exchange = hand.perform(Send(hung.request) if status else Finish(hand.perform(Open(hung.request))))
     assert ("excused" if exchange.excuse else "hung" if exchange.hung else "whole") == judged
+    assert not (status and outages.silences)  # it had a response: no request was left without one
 
 
 def test_evidence_is_what_the_judge_looked_at() -> None:
