@@ -38,7 +38,7 @@ _TOUR = ("poll", "open", "drop", "resume", "finish", "settle", "replay", "delete
 
 
 def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[ClientCommand]]:
-    """Histories of `steps` operations that the target is `able` to perform. Half of them leave out most kinds."""
+    """Histories of `steps` operations that the target is `able` to perform, a tour first. Half leave out most kinds."""
     groups: list[Mapping[str, Sequence[str]]] = [
         {kind: [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")]}
         for kind, modes in sorted(KINDS.items(), key=lambda item: item[0] != "poll")
@@ -58,9 +58,8 @@ def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[Clie
     drawn = st.builds(lambda begin, others: [begin, *others], first, rest)
     begin = ClientCommand("create", mode=modes[-1])
     with_one = (ClientCommand(kind, count=int(kind in _COUNTED)) for kind in _TOUR)
-    tour = [begin, *with_one, begin, ClientCommand("cancel", 1), ClientCommand("settle", 1)]
-    tour = [step for step in tour if able_to(able, step)]
-    return st.one_of(st.just(tour[:steps]), drawn)  # Hypothesis begins with the first, and draws none again
+    tour = (begin, *with_one, begin, ClientCommand("cancel", 1), ClientCommand("settle", 1))
+    return st.one_of(st.just([step for step in tour if able_to(able, step)][:steps]), drawn)
 
 
 def _list_operations(

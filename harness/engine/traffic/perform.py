@@ -245,7 +245,7 @@ class Outages(DriverPolicy):
         self._confirmed.add(_kind_of(times[0]))
         if times[0].status in LATER:
             self.note_stuck(times[0])
-        if all(map(_has_no_byte, times)) or (times[0].status is None and len(times) == self.LOSSES):
+        if all(map(_has_no_byte, times)) or (len(times) == self.LOSSES and not any(one.status for one in times)):
             self.silences.append(times)
 
     def note_stuck(self, exchange: Exchange) -> None:

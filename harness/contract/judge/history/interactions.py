@@ -694,13 +694,14 @@ def _judge_own_input(
         model.shows_input |= not with_input
         place = "$.input" if body.get("input") else "$.steps"
         found = list(agreement.judge_own_input(model.asked["input"], given, place))
-        if with_input and 0 < model.given < len(given):
+        settled = with_input and read(exchange).status not in RUNNING
+        if settled and 0 < model.given < len(given):
             message = (
                 "a GET with `include_input=true` shows more input than the one before it: it adds to the steps"
             )
             words = (message, f"{model.given} as before", str(len(given)))
             found.append(place_finding("get.own-input/grows", *words, place))
-        model.given = len(given) if with_input else model.given
+        model.given = len(given) if settled else model.given
         state.decide("get.own-input", found)
         return
     # A server may show the input of settled runs alone, and a GET may be older than the one before it.
