@@ -81,10 +81,10 @@ class _Watch:
         self._tell(message)
         raise OutsideConnection(message)
 
-    def explain(self, host: str, refused: RuntimeError) -> None:
+    def explain(self, refused: RuntimeError) -> None:
         """Add to what the guard of another plugin raised how it lets clients reach the server of a fixture."""
         message = (
-            f"another plugin refused a connection to {host} ({refused}). To reach the server of a fixture, take "
+            f"another plugin refused a connection ({refused}). To reach the server of a fixture, take "
             "`interactions_client`, which needs no socket, or allow this machine: `--allowed-hosts=127.0.0.1` of "
             "pytest-recording, `--allow-hosts=127.0.0.1` of pytest-socket"
         )
@@ -105,16 +105,15 @@ class _Watch:
 def _patch_sockets(watch: _Watch) -> Iterator[Patch]:
     def connecting(original: Callable[..., Any]) -> Any:
         def connect(self: socket.socket, address: Any, *rest: Any) -> Any:
-            if not (isinstance(address, tuple) and address):
-                return original(self, address, *rest)
-            watch.check(address[0])
-            if self.gettimeout() != 0:  # asyncio and trio connect without blocking
-                advice = "Use an async client, or `await asyncio.to_thread(…)`."
-                note_blocking("a connection of a synchronous client", advice)
+            if isinstance(address, tuple) and address:
+                watch.check(address[0])
+                if self.gettimeout() != 0:  # asyncio and trio connect without blocking
+                    advice = "Use an async client, or `await asyncio.to_thread(…)`."
+                    note_blocking("a connection of a synchronous client", advice)
             try:
                 return original(self, address, *rest)
             except RuntimeError as refused:
-                watch.explain(address[0], refused)
+                watch.explain(refused)
                 raise
 
         return connect

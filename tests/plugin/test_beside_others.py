@@ -196,10 +196,7 @@ def test_socket_allows_loopback(pytester: pytest.Pytester) -> None:
 
 
 def test_recording_allows_loopback(pytester: pytest.Pytester) -> None:
-    """Under `--block-network` with loopback allowed, the emulator can be reached and outside hosts cannot.
-
-    Without it, a client that needs a socket fails with the option that it lacks.
-    """
+    """Under `--block-network`, a client on a socket fails with the option that it lacks, and passes with it."""
     allowed(pytester, "Network is disabled for host")
     result = beside(pytester, "recording", "--block-network")
     result.assert_outcomes(passed=4, failed=2)

@@ -175,7 +175,7 @@ def test_nobody_waits_for_a_stream(slow: tuple[Slow, str], tmp_path: Path) -> No
 def test_leaving_early(
     slow: tuple[Slow, str], tmp_path: Path, events: int, kept: bytes, complete: bool, closes: bool
 ) -> None:
-    """If the client leaves at the completion, the recording is whole; if earlier, it is not, and never is it lost."""
+    """If the client leaves at the completion, closed or not, the recording is whole; if earlier, it is not."""
     service, url = slow
     with ExitStack() as late, recording(tmp_path / "it.yaml", url) as cassette, ExitStack() as early:
         client = httpx.Client(transport=cassette.transport, base_url="http://x.test")
