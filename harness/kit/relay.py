@@ -25,12 +25,15 @@ Answer: TypeAlias = Callable[[Service, Request], Response]
 class Relay(Struct, frozen=True):
     """Send a request through the intermediary and read the whole answer → `RelayedExchange` of this name.
 
-    `token` is something that no other request has: by it the request is known upstream.
+    `token` is something that no other request has: by it the request is known upstream. There the reference
+    service plays `script`, or `answer` answers.
     """
 
     name: str
     request: Request
     token: str
+    script: Mapping[str, Any] | None = None
+    answer: Answer | None = None
 
 
 class RelayOpen(Struct, frozen=True):
@@ -40,9 +43,7 @@ class RelayOpen(Struct, frozen=True):
     at most `timeout` seconds, by default the client's patience.
     """
 
-    name: str
-    request: Request
-    token: str
+    relay: Relay
     timeout: float | None = None
 
 
@@ -61,19 +62,6 @@ class RelayTogether(Struct, frozen=True):
     """Send requests through the intermediary at the same time → `list[RelayedExchange]` in the same order."""
 
     relays: tuple[Relay, ...]
-
-
-class Prime(Struct, frozen=True):
-    """Let the upstream answer the next `requests` that can be primed with `answer` → None."""
-
-    answer: Answer | None
-    requests: int = 1
-
-
-class QueueScript(Struct, frozen=True):
-    """Queue a script at the reference service upstream → None."""
-
-    script: Mapping[str, Any]
 
 
 class Release(Struct, frozen=True):
@@ -124,7 +112,7 @@ class RelayClient(Protocol):
         """The ids learnt so far: the upstream's, then the client's."""
         ...
 
-    def greet(self, name: str) -> Relay:
+    def create(self, name: str) -> Relay:
         """A plain request that must come through, or nothing does."""
         ...
 
@@ -136,7 +124,7 @@ class RelayClient(Protocol):
         """Whether a primed answer may answer this request upstream."""
         ...
 
-    def compare_calls(self, sent: Relay | RelayOpen, arrived: Request) -> Kinship:
+    def compare_calls(self, sent: Relay, arrived: Request) -> Kinship:
         """How a request that arrived is related to what was sent."""
         ...
 

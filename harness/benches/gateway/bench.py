@@ -17,13 +17,10 @@ from typing import Any, Protocol
 from harness import wire
 from harness.kit.check import Close, Finish, Read
 from harness.kit.relay import (
-    Answer,
     CollectStrays,
     CountCalls,
     Kinship,
     NoteArrivals,
-    Prime,
-    QueueScript,
     Relay,
     RelayAside,
     RelayClient,
@@ -97,21 +94,25 @@ class Upstream:
         self.calls: list[UpstreamCall] = []
         self._is_primable = is_primable
         self._changed = threading.Condition()
-        self._primed: list[Answer] = []
+        self._primed: list[Relay] = []
 
     def __call__(self, request: wire.Request) -> wire.Response:
         with self._changed:
             call = UpstreamCall(request, self.clock, self._changed)
-            answer = self._primed.pop() if self._primed and self._is_primable(call.request) else None
+            is_primed = bool(self._primed) and self._is_primable(call.request)
+            answer = self._primed.pop(0).answer if is_primed else None
             self.calls.append(call)
             self._changed.notify_all()
         response = answer(self.reference, request) if answer is not None else self.reference(request)
         return observe(response, call)
 
-    def prime(self, answer: Answer | None, requests: int = 1) -> None:
-        """Answer the next `requests` with `answer`; it replaces what was set before, and None clears it."""
+    def prime(self, *relays: Relay) -> None:
+        """Play the scripts of these requests, and give the next ones their answers, in place of what was set."""
         with self._changed:
-            self._primed = [] if answer is None else [answer] * requests
+            self._primed = [*relays]
+        for relay in relays:
+            if relay.script is not None:
+                self.reference.script(relay.script)
 
     def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait for at most `seconds` until `holds` returns true, and return whether it did."""
@@ -152,16 +153,16 @@ class GatewayBench:
         self._watch = watch
         self._began = time.monotonic()
         self._mine: set[int] = set()
-        self._unpaired: list[Relay | RelayOpen] = []
-        self._given_up: list[Relay | RelayOpen] = []
+        self._unpaired: list[Relay] = []
+        self._given_up: list[Relay] = []
 
     def perform(self, action: Any) -> Any:
         """Perform one action of an exercise and return its result."""
         match action:
             case Relay():
                 return self.send(action)
-            case RelayOpen():
-                return InFlightStream(self, action)
+            case RelayOpen(relay, timeout):
+                return InFlightStream(self, relay, self.client.patience if timeout is None else timeout)
             case RelayAside():
                 return AsideRequest(self, action)
             case RelayTogether(relays):
@@ -174,10 +175,6 @@ class GatewayBench:
                 return stream.close()
             case NoteArrivals(stream, arrivals):
                 stream.arrivals = arrivals
-            case Prime(answer, requests):
-                self.upstream.prime(answer, requests)
-            case QueueScript(script):
-                self.upstream.reference.script(script)
             case Release():
                 self.upstream.reference.release()
             case CountCalls():
@@ -198,8 +195,10 @@ class GatewayBench:
         start = self.begin(relay)
         return self.pair(relay, self.driver.send(relay.request), start)
 
-    def begin(self, *relays: Relay | RelayOpen) -> int:
+    def begin(self, *relays: Relay) -> int:
         """Expect calls that belong to these requests, until each is paired; return the number of the next call."""
+        if self.client.is_primable(relays[0].request):
+            self.upstream.prime(*relays)
         self._unpaired += relays
         return len(self.upstream.calls)
 
@@ -209,11 +208,11 @@ class GatewayBench:
         return [self.pair(relay, exchange, start) for relay, exchange in zip(relays, exchanges, strict=True)]
 
     def pair(
-        self, relay: Relay | RelayOpen, client: wire.Exchange, start: int, arrivals: tuple[int, ...] | None = None
+        self, relay: Relay, client: wire.Exchange, start: int, arrivals: tuple[int, ...] | None = None
     ) -> RelayedExchange:
         """Both sides of one request: the client's, and its own calls since number `start`."""
         self.wait_until_ended(start, 1.0)  # the upstream's side may end a moment after the client's
-        self.upstream.prime(None)
+        self.upstream.prime()
         self._unpaired.remove(relay)
         fresh = self._list_fresh(start, relay)
         # The calls that are certainly this request; if there are none, those that are like it.
@@ -236,7 +235,7 @@ class GatewayBench:
         self.client.note(relayed)
         return relayed
 
-    def _list_fresh(self, start: int, *own: Relay | RelayOpen) -> list[UpstreamCall]:
+    def _list_fresh(self, start: int, *own: Relay) -> list[UpstreamCall]:
         """The calls since number `start` that certainly are `own`, or belong to no other request.
 
         The first late call of a request that its client had given up belongs to that request from then on.
@@ -254,7 +253,7 @@ class GatewayBench:
                 fresh.append(call)
         return fresh
 
-    def _find_sender(self, relays: Sequence[Relay | RelayOpen], call: UpstreamCall) -> Relay | RelayOpen | None:
+    def _find_sender(self, relays: Sequence[Relay], call: UpstreamCall) -> Relay | None:
         """The first of these requests that the call certainly is."""
         kin = (relay for relay in relays if self.client.compare_calls(relay, call.request) is Kinship.SAME)
         return next(kin, None)
@@ -268,12 +267,11 @@ class GatewayBench:
 class InFlightStream:
     """A stream on its way through the gateway, read step by step."""
 
-    def __init__(self, bench: GatewayBench, relay: RelayOpen) -> None:
+    def __init__(self, bench: GatewayBench, relay: Relay, timeout: float) -> None:
         self.start = bench.begin(relay)
         self.arrivals: tuple[int, ...] | None = None
         self._bench = bench
         self._relay = relay
-        timeout = bench.client.patience if relay.timeout is None else relay.timeout
         self._stream: wire.LiveStream = bench.driver.open(relay.request, timeout=timeout)
 
     def read(self, events: int) -> list[wire.Frame]:

@@ -173,7 +173,7 @@ _OTHER_KEY = "pass one that it accepts with --api-key KEY"
 
 def reach(bench: GatewayBench) -> None:
     """Send a plain request through the gateway. Raises TargetFault that names where it stopped."""
-    relayed = bench.send(bench.client.greet("reach.create"))
+    relayed = bench.send(bench.client.create("reach.create"))
     status = relayed.client.status
     if relayed.stayed and (refused := bench.find_refused()):
         came = _describe_answer(relayed.client) if status else relayed.client.ending.words
@@ -388,7 +388,7 @@ class ExerciseRunner:
     def _ask(self, silence: _Silence) -> None:
         """See whether the gateway still answers; if not, stop and drop the exchanges that it could not answer."""
         self._silence = None
-        if self._bench.send(self._bench.client.greet("alive.create")).answered:
+        if self._bench.send(self._bench.client.create("alive.create")).answered:
             return
         silent = self._trail[silence.start :]
         del self._trail[silence.start :]

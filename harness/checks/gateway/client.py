@@ -6,7 +6,7 @@ Implements `kit.relay.RelayClient` for this API. Must not know how a request is 
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
@@ -18,8 +18,6 @@ from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, operat
 from harness.kit.relay import (
     Answer,
     Kinship,
-    Prime,
-    QueueScript,
     Relay,
     RelayAside,
     RelayedExchange,
@@ -37,8 +35,6 @@ def name_operation(request: Request) -> str:
     return _OPERATIONS.get(operation.call, "other") if operation is not None else "other"
 
 
-Part: TypeAlias = Generator[Any, Any, Any]
-"""A part of an exercise, to be called with `yield from`."""
 HeaderFields: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -64,9 +60,6 @@ class GatewayClient:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         return tuple((behind, before) for before, behind in self._behind.items())
 
-    def greet(self, name: str) -> Relay:
-        return Relay(name, *self._write_create({}))
-
     @staticmethod
     def rejects_key(answer: Exchange) -> bool:
         return rejects_key(answer)
@@ -75,7 +68,7 @@ class GatewayClient:
     def is_primable(request: Request) -> bool:
         return name_operation(request) == "create"
 
-    def compare_calls(self, sent: Relay | RelayOpen, arrived: Request) -> Kinship:
+    def compare_calls(self, sent: Relay, arrived: Request) -> Kinship:
         operation = name_operation(sent.request)
         if name_operation(arrived) != operation:
             return Kinship.NONE
@@ -102,42 +95,29 @@ class GatewayClient:
         answer: Answer | None = None,
         headers: HeaderFields = (),
         **fields: Any,
-    ) -> Part:
-        """Send a create with these fields; its run plays `script`, or the upstream answers it with `answer`.
+    ) -> Relay:
+        """A create with these fields; its run plays `script`, or the upstream answers it with `answer`.
 
         `headers` are sent beside those of every request.
         """
-        request, token = yield from self._prepare(script, answer, fields)
-        return (yield Relay(name, request.having(*headers), token))
+        self._count += 1
+        token = f"Say hi, number {self._count:04d}."
+        request = self.builder.create({**fields, "input": _fill_in(fields.get("input", "{}"), token)})
+        played = None if script is None else {**script, "match": {"input_contains": token}}
+        return Relay(name, request.having(*headers), token, played, answer)
 
-    def open(
-        self,
-        name: str,
-        *,
-        script: Mapping[str, Any] | None,
-        answer: Answer | None = None,
-        timeout: float | None = None,
-        headers: HeaderFields = (),
-    ) -> Part:
-        """Send a streaming create and leave its stream to be read; `timeout` limits one read."""
-        request, token = yield from self._prepare(script, answer, {"stream": True})
-        return (yield RelayOpen(name, request.having(*headers), token, timeout))
+    def open(self, name: str, *, timeout: float | None = None, **given: Any) -> RelayOpen:
+        """A streaming create whose stream is left to be read; `timeout` limits one read."""
+        return RelayOpen(self.create(name, stream=True, **given), timeout)
 
-    def create_aside(
-        self, name: str, *, script: Mapping[str, Any], answer: Answer, timeout: float, **fields: Any
-    ) -> Part:
-        """Send a create whose response comes while other requests pass, within `timeout` seconds."""
-        request, token = yield from self._prepare(script, answer, fields)
-        return (yield RelayAside(Relay(name, request, token), timeout))
+    def create_aside(self, name: str, *, timeout: float, **given: Any) -> RelayAside:
+        """A create whose response comes while other requests pass, within `timeout` seconds."""
+        return RelayAside(self.create(name, **given), timeout)
 
-    def together(self, scripts: Mapping[str, Mapping[str, Any]], answer: Answer) -> Part:
-        """Send streaming creates at the same time; `scripts` maps their names to their scripts."""
-        made = []
-        for script in scripts.values():
-            sides = yield from self._prepare(script, None, {"stream": True})
-            made.append(sides)
-        yield Prime(answer, len(made))
-        return (yield RelayTogether(tuple(Relay(name, *sides) for name, sides in zip(scripts, made, strict=True))))
+    def together(self, scripts: Mapping[str, Mapping[str, Any]], answer: Answer) -> RelayTogether:
+        """Streaming creates at the same time; `scripts` maps their names to their scripts."""
+        made = (self.create(name, stream=True, script=script, answer=answer) for name, script in scripts.items())
+        return RelayTogether(tuple(made))
 
     def get(self, name: str, interaction_id: str, **query: Any) -> Relay:
         """GET one interaction."""
@@ -145,7 +125,7 @@ class GatewayClient:
 
     def open_get(self, name: str, interaction_id: str, **query: Any) -> RelayOpen:
         """GET one interaction as a stream, and leave it to be read."""
-        return RelayOpen(name, self.builder.get(interaction_id, **query), self._id_behind(interaction_id))
+        return RelayOpen(self.get(name, interaction_id, **query))
 
     def cancel(self, name: str, interaction_id: str) -> Relay:
         """POST …/cancel."""
@@ -154,18 +134,6 @@ class GatewayClient:
     def delete(self, name: str, interaction_id: str) -> Relay:
         """DELETE one interaction."""
         return Relay(name, self.builder.delete(interaction_id), self._id_behind(interaction_id))
-
-    def _prepare(self, script: Mapping[str, Any] | None, answer: Answer | None, fields: dict[str, Any]) -> Part:
-        request, token = self._write_create(fields)
-        if script is not None:
-            yield QueueScript({**script, "match": {"input_contains": token}})
-        yield Prime(answer)
-        return request, token
-
-    def _write_create(self, fields: dict[str, Any]) -> tuple[Request, str]:
-        self._count += 1
-        token = f"Say hi, number {self._count:04d}."
-        return self.builder.create({**fields, "input": _fill_in(fields.get("input", "{}"), token)}), token
 
     def _id_behind(self, interaction_id: str) -> str:
         return self._behind.get(interaction_id, interaction_id)

@@ -53,9 +53,7 @@ def _stand_still(client: GatewayClient, name: str, **fields: Any) -> Actions:
         raise NotWanted("excluded by --idle 0")
     silence = upstream.StandStill(_HELD_AFTER, client.idle)
     limit = client.idle + _LIVE_READ * client.patience
-    in_flight = yield from client.create_aside(
-        name, script=upstream.SCRIPT, answer=silence, timeout=limit, **fields
-    )
+    in_flight = yield client.create_aside(name, script=upstream.SCRIPT, answer=silence, timeout=limit, **fields)
     if not silence.begun:
         raise Unmet("no response of the upstream became idle")
     yield Finish(in_flight)
@@ -65,14 +63,14 @@ def _stand_still(client: GatewayClient, name: str, **fields: Any) -> Actions:
 def watch(client: GatewayClient) -> Actions:
     """A background run that the client never asks about again, while all other exercises run."""
     start = yield CountCalls()
-    create = yield from client.create("watch.create", background=True, script=upstream.LONG)
+    create = yield client.create("watch.create", background=True, script=upstream.LONG)
     yield CollectStrays("watch.strays", create.client, start)
 
 
 @exercise(requests=6, interactions=2)
 def plain(client: GatewayClient) -> Actions:
     """A create, sent twice, two gets of the first, a get of an unknown id, a deletion."""
-    sent = client.greet("plain.create")
+    sent = client.create("plain.create")
     create = yield sent
     yield replace(sent, name="plain.again")
     found = id_of(create)
@@ -85,7 +83,7 @@ def plain(client: GatewayClient) -> Actions:
 @exercise(requests=2, interactions=1)
 def cancel(client: GatewayClient) -> Actions:
     """A background run, cancelled."""
-    create = yield from client.create("cancel.create", background=True, script=upstream.LONG)
+    create = yield client.create("cancel.create", background=True, script=upstream.LONG)
     yield client.cancel("cancel.cancel", running_id_of(create))
 
 
@@ -95,27 +93,27 @@ def fields(client: GatewayClient) -> Actions:
     for name, extra in (upstream.FIELDS | upstream.FORMS).items():
         agent = client.builder.agent
         given: dict[str, Any] = {key: agent if value == upstream.AGENT else value for key, value in extra.items()}
-        yield from client.create(f"fields.{name}", **given)
+        yield client.create(f"fields.{name}", **given)
 
 
 @exercise(requests=1, interactions=1)
 def headers(client: GatewayClient) -> Actions:
     """A create that names its revision, and whose answer names a tier that is not the default."""
     revision = ((upstream.REVISION_HEADER, client.builder.contract.revision),)
-    yield from client.create("headers.create", service_tier="priority", headers=revision)
+    yield client.create("headers.create", service_tier="priority", headers=revision)
 
 
 @exercise(requests=1)
 def stranger(client: GatewayClient) -> Actions:
     """A create with an unknown field."""
     given: dict[str, Any] = {upstream.STRANGER: 1}
-    yield from client.create("stranger.create", **given)
+    yield client.create("stranger.create", **given)
 
 
 @exercise(requests=6 + len(upstream.SPELLINGS), interactions=6 + len(upstream.SPELLINGS))
 def stream(client: GatewayClient) -> Actions:
     """Streams: large, plain, in one chunk, in single bytes, spelled otherwise, with unknown and broken events."""
-    yield from client.create("stream.large", stream=True, script=upstream.LARGE)
+    yield client.create("stream.large", stream=True, script=upstream.LARGE)
     for name, answer in {
         "create": None,
         "one-chunk": upstream.join_chunks,
@@ -124,7 +122,7 @@ def stream(client: GatewayClient) -> Actions:
         "strangers": upstream.edit_stream(upstream.with_strangers),
         "broken-frame": upstream.edit_stream(upstream.with_broken_frame),
     }.items():
-        yield from client.create(f"stream.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
+        yield client.create(f"stream.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
 
 
 @exercise(
@@ -141,14 +139,14 @@ def truncation(client: GatewayClient) -> Actions:
     for name, plan in (upstream.TRUNCATIONS | upstream.CLOSING).items():
         answer = upstream.Held(plan, closes=name in upstream.CLOSING)
         if passes_on and name != "none":
-            in_flight = yield from client.open(f"truncation.{name}", script=upstream.SCRIPT, answer=answer)
+            in_flight = yield client.open(f"truncation.{name}", script=upstream.SCRIPT, answer=answer)
             passes_on = bool((yield Read(in_flight, 1)))
             answer.let()
             yield Finish(in_flight)
         if not passes_on or name == "none":
             answer.let()
-            yield from client.create(f"truncation.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
-    yield from client.create("truncation.json", answer=upstream.suffering("calls=byte:40,fin"))
+            yield client.create(f"truncation.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
+    yield client.create("truncation.json", answer=upstream.suffering("calls=byte:40,fin"))
 
 
 @exercise(requests=2 * len(upstream.REFUSALS))
@@ -156,42 +154,42 @@ def refusal(client: GatewayClient) -> Actions:
     """Creates that the upstream refuses: plain, and streaming with the header of a client that takes streams."""
     for status, code, message, headers in upstream.REFUSALS:
         answer = upstream.refusing(status, code, message, headers)
-        yield from client.create(f"refusal.{status}", answer=answer)
-        yield from client.create(f"refusal.stream-{status}", stream=True, answer=answer, headers=TAKES_STREAM)
+        yield client.create(f"refusal.{status}", answer=answer)
+        yield client.create(f"refusal.stream-{status}", stream=True, answer=answer, headers=TAKES_STREAM)
 
 
 @exercise(requests=2, interactions=2)
 def loss(client: GatewayClient) -> Actions:
     """Creates whose responses are lost: the upstream ran them, and the connection ended before the headers."""
-    yield from client.create("loss.json", answer=upstream.suffering("calls=before-headers,rst"))
-    yield from client.create("loss.stream", stream=True, answer=upstream.suffering("before-headers,rst"))
+    yield client.create("loss.json", answer=upstream.suffering("calls=before-headers,rst"))
+    yield client.create("loss.stream", stream=True, answer=upstream.suffering("before-headers,rst"))
 
 
 @exercise(requests=2, interactions=2)
 def rich(client: GatewayClient) -> Actions:
     """All contents of a response beside text, as a stream and as JSON."""
-    yield from client.create("rich.stream", stream=True, script=upstream.RICH)
-    yield from client.create("rich.create", script=upstream.RICH)
+    yield client.create("rich.stream", stream=True, script=upstream.RICH)
+    yield client.create("rich.create", script=upstream.RICH)
 
 
 @exercise(requests=2 * len(upstream.ENDS), interactions=2 * len(upstream.ENDS))
 def ends(client: GatewayClient) -> Actions:
     """Streams and JSON of runs that end in every way but well, and of one without output."""
     for name, script in upstream.ENDS.items():
-        yield from client.create(f"ends.{name}", stream=True, script={**upstream.SCRIPT, **script})
-        yield from client.create(f"ends.json-{name}", script={**upstream.SCRIPT, **script})
+        yield client.create(f"ends.{name}", stream=True, script={**upstream.SCRIPT, **script})
+        yield client.create(f"ends.json-{name}", script={**upstream.SCRIPT, **script})
 
 
 @exercise(requests=1, interactions=1)
 def background(client: GatewayClient) -> Actions:
     """A background run that is streamed from its create on, whose events have ids."""
-    yield from client.create("background.stream", background=True, stream=True, script=upstream.SCRIPT)
+    yield client.create("background.stream", background=True, stream=True, script=upstream.SCRIPT)
 
 
 @exercise(requests=3, interactions=1)
 def polls(client: GatewayClient) -> Actions:
     """A background run that is asked about twice, and is over at the second time."""
-    create = yield from client.create("polls.create", background=True, script={**upstream.SCRIPT, "ticks": 1})
+    create = yield client.create("polls.create", background=True, script={**upstream.SCRIPT, "ticks": 1})
     found = running_id_of(create)
     yield client.get("polls.get", found)
     yield client.get("polls.get-again", found)
@@ -200,12 +198,12 @@ def polls(client: GatewayClient) -> Actions:
 @exercise(requests=5, interactions=3)
 def tools(client: GatewayClient) -> Actions:
     """Parallel calls of a background run and in a stream, then their results in another order."""
-    yield from client.create("tools.stream", stream=True, script=upstream.CALLS)
-    create = yield from client.create("tools.create", background=True, script=upstream.CALLS)
+    yield client.create("tools.stream", stream=True, script=upstream.CALLS)
+    create = yield client.create("tools.create", background=True, script=upstream.CALLS)
     found = running_id_of(create)
     yield client.get("tools.get", found)
     yield client.get("tools.get-again", found)
-    yield from client.create(
+    yield client.create(
         "tools.results", previous_interaction_id=found, input=upstream.RESULTS, **upstream.TOGETHER
     )
 
@@ -215,7 +213,7 @@ def bare(client: GatewayClient) -> Actions:
     """Streams that end in an error outside of any event."""
     for name, data in upstream.BARE_ERRORS.items():
         answer = upstream.break_with_bytes(_HELD_AFTER, data)
-        yield from client.create(f"bare.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
+        yield client.create(f"bare.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
 
 
 @exercise(requests=1, interactions=1)
@@ -227,14 +225,14 @@ def live(client: GatewayClient) -> Actions:
 @exercise(requests=2, interactions=2)
 def gzip(client: GatewayClient) -> Actions:
     """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
-    yield from client.create("gzip.create", answer=upstream.compress_if_asked, headers=TAKES_GZIP)
+    yield client.create("gzip.create", answer=upstream.compress_if_asked, headers=TAKES_GZIP)
     yield from _pace(client, "gzip.live", headers=TAKES_GZIP)
 
 
 def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Actions:
     """Read a stream whose next event is sent only once the client has the one before."""
     gate = upstream.Gate(AT_ONCE, ONE_BY_ONE, client.patience)
-    in_flight = yield from client.open(
+    in_flight = yield client.open(
         name, script=upstream.SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, headers=headers
     )
     arrivals: list[int] = []
@@ -252,7 +250,7 @@ def hang_up(client: GatewayClient) -> Actions:
     With unread data a system resets the connection instead of ending it, which more gateways notice.
     """
     script = {**upstream.SCRIPT, "hold": {"after": _HELD_AFTER}}
-    in_flight = yield from client.open("hang_up.stream", script=script)
+    in_flight = yield client.open("hang_up.stream", script=script)
     yield Read(in_flight, _HELD_AFTER)
     yield Close(in_flight)
     yield Release()
@@ -262,7 +260,7 @@ def hang_up(client: GatewayClient) -> Actions:
 def two(client: GatewayClient) -> Actions:
     """Two streams that advance event by event at the same time."""
     scripts = {f"two.{word}": _write_script(word) for word in ("alpha", "omega")}
-    yield from client.together(scripts, upstream.Meeting(len(scripts), client.patience))
+    yield client.together(scripts, upstream.Meeting(len(scripts), client.patience))
 
 
 @exercise(requests=3, interactions=3)
@@ -270,7 +268,7 @@ def users(client: GatewayClient) -> Actions:
     """Creates with the key of all exercises, and with those of two users, which no gateway can have as its own."""
     for word in ("usual", "one", "other"):
         own = () if word == "usual" else ((KEY_HEADER, f"harness-{word}-{token_hex(8)}"),)
-        made = yield from client.create(f"users.{word}", stream=word == "other", headers=own)
+        made = yield client.create(f"users.{word}", stream=word == "other", headers=own)
         if made.not_offered:
             raise NotApplicable(f"the gateway itself rejects an unknown key ({made.client.status})")
 
@@ -279,13 +277,13 @@ def users(client: GatewayClient) -> Actions:
 def crowd(client: GatewayClient) -> Actions:
     """Six streams at the same time, as six clients open them."""
     scripts = {f"crowd.{word}": _write_script(word) for word in ("one", "two", "three", "four", "five", "six")}
-    yield from client.together(scripts, upstream.Meeting(len(scripts), client.patience))
+    yield client.together(scripts, upstream.Meeting(len(scripts), client.patience))
 
 
 @exercise(requests=3 + _CROWD, interactions=1 + _CROWD)
 def busy(client: GatewayClient) -> Actions:
     """A background run that is resumed beside streams that stand still until then."""
-    create = yield from client.create("busy.create", background=True, script=upstream.SCRIPT)
+    create = yield client.create("busy.create", background=True, script=upstream.SCRIPT)
     found = running_id_of(create)
     whole = yield client.get("busy.whole", found, stream=True)
     cursor = last_cursor(read(whole.client).events)
@@ -295,7 +293,7 @@ def busy(client: GatewayClient) -> Actions:
     beside = []
     for number in range(_CROWD):
         script, limit = _write_script(f"beside {number}"), _LIVE_READ * client.patience
-        in_flight = yield from client.create_aside(
+        in_flight = yield client.create_aside(
             f"busy.stream-{number}", stream=True, script=script, answer=meeting, timeout=limit
         )
         beside.append(in_flight)
@@ -308,7 +306,7 @@ def busy(client: GatewayClient) -> Actions:
 @exercise(requests=4, interactions=1)
 def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
-    create = yield from client.create("resume.create", background=True, script=upstream.SCRIPT)
+    create = yield client.create("resume.create", background=True, script=upstream.SCRIPT)
     found = running_id_of(create)
     in_flight = yield client.open_get("resume.first", found, stream=True)
     yield Read(in_flight, _HELD_AFTER)

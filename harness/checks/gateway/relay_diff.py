@@ -377,28 +377,15 @@ def differences(rule: str, relayed: RelayedExchange, found: StreamDifference) ->
     if not found.changed:
         return
     # The finding that events were changed shows the change that does the most harm.
-    worst = min(
-        (
-            (change, before)
-            for before, after in found.changed
-            for change in changes(before.value, after.value, None)
-            if change.kind is not Kind.ADDED
-        ),
-        key=lambda item: item[0].rank,
-        default=None,
-    )
+    both = ((change, one) for one, other in found.changed for change in changes(one.value, other.value, None))
+    change, before = min((item for item in both if item[0].kind not in _KEPT), key=lambda item: item[0].rank)
     count = len(found.changed)
     message = f"{format_count(count, 'event')} {'was' if count == 1 else 'were'} changed"
-    shown: dict[str, Any] = {"severity": Severity.NON_STRICT if mild else Severity.BROKEN}
-    if worst is None:
-        before, after = found.changed[0]
-        yield notice(f"{rule}/changed", relayed, message, str(before), str(after), event=before.number, **shown)
-        return
-    change, before = worst
     message += f": {change.pointer.removeprefix('$.')} of {before.kind}"
     after_text = "no such field" if change.kind is Kind.LOST else format_value(change.after)
-    shown |= {"event": before.number, "pointer": change.pointer}
-    yield notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **shown)
+    severity = Severity.NON_STRICT if mild else Severity.BROKEN
+    place: dict[str, Any] = {"severity": severity, "event": before.number, "pointer": change.pointer}
+    yield notice(f"{rule}/changed", relayed, message, format_value(change.before), after_text, **place)
 
 
 def weighs(event: RelayedEvent) -> bool:

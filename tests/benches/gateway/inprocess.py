@@ -41,23 +41,17 @@ class Sides:
 
     def create(self, name: str, **options: Any) -> RelayedExchange:
         """Send a create."""
-        return self._play(self.client.create(name, **options))
+        relayed: RelayedExchange = self.bench.perform(self.client.create(name, **options))
+        return relayed
 
     def open(self, name: str, **options: Any) -> InFlightStream:
         """Send a streaming create and leave its stream to be read."""
-        return self._play(self.client.open(name, **options))
+        stream: InFlightStream = self.bench.perform(self.client.open(name, **options))
+        return stream
 
     def get(self, name: str, found: str) -> RelayedExchange:
         """GET one interaction."""
         return self.bench.send(self.client.get(name, found))
-
-    def _play(self, part: Generator[Any, Any, Any]) -> Any:
-        answer: Any = None
-        while True:
-            try:
-                answer = self.bench.perform(part.send(answer))
-            except StopIteration as stop:
-                return stop.value
 
 
 def play_all(bench: GatewayBench, part: Generator[Any, Any, Any]) -> list[RelayedExchange]:

@@ -99,7 +99,7 @@ def test_a_refused_request_takes_no_call_of_those_beside_it() -> None:
     """Of requests at the same time, each has the call that is certainly its own, and a refused one has none."""
     line = Sides(RefusesTheFirst)
     scripts = {f"x.{word}": SCRIPT for word in ("one", "two", "three")}
-    one, *rest = play_all(line.bench, line.client.together(scripts, refusing(503, "service_unavailable", "no")))
+    one, *rest = line.bench.perform(line.client.together(scripts, refusing(503, "service_unavailable", "no")))
     assert (one.client.status, one.upstream, one.misrouted) == (429, (), ())
     assert [relayed.answer and relayed.answer.request.body for relayed in rest] == [
         relayed.client.request.body for relayed in rest
