@@ -32,11 +32,9 @@ def exchanges_in(documents: list[Any]) -> list[tuple[str, Exchange | Unreadable]
     ):
         return _read_each(_read_when_then, documents)
     log = documents[0].get("log") if len(documents) == 1 and isinstance(documents[0], Mapping) else None
-    return (
-        _read_each(_read_har, log["entries"])
-        if isinstance(log, Mapping) and isinstance(log.get("entries"), list)
-        else None
-    )
+    if isinstance(log, Mapping) and isinstance(log.get("entries"), list):
+        return _read_each(_read_har, log["entries"])
+    return None
 
 
 def _read_each(

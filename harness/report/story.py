@@ -284,12 +284,8 @@ def read_run(run: ClientRun, display: Display) -> Iterator[ReadStream]:
     """The streams of a client under test."""
     for number, moment in enumerate(run.moments):
         if moment.columns is not None:
-            yield ReadStream(
-                name=f"request {number + 1}",
-                columns=moment.columns,
-                start=moment.start,
-                end=escape_controls(moment.broke),
-            )
+            name, end = f"request {number + 1}", escape_controls(moment.broke)
+            yield ReadStream(name=name, columns=moment.columns, start=moment.start, end=end)
 
 
 def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Finding] = ()) -> ReadStream:

@@ -38,7 +38,7 @@ _TOUR = ("poll", "open", "drop", "resume", "finish", "settle", "replay", "delete
 
 
 def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[ClientCommand]]:
-    """Histories of `steps` operations that the target is `able` to perform, a tour first. Half leave out most kinds."""
+    """Histories of `steps` operations, the simplest one a tour. Half of the others leave out most kinds."""
     groups: list[Mapping[str, Sequence[str]]] = [
         {kind: [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")]}
         for kind, modes in sorted(KINDS.items(), key=lambda item: item[0] != "poll")

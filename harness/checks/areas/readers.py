@@ -318,9 +318,6 @@ def goes_on_alone(polled: list[Exchange], twin: Exchange | None) -> Iterator[Fin
         return
     if not _ends_well(twin):
         raise Unmet(f"an undisturbed run ends as {runs.status_of(twin)!r}, too")
-    yield finding(
-        "the client left the stream of the create, and the run did not complete",
-        f"{runs.status_of(twin)}, as an undisturbed run",
-        runs.show_status(last),
-        exchange=f"polled[{len(polled) - 1}]",
-    )
+    message = "the client left the stream of the create, and the run did not complete"
+    expected, place = f"{runs.status_of(twin)}, as an undisturbed run", f"polled[{len(polled) - 1}]"
+    yield finding(message, expected, runs.show_status(last), exchange=place)

@@ -310,12 +310,10 @@ def arrives_bit_by_bit(
         if lasted and unstreamed is not None and (object_or_none(slow.request.body) or {}).get("background"):
             at_once = runs.status_of(unstreamed) in RUNNING and unstreamed.seconds <= last / 4
             severity = Severity.BROKEN if at_once else severity
-        yield finding(
-            f"the events were buffered until the run settled{by}",
-            "the first event well before the last",
-            f"the first after {first:.2f} s, the last after {last:.2f} s",
-            severity=severity,
-        )
+        message = f"the events were buffered until the run settled{by}"
+        expected = "the first event well before the last"
+        came = f"the first after {first:.2f} s, the last after {last:.2f} s"
+        yield finding(message, expected, came, severity=severity)
 
 
 def _is_held_back(slow: Exchange, looked: Exchange | None) -> bool:

@@ -101,14 +101,9 @@ def judge_unlisted(parts: Iterable[tuple[int | None, UnknownPart]], revision: st
         if len(seen) == 64:
             return
         seen.add(subject)
-        yield Finding(
-            "http.unlisted",
-            f"the {part.kind} `{name}` is in no published schema",
-            f"a name of revision {revision}",
-            name,
-            Where(event=event, pointer=part.pointer),
-            subject=subject,
-        )
+        message = f"the {part.kind} `{name}` is in no published schema"
+        place = Where(event=event, pointer=part.pointer)
+        yield Finding("http.unlisted", message, f"a name of revision {revision}", name, place, subject=subject)
 
 
 _LOST = ("stream.json/", "stream.framing/utf8", "stream.event-type", "stream.schema/")
@@ -684,12 +679,10 @@ def judge_failed_refusal(exchange: Exchange, operation: Operation | None, contra
 
 def judge_death(exchange: Exchange, call: str) -> Iterator[Finding]:
     """The finding on a server that stopped after this request, and again when it was repeated alone."""
-    yield Finding.from_code(
-        "err.no-crash/died",
-        f"{_describe_request(exchange, call)} stops the server each time that it is sent",
-        "a response, 4xx if it is rejected, and a server that continues",
-        exchange.ending.words if exchange.status is None else f"{exchange.status}, and then connection refused",
-    )
+    message = f"{_describe_request(exchange, call)} stops the server each time that it is sent"
+    expected = "a response, 4xx if it is rejected, and a server that continues"
+    came = exchange.ending.words if exchange.status is None else f"{exchange.status}, and then connection refused"
+    yield Finding.from_code("err.no-crash/died", message, expected, came)
 
 
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/:._-]*")

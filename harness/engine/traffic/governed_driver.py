@@ -370,11 +370,11 @@ class TimeoutBudget(DriverPolicy):
         return exchange if row.seconds is None or not exchange.hung else exchange.with_excuse(CHANCE)
 
 
-Form: TypeAlias = tuple[str, bool, bool, tuple[str, ...], int]
+Form: TypeAlias = tuple[str, tuple[str, ...], int, bool, bool]
 
 
 def classify(request: Request) -> Form:
-    """The form of a request: method, stream, background, path without names. These end alike."""
+    """The form of a request: method, path without names, stream, background. These end alike."""
     is_stream = request.parameter("stream") == "true" or _STREAM.search(request.body) is not None
     is_background, segments = _BACKGROUND.search(request.body) is not None, request.segments
-    return request.method, is_stream, is_background, segments[1::2], len(segments)
+    return request.method, segments[1::2], len(segments), is_stream, is_background

@@ -117,7 +117,7 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
-                self._last[_call_of(classify(exchange.request))] = exchange
+                self._last[classify(exchange.request)[:3]] = exchange
                 if exchange.complete and exchange.succeeded:
                     heard = self.heard[form := classify(exchange.request)]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
@@ -133,9 +133,9 @@ class Outages(DriverPolicy):
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
         for form, (lost, number, last) in self._stuck.items():
-            call = f"{'the stream of ' * form[1]}{lost.request.method} {lost.request.raw_path}"
+            call = f"{'the stream of ' * form[3]}{lost.request.method} {lost.request.raw_path}"
             since = " since" if form in self.heard else ""
-            left = f"; the client had left {format_count(number, 'stream')} before" if form[1] and number else ""
+            left = f"; the client had left {format_count(number, 'stream')} before" if form[3] and number else ""
             if lost.hung and last is not None and not last.succeeded:  # it may have kept a lock
                 left += f"; the last response before was {last.status}, to {quote_body(last.request.body, 100)}"
             yield f"{call} {describe_loss(lost)}, and no request like it succeeded{since}{left}"
@@ -253,7 +253,7 @@ class Outages(DriverPolicy):
         if exchange.hung:
             self.timeouts.shorten(exchange)
         form = classify(exchange.request)
-        self._stuck.setdefault(form, (exchange, self._left, self._last.get(_call_of(form))))
+        self._stuck.setdefault(form, (exchange, self._left, self._last.get(form[:3])))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -292,11 +292,6 @@ def is_gone(control: Exchange) -> bool:
 def _has_no_byte(exchange: Exchange) -> bool:
     """Whether the target ended the connection before the first byte of a response."""
     return exchange.status is None and is_cut(exchange)
-
-
-def _call_of(form: Form) -> tuple[object, ...]:
-    """The method and the path of a form, streamed or not."""
-    return form[0], *form[3:]
 
 
 def describe_loss(exchange: Exchange) -> str:
@@ -818,7 +813,7 @@ class ActionRunner:
         happened meanwhile, such as a cancel, so a later reading excuses nothing.
         """
         # A stopped server once lost two cancels in a row, which was taken for its response to them.
-        method, asks_for_stream, *_ = classify(stream.request)
+        method, _, _, asks_for_stream, _ = classify(stream.request)
         is_readable = method == "GET" and (asks_for_stream or stream.is_stream)
         is_live = is_read and stream.status is not None
         # It may have slept until just before it was asked, and one connection may have been silent, so a target

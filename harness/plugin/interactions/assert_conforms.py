@@ -82,11 +82,9 @@ def _judge_response(response: Any, background: bool, contract: Contract) -> list
     if read_body.value is None and read_body.fault:
         shown = data[:80].decode("utf-8", "replace")
         return [Finding("err.shape" if refused else "create.schema", "the body is not JSON", "JSON", shown)]
-    return (
-        judge_error(read_body.value, response.status_code)
-        if refused
-        else judge_interaction(read_body.value, contract)
-    )
+    if refused:
+        return judge_error(read_body.value, response.status_code)
+    return judge_interaction(read_body.value, contract)
 
 
 def _judge_stream(data: bytes, background: bool, contract: Contract) -> list[Finding]:

@@ -82,11 +82,9 @@ Look = Callable[[str], Mapping[str, Any] | None]
 
 def read_steps(answer: ReceivedResponse, contract: Contract) -> list[Any]:
     """The steps in the response to a create."""
-    return (
-        assemble_steps(answer.events(), contract)
-        if answer.is_stream
-        else list(answer.read_json().get("steps", ()))
-    )
+    if answer.is_stream:
+        return assemble_steps(answer.events(), contract)
+    return list(answer.read_json().get("steps", ()))
 
 
 def find_mistakes(turns: Sequence[Turn], look: Look, *, last_alone: bool = False) -> Iterator[TurnMistake]:
