@@ -88,7 +88,7 @@ def _report_buffer(relayed: RelayedExchange, message: str) -> Finding:
 
 
 def idle(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """What paused upstream, a stream and JSON, arrived to its end, and was requested once."""
+    """A stream and JSON that paused upstream arrived to their ends, and were requested once."""
     relayed = find_relayed(exchanges, "idle.stream", relay.NO_STREAM)
     waits = [one for one in exchanges if one.name.startswith(("idle.", "slow.")) and one.answer is not None]
     for one in waits:

@@ -660,7 +660,7 @@ class RequestReader:
         return self._incoming is not None or bool(self._buffer)
 
     def describe(self) -> str:
-        """What has arrived of the request so far, in words."""
+        """The part of a request that has arrived so far, in words."""
         if self._incoming is None:
             return f"{self.waiting} bytes of its head"
         head, come = self._incoming.head, len(self._data) + self.waiting
