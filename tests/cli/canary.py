@@ -13,18 +13,7 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 from harness.emulator import Emulator
-from harness.wire import (
-    COMPLETE,
-    Chunk,
-    Chunked,
-    Headers,
-    Length,
-    PieceBody,
-    Request,
-    Response,
-    Service,
-    encode,
-)
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Length, PieceBody, Request, Response, Service, encode
 from harness.wire.message import WrappedBody
 
 KEY = "zq9/canary+0f1e2d3c4b5a6978"

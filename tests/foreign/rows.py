@@ -162,14 +162,7 @@ def hold_each(rows: Iterable[Any]) -> Callable[..., None]:
 def rows_of(base: type[ForeignService]) -> Callable[..., Any]:
     """A function that makes cases of a test: servers like `base` but for changes."""
 
-    def row(
-        text: str,
-        /,
-        *,
-        words: str = "",
-        said: Sequence[str] = (),
-        **changes: Any,
-    ) -> Any:
+    def row(text: str, /, *, words: str = "", said: Sequence[str] = (), **changes: Any) -> Any:
         """`text` is `name: checks -> expectations`, such as `no-get: get.* -> fail get.ok/missing, exit 1`.
 
         A code after the rule is that of its finding; a slash alone stands for the code of the rule itself, `/-`

@@ -16,13 +16,7 @@ from harness.engine.events import (
 )
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation, Severity
-from harness.report.commands.torture import (
-    TorturePresentation,
-    drop_map,
-    fault_matrix,
-    groups,
-    map_lines,
-)
+from harness.report.commands.torture import TorturePresentation, drop_map, fault_matrix, groups, map_lines
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
@@ -135,12 +129,7 @@ def test_a_cell_of_the_map_has_the_picture_of_its_worst_case() -> None:
     """What the client received stands in the columns of the whole stream; what never came is drawn."""
     moments = (
         WireMoment(
-            at=0.0,
-            request="GET /x",
-            answer="200",
-            fault="rst",
-            columns=(0, 1, 2),
-            broke="the server reset it",
+            at=0.0, request="GET /x", answer="200", fault="rst", columns=(0, 1, 2), broke="the server reset it"
         ),
         WireMoment(at=0.1, request="GET /x", answer="200", columns=(2, 4), start=3),
     )

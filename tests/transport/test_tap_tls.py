@@ -16,16 +16,7 @@ from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Exchange, How, Length
 from tests.transport.certificates import Certificate, certificate_in
-from tests.transport.peers import (
-    RawServer,
-    Serving,
-    free_port,
-    get,
-    raw_exchange,
-    read_head,
-    saying,
-    until,
-)
+from tests.transport.peers import RawServer, Serving, free_port, get, raw_exchange, read_head, saying, until
 
 
 @pytest.fixture(scope="module")
@@ -204,10 +195,7 @@ def test_the_environments_proxy_is_asked_for_a_tunnel(
 ) -> None:
     """With HTTPS_PROXY set the connection goes through it, and TLS is still with the target."""
     seen: list[Exchange] = []
-    with (
-        Tunnel().running() as tunnel,
-        ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server,
-    ):
+    with Tunnel().running() as tunnel, ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server:
         monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:pass%3Aword@127.0.0.1:{tunnel.port}")
         with InThread(Tap(server.url, seen.append, ca_file=certificate.ca_file)) as tap:
             raw_exchange(tap.port, get(connection="close"))

@@ -10,16 +10,7 @@ import pytest
 from harness.engine.traffic import deadline
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
 from harness.engine.traffic.governed_driver import Attempt
-from harness.wire import (
-    By,
-    Chunk,
-    Chunked,
-    Ending,
-    ExchangeBuilder,
-    Headers,
-    How,
-    Request,
-)
+from harness.wire import By, Chunk, Chunked, Ending, ExchangeBuilder, Headers, How, Request
 
 REQUEST = Request("GET", "/v1beta/interactions/v1_a")
 CUT = Ending(by=By.LIMIT, how=How.TIMEOUT, detail="nothing came in time")
