@@ -20,11 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec import Struct, structs
 
-from harness.engine.events import (
-    Evidence,
-    RecordedPlace,
-    Result,
-)
+from harness.engine.events import Evidence, RecordedPlace, Result
 from harness.outcome import (
     FIRST_WORDS,
     RANK,
@@ -57,15 +53,7 @@ from harness.report.collected_run import (
     to_sentence,
     write_not_fulfilled,
 )
-from harness.report.evidence.evidence_text import (
-    Detail,
-    Log,
-    LogPart,
-    logs,
-    place_line,
-    shown_lines,
-    split_body,
-)
+from harness.report.evidence.evidence_text import Detail, Log, LogPart, logs, place_line, shown_lines, split_body
 from harness.report.evidence.reproduction import again_lines
 from harness.report.finding_text import ExplainedFailure, SharedFixes, finding_lines, place, summarize
 from harness.report.screen import Line, Paint, Role, leave_unpainted

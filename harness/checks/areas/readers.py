@@ -119,7 +119,7 @@ def _follow_again(t: RequestBuilder) -> Part[None]:
             yield Read(opened[-1], 1)
         yield from runs.poll_until_settled(t, run)
         for one in opened:
-            one.hurry(max(5.0, t.wait / 4))
+            one.hurry(t.wait)
         for one in opened:
             silent += (yield Finish(one)).hung
         if silent >= 8:

@@ -15,15 +15,7 @@ from harness.contract import read
 from harness.contract.judge.body import rejects_key
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, operation_of
-from harness.kit.relay import (
-    Answer,
-    Kinship,
-    Relay,
-    RelayAside,
-    RelayedExchange,
-    RelayOpen,
-    RelayTogether,
-)
+from harness.kit.relay import Answer, Kinship, Relay, RelayAside, RelayedExchange, RelayOpen, RelayTogether
 from harness.wire import Exchange, Request
 
 _OPERATIONS = {CREATE: "create", GET: "get", CANCEL: "cancel", DELETE: "delete"}

@@ -323,26 +323,32 @@ class _Row:
 class TimeoutBudget(DriverPolicy):
     """Counts, for all drivers of one run, the responses in a row that did not end; several threads may share one.
 
-    There is a row for each form. So a target whose streams never end still gets all other requests. A refusal does
-    not end the row of its form, as it would have ended in any case; a drop or our own close changes nothing, nor
-    does a request with a limit of its own. That is always sent: it is short, or confirms another one.
+    There is a row for each form, or of any path while nothing has ended. So a target whose streams never end
+    still gets all other requests, and one that never ends anything only a few. A refusal does not end the row
+    of its form, as it would have ended in any case; a drop or our own close changes nothing, nor does a
+    request with a limit of its own. That is always sent: it is short, or confirms another one.
     """
 
     def __init__(self) -> None:
         self.losses = TimeoutLosses()
         self._rows: defaultdict[Form, _Row] = defaultdict(_Row)
+        self._has_ended = False
         self._lock = threading.Lock()
+
+    def _find_row(self, request: Request) -> _Row:
+        form = classify(request)
+        return self._rows[form if self._has_ended else (form[0], (), 0, *form[3:])]
 
     def shorten(self, hung: Exchange) -> None:
         """Give requests of a form that does not end any more little time, until one ends."""
-        row = self._rows[classify(hung.request)]
+        row = self._find_row(hung.request)
         row.length, row.seconds = 0, max(1.0, hung.seconds / 10)
 
     def before(self, attempts: Sequence[Attempt]) -> float:
         """Withhold a request whose form does not end; it counts as unsent."""
         for attempt in attempts:
             with self._lock:
-                row = self._rows[classify(attempt.request)]
+                row = self._find_row(attempt.request)
                 attempt.memo = row.counted if attempt.timeout is None else None
                 if row.length >= IN_A_ROW and attempt.timeout is None:
                     self.losses = replace(self.losses, unsent=self.losses.unsent + 1)
@@ -353,9 +359,9 @@ class TimeoutBudget(DriverPolicy):
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
         """Count how the exchange ended; excuse one that had less time."""
         with self._lock:
-            row = self._rows[classify(exchange.request)]
+            row = self._find_row(exchange.request)
             if exchange.complete and exchange.succeeded:
-                row.length, row.seconds = 0, None
+                row.length, row.seconds, self._has_ended = 0, None, True
             elif exchange.ending.by is By.LIMIT:
                 if row.counted == attempt.memo:
                     row.length += 1

@@ -12,14 +12,7 @@ from harness.engine.events import Result
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Reason
 from harness.outcome.words import format_count, list_some
-from harness.report.collected_run import (
-    LeftOut,
-    RunVerdict,
-    accounting_record,
-    conclude,
-    count_stale,
-    sum_up,
-)
+from harness.report.collected_run import LeftOut, RunVerdict, accounting_record, conclude, count_stale, sum_up
 from harness.report.evidence.evidence_text import Detail, client_lines
 from harness.report.finding_text import ExplainedFailure, write_headline
 from harness.report.json_report import code_record, outcome_record

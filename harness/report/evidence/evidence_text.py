@@ -17,13 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.events import ClientRun, Evidence, RecordedPlace, of_kind
-from harness.engine.origins import (
-    is_same_read,
-    list_earlier_deletes,
-    list_ids,
-    made_or_changed,
-    with_origins,
-)
+from harness.engine.origins import is_same_read, list_earlier_deletes, list_ids, made_or_changed, with_origins
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Where
@@ -31,12 +25,7 @@ from harness.outcome.words import format_count
 from harness.report.evidence.curl import Display, curl, curl_lines
 from harness.report.finding_text import STEP, place, quote, quote_place, shorten_target, shorten_tokens
 from harness.report.screen import Line, Role
-from harness.wire import (
-    Decoder,
-    Exchange,
-    Headers,
-    Request,
-)
+from harness.wire import Decoder, Exchange, Headers, Request
 from harness.wire.bodies import object_or_none
 from harness.wire.mask import Mask
 from harness.wire.message import escape_controls

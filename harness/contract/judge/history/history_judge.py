@@ -301,6 +301,10 @@ def _judge_uncanceled(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Fin
             yield exchange, Finding.from_code("bg.transition/uncanceled", message, expected, "cancelled")
 
 
+_LIVE_SILENCE = 20.0
+"""Seconds without a word after the end of a run: a server that looks for it now and then is faster."""
+
+
 def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Finding]]:
     """A stream by GET must end if a GET before its end showed the run as settled: nothing more can come.
 
@@ -317,7 +321,8 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
         if streamed and exchange.hung and exchange.succeeded and identity in settled:
             is_live = (exchange.began or 0.0) < settled[identity]
             is_whole = reading.stream is None or reading.stream.completed is not None
-            if exchange.silence < (4.5 if is_live else exchange.seconds / 2) or (is_live and is_whole):
+            quiet = min(exchange.silence, (exchange.began or 0.0) + exchange.seconds - settled[identity])
+            if quiet < (_LIVE_SILENCE if is_live else exchange.seconds / 2) or (is_live and is_whole):
                 continue
             silences[name := "" if is_live else exchange.request.target] += 1
             code, message = "resume.ends/replay", "the stream of a run that has settled does not end"

@@ -608,12 +608,12 @@ COLON = Heard(exchange("POST", "/v1beta/interactions/a:cancel", body={}))
 LEFT_CREATE = Heard(structs.replace(UNDER_WAY.exchange, ending=Ending(By.CLIENT, How.FIN)))
 
 
-def hung(silence: float) -> Heard:
-    """A stream by GET of ten seconds, of which the last ones were silent."""
+def hung(silence: float, seconds: float = 10.0) -> Heard:
+    """A stream by GET of so many seconds, of which the last ones were silent."""
     read_on = stream(RUN[:2]).exchange
-    late = structs.replace(read_on.arrivals, moments=array("d", [10.0 - silence]))
+    late = structs.replace(read_on.arrivals, moments=array("d", [seconds - silence]))
     ending = Ending(By.LIMIT, How.TIMEOUT)
-    return Heard(structs.replace(read_on, ending=ending, seconds=10.0, arrivals=late))
+    return Heard(structs.replace(read_on, ending=ending, seconds=seconds, arrivals=late))
 
 
 def at(began: float, heard: Heard) -> Heard:
@@ -645,8 +645,10 @@ LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, 
         ([begun(), look("completed"), hung(1.0)], []),
         ([begun(), look("in_progress"), hung(9.0)], []),
         # Of readers that came before the end some may be silent by chance.
-        ([begun(), at(5.0, look("completed")), *[at(1.0, hung(9.0))] * 8], ["resume.ends/live"]),
-        ([begun(), at(5.0, look("completed")), *[at(1.0, hung(9.0))] * 7, at(6.0, hung(9.0))], []),
+        ([begun(), at(5.0, look("completed")), *[at(1.0, hung(29.0, 30.0))] * 8], ["resume.ends/live"]),
+        ([begun(), at(5.0, look("completed")), *[at(1.0, hung(29.0, 30.0))] * 7, at(6.0, hung(9.0))], []),
+        ([begun(), at(25.0, look("completed")), *[at(1.0, hung(29.0, 30.0))] * 8], []),  # it may just be late
+        ([begun(), at(5.0, look("completed")), *[at(1.0, hung(9.0, 30.0))] * 8], []),
         ([begun(), cancel(id="b")], ["cancel.ok/another"]),
     ],
 )
