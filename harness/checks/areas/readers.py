@@ -106,11 +106,11 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
 
 
 def _follow_again(t: RequestBuilder) -> Part[None]:
-    """Read more runs while they go on, until eight readers were silent after the end, which no chance explains.
+    """Read more runs while they go on, until eight readers did not end.
 
-    Every run judges these. Behind a balancer, only some readers are at a worker that sends them nothing.
+    Each run judges which were silent. Behind a balancer, only some readers are at a worker that sends nothing.
     """
-    silent = 0
+    endless = 0
     for _ in range(8):
         run = runs.need_id((yield from runs.start_run(t)))
         opened: list[LiveStream] = []
@@ -121,8 +121,8 @@ def _follow_again(t: RequestBuilder) -> Part[None]:
         for one in opened:
             one.hurry(t.wait)
         for one in opened:
-            silent += (yield Finish(one)).hung
-        if silent >= 8:
+            endless += (yield Finish(one)).hung
+        if endless >= 8:
             break
 
 

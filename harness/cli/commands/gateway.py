@@ -225,8 +225,9 @@ def run(words: Sequence[str]) -> int:
         driver = stack.enter_context(closing(GovernedDriver(target.connect(), [limit])))
         # A dying process drops its connections a moment before its parent can see that it is dead.
         find_end = str if process is None else partial(process.find_end, _DYING)
-        ends: dict[str, Any] = {"find_end": find_end, "find_refused": lambda: server.refused}
-        bench = GatewayBench(driver, upstream, client, watch=arguments.watch, **ends)
+        bench = GatewayBench(
+            driver, upstream, client, watch=arguments.watch, find_end=find_end, find_refused=lambda: server.refused
+        )
         finished = listeners.follow(judge_gateway(bench, CATALOGUE, options))
         note_failed(run, finished.results)
         if process is not None and (ended := process.wait_for_end(within=_DYING if finished.exit else 0.0)):

@@ -185,10 +185,10 @@ class Run:
         """The usage of a plain run, and its JSON: it follows from the lengths of its texts."""
         given, made, on = self.body["input"], self.steps[1]["content"][0]["text"], self.platform
         key = self.model, on.gemini, on.vertex, (len(given) + 3) // 4, (len(made) + 3) // 4
-        known = self._world.meter.known
-        if (found := known.get(key)) is None:
+        plain = self._world.meter.plain
+        if (found := plain.get(key)) is None:
             usage = self.usage_after(len(self.steps))
-            found = known[key] = usage, msgspec.Raw(msgspec.json.encode(usage))
+            found = plain[key] = usage, msgspec.Raw(msgspec.json.encode(usage))
         return found
 
     def usage_after(self, steps: int) -> Json:

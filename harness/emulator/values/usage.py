@@ -85,8 +85,9 @@ class Meter:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        self.known: dict[Any, tuple[Json, msgspec.Raw]] = {}
-        """The usage of runs, and its JSON, by all that it follows from: most have that of another one."""
+        # The usage of runs by all that it follows from: most have that of another one. Plain ones have a shorter key.
+        self._known: dict[Any, Json] = {}
+        self.plain: dict[Any, tuple[Json, msgspec.Raw]] = {}
 
     def usage(
         self,
@@ -131,10 +132,8 @@ class Meter:
             thoughts = cut_thought
         what = tuple(own.items()), tuple(made.items()), tuple(queries.items()), sum(used.values()), thoughts
         key = (what, fields, cut_thought, vertex, has_invocations)
-        if len(self.known) >= 1024:
-            self.known.clear()
-        if (found := self.known.get(key)) is not None:
-            return found[0]
+        if (known := self._known.get(key)) is not None:
+            return known
         usage = self.assemble(own, made, thoughts, sum(used.values()))
         if queries and COUNTS_TOOLS in fields:
             twice = "google_search" if COUNTS_QUERIES in fields else None  # in recordings, since October
@@ -146,7 +145,10 @@ class Meter:
             usage = _as_vertex(usage)
         elif has_invocations:
             usage |= count_invocations(usage, fields, unshown=UNSHOWN_TOKENS if cut_thought else 0)
-        self.known[key] = usage, msgspec.Raw(msgspec.json.encode(usage))
+        if len(self._known) >= 1024:
+            self._known.clear()
+            self.plain.clear()
+        self._known[key] = usage
         return usage
 
     def assemble(self, own: dict[str, int], made: dict[str, int], thoughts: int, tool: int) -> Json:

@@ -117,9 +117,10 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
-                self._last[classify(exchange.request)[:3]] = exchange
+                form = classify(exchange.request)
+                self._last[form[:3]] = exchange
                 if exchange.complete and exchange.succeeded:
-                    heard = self.heard[form := classify(exchange.request)]
+                    heard = self.heard[form]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
                     heard[key] = exchange.request
                     self._stuck.pop(form, None)
@@ -217,8 +218,8 @@ class Outages(DriverPolicy):
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
         deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
         """
-        others = [*self.heard.get(classify(request), {}).values()]
-        heard = [one for one in others if one != request] or [request]
+        known = [*self.heard.get(classify(request), {}).values()]  # a copy: other workers add to it
+        heard = [one for one in known if one != request] or [request]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager

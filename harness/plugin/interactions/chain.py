@@ -274,7 +274,8 @@ class Chain:
         """The turn of an interaction, which the code under test may have made."""
         if isinstance(named, ChainTurn):
             return named
-        known = {link.id: link for link in self.links}.get(_find_id(named))
+        wanted = _find_id(named)
+        known = next((link for link in self.links if link.id == wanted), None)
         return known or self._take_up(self._look(named))
 
     @staticmethod

@@ -319,17 +319,17 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
         if reading.call != GET or exchange.excuse:
             continue
         if streamed and exchange.hung and exchange.succeeded and identity in settled:
-            is_live = (exchange.began or 0.0) < settled[identity]
-            is_whole = reading.stream is None or reading.stream.completed is not None
-            quiet = min(exchange.silence, (exchange.began or 0.0) + exchange.seconds - settled[identity])
-            if quiet < (_LIVE_SILENCE if is_live else exchange.seconds / 2) or (is_live and is_whole):
-                continue
-            silences[name := "" if is_live else exchange.request.target] += 1
-            code, message = "resume.ends/replay", "the stream of a run that has settled does not end"
-            if is_live:
-                code, message = "resume.ends/live", "a stream that is read during its run does not end"
-            if silences[name] == (8 if is_live else 2):
-                yield from ((exchange, found) for found in judge_endless(code, message, exchange))
+            place, code, least, times = exchange.request.target, "resume.ends/replay", exchange.seconds / 2, 2
+            message = "the stream of a run that has settled does not end"
+            if (began := exchange.began or 0.0) < settled[identity]:
+                place, code, least, times = "", "resume.ends/live", _LIVE_SILENCE, 8
+                message = "a stream that is read during its run does not end"
+                if reading.stream is None or reading.stream.completed is not None:
+                    continue
+            if min(exchange.silence, began + exchange.seconds - settled[identity]) >= least:
+                silences[place] += 1
+                if silences[place] == times:
+                    yield from ((exchange, found) for found in judge_endless(code, message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
             settled.setdefault(identity, exchange.began or 0.0)
 
