@@ -85,7 +85,7 @@ class Meter:
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract
-        # The usage of runs by all that it follows from: most have that of another one. Plain ones have a shorter key.
+        # The usage of runs by all that it follows from: most have that of another. Plain ones have a shorter key.
         self._known: dict[Any, Json] = {}
         self.plain: dict[Any, tuple[Json, msgspec.Raw]] = {}
 
