@@ -1,25 +1,36 @@
 """The names of a package that are imported on first use, so that a user of one does not pay for the others.
 
-Below the layers; imports nothing of ours. No name may be that of a module of the package: an import of the module
-would replace it.
+A package lists them once, as its imports `if TYPE_CHECKING:`; the same lines say where each is. Below the layers;
+imports nothing of ours. No name may be that of a module of the package: an import of the module would replace it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+_IMPORT = re.compile(r"^    from (\S+) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
 
-def late_names(package: str, homes: Mapping[str, tuple[str, ...]]) -> Callable[[str], Any]:
-    """The `__getattr__` of a package: `homes` has its names by the modules that define them."""
+
+def read_homes(package: str) -> dict[str, str]:
+    """The module of each name that a package has for type checkers."""
+    module: Any = sys.modules[package]
+    found = _IMPORT.findall(module.__loader__.get_data(module.__file__).decode("utf-8"))
+    return {name: home for home, many, few in found for name in re.findall(r"\w+", many or few)}
+
+
+def late_names(package: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a package."""
+    homes: dict[str, str] = {}
 
     def find(name: str) -> Any:
-        home = next((home for home, names in homes.items() if name in names), None)
-        if home is None:
+        homes.update({} if homes else read_homes(package))
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        found = getattr(import_module(home), name)
+        found = getattr(import_module(homes[name]), name)
         setattr(sys.modules[package], name, found)  # kept: a run asks for some names thousands of times
         return found
 

@@ -21,18 +21,6 @@ if TYPE_CHECKING:
     from harness.cassette.secret_scan import Hit, redact_file, scan, scan_file
     from harness.cassette.writer import CassetteFile
 
-_HOMES = {
-    "harness.cassette.layout": ("Cassette", "load", "save"),
-    "harness.cassette.framing": ("Pieces",),
-    "harness.cassette.journal": ("Journal",),
-    "harness.cassette.matching": ("RequestDifference",),
-    "harness.cassette.player": ("Miss", "Player"),
-    "harness.cassette.recording": ("UNKNOWN_ORIGIN", "Provenance", "Recording", "Target", "Unit"),
-    "harness.cassette.redactor": ("Redactor", "Replaced"),
-    "harness.cassette.secret_scan": ("Hit", "redact_file", "scan", "scan_file"),
-    "harness.cassette.writer": ("CassetteFile",),
-}
-
 __all__ = [
     "Recording", "Unit", "UNKNOWN_ORIGIN", "Pieces",
     "Cassette", "CassetteFile", "load", "save", "Journal", "Provenance", "Target", "CassetteError",
@@ -40,4 +28,4 @@ __all__ = [
     "Redactor", "Replaced", "scan", "scan_file", "redact_file", "Hit",
 ]  # fmt: skip
 
-__getattr__ = late_names(__name__, _HOMES)
+__getattr__ = late_names(__name__)

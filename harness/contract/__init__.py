@@ -30,19 +30,6 @@ if TYPE_CHECKING:
     )
     from harness.contract.transcript import Assembler, Difference, compare_steps
 
-_HOMES = {
-    "harness.contract.contract": ("CURRENT", "Contract", "load", "load_from"),
-    "harness.contract.judge.body": ("judge_interaction", "judge_steps", "judge_usage", "judge_error"),
-    "harness.contract.judge.history.history_judge": ("judge_history",),
-    "harness.contract.judge.reading": ("Reading", "read"),
-    "harness.contract.judge.stream": ("StreamJudge", "StreamReading"),
-    "harness.contract.schema.schemas": ("REVISIONS",),
-    "harness.contract.tables.protocol": (
-        "RUNNING", "SETTLED", "STATUSES", "TERMINAL", "WAITING", "is_settled", "may_follow", "PROTOCOL",
-    ),
-    "harness.contract.transcript": ("Assembler", "Difference", "compare_steps"),
-}  # fmt: skip
-
 __all__ = [
     "StreamJudge", "StreamReading", "Reading", "read",
     "judge_interaction", "judge_steps", "judge_usage", "judge_error",
@@ -53,4 +40,4 @@ __all__ = [
     "Contract", "load", "load_from", "REVISIONS", "CURRENT",
 ]  # fmt: skip
 
-__getattr__ = late_names(__name__, _HOMES)
+__getattr__ = late_names(__name__)

@@ -1,15 +1,15 @@
 """One session of the service: its parts, wired together, and the operations on its interactions.
 
-The type of each part is a class attribute, so that a mutant can replace it by a subclass. Must not know the
-network or the control API; the caller holds the lock.
+A mutant replaces the type of a part by a subclass (`parts`). Must not know the network or the control API; the
+caller holds the lock.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import RLock
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
@@ -48,21 +48,19 @@ _SENDS_LEGACY = re.compile(r"google-genai-sdk/(1\.[\w.]+)(.*gl-node)?")
 _LEGACY = "The legacy Interactions API schema is no longer supported. Please upgrade your client SDK."
 
 
+Part = TypeVar("Part")
+
+
 class Engine:
     """The parts of one session and its time; handles calls that have been routed and authenticated."""
 
-    validator_type: type[CreateValidator] = CreateValidator
-    auth_type: type[Auth] = Auth
-    bodies_type: type[Bodies] = Bodies
-    deliveries_type: type[Deliveries] = Deliveries
-    events_type: type[EventWriter] = EventWriter
-    ids_type: type[IdSequence] = IdSequence
-    meter_type: type[Meter] = Meter
-    resources_type: type[Resources] = Resources
-    replies_type: type[ReplyBuilder] = ReplyBuilder
-    run_type: type[Run] = Run
-    store_type: type[InteractionStore] = InteractionStore
-    streams_type: type[Streams] = Streams
+    parts: ClassVar[Mapping[type, type]] = {}
+    """The subclass that takes the place of a part; each makes a mutant."""
+
+    @classmethod
+    def part(cls, base: type[Part]) -> type[Part]:
+        """The type of a part."""
+        return cls.parts.get(base, base)
 
     def __init__(
         self,
@@ -77,7 +75,8 @@ class Engine:
         self.contract = contract
         self.clock = clock
         self.lock = lock
-        self.ids = self.ids_type(seed)
+        self._new_run = self.part(Run)  # hot
+        self.ids = self.part(IdSequence)(seed)
         self.timestamps = Timestamps(clock)
         self.scripts = ScriptQueue(settings.max_queued)
         fields = contract.protocol.secret_fields
@@ -87,19 +86,19 @@ class Engine:
 
     def _build(self, settings: Settings) -> None:
         self._apply(settings)
-        self.events = self.events_type(self.contract)
-        self.meter = self.meter_type(self.contract)
-        self.bodies = self.bodies_type()
-        self.store = self.store_type(settings.max_runs, settings.max_run_bytes)
+        self.events = self.part(EventWriter)(self.contract)
+        self.meter = self.part(Meter)(self.contract)
+        self.bodies = self.part(Bodies)()
+        self.store = self.part(InteractionStore)(settings.max_runs, settings.max_run_bytes)
         self.steering = Steering(self.store, self.bodies, self.scripts)
         stamps = Stamps(self.ids.make_id, self.timestamps.now)
-        self.resources = self.resources_type(stamps, settings, self.contract, self.look_up, self.run_trigger)
-        self.deliveries = self.deliveries_type(
+        self.resources = self.part(Resources)(stamps, settings, self.contract, self.look_up, self.run_trigger)
+        self.deliveries = self.part(Deliveries)(
             self.clock, stamps, self.resources.find_webhooks, self.timestamps.read_unix, self.lock
         )
-        self.replies = self.replies_type(self.ids, self.resources.deliver)
-        self.validator = self.validator_type(settings, self.resources, self.find, self.contract, self._note)
-        self.streams = self.streams_type(self, self.lock)
+        self.replies = self.part(ReplyBuilder)(self.ids, self.resources.deliver)
+        self.validator = self.part(CreateValidator)(settings, self.resources, self.find, self.contract, self._note)
+        self.streams = self.part(Streams)(self, self.lock)
 
     def change(self, settings: Settings) -> None:
         """Replace the settings. Existing runs keep their `ticks`; queue, log, store and files their bounds."""
@@ -110,7 +109,7 @@ class Engine:
 
     def _apply(self, settings: Settings) -> None:
         self.settings = settings
-        self.auth = self.auth_type(settings)
+        self.auth = self.part(Auth)(settings)
         own = PLATFORMS[settings.platform]
         self.platforms: tuple[Platform, Platform] = own, VERTEX if own.gemini else own
         """The surfaces of a call: of a path in the form of the Gemini API, and of one in Vertex's."""
@@ -208,7 +207,7 @@ class Engine:
         number = self.ids.number()
         order.is_plain = order.is_plain and script is EMPTY and type(self) is Engine  # a mutant is of another type
         reply = self.replies.reply(order, script)
-        run = self.run_type(self, order, script, reply, run_id=self.interaction_id(number), number=number)
+        run = self._new_run(self, order, script, reply, run_id=self.interaction_id(number), number=number)
         if script.steps is not None:
             self.validator.sent.remember(run.steps)
         if order.agent is not None and order.environment_id is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.faults.answer_faults import Compress, ErrorShape, Inclusive, Reshape, Status
     from harness.faults.byte_faults import Chunks, Crlf, Trickle
     from harness.faults.cut_faults import Cut, Drop, Place, Spot
-    from harness.faults.event_faults import (  # fmt: skip
+    from harness.faults.event_faults import (
         BareError,
         Comment,
         ErrorEvent,
@@ -42,21 +42,6 @@ if TYPE_CHECKING:
     from harness.faults.plan import Connection, Plan, Scope, Seed
     from harness.faults.service import FaultyService, Suffered, cut
 
-_HOMES = {
-    "harness.faults.answer_faults": ("Compress", "ErrorShape", "Inclusive", "Reshape", "Status"),
-    "harness.faults.byte_faults": ("Chunks", "Crlf", "Trickle"),
-    "harness.faults.cut_faults": ("Cut", "Drop", "Place", "Spot"),
-    "harness.faults.event_faults": (
-        "BareError", "Comment", "ErrorEvent", "Garble", "Glue", "Ids", "Late", "Members", "Omit", "Ping", "Raw",
-        "Replay", "Silence", "Unknown",
-    ),
-    "harness.faults.fault": ("Fault",),
-    "harness.faults.grammar": ("parse", "random_plan"),
-    "harness.faults.places": ("every_byte", "every_event", "structural"),
-    "harness.faults.plan": ("Connection", "Plan", "Scope", "Seed"),
-    "harness.faults.service": ("FaultyService", "Suffered", "cut"),
-}  # fmt: skip
-
 __all__ = [
     "cut", "FaultyService", "Suffered",
     "parse", "Plan", "Connection", "Scope", "Seed",
@@ -67,4 +52,4 @@ __all__ = [
     "random_plan",
 ]  # fmt: skip
 
-__getattr__ = late_names(__name__, _HOMES)
+__getattr__ = late_names(__name__)

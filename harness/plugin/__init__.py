@@ -36,29 +36,6 @@ if TYPE_CHECKING:
     from harness.plugin.session_server import SessionServer, Tenant
     from harness.plugin.virtual_time import Sleeps, no_sleep
 
-_HOMES = {
-    "harness.errors": (
-        "BlockingCallWarning", "LeftBehindWarning", "OutsideConnection", "TurnWarning", "UncheckedResultWarning",
-    ),
-    "harness.plugin.cassette_fixture": ("CassetteFixture",),
-    "harness.plugin.environment_variables": ("EnvironmentVariables",),
-    "harness.plugin.interactions.assert_conforms": ("assert_conforms",),
-    "harness.plugin.interactions.chain": ("Chain", "ChainTurn"),
-    "harness.plugin.interactions.clients": ("client", "async_client"),
-    "harness.plugin.interactions.dropped_stream": ("DroppedStream", "cases_of"),
-    "harness.plugin.interactions.emulator": ("InteractionsEmulator",),
-    "harness.plugin.interactions.incidents": ("PlayedIncident",),
-    "harness.plugin.interactions.lifecycle": ("Lifecycle", "ROUTES"),
-    "harness.plugin.interactions.torture": ("Torture", "TortureReport"),
-    "harness.plugin.interactions.webhooks": ("WebhooksFixture", "WebhookDelivery"),
-    "harness.plugin.network_guard": ("loopback_only",),
-    "harness.plugin.observed_service": ("ObservedService",),
-    "harness.plugin.schedule": ("TaskSchedule",),
-    "harness.plugin.sent_requests": ("OtherCall", "SentRequest", "SentRequests"),
-    "harness.plugin.session_server": ("SessionServer", "Tenant"),
-    "harness.plugin.virtual_time": ("Sleeps", "no_sleep"),
-}  # fmt: skip
-
 __all__ = [
     "SessionServer", "Tenant", "EnvironmentVariables", "ObservedService", "InteractionsEmulator",
     "SentRequests", "SentRequest", "OtherCall",
@@ -71,4 +48,4 @@ __all__ = [
     "BlockingCallWarning", "LeftBehindWarning", "TurnWarning",
 ]  # fmt: skip
 
-__getattr__ = late_names(__name__, _HOMES)
+__getattr__ = late_names(__name__)

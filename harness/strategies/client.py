@@ -19,13 +19,18 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.check import pauses
 from harness.kit.search import SearchWorld, TrailEntry
-from harness.strategies.operations import KINDS, ON_READERS, ClientCommand
+from harness.strategies.operations import (
+    ILLEGAL,
+    KINDS,
+    LEGAL,
+    OF_NOBODY,
+    ON_READERS,
+    WEATHER,
+    ClientCommand,
+)
 from harness.wire import Exchange, LiveStream, Request
 from harness.wire.bodies import objects
 from harness.wire.message import segment
-
-# The bodies of creates for each mode of an operation.
-
 
 Json = dict[str, Any]
 
@@ -33,52 +38,6 @@ UNKNOWN_ID = "v1_aGFybmVzcy11bmtub3duLWludGVyYWN0aW9u"
 """Has the form of ids in public recordings, but belongs to no interaction."""
 
 NO_CURSOR = "harness-unknown-cursor"
-
-WEATHER: Json = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Gives the weather of a city.",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
-
-_FORCED: Json = {
-    "input": "Weather in Paris?",
-    "tools": [WEATHER],
-    "generation_config": {"tool_choice": "any"},
-}
-
-LEGAL: Mapping[str, Json] = {
-    "plain": {},
-    "stream": {"stream": True},
-    "background": {"background": True},
-    "background-stream": {"background": True, "stream": True},
-    "unstored": {"store": False},
-    "unstored-stream": {"store": False, "stream": True},
-    "tools": _FORCED,
-    "tools-stream": {**_FORCED, "stream": True},
-}
-
-NEEDS: Mapping[str, frozenset[str]] = {
-    "stream": frozenset({"stream"}),
-    "background": frozenset({"background"}),
-    "background-stream": frozenset({"background", "stream"}),
-    "unstored-stream": frozenset({"stream"}),
-    "tools": frozenset({"functions"}),
-    "tools-stream": frozenset({"functions", "stream"}),
-    "unstored-background": frozenset({"background"}),
-}
-"""The capabilities that a mode needs to be played."""
-
-ILLEGAL: Mapping[str, tuple[str, str]] = {
-    "unstored-background": ("store.false-bg", "refused"),
-    "no-model": ("create.model-xor-agent", "neither"),
-    "model-and-agent": ("create.both", "both"),
-    "no-input": ("create.input-missing", "no_input"),
-    "unknown-field": ("err.unknown-field", "unknown_field"),
-    "wrong-type": ("err.wrong-type", "number_input"),
-    "unknown-model": ("err.unknown-model", "unknown_model"),
-}
-"""For each wrong create, the rule that it must be refused and the name of its changes in `tables/refusals`."""
 
 
 def result_of(call_id: str, name: str) -> Json:
@@ -97,17 +56,19 @@ _NEEDED: Mapping[str, set[str]] = {
 }
 """The capabilities that each kind of operation needs; only background runs can be read in parts."""
 
-_OF_NOBODY = frozenset({"unknown", "orphan"})
-"""Modes of operations that have no subject."""
-
 
 def able_to(able: frozenset[str], operation: ClientCommand) -> bool:
     """Whether a target with these capabilities has those that an operation needs."""
-    needed = NEEDS.get(operation.mode, frozenset()) if operation.kind in ("create", "chain", "answer") else set()
-    by_kind = _NEEDED.get(operation.kind, set())
-    by_mode = {"foreign": {"two-keys", "store"}, "unknown": set(), "orphan": set()}
-    stored = set() if operation.kind == "create" else {"store"}
-    return {*needed, *by_kind, *by_mode.get(operation.mode, stored)} <= able
+    kind, mode = operation.kind, operation.mode
+    needed = {*_NEEDED.get(kind, ())}
+    if kind in ("create", "chain", "answer"):
+        rule, name = ILLEGAL.get(mode, ("", ""))
+        fields = REFUSALS[rule].creates[name] if rule else LEGAL.get(mode, {})
+        needed |= {word for word in ("stream", "background") if fields.get(word)}
+        needed |= {"functions"} if "tools" in fields and not rule else set()
+    if kind != "create" and mode not in OF_NOBODY:
+        needed |= {"two-keys", "store"} if mode == "foreign" else {"store"}
+    return needed <= able
 
 
 def list_kinds(able: frozenset[str]) -> list[str]:
@@ -164,7 +125,7 @@ class HistoryPlayer:
         on_readers = step.kind in ON_READERS
         if not on_readers and not able_to(self._world.able, step):
             return None
-        if step.kind == "create" or step.mode in _OF_NOBODY:
+        if step.kind == "create" or step.mode in OF_NOBODY:
             return step
         among = self._list_readers(closed=step.kind == "resume") if on_readers else self._judge.interactions
         return replace(step, subject=step.subject % len(among)) if among else None

@@ -16,19 +16,46 @@ from hypothesis.strategies import SearchStrategy
 
 from harness.outcome.words import format_count, shorten
 
-CREATE_MODES = (
-    "plain", "stream", "background", "background-stream", "unstored", "unstored-stream", "tools", "tools-stream",
-)  # fmt: skip
-"""Ways to create that a target must accept if it has the required capability."""
+Json = dict[str, Any]
 
-ILLEGAL_MODES = (
-    "unstored-background", "no-model", "model-and-agent", "no-input", "unknown-field", "wrong-type",
-    "unknown-model",
-)  # fmt: skip
-"""Creates that must be rejected, or that most services reject."""
+WEATHER: Json = {
+    "type": "function",
+    "name": "get_weather",
+    "description": "Gives the weather of a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+_FORCED: Json = {
+    "input": "Weather in Paris?",
+    "tools": [WEATHER],
+    "generation_config": {"tool_choice": "any"},
+}
+
+LEGAL: Mapping[str, Json] = {
+    "plain": {},
+    "stream": {"stream": True},
+    "background": {"background": True},
+    "background-stream": {"background": True, "stream": True},
+    "unstored": {"store": False},
+    "unstored-stream": {"store": False, "stream": True},
+    "tools": _FORCED,
+    "tools-stream": {**_FORCED, "stream": True},
+}
+"""Ways to create that a target must accept if it has the required capability, with the fields of each."""
+
+ILLEGAL: Mapping[str, tuple[str, str]] = {
+    "unstored-background": ("store.false-bg", "refused"),
+    "no-model": ("create.model-xor-agent", "neither"),
+    "model-and-agent": ("create.both", "both"),
+    "no-input": ("create.input-missing", "no_input"),
+    "unknown-field": ("err.unknown-field", "unknown_field"),
+    "wrong-type": ("err.wrong-type", "number_input"),
+    "unknown-model": ("err.unknown-model", "unknown_model"),
+}
+"""Creates that must be rejected, or that most services reject: the rule, and the name in `tables/refusals`."""
 
 KINDS: Mapping[str, tuple[str, ...]] = {
-    "create": (*CREATE_MODES, *ILLEGAL_MODES),
+    "create": (*LEGAL, *ILLEGAL),
     "chain": ("plain", "background", "stream", "unknown", "foreign"),
     "answer": ("plain", "stream", "wrong-id", "orphan"),
     "poll": ("", "input", "unknown", "foreign"),
@@ -45,6 +72,10 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 """Every kind of operation and its modes. `subject` numbers an interaction, or a reader for `ON_READERS`."""
 
 ON_READERS = frozenset({"read", "drop", "resume", "finish"})
+COUNTED = frozenset({"open", "read", "resume"})
+"""Kinds of operations with a number of events to read."""
+OF_NOBODY = ("unknown", "orphan")
+"""Modes of operations that have no subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +112,7 @@ class ClientCommand:
 
     def __str__(self) -> str:
         words = [self.label]
-        if self.kind != "create" and self.mode not in ("unknown", "orphan"):
+        if self.kind != "create" and self.mode not in OF_NOBODY:
             words.append(f"{'reader ' if self.kind in ON_READERS else '#'}{self.subject}")
         if self.count:
             words.append(format_count(self.count, "event"))
@@ -90,7 +121,7 @@ class ClientCommand:
         return " ".join(words)
 
 
-_ILLEGAL = frozenset({*ILLEGAL_MODES, "unknown", "foreign", "wrong-id", "orphan", "bad-cursor"})
+_ILLEGAL = frozenset({*ILLEGAL, *OF_NOBODY, "foreign", "wrong-id", "bad-cursor"})
 
 
 def histories(
@@ -106,9 +137,9 @@ def histories(
     subjects, choices = st.integers(0, max(0, interactions - 1)), []
     for kind, modes in KINDS.items():
         kept = [mode for mode in modes if not legal_only or mode not in _ILLEGAL]
-        counts = st.integers(1, 12) if kind in ("read", "open", "resume") else st.just(0)
+        counts = st.integers(1, 12) if kind in COUNTED else st.just(0)
         subject = st.just(0) if kind == "create" else subjects
         choices.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(kept), counts))
-    first = st.builds(ClientCommand, st.just("create"), st.just(0), st.sampled_from(CREATE_MODES))
+    first = st.builds(ClientCommand, st.just("create"), st.just(0), st.sampled_from([*LEGAL]))
     rest = st.lists(st.one_of(choices), max_size=steps - 1)
     return st.builds(lambda begin, others: [begin, *others], first, rest)

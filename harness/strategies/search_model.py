@@ -17,22 +17,29 @@ from harness.contract.judge.answer import REPLIES, judge_response
 from harness.contract.tables.protocol import CREATE, operation_of
 from harness.kit.search import SearchDocument, SearchModel, simpler_values, weigh
 from harness.rules import rows_of
-from harness.strategies.client import WEATHER, HistoryPlayer, able_to, list_kinds
+from harness.strategies.client import HistoryPlayer, able_to, list_kinds
 from harness.strategies.document import ECHOED, INTERACTIONS, NEIGHBOURS, SHAPES, STRICT, WITH_KEYS, build_document
 from harness.strategies.from_schema import TEXTS
-from harness.strategies.operations import CREATE_MODES, ILLEGAL_MODES, KINDS, ON_READERS, ClientCommand
+from harness.strategies.operations import (
+    COUNTED,
+    ILLEGAL,
+    KINDS,
+    LEGAL,
+    OF_NOBODY,
+    ON_READERS,
+    WEATHER,
+    ClientCommand,
+)
 from harness.wire import Request
 
 # Histories: what is drawn never depends on the target's responses, as an operation without a subject does nothing.
 
 
-_FIRST = (*CREATE_MODES, "background", "background-stream", "background")
+_FIRST = (*LEGAL, "background", "background-stream", "background")
 """Modes of the first create; background is more frequent, as most defects need a run in progress."""
 
 _SUBJECTS = st.sampled_from((0, 0, 0, 1, 2))
 """The subjects that a step chooses from. Most defects need several steps with one of them."""
-_COUNTED = frozenset({"open", "read", "resume"})
-_NOBODY = ("unknown", "orphan")
 _TOUR = ("poll", "open", "drop", "resume", "finish", "settle", "replay", "delete", "poll")
 """What the first history does with one run, so that a short search of a slow target compares something, too."""
 
@@ -40,12 +47,12 @@ _TOUR = ("poll", "open", "drop", "resume", "finish", "settle", "replay", "delete
 def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[ClientCommand]]:
     """Histories of `steps` operations, the simplest one a tour. Half of the others leave out most kinds."""
     groups: list[Mapping[str, Sequence[str]]] = [
-        {kind: [mode for mode in modes if mode not in (*ILLEGAL_MODES, *_NOBODY, "foreign")]}
+        {kind: [mode for mode in modes if mode not in (*ILLEGAL, *OF_NOBODY, "foreign")]}
         for kind, modes in sorted(KINDS.items(), key=lambda item: item[0] != "poll")
     ]  # Hypothesis fills its first examples with the first kind: each create of a slow target would cost a run
     groups.append({"open": [""]})  # twice as likely: reading in parts begins with it
-    groups.append({"create": ILLEGAL_MODES})
-    groups += [{kind: [mode] for kind in KINDS if mode in KINDS[kind]} for mode in (*_NOBODY, "foreign")]
+    groups.append({"create": [*ILLEGAL]})
+    groups += [{kind: [mode] for kind in KINDS if mode in KINDS[kind]} for mode in (*OF_NOBODY, "foreign")]
     every = [st.one_of(found) for found in (_list_operations(able, modes) for modes in groups) if found]
     some = st.lists(st.integers(0, len(every) - 1), min_size=2, unique=True)
 
@@ -57,7 +64,7 @@ def draw_histories(able: frozenset[str], steps: int) -> SearchStrategy[list[Clie
     rest = st.one_of(draw_rest(range(len(every))), some.flatmap(draw_rest))
     drawn = st.builds(lambda begin, others: [begin, *others], first, rest)
     begin = ClientCommand("create", mode=modes[-1])
-    with_one = (ClientCommand(kind, count=int(kind in _COUNTED)) for kind in _TOUR)
+    with_one = (ClientCommand(kind, count=int(kind in COUNTED)) for kind in _TOUR)
     tour = (begin, *with_one, begin, ClientCommand("cancel", 1), ClientCommand("settle", 1))
     return st.one_of(st.just([step for step in tour if able_to(able, step)][:steps]), drawn)
 
@@ -69,8 +76,8 @@ def _list_operations(
     found = []
     for kind, names in modes.items():
         if own := [name for name in names if able_to(able, ClientCommand(kind, mode=name))]:
-            subject = st.just(0) if kind == "create" or own[0] in _NOBODY else _SUBJECTS
-            count = st.integers(1, 12) if kind in _COUNTED else st.just(0)
+            subject = st.just(0) if kind == "create" or own[0] in OF_NOBODY else _SUBJECTS
+            count = st.integers(1, 12) if kind in COUNTED else st.just(0)
             found.append(st.builds(ClientCommand, st.just(kind), subject, st.sampled_from(own), count))
     return found
 
@@ -227,20 +234,10 @@ def name_call(request: Request) -> str:
     return " ".join(filter(None, (request.method, "/".join(named))))
 
 
-_NEEDED = frozenset(
-    {
-        "store",
-        "stream",
-        "background",
-        "background-slow",
-        "cancel",
-        "functions",
-        "search",
-        "event-ids",
-        "two-keys",
-        "auth",
-    }
-)
+_NEEDED = frozenset({
+    "store", "stream", "background", "background-slow", "cancel", "functions", "search", "event-ids", "two-keys",
+    "auth",
+})  # fmt: skip
 
 _DOCUMENT = SearchDocument(
     build=build_document,

@@ -19,16 +19,6 @@ if TYPE_CHECKING:
     from harness.transport.server.server import Server, ServerThread, WallClock
     from harness.transport.tap.tap import Tap
 
-_HOMES = {
-    "harness.transport.client.driver": ("UrlDriver",),
-    "harness.transport.http1.reader": ("Limits", "ServerLimits"),
-    "harness.transport.inprocess.httpx_transport": ("Transport", "transport"),
-    "harness.transport.inprocess.service_driver": ("ServiceDriver",),
-    "harness.transport.inprocess.tee_transports": ("async_tee_transport", "tee_transport"),
-    "harness.transport.server.server": ("Server", "ServerThread", "WallClock"),
-    "harness.transport.tap.tap": ("Tap",),
-}
-
 __all__ = [
     "ServiceDriver", "UrlDriver", "Limits",
     "Server", "ServerThread", "ServerLimits",
@@ -37,4 +27,4 @@ __all__ = [
     "WallClock",
 ]  # fmt: skip
 
-__getattr__ = late_names(__name__, _HOMES)
+__getattr__ = late_names(__name__)

@@ -61,23 +61,10 @@ def count(part: object, what: str = "calls") -> int:
 SKIP = object()
 """What a change before a method returns to leave the method out."""
 
-_SLOTS: dict[type, str] = {
-    CreateValidator: "validator_type",
-    Auth: "auth_type",
-    Bodies: "bodies_type",
-    Deliveries: "deliveries_type",
-    EventWriter: "events_type",
-    IdSequence: "ids_type",
-    Meter: "meter_type",
-    Resources: "resources_type",
-    ReplyBuilder: "replies_type",
-    Run: "run_type",
-    InteractionStore: "store_type",
-    Streams: "streams_type",
-}
-"""Maps each part of the engine to the class attribute that holds its type."""
-
-PARTS: tuple[type, ...] = (Emulator, Engine, *_SLOTS)
+PARTS: tuple[type, ...] = (
+    Emulator, Engine, CreateValidator, Auth, Bodies, Deliveries, EventWriter, IdSequence, Meter, Resources,
+    ReplyBuilder, Run, InteractionStore, Streams,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +82,8 @@ class PartDefect:
         if base is Engine:
             engine = derive(engine)
         else:
-            slot = _SLOTS[base]
-            engine = type(engine.__name__, (engine,), {slot: derive(getattr(engine, slot))})
+            parts = {**engine.parts, base: derive(engine.part(base))}
+            engine = type(engine.__name__, (engine,), {"parts": parts})
         return type(emulator.__name__, (emulator,), {"engine_type": engine})
 
 

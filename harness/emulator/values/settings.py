@@ -5,12 +5,13 @@ Knows names, defaults and bounds; must not know what the engine does with them, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import partial
-from typing import Any
+from functools import cache
+from itertools import chain
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, ValidationError, convert, field
 from msgspec.structs import replace
 
 from harness.errors import UsageFault
@@ -62,53 +63,44 @@ PLATFORMS: Mapping[str, Platform] = {"gemini": GEMINI, "vertex": VERTEX, "any": 
 """By the value of the setting `platform`."""
 
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "platform": ("gemini", "vertex", "any"),
-    "unknown": ("refuse", "accept"),
-    "event_ids": ("auto", "all", "every", "deltas", "some", "sparse", "none"),
-    "resume": ("exclusive", "inclusive", "start"),
-    "models": ("known", "any"),
-    "files": ("known", "any"),
-    "chunking": ("event", "ready"),
-    "stream_refusals": ("http", "event"),
-    "compression": ("none", "gzip", "deflate"),
-}
-"""Settings with a fixed set of values; `chunking` may also be a positive number of bytes."""
-
-_LEAST = {
-    "ticks": 0, "max_runs": 1, "max_requests": 0, "max_queued": 1, "max_sessions": 1, "max_run_bytes": 0,
-    "max_request_bytes": 0, "max_file_bytes": 0,
-}  # fmt: skip
-"""Settings that are whole numbers, with the least value of each."""
+_Whole = Annotated[int, Meta(ge=0, description="must be a whole number, at least 0")]
+_Positive = Annotated[int, Meta(ge=1, description="must be a whole number, at least 1")]
+_Seconds = Annotated[float, Meta(ge=0, lt=1e9, description="must be a number of seconds, 0 or more")]
+_Lasting = Annotated[float, Meta(gt=0, description="must be a positive number of seconds, or null")]
+_Day = Annotated[date, Meta(description="must be a day such as 2026-12-01, or null")]
+_Switch = Annotated[bool, Meta(description="must be true or false")]
+_Name = Annotated[str, Meta(min_length=1)]
+_OWNERS = "must map each key to its project's name, or be null to take any key"
+_Keys = Annotated[Mapping[_Name, _Name], Meta(description=_OWNERS)]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one emulator, or of one session of it; `docs/emulator-reference.md` explains each."""
 
-    platform: str = "gemini"
-    unknown: str = "refuse"
-    event_ids: str = "auto"
-    resume: str = "exclusive"
-    keys: Mapping[str, str] | None = None
-    require_key: bool = True
-    models: str = "known"
-    lifecycle: str | None = None
-    files: str = "known"
-    processing: float = 0.3
-    ticks: int = 2
-    lasts: float | None = None
-    chunking: str | int = "event"
-    stream_refusals: str = "http"
-    pace: float | None = None
-    compression: str = "none"
-    delete_stops: bool = True  # live it was seen not to
-    max_runs: int = 5_000
-    max_requests: int = 1_000
-    max_queued: int = 10_000
-    max_sessions: int = 1_000  # each test may open one and never delete it; so many empty ones take 6 MB
-    max_run_bytes: int = 256 * 2**20
-    max_request_bytes: int = 16 * 2**20
-    max_file_bytes: int = 128 * 2**20
+    platform: Literal["gemini", "vertex", "any"] = "gemini"
+    unknown: Literal["refuse", "accept"] = "refuse"
+    event_ids: Literal["auto", "all", "every", "deltas", "some", "sparse", "none"] = "auto"
+    resume: Literal["exclusive", "inclusive", "start"] = "exclusive"
+    keys: _Keys | None = None
+    require_key: _Switch = True
+    models: Literal["known", "any"] = "known"
+    lifecycle: str | None = None  # a `_Day`
+    files: Literal["known", "any"] = "known"
+    processing: _Seconds = 0.3
+    ticks: _Whole = 2
+    lasts: _Lasting | None = None
+    chunking: Literal["event", "ready"] | _Positive = "event"
+    stream_refusals: Literal["http", "event"] = "http"
+    pace: _Lasting | None = None
+    compression: Literal["none", "gzip", "deflate"] = "none"
+    delete_stops: _Switch = True  # live it was seen not to
+    max_runs: _Positive = 5_000
+    max_requests: _Whole = 1_000
+    max_queued: _Positive = 10_000
+    max_sessions: _Positive = 1_000  # each test may open one and never delete it; so many empty ones take 6 MB
+    max_run_bytes: _Whole = 256 * 2**20
+    max_request_bytes: _Whole = 16 * 2**20
+    max_file_bytes: _Whole = 128 * 2**20
 
     @property
     def bounds(self) -> dict[str, int]:
@@ -121,19 +113,13 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def _find_mistakes(self) -> Iterator[str]:
         # A default is right, and almost every emulator of a test leaves almost all as it is.
-        given = {
-            name: value
-            for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True)
-            if (value := getattr(self, name)) is not default
-        }
-        for name, value in given.items():
-            fits, rule = _RULES.get(name, (None, ""))
-            if fits is not None and not fits(value):
-                yield f"{name}={value!r} {rule}"
-        keys = self.keys
-        is_map = isinstance(keys, Mapping) and all(isinstance(name, str) for name in (*keys, *keys.values()))
-        if keys is not None and not (is_map and all(keys)):  # whose values are not for messages
-            yield "keys must map each key to its project's name, or be null to take any key"
+        for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True):
+            if (value := getattr(self, name)) is not default:
+                hint = _read_hints()[name]
+                try:
+                    convert(value, hint)
+                except ValidationError:
+                    yield f"{name}{'' if name == 'keys' else f'={value!r}'} {_describe(hint)}"
 
     def with_values(self, values: Mapping[str, Any]) -> Settings:
         """Return a copy with some values replaced. Raises UsageFault that names what is unknown or wrong."""
@@ -162,47 +148,14 @@ UNCHANGED = Settings()
 """The settings of an emulator of which nobody sets any."""
 
 
-def _is_whole(value: object, least: int) -> bool:
-    return type(value) is int and value >= least  # a bool is no number
+@cache
+def _read_hints() -> dict[str, Any]:
+    return {**get_type_hints(Settings, include_extras=True), "lifecycle": _Day | None}
 
 
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_day(value: object) -> bool:
-    try:
-        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
-
-
-_Rule = tuple[Callable[[Any], bool], str]
-
-_RULES: dict[str, _Rule] = {
-    **{name: (choices.__contains__, f"is not one of {', '.join(choices)}") for name, choices in CHOICES.items()},
-    **{
-        name: (partial(_is_whole, least=least), f"must be a whole number, at least {least}")
-        for name, least in _LEAST.items()
-    },
-    "chunking": (
-        lambda value: value in CHOICES["chunking"] or _is_whole(value, 1),
-        f"is not one of {', '.join(CHOICES['chunking'])}",
-    ),
-    "processing": (
-        lambda value: _is_seconds(value) and 0 <= value < 1e9,
-        "must be a number of seconds, 0 or more",
-    ),
-    "lifecycle": (lambda value: value is None or _is_day(value), "must be a day such as 2026-12-01, or null"),
-    **dict.fromkeys(
-        ("require_key", "delete_stops"), (lambda value: value in (True, False), "must be true or false")
-    ),
-    **dict.fromkeys(
-        ("pace", "lasts"),
-        (
-            lambda value: value is None or (_is_seconds(value) and value > 0),
-            "must be a positive number of seconds, or null",
-        ),
-    ),
-}
-"""For each setting what it may be: a test, and the end of the sentence that refuses any other value."""
+def _describe(hint: Any) -> str:
+    """The end of the sentence that refuses a value which is not of this type."""
+    parts = [*get_args(hint), *chain.from_iterable(map(get_args, get_args(hint)))]
+    choices = ", ".join(part for part in parts if isinstance(part, str))
+    rule = next((part.description for part in parts if isinstance(part, Meta)), None)
+    return f"is not one of {choices}" if choices else str(rule)

@@ -211,9 +211,10 @@ class SessionJudge:
         if request.method != "POST":
             return PROTOCOL.refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
         try:
-            call = getattr(self._session.cases if name in _OF_CASES else self, name)
-            told = _read(call, json.loads(request.body or b"{}"))
-            return _answer({"problem": ""} if told is None else told)
+            owner = _OWNERS[name](self) if name in _OWNERS else self
+            takes = Chain.turn if name == "turn" else None
+            told = _read(getattr(owner, name), json.loads(request.body or b"{}"), takes)
+            return _answer({"problem": ""} if name.startswith("assert_") else told)
         except AssertionError as problem:
             return _answer({"problem": escape_controls(str(problem))})
         except UsageFault as wrong:
@@ -266,56 +267,11 @@ class SessionJudge:
         """Judge the creates by some of their fields."""
         self._session.requests.assert_created(*expected)
 
-    def assert_count(
-        self, *, call: str, exactly: int | None = None, at_most: int | None = None, at_least: int = 0
-    ) -> None:
-        """Judge how many calls of a kind were made."""
-        self._session.requests.assert_count(call, exactly=exactly, at_most=at_most, at_least=at_least)  # type: ignore[arg-type]
-
-    def assert_resumed(self) -> None:
-        """Judge whether each dropped stream was resumed."""
-        self._session.assert_resumed()
-
-    def turn(
-        self,
-        *,
-        text: str | None = None,
-        after: str | None = None,
-        agent: bool = False,
-        function_call: bool = False,
-        running: bool = False,
-        deleted: bool = False,
-    ) -> dict[str, Any]:
-        """Add an earlier turn of a conversation."""
-        turn = self._chain.turn(
-            text, after=after, agent=agent, function_call=function_call, running=running, deleted=deleted
-        )
-        return {
-            "id": turn.id,
-            "input": turn.input,
-            "text": turn.text,
-            "environment_id": turn.environment_id,
-            "calls": turn.calls,
-            "steps": turn.created.get("steps", []),
-        }
-
-    def assert_continued(
-        self,
-        *,
-        after: str | None = None,
-        new_environment: bool = False,
-        results: dict[str, str] | None = None,
-        any_results: bool = False,
-        without_tools: bool = False,
-    ) -> None:
-        """Judge whether the last create continues a turn: `after`, else the last one that was made before it."""
-        self._chain.assert_continued(
-            after,
-            new_environment=new_environment,
-            results=results,
-            any_results=any_results,
-            without_tools=without_tools,
-        )
+    def turn(self, **options: Any) -> dict[str, Any]:
+        """Add an earlier turn of a conversation; its options are those of `Chain.turn`."""
+        turn = self._chain.turn(**options)
+        shown = {name: getattr(turn, name) for name in ("id", "input", "text", "environment_id", "calls")}
+        return {**shown, "steps": turn.created.get("steps", [])}
 
     def assert_replayed(self, *, steps: list[Any] | None = None, id: str | None = None) -> None:  # noqa: A002
         """Judge whether the last create sends back `steps`, those of `id`, or those of the answer before."""
@@ -349,10 +305,18 @@ class SessionJudge:
         self._route.assert_outcome(ended, raised=_find_classes(raised, classes))
 
 
-_OF_CASES = ("plan_cases", "begin_case", "end_case", "sum_up")
-"""The calls that `JudgedCases` answers."""
+_OWNERS: dict[str, Callable[[SessionJudge], object]] = {
+    **dict.fromkeys(("plan_cases", "begin_case", "end_case", "sum_up"), lambda judge: judge._session.cases),
+    "assert_continued": lambda judge: judge._chain,
+    "assert_count": lambda judge: judge._session.requests,
+    "assert_resumed": lambda judge: judge._session,
+}
+"""What has the methods of other calls."""
 
-CALLS = (*(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer"), *_OF_CASES)
+_IN_JSON: dict[str, Any] = {"after": str | None, "call": str}
+"""What JSON has for keywords of such methods that take more in Python."""
+
+CALLS = (*(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer"), *_OWNERS)
 """The calls of a judge."""
 
 
@@ -384,7 +348,7 @@ def _find_classes(raised: Any, classes: Mapping[str, type[Exception]]) -> Any:
 @cache
 def _body_type(call: Callable[..., Any]) -> type[msgspec.Struct]:
     """The type of a call's body: its keywords, and nothing else."""
-    hints = get_type_hints(call)
+    hints = {**get_type_hints(call), **_IN_JSON}
     fields = [
         (name, hints[name]) if one.default is one.empty else (name, hints[name], one.default)
         for name, one in inspect.signature(call).parameters.items()
@@ -393,15 +357,18 @@ def _body_type(call: Callable[..., Any]) -> type[msgspec.Struct]:
     return msgspec.defstruct(call.__name__, fields, kw_only=True, forbid_unknown_fields=True)
 
 
-def _read(call: Callable[..., Any], body: Any) -> Any:
-    """Call with the members of a body. Raises UsageFault for one that is unknown, missing or of another type."""
-    function = getattr(call, "__func__", call)
+def _read(call: Callable[..., Any], body: Any, takes: Callable[..., Any] | None = None) -> Any:
+    """Call with the members of a body, which are the keywords of the call or of what it passes them to.
+
+    Raises UsageFault for one that is unknown, missing or of another type.
+    """
+    function: Any = takes or getattr(call, "__func__", call)
     try:
         read = msgspec.convert(body, _body_type(function))
     except msgspec.ValidationError as wrong:
-        takes = ", ".join(_body_type(function).__struct_fields__)
+        members = ", ".join(_body_type(function).__struct_fields__)
         name = function.__name__.strip("_")
-        raise UsageFault(f"{name}: {wrong}. It takes an object with {takes or 'no members'}") from None
+        raise UsageFault(f"{name}: {wrong}. It takes an object with {members or 'no members'}") from None
     return call(**{name: getattr(read, name) for name in read.__struct_fields__})
 
 
