@@ -151,147 +151,76 @@ def ending_of(cut: Cut) -> Ending:
 
 
 class Locator:
-    """Finds one place in a body that is fed piece by piece."""
+    """Finds a place in a body that is fed piece by piece.
+
+    It tracks where the K-th event and the next one end, as offsets in the body; `byte:N` counts from its start.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self._spot = place.spot
+        counts_bytes = place.spot is Spot.BYTE
+        self._wanted = 0 if counts_bytes else place.at or 0
+        self._extra = (place.at or 0) if counts_bytes else place.plus
+        self._decoder = None if counts_bytes else Decoder()
+        self._seen = 0
+        self._base = 0
+        self._begin: int | None = 0 if self._wanted == 0 else None
+        self._next_end: int | None = None
+        self._ends_in_cr = False  # the event does, so a LF that follows belongs to it
+        self._line = b""
 
     def at_start(self) -> bool:
         """Whether the place is before the first byte."""
-        return False
-
-    def find(self, data: bytes) -> int | None:
-        """How many of these bytes come before the place; None if it is beyond them."""
-        raise NotImplementedError
+        return self._spot in (Spot.BYTE, Spot.EVENT) and self._begin == 0 and not self._extra
 
     def at_end(self) -> bool:
         """Whether the place is at the end of the body, once no more bytes follow."""
-        return False
-
-
-class _AtByte(Locator):
-    """`byte:N`."""
-
-    def __init__(self, place: Place) -> None:
-        self._left = place.at or 0
-
-    def at_start(self) -> bool:
-        return self._left == 0
+        return self._spot is Spot.EVENT and self._ends_in_cr and not self._extra
 
     def find(self, data: bytes) -> int | None:
-        if len(data) >= self._left:
-            return self._left
-        self._left -= len(data)
-        return None
-
-
-class _AfterEvents(Locator):
-    """Base of the places after K complete events: tracks where the K-th event and the next one end."""
-
-    def __init__(self, place: Place) -> None:
-        self._decoder = Decoder()
-        self._wanted = place.at or 0
-        self._seen = 0
-        self._base = 0  # offset in the body of the current piece's first byte
-        self.boundary: int | None = 0 if self._wanted == 0 else None
-        self.next_end: int | None = None
-
-    def find(self, data: bytes) -> int | None:
-        for frame in self._decoder.feed(data):
+        """How many of these bytes come before the place; None if it is beyond them."""
+        base, self._base = self._base, self._base + len(data)
+        for frame in self._decoder.feed(data) if self._decoder is not None else ():
             self._seen += 1
             if self._seen == self._wanted:
-                self.boundary = frame.end
-                self._ended_in(data[frame.end - self._base - 1])
+                self._begin, self._ends_in_cr = frame.end, data[frame.end - base - 1] == CR
             elif self._seen == self._wanted + 1:
-                self.next_end = frame.end
-        found = None if self.boundary is None else self._find_cut(data, max(0, self.boundary - self._base))
-        self._base += len(data)
-        return found
+                self._next_end = frame.end
+        if self._begin is None:
+            return None
+        start = max(0, self._begin - base)
+        match self._spot:
+            case Spot.BLANK:  # just before the line end that would complete the next event
+                return None if self._next_end is None else self._next_end - 1 - base
+            case Spot.UTF8:  # after the first byte of the first character that has several
+                lead = _LEAD_BYTE.search(data, start)
+                return lead.end() if lead else None
+            case Spot.DATA:
+                return self._find_data(data, start)
+        if self._ends_in_cr and start == len(data):
+            return None
+        self._begin += self._ends_in_cr and data[start] == LF
+        self._ends_in_cr = False
+        found = self._begin + self._extra
+        if self._next_end is not None and self._extra:  # the next event stays incomplete
+            found = min(found, self._next_end - 1)
+        return found - base if found <= self._base else None
 
-    def _ended_in(self, byte: int) -> None:
-        """Hook: takes the last byte of the K-th event."""
-
-    def _find_cut(self, data: bytes, start: int) -> int | None:
-        """Find the place in a piece whose bytes from `start` on follow the K-th event."""
-        raise NotImplementedError
-
-
-class _AtEvent(_AfterEvents):
-    """`event:K+N`. If the next event has at most N bytes, its last byte is left out, so it stays incomplete."""
-
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self._extra = place.plus
-        self._line_feed = False  # the event ended in CR, so a LF that follows belongs to it
-
-    def at_start(self) -> bool:
-        return self.boundary == 0 and self._extra == 0
-
-    def at_end(self) -> bool:
-        return self._line_feed and self._extra == 0
-
-    def _ended_in(self, byte: int) -> None:
-        self._line_feed = byte == CR
-
-    def _find_cut(self, data: bytes, start: int) -> int | None:
-        assert self.boundary is not None
-        if self._line_feed:
-            if start == len(data):
-                return None
-            self.boundary += data[start] == LF
-            self._line_feed = False
-        found = self.boundary + self._extra
-        if self.next_end is not None and self._extra:
-            found = min(found, self.next_end - 1)
-        found -= self._base
-        return found if found <= len(data) else None
-
-
-class _AtBlank(_AfterEvents):
-    """`blank:K`: just before the line end that would complete the next event."""
-
-    def _find_cut(self, data: bytes, start: int) -> int | None:
-        return None if self.next_end is None else self.next_end - 1 - self._base
-
-
-class _AtData(_AfterEvents):
-    """`data:K`: after the `da` of the next event's first data line."""
-
-    def __init__(self, place: Place) -> None:
-        super().__init__(place)
-        self._line = b""
-
-    def _find_cut(self, data: bytes, start: int) -> int | None:
+    def _find_data(self, data: bytes, start: int) -> int | None:
+        """The place after the `da` of the next event's first data line."""
         for index in range(start, len(data)):
-            byte = data[index]
-            if byte in (CR, LF):
-                self._line = b""
-            elif len(self._line) < 3:
-                self._line += data[index : index + 1]
-                if self._line == b"dat":
-                    return index
+            is_end = data[index] in (CR, LF)
+            self._line = b"" if is_end else (self._line + data[index : index + 1])[:3]
+            if self._line == b"dat":
+                return index
         return None
-
-
-class _AtCharacter(_AfterEvents):
-    """`utf8:K`: after the first byte of the first multi-byte character that follows K events."""
-
-    def _find_cut(self, data: bytes, start: int) -> int | None:
-        match = _LEAD_BYTE.search(data, start)
-        return match.end() if match else None
-
-
-_LOCATORS: dict[Spot, type[_AtByte] | type[_AfterEvents]] = {
-    Spot.BYTE: _AtByte,
-    Spot.EVENT: _AtEvent,
-    Spot.BLANK: _AtBlank,
-    Spot.DATA: _AtData,
-    Spot.UTF8: _AtCharacter,
-}
 
 
 class Cutter(Stage):
     """The stage that ends a body at a place. `chunked`: a cut inside a piece leaves a torn chunk on the wire."""
 
     def __init__(self, cut: Cut, *, chunked: bool) -> None:
-        self._locator = _LOCATORS[cut.place.spot](cut.place)
+        self._locator = Locator(cut.place)
         self._ending = ending_of(cut)
         self._tears = chunked and cut.drop in _TEARING
 
