@@ -6,20 +6,20 @@ imports nothing of ours. No name may be that of a module of the package: an impo
 
 from __future__ import annotations
 
-import re
+import ast
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-_IMPORT = re.compile(r"^    from (\S+) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
-
 
 def read_homes(package: str) -> dict[str, str]:
     """The module of each name that a package has for type checkers."""
     module: Any = sys.modules[package]
-    found = _IMPORT.findall(module.__loader__.get_data(module.__file__).decode("utf-8"))
-    return {name: home for home, many, few in found for name in re.findall(r"\w+", many or few)}
+    tree = ast.parse(module.__loader__.get_source(package))
+    imports = [node for guard in tree.body if isinstance(guard, ast.If) for node in guard.body]
+    imported = [node for node in imports if isinstance(node, ast.ImportFrom)]
+    return {name.name: str(node.module) for node in imported for name in node.names}
 
 
 def late_names(package: str) -> Callable[[str], Any]:

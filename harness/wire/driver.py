@@ -31,7 +31,10 @@ class LiveStream(Protocol):
         """Whether the body reached its `Ending`, so that nothing more can be read."""
 
     def read(self, events: int) -> list[Frame]:
-        """The next `events` frames; fewer when the body ended, was cut, or a limit was reached first."""
+        """The next `events` frames; fewer when the body ended, was cut, or a limit was reached first.
+
+        With 0 the stream takes in what has come, and returns nothing.
+        """
 
     def hurry(self, seconds: float) -> None:
         """Limit the rest of the body to so many seconds; the earlier limit still applies."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.foreign.rows import hold_each, refuse, rows_of, vary
+from harness.contract.judge.history import history_judge
+from tests.foreign.rows import Row, hold_each, refuse, rows_of, vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
@@ -59,16 +61,21 @@ class Holds(ForeignService):
 class Withholds(Handler):
     """The first streams of canceled runs are silent from the cancel on; a single one may be the connection's."""
 
-    silent = 1
+    silent, word, age, late = 1, b'"cancelled"', 0.0, 1e5
 
     def encode_due(self, events: Iterator[tuple[float, Json]]) -> Iterator[bytes]:
+        began = time.monotonic()
         for frame in super().encode_due(events):
-            noted = self.service.noted
-            if b'"cancelled"' in frame and noted.get("silent", 0) < self.silent:
+            noted, is_old = self.service.noted, time.monotonic() - began >= self.age
+            if self.word in frame and is_old and noted.get("silent", 0) < self.silent:
                 noted["silent"] = noted.get("silent", 0) + 1
-                self.closed.wait()
-                raise ConnectionAbortedError
+                if self.closed.wait(self.late):
+                    raise ConnectionAbortedError
             yield frame
+
+
+UNHEARD = vary(Withholds, silent=999, word=b'"interaction.completed"', age=0.2)
+"""Every reader that comes during a run misses its end."""
 
 
 class ShowsInput(ForeignService):
@@ -168,3 +175,18 @@ ROWS = [
 
 test_what_a_client_waits_for_comes = hold_each(ROWS)
 """The defect fails the run under its own rule, and what is odd but right does not."""
+
+READ = "resume.live resume.ends -> "
+SILENT = [
+    service(f"unheard: {READ}fail resume.ends/live", lasts=1.0, handler=UNHEARD, words="--timeout 5"),
+    service(f"late: {READ}rest pass", lasts=1.0, handler=vary(UNHEARD, late=1.2), words="--timeout 5"),
+]
+
+
+@pytest.mark.parametrize("case", SILENT)
+def test_readers_of_a_run_hear_its_end(
+    case: Row, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Readers that are read one after the other are silent at the same time; one that is late is no defect."""
+    monkeypatch.setattr(history_judge, "_LIVE_SILENCE", 3.0)
+    case.hold(capsys)

@@ -108,18 +108,20 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
 def _follow_again(t: RequestBuilder) -> Part[None]:
     """Read more runs while they go on, until eight readers did not end.
 
-    Each run judges which were silent. Behind a balancer, only some readers are at a worker that sends nothing.
+    Each run judges which were silent. Behind a balancer, only some readers are at a worker that sends nothing. They
+    are read one after the other, so each first takes in what has come: from then on all are silent together.
     """
     endless = 0
-    for _ in range(8):
+    for _ in range(6):
         run = runs.need_id((yield from runs.start_run(t)))
         opened: list[LiveStream] = []
-        for _ in range(3):
+        for _ in range(4):
             opened.append((yield from runs.open_stream(t, run)))
             yield Read(opened[-1], 1)
         yield from runs.poll_until_settled(t, run)
         for one in opened:
             one.hurry(t.wait)
+            yield Read(one, 0)
         for one in opened:
             endless += (yield Finish(one)).hung
         if endless >= 8:

@@ -15,7 +15,7 @@ from harness.emulator.run.stream_response import Streams
 from harness.emulator.values.call import Call, Refusal
 from harness.emulator.values.create_request import CreateRequest
 from harness.kit.mutant import table
-from harness.wire import COMPLETE, Body, Chunk, Piece, PieceBody, Response
+from harness.wire import COMPLETE, Body, Chunk, Ending, How, Piece, PieceBody, Response
 
 
 def _refuse_second(call: Call, engine: Engine) -> None:
@@ -58,6 +58,12 @@ def _cancel_with_stream(response: Response, engine: Engine, opened: tuple[Run, C
     response.body = PieceBody(body, close)
 
 
+def _without_completion(pieces: Body) -> Iterator[Piece]:
+    for piece in pieces:
+        is_last = isinstance(piece, Chunk) and b'"status":"completed"' in piece.data
+        yield Ending(how=How.STALL) if is_last else piece
+
+
 MUTANTS = table(
     "readers",
     row("left-create-cancels", "A background run is cancelled when the client of its stream disconnects.",
@@ -79,4 +85,8 @@ MUTANTS = table(
         instead(Streams.position, when(
             lambda _, run, cursor: bool(cursor) and not run.settled,
             lambda streams, run, cursor: max(Streams.position(streams, run, cursor), run.readable)))),
+    row("running-reader-unheard", "A reader that comes while a run goes on never gets its final event.",
+        stream(when(
+            lambda body, run, position: run.readable and not run.settled,
+            lambda body, *_: PieceBody(_without_completion(body), body.close)))),
 )  # fmt: skip

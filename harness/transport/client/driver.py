@@ -232,6 +232,13 @@ class UrlReading(ResponseReading):
                 self._end(event)
         return b"".join(parts)
 
+    def look(self) -> bytes:
+        """The bytes that have come, possibly none: nothing is waited for."""
+        if self.ended is None:
+            with suppress(TimeoutError):
+                self._ready += read_within(self._sock, self._reader, 0.001)
+        return self.more() if self._ready else b""
+
     def _receive(self, until: float, name: str) -> list[Event]:
         """The events that arrive before `until`, or before the deadline, which another thread may bring nearer."""
         while True:

@@ -125,6 +125,10 @@ class ResponseReading:
         """The next bytes of the body, possibly none; sets `ended` once there will be no more."""
         return b""
 
+    def look(self) -> bytes:
+        """The bytes that have come, possibly none: nothing is waited for."""
+        return b""
+
     def hurry(self, seconds: float) -> None:
         """Let the rest take at most so many seconds."""
 
@@ -182,7 +186,12 @@ class LiveStreamReader:
         return self._source.ended is not None and not self._frames
 
     def read(self, events: int) -> list[Frame]:
-        """The next `events` frames; fewer if the body ends or a limit is reached first."""
+        """The next `events` frames; fewer if the body ends or a limit is reached first.
+
+        For none, what has come is taken in nevertheless, so that its arrival is not noted too late.
+        """
+        if not events:
+            self._frames.extend(self._decoder.feed(self._source.look()))
         while len(self._frames) < events and self._source.ended is None:
             self._frames.extend(self._decoder.feed(self._source.more()))
             if self._decoder.oversized:

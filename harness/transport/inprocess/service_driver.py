@@ -147,8 +147,16 @@ class ServiceReading(ResponseReading):
 
     def more(self) -> bytes:
         """The next bytes of the body; a pause passes at once, in logical time."""
+        self.awake()
         data = self.step()
         self.awake()
+        return data
+
+    def look(self) -> bytes:
+        """The bytes until the next pause."""
+        data = b""
+        while self.ended is None and self.wake is None:
+            data += self.step()
         return data
 
     def awake(self) -> None:
