@@ -108,8 +108,8 @@ def _leave_and_return(t: RequestBuilder, text: str, count: int) -> Part[dict[str
 def _follow_again(t: RequestBuilder) -> Part[None]:
     """Read more runs while they go on, until eight readers did not end.
 
-    Each run judges which were silent. Behind a balancer, only some readers are at a worker that sends nothing. They
-    are read one after the other, so each first takes in what has come: from then on all are silent together.
+    Each run judges which were silent. Behind a balancer, only some readers are at a worker that sends nothing.
+    They are read one after the other, so each first takes in what has come: from then on all are silent.
     """
     endless = 0
     for _ in range(6):
