@@ -173,8 +173,8 @@ class Server:
     `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
     and lets web pages of any origin send requests with them; `cors_for` selects the requests, by default all, and
-    sees each head once, without a body. `hear` is called with each request before its response. Faults of the harness
-    are kept in `errors`, and `on_fault` is called with each.
+    sees each head once, without a body. `hear` is called with each request before its response. Faults of the
+    harness are kept in `errors`, and `on_fault` is called with each.
     """
 
     def __init__(
