@@ -65,21 +65,15 @@ def render(state: PresentedRun) -> str:
         "run",
         title=f"{state.subject}: {state.place}",
         command=state.command,
+        run=state,
         headline=headline,
         lead=[*lead, *state.lead],
-        state_word=state.verdict.word,
         state_mark=state_mark,
         facts=[("Target", state.place), *((to_sentence(word), value) for word, value in state.facts)],
-        started=state.started,
-        seconds=finished.seconds,
-        exit=int(finished.exit),
-        totals=state.write_totals(),
         tallies=count_for_bar(counts),
-        outcomes=list(state.list_outcomes()),
         total=sum(counts.values()),
         shown=listed,
         unlisted=len(state.results) - listed,
-        noun=state.noun,
         names=names,
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
@@ -87,8 +81,6 @@ def render(state: PresentedRun) -> str:
         warned=len(warned),
         warned_about=_WARNED.format(format_count(len(warned), state.noun)),
         broken_about=order,
-        unaware=state.unaware,
-        matrices=list(state.matrices()),
         sections=[
             {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
             for s in state.sections()
@@ -110,14 +102,10 @@ def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) ->
     rest = [shown.id for shown in cause.results if shown.id not in detailed]
     listed = shorten(", ".join(rest[:_NAMED]), 2_000)
     return {
+        "cause": cause,
         "fragment": names.name(f"cause-{cause.key}"),
-        "key": cause.key,
         "title": to_sentence(cause.title),
         "problem": "" if cause.problem in cause.title else cause.problem,
-        "silent": cause.silent,
-        "counts": cause.counts,
-        "number": len(cause.results),
-        "weight": cause.weight,
         "details": [shown for shown in cause.results if shown.id in detailed],
         "rest": f"{len(rest)} more of this kind, in the JSON report: {listed}" if rest else "",
         "affected": list(cause.affected[:_NAMED]),
