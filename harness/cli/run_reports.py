@@ -43,7 +43,7 @@ from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
     from harness.engine.events import Result
-    from harness.report.presented_run import Presentation
+    from harness.report.presented_run import PresentedRun
     from harness.report.terminal_report import TerminalReport
 
 _NOT_WHOLE = (Exit.NOTHING_RAN, Exit.HARNESS_ERROR, Exit.INTERRUPTED)
@@ -140,23 +140,19 @@ class Listeners:
     An entry of the `baseline` that names no check is reported at the end of the run.
     """
 
-    def __init__(
-        self, arguments: OutputOptions, presentation: Presentation, baseline: Baseline | None = None
-    ) -> None:
-        from harness.interactions import INTERACTIONS
-        from harness.report.presented_run import PresentedRun
+    def __init__(self, arguments: OutputOptions, state: PresentedRun, baseline: Baseline | None = None) -> None:
         from harness.report.terminal_report import TerminalReport
 
         # `mutants` has no revision, and `verify` takes that of each recording.
         named = getattr(arguments, "revision", None)
-        has_one = hasattr(arguments, "revision") and presentation.command != "verify"
-        revision = revision_of(named) if has_one else ""
-        self.state = PresentedRun(INTERACTIONS, presentation=presentation, revision=revision)
+        has_one = hasattr(arguments, "revision") and state.command != "verify"
+        state.revision = revision_of(named) if has_one else ""
+        self.state = state
         self.screen: TerminalReport | None = None
         self._baseline = baseline
         told = {key: value if isinstance(value, list) else [value] for key, value in arguments.of_file.items()}
         told["capability"] = [one for one in told.get("capability", ()) if one[:1] != "+"]  # asks for more
-        presentation.settings = {
+        state.settings = {
             key: ", ".join(map(str, values)) for key, values in told.items() if key in _LEAVE_OUT and values
         }
         self._begun = self._written = time.monotonic()

@@ -83,30 +83,38 @@ class Trickle(_OfSize, frozen=True):
     """`trickle:N`: the same, with a moment between two pieces: readers get them one by one."""
 
     def stage(self, body: BodyKind) -> Stage:
-        return Dripper(self.size)
+        return Rechunker(self.size, drips=True)
 
 
 class Rechunker(Stage):
-    """Divides each piece.
+    """Divides each piece; if it `drips`, with a pause between two parts.
 
-    A pause follows the first few parts that end inside a character: a client on a socket, such as Node's `fetch`,
-    would otherwise read them together, and never see one that is split.
+    Without, a pause follows the first few parts that end inside a character: a client on a socket, such as Node's
+    `fetch`, would otherwise read them together, and never see one that is split.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, drips: bool = False) -> None:
         self._size = size
+        self._drips = drips
         self._split = 0
 
     def feed(self, piece: Piece) -> list[Piece]:
         """The piece in parts; if it is a torn chunk, its last part is torn."""
         found: list[Piece] = []
         for part in self._divide(piece):
-            inside = isinstance(part, Chunk) and part.data[:1] in _INSIDE and part.data[:1] != b"\n"
-            if found and inside and self._split < _FIRST:
-                found.append(Pause(_LONG))
-                self._split += 1
+            if found and isinstance(part, Chunk) and (pause := self._choose_pause(part.data[:1])):
+                found.append(Pause(pause))
             found.append(part)
         return found
+
+    def _choose_pause(self, first: bytes) -> float:
+        """The seconds before a part that begins with this byte."""
+        is_inside = first in _INSIDE and first != b"\n"
+        self._split += is_inside
+        is_early = is_inside and self._split <= _FIRST
+        if not self._drips:
+            return _LONG if is_early else 0.0
+        return _LONGEST if is_early else _LONG if first in _INSIDE else 0.001
 
     def _divide(self, piece: Piece) -> list[Piece]:
         if isinstance(piece, Pause | Ending):
@@ -120,23 +128,3 @@ class Rechunker(Stage):
             last = data[(len(data) - 1) // size * size :]
             parts[-1] = Chunk(last, piece.declared - len(data) + len(last))
         return parts
-
-
-class Dripper(Rechunker):
-    """Divides each piece, with a pause between two parts."""
-
-    def feed(self, piece: Piece) -> list[Piece]:
-        """The parts of the piece, and a pause after each; not after the last, which may be torn."""
-        parts = self._divide(piece)
-        if not isinstance(piece, Chunk):
-            return parts
-        slow: list[Piece] = []
-        for part in parts:
-            if slow and isinstance(part, Chunk):
-                first, pause = part.data[:1], 0.001
-                if first in _INSIDE:
-                    self._split += first != b"\n"
-                    pause = _LONGEST if first != b"\n" and self._split <= _FIRST else _LONG
-                slow.append(Pause(pause))
-            slow.append(part)
-        return slow

@@ -24,7 +24,7 @@ def list_annotations(state: PresentedRun) -> Iterator[str]:
             title = f"{shown.id} [{shown.standing_level}] {shown.title}"
             yield _format_command(level, shown.why, file=shown.file, title=title)
         if rest := results[len(named) :]:
-            title = format_count(len(rest), f"more {state.presentation.noun}")
+            title = format_count(len(rest), f"more {state.noun}")
             yield _format_command(level, ", ".join(shown.id for shown in rest), title=title)
     yield _format_command("notice", state.verdict_text, title=state.subject)
 

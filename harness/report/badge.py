@@ -16,5 +16,5 @@ def render(state: PresentedRun) -> str:
     _, finished = state.whole()
     passed = finished.exit is Exit.OK
     color = _HOLES if passed and not state.is_whole else _COLORS.get(finished.exit, "lightgrey")
-    label = state.presentation.badge.format(api=state.api.title.lower())
+    label = state.badge.format(api=state.api.title.lower())
     return dump({"schemaVersion": 1, "label": label, "message": state.score, "color": color})

@@ -184,8 +184,7 @@ def account_for(
     counts: Counter[Accounted] = Counter()
     levels: dict[Level, Counter[Accounted]] = {level: Counter() for level in Level}
     baselined: Counter[Level] = Counter()
-    ids: dict[tuple[Reason, str], list[str]] = defaultdict(list)
-    musts: dict[tuple[Reason, str], list[str]] = defaultdict(list)
+    untested: dict[tuple[Reason, str], list[CountedResult]] = defaultdict(list)
     others: Counter[tuple[Reason, str]] = Counter()
     for each in results:
         result = each if isinstance(each, CountedResult) else CountedResult.of(each)
@@ -194,22 +193,25 @@ def account_for(
         levels[level][outcome] += 1
         baselined[level] += result.verdict is Verdict.XFAIL
         if result.reason is not None:
-            ids[result.reason, result.reason_words].append(result.id)
-            if level is Level.MUST:
-                musts[result.reason, result.reason_words].append(result.id)
+            untested[result.reason, result.reason_words].append(result)
     for item in left_out:
         counts[item.outcome] += item.number
         if item.reason is not None:
             others[item.reason, str(item.reason).replace("_", " ")] += item.number
     order = list(Reason)
-    keys = sorted({**ids, **others}, key=lambda key: (order.index(key[0]), -len(ids[key])))
+    keys = sorted({**untested, **others}, key=lambda key: (order.index(key[0]), -len(untested[key])))
     return Accounting(
         noun=noun,
         counts=counts,
         levels=levels,
         baselined=baselined,
         not_tested=tuple(
-            NotTested(key[0], key[1], tuple(ids[key]), len(ids[key]) + others[key], tuple(musts[key]))
+            NotTested(
+                *key,
+                ids=tuple(result.id for result in untested[key]),
+                number=len(untested[key]) + others[key],
+                musts=tuple(result.id for result in untested[key] if result.level is Level.MUST),
+            )
             for key in keys
         ),
     )

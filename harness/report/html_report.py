@@ -33,7 +33,6 @@ MARKS = {Exit.OK: mark_of("pass"), Exit.FAILED: mark_of("fail")}
 def render(state: PresentedRun) -> str:
     """The report of a finished run as one page."""
     _, finished = state.whole()
-    presentation = state.presentation
     causes = state.causes
     first = [cause.results[0].id for cause in causes]
     chosen = [shown.id for cause in causes for shown in cause.results[:12]]
@@ -57,7 +56,7 @@ def render(state: PresentedRun) -> str:
     order = ""
     if len(causes) > 1:
         number = format_count(sum(len(cause.results) for cause in causes), "failure")
-        order = f"{number}, grouped by cause. Failures that {presentation.unaware} cannot detect come first, "
+        order = f"{number}, grouped by cause. Failures that {state.unaware} cannot detect come first, "
         order += "then the most frequent ones."
     state_mark = MARKS.get(finished.exit, mark_of("no_answer"))
     if finished.exit is Exit.OK and not state.is_whole:  # it passed without testing every MUST check
@@ -65,37 +64,29 @@ def render(state: PresentedRun) -> str:
     return render_template(
         "run",
         title=f"{state.subject}: {state.place}",
-        command=presentation.command,
+        command=state.command,
+        run=state,
         headline=headline,
         lead=[*lead, *state.lead],
-        state_word=state.verdict.word,
         state_mark=state_mark,
         facts=[("Target", state.place), *((to_sentence(word), value) for word, value in state.facts)],
-        started=state.started,
-        seconds=finished.seconds,
-        exit=int(finished.exit),
-        totals=state.write_totals(),
         tallies=count_for_bar(counts),
-        outcomes=list(state.list_outcomes()),
         total=sum(counts.values()),
         shown=listed,
         unlisted=len(state.results) - listed,
-        noun=presentation.noun,
         names=names,
         causes=[_show_cause(cause, names, failures) for cause in causes],
         warnings=warnings,
         fixes=SharedFixes(),
         warned=len(warned),
-        warned_about=_WARNED.format(format_count(len(warned), presentation.noun)),
+        warned_about=_WARNED.format(format_count(len(warned), state.noun)),
         broken_about=order,
-        unaware=presentation.unaware,
-        matrices=list(presentation.matrices(state)),
         sections=[
             {"title": s.title, "lines": s.lines, "folded": s.folded, "fragment": names.name(s.title)}
-            for s in presentation.sections(state)
+            for s in state.sections()
             if not s.drawn
         ],
-        catalogue_word="Catalog" if presentation.noun == "check" else "Results",
+        catalogue_word="Catalog" if state.noun == "check" else "Results",
         filters=[("", "All"), *((str(one), one.word.capitalize()) for one in LISTED if one in kinds)],
         levels=[str(level) for level in Level if any(row.level is level for area in areas for row in area.rows)],
         areas=areas,
@@ -111,14 +102,10 @@ def _show_cause(cause: Cause, names: FragmentNames, detailed: frozenset[str]) ->
     rest = [shown.id for shown in cause.results if shown.id not in detailed]
     listed = shorten(", ".join(rest[:_NAMED]), 2_000)
     return {
+        "cause": cause,
         "fragment": names.name(f"cause-{cause.key}"),
-        "key": cause.key,
         "title": to_sentence(cause.title),
         "problem": "" if cause.problem in cause.title else cause.problem,
-        "silent": cause.silent,
-        "counts": cause.counts,
-        "number": len(cause.results),
-        "weight": cause.weight,
         "details": [shown for shown in cause.results if shown.id in detailed],
         "rest": f"{len(rest)} more of this kind, in the JSON report: {listed}" if rest else "",
         "affected": list(cause.affected[:_NAMED]),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def render(state: PresentedRun) -> str:
     """The report of a finished run, indented, with a final newline."""
     state.whole()
-    own = state.presentation.record(state)
+    own = state.record()
     return dump(run_record(state) if own is None else own)
 
 

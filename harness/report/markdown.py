@@ -57,12 +57,12 @@ def render(state: PresentedRun) -> str:
         None, (state.halted_text, Markdown("{}.").format(facts) if facts else "", state.write_totals())
     ):
         lines += [paragraph, ""]
-    lines += [Markdown("| outcome | {}s |").format(state.presentation.noun), Markdown("| --- | ---: |")]
+    lines += [Markdown("| outcome | {}s |").format(state.noun), Markdown("| --- | ---: |")]
     counts = state.accounting.counts
     lines += [Markdown("| {} | {} |").format(one.word, counts[one]) for one in Accounted if counts.get(one, 0)]
     if notes := list(state.list_notes()):
         lines += ["", fence("\n".join(notes))]
-    for section in state.presentation.sections(state):
+    for section in state.sections():
         lines += _write_section(section)
     fixes = SharedFixes()
     for outcome in TOLD:

@@ -1,9 +1,9 @@
 """A finished run and each of its results as every format presents them: what is shown, in which order and words.
 
 Everything that a format might choose is chosen here, and only here is it put into words: a format writes these
-values. `Presentation` (nouns, headings, extra sections, the conclusion) is that of `harness check`; the other
-commands have theirs in `report/commands/`. A format must not know which command it is. Failures are put
-together by their cause, because a reader mends causes, not cases.
+values. `PresentedRun` has the words of `harness check`; those of the other commands are its subclasses in
+`report/commands/`. A format must not know which command it is. Failures are put together by their cause, because
+a reader mends causes, not cases.
 """
 
 from __future__ import annotations
@@ -96,195 +96,6 @@ class Section(Struct, frozen=True):
     drawn: bool = False
 
 
-class Presentation:
-    """The words of one command; to ask them changes nothing, so that every format can ask in any order.
-
-    `subject` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what one
-    result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `actor`: the
-    subject of findings that are phrases without one. `live`: a terminal shows target, plan and results as they
-    come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave
-    something out, as text, by key. `judges_server`: its first line names the server, after `target_word`; the
-    lines of a client or a recording have no room for a rule, so a next step names the command that explains it.
-    `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line that
-    runs it again for some results.
-    """
-
-    subject = "{api}"
-    badge = "{api}"
-    command = "check"
-    noun = "check"
-    unaware = "a client"
-    actor = ""
-    live = True
-    judges_server = True
-    target_word = "target"
-    times_exercises = False
-    begins = "asking the target which capabilities it has"
-    repeat: Callable[..., str] | None = None
-    settings: Mapping[str, str] = {}
-
-    def __init__(self, *, times_exercises: bool = False, repeat: Callable[..., str] | None = None) -> None:
-        self.times_exercises = times_exercises
-        self.repeat = repeat
-
-    # for every format
-
-    def accounting(self, state: CollectedRun) -> Accounting:
-        """How many results have which outcome."""
-        return state.once("accounting", lambda: account_for(state.results, self.noun, self.left_out(state)))
-
-    def totals(self, state: CollectedRun, paint: Paint) -> str:
-        """The line of totals of every format."""
-        return self.accounting(state).write_totals(state.whole()[1].seconds, paint)
-
-    def verdict(self, state: CollectedRun) -> RunVerdict:
-        """The last line of every format."""
-        return conclude_checks(state.whole()[1], self.accounting(state))
-
-    def details(self, state: CollectedRun) -> Iterator[str]:
-        """Facts that the numbers need: the MUST checks that were not tested, and why."""
-        return detail_lines(state.results)
-
-    def record(self, state: CollectedRun) -> dict[str, Any] | None:
-        """The whole run as the command's schema in `schemas/output` describes it; None for a run of checks."""
-        return None
-
-    def score(self, state: CollectedRun) -> str:
-        """How many MUST checks failed or passed, of how many: the message of a badge."""
-        musts = self.accounting(state).musts
-        total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
-        if failed:
-            return f"{failed} of {total} MUST failed"
-        others = list_other_failures(map(CountedResult.of, state.results))
-        return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
-
-    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
-        """The facts about the target below the heading of a page, as word and value."""
-        target, _ = state.whole()
-        words = {"API version": target.version, "model": target.model}
-        return [(word, value) for word, value in words.items() if value]
-
-    def sections(self, state: CollectedRun) -> Iterator[Section]:
-        """Parts of a page beside the results."""
-        return iter(())
-
-    def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
-        """Parts of the run without a result; they count in the totals."""
-        return iter(())
-
-    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
-        """Tables of outcomes that a page shows."""
-        return iter(())
-
-    def describe(self, result: Result) -> str:
-        """The words beside a result in a list of a page, if its title is only a name."""
-        return ""
-
-    def suite(self, result: Result) -> str:
-        """The JUnit suite of a result."""
-        return result.rule.area
-
-    def case(self, result: Result) -> str:
-        """The name of a result's JUnit case."""
-        return f"{result.id}: {result.title}"
-
-    def kind(self, result: Result) -> str:
-        """The result in a word, as JUnit shows it."""
-        return result.outcome.word
-
-    # for a terminal
-
-    def opening(self, state: CollectedRun) -> Iterator[str]:
-        """The first lines of a run."""
-        if not self.judges_server:
-            return
-        target = state.target
-        assert target is not None
-        place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
-        yield escape_controls(f"{self.target_word}: {place}, model {target.model}")
-
-    def format_plan(self, planned: Planned) -> Iterator[str]:
-        """How much there is to do."""
-        if self.live:
-            total = format_count(planned.checks, self.noun)
-            some = "" if planned.running in (None, planned.checks) else f"{planned.running} of "
-            yield f"running {some}{total} ({format_count(planned.exercises, 'exercise')})"
-
-    def progress(self, name: str, *, again: bool) -> str:
-        """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
-        return name.replace("_", " ")
-
-    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
-        """The summary of a part of the run."""
-        return iter(())
-
-    def format_result(self, result: Result, paint: Paint) -> str:
-        """With -v, the line that a command that is not `live` prints as soon as a result is known; "" for none."""
-        return ""
-
-    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        """The lines above the failures and the totals."""
-        return iter(())
-
-    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
-        """The failures that a command that is not `live` explains at the end of its output."""
-        return iter(())
-
-    def reasons(self, state: CollectedRun) -> Iterator[str]:
-        """The lines below the totals of a terminal: why not everything was tested. With -v it has all the notes.
-
-        A run that is incomplete has the first MUST check that was not tested, and what to do about it.
-        """
-        if line := self.accounting(state).write_reasons(hint=True):
-            yield line
-        unmet = [one.id for one in state.results if one.is_unmet_option]
-        if unmet and any(one.outcome in (Accounted.FAILED, Accounted.WARNED) for one in state.results):
-            rules = format_count(len(unmet), "MAY rule is", "MAY rules are")
-            yield f"note: {rules} not met, which is allowed: {list_some(unmet, 3)} (-v gives details)."
-        if state.whole()[1].exit is Exit.INCOMPLETE:
-            yield from islice(self.details(state), 2)
-
-    def notes(self, state: CollectedRun) -> Iterator[str]:
-        """Notes on checks without a response, and the next steps."""
-        silent = [result for result in state.whole()[1].unjudged if result.reason is Reason.NO_RESPONSE]
-        if silent:
-            causes = Counter(result.observation.instead for result in silent)
-            listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
-            yield f"no response: {format_count(len(silent), self.noun)} ({listed})"
-        yield from self.next_steps(state)
-
-    def next_steps(self, state: CollectedRun) -> Iterator[str]:
-        """The next steps of a reader that no result names; a page has these lines below its headline."""
-        if any(result.observation.instead in ("429", "503") for result in state.whole()[1].unjudged):
-            yield _SLOWER
-        if state.whole()[1].exit is Exit.HARNESS_ERROR:
-            erred = [result for result in state.results if result.reason is Reason.HARNESS_ERROR]
-            owners = {result.rule.area for result in erred} or {""}
-            if ours := owners.difference(state.api.load_extensions()):
-                yield ERRED
-            yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
-        left = [one for one in state.results if one.outcome is Accounted.EXCLUDED and one.observation.remedy]
-        if left and state.whole()[1].exit is Exit.OK:
-            named = list_some([one.id for one in left], 2)
-            yield f"help: excluded: {left[0].title} ({named}); test it {left[0].observation.remedy}"
-        broken = (result for result in state.results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
-        rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
-        if rules and not self.judges_server:
-            which = "the rule" if len(rules) == 1 else "each rule"
-            yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
-
-    def run_again(self, state: CollectedRun) -> str:
-        """The command that prints all of the worst failure; `""` if there is none.
-
-        It runs the check of that alone, unless this needs the exercises of others to show it.
-        """
-        failed = [result for result in state.results if result.outcome is Accounted.FAILED and result.evidence]
-        if not (self.repeat and failed):
-            return ""
-        worst = min(failed, key=attrgetter("urgency"))
-        return self.repeat(*(() if worst.shown_by else ("-c", worst.id)), "-v")
-
-
 def describe_stale(result: Result) -> str:
     """Why a baseline's entry excuses nothing any more."""
     if result.observation.outcome is Outcome.EXCLUDED:
@@ -341,15 +152,14 @@ class PresentedResult:
     Most formats write only some of it, so that each part is made on first access.
     """
 
-    def __init__(self, result: Result, run: CollectedRun, presentation: Presentation) -> None:
+    def __init__(self, result: Result, run: PresentedRun) -> None:
         self.result = result
         self._run = run
-        self._presentation = presentation
         self.id = result.id
         call = result.reproduction.call if result.reproduction is not None else ""
         self._fact = (result.is_unmet_option and result.rule.broken) or result.title
         self.title = f"{call}: {self._fact}" if call and call not in self._fact else self._fact
-        self.row_title = presentation.describe(result) or self.title
+        self.row_title = run.describe(result) or self.title
         self.level = result.rule.level
         self.outcome = result.outcome
         self.source = str(result.rule.source)
@@ -480,17 +290,17 @@ class PresentedResult:
     @property
     def suite(self) -> str:
         """The group of results that it belongs to."""
-        return self._presentation.suite(self.result)
+        return self._run.suite(self.result)
 
     @property
     def case(self) -> str:
         """Its name in JUnit."""
-        return self._presentation.case(self.result)
+        return self._run.case(self.result)
 
     @property
     def kind(self) -> str:
         """The result in a word, with the reason why it was skipped."""
-        kind = self._presentation.kind(self.result)
+        kind = self._run.kind(self.result)
         if self.result.reason is not None:
             return f"{kind}: {self.result.reason_words}"
         return f"{kind}: in the baseline" if self.result.verdict is Verdict.XFAIL else kind
@@ -562,7 +372,7 @@ class PresentedResult:
         if result.evidence and not observation.cause:
             yield from self._list_evidence(detail, elsewhere)
         if result.reproduction is not None:
-            yield from again_lines(result.reproduction, noun=self._presentation.noun)
+            yield from again_lines(result.reproduction, noun=self._run.noun)
         yield Line(f"source: {self.source}{f' {self.url}' if self.url else ''}", Role.QUIET)
 
     def _list_evidence(self, detail: Detail, elsewhere: str) -> Iterator[str]:
@@ -593,7 +403,7 @@ class PresentedResult:
             severity = _SEVERITIES[finding.severity]
             return bool(finding.cause), severity, -RANK[rule.level], not rule.silent, rule.harm
 
-        found, actor = sorted(self.result.observation.findings, key=urgency), self._presentation.actor
+        found, actor = sorted(self.result.observation.findings, key=urgency), self._run.actor
         for number, finding in enumerate(found):
             if actor or finding.cure:
                 cure = "" if finding.cure in cures else finding.cure
@@ -699,7 +509,7 @@ class PresentedResult:
     def notes(self) -> Iterator[str]:
         """How to see it again."""
         if (reproduction := self.result.reproduction) is not None:
-            yield from again_lines(structs.replace(reproduction, command=""), noun=self._presentation.noun)
+            yield from again_lines(structs.replace(reproduction, command=""), noun=self._run.noun)
 
 
 def _clean(text: str) -> str:
@@ -865,16 +675,38 @@ class Area(Struct, frozen=True, kw_only=True):
 
 @dataclass(slots=True)
 class PresentedRun(CollectedRun):
-    """A collected run as every format presents it, in the words of the command that made it."""
+    """A collected run as every format presents it, in the words of the command that made it.
 
-    presentation: Presentation = field(default_factory=Presentation, kw_only=True)
+    `title` heads a page, `badge` labels a badge; in both, `{api}` is the title of the API. `noun` is what one
+    result is, `command` the command that made it. `unaware`: who does not notice a silent breach. `actor`: the
+    subject of findings that are phrases without one. `live`: a terminal shows target, plan and results as they
+    come; otherwise `closing` shows the results. `settings` are those of a configuration file that leave
+    something out, as text, by key. `judges_server`: its first line names the server, after `target_word`; the
+    lines of a client or a recording have no room for a rule, so a next step names the command that explains it.
+    `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line that
+    runs it again for some results.
+    """
+
+    title = "{api}"
+    badge = "{api}"
+    command = "check"
+    noun = "check"
+    unaware = "a client"
+    actor = ""
+    live = True
+    judges_server = True
+    target_word = "target"
+    begins = "asking the target which capabilities it has"
+    times_exercises: bool = field(default=False, kw_only=True)
+    repeat: Callable[..., str] | None = field(default=None, kw_only=True)
+    settings: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     _presented: dict[int, PresentedResult] = field(default_factory=dict, init=False, repr=False)
 
     def present(self, result: Result) -> PresentedResult:
         """A result as it is shown, always the same value."""
         found = self._presented.get(id(result))
         if found is None:
-            found = self._presented[id(result)] = PresentedResult(result, self, self.presentation)
+            found = self._presented[id(result)] = PresentedResult(result, self)
         return found
 
     @property
@@ -890,7 +722,7 @@ class PresentedRun(CollectedRun):
     @property
     def subject(self) -> str:
         """The heading of a page."""
-        return self.presentation.subject.format(api=self.api.title)
+        return self.title.format(api=self.api.title)
 
     @property
     def place(self) -> str:
@@ -902,7 +734,7 @@ class PresentedRun(CollectedRun):
     def facts(self) -> list[tuple[str, str]]:
         """The facts about the run below the heading of a page, as word and value."""
         revision = [("API revision", self.revision)] if self.revision else []
-        return [*self.presentation.facts(self), *revision]
+        return [*self.list_facts(), *revision]
 
     @property
     def score(self) -> str:
@@ -910,7 +742,7 @@ class PresentedRun(CollectedRun):
         finished = self.whole()[1]
         if finished.exit in (Exit.NOTHING_RAN, Exit.INCOMPLETE):
             return FIRST_WORDS[finished.exit].lower()
-        return self.presentation.score(self)
+        return self.count_score()
 
     @property
     def is_whole(self) -> bool:
@@ -928,29 +760,20 @@ class PresentedRun(CollectedRun):
     def lead(self) -> list[str]:
         """The first facts beside the headline: why it ended early, the worst cause, and the next steps."""
         causes = self.causes
-        silent = f" ({self.presentation.unaware} cannot detect it)" if causes and causes[0].silent else ""
+        silent = f" ({self.unaware} cannot detect it)" if causes and causes[0].silent else ""
         worst = f"Worst failure{silent}: {causes[0].title}." if causes else ""
-        steps = [f"{to_sentence(line.partition(': ')[2])}." for line in self.presentation.next_steps(self)]
+        steps = [f"{to_sentence(line.partition(': ')[2])}." for line in self.next_steps()]
         return [line for line in (*self.halted_text.splitlines(), worst, *steps) if line]
-
-    @property
-    def accounting(self) -> Accounting:
-        """How many results have which outcome."""
-        return self.presentation.accounting(self)
 
     @property
     def verdict(self) -> RunVerdict:
         """The last line."""
-        return self.once("verdict", lambda: self.presentation.verdict(self))
+        return self.once("verdict", self.conclude_run)
 
     @property
     def verdict_text(self) -> str:
         """The last line as text."""
         return escape_controls(str(self.verdict))
-
-    def write_totals(self, paint: Paint = leave_unpainted) -> str:
-        """The line of totals."""
-        return self.presentation.totals(self, paint)
 
     @property
     def causes(self) -> list[Cause]:
@@ -959,14 +782,14 @@ class PresentedRun(CollectedRun):
 
     def list_notes(self) -> Iterator[str]:
         """All lines between the totals and the verdict; a terminal has them with -v."""
-        lines = [self.accounting.write_reasons(), *self.presentation.details(self)]
+        lines = [self.accounting.write_reasons(), *self.details()]
         if self.finished is not None and (mishaps := self.finished.mishaps):
             first, count = mishaps[0], format_count(len(mishaps), "response was", "responses were")
             lines.append(
                 f"{count} a crash or cut once, and not again (the first: {self.api.format_request(first)}, "
                 f"{first.status or first.ending.words}): no rule judges that"
             )
-        for line in (*lines, *self.presentation.notes(self)):
+        for line in (*lines, *self.notes()):
             if line:
                 yield escape_controls(line)
 
@@ -1008,7 +831,7 @@ class PresentedRun(CollectedRun):
     def _describe_outcome(self, outcome: Accounted, number: int) -> OutcomeRow:
         left_out = [
             Group(reason=f"{item.number} {_show_reason(item.why)}")
-            for item in self.presentation.left_out(self)
+            for item in self.left_out()
             if item.outcome is outcome
         ]
         if outcome in JUDGED:
@@ -1041,6 +864,164 @@ class PresentedRun(CollectedRun):
                 yield Group(ids=tuple(ids[:_MOST_IDS]), more=more, reason=reason, remedy=_show_reason(remedy))
             else:
                 yield Group(reason=f"{len(ids)} {reason}", remedy=_show_reason(remedy))
+
+    # in the words of a command
+
+    @property
+    def accounting(self) -> Accounting:
+        """How many results have which outcome."""
+        return self.once("accounting", lambda: account_for(self.results, self.noun, self.left_out()))
+
+    def write_totals(self, paint: Paint = leave_unpainted) -> str:
+        """The line of totals of every format."""
+        return self.accounting.write_totals(self.whole()[1].seconds, paint)
+
+    def conclude_run(self) -> RunVerdict:
+        """The last line of every format; `verdict` has it."""
+        return conclude_checks(self.whole()[1], self.accounting)
+
+    def details(self) -> Iterator[str]:
+        """Facts that the numbers need: the MUST checks that were not tested, and why."""
+        return detail_lines(self.results)
+
+    def record(self) -> dict[str, Any] | None:
+        """The whole run as the command's schema in `schemas/output` describes it; None for a run of checks."""
+        return None
+
+    def count_score(self) -> str:
+        """How many MUST checks failed or passed, of how many: the message of a badge."""
+        musts = self.accounting.musts
+        total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
+        if failed:
+            return f"{failed} of {total} MUST failed"
+        others = list_other_failures(map(CountedResult.of, self.results))
+        return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
+
+    def list_facts(self) -> list[tuple[str, str]]:
+        """The facts about the target, as word and value; `facts` has those of the run, too."""
+        target, _ = self.whole()
+        words = {"API version": target.version, "model": target.model}
+        return [(word, value) for word, value in words.items() if value]
+
+    def sections(self) -> Iterator[Section]:
+        """Parts of a page beside the results."""
+        return iter(())
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """Parts of the run without a result; they count in the totals."""
+        return iter(())
+
+    def matrices(self) -> Iterator[OutcomeMatrix]:
+        """Tables of outcomes that a page shows."""
+        return iter(())
+
+    def describe(self, result: Result) -> str:
+        """The words beside a result in a list of a page, if its title is only a name."""
+        return ""
+
+    def suite(self, result: Result) -> str:
+        """The JUnit suite of a result."""
+        return result.rule.area
+
+    def case(self, result: Result) -> str:
+        """The name of a result's JUnit case."""
+        return f"{result.id}: {result.title}"
+
+    def kind(self, result: Result) -> str:
+        """The result in a word, as JUnit shows it."""
+        return result.outcome.word
+
+    # for a terminal
+
+    def opening(self) -> Iterator[str]:
+        """The first lines of a run."""
+        if not self.judges_server:
+            return
+        target = self.target
+        assert target is not None
+        place = f"{target.url} (API version {target.version})" if target.url else "the embedded emulator"
+        yield escape_controls(f"{self.target_word}: {place}, model {target.model}")
+
+    def format_plan(self, planned: Planned) -> Iterator[str]:
+        """How much there is to do."""
+        if self.live:
+            total = format_count(planned.checks, self.noun)
+            some = "" if planned.running in (None, planned.checks) else f"{planned.running} of "
+            yield f"running {some}{total} ({format_count(planned.exercises, 'exercise')})"
+
+    def progress(self, name: str, *, again: bool) -> str:
+        """The exercise that runs now; `again`: it was begun earlier and comes to its end."""
+        return name.replace("_", " ")
+
+    def describe_phase(self, phase: PhaseFinished) -> Iterator[str]:
+        """The summary of a part of the run."""
+        return iter(())
+
+    def format_result(self, result: Result, paint: Paint) -> str:
+        """With -v, the line that a command that is not `live` prints as soon as a result is known; "" for none."""
+        return ""
+
+    def closing(self, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        """The lines above the failures and the totals."""
+        return iter(())
+
+    def explain_failures(self, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        """The failures that a command that is not `live` explains at the end of its output."""
+        return iter(())
+
+    def reasons(self) -> Iterator[str]:
+        """The lines below the totals of a terminal: why not everything was tested. With -v it has all the notes.
+
+        A run that is incomplete has the first MUST check that was not tested, and what to do about it.
+        """
+        if line := self.accounting.write_reasons(hint=True):
+            yield line
+        unmet = [one.id for one in self.results if one.is_unmet_option]
+        if unmet and any(one.outcome in (Accounted.FAILED, Accounted.WARNED) for one in self.results):
+            rules = format_count(len(unmet), "MAY rule is", "MAY rules are")
+            yield f"note: {rules} not met, which is allowed: {list_some(unmet, 3)} (-v gives details)."
+        if self.whole()[1].exit is Exit.INCOMPLETE:
+            yield from islice(self.details(), 2)
+
+    def notes(self) -> Iterator[str]:
+        """Notes on checks without a response, and the next steps."""
+        silent = [result for result in self.whole()[1].unjudged if result.reason is Reason.NO_RESPONSE]
+        if silent:
+            causes = Counter(result.observation.instead for result in silent)
+            listed = ", ".join(f"{cause}: {number}" for cause, number in causes.most_common())
+            yield f"no response: {format_count(len(silent), self.noun)} ({listed})"
+        yield from self.next_steps()
+
+    def next_steps(self) -> Iterator[str]:
+        """The next steps of a reader that no result names; a page has these lines below its headline."""
+        if any(result.observation.instead in ("429", "503") for result in self.whole()[1].unjudged):
+            yield _SLOWER
+        if self.whole()[1].exit is Exit.HARNESS_ERROR:
+            erred = [result for result in self.results if result.reason is Reason.HARNESS_ERROR]
+            owners = {result.rule.area for result in erred} or {""}
+            if ours := owners.difference(self.api.load_extensions()):
+                yield ERRED
+            yield from (ERRED_OUTSIDE.format(name) for name in sorted(owners - ours))
+        left = [one for one in self.results if one.outcome is Accounted.EXCLUDED and one.observation.remedy]
+        if left and self.whole()[1].exit is Exit.OK:
+            named = list_some([one.id for one in left], 2)
+            yield f"help: excluded: {left[0].title} ({named}); test it {left[0].observation.remedy}"
+        broken = (result for result in self.results if result.outcome in (Accounted.FAILED, Accounted.WARNED))
+        rules = dict.fromkeys(result.rule.id for result in broken if result.observation.findings)
+        if rules and not self.judges_server:
+            which = "the rule" if len(rules) == 1 else "each rule"
+            yield f"help: `harness explain {' '.join([*rules][:3])}` prints {which} with its source"
+
+    def run_again(self) -> str:
+        """The command that prints all of the worst failure; `""` if there is none.
+
+        It runs the check of that alone, unless this needs the exercises of others to show it.
+        """
+        failed = [result for result in self.results if result.outcome is Accounted.FAILED and result.evidence]
+        if not (self.repeat and failed):
+            return ""
+        worst = min(failed, key=attrgetter("urgency"))
+        return self.repeat(*(() if worst.shown_by else ("-c", worst.id)), "-v")
 
 
 def _show_reason(text: str) -> str:

@@ -49,7 +49,6 @@ class TerminalReport:
         self._since = now()
         self._heartbeat: Heartbeat | None = None
         self._state = state
-        self._presentation = state.presentation
         self._quiet = quiet
         self._verbose = bool(verbose)
         self._printer = RunPrinter(self._screen, state, verbose)
@@ -93,8 +92,8 @@ class TerminalReport:
         match event:
             case events.RunStarted():
                 self._heartbeat = Heartbeat(self._beat)
-                self._screen.lines(self._presentation.opening(self._state))
-                self._screen.draw(self._presentation.begins)
+                self._screen.lines(self._state.opening())
+                self._screen.draw(self._state.begins)
             case events.Probed(capabilities, requests, notes):
                 asked = f"{format_count(requests, 'request')} to find out"
                 hint = "" if self._verbose else "; -v lists all"
@@ -105,7 +104,7 @@ class TerminalReport:
             case events.Planned(_, exercises, seconds):
                 self._exercises, self._seconds = exercises, seconds
                 self._since = self._now()
-                self._screen.lines(self._presentation.format_plan(event))
+                self._screen.lines(self._state.format_plan(event))
             case events.ExerciseStarted() | events.ExerciseFinished():
                 self._follow_exercise(event)
             case events.Deleting(owed):
@@ -124,7 +123,7 @@ class TerminalReport:
             case events.CheckFinished(result):
                 self._count_result(result)
             case events.PhaseFinished():
-                self._screen.lines(self._presentation.phase(event, self._state))
+                self._screen.lines(self._state.describe_phase(event))
             case events.RunStopped(reason=reason):
                 self._screen.line(f"stopped early: {escape_controls(reason)}")
                 for log in logs([event.evidence], self._state.display):
@@ -137,7 +136,7 @@ class TerminalReport:
     def _follow_exercise(self, event: events.ExerciseStarted | events.ExerciseFinished) -> None:
         if isinstance(event, events.ExerciseStarted):
             self._begun += 1
-            progress = self._presentation.progress(event.name, again=event.name in self._names)
+            progress = self._state.progress(event.name, again=event.name in self._names)
             self._names.add(event.name)
             if event.checks:  # its end is an event, too: until then it is awaited
                 self._awaited[event.name] = progress
@@ -175,7 +174,7 @@ class TerminalReport:
         self._screen.draw(f"{where}waits {seconds:.1f} s ({refusal.status})")
 
     def _count_result(self, result: Result) -> None:
-        live = self._presentation.live
+        live = self._state.live
         if result.verdict is Verdict.FAIL or (live and result.verdict in FAILING):
             self._failed += 1
             self._last_failed = escape_controls(result.id)
@@ -183,7 +182,7 @@ class TerminalReport:
             self._printer.print_brief(self._state.present(result))
         else:
             self._begun += bool(self._state.planned.checks)
-            line = self._presentation.format_result(result, self._screen.paint) if self._verbose else ""
+            line = self._state.format_result(result, self._screen.paint) if self._verbose else ""
             self._screen.lines([line] if line else [])
             if 0 < self._begun <= (total := self._state.planned.checks):
                 so_far = self._describe_progress(self._begun, total)
@@ -210,7 +209,6 @@ class RunPrinter:
     def __init__(self, screen: Screen, state: PresentedRun, verbose: int) -> None:
         self._screen = screen
         self._state = state
-        self._presentation = state.presentation
         self._verbose = bool(verbose)
         self._detail = (Detail.BRIEF, Detail.FULL, Detail.WHOLE)[min(verbose, 2)]
         self._fixes = SharedFixes()
@@ -248,12 +246,12 @@ class RunPrinter:
     def print_end(self, finished: events.RunFinished) -> None:
         """Print what a finished run comes to: the failures, then totals, reasons, a next step and the verdict."""
         self._screen.erase()
-        self._screen.lines(self._presentation.closing(self._state, self._screen.paint, verbose=self._verbose))
-        for failure in self._presentation.failures(self._state, self._screen.paint, detail=self._detail):
+        self._screen.lines(self._state.closing(self._screen.paint, verbose=self._verbose))
+        for failure in self._state.explain_failures(self._screen.paint, detail=self._detail):
             self.print_failure(failure)
         self._list_failures()
         self._list_holes(finished)
-        if self._presentation.times_exercises:
+        if self._state.times_exercises:
             self._screen.line("")
             self._screen.lines(list_timings(self._state.exercises))
         self._screen.line("")
@@ -261,7 +259,7 @@ class RunPrinter:
         if finished.halted:
             self._screen.line(f"the run ended early: {escape_controls(finished.halted)}")
         if not self._verbose:
-            self._screen.lines(map(escape_controls, self._presentation.reasons(self._state)))
+            self._screen.lines(map(escape_controls, self._state.reasons()))
         else:
             self._screen.lines(self._state.list_notes())
             if waited := finished.waited.times:
@@ -277,12 +275,12 @@ class RunPrinter:
             self._screen.line(
                 f"{unsent} not sent: {format_count(cut.answers, 'response')} did not end in time{first}"
             )
-        if settings := self._presentation.settings:
+        if settings := self._state.settings:
             named = ", ".join(f"{key} = {escape_controls(text)}" for key, text in settings.items())
             self._screen.line(f"pyproject.toml leaves something out: {named} (--no-config ignores it)")
         if not self._verbose:
-            again = self._presentation.run_again(self._state)
-            steps = [*self._presentation.next_steps(self._state)]
+            again = self._state.run_again()
+            steps = [*self._state.next_steps()]
             steps += [f"help: print all of it: `{again}`"] if again else []
             self._screen.lines(Line(step, Role.HELP) for step in map(escape_controls, steps))
         self.print_verdict()
@@ -309,7 +307,7 @@ class RunPrinter:
     def _list_failures(self) -> None:
         """The worst failure, and a line for each if there are several. With -v all were explained as they came."""
         causes = self._state.causes
-        if not self._presentation.live:  # the failures of the target were explained
+        if not self._state.live:  # the failures of the target were explained
             stale = [cause for cause in causes if cause.is_stale]
             lines = [Line(f"  {cause.key}: {cause.results[0].failure}", hang=4) for cause in stale]
             self._list_lines("stale entries of the baseline", lines, at_least=1)

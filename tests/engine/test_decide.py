@@ -234,7 +234,7 @@ def test_what_several_rules_find_at_one_place_is_one_reason() -> None:
         "get.another-type/type",
         "get.another-word/missing",
     ]
-    assert " (4 causes: " in str(state.presentation.verdict(state))
+    assert " (4 causes: " in str(state.verdict)
     root, same, *_ = last.results
     assert "a consequence of create.shape/type" in state.present(same).explain()
     assert root.observation.findings[0].cause == ""

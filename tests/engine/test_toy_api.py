@@ -25,7 +25,7 @@ from harness.engine.search.run import HISTORY, LAWS, SCHEMA, FuzzOptions, fuzz
 from harness.engine.targets import TargetOptions, embed_emulator, resolve_target
 from harness.faults import cut
 from harness.outcome import Exit, Verdict
-from harness.report.commands.fuzz import FuzzPresentation, failures
+from harness.report.commands.fuzz import FuzzRun, failures
 from harness.report.presented_run import PresentedRun
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire import Headers, How, Request
@@ -107,7 +107,7 @@ def test_every_format_reports_it(name: str) -> None:
 
 def search_for(service: type[NoteService], *engines: str) -> PresentedRun:
     """The state of a finished search of a note service in this process."""
-    state = PresentedRun(NOTES, presentation=FuzzPresentation())
+    state = FuzzRun(NOTES)
     target = embed_emulator(NOTES, TargetOptions(), lambda: service(NoteContract()))
     budget = Budget(histories=30, steps=8, laws=1, schema=1)
     for event in fuzz(target, toy_search.load_search(), FuzzOptions(engines=engines, budget=budget)):

@@ -19,7 +19,7 @@ import msgspec
 from harness.cli.output import render
 from harness.interactions import INTERACTIONS
 from harness.report.annotations import list_annotations
-from harness.report.presented_run import Presentation, PresentedRun
+from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.engine import toys
 from tests.report.story import heard, secret_protocol
@@ -51,7 +51,7 @@ def print_run(*, columns: int = 0, verbose: int = 0, colour: bool = False) -> st
     out = Terminal(columns)
     state = PresentedRun(
         msgspec.structs.replace(INTERACTIONS, load_protocol=secret_protocol),
-        presentation=Presentation(repeat=lambda *words: f"harness check http://toy.invalid {' '.join(words)}"),
+        repeat=lambda *words: f"harness check http://toy.invalid {' '.join(words)}",
     )
     with patch.dict(os.environ, {"COLUMNS": str(columns or 80), "TERM": "xterm"}):
         report = TerminalReport(out, state, colour=colour, verbose=verbose, now=lambda: 0.0)

@@ -100,7 +100,7 @@ def test_every_surface_has_the_same_numbers(story: PresentedRun, tmp_path: Path)
     """Terminal, JSON, Markdown, HTML, JUnit, annotations, badge and compare report one run alike."""
     expected = count_results(story)
     assert len(expected) > 3, "the run has most outcomes"
-    verdict = str(story.presentation.verdict(story))
+    verdict = str(story.verdict)
     lines = print_terminal(story)
     [totals] = [line for line in lines if re.match(r"\d+ checks in ", line)]
     assert read_counts(totals) == expected
@@ -121,7 +121,7 @@ def test_every_surface_has_the_same_numbers(story: PresentedRun, tmp_path: Path)
     [shown] = re.findall(r"8 checks in \d+\.\d s: ([^.]*)\.", page)
     assert read_counts(shown) == expected
     assert verdict.partition(": ")[0] in page
-    assert all(sentence in page for sentence in story.presentation.verdict(story).sentences)
+    assert all(sentence in page for sentence in story.verdict.sentences)
 
     root = ET.fromstring(render("junit", story))
     assert int(root.attrib["failures"]) == expected["failed"]

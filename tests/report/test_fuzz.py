@@ -8,8 +8,7 @@ from harness.engine.events import PhaseFinished, RunFinished, RunStarted, Target
 from harness.engine.search.failure import ACCEPTED, REJECTED
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit
-from harness.report.commands.fuzz import FuzzPresentation
-from harness.report.presented_run import PresentedRun
+from harness.report.commands.fuzz import FuzzRun
 
 LITTLE = "1 of 1 engine tested too little (schema); no rule broken"
 
@@ -24,9 +23,8 @@ LITTLE = "1 of 1 engine tested too little (schema); no rule broken"
 )
 def test_refusals_alone_are_named(answers: dict[str, int], said: str) -> None:
     """A target that may refuse what is optional breaks nothing, and shows nothing either."""
-    presentation = FuzzPresentation()
-    state = PresentedRun(INTERACTIONS, presentation=presentation)
+    state = FuzzRun(INTERACTIONS)
     state.handle(RunStarted(TargetInfo(name="t")))
     state.handle(PhaseFinished(name="schema", vacuous=("little",), answers=answers, counts={"histories": 1}))
     state.handle(RunFinished((), 0.0, Exit.NOTHING_RAN))
-    assert str(presentation.verdict(state)) == f"NOTHING RAN: {said}"
+    assert str(state.verdict) == f"NOTHING RAN: {said}"

@@ -16,7 +16,7 @@ from harness.engine.events import (
 )
 from harness.interactions import INTERACTIONS
 from harness.outcome import Exit, Finding, Observation, Severity
-from harness.report.commands.torture import TorturePresentation, drop_map, fault_matrix, groups, map_lines
+from harness.report.commands.torture import TortureRun, drop_map, fault_matrix, groups, map_lines
 from harness.report.evidence.evidence_text import client_lines
 from harness.report.presented_run import PresentedRun
 from harness.rules import ROWS
@@ -73,9 +73,9 @@ def test_a_cause_is_called_by_its_rule_and_two_of_one_rule_by_their_kinds() -> N
         )
     ]
     assert {(cause.title, cause.problem) for cause in run_of_cases(*cases).causes} == {
-        (f"{whole.broken} (silent loss)", "lost a word"),
-        (f"{whole.broken} (unfinished)", "did not see the end"),
-        (once.broken, "has a word twice"),
+        (f"{whole.broken} (silent loss)", "the client lost a word"),
+        (f"{whole.broken} (unfinished)", "the client did not see the end"),
+        (once.broken, "the client has a word twice"),
     }
 
 
@@ -94,7 +94,7 @@ def test_the_verdict_names_the_causes_in_the_order_of_the_list() -> None:
     causes = [cause.key for cause in state.causes]
     assert causes == ["client.whole/hole", "client.whole/silent-loss", "client.once/duplicated"]
     assert [group[0].explained_by for group in groups(state.results)] == causes
-    assert f"(3 causes: {', '.join(causes)})" in str(TorturePresentation().verdict(state))
+    assert f"(3 causes: {', '.join(causes)})" in str(state.verdict)
 
 
 def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
@@ -108,7 +108,6 @@ def test_a_wrong_result_that_only_warns_is_no_silent_failure() -> None:
         return decide(rule, Observation.of([finding]), Policy(), show=lambda _: (run,))
 
     state = run_of_cases(case(0, Severity.BROKEN), case(1, Severity.NON_STRICT))
-    state.presentation = TorturePresentation()
     matrix = fault_matrix(state)
     assert matrix.columns == ("silent failure", "warned")
     assert [cell and cell.text for cell in matrix.rows[0].cells] == ["1/2", "1/2"]
@@ -143,7 +142,7 @@ def test_a_cell_of_the_map_has_the_picture_of_its_worst_case() -> None:
 
 def run_of_cases(*results: Result, events: int = 1) -> PresentedRun:
     """A finished run with these cases."""
-    state = PresentedRun(INTERACTIONS)
+    state = TortureRun(INTERACTIONS)
     state.target = TargetInfo(name="client")
     state.phases = [PhaseFinished(name="plain", counts={"events": events}, notes=("text",))]
     state.finished = RunFinished(results, 1.0, Exit.FAILED)

@@ -23,11 +23,12 @@ from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT
 from harness.engine.traffic.traffic_policy import TrafficPolicy
+from harness.interactions import INTERACTIONS
 from harness.kit.api import ServerApi
 from harness.kit.check import Check
 from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
-from harness.report.presented_run import Presentation
+from harness.report.presented_run import PresentedRun
 
 SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
 """The profile that only reports whether a server is up and what it can do, and its check."""
@@ -120,8 +121,8 @@ def run(words: Sequence[str]) -> int:
         return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
-    presentation = Presentation(times_exercises=arguments.verbose > 0, repeat=arguments.repeat)
-    listeners = Listeners(arguments, presentation, baseline)
+    shown = PresentedRun(INTERACTIONS, times_exercises=arguments.verbose > 0, repeat=arguments.repeat)
+    listeners = Listeners(arguments, shown, baseline)
     limit = arguments.deadline
     options = RunOptions(
         selection=selection,

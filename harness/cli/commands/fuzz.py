@@ -19,6 +19,7 @@ from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, base
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.targets import ServerTarget
+from harness.interactions import INTERACTIONS
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
@@ -106,7 +107,7 @@ def run(words: Sequence[str]) -> int:
     from harness.engine.search.failure import list_rules
     from harness.engine.search.run import Store, fuzz
     from harness.interactions.search import load_search
-    from harness.report.commands.fuzz import FuzzPresentation, key_of_failure
+    from harness.report.commands.fuzz import FuzzRun, key_of_failure
 
     target = resolve(arguments)
     model = load_search()
@@ -120,8 +121,8 @@ def run(words: Sequence[str]) -> int:
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
     options = replace(_read_options(arguments, target), baseline=baseline, excluded=excluded)
-    presentation = FuzzPresentation(options.seed, excluded=excluded, baseline=baseline)
-    listeners = Listeners(arguments, presentation, baseline)
+    shown_run = FuzzRun(INTERACTIONS, seed=options.seed, excluded=excluded, baseline=baseline)
+    listeners = Listeners(arguments, shown_run, baseline)
 
     def write_files(event: RunEvent) -> None:
         if isinstance(event, CheckFinished) and event.result.observation.findings:
@@ -133,7 +134,7 @@ def run(words: Sequence[str]) -> int:
             if folder:
                 display = Display(target.api, target.info.url or EMBEDDED_ROOT, target.make_mask())
                 with nullcontext() if arguments.output else suppress(OSError):
-                    presentation.written[key] = write_all(event.result, target.info, display, Path(folder))
+                    shown_run.written[key] = write_all(event.result, target.info, display, Path(folder))
 
     direct = without_user_settings(target.info.url)  # for schemathesis
     with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis(), direct:

@@ -155,7 +155,7 @@ def run(words: Sequence[str]) -> int:
     from harness.emulator import Emulator, Settings
     from harness.engine.traffic.deadline import Deadline, Timer
     from harness.engine.traffic.governed_driver import GovernedDriver
-    from harness.report.commands.gateway import GatewayPresentation
+    from harness.report.commands.gateway import GatewayRun
     from harness.transport import ServerThread
     from harness.transport.client.origin import Origin, is_listener
 
@@ -205,7 +205,7 @@ def run(words: Sequence[str]) -> int:
                 f"{target.info.url} is the upstream that this command serves, not a gateway: name the URL of the "
                 "gateway, and configure it to use that upstream"
             )
-        listeners = Listeners(arguments, GatewayPresentation(server.url), baseline)
+        listeners = Listeners(arguments, GatewayRun(INTERACTIONS, upstream=server.url), baseline)
         say(f"upstream: {server.url} (point your gateway's upstream there)", to_errors=arguments.json)
         if arguments.open:
             page = page_of(server.url, granted)

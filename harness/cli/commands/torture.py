@@ -31,6 +31,7 @@ from harness.cli.output import mask_text, own_secrets, read_report_words, say, w
 from harness.cli.run_reports import BaselineOptions, Listeners, baseline_of, finish, read_again
 from harness.cli.serving import command_environment
 from harness.engine.decide import note_failed
+from harness.interactions import INTERACTIONS
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit, UsageFault
 from harness.outcome.words import did_you_mean
@@ -245,7 +246,7 @@ def _play(
     from harness.benches.client.judgement.outcome import is_result_id, read_allowed, result_id
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
-    from harness.report.commands.torture import TorturePresentation
+    from harness.report.commands.torture import TortureRun
 
     enough = arguments.enough
     if enough is None:  # a baseline names cases
@@ -255,7 +256,7 @@ def _play(
     run = f"torture {shown} {arguments.mode}"
     if arguments.last_failed and (failed := read_again(arguments, run, "case")):
         cases = [case for case in cases if result_id(case) in failed] or cases
-    listeners = Listeners(arguments, TorturePresentation(), baseline)
+    listeners = Listeners(arguments, TortureRun(INTERACTIONS), baseline)
     options = BenchOptions(
         jobs=arguments.jobs or 2 * (os.cpu_count() or 1),
         seconds=arguments.timeout,

@@ -12,6 +12,7 @@ from harness.cli.common_options import contract_of, own_api, revision_option, ve
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import MISSING, mask_text, own_secrets, say, say_places, telling, write_json
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
+from harness.interactions import INTERACTIONS
 from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import format_count, list_some
 
@@ -114,12 +115,12 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     from harness.engine.decide import Policy
     from harness.engine.events import TargetInfo
     from harness.interactions.recordings import RECORDINGS
-    from harness.report.commands.verify import VerifyPresentation
+    from harness.report.commands.verify import VerifyRun
 
     baseline = baseline_of(arguments, RECORDINGS.load_rules())
     policy = Policy(strict=arguments.strict, baseline=baseline)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
-    listeners = Listeners(arguments, VerifyPresentation(), baseline)
+    listeners = Listeners(arguments, VerifyRun(INTERACTIONS), baseline)
     try:
         finished = listeners.follow(
             judge_recordings(paths, policy, recordings, contract_of(arguments.revision), RECORDINGS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,8 +19,8 @@ from harness.report.evidence.failure_files import commands, pytest_module, why_n
 from harness.report.evidence.reproduction import replay_words, reproduction_lines
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, outcome_record, target_record
-from harness.report.presented_run import EXPLAINED, Presentation, Section
-from harness.report.screen import Line, Paint, Role
+from harness.report.presented_run import EXPLAINED, PresentedRun, Section
+from harness.report.screen import Line, Paint, Role, leave_unpainted
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -27,27 +28,27 @@ if TYPE_CHECKING:
     from harness.report.collected_run import CollectedRun
 
 
-class FuzzPresentation(Presentation):
+@dataclass
+class FuzzRun(PresentedRun):
     """The words of `harness fuzz`.
 
     `written` has the files of each failure, by `key_of_failure`.
     """
 
-    subject = "{api}, fuzzed"
+    title = "{api}, fuzzed"
     badge = "fuzzing"
     command = "fuzz"
     noun = "result"
     live = False
 
-    def __init__(self, seed: int = 0, *, excluded: Sequence[str] = (), baseline: Baseline | None = None) -> None:
-        self._seed = seed
-        self._excluded = tuple(excluded)
-        self._baseline = baseline or Baseline()
-        self.written: dict[FailureKey, Sequence[Path]] = {}
+    seed: int = field(default=0, kw_only=True)
+    excluded: Sequence[str] = field(default=(), kw_only=True)
+    baseline: Baseline = field(default_factory=Baseline, kw_only=True)
+    written: dict[FailureKey, Sequence[Path]] = field(default_factory=dict, init=False)
 
-    def totals(self, state: CollectedRun, paint: Paint) -> str:
+    def write_totals(self, paint: Paint = leave_unpainted) -> str:
         """How many findings there are, and how many engines came to their end."""
-        found = failures(state.results)
+        found = failures(self.results)
         counts = Counter(result.outcome for result in found)
         notes = counts.pop(Accounted.PASSED, 0)  # of broken MAYs
         flaky = sum(bool(result.reproduction and result.reproduction.replays.flaky) for result in found)
@@ -57,15 +58,15 @@ class FuzzPresentation(Presentation):
             f"{flaky} of them flaky" if flaky else "",
         ]
         findings = format_count(len(found), "finding") if found else "no finding"
-        engines = list_counts(Counter(r.outcome for r in state.results if r.rule is SEARCHED), paint=paint)
-        about = f"{findings} in {state.whole()[1].seconds:.1f} s (seed {self._seed})"
+        engines = list_counts(Counter(r.outcome for r in self.results if r.rule is SEARCHED), paint=paint)
+        about = f"{findings} in {self.whole()[1].seconds:.1f} s (seed {self.seed})"
         about += f": {', '.join(filter(None, listed))}" if found else ""
         return f"{about}; engines: {engines}." if engines else f"{about}."
 
-    def verdict(self, state: CollectedRun) -> RunVerdict:
+    def conclude_run(self) -> RunVerdict:
         """How many rules are broken in how many responses."""
-        finished, kinds = state.whole()[1], _count_answers(state)
-        stale, empty = count_stale(finished.results), [phase.name for phase in state.phases if phase.vacuous]
+        finished, kinds = self.whole()[1], _count_answers(self)
+        stale, empty = count_stale(finished.results), [phase.name for phase in self.phases if phase.vacuous]
         holes = f"{format_count(len(empty), 'engine')} tested too little ({', '.join(empty)})" if empty else ""
         if not kinds.total():
             return conclude(finished, "no response was judged", holes, stale)
@@ -73,42 +74,42 @@ class FuzzPresentation(Presentation):
         failed, warned = (_count_rules(found, outcome) for outcome in (Accounted.FAILED, Accounted.WARNED))
         rejected = ", all of them rejected" if kinds[REJECTED] == responses > 1 else ""
         where = f"in {responses:,} {'response' if responses == 1 else 'responses'}{rejected}"
-        if histories := sum(phase.counts.get("histories", 0) for phase in state.phases):
+        if histories := sum(phase.counts.get("histories", 0) for phase in self.phases):
             where += f" ({format_count(histories, 'history', 'histories')})"
         broken = f"{failed or 'no rule'} broken {where}", f"{warned} broken, which only warns" if warned else ""
         if finished.exit not in (Exit.NOTHING_RAN, Exit.INCOMPLETE):
             return conclude(finished, *broken, holes, stale)
         if empty:  # what kept the run from its verdict comes first
-            engines = format_count(len(state.phases), "engine")
+            engines = format_count(len(self.phases), "engine")
             holes = f"{len(empty)} of {engines} tested too little ({', '.join(empty)})"
         return conclude(finished, holes, *broken, stale)
 
-    def details(self, state: CollectedRun) -> Iterator[str]:
+    def details(self) -> Iterator[str]:
         return iter(())
 
-    def record(self, state: CollectedRun) -> dict[str, Any]:
-        target, finished = state.whole()
-        record: dict[str, Any] = state.mask.tree(  # its steps and its test hold requests
+    def record(self) -> dict[str, Any]:
+        target, finished = self.whole()
+        record: dict[str, Any] = self.mask.tree(  # its steps and its test hold requests
             {
                 "target": target_record(target),
-                "seed": self._seed,
+                "seed": self.seed,
                 "exit": int(finished.exit),
-                "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
-                "engines": [_record_engine(phase) for phase in state.phases],
-                "failures": [_record_failure(result, state) for result in failures(finished.results)],
-                "excluded": list(self._excluded),
+                "accounting": accounting_record(finished, self.accounting, self.verdict),
+                "engines": [_record_engine(phase) for phase in self.phases],
+                "failures": [_record_failure(result, self) for result in failures(finished.results)],
+                "excluded": list(self.excluded),
                 "unseen": self.list_unseen(finished.results),
                 **({"halted": finished.halted} if finished.halted else {}),
             }
         )
         return record
 
-    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
-        return [*super().facts(state), ("seed", str(self._seed))]
+    def list_facts(self) -> list[tuple[str, str]]:
+        return [*super().list_facts(), ("seed", str(self.seed))]
 
-    def sections(self, state: CollectedRun) -> Iterator[Section]:
-        if state.phases:
-            yield Section("Engines", tuple(line for phase in state.phases for line in engine_lines(phase)))
+    def sections(self) -> Iterator[Section]:
+        if self.phases:
+            yield Section("Engines", tuple(line for phase in self.phases for line in engine_lines(phase)))
 
     def suite(self, result: Result) -> str:
         return "fuzz" if result.rule is SEARCHED else f"fuzz.{result.phase}"
@@ -119,21 +120,21 @@ class FuzzPresentation(Presentation):
     def kind(self, result: Result) -> str:
         return "not_tested" if result.rule is SEARCHED and result.unjudged else super().kind(result)
 
-    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
+    def describe_phase(self, phase: PhaseFinished) -> Iterator[str]:
         return engine_lines(phase)
 
-    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        if self._excluded:
-            yield f"excluded: {', '.join(self._excluded)}"
-        if unseen := self.list_unseen(state.results):
+    def closing(self, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        if self.excluded:
+            yield f"excluded: {', '.join(self.excluded)}"
+        if unseen := self.list_unseen(self.results):
             yield f"in the baseline, but not found by this search (fixed?): {', '.join(unseen)}"
 
-    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+    def explain_failures(self, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
         rules: set[str] = set()
-        for result in failures(state.results):
+        for result in failures(self.results):
             written = self.written.get(key_of_failure(result), ())
             known = result.rule.id in rules
-            headline, *lines = failure_lines(result, state, paint, detail, stored=bool(written), known=known)
+            headline, *lines = failure_lines(result, self, paint, detail, stored=bool(written), known=known)
             rules.add(result.rule.id)
             if written and lines:  # the others have its name, with another suffix
                 why = f" (no cassette: {why})" if (why := why_no_cassette(result)) else ""
@@ -147,17 +148,17 @@ class FuzzPresentation(Presentation):
         found = [(result.id, result.observation.findings[0].stable_code) for result in failures(results)]
         return sorted(
             entry.key
-            for entry in self._baseline.entries.values()
+            for entry in self.baseline.entries.values()
             if not any(entry.id == name and entry.finding in ("", code) for name, code in found)
         )
 
-    def notes(self, state: CollectedRun) -> Iterator[str]:
+    def notes(self) -> Iterator[str]:
         """The scope of the run, so that no reader overrates a missing finding."""
-        answers = _count_answers(state)
+        answers = _count_answers(self)
         kinds = ", ".join(f"{number:,} {word}" for word, number in answers.items() if number)
         yield f"judged {answers.total():,} responses: {kinds}" if kinds else "judged no response"
-        accepted = {call for phase in state.phases for call in phase.accepted}
-        if never := sorted({call for phase in state.phases for call in phase.never_accepted} - accepted):
+        accepted = {call for phase in self.phases for call in phase.accepted}
+        if never := sorted({call for phase in self.phases for call in phase.never_accepted} - accepted):
             yield f"never accepted: {escape_controls(list_some(never, 12, hint='--json'))}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness import __version__
@@ -16,7 +17,7 @@ from harness.report.json_report import (
     target_record,
     unanswered_record,
 )
-from harness.report.presented_run import Presentation, PresentedResult, Section, list_causes
+from harness.report.presented_run import PresentedResult, PresentedRun, Section
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
@@ -30,46 +31,44 @@ _WAITING = {
 """What an exercise that spans the others does at its end."""
 
 
-class GatewayPresentation(Presentation):
+@dataclass
+class GatewayRun(PresentedRun):
     """The words of `harness gateway`; `upstream` is where the gateway had to find its upstream."""
 
-    subject = "Gateway"
+    title = "Gateway"
     badge = "gateway"
     command = "gateway"
     target_word = "gateway"
     begins = "sending the first requests to the gateway"
 
-    def __init__(self, upstream: str = "") -> None:
-        self._upstream = upstream
+    upstream: str = field(default="", kw_only=True)
 
-    def record(self, state: CollectedRun) -> dict[str, Any]:
-        target, finished = state.whole()
-        shown = [PresentedResult(result, state, self) for result in finished.results]
-        causes = list_causes(sorted(shown, key=lambda one: one.result.urgency), state.api.load_rules())
-        stopped = state.stopped and {
-            "reason": state.stopped.reason,
-            "passage": _record_passages([state.stopped.evidence], state)[0],
-            "silent": state.stopped.silent,
-            "unfinished": list(state.stopped.unfinished),
+    def record(self) -> dict[str, Any]:
+        target, finished = self.whole()
+        stopped = self.stopped and {
+            "reason": self.stopped.reason,
+            "passage": _record_passages([self.stopped.evidence], self)[0],
+            "silent": self.stopped.silent,
+            "unfinished": list(self.stopped.unfinished),
         }
         return {
             "harness": __version__,
             "gateway": target_record(target),
-            "upstream": self._upstream,
+            "upstream": self.upstream,
             "exit": int(finished.exit),
-            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
-            "started": state.started_text,
+            "accounting": accounting_record(finished, self.accounting, self.verdict),
+            "started": self.started_text,
             "seconds": round(finished.seconds, 3),
-            "causes": [cause.record() for cause in causes],
+            "causes": [cause.record() for cause in self.causes],
             "stopped": stopped,
             "not_judged": [result.id for result in finished.unjudged],
-            "rules": [_record_result(one, state) for one in shown],
+            "rules": [_record_result(one, self) for one in self.presented],
         }
 
-    def sections(self, state: CollectedRun) -> Iterator[Section]:
-        if state.stopped is not None:
-            (log,) = logs([state.stopped.evidence], state.display)
-            reason = escape_controls(state.stopped.reason)
+    def sections(self) -> Iterator[Section]:
+        if self.stopped is not None:
+            (log,) = logs([self.stopped.evidence], self.display)
+            reason = escape_controls(self.stopped.reason)
             yield Section("Stopped early", (reason, f"exchange {log.name}:", *log.lines))
 
     def suite(self, result: Result) -> str:

@@ -17,7 +17,7 @@ from harness.report.evidence.evidence_text import Detail, client_lines
 from harness.report.finding_text import ExplainedFailure, write_headline
 from harness.report.json_report import code_record, outcome_record
 from harness.report.page.matrix import MatrixCell, MatrixRow, OutcomeMatrix, StripCase
-from harness.report.presented_run import Presentation, Section, describe_stale
+from harness.report.presented_run import PresentedRun, Section, describe_stale
 from harness.report.screen import ROLES, Line, Paint, Role, leave_unpainted
 from harness.report.story import read_run
 from harness.wire.message import escape_controls
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from harness.report.page.matrix import OutcomeMatrix
 
 
-class TorturePresentation(Presentation):
+class TortureRun(PresentedRun):
     """The words of `harness torture`."""
 
-    subject = "Client"
+    title = "Client"
     badge = "torture"
     command = "torture"
     unaware = "the user"
@@ -42,11 +42,11 @@ class TorturePresentation(Presentation):
     judges_server = False
     begins = "running the client without a fault"
 
-    def verdict(self, state: CollectedRun) -> RunVerdict:
+    def conclude_run(self) -> RunVerdict:
         """The sum of the cases."""
-        _, finished = state.whole()
+        _, finished = self.whole()
         played = list_cases(finished.results)
-        accounting, stale = self.accounting(state), count_stale(finished.results)
+        accounting, stale = self.accounting, count_stale(finished.results)
         others = len(finished.results) - len(played)
         counts, total = dict(accounting.counts), accounting.total - others
         counts[Accounted.FAILED] = counts.get(Accounted.FAILED, 0) - others
@@ -63,57 +63,57 @@ class TorturePresentation(Presentation):
         helpless = all(outcome_of(result) is DropOutcome.COULD_NOT for result in played)
         return conclude(finished, *parts, "no case left the client a way to the result" if helpless else "", stale)
 
-    def score(self, state: CollectedRun) -> str:
-        cases = list_cases(state.results)
+    def count_score(self) -> str:
+        cases = list_cases(self.results)
         failed = sum(result.outcome is Accounted.FAILED for result in cases)
         passed = sum(result.outcome is Accounted.PASSED for result in cases)
         if failed:
             return f"{failed} of {format_count(len(cases), 'case')} failed"
         return f"{passed} of {format_count(len(cases), 'case')} passed"
 
-    def details(self, state: CollectedRun) -> Iterator[str]:
+    def details(self) -> Iterator[str]:
         return iter(())
 
-    def left_out(self, state: CollectedRun) -> Iterator[LeftOut]:
-        if skipped := sum(count_untried(state).values()):
+    def left_out(self) -> Iterator[LeftOut]:
+        if skipped := sum(count_untried(self).values()):
             yield LeftOut(
                 skipped, Accounted.EXCLUDED, "after equal failures of their kind; `--enough 0` runs them"
             )
-        if left := state.planned.checks - len(list_cases(state.results)) - skipped:
-            if state.whole()[1].halted:
+        if left := self.planned.checks - len(list_cases(self.results)) - skipped:
+            if self.whole()[1].halted:
                 yield LeftOut(left, Accounted.NOT_TESTED, "the run ended early", Reason.NOT_REACHED)
             else:
                 yield LeftOut(left, Accounted.EXCLUDED, "after the first failure (`--fail-fast`)")
 
-    def matrices(self, state: CollectedRun) -> Iterator[OutcomeMatrix]:
-        yield fault_matrix(state)
-        if (drops := drop_map(state)) is not None:
+    def matrices(self) -> Iterator[OutcomeMatrix]:
+        yield fault_matrix(self)
+        if (drops := drop_map(self)) is not None:
             yield drops
 
-    def record(self, state: CollectedRun) -> dict[str, Any]:
+    def record(self) -> dict[str, Any]:
 
-        _, finished = state.whole()
+        _, finished = self.whole()
         counts = Counter(map(outcome_of, list_cases(finished.results)))
         stale = [describe_stale(result) for result in finished.results if not is_case(result)]
         return {
-            "client": state.target.name if state.target else "",
-            "text": _choose_first_phase(state).notes[0],
-            "events": _choose_first_phase(state).counts["events"],
+            "client": self.target.name if self.target else "",
+            "text": _choose_first_phase(self).notes[0],
+            "events": _choose_first_phase(self).counts["events"],
             "exit": int(finished.exit),
-            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
+            "accounting": accounting_record(finished, self.accounting, self.verdict),
             "seconds": round(finished.seconds, 3),
             "counts": {str(outcome): counts[outcome] for outcome in DropOutcome},
-            "untried": [{"kind": kind, "cases": cases} for kind, cases in count_untried(state).items()],
+            "untried": [{"kind": kind, "cases": cases} for kind, cases in count_untried(self).items()],
             "cases": [_record_case(result) for result in list_cases(finished.results)],
             **({"stale": stale} if stale else {}),
             **({"halted": finished.halted} if finished.halted else {}),
         }
 
-    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
-        return [("events", str(_choose_first_phase(state).counts["events"]))]
+    def list_facts(self) -> list[tuple[str, str]]:
+        return [("events", str(_choose_first_phase(self).counts["events"]))]
 
-    def sections(self, state: CollectedRun) -> Iterator[Section]:
-        kinds = tuple(kind_lines(state))
+    def sections(self) -> Iterator[Section]:
+        kinds = tuple(kind_lines(self))
         if kinds:
             yield Section("Kinds of cases", kinds, drawn=True)
 
@@ -137,13 +137,13 @@ class TorturePresentation(Presentation):
         word = super().kind(result)
         return f"{word}: {outcome_of(result)}" if is_case(result) else word
 
-    def phase(self, phase: PhaseFinished, state: CollectedRun) -> Iterator[str]:
-        if phase is not state.phases[0]:
+    def describe_phase(self, phase: PhaseFinished) -> Iterator[str]:
+        if phase is not self.phases[0]:
             return
         events, characters = phase.counts["events"], phase.counts["characters"]
         yield (
             f"without a drop the client is exact ({format_count(events, 'event')}, "
-            f"{format_count(characters, 'character')}); now {format_count(state.planned.checks, 'case')}"
+            f"{format_count(characters, 'character')}); now {format_count(self.planned.checks, 'case')}"
         )
         yield from map(escape_controls, phase.notes[1:])
 
@@ -155,35 +155,35 @@ class TorturePresentation(Presentation):
         problem = "".join(f": {escape_controls(f.message)}" for f in result.observation.findings)
         return f"{word} {result.title} ({result.seconds:.2f} s){problem}"
 
-    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        yield from kind_lines(state, paint)
-        if (drops := drop_map(state)) is not None:
+    def closing(self, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        yield from kind_lines(self, paint)
+        if (drops := drop_map(self)) is not None:
             yield from map_lines(drops, paint)
-        if unharmed := [result for result in list_cases(state.results) if run_of(result).unharmed]:
+        if unharmed := [result for result in list_cases(self.results) if run_of(result).unharmed]:
             cases = format_count(len(unharmed), "case")
             yield f"\nno fault took effect in {cases}, so they prove nothing: {_name_some(unharmed)}"
 
-    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
-        for group in groups(state.results):
-            headline, *lines = group_lines(group, state, paint, verbose=detail is not Detail.BRIEF)
+    def explain_failures(self, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+        for group in groups(self.results):
+            headline, *lines = group_lines(group, self, paint, verbose=detail is not Detail.BRIEF)
             yield ExplainedFailure(headline, lines)
 
-    def reasons(self, state: CollectedRun) -> Iterator[str]:
+    def reasons(self) -> Iterator[str]:
         """The detail words of the cases."""
-        counts = Counter(map(outcome_of, list_cases(state.results)))
+        counts = Counter(map(outcome_of, list_cases(self.results)))
         if counts:
             yield f"outcomes: {', '.join(f'{counts[one]} {one}' for one in DropOutcome if counts[one])}"
 
-    def notes(self, state: CollectedRun) -> Iterator[str]:
-        yield from self.reasons(state)
-        if skipped := sum(count_untried(state).values()):
+    def notes(self) -> Iterator[str]:
+        yield from self.reasons()
+        if skipped := sum(count_untried(self).values()):
             yield f"excluded: {format_count(skipped, 'case')} after equal failures (`--enough 0` runs them)"
-        yield from self.next_steps(state)
+        yield from self.next_steps()
 
-    def next_steps(self, state: CollectedRun) -> Iterator[str]:
-        if count_stale(state.results):
+    def next_steps(self) -> Iterator[str]:
+        if count_stale(self.results):
             yield "help: `--baseline-update` removes stale entries from the baseline"
-        yield from super().next_steps(state)
+        yield from super().next_steps()
 
 
 def _choose_first_phase(state: CollectedRun) -> PhaseFinished:

@@ -16,7 +16,7 @@ from harness.report.collected_run import RunVerdict, accounting_record, conclude
 from harness.report.evidence.evidence_text import Detail, place_line
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, place_record
-from harness.report.presented_run import FoldedLines, Presentation, Section
+from harness.report.presented_run import FoldedLines, PresentedRun, Section
 from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
 
@@ -37,74 +37,74 @@ _EXCLUDED = (
 )
 
 
-class VerifyPresentation(Presentation):
+class VerifyRun(PresentedRun):
     """The words of `harness verify`."""
 
-    subject = "Recordings"
+    title = "Recordings"
     badge = "recordings"
     command = "verify"
     live = False
     judges_server = False
     begins = "reading the recordings"
 
-    def verdict(self, state: CollectedRun) -> RunVerdict:
+    def conclude_run(self) -> RunVerdict:
         """The sum of the checks, unless the paths held nothing to judge."""
-        finished, excluded = state.whole()[1], tuple(self._count_excluded(state))
+        finished, excluded = self.whole()[1], tuple(self._count_excluded())
         if not finished.results:
             return conclude(finished, "" if finished.holes else "; ".join(excluded) or _EMPTY)
-        verdict = super().verdict(state)
+        verdict = super().conclude_run()
         return replace(verdict, clauses=(*verdict.clauses, *excluded))
 
-    def _count_excluded(self, state: CollectedRun) -> Iterator[str]:
+    def _count_excluded(self) -> Iterator[str]:
         """How many exchanges are no call of the API, and how many calls were not judged."""
-        total = _sum(state, "entries") + sum(map(len, _list_left_out(state).values()))
+        total = _sum(self, "entries") + sum(map(len, _list_left_out(self).values()))
         for count, of_one, of_many in _EXCLUDED:
-            if number := _sum(state, count):
+            if number := _sum(self, count):
                 yield f"{number} of {format_count(total, 'entry', 'entries')} {of_one if number == 1 else of_many}"
 
-    def record(self, state: CollectedRun) -> dict[str, Any]:
-        finished = state.whole()[1]
+    def record(self) -> dict[str, Any]:
+        finished = self.whole()[1]
         left_out = [
             {"file": file, **({"entry": entry} if entry else {}), "reason": reason}
-            for reason, places in _list_left_out(state).items()
+            for reason, places in _list_left_out(self).items()
             for file, entry in places
         ]
         return {
             "entries": {
-                "judged": _sum(state, "entries"),
+                "judged": _sum(self, "entries"),
                 "left_out": len(left_out),
-                "unrecognized": _sum(state, UNRECOGNIZED),
+                "unrecognized": _sum(self, UNRECOGNIZED),
             },
-            "judged": {kind: _sum(state, kind) for kind in _KINDS},
-            "accounting": accounting_record(finished, self.accounting(state), self.verdict(state)),
-            "rules": {result.id: str(result.outcome) for result in state.results},
+            "judged": {kind: _sum(self, kind) for kind in _KINDS},
+            "accounting": accounting_record(finished, self.accounting, self.verdict),
+            "rules": {result.id: str(result.outcome) for result in self.results},
             "left_out": left_out,
-            "revisions": _by_revision(state),
-            "unusable": [{"file": one.name, "reason": reason} for one in state.phases for reason in one.vacuous],
-            "findings": [_record_finding(result, finding) for result, _, finding in list_findings(state)],
+            "revisions": _by_revision(self),
+            "unusable": [{"file": one.name, "reason": reason} for one in self.phases for reason in one.vacuous],
+            "findings": [_record_finding(result, finding) for result, _, finding in list_findings(self)],
             **({"halted": finished.halted} if finished.halted else {}),
         }
 
-    def facts(self, state: CollectedRun) -> list[tuple[str, str]]:
-        revisions = ", ".join(_by_revision(state))
-        counts = [(kind, str(_sum(state, kind))) for kind in _KINDS]
+    def list_facts(self) -> list[tuple[str, str]]:
+        revisions = ", ".join(_by_revision(self))
+        counts = [(kind, str(_sum(self, kind))) for kind in _KINDS]
         return [*counts, ("API revision", revisions)] if revisions else counts
 
-    def sections(self, state: CollectedRun) -> Iterator[Section]:
-        if groups := tuple(_fold_left_out(state)):
+    def sections(self) -> Iterator[Section]:
+        if groups := tuple(_fold_left_out(self)):
             yield Section("Excluded", folded=groups)
-        if notes := _list_notes(state):
+        if notes := _list_notes(self):
             yield Section("Notes on the recordings", tuple(notes))
 
     def format_result(self, result: Result, paint: Paint) -> str:
         return f"{result.outcome.word.upper():<11} {result.id} [{result.rule.level}] {result.title}"
 
-    def closing(self, state: CollectedRun, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        for revision, files in _by_revision(state).items():
+    def closing(self, paint: Paint, *, verbose: bool) -> Iterator[str]:
+        for revision, files in _by_revision(self).items():
             yield f"{format_count(files, 'file')} judged by revision {revision}"
-        if _sum(state, "entries") or _list_left_out(state):
-            yield self._describe_judged(state)
-        for group in _fold_left_out(state):
+        if _sum(self, "entries") or _list_left_out(self):
+            yield self._describe_judged()
+        for group in _fold_left_out(self):
             shown = (
                 group.lines if verbose or len(group.lines) <= _PLACES_SHOWN else group.lines[: _PLACES_SHOWN - 1]
             )
@@ -112,17 +112,17 @@ class VerifyPresentation(Presentation):
             yield from (Line(f"  {line}", Role.QUIET) for line in shown)
             if len(shown) < len(group.lines):
                 yield Line(f"  and {len(group.lines) - len(shown)} more (-v lists them)", Role.QUIET)
-        notes = _list_notes(state)
+        notes = _list_notes(self)
         if len(notes) > 2 and not verbose:
             yield Line(f"{len(notes)} notes on the recordings (-v prints all), the first:", Role.QUIET)
             del notes[1:]
         yield from (Line(note, Role.QUIET) for note in notes)
 
-    def failures(self, state: CollectedRun, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
+    def explain_failures(self, paint: Paint, *, detail: Detail) -> Iterator[ExplainedFailure]:
         """Each finding, the worst first; a note, which breaks nothing, only if more is wanted."""
         explained: set[str] = set()
         order = list(Accounted)
-        found = [(account(one[1].verdict, Observation.of([one[2]])), *one) for one in list_findings(state)]
+        found = [(account(one[1].verdict, Observation.of([one[2]])), *one) for one in list_findings(self)]
         for outcome, result, place, finding in sorted(found, key=lambda one: order.index(one[0])):
             word = "NOTE" if place.verdict is Verdict.INFO else ""
             if word and detail is Detail.BRIEF:
@@ -140,19 +140,19 @@ class VerifyPresentation(Presentation):
                 write_headline(paint, outcome, finding.rule, result.rule.level, message, word=word), lines
             )
 
-    def _describe_judged(self, state: CollectedRun) -> str:
+    def _describe_judged(self) -> str:
         """How much was read, and how much of it was judged."""
-        entries = _sum(state, "entries")
-        left_out = sum(map(len, _list_left_out(state).values()))
-        bodies = format_count(_sum(state, "bodies"), "body", "bodies")
-        found = list_findings(state)
+        entries = _sum(self, "entries")
+        left_out = sum(map(len, _list_left_out(self).values()))
+        bodies = format_count(_sum(self, "bodies"), "body", "bodies")
+        found = list_findings(self)
         rules = len({finding.rule for _, _, finding in found})
         sums = f"{format_count(len(found), 'finding')} on {format_count(rules, 'rule')}" if found else "no finding"
         if notes := sum(place.verdict is Verdict.INFO for _, place, _ in found):
             sums += f" ({format_count(notes, 'note')}: -v prints all)"
         return (
-            f"judged {format_count(_sum(state, 'streams'), 'stream')}, {bodies}, "
-            f"{format_count(_sum(state, 'requests'), 'request')} in {entries} of "
+            f"judged {format_count(_sum(self, 'streams'), 'stream')}, {bodies}, "
+            f"{format_count(_sum(self, 'requests'), 'request')} in {entries} of "
             f"{format_count(entries + left_out, 'entry', 'entries')}; excluded {left_out}; {sums}"
         )
 

@@ -55,11 +55,16 @@ class ComparedRow:
         return len({entry.outcome for entry in self.entries if entry is not None and entry.asked}) > 1
 
     @property
-    def agrees(self) -> bool:
-        """Whether all runs say the same of the target, and nothing is broken."""
-        return not (self.broken or self.differs) and all(
-            entry is not None and entry.tells for entry in self.entries
-        )
+    def part(self) -> str:
+        """Where it is listed: what is broken or differs is `told`, and what all runs say is the `same`.
+
+        The others cannot be compared: the options of a run `excluded` it, or a run did not test or list it.
+        """
+        if self.broken or self.differs or self.change:
+            return "told"
+        if all(entry is not None and entry.tells for entry in self.entries):
+            return "same"
+        return "excluded" if any(entry is not None and not entry.asked for entry in self.entries) else "untested"
 
     @property
     def judged_alike(self) -> bool:
@@ -71,11 +76,6 @@ class ComparedRow:
     def is_asked(self) -> bool:
         """Whether some run looked at it."""
         return any(entry is not None and entry.asked for entry in self.entries)
-
-    @property
-    def is_excluded(self) -> bool:
-        """Whether the options of some run excluded it."""
-        return any(entry is not None and not entry.asked for entry in self.entries)
 
     def list_outcomes(self) -> list[str]:
         """Its outcome in each run."""
@@ -109,30 +109,9 @@ class ComparedRuns:
         """The rows with this change between the first and the last run."""
         return [row for row in self.rows if row.change == change]
 
-    @property
-    def telling(self) -> list[ComparedRow]:
-        """The rows that are broken somewhere, or that are not the same everywhere."""
-        return [row for row in self.rows if row.broken or row.differs or (self.same_target and row.change)]
-
-    @property
-    def agreeing(self) -> list[ComparedRow]:
-        """The rows that are the same everywhere and not broken."""
-        return [row for row in self.rows if row.agrees]
-
-    @property
-    def left_out(self) -> list[ComparedRow]:
-        """The rows that the options of a run excluded, so that they cannot be compared."""
-        return [row for row in self._incomparable if row.is_excluded]
-
-    @property
-    def unjudged(self) -> list[ComparedRow]:
-        """The rows that a run did not test, or does not list, so that they cannot be compared."""
-        return [row for row in self._incomparable if not row.is_excluded]
-
-    @property
-    def _incomparable(self) -> list[ComparedRow]:
-        told = {row.id for row in self.telling}
-        return [row for row in self.rows if not (row.id in told or row.agrees)]
+    def list_part(self, part: str) -> list[ComparedRow]:
+        """The rows that are listed there."""
+        return [row for row in self.rows if row.part == part]
 
     @property
     def noun(self) -> str:
@@ -143,10 +122,10 @@ class ComparedRuns:
     def totals(self) -> str:
         """The number of results, and a part of it for each place where they stand; the parts add up."""
         parts = (
-            (len(self.telling), "failed or changed" if self.same_target else "failed or different"),
-            (len(self.agreeing), "the same in every run"),
-            (len(self.unjudged), "not tested in at least one run"),
-            (len(self.left_out), "excluded from at least one run"),
+            (len(self.list_part("told")), "failed or changed" if self.same_target else "failed or different"),
+            (len(self.list_part("same")), "the same in every run"),
+            (len(self.list_part("untested")), "not tested in at least one run"),
+            (len(self.list_part("excluded")), "excluded from at least one run"),
         )
         counted = ", ".join(f"{number} {words}" for number, words in parts if number)
         return f"{format_count(len(self.rows), self.noun)}: {counted or 'nothing to compare'}."
@@ -181,7 +160,7 @@ class ComparedRuns:
         if broken := sum(bool(row.broken) for row in self.rows):
             asked = sum(row.is_asked for row in self.rows)
             return f"{broken} of {format_count(asked, self.noun)} failed on at least one of {where}."
-        differ = format_count(len(self.telling), f"{self.noun} differs", f"{self.noun}s differ")
+        differ = format_count(len(self.list_part("told")), f"{self.noun} differs", f"{self.noun}s differ")
         return f"No {self.noun} failed on any of {where}; {differ}."
 
 
@@ -246,7 +225,7 @@ def list_lines(compared: ComparedRuns) -> Iterator[str]:
         yield f"{number + 1}  {run.name}{target}: {run.started} {run.verdict}".rstrip(" :")
     yield ""
     alike: dict[tuple[str, ...], list[ComparedRow]] = {}
-    for row in compared.telling:
+    for row in compared.list_part("told"):
         apart = row.id if row.broken else ""
         alike.setdefault((row.change, apart, row.why, *row.list_outcomes()), []).append(row)
     table = [("", compared.noun, *(str(number + 1) for number in range(len(compared.runs))), "")]

@@ -26,7 +26,7 @@ _ABSENT = ("absent", mark_of("excluded"))
 def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
     """The comparison as one HTML file."""
     names = FragmentNames()
-    telling = compared.telling[:_MOST_ROWS]
+    telling = compared.list_part("told")[:_MOST_ROWS]
     first, _, rest = compared.verdict.partition(": ")
     word, headline = (first, to_sentence(rest)) if first.isupper() else ("", compared.verdict)
     if compared.same_target:
@@ -59,10 +59,10 @@ def render_page(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         ],
         rows=show(rows),
         partly=show(partly),
-        left_out=len(compared.telling) - len(telling),
-        same=[mask(row.id) for row in compared.agreeing],
-        unjudged=[mask(row.id) for row in compared.unjudged],
-        excluded=[mask(row.id) for row in compared.left_out],
+        left_out=len(compared.list_part("told")) - len(telling),
+        same=[mask(row.id) for row in compared.list_part("same")],
+        unjudged=[mask(row.id) for row in compared.list_part("untested")],
+        excluded=[mask(row.id) for row in compared.list_part("excluded")],
         totals=compared.totals,
         same_target=compared.same_target,
     )
@@ -106,11 +106,11 @@ def render_markdown(compared: ComparedRuns, mask: Callable[[str], str]) -> str:
         facts = filter(None, (run.verdict, run.started))
         lines.append(Markdown("- {}: {}").format(run.name, " ".join(facts)))
     lines += ["", compared.totals]
-    if compared.telling:
+    if compared.list_part("told"):
         columns = [*(["change"] if compared.same_target else []), "result", "level", heads]
         lines += ["", Markdown("| {} |").format(cell.join(columns))]
         lines += [Markdown(f"| --- |{' --- |' * (len(columns) + len(compared.runs) - 2)}")]
-    for row in compared.telling[:_MOST_ROWS]:
+    for row in compared.list_part("told")[:_MOST_ROWS]:
         change = [CHANGES.get(row.change, "")] if compared.same_target else []
         cells = [*change, write_code(row.id), row.chosen.level, cell.join(row.list_outcomes())]
         lines.append(Markdown("| {} |").format(cell.join(cells)))
@@ -143,9 +143,9 @@ def compare_record(compared: ComparedRuns) -> dict[str, Any]:
                 "outcomes": [str(entry.outcome) if entry else "absent" for entry in row.entries],
                 "said": [entry.summary if entry else "" for entry in row.entries],
             }
-            for row in compared.telling
+            for row in compared.list_part("told")
         ],
-        "same": len(compared.agreeing),
-        "not_tested": len(compared.unjudged),
-        "excluded": len(compared.left_out),
+        "same": len(compared.list_part("same")),
+        "not_tested": len(compared.list_part("untested")),
+        "excluded": len(compared.list_part("excluded")),
     }

@@ -12,8 +12,7 @@ from harness.cli.output import render
 from harness.interactions.clients import CLIENTS
 from harness.outcome import Exit
 from harness.plugin import cases_of
-from harness.report.commands.torture import TorturePresentation
-from harness.report.presented_run import PresentedRun
+from harness.report.commands.torture import TortureRun
 from tests.benches.client import clients
 from tests.benches.client.clients import LOOP, InProcess, program
 from tests.cli.conftest import Harness, fits
@@ -46,7 +45,7 @@ class WaitsAtResets(InProcess):
 @pytest.mark.slow
 def test_time_is_up() -> None:
     """A run whose time is up says what was not played, and is not green, though nothing failed."""
-    state = PresentedRun(CLIENTS, presentation=TorturePresentation())
+    state = TortureRun(CLIENTS)
     cases = cases_of(cuts=["event:3,end", "event:4,rst"])
     for event in torture(CLIENTS, cases, WaitsAtResets, TortureOptions(deadline=5.0)):
         state.handle(event)
@@ -54,10 +53,7 @@ def test_time_is_up() -> None:
     assert record["exit"] == Exit.INCOMPLETE
     assert [case["case"] for case in record["cases"]] == ["event:3,end"]
     assert "the time limit of 5 s was reached (--deadline), and 1 case had not been run" in record["halted"]
-    assert (
-        str(state.presentation.verdict(state))
-        == "INCOMPLETE: the run ended early; no case failed; 1 of 2 passed, 1 not tested."
-    )
+    assert str(state.verdict) == "INCOMPLETE: the run ended early; no case failed; 1 of 2 passed, 1 not tested."
 
 
 @pytest.mark.slow

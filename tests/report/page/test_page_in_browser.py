@@ -19,7 +19,7 @@ from harness.engine.events import ClientRun, Result, RunFinished, RunStarted, Ta
 from harness.interactions import INTERACTIONS
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Finding, Level, Observation, Verdict
-from harness.report.commands.torture import TorturePresentation
+from harness.report.commands.torture import TortureRun
 from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
 from tests.chromium import NEEDS_CHROMIUM, find_violations, open_chromium
@@ -213,7 +213,7 @@ def tortured() -> PresentedRun:
         case(0, "exact"),
         case(1, "silent-loss", Finding.from_code("client.whole/silent-loss", "lost its end")),
     )
-    state = PresentedRun(INTERACTIONS, presentation=TorturePresentation())
+    state = TortureRun(INTERACTIONS)
     state.target = TargetInfo(name="node x.mjs")
     state.planned = Planned(3, 0)
     state.phases = [PhaseFinished(name="plain", counts={"events": 3}, notes=("text",))]
