@@ -21,6 +21,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeAlias
 
 import msgspec
@@ -457,12 +458,12 @@ class Workers:
         for first, *again in () if self.halted else self.outages.silences:
             if first.request not in looked_into:
                 self.audit.note_death(Death(first, tuple(again), lives=True))
-        if self.halted or not suspects:
+        if self.halted:
             return
         ledger = CreatedResources(self.target.api)
         try:
             with closing(self.target.connect()) as driver:
-                for death in find_deaths(self.outages, driver, ledger.note):
+                for death in chain(find_deaths(self.outages, driver, ledger.note), self.outages.find_lock(driver)):
                     self.audit.note_death(death)
                 self._clean(ledger, driver)
         except (TimeUp, KeyboardInterrupt) as end:

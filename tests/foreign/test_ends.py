@@ -18,7 +18,7 @@ import pytest
 
 from tests.foreign.judging import check, check_at
 from tests.foreign.rows import vary
-from tests.foreign.server import ForeignService, Handler
+from tests.foreign.server import ForeignService, Handler, Refused
 from tests.transport.peers import free_port
 
 pytestmark = pytest.mark.slow
@@ -183,25 +183,42 @@ class Locks(Places):
         return answer
 
 
+class Starves(Handler):
+    """Correct: its backend is down from the first refusal on, and refusals do not need it."""
+
+    def dispatch(self, data: bytes) -> Any:
+        try:
+            answer = super().dispatch(data)
+        except Refused:
+            self.service.noted["down"] = self.service.noted.get("down") or self.command == "POST"
+            raise
+        if self.service.noted.get("down") and self.command == "POST" and self.closed.wait():
+            raise ConnectionAbortedError
+        return answer
+
+
 GONE = "no request like it succeeded since; "
+LAST = f"{GONE}the last response before was 400, to {{"
 
 
 @pytest.mark.parametrize(
-    ("handler", "globs", "said"),
+    ("handler", "globs", "said", "faults"),
     [
-        (Places, "stream.* resume.* bg.*", ""),
-        (vary(Places, goes=True), "stream.* resume.* bg.*", f"{GONE}the client had left"),
-        (Locks, "create.*", f"{GONE}the last response before was 400, to {{"),
+        (Places, "stream.* resume.* bg.*", "", {}),
+        (vary(Places, goes=True), "stream.* resume.* bg.*", f"{GONE}the client had left", {}),
+        (Starves, "create.* err.no-crash", LAST, {}),
+        (Locks, "create.* err.no-crash", LAST, {"err.no-crash": "fail"}),
     ],
-)
+)  # fmt: skip
 def test_a_server_whose_calls_stop_is_named(
-    handler: type, globs: str, said: str, capsys: pytest.CaptureFixture[str]
+    handler: type, globs: str, said: str, faults: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No rule fails, and the run does not wait for each; the last line says which call is down, since what."""
+    """The run does not wait for each; the last line says which call is down, since what. A lock is a defect."""
     service = ForeignService()
     service.handler = handler
     report = check(service, *globs.split(), words=("--timeout", "3"))
-    assert (report.exit, report.faults) == (4 if said else 0, {})
+    assert (report.exit, report.faults) == (1 if faults else 4 if said else 0, faults)
+    assert report.codes.get("err.no-crash") in (None, [], ["err.no-crash/stuck"])
     last = capsys.readouterr().out.splitlines()[-1]
     assert (said in last, GONE in last) == (True, bool(said))
 

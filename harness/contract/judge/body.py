@@ -695,6 +695,11 @@ def judge_silence(exchange: Exchange, call: str) -> Iterator[Finding]:
     reset may overtake the rejection of a body that is too large to be read.
     """
     request = exchange.request
+    if exchange.complete:
+        message = f"{_describe_request(exchange, call)} is rejected, and no such request gets a response since"
+        expected, actual = "a response to each request", "none to the same one three times, while a GET gets one"
+        yield Finding.from_code("err.no-crash/stuck", message, expected, actual)
+        return
     is_overtaken = exchange.ending.how is How.RST and len(request.body) > 64 * 1024  # more than is read at once
     if call and _PLAIN_PATH.fullmatch(request.raw_path) and not is_overtaken:
         what = "gets no response" if exchange.hung else "makes the server disconnect"

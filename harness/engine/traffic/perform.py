@@ -80,10 +80,11 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
-        self._stuck: dict[Form, tuple[Exchange, int, Exchange | None]] = {}
-        """The forms of requests that fail each time: a loss, and the streams left and the last response before."""
+        self._stuck: dict[Form, tuple[Exchange, int, Exchange | None, int]] = {}
+        """The forms of requests that fail each time: a loss, how many streams were left before, the last response
+        before, and how many streams were left before that."""
         self._left = 0
-        self._last: dict[tuple[object, ...], Exchange] = {}
+        self._last: dict[tuple[object, ...], tuple[Exchange, int]] = {}
         self._rejected: dict[tuple[str, str, bytes], int] = {}
         """The statuses of requests that were rejected for now."""
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
@@ -117,7 +118,7 @@ class Outages(DriverPolicy):
                 self._cut.append(exchange)
             elif exchange.status is not None and exchange.status not in NOT_READY:
                 self._note_life(exchange)
-                self._last[classify(exchange.request)[:3]] = exchange
+                self._last[classify(exchange.request)[:3]] = exchange, self._left
                 if exchange.complete and exchange.succeeded:
                     heard = self.heard[form := classify(exchange.request)]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
@@ -132,7 +133,7 @@ class Outages(DriverPolicy):
 
     def describe_rejections(self) -> Iterator[str]:
         """Clauses about calls that are down, and about a limit of the rate that kept others from being judged."""
-        for form, (lost, number, last) in self._stuck.items():
+        for form, (lost, number, last, _) in self._stuck.items():
             call = f"{'the stream of ' * form[3]}{lost.request.method} {lost.request.raw_path}"
             since = " since" if form in self.heard else ""
             left = f"; the client had left {format_count(number, 'stream')} before" if form[3] and number else ""
@@ -148,6 +149,23 @@ class Outages(DriverPolicy):
                 f"others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
+
+    def find_lock(self, driver: Driver) -> Iterator[Death]:
+        """A rejection after which no request of its form gets a response, not even the same one again.
+
+        A backend that is down rejects it as before. One that still runs what a client left, or had no time for,
+        responded to it after that, or comes to an end in three waits without a create. A GET always responds.
+        """
+        for form, (lost, left, last, left_before) in [*self._stuck.items()][:1]:
+            if not lost.hung or lost.status is not None or left > left_before or form not in self.heard:
+                continue
+            if last is None or last.succeeded or not last.complete or last.seconds > lost.seconds / 10:
+                continue
+            again = [lost]
+            while len(again) < 4 and again[-1].hung and again[-1].status is None and self.is_awake(driver, lost):
+                again.append(driver.send(last.request, timeout=lost.seconds))
+            if len(again) == 4 and again[-1].hung:
+                yield Death(last, tuple(again), lives=True)
 
     def list_accepted(self, exchange: Exchange) -> list[Request]:
         """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
@@ -253,7 +271,7 @@ class Outages(DriverPolicy):
         if exchange.hung:
             self.timeouts.shorten(exchange)
         form = classify(exchange.request)
-        self._stuck.setdefault(form, (exchange, self._left, self._last.get(form[:3])))
+        self._stuck.setdefault(form, (exchange, self._left, *self._last.get(form[:3], (None, 0))))
 
     def _note_departure(self) -> None:
         """Note that the target is gone, and if it just went, the last requests that it got before."""
@@ -324,7 +342,7 @@ class Death(Struct, frozen=True):
     """A request at which the target stopped in the run, and what was sent `again`: it, between two harmless ones.
 
     If the target `lives`, only the worker that got the request may have ended: where a supervisor owns the socket,
-    no connection is refused.
+    no connection is refused. One that was rejected may keep all later ones from a response.
     """
 
     first: Exchange
