@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from harness.engine.events import Capabilities, everything, parse_capabilities
 from harness.engine.plan import Selection, make_plan, needed_capabilities
@@ -71,6 +72,9 @@ def test_groups_share_exercises_and_cost_counts_them_once() -> None:
     plan = make_plan(CATALOGUE, Selection(), ABLE, PROFILES)
     assert [(e.name, len(members)) for e, members in plan.groups] == [("create_and_get", 3), ("open_stream", 1)]
     assert plan.cost == (3, 2)
+    whole = make_plan(SERVERS.load_catalogue(), Selection(), ABLE, PROFILES)
+    pauses = [exercise.pauses for exercise, _ in replace(whole, longest_first=True).groups]
+    assert pauses == sorted(pauses, reverse=True) > [1.5], "others play while these wait"
 
 
 def test_needed_capabilities_follow_the_selection() -> None:

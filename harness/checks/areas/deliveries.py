@@ -39,7 +39,7 @@ _STRANGERS = 40
 KEYS = "/.well-known/jwks.json"
 
 
-@exercise(requests=11, interactions=2, uses=("functions",))
+@exercise(requests=11, interactions=2, pauses=1.5, uses=("functions",))
 def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
     """Let a background run be reported, refuse its first delivery, rotate the secret, let another run report."""
     receiver: Inbox = yield Listen()
