@@ -33,7 +33,7 @@ from harness.cli.output import (
     say,
 )
 from harness.engine.decide import Baseline, exit_with, read_baseline, read_last_failed, tell_forgotten
-from harness.engine.events import CheckFinished, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.events import CheckFinished, Result, RunEvent, RunFinished, RunStarted, TargetInfo
 from harness.engine.traffic.deadline import INTERRUPTED
 from harness.files import write_file
 from harness.outcome import FIRST_WORDS, Exit, TargetFault, UsageFault
@@ -42,7 +42,6 @@ from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.events import Result
     from harness.report.presented_run import PresentedRun
     from harness.report.terminal_report import TerminalReport
 

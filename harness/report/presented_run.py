@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec import Struct, structs
 
-from harness.engine.events import Evidence, RecordedPlace, Result
+from harness.engine.events import Evidence, PhaseFinished, Planned, RecordedPlace, Result
 from harness.outcome import (
     FIRST_WORDS,
     RANK,
@@ -62,7 +62,6 @@ from harness.wire import Exchange
 from harness.wire.message import escape_controls
 
 if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished, Planned
     from harness.report.page.matrix import OutcomeMatrix
 
 

@@ -1,6 +1,6 @@
 """The report that a person watches: the probe, a progress line, a block for each failure, the totals.
 
-The same for every command; the `Presentation` has its words. Drawing on the terminal is left to `screen`.
+The same for every command; the run has its words. Drawing on the terminal is left to `screen`.
 """
 
 from __future__ import annotations

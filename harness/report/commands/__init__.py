@@ -1,1 +1,1 @@
-"""The words of each command; one `Presentation` for each."""
+"""The words of each command; one `PresentedRun` for each."""

@@ -6,14 +6,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from harness.engine.decide import Baseline
-from harness.engine.events import Reproduction, Result
+from harness.engine.events import PhaseFinished, Reproduction, Result
 from harness.engine.search.failure import REJECTED, SEARCHED
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
-from harness.report.collected_run import RunVerdict, accounting_record, conclude, count_stale, list_counts
+from harness.report.collected_run import (
+    CollectedRun,
+    RunVerdict,
+    accounting_record,
+    conclude,
+    count_stale,
+    list_counts,
+)
 from harness.report.evidence.evidence_text import Detail
 from harness.report.evidence.failure_files import commands, pytest_module, why_no_cassette
 from harness.report.evidence.reproduction import replay_words, reproduction_lines
@@ -22,10 +29,6 @@ from harness.report.json_report import code_record, outcome_record, target_recor
 from harness.report.presented_run import EXPLAINED, PresentedRun, Section
 from harness.report.screen import Line, Paint, Role, leave_unpainted
 from harness.wire.message import escape_controls
-
-if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished
-    from harness.report.collected_run import CollectedRun
 
 
 @dataclass

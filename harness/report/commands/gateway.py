@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import __version__
 from harness.engine.events import Evidence, Result
-from harness.report.collected_run import accounting_record
+from harness.report.collected_run import CollectedRun, accounting_record
 from harness.report.evidence.evidence_text import logs
 from harness.report.json_report import (
     finding_record,
@@ -19,9 +19,6 @@ from harness.report.json_report import (
 )
 from harness.report.presented_run import PresentedResult, PresentedRun, Section
 from harness.wire.message import escape_controls
-
-if TYPE_CHECKING:
-    from harness.report.collected_run import CollectedRun
 
 _WAITING = {
     "idle": "waiting for an idle stream",

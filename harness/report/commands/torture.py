@@ -5,14 +5,22 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from harness.benches.client.judgement.outcome import DropOutcome, is_case, list_cases, outcome_of, run_of
-from harness.engine.events import Result
+from harness.engine.events import PhaseFinished, Result
 from harness.look import Mark, mark_of
 from harness.outcome import Accounted, Exit, Reason
 from harness.outcome.words import format_count, list_some
-from harness.report.collected_run import LeftOut, RunVerdict, accounting_record, conclude, count_stale, sum_up
+from harness.report.collected_run import (
+    CollectedRun,
+    LeftOut,
+    RunVerdict,
+    accounting_record,
+    conclude,
+    count_stale,
+    sum_up,
+)
 from harness.report.evidence.evidence_text import Detail, client_lines
 from harness.report.finding_text import ExplainedFailure, write_headline
 from harness.report.json_report import code_record, outcome_record
@@ -22,11 +30,6 @@ from harness.report.screen import ROLES, Line, Paint, Role, leave_unpainted
 from harness.report.story import read_run
 from harness.wire.message import escape_controls
 from harness.wire.stream_picture import CellKind, StreamPicture, draw_picture, picture_lines, spell_columns
-
-if TYPE_CHECKING:
-    from harness.engine.events import PhaseFinished
-    from harness.report.collected_run import CollectedRun
-    from harness.report.page.matrix import OutcomeMatrix
 
 
 class TortureRun(PresentedRun):
@@ -91,14 +94,13 @@ class TortureRun(PresentedRun):
             yield drops
 
     def record(self) -> dict[str, Any]:
-
         _, finished = self.whole()
         counts = Counter(map(outcome_of, list_cases(finished.results)))
         stale = [describe_stale(result) for result in finished.results if not is_case(result)]
         return {
             "client": self.target.name if self.target else "",
-            "text": _choose_first_phase(self).notes[0],
-            "events": _choose_first_phase(self).counts["events"],
+            "text": self.phases[0].notes[0] if self.phases else "",
+            "events": self.whole_stream,
             "exit": int(finished.exit),
             "accounting": accounting_record(finished, self.accounting, self.verdict),
             "seconds": round(finished.seconds, 3),
@@ -110,7 +112,7 @@ class TortureRun(PresentedRun):
         }
 
     def list_facts(self) -> list[tuple[str, str]]:
-        return [("events", str(_choose_first_phase(self).counts["events"]))]
+        return [("events", str(self.whole_stream))]
 
     def sections(self) -> Iterator[Section]:
         kinds = tuple(kind_lines(self))
@@ -184,13 +186,6 @@ class TortureRun(PresentedRun):
         if count_stale(self.results):
             yield "help: `--baseline-update` removes stale entries from the baseline"
         yield from super().next_steps()
-
-
-def _choose_first_phase(state: CollectedRun) -> PhaseFinished:
-    """How the client read the stream without a fault; an empty one if the run ended before that."""
-    from harness.engine.events import PhaseFinished
-
-    return state.phases[0] if state.phases else PhaseFinished(name="", counts={"events": 0}, notes=("",))
 
 
 def _record_case(result: Result) -> dict[str, Any]:
@@ -378,7 +373,7 @@ _OPEN = " Open a cell for its cases and for what the client received."
 def drop_map(state: CollectedRun) -> OutcomeMatrix | None:
     """A row for each kind of ending, a column for each event: the worst outcome of the cuts there."""
     rows: dict[str, dict[int, list[Result]]] = defaultdict(lambda: defaultdict(list))
-    events = _choose_first_phase(state).counts["events"]
+    events = state.whole_stream
     each = -(-(events + 1) // 40)  # at most 40 columns: of a longer stream several events share one
     for result in in_order(state.results):
         run = run_of(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -12,16 +12,13 @@ from harness.benches.record.verify import REVISION, UNJUDGED, UNRECOGNIZED
 from harness.engine.events import RecordedPlace, Result
 from harness.outcome import Accounted, Finding, Observation, Verdict, account
 from harness.outcome.words import format_count
-from harness.report.collected_run import RunVerdict, accounting_record, conclude
+from harness.report.collected_run import CollectedRun, RunVerdict, accounting_record, conclude
 from harness.report.evidence.evidence_text import Detail, place_line
 from harness.report.finding_text import ExplainedFailure, compared_lines, write_headline
 from harness.report.json_report import code_record, place_record
 from harness.report.presented_run import FoldedLines, PresentedRun, Section
 from harness.report.screen import Line, Paint, Role
 from harness.wire.message import escape_controls
-
-if TYPE_CHECKING:
-    from harness.report.collected_run import CollectedRun
 
 _KINDS = ("streams", "bodies", "requests")
 _PLACES_SHOWN = 5

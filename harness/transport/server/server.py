@@ -165,16 +165,14 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-class Server:
-    """Serves `service` from the running event loop: `async with Server(service) as server: server.url`.
-
-    On exit it disconnects every client, and waits until every body is closed.
+class _Endpoint:
+    """The shared part of `Server` and `ServerThread`: signature, address, and how to listen and disconnect.
 
     `port=0` takes a free port. A bound `sock` replaces `host` and `port`, and the server owns it from then on.
     `clock` is the clock that pauses move (the service's own). `tls` makes it https. `cors` names request fields,
     and lets web pages of any origin send requests with them; `cors_for` selects the requests, by default all, and
-    sees each head once, without a body. `hear` is called with each request before its response. Faults of the
-    harness are kept in `errors`, and `on_fault` is called with each.
+    sees each head once, without a body. `hear` is called with each request before its response. Faults of our own
+    are kept in `errors`, and `on_fault` is called with each.
     """
 
     def __init__(
@@ -284,7 +282,19 @@ class Server:
         await self._hang_up()
 
 
-class ServerThread(Server):
+class Server(_Endpoint):
+    """Serves `service` from the running event loop between `start()` and `stop()`, or as `async with`."""
+
+    async def start(self) -> None:
+        """Listen; raises `UsageFault` if the address cannot be used."""
+        await self._listen()
+
+    async def stop(self) -> None:
+        """Stop listening, disconnect every client, and wait until every body is closed."""
+        await self._hang_up()
+
+
+class ServerThread(_Endpoint):
     """Serves it from an event loop and a thread of its own: `with ServerThread(service) as server: server.url`.
 
     It listens once entered, and on exit leaves no thread, task or socket behind.
@@ -293,7 +303,7 @@ class ServerThread(Server):
     _running: InThread[ServerThread] | None = None
 
     def start(self) -> None:
-        """Start the thread and wait until the port listens; raises `UsageFault` if it cannot be used."""
+        """Start the thread and wait until the port listens; raises what `Server.start` raises."""
         self._running = InThread(self)
         self._running.start()
 

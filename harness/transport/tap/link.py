@@ -11,26 +11,42 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Protocol, cast
 
 from harness.transport.client.dial import NoConnection
 from harness.transport.server.connection import reset_after, reset_now, unread, write
 from harness.transport.tap.exchange_tracker import Wiretap
-from harness.wire import By, Ending, How
-
-if TYPE_CHECKING:
-    from harness.transport.tap.tap import Tap
+from harness.wire import By, Ending, Exchange, How
 
 _EARLY_BYTES = 256 * 1024
 _DRAIN_SECONDS = 5.0
 _LINGER_SECONDS = 1.0
 
 
+class Switchboard(Protocol):
+    """The part of its tap that a link needs."""
+
+    async def dial(self, link: TapLink) -> None:
+        """Connect a link upstream. Raises NoConnection."""
+
+    def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
+        """Keep finished exchanges. Never raises. The awaitable is done once they are kept; None: do not wait."""
+
+    def answer_here(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Let the page answer a connection, on which these bytes have come."""
+
+    def over(self, link: TapLink) -> None:
+        """Both connections are closed."""
+
+    def note_loss(self, reason: str) -> None:
+        """Note that something is forwarded but in no record, and why."""
+
+
 class TapLink:
     """The pair of connections. Its two ends only report their events to it."""
 
-    def __init__(self, tap: Tap, wire: Wiretap, *, has_page: bool = False) -> None:
+    def __init__(self, tap: Switchboard, wire: Wiretap, *, has_page: bool = False) -> None:
         self._tap = tap
         self._loop = asyncio.get_running_loop()
         self._wire = wire

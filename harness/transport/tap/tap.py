@@ -209,10 +209,7 @@ class Tap:
         await dial_upstream(UpstreamEnd(link), self._origin, self._tls, self._limits)
 
     def keep(self, exchanges: Iterable[Exchange]) -> Awaitable[object] | None:
-        """Pass finished exchanges to the sink; what it raises is noted, and the bytes are forwarded regardless.
-
-        The awaitable is done once they are kept; None: do not wait.
-        """
+        """Pass finished exchanges to the sink; what it raises is noted, and the bytes are forwarded regardless."""
         waits: list[Awaitable[object]] = []
         for exchange in exchanges:
             self.finished += 1
