@@ -41,11 +41,7 @@ WEATHER: Json = {
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
 
-_FORCED: Json = {
-    "input": "Weather in Paris?",
-    "tools": [WEATHER],
-    "generation_config": {"tool_choice": "any"},
-}
+_FORCED: Json = {"input": "Weather in Paris?", "tools": [WEATHER], "generation_config": {"tool_choice": "any"}}
 
 LEGAL: Mapping[str, Json] = {
     "plain": {},

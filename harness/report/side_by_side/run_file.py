@@ -198,9 +198,4 @@ _KINDS = {
 }
 """The command of a report, by a member that only its reports have with this type."""
 
-_READERS = {
-    "check": _read_checks,
-    "gateway": _read_checks,
-    "torture": _read_cases,
-    "fuzz": _read_failures,
-}
+_READERS = {"check": _read_checks, "gateway": _read_checks, "torture": _read_cases, "fuzz": _read_failures}
