@@ -49,7 +49,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "mutants": CommandEntry("print which check kills which mutant of the emulator"),
     },
     "a gateway or proxy": {
-        "gateway": CommandEntry("judge a gateway as its client and as its upstream", "gateway"),
+        "gateway": CommandEntry("judge a gateway as its client and as its upstream", "gateway")
     },
     "a client": {
         "torture": CommandEntry("run a client against injected stream faults, one case at a time", "torture"),
@@ -66,9 +66,7 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "redact": CommandEntry("remove secrets from cassettes in place", "recordings"),
         "diff": CommandEntry("compare two recordings, or the reports of several runs"),
     },
-    "set-up": {
-        "completion": CommandEntry("print the completion script for bash, zsh or fish"),
-    },
+    "set-up": {"completion": CommandEntry("print the completion script for bash, zsh or fish")},
 }
 """The commands by what a person has."""
 

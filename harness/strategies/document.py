@@ -17,15 +17,9 @@ from harness.kit.search import Family
 # The resources of the document, and which checks of the tool count for each.
 
 
-_OWN_CHECKS: Mapping[str, str] = {
-    "use_after_free": "del.gone",
-    "ensure_resource_availability": "get.ok",
-}
+_OWN_CHECKS: Mapping[str, str] = {"use_after_free": "del.gone", "ensure_resource_availability": "get.ok"}
 
-_NEIGHBOUR_CHECKS: Mapping[str, str] = {
-    "use_after_free": "fuzz.kept",
-    "ensure_resource_availability": "fuzz.kept",
-}
+_NEIGHBOUR_CHECKS: Mapping[str, str] = {"use_after_free": "fuzz.kept", "ensure_resource_availability": "fuzz.kept"}
 
 WITH_KEYS: Mapping[str, str] = {"ignored_auth": "auth.wrong"}
 """Checks for targets that are known to check keys; many gateways on a loopback address do not."""

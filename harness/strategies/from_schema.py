@@ -95,12 +95,7 @@ _BY_NAME: dict[str, Strategy] = {
 }
 """Strategies for strings whose field name says more than their type."""
 
-_LEAVES: dict[str, Strategy] = {
-    "integer": SMALL,
-    "number": NUMBERS,
-    "boolean": st.booleans(),
-    "null": st.none(),
-}
+_LEAVES: dict[str, Strategy] = {"integer": SMALL, "number": NUMBERS, "boolean": st.booleans(), "null": st.none()}
 
 
 class Shapes:

@@ -36,10 +36,7 @@ def torture(*, broken: bool) -> list[str]:
     return ["torture", "--cuts", "event:9,rst", "--", *program(client)]
 
 
-COMMANDS = {
-    "verify": (verify, "stream.start-before"),
-    "torture": (torture, "client[event:9,rst]"),
-}
+COMMANDS = {"verify": (verify, "stream.start-before"), "torture": (torture, "client[event:9,rst]")}
 
 
 def run(harness: Harness, words: list[str], *options: str) -> int:

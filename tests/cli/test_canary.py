@@ -273,11 +273,7 @@ def test_reports_of_others(run: Callable[..., str], harness: Harness, tmp_path: 
 @pytest.mark.usefixtures("known")
 @pytest.mark.parametrize(
     "words",
-    [
-        ["incidents"],
-        ["incidents", "--json"],
-        ["mutants", "json-cut-short"],
-    ],
+    [["incidents"], ["incidents", "--json"], ["mutants", "json-cut-short"]],
     ids=lambda words: " ".join(words[:2]),
 )
 def test_what_asks_no_server(run: Callable[..., str], words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

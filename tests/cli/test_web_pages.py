@@ -140,11 +140,7 @@ def test_a_page_cannot_read_the_control_api(command: str, page: str, start: Star
     assert "program" in answer.message
 
 
-SPELLINGS = (
-    "/%5F_harness__/{}",
-    "/__harness__/sessions/s1/__harness__/{}",
-    "http://127.0.0.1/__harness__/{}",
-)
+SPELLINGS = ("/%5F_harness__/{}", "/__harness__/sessions/s1/__harness__/{}", "http://127.0.0.1/__harness__/{}")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json"])

@@ -94,7 +94,7 @@ class AnsweringHandler(BaseHTTPRequestHandler):
 
     def send(self, status: int, kind: str, data: bytes, headers: Json) -> None:
         """Write a body of any kind."""
-        self.send_response(status)
+        self.send_response_only(status)  # without a Date: the times of these servers are fixed
         self.send_header("content-type", kind)
         self.send_header("content-length", str(len(data)))
         for name, text in headers.items():

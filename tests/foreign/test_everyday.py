@@ -532,6 +532,9 @@ ROWS = [
         results_of=lose(list, "stream"),
         said=["does not read a result that is sent as a list in a stream"],
     ),
+    row("stores-no-errors: tool.result-error get.own-input -> warn get.own-input/error",
+        shows_input=lambda *_: True,
+        keep=lambda self, usual, run: [{**one, "is_error": None} for one in usual(run)]),
     row(f"stores-no-strings: {RESULTS} -> fail tool.result-forms/unstored", keep=store_none(str)),
     row(f"stores-no-objects: {RESULTS} -> fail tool.result-forms/unstored", keep=store_none(dict)),
     # A body is bytes, and may come in pieces that end within a character; a server may want its length.

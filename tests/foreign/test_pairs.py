@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -125,6 +125,23 @@ class ConductsEach(Conducts):
         return f"{run.id}-{number}"
 
 
+def bare(when: Callable[[int, bool], bool]) -> Any:
+    """A change of `calls_of`: some turns make calls without arguments, by the number of streams and the mode."""
+
+    def calls_of(self: Conducts, usual: Any, run: Run) -> list[Json]:
+        streams = bool(run.body.get("stream"))
+        self.noted["streams"] = self.noted.get("streams", 0) + streams
+        lost = {"arguments": {}} if when(self.noted["streams"], streams) else {}
+        return [{**call, **lost} for call in usual(run)]
+
+    return calls_of
+
+
+def in_streams(number: int, streams: bool) -> bool:
+    """Whether a turn is streamed."""
+    return streams
+
+
 def omit_what_is_empty(self: ConductsEach, usual: Any, run: Run) -> Json:
     """Leave members of steps out that are empty."""
     body: Json = usual(run)
@@ -185,6 +202,7 @@ AGAIN: dict[str, Any] = {
 """Changes of a server: it calls a function in each turn that declares one."""
 SEARCHES = "tool.search tool.search-shape stream.index-reuse err.no-crash chain.ok"
 
+CALLS, LOST = "tool.choice-any tool.stream-call", "tool.stream-parallel/arguments"
 EACH = "tool.ids-unique tool.call-fields tool.stream-parallel"
 
 service, reciting, conducts, each_function = map(rows_of, (ForeignService, Reciting, Conducts, ConductsEach))
@@ -232,6 +250,14 @@ ROWS = [
     ),
     # Arguments are values of any type, and names have more than letters.
     conducts("conducts: tool.choice-any tool.declared tool.stream-call tool.ids-unique -> exit 0"),
+    # A model may leave out what its function requires, in every mode or for once; an adapter loses it in streams.
+    conducts(f"gives-no-arguments: {CALLS} -> rest pass", calls_of=bare(lambda n, _: True)),
+    conducts(f"forgets-them-once: {CALLS} -> rest pass", calls_of=bare(lambda n, streams: streams and n == 1)),
+    conducts(
+        f"loses-them-in-streams: {CALLS} -> fail tool.choice-any/arguments, exit 1", calls_of=bare(in_streams)
+    ),
+    each_function("gives-none: tool.stream-parallel -> rest pass", calls_of=bare(lambda n, _: True)),
+    each_function(f"loses-them: tool.stream-parallel -> fail {LOST}", calls_of=bare(in_streams)),
     conducts(
         "numbers-calls-anew: tool.ids-unique tool.result-ok -> fail tool.ids-unique/turns, exit 1",
         call_of=lambda self, usual, run: {**usual(run), "id": "call_0"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import takewhile
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
 from tests.foreign.rows import add, hold_each, refuse, rows_of
-from tests.foreign.server import ForeignService, Json, Refused, Run
+from tests.foreign.server import ForeignService, Headed, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
 
@@ -135,6 +135,39 @@ def hide_stream(status: int, only_running: bool) -> Any:
     return refuse(status, lambda run, query: query.get("stream") == "true" and run.status in runs)
 
 
+def tell(clock: str) -> Any:
+    """A change of `show`: a create and its end are at the same time."""
+    return add(**dict.fromkeys(("created", "updated"), f"2026-11-20T{clock}"))
+
+
+def date_creates(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Name the time of a response."""
+    answer = usual(body)
+    return Headed(answer, date="Fri, 20 Nov 2026 10:00:00 GMT") if isinstance(answer, dict) else answer
+
+
+def end_short_runs(self: ForeignService, usual: Any, body: Json) -> float:
+    """A story takes long; a greeting takes less than the second after which a canceled run is read again."""
+    return self.stretch(6.0) if "story" in str(body["input"]) else 0.9
+
+
+def write_over(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """A worker writes its end over a cancel."""
+    if time.monotonic() - run.begun > run.lasts:
+        run.cancelled_at = None
+    return usual(run, query)
+
+
+def count_in_streams(count: Callable[[int], int]) -> Any:
+    """A change of `usage`: input tokens of streams."""
+
+    def usage(self: ForeignService, usual: Any, run: Run) -> Json:
+        told = usual(run)
+        return {**told, "total_input_tokens": count(run.tokens)} if run.body.get("stream") else told
+
+    return usage
+
+
 ROWS = [
     # Its runs last long enough to notice only if much is asked for.
     row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
@@ -195,6 +228,22 @@ ROWS = [
         "updated-by-another-clock: create.times -> warn create.times/order",
         show=add(created="2026-11-20T10:00:02Z"),
     ),
+    # Local time that is written as UTC is as far from the response's Date as the zone; an offset says so.
+    row("writes-its-offset: create.times -> rest pass", show=tell("05:00:00-05:00"), create=date_creates),
+    row(
+        "writes-local-times: create.times -> warn create.times/clock", show=tell("05:00:00Z"), create=date_creates
+    ),
+    # A short run is over before it is read for the last time, and no later write may change a canceled one.
+    row("ends-before-the-look: cancel.* bg.no-regress -> exit 0", length_of=end_short_runs),
+    row(
+        "writes-over-cancels: cancel.* bg.no-regress -> fail cancel.stays, exit 1",
+        length_of=end_short_runs,
+        said=["was cancelled, and then completed"],
+        get=write_over,
+    ),
+    # A backend that repeats its usage in each chunk; the tokens of a stream may differ from those of a body.
+    row("counts-one-more: usage.counted -> rest pass", usage=count_in_streams(lambda tokens: tokens + 3)),
+    row("adds-up-usage: usage.counted -> warn usage.counted/stream", usage=count_in_streams(lambda n: 3 * n)),
     # The time of the first event is compared with that of the last, on a run that lasts.
     row(
         "holds-back-behind-comments: stream.incremental -> fail stream.incremental",

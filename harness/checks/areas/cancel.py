@@ -49,12 +49,13 @@ _A_MOMENT = 1.0
 """Seconds after which a run that was not really cancelled would show another status."""
 
 
-@exercise(requests=17, interactions=4, pauses=_A_MOMENT, alone=True, uses=("chain", "stream"))
+@exercise(requests=21, interactions=5, pauses=_A_MOMENT, alone=True, uses=("chain", "stream"))
 def a_cancelled_run(t: RequestBuilder) -> Steps:
     """A run that is cancelled while a reader streams it, then polled, streamed again, and cancelled again.
 
-    Another run goes on. Then another one is cancelled, whose create is the stream that is read. It runs alone:
-    streams of other exercises would occupy the only worker of a target, too.
+    Another run goes on. Then another one is cancelled, whose create is the stream that is read. A short run is
+    cancelled, too, and read when it would be over: a worker may write its end. It runs alone: streams of other
+    exercises would occupy the only worker of a target, too.
     """
     seen = yield from _repeat_until_ended(_cancel_in_time, t, "stream")
     last, stream = seen["polled"][-1], seen["stream"]
@@ -64,10 +65,16 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
             {**seen, **_UNPOSTED, "silent": None},  # no second cancel was sent
             f"no response showed the run as `cancelled`: {format_answer(last)}",
         )
+    short: Exchange = yield Send(t.create(input=HELLO, background=True))
+    if found := runs.id_of(short):
+        yield Send(t.cancel(found))
+        yield Send(t.get(found))
     parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, runs.id_of(seen["run"]), last, seen["cancelled"])]
     if "stream" in t.capabilities and not _has_no_end(stream):
         parts.append(_repeat_until_ended(_cancel_a_streamed_create, t, "posted_stream"))
     after, *posted = yield from play_each(parts)
+    if found:
+        yield Send(t.get(found))  # every run judges whether a settled status stays
     return {**seen, **after, **(posted[0] if posted else _UNPOSTED)}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from email.utils import mktime_tz, parsedate_tz
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -98,6 +99,13 @@ def has_times(created: Exchange) -> Iterator[Finding]:
         if not body.get(name):
             yield finding(f"the response has no `{name}` time", "an ISO 8601 time", pointer=f"$.{name}")
     yield from of_rule("create.times", created)
+    moment, date = bodies.read_instant(body.get("created")), created.headers.get("date")
+    with suppress(ValueError, OverflowError):  # a date that is none
+        now = parsedate_tz(date)
+        # Two clocks differ by less than a minute, and two time zones by more.
+        if moment and now and abs(moment.timestamp() - mktime_tz(now)) > 60 + created.seconds:
+            message, actual = "`created` is far from the time of its response", format_value(body["created"])
+            yield lenient_finding(message, f"Date: {date}", actual, code="create.times/clock", pointer="$.created")
 
 
 def names_its_model(created: Exchange) -> Iterator[Finding]:

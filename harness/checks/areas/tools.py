@@ -53,7 +53,7 @@ from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each,
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request
-from harness.wire.bodies import object_or_none, write_sorted
+from harness.wire.bodies import as_object, object_or_none, write_sorted
 
 REPORT = 46173
 TICKET = "60482"
@@ -364,7 +364,7 @@ def a_needless_call(t: RequestBuilder) -> Steps:
     """A forced call where the question needs none, in each mode, and a GET of two streams.
 
     If the name of the function is refused, which servers may, one with a plain name is called. A mode in which no
-    function is called is tried twice.
+    function is called, or without its required arguments, is tried twice.
     """
     body: Mapping[str, Any] = {"input": HELLO, "tools": [TRAINS], **FORCED}
     answer: Exchange = yield Send(t.create(body))
@@ -372,10 +372,14 @@ def a_needless_call(t: RequestBuilder) -> Steps:
         body = {**body, "tools": [WEATHER]}
         answer = yield Send(t.create(body))
     parent = (yield from _begin_a_chain(t)) if calls_in(answer) else ""
-    fits = (lambda end: not _has_no_call(end)) if parent else (lambda end: True)
+    bare = _find_bare(body, object_in(answer))
+
+    def fits(end: Mapping[str, Any]) -> bool:
+        return not calls_in(answer) or not (_has_no_call(end) or (_find_bare(body, end) and not bare))
+
     modes = yield from repeat_in_each_mode(t, body, answer, parent=parent, fits=fits)
     yield from runs.read_all(t, *filter(is_stream, modes.values()))  # every run compares arguments
-    silent = [mode for mode, one in read_ends(modes) if calls_in(answer) and _has_no_call(one)]
+    silent = [mode for mode, end in read_ends(modes) if not fits(end)]
     again = yield from create_in(t, body, silent, parent=parent)
     return {"answer": answer, "modes": modes, "again": again}
 
@@ -383,6 +387,14 @@ def a_needless_call(t: RequestBuilder) -> Steps:
 def _has_no_call(body: Mapping[str, Any]) -> bool:
     """Whether a run that ended in order called no function."""
     return body.get("status") == "completed" and not agreement.pending_calls(output_steps(body))
+
+
+def _find_bare(request: Mapping[str, Any], body: Mapping[str, Any]) -> Call | None:
+    """A pending call that lacks a parameter which its declaration in the request requires."""
+    needed = {one["name"]: as_object(one.get("parameters")).get("required", ()) for one in request["tools"]}
+    calls = agreement.pending_calls(output_steps(body))
+    lacking = (call for call in calls if {*needed.get(call.get("name"), ())} - {*as_object(call.get("arguments"))})
+    return next(lacking, None)
 
 
 def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -398,6 +410,13 @@ def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[st
         message = f"no function is called {mode}, although `tool_choice` is `any`"
         lost = finding(message, expected="a function_call step, as in a plain create", actual="none, twice")
         yield replace(lost, code="tool.choice-any/mode").at(exchange=f"again[{mode}]", pointer="$.steps")
+    request = object_or_none(answer.request.body) or {"tools": ()}
+    for mode, end in read_ends(again) if _find_bare(request, body) is None else ():
+        call = _find_bare(request, end)
+        if call is not None and mode in modes and _find_bare(request, read_end(modes[mode])):
+            words = ("the arguments, as in a plain create", f"{format_value(call)}, twice")
+            lost = finding(f"the required arguments of a call are lost {mode}", *words)
+            yield replace(lost, code="tool.choice-any/arguments").at(exchange=f"again[{mode}]", pointer="$.steps")
 
 
 def calls_nothing(answer: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:
@@ -634,7 +653,7 @@ def _list_streams(streams: Mapping[str, Exchange]) -> list[tuple[str, Exchange]]
     return [(mode, streams[mode]) for mode, _ in read_ends(streams) if is_stream(streams[mode])]
 
 
-def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exchange]) -> Iterator[Finding]:
+def streams_each_call(asked: Exchange, streams: Exchanges, fetched: Exchanges) -> Iterator[Finding]:
     if not streams:
         raise Unmet("the target returns no streams")
     first = next(iter(streams))
@@ -650,6 +669,12 @@ def streams_each_call(streams: Mapping[str, Exchange], fetched: Mapping[str, Exc
             if len(calls) < len(stored):
                 counts = f"{format_count(len(stored), 'call')}, as GET returns", str(len(calls))
                 yield finding(f"a call that GET returns is not streamed {mode}", *counts, exchange=place)
+    request = object_or_none(asked.request.body) or {"tools": ()}
+    bare = [_find_bare(request, end) for _, end in read_ends(streams)]
+    if len(bare) > 1 and all(bare) and _find_bare(request, interaction_in(asked)) is None:
+        message = "each stream of several calls lacks required arguments, and a plain create does not"
+        lost = finding(message, "the required arguments", format_value(bare[0]), pointer="$.steps")
+        yield replace(lost, code="tool.stream-parallel/arguments").at(exchange=f"streams[{first}]")
 
 
 def _expect_accepted(name: str, modes: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -616,6 +616,10 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
                 format_value({name: one.get(name) for name in ("name", "result")}) for one in (step, own)
             )
             yield place_finding("get.own-input/result", message, expected, actual, "$.steps")
+        elif step.get("is_error") is True and not own.get("is_error"):
+            message = "GET shows a function result of the create without its `is_error`"
+            actual = format_value(own.get("is_error"))
+            yield place_finding("get.own-input/error", message, "true", actual, "$.steps", Severity.NON_STRICT)
 
 
 def list_given(body: Body) -> list[dict[str, Any]]:

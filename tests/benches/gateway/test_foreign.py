@@ -361,11 +361,7 @@ def test_the_end_of_a_connection_promises_no_more() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "kind", "codes"),
-    DEFECTS,
-    ids=[name for name, *_ in DEFECTS],
-)
+@pytest.mark.parametrize(("name", "kind", "codes"), DEFECTS, ids=[name for name, *_ in DEFECTS])
 def test_one_defect_is_one_finding(name: str, kind: type[Faithful], codes: set[str]) -> None:
     """Each defect breaks the rules that are about it, with the codes that name it, and no other."""
     assert set(findings_of(kind, name)) == codes

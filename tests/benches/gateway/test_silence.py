@@ -169,10 +169,7 @@ def test_the_end_of_a_run_counts_as_well() -> None:
 
 @pytest.mark.parametrize(
     ("hangs_on", "rules"),
-    [
-        (b'"stream": true', {"gw.body-fields", "gw.events"}),
-        (b'"generation_config"', {"gw.body-fields"}),
-    ],
+    [(b'"stream": true', {"gw.body-fields", "gw.events"}), (b'"generation_config"', {"gw.body-fields"})],
 )
 def test_one_kind_of_passage_that_hangs_is_the_gateways_own_doing(hangs_on: bytes, rules: set[str]) -> None:
     class Picky(Gateway):

@@ -70,12 +70,7 @@ def test_a_replay_is_the_same_on_the_wire(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("mode", "asked", "played", "recorded"),
-    [
-        ("none", ["a"], 1, 0),
-        ("once", ["a"], 1, 0),
-        ("new_episodes", ["a", "b"], 1, 1),
-        ("all", ["a", "b"], 0, 2),
-    ],
+    [("none", ["a"], 1, 0), ("once", ["a"], 1, 0), ("new_episodes", ["a", "b"], 1, 1), ("all", ["a", "b"], 0, 2)],
 )
 def test_record_modes_are_those_of_vcrpy(
     mode: str, asked: list[str], played: int, recorded: int, tmp_path: Path

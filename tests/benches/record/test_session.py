@@ -40,11 +40,7 @@ class Service:
     """The emulator, with one field of its bodies renamed; what it `refuses` gets the `status`."""
 
     def __init__(
-        self,
-        *,
-        renamed: str = "",
-        refuses: Callable[[Request], bool] = lambda request: False,
-        status: int = 404,
+        self, *, renamed: str = "", refuses: Callable[[Request], bool] = lambda request: False, status: int = 404
     ) -> None:
         # Each delta has an id: else the load decides how many deltas without one are recorded before the drop.
         self.emulator = Emulator(Settings(event_ids="deltas"))
@@ -66,11 +62,7 @@ class Service:
 
 @contextmanager
 def session(
-    service: Callable[[Request], Response],
-    certificate: Certificate,
-    folder: Path,
-    *,
-    budget: int = 200,
+    service: Callable[[Request], Response], certificate: Certificate, folder: Path, *, budget: int = 200
 ) -> Iterator[RecordingSession]:
     """A recording session against the service, behind TLS."""
     with ServerThread(service, tls=certificate.context) as server:

@@ -90,10 +90,7 @@ def test_an_addition_is_no_failure(write: Write, tmp_path: Path, capsys: pytest.
     page = tmp_path / "c.html"
     assert main(["diff", before, after, "--report", f"html={page}"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[4:6] == [
-        "ADDED    x.more [MUST]  absent  passed",
-        "REMOVED  x.gone [MUST]  passed  absent",
-    ]
+    assert lines[4:6] == ["ADDED    x.more [MUST]  absent  passed", "REMOVED  x.gone [MUST]  passed  absent"]
     assert lines[-1] == "PASSED: no new failure, 1 added, 1 removed."
     assert '<span class="chip">added</span>' in page.read_text("utf-8")
 

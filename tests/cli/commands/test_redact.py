@@ -156,10 +156,7 @@ def test_diff_prints_no_key_that_a_file_names(words: tuple[str, ...], project: P
 
 def test_a_recorder_hides_the_words_of_the_project(project: Path) -> None:
     """A header, a member and a text of the project's own are in no file."""
-    with (
-        ServerThread(Emulator()) as server,
-        Recorder(server.url, project / "new.yaml", own_api()) as recorder,
-    ):
+    with ServerThread(Emulator()) as server, Recorder(server.url, project / "new.yaml", own_api()) as recorder:
         httpx.post(
             f"{recorder.url}/v1beta/interactions",
             json={"model": "gemini-3.8-flash", "input": "My account is acct-654321."},

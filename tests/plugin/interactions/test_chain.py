@@ -232,10 +232,7 @@ BROKEN: dict[str, tuple[Callable[[Client], object], str]] = {
     "deleted parent": (_delete_parent, "chained to 'v1_.*', which was deleted before: no create can continue it"),
     "deleted second": (_delete_second, "chained to 'v1_.*', which was deleted before: no create can continue it"),
     "deleted and forgotten": (_delete_and_forget, "sent no previous_interaction_id after the deletion of 'v1_"),
-    "never answered": (
-        Client.call,
-        "left the function call 'c1' without a result",
-    ),
+    "never answered": (Client.call, "left the function call 'c1' without a result"),
     "half answered": (lambda client: client.answer(client.call(), "look"), "left the function call 'c2' without"),
     "wrong name": (
         lambda client: client.answer(client.call(), "look", "look"),

@@ -526,6 +526,8 @@ class Costs(Struct):
 
     _long: list[tuple[int, int]] = field(default_factory=list)
     """The characters of long texts, and their input tokens."""
+    _plain: dict[str, int] = field(default_factory=dict)
+    """The input tokens of texts in plain creates."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange by those before it."""
@@ -541,6 +543,14 @@ class Costs(Struct):
                 fewer = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
                 words = "the usage of a create counts tokens of others", fewer, str(tokens)
                 yield exchange, Finding.from_code("usage.counted/others", *words)
+        name, own = write_sorted({**body, "stream": None}), count_tokens(shown, "input")
+        plain = self._plain.get(name, 0)
+        if not exchange.is_stream:
+            self._plain[name] = own
+        elif 0 < 2 * plain <= own:
+            message = "a stream counts the tokens of its input several times"
+            words = (message, f"{plain} input tokens, as a plain create of the same input", str(own))
+            yield exchange, Finding.from_code("usage.counted/stream", *words)
         self._long.append((len(text), tokens))
 
 

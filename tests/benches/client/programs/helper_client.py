@@ -12,10 +12,7 @@ for line in sys.stdin:
     task = json.loads(line)
     try:
         with httpx.Client(
-            base_url=task["base_url"],
-            headers={"x-goog-api-key": "any"},
-            timeout=silence_of(task),
-            verify=False,
+            base_url=task["base_url"], headers={"x-goog-api-key": "any"}, timeout=silence_of(task), verify=False
         ) as client:
             stream = follow(client, task["interaction"], patience=RetryLimits(delay=0.05, poll=0.05))
             events = [dict(event) for event in stream]
