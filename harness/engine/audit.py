@@ -68,6 +68,11 @@ def list_parts(request: Request) -> frozenset[Part]:
     return frozenset((*_list_parts(json_or_none(request.body)), *_list_parts(query)))
 
 
+def _list_modes(parts: Iterable[Part]) -> set[Part]:
+    """The switches of a request: in another mode, such as `stream`, other code of a target runs."""
+    return {part for part in parts if part[1] in ("as true", "as false") and "." not in part[0]}
+
+
 def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     """Every part of a value, from the outside."""
     if depth > 12:
@@ -165,6 +170,11 @@ class _Sighted(Struct):
         trail, api = self.played.trail, self.played.api
         deletes = list_earlier_deletes(self.exchange, trail, api) if self.has_crashed else []
         return (*before, *with_origins([*deletes, self.exchange], trail, api))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How much a person has to read: exchanges, and then parts of the request."""
+        return len(self.shown), len(list_parts(self.exchange.request))
 
     @property
     def has_crashed(self) -> bool:
@@ -339,7 +349,9 @@ class Audit:
             passed = [one.request for one in asked if found.rule in one.judged and kind not in one.broken]
             if len(failed) < 2:  # one alone has many parts by chance
                 return found
-        special = name_distinctions(map(list_parts, failed), map(list_parts, passed))
+        wrong, right = [*map(list_parts, failed)], [*map(list_parts, passed)]
+        alike = [parts for parts in right if _list_modes(parts) == _list_modes(wrong[0])]
+        special = name_distinctions(wrong, right) or name_distinctions(wrong, alike)
         if not special or special in found.message:
             return found
         return replace(found, message=f"{found.message} (seen only in requests with {special})")
@@ -419,7 +431,7 @@ class Audit:
                 known.exercises |= seen.exercises
                 if not seen.finding.cause:  # what is seen without its cause has another one, too
                     known.finding = replace(known.finding, cause="")
-                if seen.has_crashed and len(seen.shown) < len(known.shown):  # the simplest of them is shown
+                if seen.has_crashed and seen.size < known.size:  # the simplest of them is shown
                     seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
                 return
             alike = sum(known.finding.severity is seen.finding.severity for known in of_rule.values())

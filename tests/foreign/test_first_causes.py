@@ -461,12 +461,12 @@ SENTENCES = [
     service("adds-to-the-parent: chain.* -> warn chain.parent-unchanged/steps", prepare=add_to_parent),
     # What a wrong status is found in, or has made, is not its cause.
     service(
-        "reads-accept: http.accept err.code-status -> warn http.accept err.code-status, exit 0",
+        "reads-accept: http.accept err.code-status -> fail http.accept, warn err.code-status, exit 1",
         handler=read_accept("invalid_request"),
-        said=["warned http.accept [SHOULD]: a create depends on `Accept`", "the worst first: warned http.accept"],
+        said=["(1 cause: http.accept)", "a create with `Accept: */*` is rejected: POST"],
     ),
     service(
-        "reads-accept-in-words: http.accept err.code-status -> warn http.accept, exit 0",
+        "reads-accept-in-words: http.accept err.code-status -> fail http.accept, exit 1",
         handler=read_accept("not_acceptable"),
     ),
     service(

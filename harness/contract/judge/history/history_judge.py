@@ -311,7 +311,7 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
     One silence may be the connection's. A run sends such a request again, so that a target has two. Of streams
     that were opened during their run many have to be silent: what is sent again is a stream of one that has ended.
     """
-    settled: dict[str, float] = {}
+    settled: dict[str, tuple[float, object]] = {}
     silences: Counter[str] = Counter()
     for exchange in trail:
         identity, reading = named_interaction(exchange.request), read(exchange)
@@ -319,19 +319,22 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
         if reading.call != GET or exchange.excuse:
             continue
         if streamed and exchange.hung and exchange.succeeded and identity in settled:
-            is_live = (exchange.began or 0.0) < settled[identity]
+            since, status = settled[identity]
+            is_live = (exchange.began or 0.0) < since
             is_whole = reading.stream is None or reading.stream.completed is not None
-            quiet = min(exchange.silence, (exchange.began or 0.0) + exchange.seconds - settled[identity])
+            quiet = min(exchange.silence, (exchange.began or 0.0) + exchange.seconds - since)
             if quiet < (_LIVE_SILENCE if is_live else exchange.seconds / 2) or (is_live and is_whole):
                 continue
             silences[name := "" if is_live else exchange.request.target] += 1
             code, message = "resume.ends/replay", "the stream of a run that has settled does not end"
-            if is_live:
+            if status == "cancelled":
+                code, message = "cancel.stream-ends/hangs", "the stream of a canceled run does not end"
+            elif is_live:
                 code, message = "resume.ends/live", "a stream that is read during its run does not end"
             if silences[name] == (8 if is_live else 2):
                 yield from ((exchange, found) for found in judge_endless(code, message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
-            settled.setdefault(identity, exchange.began or 0.0)
+            settled.setdefault(identity, (exchange.began or 0.0, reading.status))
 
 
 _COLON = ":cancel"
