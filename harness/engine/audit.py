@@ -34,8 +34,8 @@ from harness.wire.message import PROXY_REFUSALS
 _MOST_NAMED = 3
 """Parts that are named; more distinguish nothing."""
 
-
 _TYPES = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
+_SWITCHED = ("as true", "as false")
 
 _WORD = re.compile(r"[a-z][a-z_]{2,23}")
 """A text that chooses one of a few things, such as a type, a role or a mode."""
@@ -47,30 +47,30 @@ Part = tuple[str, str]
 def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) -> str:
     """Name the parts that each failed request has and none that passed, for a message; "" if none or many are.
 
-    Without a request that passed, nothing distinguishes.
+    Without a request that passed, nothing distinguishes. If nothing does, those in the mode of a failed one are
+    compared: with another `stream` or `background`, other code of a target runs.
     """
-    others = list(passed)
-    known = frozenset[Part]().union(*others)
-    strange = frozenset.intersection(*map(frozenset, failed)) - known if others else ()
-    places = {place for place, _ in known}
-    outer = [
-        part
-        for part in sorted(strange)
-        if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
-    ]
-    named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
-    return " and ".join(named) if len(named) <= _MOST_NAMED else ""
+    wrong, right = [*failed], [*passed]
+    mode, *modes = ({part for part in parts if part[1] in _SWITCHED} for parts in (wrong[0], *right))
+    for others in (right, [parts for parts, own in zip(right, modes, strict=True) if own == mode]):
+        known = frozenset[Part]().union(*others)
+        strange = frozenset.intersection(*map(frozenset, wrong)) - known if others else ()
+        places = {place for place, _ in known}
+        outer = [
+            part
+            for part in sorted(strange)
+            if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
+        ]
+        named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
+        if 0 < len(named) <= _MOST_NAMED:
+            return " and ".join(named)
+    return ""
 
 
 def list_parts(request: Request) -> frozenset[Part]:
     """Every part of the body and of the query of a request."""
     query = {name: {"true": True, "false": False}.get(value, value) for name, value in request.query}
     return frozenset((*_list_parts(json_or_none(request.body)), *_list_parts(query)))
-
-
-def _list_modes(parts: Iterable[Part]) -> set[Part]:
-    """The switches of a request: in another mode, such as `stream`, other code of a target runs."""
-    return {part for part in parts if part[1] in ("as true", "as false") and "." not in part[0]}
 
 
 def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
@@ -170,11 +170,6 @@ class _Sighted(Struct):
         trail, api = self.played.trail, self.played.api
         deletes = list_earlier_deletes(self.exchange, trail, api) if self.has_crashed else []
         return (*before, *with_origins([*deletes, self.exchange], trail, api))
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """How much a person has to read: exchanges, and then parts of the request."""
-        return len(self.shown), len(list_parts(self.exchange.request))
 
     @property
     def has_crashed(self) -> bool:
@@ -349,9 +344,7 @@ class Audit:
             passed = [one.request for one in asked if found.rule in one.judged and kind not in one.broken]
             if len(failed) < 2:  # one alone has many parts by chance
                 return found
-        wrong, right = [*map(list_parts, failed)], [*map(list_parts, passed)]
-        alike = [parts for parts in right if _list_modes(parts) == _list_modes(wrong[0])]
-        special = name_distinctions(wrong, right) or name_distinctions(wrong, alike)
+        special = name_distinctions(map(list_parts, failed), map(list_parts, passed))
         if not special or special in found.message:
             return found
         return replace(found, message=f"{found.message} (seen only in requests with {special})")
@@ -431,8 +424,10 @@ class Audit:
                 known.exercises |= seen.exercises
                 if not seen.finding.cause:  # what is seen without its cause has another one, too
                     known.finding = replace(known.finding, cause="")
-                if seen.has_crashed and seen.size < known.size:  # the simplest of them is shown
-                    seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
+                if seen.has_crashed:  # the simplest of them is shown
+                    size, least = ((len(one.shown), len(one.exchange.request.body)) for one in (seen, known))
+                    if size < least:
+                        seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
                 return
             alike = sum(known.finding.severity is seen.finding.severity for known in of_rule.values())
             if alike < most_of(seen.finding):

@@ -25,7 +25,7 @@ RESULT = {"type": "function_result", "call_id": "c", "result": "Sunny."}
         ({"a": 1}, [{}], "`a`"),
         # Letters that a table of three bytes, or of one, cannot store.
         ({"input": "Hi 👋."}, [{"input": "Hi, Zürich."}], "`characters beyond U+FFFF`"),
-        ({"input": "Hi, Zürich."}, [{"input": "Hi."}], "`characters beyond ASCII`"),
+        ({"input": "Zürich"}, [{"input": "Hi."}, {"input": "ü", "stream": True}], "`characters beyond ASCII`"),
         ({"input": "Hi 👋."}, [{"input": ["👋"]}, {"input": "Hi."}], ""),
         ({"a": 1}, [], ""),
         ([], [{"a": 1}], ""),

@@ -368,11 +368,11 @@ def add_to_parent(self: ForeignService, usual: Any, run: Run) -> None:
         parent.steps = [*parent.steps, *run.steps]
 
 
-def read_accept(code: str) -> type[ForeignService.handler]:
-    """Refuse a create that accepts everything, with this error code."""
+def read_accept(code: str, refused: str = "*/*") -> type[ForeignService.handler]:
+    """Refuse a create with this `Accept`, with this error code."""
 
     def dispatch(self: Any, usual: Any, data: bytes) -> Any:
-        if self.command == "POST" and self.headers.get("accept") == "*/*":
+        if self.command == "POST" and self.headers.get("accept") == refused:
             raise Refused(406, code)
         return usual(data)
 
@@ -466,8 +466,8 @@ SENTENCES = [
         said=["(1 cause: http.accept)", "a create with `Accept: */*` is rejected: POST"],
     ),
     service(
-        "reads-accept-in-words: http.accept err.code-status -> fail http.accept, exit 1",
-        handler=read_accept("not_acceptable"),
+        "reads-accept-of-sdks: http.accept err.code-status -> fail http.accept, exit 1",
+        handler=read_accept("not_acceptable", "text/event-stream"),
     ),
     service(
         "stores-all: store.false* -> fail store.false-bg store.false-get, exit 1",

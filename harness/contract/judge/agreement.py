@@ -501,7 +501,7 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
         for name, kind in (("name", str), ("arguments", dict)):
             came, wanted = call.get(name), stored.get(name)
             if isinstance(wanted, kind) and wanted != came:  # else `tool.call-fields` reports the stored call
-                less = [key for key in came if key not in wanted] if isinstance(came, dict) and name != "name" else ()
+                less = [key for key in came if key not in wanted] if isinstance(came, dict) else ()
                 more = f": GET lacks `{less[0]}`, which is {format_value(came[less[0]])}" if less else ""
                 message = f"a streamed call has other {name} than the stored one{more}"
                 code = f"tool.stream-call/{name}"

@@ -327,10 +327,10 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
                 continue
             silences[name := "" if is_live else exchange.request.target] += 1
             code, message = "resume.ends/replay", "the stream of a run that has settled does not end"
-            if status == "cancelled":
-                code, message = "cancel.stream-ends/hangs", "the stream of a canceled run does not end"
-            elif is_live:
+            if is_live:
                 code, message = "resume.ends/live", "a stream that is read during its run does not end"
+            elif status == "cancelled":
+                code, message = "cancel.stream-ends/hangs", "the stream of a canceled run does not end"
             if silences[name] == (8 if is_live else 2):
                 yield from ((exchange, found) for found in judge_endless(code, message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
