@@ -35,7 +35,6 @@ _MOST_NAMED = 3
 """Parts that are named; more distinguish nothing."""
 
 _TYPES = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
-_SWITCHED = ("as true", "as false")
 
 _WORD = re.compile(r"[a-z][a-z_]{2,23}")
 """A text that chooses one of a few things, such as a type, a role or a mode."""
@@ -51,15 +50,15 @@ def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) 
     compared: with another `stream` or `background`, other code of a target runs.
     """
     wrong, right = [*failed], [*passed]
-    mode, *modes = ({part for part in parts if part[1] in _SWITCHED} for parts in (wrong[0], *right))
+    mode, *modes = ({p for p in parts if p[1] in ("as true", "as false")} for parts in (wrong[0], *right))
     for others in (right, [parts for parts, own in zip(right, modes, strict=True) if own == mode]):
         known = frozenset[Part]().union(*others)
-        strange = frozenset.intersection(*map(frozenset, wrong)) - known if others else ()
+        odd = frozenset.intersection(*map(frozenset, wrong)) - known if others else ()
         places = {place for place, _ in known}
         outer = [
             part
-            for part in sorted(strange)
-            if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
+            for part in sorted(odd)
+            if not any(part[0].startswith((f"{up}.", f"{up}[]", f"{up} in ")) for up, _ in odd if up != part[0])
         ]
         named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
         if 0 < len(named) <= _MOST_NAMED:
@@ -78,7 +77,8 @@ def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     if depth > 12:
         return
     if isinstance(value, str) and not value.isascii():
-        yield "characters beyond " + ("ASCII" if max(value) <= "\uffff" else "U+FFFF"), ""
+        letters = "characters beyond " + ("ASCII" if max(value) <= "\uffff" else "U+FFFF")
+        yield from ((letters, ""), (f"{letters} in {place}", ""))
     if place:
         is_word = isinstance(value, str) and _WORD.fullmatch(value)
         kind = f'"{value}"' if is_word else _TYPES.get(type(value), "a number")
