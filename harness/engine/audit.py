@@ -34,7 +34,6 @@ from harness.wire.message import PROXY_REFUSALS
 _MOST_NAMED = 3
 """Parts that are named; more distinguish nothing."""
 
-
 _TYPES = {list: "a list", dict: "an object", str: "a string", type(None): "null"}
 
 _WORD = re.compile(r"[a-z][a-z_]{2,23}")
@@ -47,19 +46,24 @@ Part = tuple[str, str]
 def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) -> str:
     """Name the parts that each failed request has and none that passed, for a message; "" if none or many are.
 
-    Without a request that passed, nothing distinguishes.
+    Without a request that passed, nothing distinguishes. If nothing does, those in the mode of a failed one are
+    compared: with another `stream` or `background`, other code of a target runs.
     """
-    others = list(passed)
-    known = frozenset[Part]().union(*others)
-    strange = frozenset.intersection(*map(frozenset, failed)) - known if others else ()
-    places = {place for place, _ in known}
-    outer = [
-        part
-        for part in sorted(strange)
-        if not any(part[0].startswith((f"{place}.", f"{place}[]")) for place, _ in strange if place != part[0])
-    ]
-    named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
-    return " and ".join(named) if len(named) <= _MOST_NAMED else ""
+    wrong, right = [*failed], [*passed]
+    mode, *modes = ({p for p in parts if p[1] in ("as true", "as false")} for parts in (wrong[0], *right))
+    for others in (right, [parts for parts, own in zip(right, modes, strict=True) if own == mode]):
+        known = frozenset[Part]().union(*others)
+        odd = frozenset.intersection(*map(frozenset, wrong)) - known if others else ()
+        places = {place for place, _ in known}
+        outer = [
+            part
+            for part in sorted(odd)
+            if not any(part[0].startswith((f"{up}.", f"{up}[]", f"{up} in ")) for up, _ in odd if up != part[0])
+        ]
+        named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
+        if 0 < len(named) <= _MOST_NAMED:
+            return " and ".join(named)
+    return ""
 
 
 def list_parts(request: Request) -> frozenset[Part]:
@@ -73,7 +77,8 @@ def _list_parts(value: Any, place: str = "", depth: int = 0) -> Iterator[Part]:
     if depth > 12:
         return
     if isinstance(value, str) and not value.isascii():
-        yield "characters beyond " + ("ASCII" if max(value) <= "\uffff" else "U+FFFF"), ""
+        letters = "characters beyond " + ("ASCII" if max(value) <= "\uffff" else "U+FFFF")
+        yield from ((letters, ""), (f"{letters} in {place}", ""))
     if place:
         is_word = isinstance(value, str) and _WORD.fullmatch(value)
         kind = f'"{value}"' if is_word else _TYPES.get(type(value), "a number")
@@ -419,8 +424,10 @@ class Audit:
                 known.exercises |= seen.exercises
                 if not seen.finding.cause:  # what is seen without its cause has another one, too
                     known.finding = replace(known.finding, cause="")
-                if seen.has_crashed and len(seen.shown) < len(known.shown):  # the simplest of them is shown
-                    seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
+                if seen.has_crashed:  # the simplest of them is shown
+                    size, least = ((len(one.shown), len(one.exchange.request.body)) for one in (seen, known))
+                    if size < least:
+                        seen.answers, seen.exercises, of_rule[kind] = known.answers, known.exercises, seen
                 return
             alike = sum(known.finding.severity is seen.finding.severity for known in of_rule.values())
             if alike < most_of(seen.finding):

@@ -368,11 +368,11 @@ def add_to_parent(self: ForeignService, usual: Any, run: Run) -> None:
         parent.steps = [*parent.steps, *run.steps]
 
 
-def read_accept(code: str) -> type[ForeignService.handler]:
-    """Refuse a create that accepts everything, with this error code."""
+def read_accept(code: str, refused: str = "*/*") -> type[ForeignService.handler]:
+    """Refuse a create with this `Accept`, with this error code."""
 
     def dispatch(self: Any, usual: Any, data: bytes) -> Any:
-        if self.command == "POST" and self.headers.get("accept") == "*/*":
+        if self.command == "POST" and self.headers.get("accept") == refused:
             raise Refused(406, code)
         return usual(data)
 
@@ -461,13 +461,13 @@ SENTENCES = [
     service("adds-to-the-parent: chain.* -> warn chain.parent-unchanged/steps", prepare=add_to_parent),
     # What a wrong status is found in, or has made, is not its cause.
     service(
-        "reads-accept: http.accept err.code-status -> warn http.accept err.code-status, exit 0",
+        "reads-accept: http.accept err.code-status -> fail http.accept, warn err.code-status, exit 1",
         handler=read_accept("invalid_request"),
-        said=["warned http.accept [SHOULD]: a create depends on `Accept`", "the worst first: warned http.accept"],
+        said=["(1 cause: http.accept)", "a create with `Accept: */*` is rejected: POST"],
     ),
     service(
-        "reads-accept-in-words: http.accept err.code-status -> warn http.accept, exit 0",
-        handler=read_accept("not_acceptable"),
+        "reads-accept-of-sdks: http.accept err.code-status -> fail http.accept, exit 1",
+        handler=read_accept("not_acceptable", "text/event-stream"),
     ),
     service(
         "stores-all: store.false* -> fail store.false-bg store.false-get, exit 1",

@@ -501,7 +501,9 @@ def judge_streamed_calls(streamed: Iterable[Body], body: Body) -> Iterator[Findi
         for name, kind in (("name", str), ("arguments", dict)):
             came, wanted = call.get(name), stored.get(name)
             if isinstance(wanted, kind) and wanted != came:  # else `tool.call-fields` reports the stored call
-                message = f"the streamed {name} differs from the stored one"
+                less = [pair for pair in came.items() if pair[0] not in wanted] if isinstance(came, dict) else []
+                more = f": GET lacks `{less[0][0]}`, which is {format_value(less[0][1])}" if less else ""
+                message = f"a streamed call has other {name} than the stored one{more}"
                 code = f"tool.stream-call/{name}"
                 yield Finding.from_code(code, message, format_value(wanted), format_value(came))
 

@@ -311,7 +311,7 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
     One silence may be the connection's. A run sends such a request again, so that a target has two. Of streams
     that were opened during their run many have to be silent: what is sent again is a stream of one that has ended.
     """
-    settled: dict[str, float] = {}
+    settled: dict[str, tuple[float, object]] = {}
     silences: Counter[str] = Counter()
     for exchange in trail:
         identity, reading = named_interaction(exchange.request), read(exchange)
@@ -319,19 +319,22 @@ def _judge_endless(trail: Sequence[Exchange]) -> Iterator[tuple[Exchange, Findin
         if reading.call != GET or exchange.excuse:
             continue
         if streamed and exchange.hung and exchange.succeeded and identity in settled:
+            since, status = settled[identity]
             place, code, least, times = exchange.request.target, "resume.ends/replay", exchange.seconds / 2, 2
             message = "the stream of a run that has settled does not end"
-            if (began := exchange.began or 0.0) < settled[identity]:
+            if (began := exchange.began or 0.0) < since:
                 place, code, least, times = "", "resume.ends/live", _LIVE_SILENCE, 8
                 message = "a stream that is read during its run does not end"
                 if reading.stream is None or reading.stream.completed is not None:
                     continue
-            if min(exchange.silence, began + exchange.seconds - settled[identity]) >= least:
+            elif status == "cancelled":
+                code, message = "cancel.stream-ends/hangs", "the stream of a canceled run does not end"
+            if min(exchange.silence, began + exchange.seconds - since) >= least:
                 silences[place] += 1
                 if silences[place] == times:
                     yield from ((exchange, found) for found in judge_endless(code, message, exchange))
         elif not streamed and exchange.succeeded and not exchange.truncated and is_settled(reading.status):
-            settled.setdefault(identity, exchange.began or 0.0)
+            settled.setdefault(identity, (exchange.began or 0.0, reading.status))
 
 
 _COLON = ":cancel"

@@ -641,8 +641,8 @@ LEFT = Heard(structs.replace(stream(RUN[:2]).exchange, ending=Ending(By.CLIENT, 
         ([begun(), LEFT, look("cancelled")], ["bg.transition/uncanceled"]),
         # Nothing can come of a run that has settled.
         ([begun(), look("completed"), hung(9.0), hung(9.0)], ["resume.ends/replay"]),
-        ([begun(), look("completed"), hung(9.0)], []),
-        ([begun(), look("completed"), hung(1.0)], []),
+        ([begun(), cancel(), look("cancelled"), hung(9.0), hung(9.0)], ["cancel.stream-ends/hangs"]),
+        ([begun(), look("completed"), hung(9.0), hung(1.0)], []),
         ([begun(), look("in_progress"), hung(9.0)], []),
         # Of readers that came before the end some may be silent by chance.
         ([begun(), at(5.0, look("completed")), *[at(1.0, hung(29.0, 30.0))] * 8], ["resume.ends/live"]),
