@@ -117,11 +117,7 @@ def replace_halves(entry: Mapping[str, Any], recording: Recording) -> dict[str, 
     new, came = as_entry(recording), entry["response"]
     if KEY not in came:
         del new["response"][KEY]
-    return {
-        **entry,
-        "request": {**entry["request"], **new["request"]},
-        "response": {**came, **new["response"]},
-    }
+    return {**entry, "request": {**entry["request"], **new["request"]}, "response": {**came, **new["response"]}}
 
 
 def from_entry(entry: Mapping[str, Any]) -> Recording:

@@ -89,12 +89,7 @@ class Recording:
 
     @classmethod
     def of(
-        cls,
-        exchange: Exchange,
-        *,
-        origin: str = UNKNOWN_ORIGIN,
-        unit: Unit = Unit.PIECE,
-        decoded: bool = True,
+        cls, exchange: Exchange, *, origin: str = UNKNOWN_ORIGIN, unit: Unit = Unit.PIECE, decoded: bool = True
     ) -> Recording:
         """Make the recording of a finished exchange.
 

@@ -199,9 +199,7 @@ class Listeners:
         return RunFinished(tuple(self._results), time.monotonic() - self._begun, code, halted=halted)
 
     def follow(
-        self,
-        events: Generator[RunEvent, None, None],
-        prepare: Callable[[RunEvent], object] = lambda _: None,
+        self, events: Generator[RunEvent, None, None], prepare: Callable[[RunEvent], object] = lambda _: None
     ) -> RunFinished:
         """Pass on all events of a run, each after `prepare`; then write the reports and return the last event.
 

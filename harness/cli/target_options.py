@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.cli import common_options
-from harness.cli.options import (
-    KEY,
-    POSITIVE_SECONDS,
-    SECONDS,
-    URL,
-    VERSION,
-    Trust,
-    argument,
-    option,
-)
+from harness.cli.options import KEY, POSITIVE_SECONDS, SECONDS, URL, VERSION, Trust, argument, option
 from harness.cli.output import hide
 from harness.cli.request_options import RequestOptions, read_target_options
 from harness.contract.requests import DEFAULT_WAIT

@@ -57,12 +57,7 @@ def kind_of(request: Request, protocol: StreamProtocol) -> Scope:
     return Scope.STARTS if asks else Scope.CALLS
 
 
-_OPERATIONS = {
-    "create": Scope.CREATES,
-    "get": Scope.GETS,
-    "cancel": Scope.CANCELS,
-    "delete": Scope.DELETES,
-}
+_OPERATIONS = {"create": Scope.CREATES, "get": Scope.GETS, "cancel": Scope.CANCELS, "delete": Scope.DELETES}
 
 
 def scopes_of(request: Request, protocol: StreamProtocol) -> frozenset[Scope]:

@@ -69,12 +69,7 @@ def framing_for(faults: Sequence[Fault], framing: Framing) -> Framing:
 
 
 def transducer(
-    faults: Sequence[Fault],
-    protocol: StreamProtocol,
-    framing: Framing,
-    *,
-    lead: bytes = b"",
-    streams: bool = True,
+    faults: Sequence[Fault], protocol: StreamProtocol, framing: Framing, *, lead: bytes = b"", streams: bool = True
 ) -> tuple[Transducer, list[tuple[Fault, Stage]]]:
     """Build the machine for a body that is sent with `framing`; also return the stage of each fault that has one.
 

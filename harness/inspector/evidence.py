@@ -74,10 +74,7 @@ class Evidence:
         text = raw.decode("utf-8", "replace")
         data = "\n".join(line[5:].removeprefix(" ") for line in text.splitlines() if line.startswith("data:"))
         value = self._show_body(data.encode("utf-8", "surrogatepass"), seen.request)
-        return {
-            "text": self._mask.text(text, seen.request),
-            "value": value if isinstance(value, dict) else None,
-        }
+        return {"text": self._mask.text(text, seen.request), "value": value if isinstance(value, dict) else None}
 
     def raw(self, seen: SeenExchange) -> dict[str, Any]:
         """The response as it came, head and frames, as text; `cut` if it was longer."""

@@ -17,16 +17,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.outcome import (
-    Because,
-    Finding,
-    HarnessFault,
-    NotApplicable,
-    Observation,
-    Outcome,
-    Rule,
-    Unmet,
-)
+from harness.outcome import Because, Finding, HarnessFault, NotApplicable, Observation, Outcome, Rule, Unmet
 from harness.wire import Collect as Collect
 from harness.wire import Exchange, LiveStream, Request
 from harness.wire import Listen as Listen

@@ -39,14 +39,7 @@ from harness.plugin.after_test import CALL_PASSED, check_services
 from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
 from harness.plugin.names import find_wrong_options
 from harness.plugin.observed_service import ObservedService
-from harness.plugin.vcr_compat import (
-    SUFFIX,
-    cassette_name,
-    edit_request,
-    edit_response,
-    is_marked,
-    name_apart,
-)
+from harness.plugin.vcr_compat import SUFFIX, cassette_name, edit_request, edit_response, is_marked, name_apart
 from harness.transport.http1.reader import RECORDED_BYTES
 from harness.transport.proxy import UpstreamServer
 from harness.wire import (  # fmt: skip

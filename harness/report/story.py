@@ -651,9 +651,7 @@ def _tell_relayed(relayed: Sequence[RelayedExchange], accused: set[str], display
     if left > 0:
         steps.append(StoryStep(kind="pause", text=f"{format_count(left, 'more exchange')}, below as text"))
     return Story(
-        lanes=("client", "gateway", "upstream"),
-        about=format_count(len(relayed), "exchange"),
-        steps=tuple(steps),
+        lanes=("client", "gateway", "upstream"), about=format_count(len(relayed), "exchange"), steps=tuple(steps)
     )
 
 

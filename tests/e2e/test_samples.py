@@ -161,12 +161,7 @@ def test_a_long_answer_is_joined(end: str, base_url: str, tmp_path: Path) -> Non
 
 @pytest.mark.skipif(LIVE, reason="nobody cuts the live service")
 @pytest.mark.parametrize(
-    ("end", "event_ids"),
-    [
-        ("python/{}.py", "all"),
-        ("javascript/{}.mjs", "some"),
-        ("javascript/{}.mjs", "none"),
-    ],
+    ("end", "event_ids"), [("python/{}.py", "all"), ("javascript/{}.mjs", "some"), ("javascript/{}.mjs", "none")]
 )
 def test_a_lost_connection_loses_nothing(end: str, event_ids: str, tmp_path: Path) -> None:
     """The stream is cut after seven events and read on, or read again if its events have no ids."""

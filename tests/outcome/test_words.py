@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.outcome.words import (
-    did_you_mean,
-    dump,
-    nearest,
-    quote_body,
-)
+from harness.outcome.words import did_you_mean, dump, nearest, quote_body
 
 
 @pytest.mark.parametrize(

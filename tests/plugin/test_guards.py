@@ -16,12 +16,7 @@ from typing import Any
 import anyio
 import pytest
 
-from harness.plugin import (
-    EnvironmentVariables,
-    OutsideConnection,
-    loopback_only,
-    no_sleep,
-)
+from harness.plugin import EnvironmentVariables, OutsideConnection, loopback_only, no_sleep
 from tests.plugin.toys import run
 
 FROM_IMPORT = time.sleep

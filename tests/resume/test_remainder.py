@@ -58,12 +58,7 @@ def said(event: dict[str, Any]) -> str:
         ([text("a")], (), [text("a"), CALL], ["start 1 function_call", "stop 1"]),
         ([BEGUN], (0,), [THOUGHT], ["delta 0 ln", "stop 0"]),
         ([THOUGHT], (0,), [{**THOUGHT, "signature": "other"}], ["stop 0"]),
-        (
-            [summary("On")],
-            (0,),
-            [summary("One.")],
-            ["delta 0 {'text': 'e.', 'type': 'text'}", "stop 0"],
-        ),
+        ([summary("On")], (0,), [summary("One.")], ["delta 0 {'text': 'e.', 'type': 'text'}", "stop 0"]),
     ],
     ids=[
         "nothing",

@@ -400,13 +400,7 @@ def test_npx_runs_no_program_of_the_folder(repository: Path) -> None:
         (place / "harness").write_text(f'#!/bin/sh\necho "$0" >> {repository.parent / "ran"}\n', encoding="utf-8")
         (place / "harness").chmod(0o755)
     inside = repository / "node_modules" / ".bin"
-    path = [
-        "",
-        ".",
-        "bin",
-        str(inside),
-        f"{inside}/",
-    ]
+    path = ["", ".", "bin", str(inside), f"{inside}/"]
     for last, code in (([], 127), ([str(own)], 0)):
         environment = {"PATH": os.pathsep.join((*path, *last)), "HOME": str(repository.parent)}
         done = subprocess.run([str(node), str(script)], env=environment, capture_output=True, check=False)

@@ -72,11 +72,7 @@ def test_cuts_hit_the_middle_of_a_character() -> None:
 # --- the contract accepts the bodies drawn as legal, and refuses those drawn as illegal
 
 
-STRATEGIES = {
-    "step": steps,
-    "interaction": interactions,
-    "requests/create-interaction": create_requests,
-}
+STRATEGIES = {"step": steps, "interaction": interactions, "requests/create-interaction": create_requests}
 
 
 @pytest.mark.slow

@@ -54,15 +54,11 @@ class Corner(NamedTuple):
 
 CORNERS = {
     "HEAD": Corner(
-        get().replace(b"GET", b"HEAD", 1),
-        b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n",
-        [(200, b"")],
+        get().replace(b"GET", b"HEAD", 1), b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n", [(200, b"")]
     ),
     "204 with a length": Corner(get(), b"HTTP/1.1 204 No Content\r\ncontent-length: 5\r\n\r\n", [(204, b"")]),
     "interim answers": Corner(
-        get(),
-        b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK,
-        [(200, b"ok")],
+        get(), b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK, [(200, b"ok")]
     ),
     "chunked with a trailer": Corner(chunked(b"abc"), OK, [(200, b"ok")], b"abc"),
     "chunked answer with a trailer": Corner(

@@ -99,11 +99,7 @@ def torture(
         timer=timer,
     )
     judge = CaseResults(
-        api,
-        options.policy,
-        repeat=options.repeat,
-        usual=len(drop.received),
-        allowed=options.allowed,
+        api, options.policy, repeat=options.repeat, usual=len(drop.received), allowed=options.allowed
     )
     with closing(iter(workers)) as ended:
         for played in ended:

@@ -280,12 +280,7 @@ def cases_of(
 
 
 def cases_of_set(
-    api: ClientApi,
-    name: str,
-    base: Case,
-    *,
-    event_ids: Sequence[str] = ("all",),
-    only: Sequence[str] = (),
+    api: ClientApi, name: str, base: Case, *, event_ids: Sequence[str] = ("all",), only: Sequence[str] = ()
 ) -> list[Case]:
     """The cases of a set; `only` names some of its kinds. Raises UsageFault for an unknown set or kind.
 

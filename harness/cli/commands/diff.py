@@ -118,13 +118,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.platform and not embedded:
         raise UsageFault("--platform selects what the emulator imitates: write the word emulator as B")
     from harness.benches.record.diff import diff_paths
-    from harness.report.recordings import (
-        drift_lines,
-        drift_record,
-        drift_totals,
-        exit_of_drifts,
-        write_verdict,
-    )
+    from harness.report.recordings import drift_lines, drift_record, drift_totals, exit_of_drifts, write_verdict
 
     protocol = own_api().load_protocol()
     with telling("comparing the recordings"):

@@ -288,12 +288,7 @@ class SessionJudge:
     ) -> dict[str, Any]:
         """Add an earlier turn of a conversation."""
         turn = self._chain.turn(
-            text,
-            after=after,
-            agent=agent,
-            function_call=function_call,
-            running=running,
-            deleted=deleted,
+            text, after=after, agent=agent, function_call=function_call, running=running, deleted=deleted
         )
         return {
             "id": turn.id,

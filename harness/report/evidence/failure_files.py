@@ -81,10 +81,7 @@ def write_all(result: Result, target: TargetInfo, display: Display, folder: Path
         message = " ".join(display.mask.show(result.observation.findings[0].message).split())
         head = f"#!/bin/sh\n# {rule.id} ({rule.level}): {rule.statement}\n# {message}\n"
         script = head + "\n\n".join(commands(result, display)) + "\n"
-    for suffix, text in (
-        (".sh", script),
-        (".py", display.mask.text(pytest_module(result, target, display.api))),
-    ):
+    for suffix, text in ((".sh", script), (".py", display.mask.text(pytest_module(result, target, display.api)))):
         if text:
             path = folder / (f"test_{stem}{suffix}" if suffix == ".py" else f"{stem}{suffix}")
             write_file(path, text)

@@ -54,15 +54,9 @@ def result(evidence: tuple[Exchange, ...], finding: Finding, named: tuple[str, .
     return structs.replace(made, named=named)
 
 
-FIRST = exchange(
-    f"{ROOT}/v1_a?stream=true",
-    [(0.0, event(0) + event(1)), (0.3, event(2))],
-    ending=LEFT,
-)
+FIRST = exchange(f"{ROOT}/v1_a?stream=true", [(0.0, event(0) + event(1)), (0.3, event(2))], ending=LEFT)
 REST = exchange(
-    f"{ROOT}/v1_a?stream=true&last_event_id=c2",
-    [(0.001, event(4)), (0.002, event(5)), (0.5, event(6))],
-    began=1.0,
+    f"{ROOT}/v1_a?stream=true&last_event_id=c2", [(0.001, event(4)), (0.002, event(5)), (0.5, event(6))], began=1.0
 )
 LOST = Finding("resume.live", "it lacks one", "step.delta", "nothing").at(exchange="rest", event=3)
 

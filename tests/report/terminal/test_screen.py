@@ -139,11 +139,7 @@ def test_the_findings_of_a_result_are_sorted_by_harm() -> None:
     result = decide(rules["get.ok"], Observation.of(found), Policy())
     state = replace(PresentedRun(INTERACTIONS))
     ordered = state.present(result).all_findings
-    assert [finding.message for finding in ordered] == [
-        "silent",
-        "loud",
-        "a consequence",
-    ]
+    assert [finding.message for finding in ordered] == ["silent", "loud", "a consequence"]
 
 
 @pytest.mark.parametrize(

@@ -179,11 +179,7 @@ RECORDED_HEADS: dict[str, tuple[Framing, list[tuple[str, str]], list[tuple[str, 
         [("Content-Length", "2"), ("a", "b")],
         [("a", "b"), ("transfer-encoding", "chunked")],
     ),
-    "closed": (
-        UntilClose(),
-        [("Connection", "Close"), ("a", "b")],
-        [("Connection", "Close"), ("a", "b")],
-    ),
+    "closed": (UntilClose(), [("Connection", "Close"), ("a", "b")], [("Connection", "Close"), ("a", "b")]),
     "not said to close": (UntilClose(), [("Connection", "keep-alive")], [("connection", "close")]),
 }
 

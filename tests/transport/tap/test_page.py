@@ -57,10 +57,7 @@ def tap_with_page() -> Iterator[tuple[Tap, list[str], list[str]]]:
 
     with ServerThread(target) as server:
         tap = Tap(
-            server.url,
-            records.append,
-            page=PageHere(),
-            observe=lambda request: NotedAnswer(request.target, notes),
+            server.url, records.append, page=PageHere(), observe=lambda request: NotedAnswer(request.target, notes)
         )
         with InThread(tap):
             yield tap, asked, notes

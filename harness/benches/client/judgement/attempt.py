@@ -13,11 +13,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from harness.benches.client.cases import Case, StreamSource
-from harness.benches.client.judgement.received_responses import (
-    ReceivedResponse,
-    merge_equal_lines,
-    watch,
-)
+from harness.benches.client.judgement.received_responses import ReceivedResponse, merge_equal_lines, watch
 from harness.faults import (
     Chunks,
     Comment,
