@@ -92,11 +92,7 @@ def replace_keys(environment: Mapping[str, str], stand_in: str) -> dict[str, str
 
 
 def run_tool(
-    command: Sequence[str],
-    folder: Path | None = None,
-    *,
-    seconds: float | None = None,
-    captures: bool = True,
+    command: Sequence[str], folder: Path | None = None, *, seconds: float | None = None, captures: bool = True
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool to its end in `folder`, which must be ours, or in an empty one. Its program is an absolute path.
 

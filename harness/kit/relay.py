@@ -116,6 +116,10 @@ class RelayClient(Protocol):
         """A plain request that must come through, or nothing does."""
         ...
 
+    def knock(self, name: str) -> Relay:
+        """The same with a key that no intermediary can have: one that keeps the first key sends it for all."""
+        ...
+
     def rejects_key(self, answer: Exchange) -> bool:
         """Whether a response means, in the words of the API, that the key is not valid."""
         ...

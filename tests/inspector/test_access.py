@@ -58,8 +58,7 @@ def test_the_page_refers_to_nothing_outside(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["../inspector.py", "..%2finspector.py", "page/main.js", "main.py", "", "x.js", "x" * 5_000 + ".js"],
+    "name", ["../inspector.py", "..%2finspector.py", "page/main.js", "main.py", "", "x.js", "x" * 5_000 + ".js"]
 )
 def test_only_files_of_the_page_are_served(bench: Bench, name: str) -> None:
     """Nothing beside the page's own files can be read; the empty name is the page."""

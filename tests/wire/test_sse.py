@@ -178,10 +178,7 @@ def test_oversized_events_are_dropped_and_counted(feeds: tuple[int]) -> None:
     decoder = Decoder(max_event=100)
     frames = [f for i in range(0, len(stream), feeds[0]) for f in decoder.feed(stream[i : i + feeds[0]])]
     assert decoder.oversized == 1
-    assert [(f.start, f.end) for f in frames] == [
-        (0, len(CANONICAL)),
-        (len(stream) - len(CANONICAL), len(stream)),
-    ]
+    assert [(f.start, f.end) for f in frames] == [(0, len(CANONICAL)), (len(stream) - len(CANONICAL), len(stream))]
 
 
 def test_an_endless_event_takes_no_memory() -> None:

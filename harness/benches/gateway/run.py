@@ -173,7 +173,9 @@ _OTHER_KEY = "pass one that it accepts with --api-key KEY"
 
 def reach(bench: GatewayBench) -> None:
     """Send a plain request through the gateway. Raises TargetFault that names where it stopped."""
-    relayed = bench.send(bench.client.create("reach.create"))
+    relayed = bench.send(bench.client.knock("reach.first"))
+    if relayed.client.status is not None and not relayed.upstream:
+        relayed = bench.send(bench.client.create("reach.create"))
     status = relayed.client.status
     if relayed.stayed and (refused := bench.find_refused()):
         came = _describe_answer(relayed.client) if status else relayed.client.ending.words

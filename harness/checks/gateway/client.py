@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from secrets import token_hex
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from harness.checks.gateway.findings import find_product
 from harness.contract import read
 from harness.contract.judge.body import rejects_key
-from harness.contract.requests import RequestBuilder
+from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.contract.tables.protocol import CANCEL, CREATE, DELETE, GET, operation_of
 from harness.kit.relay import Answer, Kinship, Relay, RelayAside, RelayedExchange, RelayOpen, RelayTogether
 from harness.wire import Exchange, Request
 
+FIRST_KEY = "harness-first-"
 _OPERATIONS = {CREATE: "create", GET: "get", CANCEL: "cancel", DELETE: "delete"}
 
 
@@ -97,6 +99,10 @@ class GatewayClient:
         request = self.builder.create({**fields, "input": _fill_in(fields.get("input", "{}"), token)})
         played = None if script is None else {**script, "match": {"input_contains": token}}
         return Relay(name, request.having(*headers), token, played, answer)
+
+    def knock(self, name: str) -> Relay:
+        """A create with a key that no gateway can have, which `gw.keys` knows again by its beginning."""
+        return self.create(name, headers=((KEY_HEADER, f"{FIRST_KEY}{token_hex(8)}"),))
 
     def open(self, name: str, *, timeout: float | None = None, **given: Any) -> RelayOpen:
         """A streaming create whose stream is left to be read; `timeout` limits one read."""

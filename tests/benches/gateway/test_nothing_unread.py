@@ -17,6 +17,7 @@ from tests.engine.wire_defects import WireDefect, is_create, is_streamed
 
 SHOWS_TOO_LITTLE = {
     "reach.create": "is sent before anything is judged",
+    "reach.first": "is sent before anything is judged",
     "alive.create": "only shows whether the gateway responds",
     "loss.json": "the upstream sends no response",
     "loss.stream": "the upstream sends no response",

@@ -19,7 +19,7 @@ from tests.checks.gateway.variants import VARIANTS
 MILD = frozenset(
     {
         "route.no-get", "once.refused", "else.models", "status.busy", "results.rounded", "calls.rounded",
-        "calls.doubles", "keys.first",
+        "calls.doubles",
     }
 )  # fmt: skip
 """The mutants that only break their rule read strictly."""

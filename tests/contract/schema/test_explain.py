@@ -45,12 +45,7 @@ TOLD = {
     "a near miss": ({"enum": ["apple", "pear"]}, "aple", "$", 'did you mean "apple"?'),
     "too many forms": ({"oneOf": [{"type": "string"}, {}]}, "a", "$", "more than one of the forms"),
     "a dependency": ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "$", '"a" goes only with "b"'),
-    "a rule": (
-        {"description": "a needs b", "x-rule": True, "anyOf": [{"required": ["a"]}]},
-        {},
-        "$",
-        "a needs b",
-    ),
+    "a rule": ({"description": "a needs b", "x-rule": True, "anyOf": [{"required": ["a"]}]}, {}, "$", "a needs b"),
     "a field of an empty object": (
         {"type": "object", "properties": {}, "additionalProperties": False},
         {"a": 1},
