@@ -117,7 +117,7 @@ class RelayClient(Protocol):
         ...
 
     def knock(self, name: str) -> Relay:
-        """The same with a key that no intermediary can have: one that keeps the first key sends it for all."""
+        """A plain request with a key that no intermediary has as its own."""
         ...
 
     def rejects_key(self, answer: Exchange) -> bool:
