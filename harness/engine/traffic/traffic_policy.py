@@ -73,10 +73,7 @@ class TrafficPolicy(Struct, frozen=True, kw_only=True):
     report_wait: ReportWait | None = None
 
     def wrapper(
-        self,
-        retries: Retries,
-        deadline: Deadline | None = None,
-        outages: Outages | None = None,
+        self, retries: Retries, deadline: Deadline | None = None, outages: Outages | None = None
     ) -> Callable[[Driver], Driver]:
         """The wrapper for each driver of one run; without `outages` each answer gets the whole timeout."""
         policies: list[DriverPolicy] = [retries, *([outages, outages.timeouts] if outages is not None else [])]
