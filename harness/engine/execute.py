@@ -129,7 +129,8 @@ class PlayedExercise(Struct, frozen=True):
         call = f"{self.api.format_request(first)} returned {first.status}"
         if first.status == 501:
             return Observation.untestable(f"{call}: not implemented", Because.REFUSED)
-        return Observation.untestable(f"{call}: a gateway got no response", Because.NO_ANSWER, str(first.status))
+        reason = f"{call}: a gateway got no response, or tells a refusal of its backend as {first.status}"
+        return Observation.untestable(reason, Because.NO_ANSWER, str(first.status))
 
     def name_cause(self, check: Check, observation: Observation) -> Observation:
         """The observation, which names the cause that its responses show if nothing else explains it.
