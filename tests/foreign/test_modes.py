@@ -292,7 +292,8 @@ ROWS = [
     calling("streams-arguments: tool.stream-call -> pass tool.stream-call/-"),
     calling(
         "misspells: tool.stream-call -> fail tool.stream-call/arguments",
-        tell_arguments=lambda self, usual, call: usual(call).encode().decode("latin-1"),
+        tell_arguments=lambda self, usual, call: '{"direct": false, ' + usual(call)[1:].encode().decode("latin-1"),
+        said=["GET lacks `direct`, which is false"],
     ),
     echoing("echoes: stream.text create.long-input -> rest pass"),
     echoing("cuts-letters: stream.text -> fail stream.text/cut", pieces=cut_letters),
