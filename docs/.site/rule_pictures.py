@@ -19,7 +19,6 @@ from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
-from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, Result, RunStarted, TargetInfo, everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
@@ -120,14 +119,7 @@ def _pass(check: Check, evidence: tuple[Any, ...], played: PlayedExercise) -> Re
 
 
 def _play_wrong(check: Check, build: Callable[[], Any]) -> Result | None:
-    """What the mutant shows in one play; else in a run, which compares it with what others show."""
     target = embed_emulator(SERVERS, TargetOptions(), build)
-    played = _play(check.exercise, target.able(_ALL))
-    observation = played.name_cause(check, played.observe(check))
-    evidence = played.evidence(check, observation)
-    if observation.outcome is Outcome.NOT_MET and not check.everywhere:
-        result = decide(check.rule, observation, Policy(), result_id=check.id, title=check.title)
-        return replace(result, evidence=evidence, named=played.names_of(evidence), accepts=check.accepts)
     options = RunOptions(stated=tuple(_ALL), selection=Selection(checks=(check.id,)))
     try:
         events = list(check_target(target, [check], options))
@@ -135,8 +127,11 @@ def _play_wrong(check: Check, build: Callable[[], Any]) -> Result | None:
         events = []
     results = [event.result for event in events if isinstance(event, CheckFinished)]
     if results and results[0].evidence:
-        return results[0]  # a broken MAY passes, and a result that passed has no evidence
-    return _pass(check, evidence, played)
+        return results[0]
+    played = _play(
+        check.exercise, target.able(_ALL)
+    )  # a broken MAY passes, and a result that passed has no evidence
+    return _pass(check, played.evidence(check, played.observe(check)), played)
 
 
 def _build_bench(gateway: Callable[[Service], Service]) -> GatewayBench:
