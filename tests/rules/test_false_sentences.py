@@ -35,7 +35,8 @@ class FalseServer:
         self.clock, self.outbox = self._service.clock, self._service.outbox
 
     def __call__(self, request: Request) -> Response:
-        change, said = self._change, f"{request.target}\n{request.body.decode(errors='replace')}"
+        change, accept = self._change, request.headers.get("accept")
+        said = f"{request.target}\n{request.body.decode(errors='replace')}\nAccept: {accept}"
         is_meant = getattr(operation_of(request), "call", "") == change["call"]
         if not (is_meant and re.search(change.get("when", ""), said)):
             return self._service(request)  # type: ignore[no-any-return]
