@@ -59,9 +59,8 @@ LATE = [
 def test_a_late_name_is_the_same_whatever_was_imported_before(folder: Path) -> None:
     """Each name has at most one home, and none is that of a module, which would take its place when imported."""
     module = importlib.import_module(".".join(folder.relative_to(ROOT).parts))
-    late = read_homes(module.__name__)
-    assert late
-    assert set(late) <= set(module.__all__) <= {*late, *dir(module)}
+    late = {*read_homes(module.__name__)}
+    assert late <= set(module.__all__) <= {*late, *dir(module)}
     assert {path.stem for path in folder.iterdir()}.isdisjoint(module.__all__)
 
 

@@ -1,4 +1,4 @@
-"""Reads other recorders' files as exchanges: `when`/`then` documents and HAR. Plain data in, values out.
+"""Reads other recorders' files as exchanges: HAR, and `when`/`then` documents of httpmock (Rust). Values out.
 
 Knows their formats and nothing of the API. An `Unreadable` names the problem; where possible it replaces only one
 entry, so that a strange entry does not hide the others.

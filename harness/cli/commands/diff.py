@@ -188,8 +188,7 @@ def _answer_again(path: Path, platform: str | None, protocol: StreamProtocol) ->
     for session in (session for session in sessions if session not in old):
         for recording in session:
             hear(recording.request)
-        settings = {"platform": platform or "gemini", "require_key": False}
-        emulator = Emulator(Settings().with_values(settings))
+        emulator = Emulator(Settings().with_values({"platform": platform or "gemini", "require_key": False}))
         answers = send_again(session, ServiceDriver(emulator, emulator.clock), protocol)
         drifts.add(diff_recordings(session, answers, protocol))
     return drifts

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import cache
 from itertools import chain
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
@@ -115,7 +114,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         # A default is right, and almost every emulator of a test leaves almost all as it is.
         for name, default in zip(self.__struct_fields__, self.__struct_defaults__, strict=True):
             if (value := getattr(self, name)) is not default:
-                hint = _read_hints()[name]
+                hint = _HINTS[name]
                 try:
                     convert(value, hint)
                 except ValidationError:
@@ -148,9 +147,7 @@ UNCHANGED = Settings()
 """The settings of an emulator of which nobody sets any."""
 
 
-@cache
-def _read_hints() -> dict[str, Any]:
-    return {**get_type_hints(Settings, include_extras=True), "lifecycle": _Day | None}
+_HINTS: dict[str, Any] = {**get_type_hints(Settings, include_extras=True), "lifecycle": _Day | None}
 
 
 def _describe(hint: Any) -> str:
