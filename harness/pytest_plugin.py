@@ -82,7 +82,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "interactions_environment",
         "variables that get the URL of the test's emulator; empty: none, and no request is redirected",
         type="args",
-        default=None,  # those that the SDKs read
+        default=["GOOGLE_GEMINI_BASE_URL"],  # before pytest 8, a default of None is an empty list
     )
     parser.addini(
         "interactions_allowed_hosts",

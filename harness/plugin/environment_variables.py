@@ -12,7 +12,6 @@ import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-BASE_URL_VARIABLES = ("GOOGLE_GEMINI_BASE_URL",)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 OTHER_KEY_VARIABLE = "OTHER_GEMINI_API_KEY"
 PLACEHOLDER_KEY = "interactions-harness"
@@ -31,7 +30,7 @@ class EnvironmentVariables:
     `early`: they belong to the plugin between tests, too, for what is imported then.
     """
 
-    def __init__(self, variables: Sequence[str] = BASE_URL_VARIABLES, *, early: bool = False) -> None:
+    def __init__(self, variables: Sequence[str], *, early: bool = False) -> None:
         self.early = early
         self._variables = tuple(variables)
         self._before: dict[str, str | None] = {}

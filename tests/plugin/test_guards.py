@@ -186,7 +186,7 @@ def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", "http://mine.test")
     monkeypatch.setenv("GOOGLE_API_KEY", "mine")
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    environment = EnvironmentVariables()
+    environment = EnvironmentVariables(["GOOGLE_GEMINI_BASE_URL"])
     environment.install()
     assert os.environ["GOOGLE_GEMINI_BASE_URL"] == environment.url
     assert "GEMINI_API_KEY" not in os.environ
@@ -199,7 +199,7 @@ def test_environment_is_left_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_environment_of_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that inherits our variables (a worker of xdist) knows their original values."""
     monkeypatch.delenv("GOOGLE_GEMINI_BASE_URL", raising=False)
-    outer, inner = EnvironmentVariables(), EnvironmentVariables()
+    outer, inner = (EnvironmentVariables(["GOOGLE_GEMINI_BASE_URL"]) for _ in range(2))
     outer.install()
     inner.install()
     assert os.environ["GOOGLE_GEMINI_BASE_URL"] == inner.url != outer.url
