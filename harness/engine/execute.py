@@ -129,7 +129,7 @@ class PlayedExercise(Struct, frozen=True):
         call = f"{self.api.format_request(first)} returned {first.status}"
         if first.status == 501:
             return Observation.untestable(f"{call}: not implemented", Because.REFUSED)
-        reason = f"{call}: a gateway got no response, or tells a refusal of its backend as {first.status}"
+        reason = f"{call}: a gateway got no response, or shows a refusal of another as {first.status}"
         return Observation.untestable(reason, Because.NO_ANSWER, str(first.status))
 
     def name_cause(self, check: Check, observation: Observation) -> Observation:
