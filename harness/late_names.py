@@ -16,7 +16,7 @@ from typing import Any
 def read_homes(package: str) -> dict[str, str]:
     """The module of each name that a package has for type checkers."""
     module: Any = sys.modules[package]
-    tree = ast.parse(module.__loader__.get_source(package))
+    tree = ast.parse(module.__loader__.get_data(module.__file__))
     imports = [node for guard in tree.body if isinstance(guard, ast.If) for node in guard.body]
     imported = [node for node in imports if isinstance(node, ast.ImportFrom)]
     return {name.name: str(node.module) for node in imported for name in node.names}

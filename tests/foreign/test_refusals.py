@@ -232,7 +232,7 @@ ROWS = [
     # Who reads what is gone waits for ever, and a slow answer is one.
     row(
         f"hangs-at-unknown-ids: {UNKNOWN} -> fail err.no-crash/unanswered, exit 1",
-        words="--timeout 2",
+        words="--timeout 3",
         handler=vary(Handler, dispatch=wait_for_unknown(90)),
         said=["gets no response each time that it is sent"],
     ),
