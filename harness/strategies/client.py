@@ -19,15 +19,7 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
 from harness.kit.check import pauses
 from harness.kit.search import SearchWorld, TrailEntry
-from harness.strategies.operations import (
-    ILLEGAL,
-    KINDS,
-    LEGAL,
-    OF_NOBODY,
-    ON_READERS,
-    WEATHER,
-    ClientCommand,
-)
+from harness.strategies.operations import ILLEGAL, KINDS, LEGAL, OF_NOBODY, ON_READERS, WEATHER, ClientCommand
 from harness.wire import Exchange, LiveStream, Request
 from harness.wire.bodies import objects
 from harness.wire.message import segment

@@ -39,6 +39,7 @@ HOSTILE = {
     "a bare error": answer(500, "no"),
     "an error with odd parts": answer(400, {"error": {"code": [], "message": {}}}),
     "a deep error": answer(400, b'{"error": ' + DEEP + b"}"),
+    "odd calls": answer(body=interaction(steps=[{"type": "function_call", "name": odd} for odd in ODD])),
     "a stream of odd values": stream_of(*ODD),
     "a stream of deep events": stream_of(DEEP, b'{"event_type": ' + DEEP + b"}"),
     "a stream of garbage": answer(body=bytes(range(256)) * 4, label=SSE),
@@ -51,7 +52,6 @@ HOSTILE = {
 ODD_FIELDS = {f"{name} {odd!r}": answer(body={**interaction(), name: odd}) for name in FIELDS for odd in ODD}
 SOME_ODD_FIELDS = {f"{FIELDS[number % len(FIELDS)]} {odd!r}" for number, odd in enumerate(ODD)}
 """Each field and each value; all pairs are for `make test-all`."""
-
 
 FED = {
     "Exchange": lambda exchange: exchange,

@@ -393,8 +393,8 @@ def _find_bare(request: Mapping[str, Any], body: Mapping[str, Any]) -> Call | No
     """A pending call that lacks a parameter which its declaration in the request requires."""
     needed = {one["name"]: as_object(one.get("parameters")).get("required", ()) for one in request["tools"]}
     calls = agreement.pending_calls(output_steps(body))
-    lacking = (call for call in calls if {*needed.get(call.get("name"), ())} - {*as_object(call.get("arguments"))})
-    return next(lacking, None)
+    own = ((call, needed.get(str(call.get("name")), ())) for call in calls)
+    return next((call for call, names in own if {*names} - {*as_object(call.get("arguments"))}), None)
 
 
 def is_forced(answer: Exchange, modes: Mapping[str, Exchange], again: Mapping[str, Exchange]) -> Iterator[Finding]:
