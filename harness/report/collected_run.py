@@ -13,7 +13,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
 from msgspec import Struct
@@ -177,17 +176,14 @@ class CountedResult(NamedTuple):
         return cls(result.rule.level, *(getattr(result, name) for name in cls._fields[1:]))
 
 
-def account_for(
-    results: Iterable[Result | CountedResult], noun: str, left_out: Iterable[LeftOut] = ()
-) -> Accounting:
+def account_for(results: Iterable[CountedResult], noun: str, left_out: Iterable[LeftOut] = ()) -> Accounting:
     """Return the accounting of these results, and of what was left out."""
     counts: Counter[Accounted] = Counter()
     levels: dict[Level, Counter[Accounted]] = {level: Counter() for level in Level}
     baselined: Counter[Level] = Counter()
     untested: dict[tuple[Reason, str], list[CountedResult]] = defaultdict(list)
     others: Counter[tuple[Reason, str]] = Counter()
-    for each in results:
-        result = each if isinstance(each, CountedResult) else CountedResult.of(each)
+    for result in results:
         outcome, level = result.outcome, result.level
         counts[outcome] += 1
         levels[level][outcome] += 1
@@ -254,9 +250,8 @@ def conclude(finished: RunFinished, *clauses: str) -> RunVerdict:
     return RunVerdict(FIRST_WORDS[finished.exit], tuple(stated))
 
 
-def conclude_checks(finished: RunFinished, accounting: Accounting) -> RunVerdict:
+def conclude_checks(finished: RunFinished, counted: Sequence[CountedResult], accounting: Accounting) -> RunVerdict:
     """Return the verdict of a run of checks: the sum of its MUST checks, and what else decides the exit code."""
-    counted = [CountedResult.of(result) for result in sorted(finished.results, key=attrgetter("urgency"))]
     return conclude(finished, *_list_clauses(counted, accounting, finished.exit))
 
 

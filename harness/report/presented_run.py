@@ -160,7 +160,8 @@ class PresentedResult:
         self.title = f"{call}: {self._fact}" if call and call not in self._fact else self._fact
         self.row_title = run.describe(result) or self.title
         self.level = result.rule.level
-        self.outcome = result.outcome
+        self.counted = CountedResult.of(result)
+        self.outcome = self.counted.outcome
         self.source = str(result.rule.source)
         self.url = result.rule.source.url
 
@@ -869,7 +870,10 @@ class PresentedRun(CollectedRun):
     @property
     def accounting(self) -> Accounting:
         """How many results have which outcome."""
-        return self.once("accounting", lambda: account_for(self.results, self.noun, self.left_out()))
+        return self.once("accounting", lambda: account_for(self._count(), self.noun, self.left_out()))
+
+    def _count(self) -> Iterator[CountedResult]:
+        return (one.counted for one in self.presented)
 
     def write_totals(self, paint: Paint = leave_unpainted) -> str:
         """The line of totals of every format."""
@@ -877,7 +881,7 @@ class PresentedRun(CollectedRun):
 
     def conclude_run(self) -> RunVerdict:
         """The last line of every format; `verdict` has it."""
-        return conclude_checks(self.whole()[1], self.accounting)
+        return conclude_checks(self.whole()[1], [one.counted for one in self.urgent_first], self.accounting)
 
     def details(self) -> Iterator[str]:
         """Facts that the numbers need: the MUST checks that were not tested, and why."""
@@ -893,7 +897,7 @@ class PresentedRun(CollectedRun):
         total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
         if failed:
             return f"{failed} of {total} MUST failed"
-        others = list_other_failures(map(CountedResult.of, self.results))
+        others = list_other_failures(self._count())
         return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
 
     def list_facts(self) -> list[tuple[str, str]]:

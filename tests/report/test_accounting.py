@@ -34,7 +34,7 @@ from harness.outcome import (
 )
 from harness.outcome.finding import Finding
 from harness.report.annotations import list_annotations
-from harness.report.collected_run import account_for, conclude_checks, detail_lines, sum_up
+from harness.report.collected_run import CountedResult, account_for, conclude_checks, detail_lines, sum_up
 from harness.report.presented_run import PresentedRun
 from harness.report.terminal_report import TerminalReport
 from tests.contract.exchanges import exchange
@@ -181,7 +181,8 @@ def test_the_numbers_add_up(seen: list[tuple[Level, Observation]], strict: bool)
         )
         for number, (level, observation) in enumerate(seen)
     )
-    accounting = account_for(results, "check")
+    counted = [*map(CountedResult.of, results)]
+    accounting = account_for(counted, "check")
     assert accounting.total == len(results) == read_counts(accounting.write_totals(0.0)).total()
     assert sum(sum(counts.values()) for counts in accounting.levels.values()) == len(results)
     not_tested = [result for result in results if result.outcome is Accounted.NOT_TESTED]
@@ -191,7 +192,7 @@ def test_the_numbers_add_up(seen: list[tuple[Level, Observation]], strict: bool)
     assert all(group.number == len(group.ids) for group in accounting.not_tested)
 
     code = exit_of(results)
-    verdict = str(conclude_checks(RunFinished(results, 0.0, code), accounting))
+    verdict = str(conclude_checks(RunFinished(results, 0.0, code), counted, accounting))
     assert verdict.startswith(f"{FIRST_WORDS[code]}: ")
     musts = sum(accounting.musts.values())
     passed = accounting.musts.get(Accounted.PASSED, 0)

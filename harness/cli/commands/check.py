@@ -17,7 +17,7 @@ from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, base
 from harness.cli.target_options import TargetArguments, is_here, resolve, said_capabilities
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.decide import note_failed
-from harness.engine.events import Capabilities, Capability, Waiting, everything
+from harness.engine.events import Capability, Waiting, everything
 from harness.engine.plan import Selection, make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
@@ -114,8 +114,6 @@ def run(words: Sequence[str]) -> int:
     selection = _read_selection(arguments)
     if arguments.last_failed and (failed := read_again(arguments, f"check {target.info.kept_name}", "check")):
         selection = replace(selection, checks=tuple(check.id for check in catalogue if check.id in failed))
-    profiles = target.api.load_profiles()
-    make_plan(catalogue, selection, Capabilities(stated), profiles)  # report an unknown id before anything is sent
     if arguments.dry_run:
         read_report_words(arguments.report)
         return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
