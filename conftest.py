@@ -214,15 +214,15 @@ def corpus() -> Path:
 def lean(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Variables with which a process of a client that calls this machine starts in half the time.
 
-    Each client reads all certificates, 140 of them but here. httpx imports rich and trio where it finds them,
-    google-genai aiohttp; in the environment of a user they find none of these.
+    Each client reads all certificates, 140 of them but here. httpx imports click, rich and trio where it finds
+    them, google-genai aiohttp; in the environment of a user they find none of these.
     """
     import certifi
 
     folder = tmp_path_factory.mktemp("lean")
     first, end, _ = Path(certifi.where()).read_text("utf-8").partition("-----END CERTIFICATE-----\n")
     (folder / "one.pem").write_text(first + end, "utf-8")
-    for name in ("aiohttp", "rich", "trio"):
+    for name in ("aiohttp", "click", "rich", "trio"):
         (folder / f"{name}.py").write_text("raise ImportError('not installed')\n", "utf-8")
     return {"SSL_CERT_FILE": str(folder / "one.pem"), "PYTHONPATH": str(folder)}
 

@@ -4,7 +4,7 @@ A line `…` stands for any lines, and `…` within a line for any characters. `
 run: the page for JavaScript finds the package packed and installed.
 
 The other pages show samples of output. A comment before each, `<!-- printed by: COMMAND -->`, names a command that
-prints it. Numbers and line breaks may differ.
+prints it, or the tutorial whose commands do. Numbers and line breaks may differ.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import stat
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -103,7 +104,7 @@ def test_a_page_holds(
         install_packed(tmp_path, tmp_path_factory, with_others=False)
     if page.stem == "migrate":
         shell["PYTEST_PLUGINS"] = "pytest_recording.plugin"  # an installed one loads itself
-    ran = 0
+    printed = list[str]()
     for block in read_blocks(page):
         if block.title:
             (tmp_path / block.title).write_text(block.text, encoding="utf-8")
@@ -111,19 +112,18 @@ def test_a_page_holds(
             for command, lines in split_commands(block.text):
                 if command.startswith(("pip install", "npm install")):
                     continue
-                done = subprocess.run(
-                    ["sh", "-c", command],
-                    cwd=tmp_path,
-                    env=shell,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    timeout=300,
-                    check=False,
-                )
-                assert pattern_of(lines).fullmatch(done.stdout), f"$ {command}\n{done.stdout}"
-                ran += 1
-    assert ran >= 2
+                printed.append(run(command, tmp_path, shell))
+                assert pattern_of(lines).fullmatch(printed[-1]), f"$ {command}\n{printed[-1]}"
+    assert len(printed) >= 2
+    for sample in SAMPLES.get(f"tutorials/{page.name}", ()):
+        sample.hold("".join(printed))
+
+
+def run(command: str, folder: Path, shell: dict[str, str]) -> str:
+    """All that a command prints."""
+    words = ["sh", "-c", command]
+    together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    return subprocess.run(words, cwd=folder, env=shell, timeout=300, check=False, **together).stdout
 
 
 def test_the_pages_are_there() -> None:
@@ -136,29 +136,43 @@ def test_the_pages_are_there() -> None:
         "migrate",
         "recordings",
     ]
+    assert {command for command in SAMPLES if command.endswith(".md")} <= {
+        f"tutorials/{page.name}" for page in PAGES
+    }
 
 
 class Sample(NamedTuple):
-    """Output that a page shows, and the command that prints it."""
+    """Output that a page shows."""
 
     page: str
-    command: str
     text: str
 
+    def hold(self, printed: str) -> None:
+        """Its words are those of the output, in this order."""
+        out = re.sub(r"^E\s+|^\[\d+/\d+\] .*\n", "", printed, flags=re.MULTILINE)  # what takes long is told
+        at = 0
+        for part in filter(None, map(str.split, self.text.split(ANY))):
+            words = r"\s+".join(re.sub(r"\d+", r"\\d+", re.escape(word)) for word in part)
+            found = re.compile(words).search(out, at)
+            assert found, f"docs/{self.page}: the output lacks this from here on: {' '.join(part)}\n{out}"
+            at = found.end()
 
-def read_samples() -> Iterator[Sample]:
-    """The output in all pages but the tutorials. Each block of the kind `text` is output."""
+
+def read_samples() -> dict[str, list[Sample]]:
+    """By command, the output in all pages but the tutorials. Each block of the kind `text` is output."""
+    samples = defaultdict[str, list[Sample]](list)
     fence = re.compile(
         r"(?:^<!-- printed by: ([^\n]+) -->\n)?^```(text|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL
     )
     for page in sorted(DOCS.glob("*.md")):
         for command, kind, text in fence.findall(page.read_text("utf-8")):
             if kind == "text" or command:
-                yield Sample(page.name, command, "\n".join(_shown(text)))
+                samples[command].append(Sample(page.name, "\n".join(_shown(text))))
                 continue
             for typed, lines in split_commands(text):
                 if lines and not typed.endswith("\\"):
-                    yield Sample(page.name, typed, "\n".join(lines))
+                    samples[typed].append(Sample(page.name, "\n".join(lines)))
+    return samples
 
 
 def _shown(text: str) -> list[str]:
@@ -207,32 +221,22 @@ def test_requests(interactions_emulator, interactions_client):
 """The files that the commands of samples name and no page has."""
 
 
-SAMPLES = list(read_samples())
+SAMPLES = read_samples()
 
 
-@pytest.mark.parametrize("sample", SAMPLES, ids=[f"{number}-{one.page}" for number, one in enumerate(SAMPLES)])
-def test_a_sample_is_what_the_command_prints_today(sample: Sample, tmp_path: Path, shell: dict[str, str]) -> None:
-    """Its words are those of the output, in this order."""
-    assert sample.command, f"docs/{sample.page}: write `<!-- printed by: COMMAND -->` above this:\n{sample.text}"
+@pytest.mark.parametrize("command", [command for command in SAMPLES if not command.startswith("tutorials/")])
+def test_a_sample_is_what_the_command_prints_today(command: str, tmp_path: Path, shell: dict[str, str]) -> None:
+    """All samples of a command are in what it prints once."""
+    wrong = [
+        f"docs/{one.page}: write `<!-- printed by: COMMAND -->` above this:\n{one.text}"
+        for one in SAMPLES.get("", ())
+    ]
+    assert command, wrong
     files = {"gateway.py": GATEWAY, "test_sample.py": FAILING_TESTS}
-    files["my_client.py"] = next(block.text for block in read_blocks(PAGES[1]) if block.title)
     for page in ("pytest.md", "pytest-reference.md"):
         files |= dict(read_examples(DOCS / page))
     for name, source in files.items():
         (tmp_path / name).write_text(source, encoding="utf-8")
-    done = subprocess.run(
-        ["sh", "-c", sample.command.replace("{port}", str(free_port()))],
-        cwd=tmp_path,
-        env=shell,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    out, at = re.sub(r"^E\s+|^\[\d+/\d+\] .*\n", "", done.stdout, flags=re.MULTILINE), 0  # what takes long is told
-    for part in filter(None, map(str.split, sample.text.split(ANY))):
-        words = r"\s+".join(re.sub(r"\d+", r"\\d+", re.escape(word)) for word in part)
-        found = re.compile(words).search(out, at)
-        assert found, f"docs/{sample.page}: the output lacks this from here on: {' '.join(part)}\n{out}"
-        at = found.end()
+    printed = run(command.replace("{port}", str(free_port())), tmp_path, shell)
+    for sample in SAMPLES[command]:
+        sample.hold(printed)

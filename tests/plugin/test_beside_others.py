@@ -70,7 +70,7 @@ def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
     outcomes = beside(pytester, "xdist", "-n", "2", "--dist", "loadgroup", crowd.name, *suite).parseoutcomes()
     assert set(outcomes) <= {"passed", "skipped"}
     assert outcomes["passed"] >= 40 + 5
-    wrong = beside(pytester, "xdist", "-n", "2", *suite, "--interactions-level", "very", process=True)
+    wrong = beside(pytester, "xdist", "-n", "1", *suite, "--interactions-level", "very")
     assert wrong.ret == pytest.ExitCode.USAGE_ERROR, "a wrong option is no failed test"
     wrong.stderr.fnmatch_lines(["ERROR: *must, should, may*"])
     seen = [tuple(file.read_text().split()) for file in pytester.path.glob("seen-*.txt")]

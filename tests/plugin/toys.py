@@ -45,18 +45,9 @@ def text_of(events):
 def options() -> list[str]:
     """`-p` for the plugin, unless an installed entry point loads it already."""
     installed = any(point.value == PLUGIN for point in entry_points(group="pytest11"))
-    unneeded = [
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-        "-p",
-        "no:schemathesis",
-        "-p",
-        "no:hypothesispytest",
-    ]  # seconds to import
-    quiet = [*unneeded, "-o", "asyncio_default_fixture_loop_scope=function"]
-    return [*quiet, "-W", "error", *([] if installed else ["-p", PLUGIN])]
+    unneeded = ["no:cacheprovider", "no:randomly", "no:schemathesis", "no:hypothesispytest"]  # seconds to import
+    words = [word for name in (*unneeded, *([] if installed else [PLUGIN])) for word in ("-p", name)]
+    return ["-W", "error", "-o", "asyncio_default_fixture_loop_scope=function", *words]
 
 
 def run(pytester: pytest.Pytester, *arguments: str, process: bool = False) -> pytest.RunResult:
