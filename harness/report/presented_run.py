@@ -870,10 +870,9 @@ class PresentedRun(CollectedRun):
     @property
     def accounting(self) -> Accounting:
         """How many results have which outcome."""
-        return self.once("accounting", lambda: account_for(self._count(), self.noun, self.left_out()))
-
-    def _count(self) -> Iterator[CountedResult]:
-        return (one.counted for one in self.presented)
+        return self.once(
+            "accounting", lambda: account_for([one.counted for one in self.presented], self.noun, self.left_out())
+        )
 
     def write_totals(self, paint: Paint = leave_unpainted) -> str:
         """The line of totals of every format."""
@@ -897,7 +896,7 @@ class PresentedRun(CollectedRun):
         total, failed = sum(musts.values()), musts.get(Accounted.FAILED, 0)
         if failed:
             return f"{failed} of {total} MUST failed"
-        others = list_other_failures(self._count())
+        others = list_other_failures(one.counted for one in self.presented)
         return "; ".join((f"{musts.get(Accounted.PASSED, 0)} of {total} MUST passed", *others))
 
     def list_facts(self) -> list[tuple[str, str]]:

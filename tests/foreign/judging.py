@@ -38,19 +38,22 @@ class Report:
 def check(service: ForeignService, *globs: str, words: tuple[str, ...] = (), shows: bool = True) -> Report:
     """Judge a foreign server by the checks that match."""
     with serving(service) as url:
-        return check_at(url, *globs, words=words, shows=shows)
+        return check_at(url, *globs, words=words, shows=shows, stretch=service.stretch)
 
 
-def hurry(patch: pytest.MonkeyPatch) -> None:
+def hurry(patch: pytest.MonkeyPatch, stretch: Stretch | None = None) -> None:
     """Give servers less time to show what was created than users do: each run that is denied it waits for it."""
-    patch.setattr("harness.contract.requests.RequestBuilder", partial(RequestBuilder, gone_within=Stretch()(1.5)))
+    gone_within = (stretch or Stretch())(1.5)
+    patch.setattr("harness.contract.requests.RequestBuilder", partial(RequestBuilder, gone_within=gone_within))
 
 
-def check_at(url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = True) -> Report:
+def check_at(
+    url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = True, stretch: Stretch | None = None
+) -> Report:
     """Judge the server at a URL by the checks that match; `shows`: it also prints its report for people."""
     chosen = [word for glob in globs for word in ("-c", glob)]
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-        hurry(patch)
+        hurry(patch, stretch)
         path = Path(folder, "report.json")
         with nullcontext() if shows else redirect_stdout(io.StringIO()):
             silent = () if shows else ("--quiet",)
