@@ -82,7 +82,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 _LONGEST = (
     "[says-nothing-twice]", "[silent-always]", "[VariedPlain0]", "[forgets-the-ninth]",
-    "[ends-no-background-turn]", "[buffers]", "test_all_pages",
+    "[ends-no-background-turn]", "[buffers]", "test_all_pages", "[migrate]",
 )  # fmt: skip
 """The ends of the names of tests that take half a minute or more: one that began last would be waited for."""
 
