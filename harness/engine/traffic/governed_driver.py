@@ -81,6 +81,9 @@ class DriverPolicy:
     def note_answer(self) -> None:
         """Note that the target returned a response that does not have to be repeated."""
 
+    def release(self) -> None:
+        """Let others go on that waited for the end of an action of this thread, if any did."""
+
     def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
         """Seconds until retry `number` (from 0) of requests that were all refused; None: they are not repeated."""
         return None
@@ -105,6 +108,13 @@ class GovernedDriver(Driver):
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action through the inner driver, as the policies allow."""
+        try:
+            return self._perform(action)
+        finally:
+            for policy in self._policies:
+                policy.release()
+
+    def _perform(self, action: DriverAction) -> Any:
         match action:
             case Send():
                 return self._send(action)
@@ -207,7 +217,7 @@ class GovernedDriver(Driver):
         delays = [policy.retry_delay(exchanges, number) for policy in self._policies]
         due = [delay for delay in delays if delay is not None]
         if due:
-            self.wait(max(due))
+            self._perform(Wait(max(due)))
         return bool(due)
 
     def _note_answers(self, statuses: Sequence[int | None]) -> None:

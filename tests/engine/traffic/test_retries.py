@@ -127,6 +127,29 @@ def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
     assert retrying.driver.send(ASK).status == 200
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_while_one_request_is_retried_no_other_thread_sends(is_over: bool) -> None:
+    """Those that came back at one moment took each other's share; a run that is over deletes at once."""
+    refusing, order = Refusing(1, retry_after_ms="1"), list[str]()
+
+    def service(request: Request) -> Response:
+        order.append(request.target)
+        return refusing(request)
+
+    def send_another(*_: object) -> None:
+        other.start()
+        if is_over:
+            retries.halt()
+        other.join(0.3)
+
+    retries = Retries(report_wait=send_another)
+    driver = GovernedDriver(ServiceDriver(service), [retries])
+    other = threading.Thread(target=driver.send, args=(Request("GET", "/other"),))
+    driver.send(ASK)
+    other.join()
+    assert order == ([ASK.target, "/other", ASK.target] if is_over else [ASK.target, ASK.target, "/other"])
+
+
 def exchange(status: int | None, ending: Ending) -> Exchange:
     """An exchange without a body."""
     recorder = ExchangeBuilder(ASK)
