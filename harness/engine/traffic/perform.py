@@ -206,6 +206,13 @@ class Outages(DriverPolicy):
         control = self.ask_control(driver, hung.seconds / 10)
         return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
 
+    def is_crowded(self, driver: Driver, number: int) -> bool:
+        """Whether so many harmless requests at once are cut, too: the target, or a proxy, limits connections."""
+        if self._control is None:
+            return False
+        crowd = Together((self._control,) * number)
+        return any(is_cut(one) for _ in range(self.TIMES) for one in driver.perform(crowd))
+
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
         is_down = classify(exchange.request) in self._stuck
@@ -565,6 +572,8 @@ MAX_ACTIONS = 100_000
 
 _STOPPED = "the target stopped responding"
 
+_CROWDED = "harmless requests sent at once are cut, too, so the target, or a proxy before it, limits connections"
+
 _ASLEEP = "the target was silent to other requests, too"
 
 _FIRST_EVENT_SECONDS = 1.0
@@ -738,7 +747,8 @@ class ActionRunner:
     def _confirm_at_once(self, outages: Outages, exchanges: list[Exchange]) -> list[Exchange]:
         """Confirm requests that were sent at once, of which some crashed.
 
-        That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
+        That is the target's if some crash each time that they are sent at once, and none beside it, one by one,
+        unless harmless requests at once are cut, too.
         """
         crashed = [one for one in exchanges if is_crash(one) and outages.is_new(one)]
         if not crashed or not all(map(self._is_repeatable, exchanges)):
@@ -757,6 +767,8 @@ class ActionRunner:
                         continue
                 outages.note_mishaps(*crashed)
                 return again
+        if any(map(_has_no_byte, crashed)) and outages.is_crowded(self._driver, len(requests)):
+            return [one.with_excuse(_CROWDED) if is_cut(one) else one for one in exchanges]
         for one in crashed:
             outages.confirm(one)
         return exchanges
