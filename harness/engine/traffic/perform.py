@@ -89,8 +89,8 @@ class Outages(DriverPolicy):
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
         """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self.heard: dict[Form, dict[tuple[str, bytes], Request]] = defaultdict(dict)
-        """The requests of each form that succeeded, the last one last."""
+        self.heard: dict[Form, dict[tuple[str, bytes], tuple[Request, int]]] = defaultdict(dict)
+        """The requests of each form that succeeded, the last one last, with the bytes that they got."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -122,7 +122,7 @@ class Outages(DriverPolicy):
                 if exchange.complete and exchange.succeeded:
                     heard = self.heard[form]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
-                    heard[key] = exchange.request
+                    heard[key] = exchange.request, len(exchange.body)
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
@@ -219,14 +219,16 @@ class Outages(DriverPolicy):
         is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
 
-    def find_heard(self, request: Request, ledger: CreatedResources) -> Request:
+    def find_heard(self, request: Request, ledger: CreatedResources, size: int = 0) -> Request:
         """The last other request of the same form that succeeded; the request itself if none did.
 
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
-        deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
+        deleted meanwhile was rejected, and so a crash that came each time was taken for a chance. If one got more
+        than `size` bytes, it did: the rest of another stream once ended before the place where this one was cut.
         """
         known = [*self.heard.get(classify(request), {}).values()]  # a copy: other workers add to it
-        heard = [one for one in known if one != request] or [request]
+        others = [(one, length) for one, length in known if one != request] or [(request, 0)]
+        heard = [one for one, length in others if length > size] or [one for one, _ in others]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager
@@ -784,7 +786,7 @@ class ActionRunner:
             return exchange
         self._note(exchange)
         times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
-        heard, was_lost = outages.find_heard(exchange.request, self._ledger), set[bool]()
+        heard, was_lost = outages.find_heard(exchange.request, self._ledger, len(exchange.body)), set[bool]()
         with outages.doubt(exchange):
             for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
                 is_gone = outages.is_gone_since(times[-1], self._driver)
