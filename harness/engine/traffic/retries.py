@@ -109,9 +109,10 @@ class Retries(DriverPolicy):
             self._holder = threading.get_ident()
         return time.monotonic() - begun if waited else 0.0
 
-    def note_answer(self) -> None:
-        """The next refusal is worth waiting for again."""
-        self._in_vain = False
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """After an answer the next refusal is worth waiting for again."""
+        self._in_vain = self._in_vain and (exchange.status is None or exchange.status in LATER)
+        return exchange
 
     def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
         """Reserve the wait, and report it. Several refusals share one, the longest."""
