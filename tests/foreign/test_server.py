@@ -56,10 +56,13 @@ class Full(Handler):
     ("handler", "globs", "code"),
     [(Limited, "chain.* rob.* store.* create.* err.*", Exit.OK), (Full, "rob.conc* err.*", Exit.INCOMPLETE)],
 )
-def test_a_limit_of_what_comes_at_once_costs_no_verdict(handler: type[Handler], globs: str, code: Exit) -> None:
+def test_a_limit_of_what_comes_at_once_costs_no_verdict(
+    handler: type[Handler], globs: str, code: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What was refused beside other requests is asked again, alone; connections beyond a number are not judged."""
     report = check(vary(ForeignService, handler=handler)(), *globs.split())
     assert (report.exit, report.faults) == (code, {})
+    assert ("limits connections" in capsys.readouterr().out.splitlines()[-1]) is (handler is Full)
 
 
 def test_a_run_leaves_nothing_behind_where_it_asks_much_at_once() -> None:

@@ -80,6 +80,8 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
+        self._is_full = False
+        """Whether the target limits its connections."""
         self._stuck: dict[Form, tuple[Exchange, int, Exchange | None]] = {}
         """The forms of requests that fail each time: a loss, and the streams left and the last response before."""
         self._left = 0
@@ -149,6 +151,8 @@ class Outages(DriverPolicy):
                 f"others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
+        if self._is_full:
+            yield f"{_CROWDED}; run with `-j 1`, or raise the limit for this run"
 
     def list_accepted(self, exchange: Exchange) -> list[Request]:
         """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
@@ -208,10 +212,12 @@ class Outages(DriverPolicy):
 
     def is_crowded(self, driver: Driver, number: int) -> bool:
         """Whether so many harmless requests at once are cut, too: the target, or a proxy, limits connections."""
-        if self._control is None:
-            return False
+        if self._control is None or self._is_full:
+            return self._is_full
         crowd = Together((self._control,) * number)
-        return any(is_cut(one) for _ in range(self.TIMES) for one in driver.perform(crowd))
+        is_cut_each = (any(map(is_cut, driver.perform(crowd))) for _ in range(self.TIMES))
+        self._is_full = any(is_cut_each)
+        return self._is_full
 
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
@@ -574,7 +580,7 @@ MAX_ACTIONS = 100_000
 
 _STOPPED = "the target stopped responding"
 
-_CROWDED = "harmless requests sent at once are cut, too, so the target, or a proxy before it, limits connections"
+_CROWDED = "the target, or a proxy before it, limits connections: harmless requests at once are cut, too"
 
 _ASLEEP = "the target was silent to other requests, too"
 
