@@ -92,7 +92,7 @@ class Retries(DriverPolicy):
                 self._turns.notify_all()
 
     def halt(self) -> None:
-        """Keep nobody from sending any more: the run is over, and deletes what it created."""
+        """Let all send again for good: the run is over, and deletes what it created."""
         with self._turns:
             self._is_over = True
             self._turns.notify_all()
