@@ -51,19 +51,22 @@ def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) 
     """
     wrong, right = [*failed], [*passed]
     mode, *modes = ({p for p in parts if p[1] in ("as true", "as false")} for parts in (wrong[0], *right))
-    for others in (right, [parts for parts, own in zip(right, modes, strict=True) if own == mode]):
-        known = frozenset[Part]().union(*others)
-        odd = frozenset.intersection(*map(frozenset, wrong)) - known if others else ()
-        places = {place for place, _ in known}
-        outer = [
-            part
-            for part in sorted(odd)
-            if not any(part[0].startswith((f"{up}.", f"{up}[]", f"{up} in ")) for up, _ in odd if up != part[0])
-        ]
-        named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
-        if 0 < len(named) <= _MOST_NAMED:
-            return " and ".join(named)
-    return ""
+    alike = [parts for parts, own in zip(right, modes, strict=True) if own == mode]
+    return _name_odd(wrong, right) or _name_odd(wrong, alike)
+
+
+def _name_odd(wrong: Sequence[Set[Part]], right: Sequence[Set[Part]]) -> str:
+    """Name the outermost parts that all of `wrong` have, and none of `right`; "" if these are none or many."""
+    known = frozenset[Part]().union(*right)
+    odd = frozenset.intersection(*map(frozenset, wrong)) - known if right else ()
+    places = {place for place, _ in known}
+    outer = [
+        part
+        for part in sorted(odd)
+        if not any(part[0].startswith((f"{up}.", f"{up}[]", f"{up} in ")) for up, _ in odd if up != part[0])
+    ]
+    named = [f"`{place}`" if place not in places else f"`{place}` {what}" for place, what in outer]
+    return " and ".join(named) if len(named) <= _MOST_NAMED else ""
 
 
 def list_parts(request: Request) -> frozenset[Part]:

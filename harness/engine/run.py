@@ -384,6 +384,7 @@ class Workers:
     sessions: bool = False
     cleans: bool = True
     outages: Outages | None = None
+    retries: Retries | None = None
     halted: str = ""
     leftovers: list[str] = field(default_factory=list)
     stops: dict[str, Exchange] = field(default_factory=dict)
@@ -434,6 +435,8 @@ class Workers:
         self.halted = self.halted or why
         self._stop.set()
         self._places.give(len(self._drivers))  # who waits for a place has something to clean up
+        if self.retries is not None:
+            self.retries.halt()
         self.timer.end()
 
     def interrupt(self) -> Deleting:
@@ -712,6 +715,7 @@ def check_target(
         sessions=sessions,
         cleans=options.cleans or not (target.throwaway or sessions),  # else all goes with the session
         outages=governed.outages,
+        retries=governed.retries,
     )
     workers.take_probe(found, ledger, halted=halted)
     policy = Policy(strict=options.strict, baseline=options.baseline)

@@ -28,16 +28,16 @@ class Progress:
     """Call `connect` at the start of each connection, then `take` for each of its events."""
 
     def __init__(self, contract: Contract) -> None:
-        self._row: list[int] = []  # one hash for each step event that was yielded
-        self._place: dict[str, int] = {}  # event id -> its index in _row
-        self._at = 0  # index in _row that this connection has reached
+        self._marks: list[int] = []  # one hash for each step event that was yielded
+        self._index_by_id: dict[str, int] = {}  # event id -> its index in _marks
+        self._at = 0  # index in _marks that this connection has reached
         self._first = True
         self._created = False
         self._statuses: set[bytes] = set()
-        self._told: set[tuple[int, int]] = set()
+        self._unordered: set[tuple[int, int]] = set()
         self._assembler = Assembler(contract)
         self._open: set[int] = set()
-        self._bounds: dict[tuple[str, int], int] = {}  # start and stop of each step -> index in _row
+        self._bounds: dict[tuple[str, int], int] = {}  # start and stop of each step -> index in _marks
         self._cursor_at = 0
         self.cursor: str | None = None
         self.interaction_id: str | None = None
@@ -78,7 +78,7 @@ class Progress:
         return index in self._open
 
     def _step(self, kind: str, event: Event, cursor: str | None) -> bool:
-        known = self._place.get(cursor) if cursor is not None else None
+        known = self._index_by_id.get(cursor) if cursor is not None else None
         if known is not None:
             self._at = max(self._at, known + 1)
             return False
@@ -87,20 +87,20 @@ class Progress:
         # Go back if this is a start or a stop that has come before: a step has one of each, so it is repeated.
         # That is how a replay within a stream begins if the events that carry no id are at its beginning.
         before = self._bounds.get((kind, index)) if isinstance(index, int) else None
-        if before is not None and self._at == len(self._row):
+        if before is not None and self._at == len(self._marks):
             self._at = before
-        new = self._at == len(self._row)
+        new = self._at == len(self._marks)
         if new:
-            self._row.append(mark)
+            self._marks.append(mark)
             self._assembler.event(event)
             if isinstance(index, int):  # a service that departs from the documentation may send anything here
                 (self._open.discard if kind == "step.stop" else self._open.add)(index)
                 if kind != "step.delta":
                     self._bounds[kind, index] = self._at
-        elif self._row[self._at] != mark:
+        elif self._marks[self._at] != mark:
             raise Diverged
         if cursor is not None:
-            self._place[cursor] = self._at
+            self._index_by_id[cursor] = self._at
         self._at += 1
         return new
 
@@ -122,11 +122,11 @@ class Progress:
 
     def _take_unordered(self, event: Event) -> bool:
         """Return whether an error or unknown event is new; an equal one at the same position is yielded once."""
-        if self._at < len(self._row):
+        if self._at < len(self._marks):
             return False
         mark = (self._at, hash(_encode(PROTOCOL.with_cursor(event, None))))
-        new = mark not in self._told
-        self._told.add(mark)
+        new = mark not in self._unordered
+        self._unordered.add(mark)
         return new
 
 

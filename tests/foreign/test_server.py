@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from harness.outcome import Exit
 from tests.foreign.judging import check
 from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, Handler, Json, Refused
@@ -38,10 +39,30 @@ class Limited(Handler):
             self.places.release()
 
 
-def test_a_limit_of_requests_at_once_costs_no_verdict() -> None:
-    """What was refused beside other requests is asked again, alone."""
-    report = check(vary(ForeignService, handler=Limited)(), "chain.*", "rob.*", "store.*", "create.*", "err.*")
-    assert (report.exit, report.faults) == (0, {})
+class Full(Handler):
+    """Right, and it closes each connection that comes while seven are open, as a small proxy does."""
+
+    places = threading.Semaphore(7)
+
+    def handle(self) -> None:
+        if self.places.acquire(blocking=False):
+            try:
+                super().handle()
+            finally:
+                self.places.release()
+
+
+@pytest.mark.parametrize(
+    ("handler", "globs", "code"),
+    [(Limited, "chain.* rob.* store.* create.* err.*", Exit.OK), (Full, "rob.conc* err.*", Exit.INCOMPLETE)],
+)
+def test_a_limit_of_what_comes_at_once_costs_no_verdict(
+    handler: type[Handler], globs: str, code: Exit, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was refused beside other requests is asked again, alone; connections beyond a number are not judged."""
+    report = check(vary(ForeignService, handler=handler)(), *globs.split())
+    assert (report.exit, report.faults) == (code, {})
+    assert ("limits connections" in capsys.readouterr().out.splitlines()[-1]) is (handler is Full)
 
 
 def test_a_run_leaves_nothing_behind_where_it_asks_much_at_once() -> None:

@@ -169,20 +169,23 @@ def _is_as_asked(name: str, answer: Exchange) -> bool:
 def ignores_accept(accepted: Mapping[str, Exchange]) -> Iterator[Finding]:
     if not any(answer.status in SUCCESS for answer in accepted.values()):
         raise Unmet("no create was accepted")
-    taken = {name.partition(" ")[0] for name, answer in accepted.items() if _is_as_asked(name, answer)}
+    controlled = {name.partition(" ")[0] for name, answer in accepted.items() if _is_as_asked(name, answer)}
     for name, answer in accepted.items():
         way, _, accept = name.partition(" ")
-        if is_no_answer(answer) or (answer.status == 406 and name == "plain text/event-stream"):
-            continue
-        (own, what), (wrong, other) = _KINDS if way == "plain" else _KINDS[::-1]
-        # The same create with another `Accept` is the control: without one, only a lenient reading is reported.
-        binds = way in taken and (own in accept or accept == "*/*")
-        place, words = f"accepted[{name}]", f"a create with `Accept: {accept}`"
-        for found in expect_status(answer, accepts=SUCCESS, tolerates=() if binds else range(300, 600)):
-            yield from at(place, [replace(found, message=f"{words} is rejected: {found.message}")])
-        if answer.status in SUCCESS and not _is_as_asked(name, answer):
-            report = finding if way in taken and wrong not in accept and accept != "*/*" else lenient_finding
-            yield report(f"{words} returns {other}", what, other, exchange=place)
+        if not is_no_answer(answer) and (name, answer.status) != ("plain text/event-stream", 406):
+            yield from at(f"accepted[{name}]", _judge_accept(way, accept, answer, way in controlled))
+
+
+def _judge_accept(way: str, accept: str, answer: Exchange, has_control: bool) -> Iterator[Finding]:
+    """Whether a create is taken as asked; it binds if the same one with another `Accept` is: `has_control`."""
+    (own, what), (wrong, other) = _KINDS if way == "plain" else _KINDS[::-1]
+    words, accepts_all = f"a create with `Accept: {accept}`", accept == "*/*"
+    binds = has_control and (own in accept or accepts_all)
+    for found in expect_status(answer, accepts=SUCCESS, tolerates=() if binds else range(300, 600)):
+        yield replace(found, message=f"{words} is rejected: {found.message}")
+    if answer.status in SUCCESS and not _is_as_asked(way, answer):
+        report = finding if has_control and wrong not in accept and not accepts_all else lenient_finding
+        yield report(f"{words} returns {other}", what, other)
 
 
 @exercise(requests=4, interactions=1, uses=("stream",))

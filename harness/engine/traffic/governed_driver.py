@@ -78,8 +78,8 @@ class DriverPolicy:
         """Note an exchange that has ended; return it, with an `excuse` if it proves nothing."""
         return exchange
 
-    def note_answer(self) -> None:
-        """Note that the target returned a response that does not have to be repeated."""
+    def release(self) -> None:
+        """Let others go on that waited for the end of an action of this thread, if any did."""
 
     def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
         """Seconds until retry `number` (from 0) of requests that were all refused; None: they are not repeated."""
@@ -105,6 +105,13 @@ class GovernedDriver(Driver):
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action through the inner driver, as the policies allow."""
+        try:
+            return self._perform(action)
+        finally:
+            for policy in self._policies:
+                policy.release()
+
+    def _perform(self, action: DriverAction) -> Any:
         match action:
             case Send():
                 return self._send(action)
@@ -150,10 +157,7 @@ class GovernedDriver(Driver):
                     stream.finish()
             else:
                 stream = _UnsentStream(not_sent(attempt.request, attempt.withheld))
-            if stream.status not in self._retried:
-                self._note_answers([stream.status])
-                break
-            if not self._wait_to_retry([stream.finish()], number):
+            if stream.status not in self._retried or not self._wait_to_retry([stream.finish()], number):
                 break
         return stream
 
@@ -200,20 +204,13 @@ class GovernedDriver(Driver):
         self, exchanges: Sequence[Exchange], number: int, sees: frozenset[int] = frozenset()
     ) -> bool:
         """Wait if a retry is due, and return whether it is; refusals of only some requests are an answer."""
-        statuses = [exchange.status for exchange in exchanges]
-        if not exchanges or any(status not in self._retried or status in sees for status in statuses):
-            self._note_answers(statuses)
+        if not exchanges or any(one.status not in self._retried or one.status in sees for one in exchanges):
             return False
         delays = [policy.retry_delay(exchanges, number) for policy in self._policies]
         due = [delay for delay in delays if delay is not None]
         if due:
-            self.wait(max(due))
+            self._perform(Wait(max(due)))
         return bool(due)
-
-    def _note_answers(self, statuses: Sequence[int | None]) -> None:
-        if any(status is not None for status in statuses):
-            for policy in self._policies:
-                policy.note_answer()
 
 
 class _GovernedStream:

@@ -80,6 +80,8 @@ class Outages(DriverPolicy):
         """Requests that got no byte, with each time that they were sent."""
         self.limited: list[Exchange] = []
         """Rejections that a limit of the rate explains."""
+        self._is_full = False
+        """Whether the target limits its connections."""
         self._stuck: dict[Form, tuple[Exchange, int, Exchange | None]] = {}
         """The forms of requests that fail each time: a loss, and the streams left and the last response before."""
         self._left = 0
@@ -89,8 +91,8 @@ class Outages(DriverPolicy):
         self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
         """The same of those that were accepted later, with the requests."""
         self._confirmed: set[tuple[object, ...]] = set()
-        self.heard: dict[Form, dict[tuple[str, bytes], Request]] = defaultdict(dict)
-        """The requests of each form that succeeded, the last one last."""
+        self.heard: dict[Form, dict[tuple[str, bytes], tuple[Request, int]]] = defaultdict(dict)
+        """The requests of each form that succeeded, the last one last, with the bytes that they got."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -122,7 +124,7 @@ class Outages(DriverPolicy):
                 if exchange.complete and exchange.succeeded:
                     heard = self.heard[form]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
-                    heard[key] = exchange.request
+                    heard[key] = exchange.request, len(exchange.body)
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
@@ -149,6 +151,8 @@ class Outages(DriverPolicy):
                 f"others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
+        if self._is_full:
+            yield f"{_CROWDED}; run with `-j 1`, or raise the limit for this run"
 
     def list_accepted(self, exchange: Exchange) -> list[Request]:
         """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
@@ -206,20 +210,31 @@ class Outages(DriverPolicy):
         control = self.ask_control(driver, hung.seconds / 10)
         return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
 
+    def is_crowded(self, driver: Driver, number: int) -> bool:
+        """Whether so many harmless requests at once are cut, too: the target, or a proxy, limits connections."""
+        if self._control is None or self._is_full:
+            return self._is_full
+        crowd = Together((self._control,) * number)
+        is_cut_each = (any(map(is_cut, driver.perform(crowd))) for _ in range(self.TIMES))
+        self._is_full = any(is_cut_each)
+        return self._is_full
+
     def is_new(self, exchange: Exchange) -> bool:
         """Whether such a response to such a request is not known to be the target's."""
         is_down = classify(exchange.request) in self._stuck
         is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
 
-    def find_heard(self, request: Request, ledger: CreatedResources) -> Request:
+    def find_heard(self, request: Request, ledger: CreatedResources, size: int = 0) -> Request:
         """The last other request of the same form that succeeded; the request itself if none did.
 
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
-        deleted meanwhile was rejected, and so a crash that came each time was taken for a chance.
+        deleted meanwhile was rejected, and so a crash that came each time was taken for a chance. If one got more
+        than `size` bytes, it did: the rest of another stream once ended before the place where this one was cut.
         """
         known = [*self.heard.get(classify(request), {}).values()]  # a copy: other workers add to it
-        heard = [one for one in known if one != request] or [request]
+        others = [(one, length) for one, length in known if one != request] or [(request, 0)]
+        heard = [one for one, length in others if length > size] or [one for one, _ in others]
         return next(filter(ledger.owes_all_of, reversed(heard)), heard[-1])
 
     @contextmanager
@@ -565,6 +580,8 @@ MAX_ACTIONS = 100_000
 
 _STOPPED = "the target stopped responding"
 
+_CROWDED = "the target, or a proxy before it, limits connections: harmless requests at once are cut, too"
+
 _ASLEEP = "the target was silent to other requests, too"
 
 _FIRST_EVENT_SECONDS = 1.0
@@ -738,7 +755,8 @@ class ActionRunner:
     def _confirm_at_once(self, outages: Outages, exchanges: list[Exchange]) -> list[Exchange]:
         """Confirm requests that were sent at once, of which some crashed.
 
-        That is the target's if some crash each time that they are sent at once, and none beside it, one by one.
+        That is the target's if some crash each time that they are sent at once, and none beside it, one by one,
+        unless harmless requests at once are cut, too.
         """
         crashed = [one for one in exchanges if is_crash(one) and outages.is_new(one)]
         if not crashed or not all(map(self._is_repeatable, exchanges)):
@@ -757,6 +775,8 @@ class ActionRunner:
                         continue
                 outages.note_mishaps(*crashed)
                 return again
+        if any(map(_has_no_byte, crashed)) and outages.is_crowded(self._driver, len(requests)):
+            return [one.with_excuse(_CROWDED) if is_cut(one) else one for one in exchanges]
         for one in crashed:
             outages.confirm(one)
         return exchanges
@@ -772,7 +792,7 @@ class ActionRunner:
             return exchange
         self._note(exchange)
         times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
-        heard, was_lost = outages.find_heard(exchange.request, self._ledger), set[bool]()
+        heard, was_lost = outages.find_heard(exchange.request, self._ledger, len(exchange.body)), set[bool]()
         with outages.doubt(exchange):
             for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
                 is_gone = outages.is_gone_since(times[-1], self._driver)

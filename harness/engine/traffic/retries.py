@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from harness.engine.traffic.governed_driver import DriverPolicy
+from harness.engine.traffic.governed_driver import Attempt, DriverPolicy
 from harness.wire import By, Exchange, How
 from harness.wire.bodies import object_or_none
 from harness.wire.delivery import is_delivery
@@ -58,6 +59,9 @@ class Retries(DriverPolicy):
 
     If the retries of one request are used up, no request is retried until the next response, so a target that went
     down is not waited for at each of the remaining requests. Several threads may share one.
+
+    While a request is retried for the first time after 429, no other thread sends: those that all came back at the
+    same moment took each other's share, and some never got theirs. If it is rejected again, others are not why.
     """
 
     retried = LATER
@@ -68,21 +72,61 @@ class Retries(DriverPolicy):
         self._report_wait = report_wait
         self._in_vain = False
         self._lock = threading.Lock()
+        self._turns = threading.Condition()
+        self._holder: int | None = None
+        """The thread that keeps others from sending."""
+        self._is_over = False
 
-    def note_answer(self) -> None:
-        """The next refusal is worth waiting for again."""
-        self._in_vain = False
+    def before(self, attempts: Sequence[Attempt]) -> float:
+        """Wait while another thread has its first retry."""
+        if self._holder is not None:
+            with self._turns:
+                self._turns.wait_for(self._is_free)
+        return 0.0
+
+    def release(self) -> None:
+        """Let others send again."""
+        if self._holder == threading.get_ident():
+            with self._turns:
+                self._holder = None
+                self._turns.notify_all()
+
+    def halt(self) -> None:
+        """Let all send again for good: the run is over, and deletes what it created."""
+        with self._turns:
+            self._is_over = True
+            self._turns.notify_all()
+
+    def _is_free(self) -> bool:
+        return self._is_over or self._holder in (None, threading.get_ident())
+
+    def _take_turn(self) -> float:
+        """Keep others from sending; return the seconds in which one of them kept this thread from it."""
+        begun = time.monotonic()
+        with self._turns:
+            waited = not self._is_free()
+            self._turns.wait_for(self._is_free)
+            self._holder = threading.get_ident()
+        return time.monotonic() - begun if waited else 0.0
+
+    def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
+        """After an answer the next refusal is worth waiting for again."""
+        self._in_vain = self._in_vain and (exchange.status is None or exchange.status in LATER)
+        return exchange
 
     def retry_delay(self, refusals: Sequence[Exchange], number: int) -> float | None:
         """Reserve the wait, and report it. Several refusals share one, the longest."""
         refusal = max(refusals, key=lambda exchange: retry_delay(exchange, number) or 0.0)
+        self.release()
+        passed = self._take_turn() if number == 0 and refusal.status == 429 else 0.0
         with self._lock:
-            seconds = None if self._in_vain else retry_delay(refusal, number)
+            wanted = None if self._in_vain else retry_delay(refusal, number)
+            seconds = None if wanted is None else max(0.0, wanted - passed)
             if seconds is None or self.waited.seconds + seconds > self._limit:
                 self._in_vain = self._in_vain or number > 0
                 return None
             self.waited = Waited(self.waited.times + 1, self.waited.seconds + seconds)
-        if self._report_wait is not None:
+        if self._report_wait is not None and seconds > 0:
             self._report_wait(seconds, refusal)
         return seconds
 

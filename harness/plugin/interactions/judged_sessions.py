@@ -31,6 +31,7 @@ from harness.plugin.interactions.emulator import InteractionsEmulator
 from harness.plugin.interactions.judged_cases import JudgedCases
 from harness.plugin.interactions.lifecycle import ROUTES, Lifecycle
 from harness.plugin.observed_service import RequestLimit
+from harness.plugin.sent_requests import SentRequests
 from harness.wire import Request, Response
 from harness.wire.addresses import CONTROL, readdress, split_path, stand_in_url
 from harness.wire.bodies import object_or_none
@@ -199,21 +200,27 @@ class SessionJudge:
         self._session = session
         self._chain = Chain(session)
         self._route: Lifecycle | None = None
+        cases = session.cases
+        own = [name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer"]
+        self._calls: dict[str, Callable[..., Any]] = {
+            **{name: getattr(self, name) for name in own},
+            **{call.__name__: call for call in (cases.plan_cases, cases.begin_case, cases.end_case, cases.sum_up)},
+            "assert_continued": self._chain.assert_continued,
+            "assert_resumed": session.assert_resumed,
+        }
 
     def answer(self, request: Request) -> Response:
         """Return the response to a call: GET for the state of the test, POST for a judgment."""
         name = request.raw_path.removeprefix(f"/{CONTROL}/judge").strip("/").replace("-", "_")
         if not name and request.method == "GET":
             return _answer(self._describe())
-        if name not in CALLS:
-            hint = did_you_mean(name, CALLS, otherwise=f"; known are {', '.join(CALLS)}")
+        if name not in self._calls:
+            hint = did_you_mean(name, self._calls, otherwise=f"; known are {', '.join(self._calls)}")
             return PROTOCOL.refuse(404, "not_found", f"The judge has no call {name[:100]!r}{hint}")
         if request.method != "POST":
             return PROTOCOL.refuse(405, "method_not_allowed", f"{request.method}: use POST here.")
         try:
-            owner = _OWNERS[name](self) if name in _OWNERS else self
-            takes = Chain.turn if name == "turn" else None
-            told = _read(getattr(owner, name), json.loads(request.body or b"{}"), takes)
+            told = _read(self._calls[name], json.loads(request.body or b"{}"), _PASSED_ON.get(name))
             return _answer({"problem": ""} if name.startswith("assert_") else told)
         except AssertionError as problem:
             return _answer({"problem": escape_controls(str(problem))})
@@ -263,6 +270,10 @@ class SessionJudge:
         """Judge which calls were made, in order."""
         self._session.requests.assert_calls(*expected)  # type: ignore[arg-type]
 
+    def assert_count(self, **options: Any) -> None:
+        """Judge how many of some calls were made."""
+        self._session.requests.assert_count(**options)
+
     def assert_created(self, *, expected: list[dict[str, Any]]) -> None:
         """Judge the creates by some of their fields."""
         self._session.requests.assert_created(*expected)
@@ -305,19 +316,11 @@ class SessionJudge:
         self._route.assert_outcome(ended, raised=_find_classes(raised, classes))
 
 
-_OWNERS: dict[str, Callable[[SessionJudge], object]] = {
-    **dict.fromkeys(("plan_cases", "begin_case", "end_case", "sum_up"), lambda judge: judge._session.cases),
-    "assert_continued": lambda judge: judge._chain,
-    "assert_count": lambda judge: judge._session.requests,
-    "assert_resumed": lambda judge: judge._session,
-}
-"""What has the methods of other calls."""
+_PASSED_ON: dict[str, Callable[..., Any]] = {"turn": Chain.turn, "assert_count": SentRequests.assert_count}
+"""The methods whose keywords a call takes and passes on."""
 
 _IN_JSON: dict[str, Any] = {"after": str | None, "call": str}
 """What JSON has for keywords of such methods that take more in Python."""
-
-CALLS = (*(name for name in vars(SessionJudge) if not name.startswith("_") and name != "answer"), *_OWNERS)
-"""The calls of a judge."""
 
 
 def _build_error(record: Mapping[str, Any], classes: dict[str, type[Exception]]) -> Exception:

@@ -110,21 +110,37 @@ def test_the_caller_sees_only_the_answer_that_came_in_the_end(way: str) -> None:
     assert retrying.retries.waited == Waited(2, 0.002)
 
 
-def test_patience_ends() -> None:
-    """If a target refuses for ever, the request is repeated a few times, and then the refusal is returned."""
-    service = Refusing(1000, retry_after_ms="1")
-    assert Retrying(service).driver.send(ASK).status == 429
-    assert service.asked == 1 + WAITS
-
-
 def test_patience_that_was_in_vain_returns_with_the_next_answer() -> None:
     """After one request exhausted its waits, later requests do not wait until the target has answered again."""
     service = Refusing(1 + WAITS + 2, retry_after_ms="1")
     retrying = Retrying(service)
     assert [retrying.driver.send(ASK).status for _ in range(4)] == [429, 429, 429, 200]
-    assert len(retrying.waited) == WAITS
+    assert len(retrying.waited) == WAITS  # all of the first: a request is not repeated for ever
     service.times = service.asked + 1
     assert retrying.driver.send(ASK).status == 200
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_while_one_request_is_retried_no_other_thread_sends(is_over: bool) -> None:
+    """Those that came back at one moment took each other's share; a run that is over deletes at once."""
+    refusing, order = Refusing(1, retry_after_ms="1"), list[str]()
+
+    def service(request: Request) -> Response:
+        order.append(request.target)
+        return refusing(request)
+
+    def send_another(*_: object) -> None:
+        other.start()
+        if is_over:
+            retries.halt()
+        other.join(0.3)
+
+    retries = Retries(report_wait=send_another)
+    driver = GovernedDriver(ServiceDriver(service), [retries])
+    other = threading.Thread(target=driver.send, args=(Request("GET", "/other"),))
+    driver.send(ASK)
+    other.join()
+    assert order == ([ASK.target, "/other", ASK.target] if is_over else [ASK.target, ASK.target, "/other"])
 
 
 def exchange(status: int | None, ending: Ending) -> Exchange:
