@@ -162,8 +162,8 @@ class CassetteFixture(ObservedService):
         self.used: set[bytes] = set()
         """The fingerprints of the recordings that the test replayed or recorded; complete after it."""
         self._allows_unused = wanted.allow_unused
-        self.passed = True
-        """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
+        self.passed: bool | None = True
+        """Whether the test passed, None if it did not end; what decides about its recording."""
         self._complained = False
 
     def find_complaints(self) -> Iterator[str | Warning]:
@@ -226,7 +226,7 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
     wanted = wanted_by(request, api)
     with open_cassette(wanted) as cassette:
         yield cassette
-        cassette.passed = request.node.stash.get(CALL_PASSED, False)
+        cassette.passed = request.node.stash.get(CALL_PASSED, None)
     use = find_uses(request.config)[wanted.path.resolve()]
     use.used[request.node.nodeid] = cassette.used
     use.origin |= cassette.origin
@@ -458,6 +458,11 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
             why = ""
             if replaces and service.unwritten:
                 why = "some calls were not written"
+            elif fixture.passed is None:
+                why = "the test did not end"
+            elif not fixture.passed and service.rejected:
+                status, method, target = next(iter(service.rejected.values()))
+                why = f"the test failed after {method} {target} was rejected with {status}"
             elif replaces and wanted.record_mode == "rewrite":  # `all` takes those of a failed test, too
                 if not fixture.passed:
                     why = "the test failed"
@@ -468,9 +473,8 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
             if why:
                 file.discard()
                 fixture.is_discarded = True
-                fixture.remarks.append(
-                    f"{path.name}: not recorded again, because {why}; the older recording is kept"
-                )
+                again, stays = (" again", "; the older recording is kept") if path.exists() else ("", "")
+                fixture.remarks.append(f"{path.name}: not recorded{again}, because {why}{stays}")
     fixture.used = file.used
     fixture.remarks += file.remarks
     if file.interrupted is not None:
@@ -538,6 +542,8 @@ class RecordingService:
         """How many exchanges were recorded."""
         self.unreached = 0
         """How many requests did not reach the server, so that the record lacks them."""
+        self.rejected: dict[tuple[str, str, bytes], tuple[int, str, str]] = {}
+        """The requests that got 429 or 5xx at last, with the status: it says nothing of the code under test."""
         self.unwritten: list[str] = []
         """Why calls that reached it are not in the record."""
         self.open: set[_Kept] = set()
@@ -587,6 +593,10 @@ class RecordingService:
         if exchange.ending.how in _UNREACHED:
             self.unreached += 1
         elif not self._is_over:
+            asked, status = exchange.request, exchange.status or 0
+            self.rejected.pop(key := (asked.method, asked.target, asked.body), None)
+            if status == 429 or status >= 500:
+                self.rejected[key] = status, asked.method, asked.raw_path
             try:
                 recording: Recording | None = Recording.of(exchange, origin=self._origin)
                 if recording is not None and self._edit_response is not None:

@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from harness.cassette import Recording, load
 from harness.cassette.journal import Journal
 from harness.emulator import Emulator
+from harness.transport import ServerThread
+from harness.wire import Response
 from tests.plugin.toys import HEAD, run
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
@@ -237,6 +240,20 @@ def test_rewrite_keeps_the_good_recording(
     result.assert_outcomes(**{"passed" if then == "swallow" else "failed": 1})
     assert path.read_text() == before
     result.stdout.fnmatch_lines([f"*not recorded again, because {said}; the older recording is kept*"])
+
+
+@pytest.mark.parametrize(("status", "then"), [(503, ""), (429, ""), (200, "raise KeyboardInterrupt"), (404, "")])
+def test_nothing_is_recorded_of_a_busy_service(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, status: int, then: str
+) -> None:
+    """`once` would replay what a test got that was interrupted, or failed on a rejection that is over by then."""
+    with ServerThread(lambda request: Response.json(status, b"{}")) as server:
+        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
+        pytester.makepyfile(HEAD + RECORDED.format(then=then))
+        result = run(pytester, "--record-mode=once", process=True)
+    said = f"*test_it.yaml: not recorded, because the test failed after POST * was rejected with {status}"
+    assert bool([*pytester.path.rglob("*.yaml")]) == (status == 404)
+    assert fnmatchcase(result.stdout.str().replace("\n", " "), f"{said}*") == (status in (429, 503))
 
 
 REPEATED = """
