@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.cassette.writer import drop_unused
 from harness.errors import CassetteError
-from harness.files import make_folder
+from harness.files import make_folder, open_file
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, list_some
@@ -79,6 +80,9 @@ _RECORDING = frozenset(RECORD_MODES) - {"none"}
 _TURN_SECONDS = 120.0
 """How long a test waits while another worker of pytest-xdist records into the same file: a test or two, live."""
 _FOLDER = "cassettes"
+RECORDER = "harness.pytest_plugin"
+_ASIDE = re.compile(r"\.(part|before-\d+|interrupted-\d+)$")
+"""The end of the name of a copy, or of what a killed run recorded."""
 
 
 @dataclass(slots=True)
@@ -258,12 +262,15 @@ def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[st
         mode = options.get("record_mode") or config.getoption("--record-mode", None)
         with suppress(UsageFault):  # the test itself reports it
             users[_choose_path(item, named, _own_folder(item))[0].resolve()][item.nodeid] = mode in _RECORDING
+    for item in filter(is_marked, session.items):
+        find_uses(config)[(_own_folder(item) / f"{cassette_name(item)}.yaml").resolve()].collected = [item.nodeid]
     near = [(session.startpath / word).resolve() for word in config.args if "::" not in word]
     folders = [place if place.is_dir() else place.parent / _FOLDER / place.stem for place in near]
+    is_all = not (session.testsfailed or config.getoption("lf", False))  # else more tests exist
     for path, tests in users.items():
         use = find_uses(config)[path]
         use.collected, use.is_made = list(tests), not path.exists()
-        use.is_whole = not session.testsfailed and any(map(path.is_relative_to, folders))
+        use.is_whole = is_all and any(map(path.is_relative_to, folders))
         if _is_worker(config) and not use.is_made and len(tests) > 1 and any(tests.values()):
             with suppress(CassetteError):  # the test itself reports it
                 use.before = frozenset(one.fingerprint() for one in load(path).recordings)
@@ -292,7 +299,23 @@ def finish_files(config: pytest.Config) -> list[str]:
                 lines.append(describe_unused(path, load(path).recordings, use.list_used()))
         except (CassetteError, OSError) as wrong:
             lines.append(f"{path} may have recordings that no test used: it could not be read or written: {wrong}")
-    return list(filter(None, lines))
+    return [*filter(None, lines), *_list_left_over(uses)]
+
+
+def _list_left_over(uses: Mapping[Path, FileUse]) -> Iterator[str]:
+    """A line for each folder with cassettes that this plugin recorded and no test has."""
+    if any(use.used and not use.collected for use in uses.values()):
+        return  # the user's own fixture chooses the folder, also for tests that did not run
+    whole = {path.parent for path, use in uses.items() if use.is_whole}
+    for folder in sorted({near for own in whole if own.parent.name == _FOLDER for near in own.parent.glob("*/")}):
+        left = []
+        if folder in whole or not folder.parent.with_name(f"{folder.name}.py").exists():
+            for file in (file for file in sorted(folder.glob("*.yaml")) if file not in uses):
+                with suppress(OSError), open_file(file) as opened:
+                    if RECORDER.encode() in opened.read(1024) and not _ASIDE.search(file.stem):
+                        left.append(file.name)
+        if left:
+            yield f"{folder.name}: of no test, as after one was renamed or deleted: {list_some(left, 3)}"
 
 
 def take_over(config: pytest.Config, uses: Mapping[str, tuple[Any, ...]]) -> None:
@@ -424,7 +447,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record.provenance import provenance_of  # imports a driver, which only recording needs
 
     path = wanted.path
-    provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
+    provenance = provenance_of(wanted.upstream, wanted.api, recorder=RECORDER)
     make_folder(path.parent)
     # In a shared file, other tests may need what this one does not record again: `all` leaves that.
     mode = "all" if wanted.record_mode == "rewrite" and wanted.is_shared else wanted.record_mode

@@ -385,6 +385,12 @@ def test_rewriting_one_of_several_leaves_the_others(pytester: pytest.Pytester, l
     run(pytester, "--record-mode=rewrite", f"{module}::test_it[2]").assert_outcomes(passed=1)
     assert len(ids_in(path) & older) == 2
     assert len(ids_in(path)) == 3
+    failed = pytester.path / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    failed.parent.mkdir(parents=True)
+    failed.write_text(json.dumps({f"{module.name}::test_it[3]": True}), "utf-8")
+    run(pytester, "-Wignore", "-p", "cacheprovider", "--lf", "--record-mode=rewrite").assert_outcomes(passed=1)
+    assert len(ids_in(path) & older) == 1
+    assert len(ids_in(path)) == 3
 
 
 @pytest.mark.slow
