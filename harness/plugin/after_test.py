@@ -153,10 +153,9 @@ def hide_keys(report: pytest.TestReport) -> None:
     # As data, which pytest-xdist sends: a traceback that became a text would lose its reason and its colors.
     data = report._to_json()
     shown = {name: hidden(data[name]) for name in ("longrepr", "sections", "user_properties")}
-    changed = [name for name, value in shown.items() if value != data[name]]
+    changed = [name for name in shown if shown[name] != data[name]]
     made = pytest.TestReport._from_json({**data, **shown})
-    for name in changed:
-        setattr(report, name, getattr(made, name))
+    vars(report).update((name, getattr(made, name)) for name in changed)
 
 
 def cut_captured(report: pytest.TestReport, most: int = 20) -> None:
