@@ -82,7 +82,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "interactions_environment",
         "variables that get the URL of the test's emulator; empty: none, and no request is redirected",
         type="args",
-        default=["GOOGLE_GEMINI_BASE_URL"],  # before pytest 8, a default of None is an empty list
+        # google-genai and LiteLLM read them; before pytest 8, a default of None is an empty list
+        default=["GOOGLE_GEMINI_BASE_URL", "GEMINI_API_BASE"],
     )
     parser.addini(
         "interactions_allowed_hosts",

@@ -136,11 +136,7 @@ class Redactor:
     def _learn_request(self, request: Request) -> None:
         self._learn_headers(request.headers)
         form = parse_qsl(secret_finder.text_of(request.body)) if _is_form(request) else ()
-        # A segment of the path may have parameters, too: `/x;token=…`.
-        parts = [part for segment in request.raw_path.split("/") for part in segment.split(";")[1:]]
-        of_path = [(unquote(name), unquote(value)) for name, _, value in (part.partition("=") for part in parts)]
-        named = (*of_path, *request.query, *form)
-        self.hide(value for name, value in named if self._fields.names_parameter(name))
+        self.hide(value for name, value in (*request.query, *form) if self._fields.names_parameter(name))
 
     def _learn_headers(self, headers: Headers) -> None:
         for name, value in headers:
@@ -209,11 +205,7 @@ class Redactor:
 
     def _redact_target(self, target: str, report: list[Replaced]) -> str:
         path, mark, query = target.partition("?")
-        segments = []
-        for segment in path.split("/"):
-            name, *parameters = segment.split(";")  # `name;token=…`
-            pairs = (self._redact_pair(pair, "path", report) for pair in parameters)
-            segments.append(";".join((self._redact_part(name, unquote, "path", report), *pairs)))
+        segments = [self._redact_part(segment, unquote, "path", report) for segment in path.split("/")]
         whole = "/".join(segments) + mark + self._redact_pairs(query, "query", report)
         return self._redact_text(whole, "path", report)  # also finds secrets that span several parts
 

@@ -26,8 +26,8 @@ from harness.outcome import UsageFault
 DUMMY_KEY = "harness-dummy-key"
 """What a client of the emulator sends that has no key; any will do."""
 
-BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL")
-"""google-genai (Python and JavaScript) reads the second one; the others are for the user's own code."""
+BASE_URL_VARIABLES = ("INTERACTIONS_BASE_URL", "GOOGLE_GEMINI_BASE_URL", "GEMINI_BASE_URL", "GEMINI_API_BASE")
+"""google-genai (Python and JavaScript) reads the second one, LiteLLM the last; the others are for own code."""
 
 PAGE_FIELDS = ("content-type", "authorization", "x-goog-api-key", "x-goog-api-client", "x-goog-user-project")
 """Headers that pages of other origins may send; the live service omits api-revision, too (third-party source)."""

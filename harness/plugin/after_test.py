@@ -142,14 +142,20 @@ def hide_keys(report: pytest.TestReport) -> None:
     from harness.wire.mask import Mask  # late: most environments have no key
 
     hide = Mask({str(number): key for number, key in enumerate(keys)}).hide_known
-    if isinstance(report.longrepr, tuple):  # of a skip: where, and why
-        report.longrepr = (*report.longrepr[:2], hide(report.longrepr[2]))
-    elif report.longrepr is not None and (shown := hide(text := str(report.longrepr))) != text:
-        report.longrepr = shown
-    report.sections = [(title, hide(text)) for title, text in report.sections]
-    report.user_properties = [
-        (name, hide(value) if isinstance(value, str) else value) for name, value in report.user_properties
-    ]
+
+    def hidden(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: hidden(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return type(value)(map(hidden, value))
+        return hide(value) if isinstance(value, str) else value
+
+    # As data, which pytest-xdist sends: a traceback that became a text would lose its reason and its colors.
+    data = report._to_json()
+    shown = {name: hidden(data[name]) for name in ("longrepr", "sections", "user_properties")}
+    changed = [name for name in shown if shown[name] != data[name]]
+    made = pytest.TestReport._from_json({**data, **shown})
+    vars(report).update((name, getattr(made, name)) for name in changed)
 
 
 def cut_captured(report: pytest.TestReport, most: int = 20) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.cassette.writer import MODES as RECORD_MODES
 from harness.cassette.writer import drop_unused
 from harness.errors import CassetteError
-from harness.files import make_folder
+from harness.files import make_folder, open_file
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count, list_some
@@ -79,6 +80,9 @@ _RECORDING = frozenset(RECORD_MODES) - {"none"}
 _TURN_SECONDS = 120.0
 """How long a test waits while another worker of pytest-xdist records into the same file: a test or two, live."""
 _FOLDER = "cassettes"
+RECORDER = "harness.pytest_plugin"
+_ASIDE = re.compile(r"\.(part|before-\d+|interrupted-\d+)$")
+"""The end of the name of a copy, or of what a killed run recorded."""
 
 
 @dataclass(slots=True)
@@ -162,8 +166,8 @@ class CassetteFixture(ObservedService):
         self.used: set[bytes] = set()
         """The fingerprints of the recordings that the test replayed or recorded; complete after it."""
         self._allows_unused = wanted.allow_unused
-        self.passed = True
-        """Whether the test passed; if it did not, what it recorded does not replace an older recording."""
+        self.passed: bool | None = True
+        """Whether the test passed, None if it did not end; what decides about its recording."""
         self._complained = False
 
     def find_complaints(self) -> Iterator[str | Warning]:
@@ -226,7 +230,7 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
     wanted = wanted_by(request, api)
     with open_cassette(wanted) as cassette:
         yield cassette
-        cassette.passed = request.node.stash.get(CALL_PASSED, False)
+        cassette.passed = request.node.stash.get(CALL_PASSED, None)
     use = find_uses(request.config)[wanted.path.resolve()]
     use.used[request.node.nodeid] = cassette.used
     use.origin |= cassette.origin
@@ -258,12 +262,15 @@ def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[st
         mode = options.get("record_mode") or config.getoption("--record-mode", None)
         with suppress(UsageFault):  # the test itself reports it
             users[_choose_path(item, named, _own_folder(item))[0].resolve()][item.nodeid] = mode in _RECORDING
+    for item in filter(is_marked, session.items):
+        find_uses(config)[(_own_folder(item) / f"{cassette_name(item)}.yaml").resolve()].collected = [item.nodeid]
     near = [(session.startpath / word).resolve() for word in config.args if "::" not in word]
     folders = [place if place.is_dir() else place.parent / _FOLDER / place.stem for place in near]
+    is_all = not (session.testsfailed or config.getoption("lf", False))  # else more tests exist
     for path, tests in users.items():
         use = find_uses(config)[path]
         use.collected, use.is_made = list(tests), not path.exists()
-        use.is_whole = not session.testsfailed and any(map(path.is_relative_to, folders))
+        use.is_whole = is_all and any(map(path.is_relative_to, folders))
         if _is_worker(config) and not use.is_made and len(tests) > 1 and any(tests.values()):
             with suppress(CassetteError):  # the test itself reports it
                 use.before = frozenset(one.fingerprint() for one in load(path).recordings)
@@ -292,7 +299,23 @@ def finish_files(config: pytest.Config) -> list[str]:
                 lines.append(describe_unused(path, load(path).recordings, use.list_used()))
         except (CassetteError, OSError) as wrong:
             lines.append(f"{path} may have recordings that no test used: it could not be read or written: {wrong}")
-    return list(filter(None, lines))
+    return [*filter(None, lines), *_list_left_over(uses)]
+
+
+def _list_left_over(uses: Mapping[Path, FileUse]) -> Iterator[str]:
+    """A line for each folder with cassettes that this plugin recorded and no test has."""
+    if any(use.used and not use.collected for use in uses.values()):
+        return  # the user's own fixture chooses the folder, also for tests that did not run
+    whole = {path.parent for path, use in uses.items() if use.is_whole}
+    for folder in sorted({near for own in whole if own.parent.name == _FOLDER for near in own.parent.glob("*/")}):
+        left = []
+        if folder in whole or not folder.parent.with_name(f"{folder.name}.py").exists():
+            for file in (file for file in sorted(folder.glob("*.yaml")) if file not in uses):
+                with suppress(OSError), open_file(file) as opened:
+                    if RECORDER.encode() in opened.read(1024) and not _ASIDE.search(file.stem):
+                        left.append(file.name)
+        if left:
+            yield f"{folder.name}: of no test, as after one was renamed or deleted: {list_some(left, 3)}"
 
 
 def take_over(config: pytest.Config, uses: Mapping[str, tuple[Any, ...]]) -> None:
@@ -424,7 +447,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     from harness.benches.record.provenance import provenance_of  # imports a driver, which only recording needs
 
     path = wanted.path
-    provenance = provenance_of(wanted.upstream, wanted.api, recorder="harness.pytest_plugin")
+    provenance = provenance_of(wanted.upstream, wanted.api, recorder=RECORDER)
     make_folder(path.parent)
     # In a shared file, other tests may need what this one does not record again: `all` leaves that.
     mode = "all" if wanted.record_mode == "rewrite" and wanted.is_shared else wanted.record_mode
@@ -458,6 +481,11 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
             why = ""
             if replaces and service.unwritten:
                 why = "some calls were not written"
+            elif fixture.passed is None:
+                why = "the test did not end"
+            elif not fixture.passed and service.rejected:
+                status, method, target = next(iter(service.rejected.values()))
+                why = f"the test failed after {method} {target} was rejected with {status}"
             elif replaces and wanted.record_mode == "rewrite":  # `all` takes those of a failed test, too
                 if not fixture.passed:
                     why = "the test failed"
@@ -468,9 +496,8 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
             if why:
                 file.discard()
                 fixture.is_discarded = True
-                fixture.remarks.append(
-                    f"{path.name}: not recorded again, because {why}; the older recording is kept"
-                )
+                again, stays = (" again", "; the older recording is kept") if path.exists() else ("", "")
+                fixture.remarks.append(f"{path.name}: not recorded{again}, because {why}{stays}")
     fixture.used = file.used
     fixture.remarks += file.remarks
     if file.interrupted is not None:
@@ -538,6 +565,8 @@ class RecordingService:
         """How many exchanges were recorded."""
         self.unreached = 0
         """How many requests did not reach the server, so that the record lacks them."""
+        self.rejected: dict[tuple[str, str, bytes], tuple[int, str, str]] = {}
+        """The requests that got 429 or 5xx at last, with the status: it says nothing of the code under test."""
         self.unwritten: list[str] = []
         """Why calls that reached it are not in the record."""
         self.open: set[_Kept] = set()
@@ -587,6 +616,10 @@ class RecordingService:
         if exchange.ending.how in _UNREACHED:
             self.unreached += 1
         elif not self._is_over:
+            asked, status = exchange.request, exchange.status or 0
+            self.rejected.pop(key := (asked.method, asked.target, asked.body), None)
+            if status == 429 or status >= 500:
+                self.rejected[key] = status, asked.method, asked.raw_path
             try:
                 recording: Recording | None = Recording.of(exchange, origin=self._origin)
                 if recording is not None and self._edit_response is not None:

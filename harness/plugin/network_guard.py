@@ -73,10 +73,11 @@ class _Watch:
         message = (
             f"a connection to {host} was refused: while an interactions fixture is in use only this machine can "
             "be reached. Only clients on httpx are redirected by themselves: build the client with "
-            "base_url=interactions_emulator.base_url or from the environment (GOOGLE_GEMINI_BASE_URL), "
-            "or take the fixture `interactions_client`; for a client that a module builds while it is imported, "
-            "set `interactions_early = true` in the pytest configuration. "
-            f"If {host} is another service that the test needs, write `interactions_allowed_hosts = {host}` there"
+            "base_url=interactions_emulator.base_url or from the environment (GOOGLE_GEMINI_BASE_URL; "
+            "`interactions_environment = NAME` sets another variable), or take the fixture `interactions_client`; "
+            "for a client that a module builds while it is imported, set `interactions_early = true`. If "
+            f"{host} is another service that the test needs, set `interactions_allowed_hosts = {host}`. "
+            "All three are settings of the pytest configuration"
         )
         self._tell(message)
         raise OutsideConnection(message)

@@ -523,12 +523,12 @@ def redirect(transport: Callable[[], Any], is_live: IsLive | None) -> AbstractCo
         return nullcontext()
 
     def patch(owner: Any, method: str) -> Patch:
-        original, ours = getattr(owner, method), getattr(transport(), method)
+        original = getattr(owner, method)
 
         def handle(self: Any, request: Any) -> Any:
             """Send a request, or return a coroutine that does: both methods take and return the same."""
-            url = request.url
-            return ours(request) if is_live(url.host, url.port) else original(self, request)
+            live = is_live(request.url.host, request.url.port)  # only then: a transport imports httpx
+            return getattr(transport(), method)(request) if live else original(self, request)
 
         return owner, method, handle
 

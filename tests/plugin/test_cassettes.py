@@ -153,24 +153,37 @@ def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) 
 
 
 def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
-    """Recordings that are not played, and old ones, are listed at the end of the run."""
+    """Recordings that are not played, old ones, and files of no test are listed at the end of the run.
+
+    These are neither copies nor files of the marker `vcr`, nor those of a module that was not collected.
+    """
     toy(pytester, "record_mode='once'")
     run(pytester)
     path = pytester.path / "cassettes" / "test_app" / "test_it.yaml"
     text = path.read_text("utf-8")
     start = text.index("recorded:")
     path.write_text(text[:start] + "recorded: '2020-01-01'" + text[text.index("\n", start) :], "utf-8")
+    for name in ("test_old", "test_it.before-1", "test_vcr", "../test_gone/test_x", "../test_other/test_y"):
+        copy = path.parent / f"{name}.yaml"
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_text(path.read_text("utf-8"), "utf-8")
+    pytester.makepyfile(test_other="")
     source = (pytester.path / "test_app.py").read_text("utf-8")
     (pytester.path / "test_app.py").write_text(
         source.replace("    stream = follow", "    return\n    stream = follow")
+        + "\n@pytest.mark.vcr\ndef test_vcr(): pass\n"
     )
     result = run(pytester, "--interactions-max-age", "30")
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2)
+    said = "of no test, as after one was renamed or deleted"
+    assert str(result.stdout).count(said) == 2
     result.stdout.fnmatch_lines(
         [
             "*interactions cassettes*",
             "*test_it.yaml: 1 of 2 not replayed: GET /v1beta/interactions/*",
             "*recorded 2020-01-01*",
+            f"test_app: {said}: test_old.yaml",
+            f"test_gone: {said}: test_x.yaml",
         ]
     )
 

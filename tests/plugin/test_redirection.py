@@ -107,6 +107,7 @@ def test_an_application_that_conftest_imports(pytester: pytest.Pytester) -> None
         def test_built_here(interactions_emulator):
             interactions_emulator.reply("Here.")
             assert genai.Client().interactions.create(**ASKED).output_text == "Here."
+            assert os.environ["GEMINI_API_BASE"] == os.environ["GOOGLE_GEMINI_BASE_URL"]  # LiteLLM reads it
 
         def test_outside():
             assert "GOOGLE_GEMINI_BASE_URL" not in os.environ and "GEMINI_API_KEY" not in os.environ
@@ -181,18 +182,19 @@ def test_switched_off(pytester: pytest.Pytester) -> None:
     run(pytester).assert_outcomes(passed=1)
 
 
-def test_a_library_that_a_test_imports(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("library", ["httpx", "httpx2"])
+def test_a_library_that_a_test_imports(pytester: pytest.Pytester, library: str) -> None:
     """httpx is not imported for a fixture; where a test imports it later, its clients reach the emulator, too."""
-    pytester.makepyfile("""
+    pytester.makepyfile(f"""
         import sys
 
         def test_late(interactions_emulator):
-            assert "httpx" not in sys.modules
-            import httpx
+            assert "httpx" not in sys.modules and "httpx2" not in sys.modules
+            import {library}
 
             url = "https://generativelanguage.googleapis.com/v1beta/interactions"
-            body = {"model": "gemini-3.8-flash", "input": "Hi"}
-            answer = httpx.post(url, json=body, headers={"x-goog-api-key": "mine"})
+            body = {{"model": "gemini-3.8-flash", "input": "Hi"}}
+            answer = {library}.post(url, json=body, headers={{"x-goog-api-key": "mine"}})
             assert answer.json()["status"] == "completed"
     """)
     run(pytester, process=True).assert_outcomes(passed=1)

@@ -79,7 +79,7 @@ def test_the_report_of_a_test_repeats_no_key(pytester: pytest.Pytester, monkeypa
         result = run(pytester, "-l", *WRITTEN)
     result.assert_outcomes(failed=1)
     assert KEY in came
-    result.stdout.fnmatch_lines(["*bad key [*][*][*]*"])
+    result.stdout.fnmatch_lines(["*bad key [*][*][*]*", "FAILED *::test_it - AssertionError: *"])
     file = (pytester.path / "report.xml").read_text("utf-8")
     assert "bad key ***" in file
     assert 'name="answer" value="{&quot;error' in file

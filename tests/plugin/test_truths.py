@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from harness.cassette import Recording, load
 from harness.cassette.journal import Journal
 from harness.emulator import Emulator
+from harness.transport import ServerThread
+from harness.wire import Response
 from tests.plugin.toys import HEAD, run
 
 pytest.importorskip("vcr", reason="cassettes need vcrpy: pip install -e '.[record]'")
@@ -239,6 +242,20 @@ def test_rewrite_keeps_the_good_recording(
     result.stdout.fnmatch_lines([f"*not recorded again, because {said}; the older recording is kept*"])
 
 
+@pytest.mark.parametrize(("status", "then"), [(503, ""), (429, ""), (200, "raise KeyboardInterrupt"), (404, "")])
+def test_nothing_is_recorded_of_a_busy_service(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, status: int, then: str
+) -> None:
+    """`once` would replay what a test got that was interrupted, or failed on a rejection that is over by then."""
+    with ServerThread(lambda request: Response.json(status, b"{}")) as server:
+        monkeypatch.setenv("INTERACTIONS_RECORD_URL", server.url)
+        pytester.makepyfile(HEAD + RECORDED.format(then=then))
+        result = run(pytester, "--record-mode=once", process=True)
+    said = f"*test_it.yaml: not recorded, because the test failed after POST * was rejected with {status}"
+    assert bool([*pytester.path.rglob("*.yaml")]) == (status == 404)
+    assert fnmatchcase(result.stdout.str().replace("\n", " "), f"{said}*") == (status in (429, 503))
+
+
 REPEATED = """
 @pytest.mark.interactions_cassette
 def test_it(interactions_cassette):
@@ -367,6 +384,12 @@ def test_rewriting_one_of_several_leaves_the_others(pytester: pytest.Pytester, l
     [module] = pytester.path.glob("test_*.py")
     run(pytester, "--record-mode=rewrite", f"{module}::test_it[2]").assert_outcomes(passed=1)
     assert len(ids_in(path) & older) == 2
+    assert len(ids_in(path)) == 3
+    failed = pytester.path / ".pytest_cache" / "v" / "cache" / "lastfailed"
+    failed.parent.mkdir(parents=True)
+    failed.write_text(json.dumps({f"{module.name}::test_it[3]": True}), "utf-8")
+    run(pytester, "-Wignore", "-p", "cacheprovider", "--lf", "--record-mode=rewrite").assert_outcomes(passed=1)
+    assert len(ids_in(path) & older) == 1
     assert len(ids_in(path)) == 3
 
 

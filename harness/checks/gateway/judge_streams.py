@@ -38,9 +38,10 @@ def events(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             unfinished.append(relayed)
             continue
         for finding in _judge_events(relayed):
-            # The text of an event is cut, so its type is looked for and not parsed.
+            # The text of an event is cut, so its type is looked for and not parsed; a long one may lack it.
+            lost = (one.kind for one in relay.difference(relayed).lost if one.number == finding.where.event)
             shown = _TYPE.search(finding.expected or finding.actual)
-            kind = finding.where.pointer or (shown[1] if shown else "")
+            kind = finding.where.pointer or (shown[1] if shown else next(lost, ""))
             same.setdefault((finding.stable_code, finding.severity, kind), []).append(finding)
     for alike in same.values():
         more = f" (also in {format_count(len(alike) - 1, 'other stream')})" if len(alike) > 1 else ""

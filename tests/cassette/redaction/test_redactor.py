@@ -425,7 +425,6 @@ def test_an_id_that_is_a_key_as_a_whole_is_hidden(key: str, name: str) -> None:
         ("Authorization", f"Bearer {OWN}"),
         ("Cookie", f"a=b; session={OWN}"),
         ("", f"?key={OWN}"),
-        ("", f"/x;a=b;token={OWN}"),
         ("", "api_key"),
     ],
     name=EXEMPT,
