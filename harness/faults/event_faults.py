@@ -361,8 +361,21 @@ class Comment(AfterFault, frozen=True):
         return EventStage(edit)
 
 
-class Members(BareFault, frozen=True):
-    """`members`: each event has a member that no reader knows."""
+class Members(Fault, frozen=True):
+    """`members`, `members:N`: each event has a member that no reader knows, with a text of N characters in it."""
+
+    size: int = 0
+
+    def __post_init__(self) -> None:
+        require_range("the characters of members", self.size, most=10**7)
+
+    @classmethod
+    def read(cls, word: Word) -> Self:
+        return cls(0 if word.value is None else word.number())
+
+    def __str__(self) -> str:
+        return f"members:{self.size}" if self.size else "members"
 
     def stage(self, body: BodyKind) -> Stage:
-        return edit_payloads(lambda payload: {**payload, "harness_unknown": {"nested": [1, None, "text"]}})
+        unknown = {"nested": [2**53 + 1, None, "text" + "." * self.size]}
+        return edit_payloads(lambda payload: {**payload, "harness_unknown": unknown, "harness_null": None})

@@ -233,6 +233,9 @@ LEGAL_NOISE = {
     "crlf": "lines that end in CR LF",
     "trickle": "pieces that come one by one",
     "chunks": "pieces that split characters, names and line ends",
+    "gzip": "a compressed body, as the request allows",
+    "deflate": "a compressed body, as the request allows",
+    "no-done": "no final [DONE]",
 }
 """The words of the grammar, and what a client sees."""
 
