@@ -16,7 +16,7 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case, cases_of_incidents
 from harness.benches.client.client_commands import ClientResult, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.checks.clients.sets import MODES
+from harness.checks.clients.sets import MODES, PARALLEL_CALLS
 from harness.contract import load
 from harness.contract.transcript import assemble_steps, output_steps, output_text
 from harness.engine.decide import exit_of_cases
@@ -318,6 +318,21 @@ def test_a_client_that_is_wrong_without_any_fault(reads: Reads, mode: str, sente
     """Its mistake is the first sentence, and no case is played."""
     with pytest.raises(UsageFault, match=sentence):
         outcome(reads, mode, "pass")
+
+
+def test_a_client_that_answers_one_call_for_all() -> None:
+    """The service refuses its results, and the client reports that; the finding is what it sent."""
+
+    def returns_the_last(client: httpx.Client, _: str) -> ClientResult:
+        last = turn(client, input="Look.", tools=[LOOK], background=True)
+        given = {"input": [answer_all(last)[-1] for _ in answer_all(last)], "tools": [LOOK], "background": True}
+        last = turn(client, previous_interaction_id=last.interaction["id"], **given)
+        return ClientResult(collected=last.text, status=last.status)
+
+    (result,) = play(returns_the_last, [new_case("pass", "tools", script=PARALLEL_CALLS.scripts[0])])
+    (finding,) = result.observation.findings
+    assert result.verdict is Verdict.FAIL
+    assert finding.message.startswith("returned 3 results for the call 'call_5' and none for 'call_9'")
 
 
 @pytest.mark.parametrize("result", ["A cat.", {"animal": "cat"}])
