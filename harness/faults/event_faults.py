@@ -361,21 +361,16 @@ class Comment(AfterFault, frozen=True):
         return EventStage(edit)
 
 
-class Members(Fault, frozen=True):
-    """`members`, `members:N`: each event has a member that no reader knows, with a text of N characters in it."""
-
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        require_range("the characters of members", self.size, most=10**7)
-
-    @classmethod
-    def read(cls, word: Word) -> Self:
-        return cls(0 if word.value is None else word.number())
-
-    def __str__(self) -> str:
-        return f"members:{self.size}" if self.size else "members"
+class Members(BareFault, frozen=True):
+    """`members`: each event has members that no reader knows."""
 
     def stage(self, body: BodyKind) -> Stage:
-        unknown = {"nested": [2**53 + 1, None, "text" + "." * self.size]}
-        return edit_payloads(lambda payload: {**payload, "harness_unknown": unknown, "harness_null": None})
+        unknown = {"harness_unknown": {"nested": [2**53 + 1, None, "text"]}, "harness_null": None}
+        return edit_payloads(lambda payload: {**payload, **unknown})
+
+
+class Long(BareFault, frozen=True):
+    """`long`: each event has such a member that is longer than the lines that some readers expect."""
+
+    def stage(self, body: BodyKind) -> Stage:
+        return edit_payloads(lambda payload: {**payload, "harness_unknown": "." * 100_000})

@@ -215,6 +215,7 @@ ONE_ROW, TWO_ROWS, RELAYED_IN_FULL = 62, 134, 2_000
 
 _MOST_EXCHANGES = 3
 
+
 class LogPart(Struct, frozen=True):
     """Some text of a piece of evidence; a finding names what is `accused`."""
 

@@ -140,8 +140,8 @@ class ClientAttempt:
     def noise(self) -> str:
         """The faults that took effect, if none of them does harm to a reader of event streams; else ""."""
         fired = dict.fromkeys(str(fault) for one in self.received if one.suffered for fault in one.suffered.fired)
-        words = [f"{LEGAL_NOISE.get(fault.partition(':')[0], '')} ({fault})" for fault in fired]
-        return "" if any(word.startswith(" ") for word in words) else ", ".join(words)
+        words = [f"{fault} ({LEGAL_NOISE.get(fault.partition(':')[0], '')})" for fault in fired]
+        return "" if any(word.endswith("()") for word in words) else ", ".join(words)
 
     def explain_unread(self) -> str:
         """Why the client asked again for a legal stream, as a clause; "" if it may be able to read it."""

@@ -89,13 +89,8 @@ class ReceivedResponse:
 
     @property
     def was_left(self) -> bool:
-        """Whether the client left a stream in the middle, and no response took so long that it lost patience."""
-        return self.is_stream and self.ending is None and not self.completes and not self.was_slow
-
-    @property
-    def was_slow(self) -> bool:
-        """Whether the silence in it, or all of it, lasted a second: a client may have a limit for either."""
-        return max(self.waited, self.took - self.at) >= 1.0
+        """Whether the client left a stream in the middle: after a second of silence it may have lost patience."""
+        return self.is_stream and self.ending is None and not self.completes and self.waited < 1.0
 
     @property
     def last_mark(self) -> str | None:
