@@ -168,15 +168,12 @@ class ClientAttempt:
 
     def find_hurried(self) -> str:
         """The request that the client repeated before its `Retry-After`; a busy machine makes none seem early."""
-        for place, refused in enumerate(self.received):
-            wanted = refused.retry_after or 0.0
-            if not 1 <= wanted <= 60:  # nobody has to know `retry-after-ms`, or to wait for hours
-                continue
-            for again in self.received[place + 1 :]:
-                paused, sent = again.at - refused.at, (again.request.target, again.request.body)
-                if sent == (refused.request.target, refused.request.body) and paused < wanted * 0.9:
-                    pause = f"a pause of {wanted:g} s (`Retry-After`)"
-                    return f"repeated a request {paused:.3f} s after a {refused.status} that requests {pause}"
+        for refused, again in pairwise(self.received):
+            wanted, paused = refused.retry_after or 0.0, again.at - refused.at
+            same = (again.request.target, again.request.body) == (refused.request.target, refused.request.body)
+            if same and 1 <= wanted <= 60 and paused < wanted * 0.9:  # nobody has to know `retry-after-ms`
+                pause = f"a pause of {wanted:g} s (`Retry-After`)"
+                return f"repeated a request {paused:.3f} s after a {refused.status} that requests {pause}"
         return ""
 
     def judge_knowledge(self) -> client_model.Defect | None:
