@@ -182,13 +182,15 @@ class ClientAttempt:
             return None
         words = self._model.words
         shown = self.received[-1].find_status() if self.received else None
+        ended = f"accepted the end of a connection as the end of the {words.run}"
+        if self.received and not self.received[-1].is_stream:  # a call, such as a cancel
+            ended = "reported a result that no response showed"
         return client_model.Defect(
             client_model.UNFINISHED,
             f"reported a result, although the last status that it received was {shown!r}: poll until it is final"
             if shown
             else (self._explain_left() if self.received[-1:] == self.streams else "")
-            or f"accepted the end of a connection as the end of the {words.run}: it received neither "
-            f"{words.completion} nor a GET with a terminal status",
+            or f"{ended}: it received neither {words.completion} nor a GET with a terminal status",
         )
 
     def describe_double_create(self) -> str:
