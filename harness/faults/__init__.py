@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Glue,
         Ids,
         Late,
+        Long,
         Members,
         Omit,
         Ping,
@@ -47,7 +48,7 @@ __all__ = [
     "parse", "Plan", "Connection", "Scope", "Seed",
     "Fault", "Cut", "Place", "Spot", "Drop", "Status", "ErrorShape",
     "Replay", "Ping", "Unknown", "ErrorEvent", "BareError", "Ids", "Late", "Inclusive", "Crlf", "Chunks",
-    "Garble", "Omit", "Glue", "Members", "Trickle", "Comment", "Raw", "Silence", "Reshape", "Compress",
+    "Garble", "Omit", "Glue", "Long", "Members", "Trickle", "Comment", "Raw", "Silence", "Reshape", "Compress",
     "every_event", "structural", "every_byte",
     "random_plan",
 ]  # fmt: skip

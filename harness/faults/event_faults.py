@@ -362,7 +362,15 @@ class Comment(AfterFault, frozen=True):
 
 
 class Members(BareFault, frozen=True):
-    """`members`: each event has a member that no reader knows."""
+    """`members`: each event has members that no reader knows."""
 
     def stage(self, body: BodyKind) -> Stage:
-        return edit_payloads(lambda payload: {**payload, "harness_unknown": {"nested": [1, None, "text"]}})
+        unknown = {"harness_unknown": {"nested": [2**53 + 1, None, "text"]}, "harness_null": None}
+        return edit_payloads(lambda payload: {**payload, **unknown})
+
+
+class Long(BareFault, frozen=True):
+    """`long`: each event has such a member that is longer than the lines that some readers expect."""
+
+    def stage(self, body: BodyKind) -> Stage:
+        return edit_payloads(lambda payload: {**payload, "harness_unknown": "." * 100_000})

@@ -31,6 +31,7 @@ from harness.faults.event_faults import (  # fmt: skip
     Glue,
     Ids,
     Late,
+    Long,
     Members,
     Omit,
     Part,
@@ -48,7 +49,7 @@ from harness.wire.message import escape_controls
 
 FAULTS: Mapping[str, type[Fault]] = {
     **dict.fromkeys(map(str, Spot), Cut), "status": Status,
-    "inclusive": Inclusive, "crlf": Crlf, "glue": Glue, "members": Members,
+    "inclusive": Inclusive, "crlf": Crlf, "glue": Glue, "long": Long, "members": Members,
     **dict.fromkeys(map(str, Part), Omit), **dict.fromkeys(map(str, Coding), Compress),
     "dup": Replay, "replay": Replay, "ping": Ping, "unknown": Unknown,
     "error": ErrorEvent, "bare-error": BareError, "ids": Ids, "late": Late, "trickle": Trickle, "garble": Garble,
@@ -229,10 +230,14 @@ LEGAL_NOISE = {
     "unknown": "events of an unknown type",
     "glue": "data first, no space after colons, a comment and a retry field in each frame",
     "comment": "a comment line inside a frame",
-    "members": "a member that no reader knows in each event",
+    "members": "members that no reader knows in each event",
+    "long": "a member of 100,000 characters in each event",
     "crlf": "lines that end in CR LF",
     "trickle": "pieces that come one by one",
     "chunks": "pieces that split characters, names and line ends",
+    "gzip": "a compressed body, as the request allows",
+    "deflate": "a compressed body, as the request allows",
+    "no-done": "no final [DONE]",
 }
 """The words of the grammar, and what a client sees."""
 

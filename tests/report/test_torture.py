@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.benches.client.client_commands import how
 from harness.benches.client.judgement.outcome import run_of
 from harness.engine.decide import Policy, decide
 from harness.engine.events import (
@@ -150,8 +151,9 @@ def run_of_cases(*results: Result, events: int = 1) -> PresentedRun:
 
 
 def test_the_error_is_shown_that_a_dump_follows() -> None:
-    """The last lines of standard error are shown, preceded by the error line if they do not include it."""
-    assert told(NODE) == ["TypeError: terminated", "…", "  }", "}", "Node.js v20.20.2"]
+    """The last lines of standard error are shown; the result of the client names the error, wherever it stands."""
+    assert told(NODE) == ["  }", "}", "Node.js v20.20.2"]
+    assert how(1, NODE) == "exit code 1: TypeError: terminated"
     assert told("  File x\n    y()\nValueError: odd\n") == ["  File x", "    y()", "ValueError: odd"]
 
 

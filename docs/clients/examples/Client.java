@@ -13,11 +13,13 @@ import java.util.regex.Pattern;
 
 public class Client {
   static final Pattern ID = Pattern.compile("\"event_id\": ?\"([^\"]*)\"");
-  static final Pattern TEXT = Pattern.compile("\"delta\":\\{\"text\":\"([^\"]*)\"");
+  static final Pattern TEXT = Pattern.compile("\"delta\":\\{\"text\":\"((?:[^\"\\\\]|\\\\.)*)\"");
+  static final Pattern CODE = Pattern.compile("\\\\(?:u(....)|/|[^u/])");
 
   final StringBuilder text = new StringBuilder();
   final Set<String> seen = new HashSet<>();
   String cursor;
+  boolean completed; // a failed run ends with interaction.completed, too
   int kept; // how much of the text came up to the cursor
 
   /** Read one connection; return whether the interaction has ended. */
@@ -33,14 +35,24 @@ public class Client {
       boolean named = id.find();
       if (named && !seen.add(id.group(1))) continue;
       Matcher piece = TEXT.matcher(line);
-      if (piece.find()) text.append(piece.group(1));
+      if (piece.find()) text.append(unescape(piece.group(1)));
       if (named) {
         cursor = id.group(1);
         kept = text.length();
       }
-      if (line.contains("\"event_type\":\"interaction.completed\"")) return true;
+      if (line.contains("\"event_type\":\"interaction.completed\"")) {
+        completed = line.contains("\"status\":\"completed\"");
+        return true;
+      }
     }
     return false;
+  }
+
+  /** Return the text of a JSON string: a small client needs no library for it, but it does need the escapes. */
+  static String unescape(String json) {
+    return CODE.matcher(json).replaceAll(found -> Matcher.quoteReplacement(
+        found.group(1) != null ? "" + (char) Integer.parseInt(found.group(1), 16)
+            : found.group().equals("\\/") ? "/" : found.group().translateEscapes()));
   }
 
   public static void main(String[] words) throws Exception {
@@ -53,7 +65,7 @@ public class Client {
         if (client.read(http, url)) {
           System.out.write(client.text.toString().getBytes(StandardCharsets.UTF_8));
           System.out.flush();
-          return;
+          System.exit(client.completed ? 0 : 1);
         }
       } catch (java.io.IOException | java.io.UncheckedIOException dropped) {
         Thread.sleep(20);

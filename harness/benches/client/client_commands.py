@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import signal
 import tempfile
@@ -109,7 +110,7 @@ class CommandClient:
         # The text on standard output, without one line ending at its end, which is for the terminal.
         return ClientResult(
             collected=process.out.decode(errors="replace").removesuffix("\n").removesuffix("\r"),
-            error="" if code in (0, None) else how(code),
+            error="" if code in (0, None) else how(code, words),
             crashed=code is not None and code < 0,
             stopped=_explain(process, seconds) if code is None else "",
             flooded=code is None and _too_much(process),
@@ -199,7 +200,7 @@ class LoopClient:
         if code is None:
             return ClientResult(stopped=why, flooded=flooded, words=words, stray=stray.lines)
         hint = "" if code else ": with --loop it reads a task from each line of its standard input"
-        error = f"the command ended ({how(code)}) before it returned a result{hint}"
+        error = f"the command ended ({how(code, words)}) before it returned a result{hint}"
         return ClientResult(error=error, crashed=True, words=words, stray=stray.lines)
 
     def stop(self) -> None:
@@ -356,6 +357,8 @@ def _show(data: bytes) -> str:
 # read to the end: they may be endless, and a child that has left the group may keep them open.
 
 
+_ERROR = re.compile(r"(?:(?:panic|fatal error|Caused by): |Exception in |[\w.$]*(?:Error|Exception)(?:: |$))")
+"""A line that states why a program stopped; the calls that led there stand below it, or above."""
 _WORDS = 2000
 """How many characters to keep of the end of standard error."""
 
@@ -458,6 +461,8 @@ class Process:
         return self._errors.decode(errors="replace")[-_WORDS:].strip()
 
 
-def how(code: int) -> str:
-    """An exit code in words."""
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"
+def how(code: int, words: str) -> str:
+    """An exit code in words, with the error that standard error names: the last, or its last line."""
+    lines = [line for line in words.splitlines() if line.strip()]
+    error = shorten(([line for line in lines if _ERROR.match(line)] or lines or [""])[-1].strip(), _SHOWN)
+    return (f"exit code {code}" if code >= 0 else f"signal {-code}") + (f": {error}" if error else "")

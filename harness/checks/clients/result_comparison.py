@@ -387,6 +387,14 @@ def judge_calls(exchanges: Sequence[ClientExchange], contract: Contract) -> Defe
                 return Defect(SWAPPED, wrong)
             if misplaced := _judge_places(given, made):
                 return misplaced
+            sent = [one.get("call_id") for one in objects_in(given) if one.get("type") == "function_result"]
+            last_steps = assemble_steps(runs_read[-1], contract)
+            waiting = [step.get("id") for step in last_steps if step.get("type") == "function_call"]
+            missing = next((call for call in waiting if call not in sent), None)
+            twice, times = Counter(map(str, sent)).most_common(1)[0] if sent else ("", 0)
+            if times > 1 and missing is not None:
+                many = f"returned {times} results for the call {twice!r} and none for {missing!r}"
+                return Defect(SWAPPED, f"{many}: return one for each call, by its `call_id`")
             runs_read.append([])
         if answer.get("steps"):
             runs_read[-1] = [*answer_events(answer)]

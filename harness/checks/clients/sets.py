@@ -67,6 +67,9 @@ _PARTS = (
     {"text": None, "steps": [
         {"type": "model_output", "content": [{"type": "text", "text": "la la la la"}]},
     ], "deltas": 4},
+    {"text": None, "steps": [
+        {"type": "model_output", "content": [{"type": "text", "text": 'A "quote",\n\ta line and C:\\new.'}]},
+    ]},
 )  # fmt: skip
 _ONE_DROP = ("pass", "event:{late},rst", "event:{last},end")
 
@@ -78,7 +81,7 @@ CONTINUES: Mapping[str, Any] = {
 
 PARTS = CaseKind(
     name="parts",
-    about="other output: thoughts, two texts, equal deltas; with a drop",
+    about="other output: thoughts, two texts, equal deltas, quotes and line ends; with a drop",
     plans=at(*_ONE_DROP),
     scripts=_PARTS,
 )
@@ -310,6 +313,7 @@ QUICK = (
     fault_kinds.ERRORS.first(3),
     ERROR_IDS,
     FEW_ENDS,
+    PARTS.only(at("pass")),
     fault_kinds.STATUSES.first(3),
 )
 STANDARD = (

@@ -103,7 +103,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     """The options of `harness torture`."""
 
     set: str | None = _case_option(
-        "quick (53 cases), standard (439), application (451), thorough (817), every-byte, table, polling, turns, "
+        "quick (58 cases), standard (445), application (457), thorough (822), every-byte, table, polling, turns, "
         "tools, cancelling",
         metavar="NAME", shown="that of the mode",
     )  # fmt: skip

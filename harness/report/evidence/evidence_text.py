@@ -214,7 +214,6 @@ ONE_ROW, TWO_ROWS, RELAYED_IN_FULL = 62, 134, 2_000
 
 
 _MOST_EXCHANGES = 3
-_ERROR = re.compile(r"\s*[\w.]*(?:Error|Exception): \S")
 
 
 class LogPart(Struct, frozen=True):
@@ -446,10 +445,7 @@ def client_lines(run: ClientRun, *, verbose: bool) -> Iterator[Line]:
         yield Line(f"on standard output, not a result: {escape_controls(line)}")
     words = run.stderr.splitlines()
     if words and not verbose:
-        lines = [line for line in words if line.strip()]
-        words = lines[-3:]
-        if not any(map(_ERROR.match, words)) and (error := next(filter(_ERROR.match, lines), None)) is not None:
-            words = [error, "…", *words]  # Node prints a dump after it
+        words = [line for line in words if line.strip()][-3:]  # the failure itself is in `run.end`
     if run.stderr.splitlines():
         yield Line("standard error ends with:")
         yield from (Line(f"  {escape_controls(line)}", Role.QUIET) for line in words)

@@ -64,7 +64,9 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
         ("print('a text', end='')", ClientResult(collected="a text")),
         ("print('a text\\n')", ClientResult(collected="a text\n")),
         ("import sys; print('half'); print('why', file=sys.stderr); sys.exit(3)",
-         ClientResult(collected="half", error="exit code 3", words="why")),
+         ClientResult(collected="half", error="exit code 3: why", words="why")),
+        ("import sys; print('panic: no\\n\\nmain.read()\\n\\t+0x1d', file=sys.stderr); sys.exit(2)",
+         ClientResult(collected="", error="exit code 2: panic: no", words="panic: no\n\nmain.read()\n\t+0x1d")),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", ClientResult(collected="", error="signal 15")),
         ("import os; print(os.environ['INTERACTION_ID'])", ClientResult(collected="v1_x")),
     ],
@@ -82,7 +84,7 @@ def test_what_a_one_shot_says(source: str, expected: ClientResult) -> None:
         ("""input(); print('{"text": "all"}')""", "all", ""),
         ("""input(); print('{"events": [{"event_type": "x"}]}')""", [{"event_type": "x"}], ""),
         ("""input(); print('{"error": "no way"}')""", None, "no way"),
-        ("""import sys; print('oops', file=sys.stderr); sys.exit(7)""", None, "the command ended (exit code 7)"),
+        ("""import sys; print('x', file=sys.stderr); sys.exit(7)""", None, "the command ended (exit code 7: x)"),
     ],
 )
 def test_what_a_talking_one_says(source: str, collected: object, error: str) -> None:
@@ -104,7 +106,7 @@ print('{"text": "fine"}')
 """)
     died = client.read(TASK, 20)
     assert (died.error, died.words) == (
-        "the command ended (exit code 1) before it returned a result",
+        "the command ended (exit code 1: died of it) before it returned a result",
         "died of it",
     )
     assert client.read(Task("", "", "other", ""), 20).collected == "fine"

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -16,7 +17,7 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case, cases_of_incidents
 from harness.benches.client.client_commands import ClientResult, LoopClient, Task
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.checks.clients.sets import MODES
+from harness.checks.clients.sets import MODES, PARALLEL_CALLS
 from harness.contract import load
 from harness.contract.transcript import assemble_steps, output_steps, output_text
 from harness.engine.decide import exit_of_cases
@@ -240,14 +241,6 @@ def read_three(client: httpx.Client, interaction: str) -> None:
         return
 
 
-def believes_in_its_cancel(client: httpx.Client, interaction: str) -> ClientResult:
-    """Cancels, and reports `cancelled` whatever the answer was."""
-    read_three(client, interaction)
-    client.post(f"{PATH}/{interaction}/cancel")
-    client.get(f"{PATH}/{interaction}")
-    return ClientResult(status="cancelled")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("reads", "mode"),
@@ -280,12 +273,31 @@ def test_a_correct_client_is_right_in_the_usual_set(reads: Reads, mode: str) -> 
         (cancels, "cancel", "event:2,end", DropOutcome.RECOVERED),
         (cancels, "cancel", "cancels=status:503", DropOutcome.RECOVERED),
         (cancels, "cancel", "calls=before-headers,rst", DropOutcome.RECOVERED),
-        (believes_in_its_cancel, "cancel", "calls=status:503", DropOutcome.WRONG_STATUS),
     ],
 )
 def test_what_a_client_makes_of_it(reads: Reads, mode: str, plan: str, wanted: DropOutcome) -> None:
     """A lost, refused or broken second turn, and a cancel that was not heard."""
     assert outcome(reads, mode, plan) is wanted
+
+
+@pytest.mark.parametrize(
+    ("cancel", "words"),
+    [
+        ("before-headers,rst", "a result that no response showed"),
+        ("status:503", "`: the interaction is `completed`"),
+    ],
+)
+def test_a_cancel_that_nothing_confirmed(cancel: str, words: str) -> None:
+    """The finding names the status that the interaction has, if it has another, and else that it was a guess."""
+
+    def hopes(client: httpx.Client, interaction: str) -> ClientResult:
+        read_three(client, interaction)
+        with suppress(httpx.TransportError):
+            client.post(f"{PATH}/{interaction}/cancel")
+        return ClientResult(status="cancelled")
+
+    (result,) = play(hopes, [base_of("cancel", f"cancels={cancel}")])
+    assert words in result.observation.findings[0].message
 
 
 def looks_nowhere(result: object) -> Reads:
@@ -318,6 +330,21 @@ def test_a_client_that_is_wrong_without_any_fault(reads: Reads, mode: str, sente
     """Its mistake is the first sentence, and no case is played."""
     with pytest.raises(UsageFault, match=sentence):
         outcome(reads, mode, "pass")
+
+
+def test_a_client_that_answers_one_call_for_all() -> None:
+    """The service refuses its results, and the client reports that; the finding is what it sent."""
+
+    def returns_the_last(client: httpx.Client, _: str) -> ClientResult:
+        last = turn(client, input="Look.", tools=[LOOK], background=True)
+        given = {"input": [answer_all(last)[-1] for _ in answer_all(last)], "tools": [LOOK], "background": True}
+        last = turn(client, previous_interaction_id=last.interaction["id"], **given)
+        return ClientResult(collected=last.text, status=last.status)
+
+    (result,) = play(returns_the_last, [new_case("pass", "tools", script=PARALLEL_CALLS.scripts[0])])
+    (finding,) = result.observation.findings
+    assert result.verdict is Verdict.FAIL
+    assert finding.message.startswith("returned 3 results for the call 'call_5' and none for 'call_9'")
 
 
 @pytest.mark.parametrize("result", ["A cat.", {"animal": "cat"}])

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from harness.benches.client.bench import TortureOptions, torture
+from harness.benches.client.cases import Case
 from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_verdict import judge_case
@@ -300,19 +301,31 @@ def test_a_resume_that_was_refused(plan: str, ids: str, words: str) -> None:
     )
 
 
-def test_a_stream_that_a_client_cannot_read() -> None:
-    """It polls in place of each stream with CR LF: the warning names the reason, as in a test."""
+def reads_lf_only(client: httpx.Client, interaction: str) -> str:
+    """A client that cannot read a stream with CR LF."""
+    data = client.get(f"/v1beta/interactions/{interaction}?stream=true").content
+    if b"\n\n" not in data:
+        raise EOFError
+    return "".join(map(clients.text_of, clients.events_of_lines(data.decode().split("\n"))))
 
-    def reads_lf_only(client: httpx.Client, interaction: str) -> str:
-        data = client.get(f"/v1beta/interactions/{interaction}?stream=true").content
-        if b"\n\n" not in data:
-            raise EOFError
-        return "".join(map(clients.text_of, clients.events_of_lines(data.decode().split("\n"))))
 
-    result = play(poll_in_the_end(reads_lf_only), "crlf")
-    assert (result.verdict, say(result).rpartition(": ")[2]) == (
-        Verdict.WARN, "it had arrived, so the client cannot read it"
-    )  # fmt: skip
+@pytest.mark.parametrize(
+    ("reads", "case", "words"),
+    [
+        (polls(99, frozenset({"completed"})), new_case(script={"status": "failed"}),
+         "its last 58 responses show the terminal status 'failed', which never changes$"),
+        (polls(99), new_case("all=status:400,times:all"), r"its last 60 responses have the status 400 \(.+\)$"),
+        (polls(), new_case("all=status:503,retry-after:1"), "repeated a request 0.* that requests a pause of 1 s"),
+        (polls(), new_case("all=status:503,retry-after-ms:900"), "^$"),
+        (poll_in_the_end(reads_lf_only), new_case("crlf"), "in CR LF.: it had arrived, so the client cannot"),
+    ],
+)  # fmt: skip
+def test_requests_that_come_again_and_again(reads: Reads, case: Case, words: str) -> None:
+    """The finding names what the service returned to them, or the pause that it requested in vain."""
+    options = TortureOptions(seconds=5, undisturbed=new_case())
+    *_, finished = torture(CLIENTS, [case], lambda: InProcess(reads), options)
+    assert isinstance(finished, RunFinished)
+    assert re.search(words, say(finished.results[0])), say(finished.results[0])
 
 
 @pytest.mark.parametrize("plan", ["garble:6", "garble:10"])

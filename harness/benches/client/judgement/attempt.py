@@ -7,39 +7,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import count, pairwise
+from itertools import count, pairwise, takewhile
 from time import monotonic
 from typing import Any
 from urllib.parse import unquote_plus
 
 from harness.benches.client.cases import Case, StreamSource
 from harness.benches.client.judgement.received_responses import ReceivedResponse, merge_equal_lines, watch
-from harness.faults import (
-    Chunks,
-    Comment,
-    Compress,
-    Crlf,
-    Cut,
-    Garble,
-    Glue,
-    Members,
-    Omit,
-    Ping,
-    Raw,
-    Status,
-    Trickle,
-    Unknown,
-    cut,
-)
-from harness.faults.event_faults import Part
+from harness.faults import Cut, Garble, Raw, Status, cut
+from harness.faults.grammar import LEGAL_NOISE
 from harness.kit import client_model
 from harness.outcome.words import format_count, shorten
 from harness.wire import Request, Response
 from harness.wire.bodies import object_or_none
-
-_NOISE = (Chunks, Comment, Compress, Crlf, Glue, Members, Ping, Trickle, Unknown)
-"""The faults that a reader must not notice."""
-
 
 _REFUSED = frozenset({429, 503})
 """Statuses of a create after which it can be sent again: nothing was created."""
@@ -157,10 +137,11 @@ class ClientAttempt:
         )
 
     @property
-    def only_noise(self) -> bool:
-        """Whether faults took effect, and none of them does harm to a reader of event streams."""
-        fired = [fault for one in self.received if one.suffered for fault in one.suffered.fired]
-        return bool(fired) and all(isinstance(fault, _NOISE) or fault == Omit(Part.SENTINEL) for fault in fired)
+    def noise(self) -> str:
+        """The faults that took effect, if none of them does harm to a reader of event streams; else ""."""
+        fired = dict.fromkeys(str(fault) for one in self.received if one.suffered for fault in one.suffered.fired)
+        words = [f"{fault} ({LEGAL_NOISE.get(fault.partition(':')[0], '')})" for fault in fired]
+        return "" if any(word.endswith("()") for word in words) else ", ".join(words)
 
     def explain_unread(self) -> str:
         """Why the client asked again for a legal stream, as a clause; "" if it may be able to read it."""
@@ -172,19 +153,44 @@ class ClientAttempt:
                 return f": it disconnected at event {len(one.events())}{error}, so it cannot read all of it"
         return ""
 
+    def explain_endless(self) -> str:
+        """The response that the client got again and again, as a clause; "" if its last ones differ."""
+        shown = [(one.status, one.asked_after, one.find_status(), one.find_cursor()) for one in self.received]
+        row = list(takewhile(lambda one: one == shown[-1], reversed(shown)))
+        if len(row) < 3:
+            return ""
+        last, many = self.received[-1], f": its last {format_count(len(row), 'response')}"
+        if last.status >= 400:
+            return f"{many} have the status {last.status}" + (f" ({last.error})" if last.error else "")
+        if last.completes:
+            return f"{many} show the terminal status {last.find_end()!r}, which never changes"
+        return many + (" have no new event" if last.is_stream else f" show the status {last.find_status()!r}")
+
+    def find_hurried(self) -> str:
+        """The request that the client repeated before its `Retry-After`; a busy machine makes none seem early."""
+        for refused, again in pairwise(self.received):
+            wanted, paused = refused.retry_after or 0.0, again.at - refused.at
+            same = (again.request.target, again.request.body) == (refused.request.target, refused.request.body)
+            if same and 1 <= wanted <= 60 and paused < wanted * 0.9:  # nobody has to know `retry-after-ms`
+                pause = f"a pause of {wanted:g} s (`Retry-After`)"
+                return f"repeated a request {paused:.3f} s after a {refused.status} that requests {pause}"
+        return ""
+
     def judge_knowledge(self) -> client_model.Defect | None:
         """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
         if any(one.completes for one in reversed(self.received)):  # nearly always the last
             return None
         words = self._model.words
         shown = self.received[-1].find_status() if self.received else None
+        ended = f"accepted the end of a connection as the end of the {words.run}"
+        if self.received and not self.received[-1].is_stream:  # a call, such as a cancel
+            ended = "reported a result that no response showed"
         return client_model.Defect(
             client_model.UNFINISHED,
             f"reported a result, although the last status that it received was {shown!r}: poll until it is final"
             if shown
-            else self._explain_left()
-            or f"accepted the end of a connection as the end of the {words.run}: it received neither "
-            f"{words.completion} nor a GET with a terminal status",
+            else (self._explain_left() if self.received[-1:] == self.streams else "")
+            or f"{ended}: it received neither {words.completion} nor a GET with a terminal status",
         )
 
     def describe_double_create(self) -> str:
@@ -293,6 +299,8 @@ class ClientAttempt:
             return ""
         if wrong := self.explain_cursor():
             return wrong
+        if word == client_model.LOSS and (left := self._explain_left()):
+            return f"it {left}"
         if not any(one.completes for one in self.received):
             return self._explain_unfinished()
         if word != client_model.LOSS and self._read_at_once:
@@ -348,21 +356,22 @@ class ClientAttempt:
         if any(map(self._protocol.is_error, self.streams[-1].events())):
             return "it took an error event for the end of the stream: resume after it"
         if len(self.streams) < 2:
-            return f"it {left}" if (left := self._explain_left()) else "it did not resume after the drop"
+            return "it did not resume after the drop"
         if all(one.asked_after is None for one in self.streams):
             return "it gave up before the end"
         return f"it stopped polling before the {self._model.words.run} had settled"
 
     def _explain_left(self) -> str:
-        """How the client left its only stream, which no fault had ended; "" if it did not."""
-        if len(self.streams) != 1 or (only := self.streams[0]).ending is not None or only.completes:
+        """How the client lost the end of its only stream, which no fault had ended; "" if it did not.
+
+        A socket takes more than its client reads, so that the events that were sent do not show where it stopped.
+        """
+        if len(self.streams) != 1 or ((only := self.streams[0]).suffered and only.suffered.fired):
             return ""
-        if only.suffered and only.suffered.fired:
+        if only.ending is not None and not (only.ending.complete and only.completes):
             return ""
-        read = format_count(len(only.events()), "event")
-        left = f"stopped reading the stream after {read}, although the connection was open"
         last = "" if self.received[-1] is not only else f", and sent no other request: {self.case.mode.about}"
-        return left + last
+        return f"stopped reading the stream, or dropped a part of it, although no fault had ended it{last}"
 
     def _explain_doubled(self) -> str:
         for before, after in pairwise(self.streams):

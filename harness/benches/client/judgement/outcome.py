@@ -104,6 +104,7 @@ OUTCOMES: dict[str, DropOutcome] = {
     LEFT_OPEN: DropOutcome.EXACT,
     BLOCKS: DropOutcome.EXACT,
     WRONG_CURSOR: DropOutcome.RECOVERED,
+    f"{RECOVERS}/hurried": DropOutcome.RECOVERED,
 }
 """The outcome for each code of a finding."""
 

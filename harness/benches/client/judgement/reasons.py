@@ -30,7 +30,9 @@ from harness.outcome import Severity
 from harness.outcome.words import format_count
 
 _WIRE_SHOWN = 8
-_DIFFERENT = re.compile(r"'(?:[^'\\]|\\.){0,999}+'|\"(?:[^\"\\]|\\.){0,999}+\"|`[^`]*`|\d+")
+_DIFFERENT = re.compile(
+    r"'(?:[^'\\]|\\.){0,999}+'|\"(?:[^\"\\]|\\.){0,999}+\"|`[^`]*`|(?<=legal), with .*?\)(?=: |$)|\d+"
+)
 _GAVE_UP = re.compile(r"gave up: [\w.]+")
 """The start of a message that quotes a client's own error: the class of it."""
 
