@@ -55,7 +55,7 @@ from harness.engine.traffic.perform import ActionRunner, CreatedResources, Death
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
-from harness.kit.check import Check, Exercise, IdleWait
+from harness.kit.check import Check, Exercise, Wait
 from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Collect, Driver, DriverAction, Exchange, Send
@@ -349,7 +349,7 @@ class Places:
 
 
 class PausingDriver(Driver):
-    """The driver of an exercise, which leaves its place to another one while it only lets time pass."""
+    """The driver of an exercise, which leaves its place to another one while it waits with no response open."""
 
     def __init__(self, driver: Driver, places: Places) -> None:
         self._driver, self._places = driver, places
@@ -360,7 +360,7 @@ class PausingDriver(Driver):
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action through the inner driver."""
-        if not isinstance(action, Collect | IdleWait):
+        if not (isinstance(action, Collect) or (isinstance(action, Wait) and action.is_idle)):
             return self._driver.perform(action)
         self._places.give()
         try:

@@ -81,9 +81,13 @@ class Together(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Let `seconds` pass at the target → None: real time on a socket, logical time in this process."""
+    """Let `seconds` pass at the target → None: real time on a socket, logical time in this process.
+
+    `is_idle`: no response is open meanwhile.
+    """
 
     seconds: float
+    is_idle: bool = False
 
 
 class Listen(Struct, frozen=True):

@@ -23,11 +23,13 @@ from harness.engine.events import (
     RunStarted,
 )
 from harness.engine.run import PausingDriver, Places, RunOptions, check_target
+from harness.engine.traffic.perform import ActionRunner, CreatedResources
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.kit.check import Check, Exercise, IdleWait, Send, Steps, Wait, exercise
+from harness.interactions.servers import SERVERS
+from harness.kit.check import Check, Exercise, Open, Send, Steps, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict
-from harness.wire import Driver, Request, Response
+from harness.wire import Driver, DriverAction, Request, Response
 from tests.engine import toys
 
 
@@ -94,9 +96,9 @@ def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
     assert finished.results[-1].verdict is Verdict.PASS
 
 
-@pytest.mark.parametrize(("action", "order"), [(IdleWait(1.0), ["other", "own"]), (Wait(1.0), ["own", "other"])])
-def test_only_a_pause_leaves_its_place_to_another(action: Wait, order: list[str]) -> None:
-    """A wait for what goes on at the target keeps it, so that no more than `jobs` exercises use the target."""
+@pytest.mark.parametrize(("is_open", "order"), [(False, ["other", "own"]), (True, ["own", "other"])])
+def test_who_waits_leaves_the_place_to_another(*, is_open: bool, order: list[str]) -> None:
+    """Not beside an open stream: no more than `jobs` exercises have responses under way."""
     places, played = Places(1), list[str]()
 
     def play() -> None:
@@ -104,14 +106,18 @@ def test_only_a_pause_leaves_its_place_to_another(action: Wait, order: list[str]
         played.append("other")
         places.give()
 
-    def pass_time(action: Wait) -> None:
-        other.start()
-        other.join(5.0 if isinstance(action, IdleWait) else 0.0)
-        played.append("own")
+    def pass_time(action: DriverAction) -> None:
+        if isinstance(action, Wait):
+            other.start()
+            other.join(0.0 if is_open else 5.0)
+            played.append("own")
 
     other = threading.Thread(target=play)
     places.take()
-    PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places).perform(action)
+    driver = PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places)
+    hand = ActionRunner(SERVERS, driver, CreatedResources(SERVERS), cast(Any, None))
+    for action in (*[Open(Request("GET", "/stream"))] * is_open, Wait(1.0)):
+        hand.perform(action)
     places.give()
     other.join()
     assert played == order
