@@ -409,18 +409,19 @@ class Workers:
     def play(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone keeps their order.
 
-        Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
-        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause. What
-        an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
+        Groups that have to be alone are first, of which one goes on while another waits, then the others in
+        parallel, then those that may stop the target: requests with broken bytes or addresses crash some servers,
+        and alone, the last one sent is the cause. What an outage kept from being judged runs once more at the end,
+        alone: others may have stopped the target.
         """
         turns: tuple[list[Group], ...] = [], [], []
         for group in groups:
             odd = group[0].odd and not self.sessions
             turns[1 if jobs == 1 else 0 if group[0].alone else 2 if odd else 1].append(group)
-        for turn, most in zip(turns, (1, jobs, 1), strict=True):
-            workers, one = min(most, len(turn)), Places(0)
+        for turn, most in zip(turns, (1, jobs, 0), strict=True):
+            one_by_one = jobs == 1 or not most
             if turn and not self._stop.is_set():
-                yield from self._work(iter(turn), one) if workers == 1 else self._play_in_parallel(turn, workers)
+                yield from self._work(iter(turn), Places(0)) if one_by_one else self._play_in_parallel(turn, most)
         again, self._disturbed = self._disturbed, None
         if again and not self._stop.is_set():
             yield from self._work(iter(again), Places(0))

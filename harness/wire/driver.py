@@ -83,7 +83,7 @@ class Together(Struct, frozen=True):
 class Wait(Struct, frozen=True):
     """Let `seconds` pass at the target → None: real time on a socket, logical time in this process.
 
-    `is_idle`: no response is open meanwhile.
+    `is_idle`: others may use the time.
     """
 
     seconds: float
