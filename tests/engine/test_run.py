@@ -121,18 +121,18 @@ def test_who_waits_leaves_the_place_to_another(is_open: int, seconds: float, lea
     def pass_time(action: DriverAction) -> None:
         if isinstance(action, Wait):
             other.start()
-            other.join(5.0 if leaves else 0.0)
+            other.join(0.0 if is_open else 5.0)
             played.append("own")
 
     other = threading.Thread(target=play)
     places.take()
     driver = PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places)
     hand = ActionRunner(SERVERS, driver, CreatedResources(SERVERS), cast(Any, None))
-    for action in (*[Open(Request("GET", "/stream"))] * is_open, Wait(seconds)):
+    for action in (*[Open(Request("GET", "/stream"))] * is_open, Wait(1.0)):
         hand.perform(action)
     places.give()
     other.join()
-    assert played == (["other", "own"] if leaves else ["own", "other"])
+    assert played == (["own", "other"] if is_open else ["other", "own"])
 
 
 @pytest.mark.parametrize(

@@ -669,8 +669,7 @@ class ActionRunner:
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in self._confirm(exchanges)]
             case Wait(seconds):
-                # A run that is asked about so rarely has lasted for seconds: it may wait for those of others.
-                return self._driver.perform(Wait(seconds, is_idle=not self._open and seconds < 2))
+                return self._driver.perform(Wait(seconds, is_idle=not self._open))
             case Listen():
                 self._receivers.append(receiver := self._driver.listen())
                 return receiver
