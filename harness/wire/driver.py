@@ -81,13 +81,10 @@ class Together(Struct, frozen=True):
 
 
 class Wait(Struct, frozen=True):
-    """Let `seconds` pass at the target → None: real time on a socket, logical time in this process.
-
-    `is_idle`: others may use the time.
-    """
+    """Let `seconds` pass at the target → None: real time on a socket, logical time in this process."""
 
     seconds: float
-    is_idle: bool = False
+    is_idle: bool = False  # others may use the time
 
 
 class Listen(Struct, frozen=True):
