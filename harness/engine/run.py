@@ -409,10 +409,9 @@ class Workers:
     def play(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone keeps their order.
 
-        Groups that have to be alone are first, of which one goes on while another waits, then the others in
-        parallel, then those that may stop the target: requests with broken bytes or addresses crash some servers,
-        and alone, the last one sent is the cause. What an outage kept from being judged runs once more at the end,
-        alone: others may have stopped the target.
+        First those that have to be alone: one goes on while another waits. Then the others, then those that may
+        stop the target: broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
+        What an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
         """
         turns: tuple[list[Group], ...] = [], [], []
         for group in groups:
