@@ -192,6 +192,8 @@ def loader_class() -> Any:
             self._depth -= 1
 
         def construct_object(self, node: Any, deep: bool = False) -> Any:
+            if node.tag == "tag:yaml.org,2002:str" and isinstance(node, yaml.ScalarNode):  # as most nodes are
+                return node.value
             return super().construct_object(node, deep=True)  # at once, so that PyYAML refuses a value in itself
 
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:

@@ -55,7 +55,7 @@ from harness.engine.traffic.perform import ActionRunner, CreatedResources, Death
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
-from harness.kit.check import Check, Exercise, IdleWait
+from harness.kit.check import Check, Exercise, Wait
 from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
 from harness.wire import Collect, Driver, DriverAction, Exchange, Send
@@ -349,7 +349,7 @@ class Places:
 
 
 class PausingDriver(Driver):
-    """The driver of an exercise, which leaves its place to another one while it only lets time pass."""
+    """The driver of an exercise, which leaves its place to another one while it waits with no response open."""
 
     def __init__(self, driver: Driver, places: Places) -> None:
         self._driver, self._places = driver, places
@@ -360,7 +360,7 @@ class PausingDriver(Driver):
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action through the inner driver."""
-        if not isinstance(action, Collect | IdleWait):
+        if not (isinstance(action, Collect) or (isinstance(action, Wait) and action.is_idle)):
             return self._driver.perform(action)
         self._places.give()
         try:
@@ -410,18 +410,18 @@ class Workers:
     def play(self, groups: list[Group], jobs: int) -> Generator[RunEvent | Judged, None, None]:
         """Play all groups with up to `jobs` workers; one alone keeps their order.
 
-        Groups that have to be alone are first, then the others in parallel, then those that may stop the target:
-        requests with broken bytes or addresses crash some servers, and alone, the last one sent is the cause. What
-        an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
+        First those that have to be alone: one goes on while another waits. Then the others, then those that may
+        stop the target: broken bytes or addresses crash some servers, and alone, the last one sent is the cause.
+        What an outage kept from being judged runs once more at the end, alone: others may have stopped the target.
         """
         turns: tuple[list[Group], ...] = [], [], []
         for group in groups:
             odd = group[0].odd and not self.sessions
             turns[1 if jobs == 1 else 0 if group[0].alone else 2 if odd else 1].append(group)
-        for turn, most in zip(turns, (1, jobs, 1), strict=True):
-            workers, one = min(most, len(turn)), Places(0)
+        for turn, most in zip(turns, (1, jobs, 0), strict=True):
+            one_by_one = jobs == 1 or not most
             if turn and not self._stop.is_set():
-                yield from self._work(iter(turn), one) if workers == 1 else self._play_in_parallel(turn, workers)
+                yield from self._work(iter(turn), Places(0)) if one_by_one else self._play_in_parallel(turn, most)
         again, self._disturbed = self._disturbed, None
         if again and not self._stop.is_set():
             yield from self._work(iter(again), Places(0))

@@ -48,10 +48,6 @@ class Close(Struct, frozen=True):
     stream: LiveStream
 
 
-class IdleWait(Wait, frozen=True):
-    """A wait in which the exercise reads nothing: another exercise may use the time."""
-
-
 Action: TypeAlias = Send | Open | Read | Finish | Close | Wait | Together | Listen | Collect
 Part: TypeAlias = Generator[Action, Any, T]
 """A part of an exercise that yields actions and returns a `T`."""

@@ -84,6 +84,7 @@ class Wait(Struct, frozen=True):
     """Let `seconds` pass at the target → None: real time on a socket, logical time in this process."""
 
     seconds: float
+    is_idle: bool = False  # others may use the time
 
 
 class Listen(Struct, frozen=True):

@@ -114,9 +114,10 @@ def test_smoke_probes_every_capability(harness: Harness, toy: Toy) -> None:
 
 
 def test_dry_run_json(harness: Harness) -> None:
-    """--dry-run --json prints the cost of a run as data."""
+    """--dry-run --json prints the cost of a run as data: every rule is with the requests that it needs."""
     value = fits("dry-run", harness("check", "emulator", "--dry-run", "--json").out)
-    assert value["requests"] > value["interactions"] > 0
+    assert value["requests"] == sum(one["requests"] for one in value["exercises"]) > value["interactions"] > 0
+    assert sorted(value["checks"]) == sorted(name for one in value["exercises"] for name in one["checks"])
 
 
 def test_capabilities_are_listed_with_the_checks_that_need_them(harness: Harness) -> None:

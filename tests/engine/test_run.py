@@ -23,11 +23,14 @@ from harness.engine.events import (
     RunStarted,
 )
 from harness.engine.run import PausingDriver, Places, RunOptions, check_target
+from harness.engine.traffic.perform import ActionRunner, CreatedResources
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
-from harness.kit.check import Check, Exercise, IdleWait, Send, Steps, Wait, exercise
+from harness.interactions.servers import SERVERS
+from harness.kit.check import Check, Exercise, Open, Send, Steps, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict
-from harness.wire import Driver, Request, Response
+from harness.transport.inprocess.service_driver import ServiceDriver
+from harness.wire import Driver, DriverAction, Request, Response
 from tests.engine import toys
 
 
@@ -76,45 +79,54 @@ def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int)
     assert service.stored == {}, "everything created was deleted"
 
 
-def test_what_has_to_be_alone_is_over_before_others_begin() -> None:
-    """Whatever the number of workers and the order of the catalogue, no other exercise runs beside it."""
+def test_what_has_to_be_alone_is_over_before_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the number of workers and the order of the catalog; one that waits lets the next begin."""
+    second_began, perform = threading.Event(), ServiceDriver.perform
 
     @exercise(requests=2, interactions=1, alone=True)
     def create_alone(t: RequestBuilder) -> Steps:
         created = yield Send(t.create(input="alone"))
-        got = yield Send(t.get(toys._id(created)))
-        return {"created": created, "got": got}
+        yield Wait(1.0)
+        return {"created": created, "got": (yield Send(t.get(toys._id(created))))}
 
+    @exercise(requests=1, alone=True)
+    def get_alone(t: RequestBuilder) -> Steps:
+        second_began.set()
+        return {"got": (yield Send(t.get("none")))}
+
+    def wait(driver: ServiceDriver, action: DriverAction) -> Any:
+        assert not isinstance(action, Wait) or second_began.wait(5.0)
+        return perform(driver, action)
+
+    monkeypatch.setattr(ServiceDriver, "perform", wait)
     assert Exercise.join((toys.create_and_get, create_alone)).alone
-    catalogue = (toys.CREATE, toys.STREAM, toys.ODD, toys.check("get.ok", create_alone, toys.got_200))
-    events, finished = run(catalogue, jobs=3)
-    told = [event.name if isinstance(event, ExerciseStarted) else type(event) for event in events[3:]]
-    assert told[:3] == ["create_alone", ExerciseFinished, CheckFinished]
-    assert len(told) == len(catalogue) + 2 * len({check.exercise.name for check in catalogue}) + 1
-    assert finished.results[-1].verdict is Verdict.PASS
+    alone = [toys.check(f"get.{one.name}", one, toys.got_200) for one in (create_alone, get_alone)]
+    events, finished = run((toys.CREATE, toys.STREAM, *alone), jobs=3)
+    assert [getattr(event, "name", "") for event in events[3:5]] == ["create_alone", "get_alone"]
+    assert {type(event) for event in events[5:9]} == {ExerciseFinished, CheckFinished}
+    assert [one.verdict for one in finished.results[-2:]] == [Verdict.PASS, Verdict.FAIL]
 
 
-@pytest.mark.parametrize(("action", "order"), [(IdleWait(1.0), ["other", "own"]), (Wait(1.0), ["own", "other"])])
-def test_only_a_pause_leaves_its_place_to_another(action: Wait, order: list[str]) -> None:
-    """A wait for what goes on at the target keeps it, so that no more than `jobs` exercises use the target."""
+@pytest.mark.parametrize("is_open", [False, True])
+def test_who_waits_leaves_the_place_to_another(*, is_open: bool) -> None:
+    """Not beside an open stream: no more than `jobs` exercises have responses under way."""
     places, played = Places(1), list[str]()
 
-    def play() -> None:
-        places.take()
-        played.append("other")
-        places.give()
+    def pass_time(action: DriverAction) -> None:
+        if isinstance(action, Wait):
+            other.start()
+            other.join(0.0 if is_open else 5.0)
+            played.append("own")
 
-    def pass_time(action: Wait) -> None:
-        other.start()
-        other.join(5.0 if isinstance(action, IdleWait) else 0.0)
-        played.append("own")
-
-    other = threading.Thread(target=play)
+    other = threading.Thread(target=lambda: [places.take(), played.append("other"), places.give()])
     places.take()
-    PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places).perform(action)
+    driver = PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places)
+    hand = ActionRunner(SERVERS, driver, CreatedResources(SERVERS), cast(Any, None))
+    for action in (*[Open(Request("GET", "/stream"))] * is_open, Wait(1.0)):
+        hand.perform(action)
     places.give()
     other.join()
-    assert played == order
+    assert played == (["own", "other"] if is_open else ["other", "own"])
 
 
 @pytest.mark.parametrize(

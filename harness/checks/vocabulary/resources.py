@@ -32,7 +32,7 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.history.resources import identify, is_alike, judge_resources
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
-from harness.kit.check import Exchanges, IdleWait, Judge, Part, Send, send, stop_exercise, take
+from harness.kit.check import Exchanges, Judge, Part, Send, Wait, send, stop_exercise, take
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Headers, Request
@@ -233,7 +233,7 @@ def pages_holding(
     """
     for number in range(READINGS):
         if number:
-            yield IdleWait(_LAG)
+            yield Wait(_LAG)
         listed = yield from pages(t, collection, size, names=names, **filters)
         shown = [_name(entry, identity) for page in listed for entry in _held(page, collection)]
         is_whole = set(expected) <= set(shown) and len(set(shown)) == len(shown)

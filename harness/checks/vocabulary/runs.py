@@ -24,7 +24,7 @@ from harness.contract.judge.reading import format_answer, format_request
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.protocol import is_settled
 from harness.contract.transcript import output_of, output_text, steps_text
-from harness.kit.check import Finish, IdleWait, Open, Part, Read, Send, Together, Wait, pauses
+from harness.kit.check import Finish, Open, Part, Read, Send, Together, Wait, pauses
 from harness.outcome import Finding, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, LiveStream, Request
@@ -227,7 +227,7 @@ def read_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: fl
     """
     seen: list[Exchange] = []
     for pause in pauses:
-        yield IdleWait(max(0.0, pause - spent))
+        yield Wait(max(0.0, pause - spent))
         seen.append((yield Send(t.get(interaction_id))))
         spent = seen[-1].seconds
     return seen

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
 from harness.cli.options import COUNT, FLAG, POSITIVE_NUMBER, SECONDS, Page, Trust, flag, option
-from harness.cli.output import read_report_words, say, write_json
+from harness.cli.output import page, read_report_words, say, write_json
 from harness.cli.request_options import wait_for
 from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish, read_again
 from harness.cli.target_options import TargetArguments, is_here, resolve, said_capabilities
@@ -29,6 +29,7 @@ from harness.kit.check import Check
 from harness.outcome import Exit, Level
 from harness.outcome.words import format_count
 from harness.report.presented_run import PresentedRun
+from harness.report.screen import align
 
 SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
 """The profile that only reports whether a server is up and what it can do, and its check."""
@@ -80,8 +81,9 @@ class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
     )  # fmt: skip
     fail_fast: bool = flag("stop at the first failure", group="run", once="selects")
     dry_run: bool = flag(
-        "print the planned requests, and send nothing", trust=Trust.CALL, group="run", once="reports"
-    )
+        "print the requests and the rules that need them, and send nothing",
+        trust=Trust.CALL, group="run", once="reports",
+    )  # fmt: skip
     verbose: int = verbose_option("list every selected check and the waits of slow exercises, explain warnings")
 
     page = Page(
@@ -171,26 +173,24 @@ def _dry_run(
     *,
     as_json: bool,
 ) -> int:
-    """Print how much would be sent at most, assuming every capability that was not denied."""
+    """Print what would be sent at most and for which rules, assuming every capability that was not denied."""
     denied = {item.name for item in stated if not item.present}
     plan = make_plan(catalogue, selection, everything(api.load_capabilities(), but=denied), api.load_profiles())
-    requests, interactions = plan.cost
-    selected = [planned.check.id for planned in plan.checks if planned.skip is None]
+    sent, made = plan.cost
+    selected = [check.id for check in plan.running]
+    rows = [(one.requests, one.interactions, one.name, [item.check.id for item in of]) for one, of in plan.groups]
     if as_json:
-        write_json(
-            {
-                "requests": requests,
-                "interactions": interactions,
-                "probe_requests": MOST_REQUESTS,
-                "exercises": len(plan.groups),
-                "checks": selected,
-            }
-        )
+        keys = ("requests", "interactions", "exercise", "checks")
+        exercises = [dict(zip(keys, row, strict=True)) for row in rows]
+        total = {"requests": sent, "interactions": made, "probe_requests": MOST_REQUESTS}
+        write_json({**total, "exercises": exercises, "checks": selected})
     else:
-        say(
-            f"{format_count(len(selected), 'check')} in {format_count(len(plan.groups), 'exercise')}: at most "
-            f"{format_count(requests, 'request')}, which create {format_count(interactions, 'interaction')}; "
-            f"in addition at most {MOST_REQUESTS} requests to probe, and a GET and a DELETE for each created "
-            "resource. Nothing was sent."
+        cells = [(*map(str, numbers), name, " ".join(rules)) for *numbers, name, rules in rows]
+        page(
+            *align([("requests", "creates", "exercise", "rules that need it"), *cells]),
+            f"{format_count(len(selected), 'check')} in {format_count(len(rows), 'exercise')}: at most "
+            f"{format_count(sent, 'request')}, which create {format_count(made, 'interaction')}; in addition at "
+            f"most {MOST_REQUESTS} requests to probe, and a GET and a DELETE for each created resource. "
+            "Nothing was sent.",
         )
     return Exit.OK if selected else Exit.NOTHING_RAN

@@ -685,8 +685,8 @@ class ActionRunner:
                 with self._hold(*requests):
                     exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in self._confirm(exchanges)]
-            case Wait():
-                return self._driver.perform(action)
+            case Wait(seconds):
+                return self._driver.perform(Wait(seconds, is_idle=not self._open))
             case Listen():
                 self._receivers.append(receiver := self._driver.listen())
                 return receiver

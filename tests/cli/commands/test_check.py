@@ -249,9 +249,10 @@ def test_an_old_report_does_not_outlive_a_run_that_fails_early(harness: Harness)
 
 
 def test_dry_run_sends_nothing(harness: Harness, toy: Toy) -> None:
-    """--dry-run prints the cost and sends no request."""
+    """--dry-run prints what each exercise costs for which rules, and sends no request."""
     done = harness("check", toy[1], "--dry-run")
     assert done.code == 0
+    assert "\n2         1        create_and_get  create.ok get.ok\n" in done.out
     assert "at most 3 requests, which create 2 interactions" in done.out
     assert toy[0].log == []
 
