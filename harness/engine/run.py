@@ -487,7 +487,7 @@ class Workers:
                 places.give()
                 outbox.put(None)
 
-        number = min(2 * workers, len(groups))  # as many again play while others pause
+        number = min(workers + workers // 2, len(groups))  # half as many again play while others pause
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(number)]
         through = False
         try:
