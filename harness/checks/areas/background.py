@@ -28,13 +28,13 @@ _STREAM_LOOK = 3.0
 """Seconds for the stream of a run that does not settle, which may never end."""
 
 
-@exercise(requests=8, interactions=1, uses=("cancel",))
+@exercise(requests=8, interactions=1, uses=("cancel", "stream"))
 def a_background_run(t: RequestBuilder) -> Steps:
     """A background run, polled until it has settled, then read twice more, and cancelled too late.
 
     If it does not settle, its stream is read: if that reports an end, `outlived` is the last GET after it, and
     `past_caches` the same with a query that no cache has seen. If it fails, its create is sent again twice, each
-    time after the same in the foreground: the `retries`.
+    time after the same as a stream: the `retries`.
     """
     seen: Exchanges = {"created": (yield Send(t.create(input=HELLO, background=True)))}
     found = runs.id_of(seen["created"])
@@ -48,8 +48,10 @@ def a_background_run(t: RequestBuilder) -> Steps:
         seen["past_caches"] = (yield Send(fresh)) if seen["outlived"] is not None else None
         return stop_exercise(seen, f"the run did not settle within {t.wait:.3g} s")
     seen["polled"] += yield from runs.poll_for_output(t, found, seen["polled"][-1])
-    for _ in range(2 if runs.status_of(seen["polled"][-1]) in ("failed", "cancelled") else 0):
-        seen["retries"].append((yield Send(t.create(input=HELLO))))
+    failed = runs.status_of(seen["polled"][-1]) in ("failed", "cancelled")
+    for _ in range(2 if failed and "stream" in t.capabilities else 0):
+        streamed = yield from runs.read_whole_stream(t.create(input=HELLO, background=True, stream=True))
+        seen["retries"].append(streamed)
         again = runs.id_of((yield Send(t.create(input=HELLO, background=True))))
         seen["retries"] += (yield from runs.polls(t, again))[-1:] if again else []
     seen["later"] = yield from play_each([send(t.get(found)), send(t.get(found))])
@@ -219,8 +221,9 @@ def holds_its_output(
         return
     body = interaction_in(polled[-1])
     end, place = body.get("status"), f"polled[{len(polled) - 1}]"
-    if [runs.status_of(one) for one in retries] == ["completed", end] * 2:
-        message = f"each background run {runs.describe_end(end)}, and the same creates in the foreground complete"
+    ends = [completion(events_in(one)) or {} if is_stream(one) else object_in(one) for one in retries]
+    if [one.get("status") for one in ends] == ["completed", end] * 2:
+        message = f"each background run {runs.describe_end(end)}, and those whose creates are streamed complete"
         severity = Severity.NON_STRICT if body.get("errors") else Severity.BROKEN  # they may be of a quota
         failed = finding(message, "completed", str(end), code="bg.result/failed", severity=severity)
         yield failed.at(exchange=place, pointer="$.status")
