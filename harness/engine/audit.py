@@ -186,6 +186,7 @@ class _Asked(Struct, frozen=True):
     request: Request
     judged: Set[str]
     broken: Set[tuple[str, ...]]
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -338,19 +339,24 @@ class Audit:
 
     def _distinguish(self, seen: _Sighted) -> Finding:
         """The finding, whose message names what only the requests have that show it."""
-        reading, found = self.api.read(seen.exchange, None), seen.finding
+        reading, found, least = self.api.read(seen.exchange, None), seen.finding, 0.0
         kind, asked = found.kind(reading.call), self._asked[reading.call]
         if seen.has_crashed and any(crash.rule == found.rule for crash in reading.crash):
             failed, passed = [seen.exchange.request], [one.request for one in asked]
         else:
-            failed = [one.request for one in asked if kind in one.broken]
-            passed = [one.request for one in asked if found.rule in one.judged and kind not in one.broken]
-            if len(failed) < 2:  # one alone has many parts by chance
+            wrong, right = ([one for one in asked if (kind in one.broken) is broken] for broken in (True, False))
+            if len(wrong) < 2:  # one alone has many parts by chance
                 return found
+            failed = [one.request for one in wrong]
+            passed = [one.request for one in right if found.rule in one.judged]
+            took, others = ([one.seconds for one in several] for several in (wrong, right))
+            if min(len(took), len(others)) > 3 and min(took) > max(others):  # few are so by chance
+                least = min(took)
         special = name_distinctions(map(list_parts, failed), map(list_parts, passed))
-        if not special or special in found.message:
-            return found
-        return replace(found, message=f"{found.message} (seen only in requests with {special})")
+        special = f"seen only in requests with {special}" if special and special not in found.message else ""
+        if least and not special:
+            special = f"in each that takes {least:.2g} s or more, and in no other"
+        return replace(found, message=f"{found.message} ({special})") if special else found
 
     def evidence(self, check: Check) -> tuple[Exchange, ...]:
         """The answers that show the check's defects, each with the requests that it depends on."""
@@ -395,7 +401,8 @@ class Audit:
             self._add_caused(kind, _Sighted(finding, exchange, played), mechanisms)
         if call:
             with self._lock:
-                self._asked[call].append(_Asked(exchange.request, reading.judged, first_of_kind.keys()))
+                asked = _Asked(exchange.request, reading.judged, first_of_kind.keys(), exchange.seconds)
+                self._asked[call].append(asked)
 
     def _add_caused(self, kind: tuple[str, ...], seen: _Sighted, mechanisms: Mapping[object, str]) -> None:
         """Add a defect, caused by the wrong status of its response, or of one that its response depends on.
@@ -481,8 +488,7 @@ class Audit:
     def _weigh(self, finding: Finding) -> int:
         """How binding a finding is: the level of its rule, and then whether it breaks it."""
         rule = self.api.load_rules().get(finding.rule)
-        level = RANK[rule.level] if rule is not None else 0
-        return 2 * level + (finding.severity is Severity.BROKEN)
+        return 2 * (RANK[rule.level] if rule is not None else 0) + (finding.severity is Severity.BROKEN)
 
     def _list_answered(self, played: PlayedExercise) -> list[tuple[Exchange, PlayedExercise]]:
         """The 404s that are the API's own, as their calls had other responses, before or now.

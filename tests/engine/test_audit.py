@@ -15,7 +15,8 @@ from harness.interactions.servers import SERVERS
 from harness.kit.check import Exercise, Send, Steps, exercise
 from harness.outcome import Finding, Observation, Outcome, Verdict
 from harness.report.presented_run import PresentedRun
-from harness.wire import Exchange, Request, Response
+from harness.wire import Exchange, Pause, Request, Response
+from harness.wire.message import ReadyBody
 from tests.contract.judge.history.test_denials import create, delete
 from tests.engine import toys
 
@@ -25,13 +26,15 @@ class Misshapen(toys.ToyService):
 
     spoiled: tuple[str, ...] = ()
     pages = False
+    pauses = 0.0
 
     def __call__(self, request: Request) -> Response:
         if self.pages and request.method == "GET" and request.segments[-1] == "nothing":
             return Response.whole(404, toys.JSON, b"<html>")
         response = super().__call__(request)
         if request.method == "GET" and request.parameter("of") in self.spoiled:
-            return toys.answer({"id": request.segments[-1], "status": "completed", "labels": 5})
+            response = toys.answer({"id": request.segments[-1], "status": "completed", "labels": 5})
+            response.body = ReadyBody([Pause(self.pauses), *response.body])
         return response
 
 
@@ -100,7 +103,11 @@ def test_what_another_exercise_brings_counts(jobs: int) -> None:
 def test_a_repeated_defect_is_told_once_and_counted() -> None:
     result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=spoiling("b", "c"))
     (finding,) = result.observation.findings
-    assert finding.message.endswith("in 7 of 13 responses")  # one is of the probe, four are closing reads
+    assert finding.message.endswith("not number, in 7 of 13 responses")  # a probe, four closing reads
+    service = spoiling("b", "c")
+    service.pauses = 2.0
+    result = run(reading("a"), reading("b", count=5), reading("c", count=2), service=service)
+    assert "(in each that takes 2 s or more, and in no other)" in result.observation.findings[0].message
 
 
 def test_without_defects_nothing_is_added() -> None:
@@ -134,8 +141,7 @@ def test_an_untestable_check_learns_from_the_others() -> None:
 
 def test_a_baseline_excuses_it() -> None:
     baseline = Baseline([Entry("get.schema", "known", "")])
-    result = run(reading("a"), reading("b"), service=spoiling("b"), baseline=baseline)
-    assert result.verdict is Verdict.XFAIL
+    assert run(reading("a"), reading("b"), service=spoiling("b"), baseline=baseline).verdict is Verdict.XFAIL
 
 
 @pytest.mark.parametrize("one_service", [True, False])
@@ -158,5 +164,4 @@ def test_a_contradiction_that_is_explained_is_blocked() -> None:
         assert (blocked.outcome, blocked.cause, blocked.findings) == (Outcome.BLOCKED, "get.usage", ())
     for compared, code in ((True, ""), (True, "get.same/steps"), (False, "get.same")):
         explained = {code: "get.usage"}
-        said = add_sightings(own, [seen], compared=compared, explained=explained)
-        assert said.findings == (seen,)
+        assert add_sightings(own, [seen], compared=compared, explained=explained).findings == (seen,)

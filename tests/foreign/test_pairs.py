@@ -194,6 +194,18 @@ def fail_after_a_search(self: Searches, usual: Any, body: Json) -> Any:
     return usual(body)
 
 
+def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
+    """Correct: a copy shows what was created a moment later."""
+    run: Run = usual(identity)
+    return run if time.monotonic() - run.begun > 0.3 else usual("what is not there yet")
+
+
+def drop(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Lose what comes while the reader of a create's stream is slow."""
+    answer = usual(body)
+    return answer if isinstance(answer, dict) else [one for n, one in enumerate(answer) if n % 7 != 2]
+
+
 RESULTS = "tool.result-ok tool.result-forms tool.result-error err.no-crash stream.done bg.create"
 AGAIN: dict[str, Any] = {
     "prepare": lambda self, usual, run: Calling.prepare(self, run),
@@ -221,6 +233,12 @@ ROWS = [
     reciting(
         "replays-the-parent: chain.* stream.text stream.equals-get -> fail stream.text, exit 1",
         get=replay_the_parent,
+    ),
+    # A stream whose events are lost lacks its end, too.
+    service(
+        "drops: stream.start-before stream.terminal stream.stop-once -> fail stream.start-before stream.terminal",
+        said=["(1 cause: stream.start-before/never)"],
+        create=drop,
     ),
     # `store=false` and a deletion concern streams as well.
     rows_of(Forgetful)(
@@ -298,6 +316,7 @@ ROWS = [
     each_function(f"omits-what-is-empty: {EACH} -> fail tool.call-fields, exit 1", show=omit_what_is_empty),
     # A list and a failure are results in each mode, and a turn that is streamed can call, as well.
     conducts(f"takes-results: {RESULTS} -> rest pass"),
+    conducts("finds-late: tool.result-ok tool.result-forms get.ok -> warn get.ok, exit 0", find=find_late),
     conducts(
         f"refuses-lists-later: {RESULTS} -> fail tool.result-forms, exit 1",
         admit=refuse_in(400, "background", '"result": ['),

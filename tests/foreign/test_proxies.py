@@ -89,6 +89,12 @@ class Limits(Handler):
         super().send(*(page if data == b"" else (status, kind, data, headers)))
 
 
+def think_first(self: Limits, usual: Any, status: int, kind: str, data: bytes, headers: Json) -> None:
+    """Reject what takes too long."""
+    self.closed.wait(0.3 if data == b"" else 0.0)
+    usual(status, kind, data, headers)
+
+
 def lack(self: Handler, usual: Any, events: Any) -> None:
     """Be a proxy that finds no server for streams."""
     self.send(503, "text/html", b"<h1>503 Service Temporarily Unavailable</h1>", {})
@@ -265,6 +271,12 @@ ROWS = [
         f"limits: {CREATES} -> exit 4",
         said=("limits the rate or number of requests: of ", "with 503", "never (first POST /v1beta/interactions)"),
         handler=Limits,
+        **BRIEFLY,
+    ),
+    row(
+        f"limits-the-time: {CREATES} -> exit 4",
+        said=("limits the time of a response to 0.3",),
+        handler=vary(Limits, send=think_first),
         **BRIEFLY,
     ),
     row(f"limits-few: {CREATES} -> exit 0", handler=vary(Limits, most=1_000), **BRIEFLY),

@@ -23,6 +23,11 @@ NOT_CANCELLED = f"{CANCELS} -> fail cancel.state, exit 1"
 TIMEOUT = 4.0
 
 
+def fail(when: Callable[[Run], bool]) -> Any:
+    """A change of `prepare`: some runs fail."""
+    return lambda self, usual, run: setattr(run, "end", "failed" if when(run) else run.end)
+
+
 def swallow(self: ForeignService, usual: Any, run: Run) -> Json:
     """Answer a cancel with 200 and the interaction, and let the run go on."""
     return self.show(run)
@@ -63,8 +68,7 @@ def forget_streamed_input(self: ForeignService, usual: Any, run: Run) -> None:
 
 def think_in_streams(self: ForeignService, usual: Any, run: Run) -> Json:
     """Count thoughts, which the next turn drops, in streams only."""
-    usage = usual(run)
-    return {**usage, "total_thought_tokens": 4 * bool(run.body.get("stream"))}
+    return {**usual(run), "total_thought_tokens": 4 * bool(run.body.get("stream"))}
 
 
 class Clock(ForeignService):
@@ -228,6 +232,13 @@ ROWS = [
         "updated-by-another-clock: create.times -> warn create.times/order",
         show=add(created="2026-11-20T10:00:02Z"),
     ),
+    # A run under the context of its request ends with it; if all runs fail, or some, no request is the reason.
+    row(
+        "ends-runs-with-requests: bg.result -> fail bg.result/failed, exit 1",
+        prepare=fail(lambda run: bool(run.body.get("background")) and not run.body.get("stream")),
+    ),
+    row("fails-at-times: bg.result -> rest pass untestable", prepare=fail(lambda run: int(run.id[1:]) % 3 == 0)),
+    row("fails-always: bg.result -> rest untestable blocked", prepare=fail(lambda run: True)),
     # Local time that is written as UTC is as far from the response's Date as the zone; an offset says so.
     row("writes-its-offset: create.times -> rest pass", show=tell("05:00:00-05:00"), create=date_creates),
     row(
@@ -297,8 +308,7 @@ def test_one_run_is_waited_for_and_the_others_less() -> None:
     """The check of settling waits as long as the user allows, the others a part of that."""
     service = NeverSettles()
     words = ("-j", "1", "--timeout", str(TIMEOUT), "--capability", "-stream")
-    report = check(service, "bg.*", "cancel.keeps*", words=words)
-    assert report.faults == {"bg.settles": "warn"}
+    assert check(service, "bg.*", "cancel.keeps*", words=words).faults == {"bg.settles": "warn"}
     first, *others = sorted((looks[-1] - looks[0] for looks in service.looks.values()), reverse=True)
     assert first > 0.9 * TIMEOUT
     assert others

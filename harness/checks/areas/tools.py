@@ -101,7 +101,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
     return found
 
 
-@exercise(requests=29, interactions=22, uses=(*MODES, "resume"))
+@exercise(requests=30, interactions=22, uses=(*MODES, "resume"))
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
@@ -129,6 +129,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         wrong_id=t.create(body, input=[wrong]),
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
     )
+    yield from runs.poll_until_found(t, parent)  # `get.ok` judges when that is
     (answers, modes, again), streamed, results, reads = yield from play_each(
         (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, runs.poll_until_found(t, parent))
     )
@@ -192,12 +193,12 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
     call: Mapping[str, Any] = {"input": QUESTION, "tools": [WEATHER], "stream": True, **FORCED}
     turn = yield from _stream_a_call(t, t.create(call))
     if turn:
-        answered["plain"] = yield Send(t.create(turn))
+        answered["plain"] = (yield from runs.poll_until_found(t, t.create(turn)))[-1]
         answered["in_a_stream"] = yield from runs.read_whole_stream(t.create(turn, stream=True))
     if "background" in t.capabilities:
         turn = yield from _stream_a_call(t, t.create(call, background=True))
         if turn:
-            answered["in_background"] = yield Send(t.create(turn))
+            answered["in_background"] = (yield from runs.poll_until_found(t, t.create(turn)))[-1]
     return answered
 
 
@@ -215,8 +216,7 @@ def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]
     pieces = [cursor(event) for event in deltas(events_in(streamed), "arguments_delta")]
     if "resume" in t.capabilities and pieces and pieces[0]:
         yield from runs.read_whole_stream(t.get(parent, stream=True, last_event_id=pieces[0]))
-    results = [result_of(call) for call in calls]
-    return {"input": results, "tools": [WEATHER], "previous_interaction_id": parent}
+    return {"input": [result_of(call) for call in calls], "tools": [WEATHER], "previous_interaction_id": parent}
 
 
 @exercise(requests=1, interactions=1)
@@ -380,8 +380,7 @@ def a_needless_call(t: RequestBuilder) -> Steps:
     modes = yield from repeat_in_each_mode(t, body, answer, parent=parent, fits=fits)
     yield from runs.read_all(t, *filter(is_stream, modes.values()))  # every run compares arguments
     silent = [mode for mode, end in read_ends(modes) if not fits(end)]
-    again = yield from create_in(t, body, silent, parent=parent)
-    return {"answer": answer, "modes": modes, "again": again}
+    return {"answer": answer, "modes": modes, "again": (yield from create_in(t, body, silent, parent=parent))}
 
 
 def _has_no_call(body: Mapping[str, Any]) -> bool:
@@ -476,9 +475,9 @@ def parallel_calls(t: RequestBuilder) -> Steps:
         seen = yield from _stream_calls(t, again, asked)
         return stop_exercise({"asked": asked, **seen}, "the interaction with the calls has no id")
     body = {"tools": _SEVERAL, "previous_interaction_id": parent}
-    answered: Exchange = yield Send(t.create(body, input=results[::-1]))  # each names its call
-    refused = answered.status in CLIENT_ERROR
-    in_order = (yield Send(t.create(body, input=results))) if refused else None
+    turn = t.create(body, input=results[::-1])  # each names its call
+    answered = (yield from runs.poll_until_found(t, turn))[-1]
+    in_order = (yield Send(t.create(body, input=results))) if answered.status in CLIENT_ERROR else None
     before = runs.id_of(answered) if runs.status_of(answered) == "completed" else ""
     due = _REPORTS[: len(made)]
     later = repeat_in_each_mode(

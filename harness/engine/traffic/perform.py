@@ -86,13 +86,13 @@ class Outages(DriverPolicy):
         """The forms of requests that fail each time: a loss, and the streams left and the last response before."""
         self._left = 0
         self._last: dict[tuple[object, ...], Exchange] = {}
-        self._rejected: dict[tuple[str, str, bytes], int] = {}
-        """The statuses of requests that were rejected for now."""
-        self._accepted: dict[tuple[str, str, bytes], tuple[int, Request]] = {}
-        """The same of those that were accepted later, with the requests."""
+        self._rejected: dict[tuple[str, str, bytes], tuple[int, Request | None]] = {}
+        """The statuses of requests that were rejected for now, and those requests that were accepted later."""
         self._confirmed: set[tuple[object, ...]] = set()
         self.heard: dict[Form, dict[tuple[str, bytes], tuple[Request, int]]] = defaultdict(dict)
         """The requests of each form that succeeded, the last one last, with the bytes that they got."""
+        self._quickest, self._slowest = float("inf"), 0.0
+        """Seconds of the quickest rejection, and of the slowest success: a time limit separates them."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -122,15 +122,17 @@ class Outages(DriverPolicy):
                 form = classify(exchange.request)
                 self._last[form[:3]] = exchange
                 if exchange.complete and exchange.succeeded:
+                    self._slowest = max(self._slowest, exchange.seconds)
                     heard = self.heard[form]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
                     heard[key] = exchange.request, len(exchange.body)
                     self._stuck.pop(form, None)
             sent = exchange.request.method, exchange.request.target, exchange.request.body
             if exchange.status in LATER:
-                self._rejected[sent] = exchange.status
+                self._rejected[sent] = exchange.status, self._rejected.get(sent, (0, None))[1]
+                self._quickest = min(self._quickest, exchange.seconds)
             elif sent in self._rejected and exchange.succeeded:
-                self._accepted[sent] = self._rejected[sent], exchange.request
+                self._rejected[sent] = self._rejected[sent][0], exchange.request
         return exchange
 
     def describe_rejections(self) -> Iterator[str]:
@@ -143,12 +145,13 @@ class Outages(DriverPolicy):
                 left += f"; the last response before was {last.status}, to {quote_body(last.request.body, 100)}"
             yield f"{call} {describe_loss(lost)}, and no request like it succeeded{since}{left}"
         for first in self.limited[:1]:
-            rejected = list(self._rejected.values()).count(first.status or 0)
-            accepted = len(self.list_accepted(first))
+            rejected = [status for status, _ in self._rejected.values()].count(first.status or 0)
+            is_timed = self._quickest > max(0.1, 0.9 * self._slowest)
+            timed = f"the time of a response to {self._quickest:.2g} s, or " if is_timed else ""
             yield (
-                f"the target, or a proxy before it, limits the rate or number of requests: of {rejected} that it "
-                f"rejected with {first.status}, {accepted} were accepted when they were sent again, and "
-                f"others never (first {first.request.method} {first.request.raw_path}); "
+                f"the target, or a proxy before it, limits {timed}the rate or number of requests: of {rejected} "
+                f"that it rejected with {first.status}, {len(self.list_accepted(first))} were accepted when they "
+                f"were sent again, and others never (first {first.request.method} {first.request.raw_path}); "
                 "run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
         if self._is_full:
@@ -156,7 +159,7 @@ class Outages(DriverPolicy):
 
     def list_accepted(self, exchange: Exchange) -> list[Request]:
         """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
-        return [request for status, request in [*self._accepted.values()] if status == exchange.status]
+        return [request for status, request in [*self._rejected.values()] if request and status == exchange.status]
 
     def describe(self, since: int, trail: Sequence[Exchange], driver: Driver) -> str:
         """A sentence about an outage in an exercise, `""` without one; `since` is the number `seen` at its begin.
@@ -439,8 +442,7 @@ class CreatedResources:
             if request.method == "GET" and not request.query and self._shows_settled(exchange):
                 settled[request.segments] += 1
             for delete in self._api.list_deletes(exchange):
-                target = delete.target.partition("?")[0]
-                reads[delete.segments] = Request("GET", target, delete.headers)
+                reads[delete.segments] = Request("GET", delete.target.partition("?")[0], delete.headers)
         with self._lock:
             owed = self._owed.keys()
             # After two reads of a settled run a third one would tell nothing new: these were compared.

@@ -21,6 +21,7 @@ WAITED = {"created": AFTER_TWO, "held": False, "longer": None, "foreground": AFT
           "twice": [AFTER_TWO, DONE]}  # fmt: skip
 DONE_AFTER_TWO = replace(DONE, seconds=2.0)
 TIMELESS = answer(body=interaction(updated=None))
+SILENT = shows("failed", steps=[])
 FAILED = shows("failed", steps=[], errors=[{"code": "api_error", "message": "No."}])
 
 
@@ -29,8 +30,8 @@ def at(updated):
     return answer(body=interaction(updated=updated))
 
 
-NO_STREAM = {"outlived": None, "past_caches": None}
-KNOWN = {"outlived": RUNNING, "past_caches": RUNNING}
+NO_STREAM = {"outlived": None, "past_caches": None, "retries": []}
+KNOWN = {"outlived": RUNNING, "past_caches": RUNNING, "retries": []}
 
 CASES = [
     case("bg.create", "met", "running", created=RUNNING),
@@ -60,14 +61,16 @@ CASES = [
     case("bg.settles", "met", "an unknown status", polled=[RUNNING, shows("paused")]),
     case("bg.settles", "not_met", "never", polled=[RUNNING, RUNNING]),
     case("bg.settles", "not_met", "gone", polled=[RUNNING, refusal(404)]),
-    case("bg.result", "untestable", "failed", **NO_STREAM, polled=[FAILED]),
+    case("bg.result", "untestable", "failed once", **NO_STREAM | {"retries": [DONE, DONE] * 2}, polled=[FAILED]),
+    case("bg.result", "non_strict", "says why", **NO_STREAM | {"retries": [DONE, FAILED] * 2}, polled=[FAILED]),
+    case("bg.result", "not_met", "fails", **NO_STREAM | {"retries": [DONE, FAILED] * 2}, polled=[SILENT]),
     case("bg.result", "not_met", "no steps", **NO_STREAM, polled=[shows("completed", steps=[])]),
     case("bg.result", "not_met", "a stream that knows more", **KNOWN, polled=[RUNNING]),
     case("bg.same-id", "met", "a brief 404", created=RUNNING, polled=[refusal(404), DONE]),
     case("bg.same-id", "not_met", "another", created=RUNNING, polled=[RUNNING, shows("completed", id="v1_two")]),
     case("bg.no-regress", "not_met", "gone", polled=[DONE], later=[DONE, refusal(404)]),
     case("bg.grows", "met", "more of it", polled=[SOME, MORE, DONE]),
-    case("bg.grows", "met", "a run that failed shows none", polled=[SOME, MORE, shows("failed", steps=[])]),
+    case("bg.grows", "met", "a run that failed shows none", polled=[SOME, MORE, SILENT]),
     case("bg.grows", "not_met", "less of it", polled=[MORE, SOME, DONE]),
     case("bg.grows", "not_met", "less at the end", polled=[MORE, shows("completed", steps=[SIGNED])]),
     case("bg.transition", "met", "skipped", created=QUEUED, polled=[DONE]),

@@ -446,8 +446,7 @@ def test_an_ended_case_answers_no_more(session: Api) -> None:
     session.judge("plan_cases", cuts=["pass"])
     begun = session.judge("begin_case", number=1)
     asked = f"{begun['path']}/v1beta/interactions/{begun['id']}"
-    statuses = {session.ask("GET", asked)[0] for _ in range(61)}
-    assert statuses == {200, 400}
+    assert {session.ask("GET", asked)[0] for _ in range(61)} == {200, 400}
     told = session.judge("end_case", number=begun["place"], result="x")
     assert "sent more than 60 requests in one case and was stopped" in told["problem"]
     assert session.ask("GET", asked)[1]["error"]["message"] == "This case has ended."
