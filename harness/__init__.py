@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`harness.InteractionsEmulator`, the emulator for scripts and notebooks, imported on first access."""
     if name != "InteractionsEmulator":
-        moved = ": write harness.InteractionsEmulator" if name == "Emulator" else ""  # that of `harness.emulator`
+        moved = ": write harness.InteractionsEmulator" * (name == "Emulator")  # that of `harness.emulator`
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}{moved}")
     from importlib import import_module
 

@@ -91,7 +91,6 @@ def plain_http_option(group: str) -> Any:
 
 
 selection = partial(option, group="selection", once="selects")
-"""Declare an option that selects what a run judges."""
 
 
 def deadline_option(shown: str, group: str) -> Any:

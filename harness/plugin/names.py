@@ -44,8 +44,7 @@ def find_unknown_markers(definition: pytest.Item, fixtures: Collection[str]) -> 
             yield f"there is no marker {name}: {_propose(name, ours)}"
 
 
-_FORMER = {"cases": "set", "kinds": "only", "without": "exclude"}
-"""Former options of `interactions_torture`, with the words of `harness torture`."""
+_FORMER = {"cases": "set", "kinds": "only", "without": "exclude"}  # of `interactions_torture`
 
 
 def find_wrong_options(marker: str, options: Mapping[str, Any], takes: type) -> Iterator[str]:

@@ -164,7 +164,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     )
     dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS, once="reports")
     allow: Sequence[str] = option(
-        "only warn about this rule or finding, such as client.ends; may be repeated",
+        "only warn about this rule or finding, such as client.ends (repeatable)",
         metavar="RULE", repeats=True, default=(), group=_VERDICTS,
     )  # fmt: skip
     enough: int | None = _case_option(

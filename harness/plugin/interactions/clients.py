@@ -89,7 +89,7 @@ def _open(served: ObservedService, timeout: float | None, *, is_async: bool) -> 
 
 def _explain_missing(client: Any, name: str) -> Any:
     """Raise for what a test wants of google-genai, such as `client.interactions`."""
-    step = "pip install google-genai, or send requests, as in client.post('/v1beta/interactions', json=…)"
+    step = "pip install 'interactions-harness[sdk]', or call client.post('/v1beta/interactions', json=…)"
     raise AttributeError(f"httpx.{type(client).__name__} has no {name!r}: google-genai is not installed: {step}")
 
 

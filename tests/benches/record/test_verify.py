@@ -493,5 +493,7 @@ def test_the_note_of_a_cassette_is_printed(capsys: pytest.CaptureFixture[str]) -
     assert "truncated.yaml: note: The stream ends without its final event on purpose" in capsys.readouterr().out
     assert main(["verify", str(SHIPPED), "--exclude", "stream.terminal"]) == 0
     assert "1 warned, 73 passed, 1 excluded" in capsys.readouterr().out
-    assert main(["verify", str(SHIPPED), "--only", "stream.*", "--level", "must"]) == 1
-    assert main(["verify", str(SHIPPED), "-c", "stream.done"]) == 0
+    assert [main(["verify", str(SHIPPED), *more]) for more in (["-c", "stream.done"], ["--level", "must"])] == [
+        0,
+        1,
+    ]

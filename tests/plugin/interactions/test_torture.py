@@ -646,7 +646,6 @@ def test_the_cause_of_a_text_that_was_cut(torture: Torture) -> None:
         (read, {"mode": "folow"}, "did you mean 'follow'"),
         (read, {"only": ["nois"]}, "did you mean 'noise'"),
         (read, {"only": "noise", "mods": 1}, "only='noise' cannot be read: Expected `list`.* no option 'mods'"),
-        (read, {"exclude": ["nois"]}, "no kind of the set .*did you mean 'noise'"),
         (read, {"only": ["noise"], "exclude": ["noise"]}, "leave no case of the set"),
         (read, {"allow": ["client.hole"]}, "neither a rule nor a code"),
         (read, {"case": "event:999,rst"}, "is not a case of the set 'application'"),
