@@ -56,7 +56,7 @@ exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale basel
 
 @dataclass(kw_only=True)
 class BaselineOptions(OutputOptions):
-    """What a command that judges selects and prints, and the file of known failures."""
+    """The selection and the output of a command that judges, and the file of known failures."""
 
     only: Sequence[str] | None = selection(
         "judge only matching rules (repeatable)",

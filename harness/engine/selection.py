@@ -31,7 +31,7 @@ class Selection(Struct, frozen=True, kw_only=True):
         return not self.profiles and not self.checks
 
     def over(self, ids: Collection[str], noun: str = "check", *, known: str = "") -> Chosen:
-        """What it chooses among these ids. Raises UsageFault, which ends with `known`, for one that names none."""
+        """Choose among these ids. Raises UsageFault, which ends with `known`, for a pattern that names none."""
         wanted = _match(ids, self.checks, noun, known) if self.checks else frozenset(ids)
         return Chosen(wanted, _match(ids, self.exclude, noun, known), self.level)
 

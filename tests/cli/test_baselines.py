@@ -131,8 +131,7 @@ def test_a_run_that_was_not_whole_leaves_the_baseline_as_it_was(harness: Harness
     text = "- {id: stream.dome, reason: old}\n"
     Path(FILE).write_text(text, encoding="utf-8")
     with serving(ForeignService()) as url:
-        words = ["check", url, "--deadline", "0.1", "--baseline", FILE, "--baseline-update"]
-        done = harness(*words)
+        done = harness("check", url, "--deadline", "0.1", "--baseline", FILE, "--baseline-update")
     assert Path(FILE).read_text("utf-8") == text
     assert done.code not in (0, 2)
     told = f"baseline {FILE}: unchanged, because the run was incomplete: the time limit was reached (--deadline)"

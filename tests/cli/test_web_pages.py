@@ -287,10 +287,9 @@ def test_beyond_this_machine_control_calls_need_a_token(command: str, start: Sta
 def test_the_token_can_be_chosen(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable sets the token, on any address."""
     monkeypatch.setenv("HARNESS_CONTROL_TOKEN", "chosen")
-    for host in ("::", "localhost"):
-        server = start("serve", "--host", host)
-        assert server.line["control_token"] == "chosen"
-        assert server.ask("GET", server.looking).status == 401
+    server = start("serve", "--host", "127.0.0.1")
+    assert start("serve", "--host", "::").line["control_token"] == server.line["control_token"] == "chosen"
+    assert server.ask("GET", server.looking).status == 401
 
 
 @pytest.mark.slow

@@ -291,8 +291,6 @@ def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:
     assert record["excluded"] == ["fuzz.no-5xx"]
     assert code in (Exit.OK, Exit.NOTHING_RAN)
     assert searched(foreign.CrashesOnChain(), capsys, "-c", "stream")[1]["failures"] == []
-    code, record = searched(foreign.CrashesOnChain(), capsys, "-c", "fuzz.no-5*")
-    assert (code, {failure["rule"] for failure in record["failures"]}) == (Exit.FAILED, {"fuzz.no-5xx"})
     assert main(["fuzz", "http://127.0.0.1:9", "--exclude", "fuzz.no-5x"]) == Exit.USAGE
     assert "did you mean 'fuzz.no-5xx'" in capsys.readouterr().err
 
