@@ -63,7 +63,7 @@ def _match(ids: Collection[str], patterns: Iterable[str], noun: str, known: str)
         area = pattern.rstrip(".") + "."
         hits = {name for name in ids if fnmatch.fnmatchcase(name, pattern) or name.startswith(area)}
         if ids and not hits:
-            areas = sorted({name.partition(".")[0] for name in ids})
+            areas = sorted({name.partition(".")[0] for name in ids}.difference(ids))
             if any(letter in pattern for letter in "*?["):
                 few = known or f": the areas are {', '.join(areas)}"
                 near = did_you_mean(pattern, [f"{area}.*" for area in areas], otherwise=few)
