@@ -92,7 +92,7 @@ record --target http://h/v1beta --cassette a.yaml
 record --target http://h --cassette a.yaml --record-mode some
 record --target https://h --cassette a.yaml --ca-file none.pem
 record --target http://[::1 --cassette a.yaml
-record --target http://localhost:8000 --cassette a.yaml
+record --target http://localhost:8400 --cassette a.yaml
 replay none.yaml
 replay bad.yaml
 replay none.yaml --speed slow

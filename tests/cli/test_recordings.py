@@ -208,7 +208,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
             ["record", "--target", "http://h", "--scenario", "all", "--no-redaction"],
             "--no-redaction is for recorded",
         ),
-        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "--cassette is for"),
+        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "name a folder"),
         (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
         (["record", "--target", "http://127.0.0.1:1", "--scenario", "all"], "--max-requests"),
         (
@@ -236,7 +236,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         (["check", "http://[::1"], "is not a URL"),
         (["check", "http://a..example"], "has no valid host: 'a..example' has an empty part"),
         (["check", f"http://{'a' * 64}.example"], "or one of more than 63 characters"),
-        (["record", "--target", "http://localhost:8000", "--cassette", "a.yaml"], "would ask itself"),
+        (["record", "--target", "http://localhost:8400", "--cassette", "a.yaml"], "would ask itself"),
         (["proxy", "--target", "http://127.0.0.1:8001", "--port", "8001"], "would ask itself"),
     ],
 )

@@ -78,6 +78,8 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     from harness.interactions.recordings import RECORDINGS
     from harness.report.recordings import RecordingReport, session_record
 
+    if Path(arguments.cassette or "").suffix in (".yaml", ".yml"):
+        raise UsageFault(f"--cassette {arguments.cassette!r}: --scenario writes several files: name a folder")
     scenarios = select_scenarios(list(arguments.scenario or ()))
     session = RecordingSession(
         _resolve(arguments), RECORDINGS, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file
@@ -176,10 +178,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     """The options of `harness record`."""
 
     target: str | None = option("server to record: http[s]://host[:port]", URL, trust=Trust.SEND)
-    cassette: str | None = option(
-        "file to record to (.yaml); with --scenario a folder (default: cassettes/live, /emulator or /other)",
-        PATH, trust=Trust.CALL,
-    )  # fmt: skip
+    cassette: str | None = option("file to record to (.yaml); with --scenario a folder", PATH, trust=Trust.CALL)
     cors: bool = cors_option()
     open: bool = open_option()
     record_mode: str = option("same modes as vcrpy", default="once", choices=MODES)
@@ -200,7 +199,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
         groups=("scenarios",),
         notes="""\
 scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors, waiting, limits,
-inputs; or all
+inputs; or all. Without --cassette, they go to cassettes/live, cassettes/emulator or cassettes/other.
 
 exit codes: that of CMD if it failed, else 0 recorded · 1 incomplete, drift, or a rule is broken ·
 2 usage · 3 nothing to record · 4 no response from the target · 130 interrupted""",
