@@ -95,7 +95,7 @@ def measure_catalogue(rounds: int) -> Iterator[Row]:
             sys.exit(f"{' '.join(command)} ended with {process.returncode}")
         return usage.ru_utime + usage.ru_stime
 
-    pairs = [(spend(), spend("--check", ONE_CHECK)) for _ in range(max(rounds // 8, 2))]
+    pairs = [(spend(), spend("-c", ONE_CHECK)) for _ in range(max(rounds // 8, 2))]
     ours, one = map(statistics.median, zip(*pairs, strict=True))
     yield Row(
         "The catalog in process, s of processor time", ours, one, "one check of it: the start and the imports"

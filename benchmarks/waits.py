@@ -199,7 +199,7 @@ def creates(bench: Bench) -> Iterator[Row]:
 
 def catalogue(bench: Bench) -> Iterator[Row]:
     """Run the whole catalog in process and over loopback, beside one check: the start and the imports."""
-    (one, *_) = bench.measure(["check", "emulator", "--check", ONE_CHECK])
+    (one, *_) = bench.measure(["check", "emulator", "-c", ONE_CHECK])
     yield from bench.row("catalog in process", ["check", "emulator"], "0.6 s CPU", floor=one)
     with serving_emulator(bench) as url:
         yield from bench.row("catalog over loopback", ["check", url], "6 s", floor=one)
@@ -265,8 +265,8 @@ def fuzz(bench: Bench) -> Iterator[Row]:
 def fuzz_for_a_minute(bench: Bench) -> Iterator[Row]:
     """The same with a limit of a minute."""
     with walled_server(Walled(0.0, 1.5)) as (url, _):
-        words = ["fuzz", url, "--time", "60"]
-        yield from bench.row("fuzz --time 60, runs of 1.5 s", words, "a verdict in 60 s", codes=(0, 1, 4))
+        words = ["fuzz", url, "--deadline", "60"]
+        yield from bench.row("fuzz --deadline 60, runs of 1.5 s", words, "a verdict in 60 s", codes=(0, 1, 4))
 
 
 def fixtures(bench: Bench) -> Iterator[Row]:

@@ -12,9 +12,10 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`harness.Emulator`, the emulator for scripts and notebooks, imported on first access."""
-    if name != "Emulator":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """`harness.InteractionsEmulator`, the emulator for scripts and notebooks, imported on first access."""
+    if name != "InteractionsEmulator":
+        moved = ": write harness.InteractionsEmulator" * (name == "Emulator")  # that of `harness.emulator`
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}{moved}")
     from importlib import import_module
 
     return import_module("harness.plugin").InteractionsEmulator

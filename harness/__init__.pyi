@@ -1,5 +1,5 @@
-from harness.plugin import InteractionsEmulator as Emulator
+from harness.plugin import InteractionsEmulator as InteractionsEmulator
 
 __version__: str
 
-__all__ = ["Emulator", "__version__"]
+__all__ = ["InteractionsEmulator", "__version__"]

@@ -244,7 +244,9 @@ export interface TortureOptions extends CutOptions {
   /** A set of cases instead of cuts; by default that of the mode. */
   set?: "quick" | "standard" | "thorough" | "polling" | "turns" | "cancelling" | (string & {});
   /** Only these kinds of a set. */
-  kinds?: string[];
+  only?: string[];
+  /** Not these kinds of a set. */
+  exclude?: string[];
   /** Codes of findings that are not failures: "client.recovers", or "client.recovers/reported". */
   allow?: string[];
   /** How long the reader may take for a case (30). */

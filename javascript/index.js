@@ -663,7 +663,7 @@ const LOOK = {
   parameters: { type: "object", properties: { place: { type: "string" } }, required: ["place"] },
 };
 const CUT_OPTIONS = ["cuts", "endings", "first", "script", "further", "eventIds", "resume", "mode"];
-const TORTURE_OPTIONS = [...CUT_OPTIONS, "set", "kinds", "allow", "seconds", "timers", "most", "jobs", "enough"];
+const TORTURE_OPTIONS = [...CUT_OPTIONS, "set", "only", "exclude", "allow", "seconds", "timers", "most", "jobs", "enough"];
 
 // The judge speaks Python; here its names are those of this module.
 function speak(words) {

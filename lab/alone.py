@@ -20,8 +20,8 @@ from msgspec.structs import replace
 
 from harness.emulator.mutants import MUTANTS
 from harness.engine.events import Result, RunFinished
-from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
+from harness.engine.selection import Selection
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.errors import TargetFault
 from harness.interactions.servers import SERVERS, embedded_settings

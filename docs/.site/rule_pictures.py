@@ -22,8 +22,8 @@ from harness.emulator.mutants import MUTANTS
 from harness.engine.events import CheckFinished, Result, RunStarted, TargetInfo, everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
-from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
+from harness.engine.selection import Selection
 from harness.engine.targets import ServerTarget, TargetOptions, embed_emulator
 from harness.engine.traffic.perform import CreatedResources
 from harness.errors import TargetFault
@@ -143,7 +143,7 @@ def _build_bench(gateway: Callable[[Service], Service]) -> GatewayBench:
 
 
 def _relay_wrong(gateway: Callable[[Service], Service], rule: str) -> Result:
-    events = judge_gateway(_build_bench(gateway), CATALOGUE, GatewayOptions(only=(rule,)))
+    events = judge_gateway(_build_bench(gateway), CATALOGUE, GatewayOptions(selection=Selection(checks=(rule,))))
     return next(event.result for event in events if isinstance(event, CheckFinished))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from harness.cli.options import (
     PATH,
     REPORT,
     REVISION,
+    SECONDS,
     TALLY,
     Options,
     Trust,
@@ -88,10 +90,18 @@ def plain_http_option(group: str) -> Any:
     )
 
 
-def level_option(group: str) -> Any:
+selection = partial(option, group="selection", once="selects")
+
+
+def deadline_option(shown: str, group: str) -> Any:
+    """Declare the end of a run."""
+    about = "stop the run after S seconds and list what was not tested; 0 = no limit"
+    return option(about, SECONDS, shown=shown, group=group)
+
+
+def level_option() -> Any:
     """Declare the weakest level to include."""
-    about = "weakest level to judge: must, should or may"
-    return option(about, LEVEL, Level.MAY, shown="may", group=group, once="selects")
+    return selection("weakest level to judge: must, should or may", LEVEL, Level.MAY, shown="may")
 
 
 @dataclass(kw_only=True)

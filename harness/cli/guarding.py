@@ -19,16 +19,10 @@ if TYPE_CHECKING:
     from harness.benches.server.page_guard import PageGuard, Pages
 
 TOKEN_VARIABLE = "HARNESS_CONTROL_TOKEN"
+"""The token of control calls: a variable and no option, because every user of a machine can list the options."""
 
 _TOKEN = re.compile(r"[!-~]+")
-_TOKEN_FORM = "use visible ASCII characters without spaces"
 _NAME = re.compile(r"[^\s/@*]+")
-
-
-def _read_token(text: str) -> str:
-    if _TOKEN.fullmatch(text) is None:
-        raise ValueError(f"not a token: {_TOKEN_FORM}")  # it is a secret, so it is not quoted
-    return text
 
 
 def _read_host(text: str) -> str:
@@ -39,7 +33,6 @@ def _read_host(text: str) -> str:
 
 
 _HOST_NAME = ValueKind("the name of a host", _read_host, metavar="NAME", is_place=True)
-_TOKEN_KIND = ValueKind("a token", _read_token, metavar="TOKEN")
 
 
 def cors_option() -> Any:
@@ -61,17 +54,6 @@ class HostOptions(Options):
     allow_host: Sequence[str] | None = option(
         "additional host name under which clients may call the server (repeatable)",
         _HOST_NAME, repeats=True, trust=Trust.CALL,
-    )  # fmt: skip
-
-
-@dataclass(kw_only=True)
-class GuardOptions(HostOptions):
-    """The names that a server may be called by, and the token of control calls."""
-
-    control_token: str | None = option(
-        "token that control requests must send as `x-harness-token`",
-        _TOKEN_KIND, trust=Trust.CALL,
-        shown=f"none on this machine's own addresses; else ${TOKEN_VARIABLE}, or a random one",
     )  # fmt: skip
 
 
@@ -101,7 +83,6 @@ class Access:
 def access(
     host: str,
     allow_host: Sequence[str] | None = None,
-    token: str | None = None,
     *,
     pages: Pages | None = None,
     opened_by: str = "--cors",
@@ -109,20 +90,18 @@ def access(
 ) -> Access:
     """The access to a server at `host`; `pages` of other origins may call what is served, by default any.
 
-    Without a `token` of the user's, one is needed only beyond this machine. `opened_by` is the option that lets
+    Without a token in the variable, one is needed only beyond this machine. `opened_by` is the option that lets
     pages call. By one of the `program_hosts`, only programs call.
     """
     from harness.benches.server.page_guard import PageGuard, Pages
     from harness.interactions import INTERACTIONS
     from harness.wire.addresses import is_loopback
 
-    if token is None and is_loopback(host):
-        token = ""
-    elif token is None:
-        token = os.environ.get(TOKEN_VARIABLE, "")
-        if token and _TOKEN.fullmatch(token) is None:
-            raise UsageFault(f"{TOKEN_VARIABLE} is not a token: {_TOKEN_FORM}")
-        token = token or secrets.token_urlsafe(24)
+    token = os.environ.get(TOKEN_VARIABLE, "")
+    if token and _TOKEN.fullmatch(token) is None:  # it is a secret, so it is not quoted
+        raise UsageFault(f"{TOKEN_VARIABLE} is not a token: use visible ASCII characters without spaces")
+    if not (token or is_loopback(host)):
+        token = secrets.token_urlsafe(24)
     guard = PageGuard(
         INTERACTIONS.load_protocol(),
         host=host,

@@ -9,16 +9,16 @@ import copy
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from harness.cli.common_options import OutputOptions, revision_of
+from harness.cli.common_options import OutputOptions, revision_of, selection
 from harness.cli.options import PATH, Trust, flag, option
 from harness.cli.output import (
     ENDING,
@@ -32,12 +32,13 @@ from harness.cli.output import (
     require_writable,
     say,
 )
-from harness.engine.decide import Baseline, exit_with, read_baseline, read_last_failed, tell_forgotten
+from harness.engine.decide import Baseline, exit_of, read_baseline, read_last_failed, tell_forgotten, with_baseline
 from harness.engine.events import CheckFinished, Result, RunEvent, RunFinished, RunStarted, TargetInfo
+from harness.engine.selection import Selection
 from harness.engine.traffic.deadline import INTERRUPTED
 from harness.files import write_file
 from harness.outcome import FIRST_WORDS, Exit, TargetFault, UsageFault
-from harness.outcome.words import format_count
+from harness.outcome.words import format_count, list_some
 from harness.report.screen import INTERRUPTING, wants_colour
 from harness.wire.message import escape_controls
 
@@ -55,8 +56,15 @@ exit codes: 0 no unexpected failure · 1 an unexpected failure, or a stale basel
 
 @dataclass(kw_only=True)
 class BaselineOptions(OutputOptions):
-    """The output of a command that judges, and the file of known failures."""
+    """The selection and the output of a command that judges, and the file of known failures."""
 
+    only: Sequence[str] | None = selection(
+        "judge only matching rules (repeatable)",
+        flags=("-c", "--only"), repeats=True, metavar="GLOB", completes="check",
+    )  # fmt: skip
+    exclude: Sequence[str] | None = selection(
+        "exclude matching rules (repeatable)", repeats=True, metavar="GLOB", completes="check"
+    )
     baseline: str | None = option(
         "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts", once="reports"
     )
@@ -66,6 +74,10 @@ class BaselineOptions(OutputOptions):
     )  # fmt: skip
     strict: bool = flag("also fail on broken SHOULD rules, unless their source is only inferred", group="verdicts")
     no_config: bool = flag("ignore [tool.harness] of pyproject.toml", trust=Trust.CALL, group="run")
+
+    def selected(self, again: Iterable[str] = (), **more: Any) -> Selection:
+        """The selection, of `--last-failed` these ids; `more` are further fields."""
+        return Selection(checks=tuple(self.only or again), exclude=tuple(self.exclude or ()), **more)
 
 
 def baseline_of(
@@ -90,33 +102,9 @@ def baseline_of(
     return read_baseline(path, known, is_known=is_known)
 
 
-def finish(options: BaselineOptions, old: Baseline, finished: RunFinished, *, vacuous: bool = False) -> Exit:
-    """The exit code of a finished run; if the baseline is to be rewritten, the one it has under the new one.
-
-    A run that was not whole rewrites nothing: the file would pass checks that were not tested.
-    """
-    if not options.baseline_update:
-        return finished.exit
-    gap = finished.holes[0] if finished.holes else finished.halted
-    if gap := gap or (FIRST_WORDS[finished.exit].lower() if finished.exit in _NOT_WHOLE else ""):
-        say(
-            f"baseline {options.baseline}: unchanged, because the run was incomplete: {mask_text(gap)}",
-            to_errors=options.json,
-        )
-        return finished.exit
-    new = old.with_failures(finished.results, date.today().isoformat()).without_stale(finished.results)
-    added, gone = len(new.entries.keys() - old.entries.keys()), len(old.entries.keys() - new.entries.keys())
-    write_file(Path(options.baseline or ""), new.text())
-    code = exit_with(finished.results, new, vacuous=vacuous)
-    excused = "no failure is unexpected" if code == Exit.OK else "this run still does not pass"
-    changed = f"with baseline {options.baseline} ({added} added, {gone} removed) {excused}"
-    say(f"{FIRST_WORDS[code]}: {changed}.", to_errors=options.json)
-    return code
-
-
 def read_again(options: BaselineOptions, run: str, noun: str) -> set[str]:
     """The ids that `--last-failed` runs again, none for everything; standard error has their number."""
-    options.refuse(("check", "profile", "kinds", "only"), "and --last-failed exclude each other: use one of them")
+    options.refuse(("profile", "only"), "and --last-failed exclude each other: use one of them")
     failed = read_last_failed(run)
     wanted = {*failed, *(name for checks in failed.values() for name in checks)}
     what = format_count(len(wanted), noun) if failed else "everything, as no failure is known"
@@ -126,7 +114,7 @@ def read_again(options: BaselineOptions, run: str, noun: str) -> set[str]:
     return wanted
 
 
-_LEAVE_OUT = ("allow", "baseline", "capability", "check", "exclude", "kinds", "level", "only", "profile", "set")
+_LEAVE_OUT = ("allow", "baseline", "capability", "exclude", "level", "only", "profile", "set")
 """The keys of a configuration file that decide what is not judged, or does not fail."""
 
 _INTERIM = 10.0
@@ -139,7 +127,7 @@ class Listeners:
     An entry of the `baseline` that names no check is reported at the end of the run.
     """
 
-    def __init__(self, arguments: OutputOptions, state: PresentedRun, baseline: Baseline | None = None) -> None:
+    def __init__(self, arguments: BaselineOptions, state: PresentedRun, baseline: Baseline) -> None:
         from harness.report.terminal_report import TerminalReport
 
         # `mutants` has no revision, and `verify` takes that of each recording.
@@ -149,6 +137,7 @@ class Listeners:
         self.state = state
         self.screen: TerminalReport | None = None
         self._baseline = baseline
+        self._updates = Path(arguments.baseline or "") if arguments.baseline_update else None
         told = {key: value if isinstance(value, list) else [value] for key, value in arguments.of_file.items()}
         told["capability"] = [one for one in told.get("capability", ()) if one[:1] != "+"]  # asks for more
         state.settings = {
@@ -174,7 +163,9 @@ class Listeners:
         """Pass one event on."""
         if isinstance(event, CheckFinished):
             self._results.append(event.result)
-        for each in (event,) if self._baseline is None else tell_forgotten(event, self._baseline):
+        if isinstance(event, RunFinished) and self._updates:
+            event = self._update_baseline(event, self._updates)
+        for each in tell_forgotten(event, self._baseline):
             self.state.handle(each)
             if isinstance(each, RunFinished):  # an error of writing comes before the verdict
                 missing = self._write_files()
@@ -188,6 +179,28 @@ class Listeners:
             interim.handle(self._end_with(Exit.INTERRUPTED, "the run was killed"))
             self._files.write(lambda name: render(name, interim), interim=True)
             self._written = time.monotonic()
+
+    def _update_baseline(self, finished: RunFinished, path: Path) -> RunFinished:
+        """Write the failures of a whole run to its file; return its end as the new baseline decides it."""
+        if self.screen is not None:
+            self.screen.close()
+        gap = finished.holes[0] if finished.holes else finished.halted  # it would pass what was not tested
+        if gap := gap or (FIRST_WORDS[finished.exit].lower() if finished.exit in _NOT_WHOLE else ""):
+            say(
+                f"baseline {path}: unchanged, because the run was incomplete: {mask_text(gap)}",
+                to_errors=self._json,
+            )
+            return finished
+        old = self._baseline
+        new = old.with_failures(finished.results, date.today().isoformat()).without_stale(finished.results)
+        added, gone = new.entries.keys() - old.entries.keys(), old.entries.keys() - new.entries.keys()
+        write_file(path, new.text())
+        names = f" ({list_some(sorted(added), 5)})" if added else ""
+        say(f"baseline {path}: {len(added)} added{names}, {len(gone)} removed", to_errors=self._json)
+        self._baseline = new
+        results = tuple(with_baseline(result, new) for result in finished.results)
+        code = exit_of(results, vacuous=any(phase.vacuous for phase in self.state.phases))
+        return replace(finished, results=results, exit=code)
 
     def _end_with(self, code: Exit, halted: str) -> RunFinished:
         """The last event of a run that ended before it could tell so: with the results until now."""

@@ -40,7 +40,7 @@ WITHHELD_VARIABLES = (
     "GOOGLE_GENAI_USE_ENTERPRISE",
 )
 
-_PORT = 8000
+_PORT = 8400  # not 8000, where the servers of many users listen, as in our examples
 _FILES = 65_536
 _LOCAL = "127.0.0.1,localhost,::1"
 

@@ -32,6 +32,7 @@ from typing import Any, Protocol
 from msgspec import Struct, field, structs
 
 from harness.engine.events import CheckFinished, ClientRun, Evidence, Result, RunEvent, RunFinished
+from harness.engine.selection import Chosen
 from harness.files import explain_unread, load_yaml, make_folder, read_file, write_file
 from harness.outcome import (
     Basis,
@@ -241,8 +242,9 @@ _AT_ANY_LEVEL = frozenset({Because.NOT_TRIED, Because.OUR_LIMIT, Because.INTERRU
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """The user's settings for verdicts: whether broken SHOULDs fail, and the accepted failures."""
+    """The user's settings for verdicts: whether broken SHOULDs fail, the accepted failures, and what is judged."""
 
+    chosen: Chosen | None = None
     strict: bool = False
     required: frozenset[str] = frozenset()
     """The ids of SHOULD rules that fail a run as with `strict`: no standard demands them, but every user does."""
@@ -264,6 +266,8 @@ def decide(
 
     Without a `result_id` it is the rule's, without a `title` the rule's statement.
     """
+    if policy.chosen and (excluded := policy.chosen.explain_exclusion(rule.id, rule.level)):
+        observation = excluded
     name = result_id or rule.id
     baselined = policy.baseline.covers(name, observation)
     decided = verdict(
@@ -397,17 +401,17 @@ def exit_of_cases(results: Sequence[Result], *, halted: bool) -> Exit:
     return Exit.NOTHING_RAN if code is Exit.OK and proves_nothing else code
 
 
-def exit_with(results: Iterable[Result], baseline: Baseline, *, vacuous: bool = False) -> Exit:
-    """The exit code that the results would have had with another baseline."""
-    verdicts, unjudged = set[Verdict](), False
-    for result in results:
-        covered = baseline.covers(result.id, result.observation)
-        unjudged |= result.unjudged and not covered
-        if result.verdict is Verdict.FAIL and covered:
-            verdicts.add(Verdict.XFAIL)
-        elif result.verdict is Verdict.STALE and not covered:
-            verdicts.add(Verdict.PASS)
-        else:
-            verdicts.add(result.verdict)
-    code = exit_code(verdicts, unjudged=unjudged)
-    return Exit.NOTHING_RAN if vacuous and code in (Exit.OK, Exit.INCOMPLETE) else code
+def with_baseline(result: Result, baseline: Baseline) -> Result:
+    """The same result, decided by another baseline."""
+    covered, decided = baseline.covers(result.id, result.observation), result.verdict
+    if decided is Verdict.FAIL and covered:
+        decided = Verdict.XFAIL
+    elif decided is Verdict.STALE and not covered:
+        decided = Verdict.PASS
+    return structs.replace(
+        result,
+        verdict=decided,
+        excuse=baseline.reason(result.id),
+        unjudged=result.unjudged and not covered,
+        untested=result.untested and not covered,
+    )

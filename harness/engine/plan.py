@@ -5,38 +5,18 @@ Pure: takes the catalog, the user's selection and the capabilities of the target
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.engine.events import Capabilities, Capability
+from harness.engine.selection import Selection
 from harness.kit.api import TWO_KEYS, Lack
 from harness.kit.check import Check, Exercise
-from harness.outcome import Because, Level, Observation, Outcome, UsageFault
+from harness.outcome import Because, Observation, Outcome, UsageFault
 from harness.outcome.words import did_you_mean
-
-_LEVELS = {Level.MUST: {Level.MUST}, Level.SHOULD: {Level.MUST, Level.SHOULD}, Level.MAY: set(Level)}
-
-
-class Selection(Struct, frozen=True, kw_only=True):
-    """The user's selection.
-
-    `level` is the weakest level to judge. Empty `checks` mean all; empty `profiles` mean those that the target's
-    capabilities switch on. Named checks run in any profile.
-    """
-
-    checks: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    level: Level = Level.MAY
-    profiles: tuple[str, ...] = ()
-
-    @property
-    def by_capability(self) -> bool:
-        """Whether the target's capabilities decide which profiles are on."""
-        return not self.profiles and not self.checks
 
 
 class PlannedCheck(Struct, frozen=True):
@@ -116,16 +96,18 @@ def make_plan(
 
     If a named check is blocked, the one whose finding blocks it runs too, unless it is excluded by name.
     """
-    wanted = _matching(catalogue, selection.checks) if selection.checks else None
-    excluded = _matching(catalogue, selection.exclude)
+    chosen = selection.over([check.id for check in catalogue])
     for name in selection.profiles:
         if name not in profiles:
             raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, profiles)}")
-    proofs = {check.proves: check.id for check in catalogue if check.id not in excluded}
+    proofs = {check.proves: check.id for check in catalogue if check.id not in chosen.excluded}
 
     def explain_skip(check: Check) -> Observation | None:
         gates = profiles.get(check.profile, frozenset()) if selection.by_capability else frozenset()
-        excluding = _explain_exclusion(check, selection, wanted, excluded)
+        excluding = chosen.explain_exclusion(check.id, check.rule.level)
+        if excluding is None and selection.profiles and check.profile not in selection.profiles:
+            why = "of a profile that is not selected"
+            excluding = Observation(Outcome.EXCLUDED, reason=why, because=Because.LEFT_OUT)
         return _explain_lack(check, gates, capabilities, proofs) if excluding is None else excluding
 
     planned = [
@@ -144,49 +126,11 @@ def needed_capabilities(catalogue: Sequence[Check], selection: Selection, profil
     return frozenset(needed)
 
 
-def matches(check_id: str, pattern: str) -> bool:
-    """Whether the pattern (a glob, an exact id or an area such as `stream`) names this check."""
-    return fnmatch.fnmatchcase(check_id, pattern) or check_id.startswith(pattern.rstrip(".") + ".")
-
-
 class _Everything(Capabilities):
     """The capabilities of a target that can do everything."""
 
     def __contains__(self, name: object) -> bool:
         return True
-
-
-def _matching(catalogue: Iterable[Check], patterns: Iterable[str]) -> frozenset[str]:
-    ids = [check.id for check in catalogue]
-    found: set[str] = set()
-    for pattern in (piece.strip() for word in patterns for piece in word.split(",")):
-        hits = {check_id for check_id in ids if matches(check_id, pattern)}
-        if not hits:
-            areas = sorted({check_id.partition(".")[0] for check_id in ids})
-            if any(letter in pattern for letter in "*?["):
-                few = f": the areas are {', '.join(areas)}"
-                near = did_you_mean(pattern, [f"{area}.*" for area in areas], otherwise=few)
-                raise UsageFault(f"no check matches {pattern!r}{near}")
-            near = did_you_mean(pattern, [*ids, *areas], otherwise=": `harness list` shows all ids")
-            raise UsageFault(f"no check has the id {pattern!r}{near}")
-        found |= hits
-    return frozenset(found)
-
-
-def _explain_exclusion(
-    check: Check, selection: Selection, wanted: frozenset[str] | None, excluded: frozenset[str]
-) -> Observation | None:
-    if check.id in excluded:
-        reason = "excluded by --exclude"
-    elif wanted is not None and check.id not in wanted:
-        reason = "not among the selected checks"
-    elif check.rule.level not in _LEVELS[selection.level]:
-        reason = f"below --level {selection.level.lower()}"
-    elif selection.profiles and check.profile not in selection.profiles:
-        reason = "of a profile that is not selected"
-    else:
-        return None
-    return Observation(Outcome.EXCLUDED, reason=reason, because=Because.LEFT_OUT)
 
 
 _REASONS = {

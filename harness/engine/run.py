@@ -46,8 +46,9 @@ from harness.engine.events import (
     everything,
 )
 from harness.engine.execute import PlayedExercise, find_blockers, link, play, resolve, stopped_at
-from harness.engine.plan import Group, PlannedCheck, RunPlan, Selection, make_plan, needed_capabilities
+from harness.engine.plan import Group, PlannedCheck, RunPlan, make_plan, needed_capabilities
 from harness.engine.probe import Prober, Probing
+from harness.engine.selection import Selection
 from harness.engine.targets import ResolvedTarget, ServerTarget
 from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end, take_until_done
 from harness.engine.traffic.governed_driver import TimeoutLosses

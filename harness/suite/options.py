@@ -18,7 +18,8 @@ from harness.contract import CURRENT
 from harness.contract.contract import find_revision
 from harness.engine.decide import Baseline, read_baseline
 from harness.engine.events import everything
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import make_plan
+from harness.engine.selection import Selection
 from harness.engine.targets import ServerTarget, TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.kit.check import Check

@@ -20,8 +20,8 @@ from msgspec import Struct
 
 from harness.engine.decide import Baseline
 from harness.engine.events import CheckFinished, Result
-from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
+from harness.engine.selection import Selection
 from harness.engine.targets import ServerTarget
 from harness.interactions.servers import SERVERS
 from harness.outcome import HarnessFault, TargetFault, UsageFault, Verdict

@@ -194,7 +194,7 @@ def gateways(mutants: list[str]) -> list[Item]:
 
 def _gateway_reports() -> list[Item]:
     files = tuple(word for each in PLAIN_REPORTS for word in ("--report", each))
-    baseline = ("--only", "gw.once", "--baseline", "b.yaml")
+    baseline = ("-c", "gw.once", "--baseline", "b.yaml")
     return [
         Item(
             "gateway/terminal",
@@ -372,7 +372,7 @@ def _servers() -> list[Item]:
     streamed = "cassettes/emulator/stream.yaml"
     quick = ("--port", "0", "--json")
     record = f"record --target {URL} --cassette a.yaml --port 0 --json -- {{python}} {{programs}}/talk.py"
-    scenarios = f"record --target {URL} --scenario all --max-requests 300 --cassettes out --json"
+    scenarios = f"record --target {URL} --scenario all --max-requests 300 --cassette out --json"
     again = ("replay", "a.yaml", *quick, "--", *talk)
     return [
         Item(

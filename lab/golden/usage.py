@@ -34,7 +34,7 @@ explain no.such
 explain get.okk
 serve --port x
 serve --port 70000
-serve --resume sideways
+serve --set resume=sideways
 serve --tls-key key.pem
 serve --tls-cert none.pem
 serve --set foo=1
@@ -66,18 +66,18 @@ torture --mode never -- x
 torture --client nobody
 gateway
 gateway emulator
-gateway http://127.0.0.1:1 --only gw.nothing
+gateway http://127.0.0.1:1 -c gw.nothing
 gateway http://127.0.0.1:1 --
 gateway http://127.0.0.1:1 --baseline missing.yaml
 gateway http://127.0.0.1:1 --report html=x.html
 gateway http://127.0.0.1:1 --upstream-port 0 -- /no/such/gateway
 gateway http://127.0.0.1:1 --upstream-port 0
 fuzz emulator --engine no-such
-fuzz emulator --profile no-such
+fuzz emulator --size no-such
 fuzz http://127.0.0.1:1
 fuzz emulator --report html=x.html
 fuzz emulator --level never
-fuzz emulator --time 0
+fuzz emulator --deadline -1
 mutants no-such-mutant
 record --cassette a.yaml
 record --target http://h --cassette a.txt
@@ -92,7 +92,7 @@ record --target http://h/v1beta --cassette a.yaml
 record --target http://h --cassette a.yaml --record-mode some
 record --target https://h --cassette a.yaml --ca-file none.pem
 record --target http://[::1 --cassette a.yaml
-record --target http://localhost:8000 --cassette a.yaml
+record --target http://localhost:8400 --cassette a.yaml
 replay none.yaml
 replay bad.yaml
 replay none.yaml --speed slow

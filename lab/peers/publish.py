@@ -55,7 +55,7 @@ The summary is [implementations.md](implementations.md). Each item has the check
 finding, and curl lines that show it.
 
 ```console
-$ harness gateway "$URL" --only gw.events      # both sides of a gateway, for items without curl lines
+$ harness gateway "$URL" -c gw.events          # both sides of a gateway, for items without curl lines
 ```
 
 The curl lines were run in the judged set-up: `$URL` is the server, `$UPSTREAM` the emulator behind it (`harness

@@ -27,7 +27,8 @@ from harness.contract.tables import protocol, stream_order
 from harness.emulator import Emulator, Settings
 from harness.emulator.mutants import MUTANTS
 from harness.engine.events import Capabilities, Capability, CapabilityOrigin
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import make_plan
+from harness.engine.selection import Selection
 from harness.kit.check import Check
 from harness.outcome import Outcome
 from harness.rules import AREAS, BY_ID, ROWS

@@ -14,7 +14,8 @@ from harness.contract.requests import KEY_HEADER
 from harness.contract.tables.protocol import OPERATIONS
 from harness.engine.events import Capabilities, everything, parse_capabilities
 from harness.engine.execute import play
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import make_plan
+from harness.engine.selection import Selection
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.perform import CreatedResources
 from harness.interactions.servers import SERVERS

@@ -234,7 +234,7 @@ def test_gateways(run: Callable[..., str]) -> None:
     port = free_port()
     with ServerThread(Repeats(UpstreamServer(f"http://127.0.0.1:{port}"))) as gateway:
         words = ["gateway", gateway.url, "--upstream-port", str(port), *TARGET, *REPORTS, "-vv"]
-        words += ["--only", "gw.[a-e]*", "--watch", "0", "--idle", "0.5", "--patience", "1"]
+        words += ["-c", "gw.[a-e]*", "--watch", "0", "--idle", "0.5", "--patience", "1"]
         assert "***" in run(*words, *KEYED)
 
 
@@ -250,7 +250,7 @@ def test_clients(
     code: int,
 ) -> None:
     """A client that prints its key, and sends it in a URL: neither its words nor the wire are shown with it."""
-    words = ["torture", "--set", "quick", "--kinds", "reset,clean-end", *output]
+    words = ["torture", "--set", "quick", "-c", "reset,clean-end", *output]
     said = run(*words, *program(BAD_CLIENT), breaks, codes=(code,))
     written = [path.read_text("utf-8") for path in tmp_path.rglob("*") if path.is_file()]
     assert any("could not log in" in text for text in (said, *written))

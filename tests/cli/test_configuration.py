@@ -117,7 +117,7 @@ def test_a_command_with_a_table_of_its_own(
 ) -> None:
     """`gateway` takes what means the same to it and its own table; standard error names the file."""
     monkeypatch.chdir(write(tmp_path, GATEWAY))
-    arguments = read_options(GatewayArguments, ["--timeout", "3", "--only", "gw.once"])
+    arguments = read_options(GatewayArguments, ["--timeout", "3", "-c", "gw.once"])
     assert arguments.strict is True
     assert (arguments.baseline, arguments.patience, arguments.upstream_port) == ("of-gateway.yaml", 1.5, 9200)
     assert (arguments.timeout, arguments.only) == (3.0, ["gw.once"])
@@ -137,6 +137,7 @@ def test_a_command_with_a_table_of_its_own(
         ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, from 0 to 1e\+09"),
         ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
+        ("[tool.harness]\ncheck = ['x']", r"\[tool.harness\] check was replaced: write `only`"),
         ("json = true", "json: a configuration file cannot set it, because it is for one run: pass --json on the"),
     ],
 )
@@ -220,11 +221,11 @@ def test_a_path_of_a_file_stays_in_its_folder(
 def test_other_commands_have_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`torture`, `verify` and `fuzz` read theirs, with the kinds of their own flags."""
     text = "[tool.harness]\nstrict = true\nexclude = ['bg.*']\n[tool.harness.torture]\njobs = 2\nloop = true\n"
-    text += '[tool.harness.fuzz]\nseed = 7\nprofile = "ci"\n'
+    text += '[tool.harness.fuzz]\nseed = 7\nsize = "ci"\n'
     monkeypatch.chdir(write(tmp_path, text + '[tool.harness.verify]\nreport = ["junit=v.xml"]\n'))
     tortured = read_options(TortureArguments, [])
     assert (tortured.jobs, tortured.loop, tortured.timeout, tortured.strict) == (2, True, 30.0, False)
     verified = read_options(VerifyArguments, ["a.yaml"])
     assert (verified.strict, verified.report, verified.paths) == (True, ["junit=v.xml"], ["a.yaml"])
     searched = read_options(FuzzArguments, ["emulator"])
-    assert (searched.seed, searched.profile, searched.strict, searched.exclude) == (7, "ci", True, None)
+    assert (searched.seed, searched.size, searched.strict, searched.exclude) == (7, "ci", True, None)

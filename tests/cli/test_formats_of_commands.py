@@ -51,7 +51,7 @@ def gateway(stack: ExitStack) -> list[str]:
     server = WaitingServer(kind(UpstreamServer(f"http://127.0.0.1:{port}")), port=free_port())
     stack.enter_context(InThread(server))
     words = ["--upstream-port", str(port), "--watch", "0", "--patience", "1"]
-    return [server.url, *words, "--only", "gw.once", "--only", "gw.status"]
+    return [server.url, *words, "-c", "gw.once", "-c", "gw.status"]
 
 
 def torture(stack: ExitStack) -> list[str]:

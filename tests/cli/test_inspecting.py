@@ -165,7 +165,7 @@ def test_the_upstream_of_a_gateway_has_the_page(
     port = free_port()
     wait = f"while [ ! -e {watched} ]; do sleep 0.05; done"
     gateway = f"exec {sys.executable} -m harness proxy --port {port} --target $HARNESS_UPSTREAM_URL"
-    words = ("--upstream-port", "0", "--open", "--only", "gw.status*", "--watch", "0", "--")
+    words = ("--upstream-port", "0", "--open", "-c", "gw.status*", "--watch", "0", "--")
     harness("gateway", f"http://127.0.0.1:{port}", *words, "sh", "-c", f"{wait}; {gateway}")
     assert is_read.wait(60)  # the page reads in a thread of its own
     requests = [change for change in told if change["is"] == "request"]

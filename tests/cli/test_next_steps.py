@@ -43,7 +43,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("check", "emulator", "--extension", "plain.txt"), Exit.USAGE, "name a file that ends in .py, or a module"),
     (("check", "emulator", "--extension", "nowhere"), Exit.USAGE, "install it, or name a file that ends in .py"),
     (("check", "emulator", "--baseline", "closed.yaml"), Exit.USAGE, "allow this user to read it"),
-    (("fuzz", "emulator", "--exclude", "zzz"), Exit.USAGE, "copy one from the findings of a run"),
+    (("fuzz", "emulator", "--exclude", "zzz"), Exit.USAGE, "copy a code from the findings of a run"),
     (("list", "--json=foo"), Exit.USAGE, "--json takes no value: write it without 'foo'"),
     (("completion", "bsh"), Exit.USAGE, "did you mean 'bash'?"),
     (("check", DEAD, "--wait", "0.1"), Exit.INCOMPLETE, "that the server runs, or wait longer with --wait S"),
@@ -65,6 +65,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("verify", "stream.sse"), Exit.FAILED, "help: `harness explain stream."),
     (("list", "--capabilities", "--revision", "2026-05-20"), Exit.USAGE, "no effect with --capabilities: remove"),
     (("smoke", "emulator"), Exit.USAGE, "was replaced: write `harness check --profile smoke`"),
+    (("fuzz", "--profile=ci"), Exit.USAGE, "'--profile' was replaced: write `--size NAME`, for its strict part"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 

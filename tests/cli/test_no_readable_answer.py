@@ -20,7 +20,7 @@ from tests.transport.peers import RawServer, free_port
 FORMATS = {"json": "r.json", "html": "r.html", "junit": "r.xml", "markdown": "r.md", "badge": "badge.json"}
 COMMANDS = {
     "check": ["--deadline", "20"],
-    "fuzz": ["--no-store", "--time", "5"],
+    "fuzz": ["--no-store", "--deadline", "5"],
     "gateway": ["--upstream-port", "0", "--patience", "1", "--timeout", "1"],
 }
 

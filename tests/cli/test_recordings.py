@@ -208,7 +208,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
             ["record", "--target", "http://h", "--scenario", "all", "--no-redaction"],
             "--no-redaction is for recorded",
         ),
-        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "--cassette is for"),
+        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "name a folder"),
         (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
         (["record", "--target", "http://127.0.0.1:1", "--scenario", "all"], "--max-requests"),
         (
@@ -236,7 +236,7 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
         (["check", "http://[::1"], "is not a URL"),
         (["check", "http://a..example"], "has no valid host: 'a..example' has an empty part"),
         (["check", f"http://{'a' * 64}.example"], "or one of more than 63 characters"),
-        (["record", "--target", "http://localhost:8000", "--cassette", "a.yaml"], "would ask itself"),
+        (["record", "--target", "http://localhost:8400", "--cassette", "a.yaml"], "would ask itself"),
         (["proxy", "--target", "http://127.0.0.1:8001", "--port", "8001"], "would ask itself"),
     ],
 )
@@ -287,7 +287,7 @@ def test_an_interrupted_session_counts_the_files_that_are_there(
         if result.name == "background":
             raise KeyboardInterrupt
 
-    words = ("record", "--target", emulator, "--scenario", "lifecycle", "background", "--cassettes", "new")
+    words = ("record", "--target", emulator, "--scenario", "lifecycle", "background", "--cassette", "new")
     with monkeypatch.context() as patched:
         patched.setattr(RecordingReport, "result", interrupted)
         done = harness(*words, "--max-requests", "20")
@@ -319,7 +319,7 @@ def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: P
 def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, harness: Harness) -> None:
     """A file in place of the cassettes' folder is a usage error, reported before anything is recorded."""
     Path("file").write_text("", "utf-8")
-    unattended = ("--scenario", "errors", "--max-requests", "9", "--cassettes", "file")
+    unattended = ("--scenario", "errors", "--max-requests", "9", "--cassette", "file")
     for words in (unattended, ("--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))):
         done = harness("record", "--target", emulator, *words)
         assert done.code == 2
@@ -332,7 +332,7 @@ def test_scenarios_of_the_emulator_need_no_key(
 ) -> None:
     """The emulator takes any key, so recording it works without one; nothing says that a key is missing."""
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    words = ("--scenario", "lifecycle", "--max-requests", "9", "--cassettes", "made")
+    words = ("--scenario", "lifecycle", "--max-requests", "9", "--cassette", "made")
     done = harness("record", "--target", emulator, *words)
     assert (done.code, "no key is sent" in done.out) == (0, False), done.out + done.err
     assert len(load("made/lifecycle.yaml").recordings) == 4

@@ -202,7 +202,7 @@ from app import read_stream
 
 
 def test_statuses(interactions_torture):
-    interactions_torture(read_stream, kinds=["statuses"])
+    interactions_torture(read_stream, only=["statuses"])
 
 
 def test_requests(interactions_emulator, interactions_client):

@@ -102,7 +102,7 @@ class Maintainer:
         found = re.search("for these: --scenario (.*)", missing)
         names = found[1].split() if found else ["all"]
         command = [sys.executable, "-m", "harness", "record", "--scenario", *names, "--target", url]
-        command += ["--ca-file", self._ca_file, "--cassettes", str(self.folder), "--max-requests", "120"]
+        command += ["--ca-file", self._ca_file, "--cassette", str(self.folder), "--max-requests", "120"]
         environment = {**os.environ, "GEMINI_API_KEY": KEY, "NO_PROXY": "*"}
         pipe = subprocess.PIPE
         return subprocess.Popen([*command, *words], stdout=pipe, stderr=pipe, text=True, env=environment)

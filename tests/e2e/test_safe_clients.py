@@ -78,7 +78,7 @@ IN_THIS_PYTHON = {"safe_genai.py", "safe_loop.py"}
 def played(safe: Safe, command: Sequence[str], cwd: Path) -> dict[str, str]:
     """Return the detail word of each fault."""
     name = "polling-table" if safe.mode == "poll" else "table"
-    words = ["--set", name, "--mode", safe.mode, "--kinds", safe.kinds, "--timeout", "90"]
+    words = ["--set", name, "--mode", safe.mode, "-c", safe.kinds, "--timeout", "90"]
     loop = ["--loop"] if find_ready(safe.client).loops else []
     one = ("--jobs", "1")  # each further one starts the client once more, which imports an SDK
     torture = [sys.executable, "-m", "harness", "torture", "--json", *words, *one, *loop, "--"]

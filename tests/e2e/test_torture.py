@@ -78,7 +78,7 @@ def test_shell(tmp_path: Path) -> None:
 
 
 SMALL = PAGE.parent / "clients" / "examples"
-FEW = ("--set", "quick", "--kinds", "clean-end,reset,inside,no-ids,inclusive,twice")
+FEW = ("--set", "quick", "-c", "clean-end,reset,inside,no-ids,inclusive,twice")
 
 
 def test_go(tmp_path: Path) -> None:

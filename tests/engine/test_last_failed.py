@@ -70,7 +70,7 @@ def test_only_the_cases_that_failed_are_run_again(capsys: pytest.CaptureFixture[
 @pytest.mark.slow
 def test_only_the_rules_that_failed_are_judged_again(capsys: pytest.CaptureFixture[str]) -> None:
     """A gateway that a new run starts on another port is the same; a rule that it meets now is forgotten."""
-    assert main(words(free_port(), "query.stream", "--only", "gw.query", "--only", "gw.route")) == Exit.FAILED
+    assert main(words(free_port(), "query.stream", "-c", "gw.query", "-c", "gw.route")) == Exit.FAILED
     assert read_last_failed("gateway 127.0.0.1") == {"gw.query": []}
     capsys.readouterr()
     assert main(words(free_port(), "faithful", "--last-failed")) == Exit.OK

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from harness.engine.events import Capabilities, everything, parse_capabilities
-from harness.engine.plan import Selection, make_plan, needed_capabilities
+from harness.engine.plan import make_plan, needed_capabilities
+from harness.engine.selection import Selection
 from harness.interactions.servers import SERVERS
 from harness.outcome import Level, Outcome, UsageFault
 from tests.engine import toys

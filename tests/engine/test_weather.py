@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from harness.contract import PROTOCOL, load
 from harness.engine.events import RunFinished
-from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
+from harness.engine.selection import Selection
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.faults import cut
 from harness.interactions.servers import SERVERS

@@ -46,10 +46,9 @@ WRONG = {
     "interactions_schedule(seed_=3)": "has no option 'seed_': did you mean 'seed'",
     "interactions_schedule(seed=1, seeds=2)": "takes one option: seeds=20, or seed=17 for this one alone",
     "interactions_schedule(3, 4)": ("takes its options by name, and no 3 alone", "and no 4 alone"),
-    "interactions_torture(kinds=['clean-ends'], without=['nois'])": (
-        "not a kind of the set 'application': did you mean 'clean-end'", "without: 'nois' is not a kind",
-    ),
-    "interactions_torture(sets='quick')": "has no option 'sets': did you mean 'cases'",
+    "interactions_torture(only=['clean-ends'], exclude=['nois'])":
+        "no kind of the set 'application' has the id 'clean-ends': did you mean 'clean-end'",
+    "interactions_torture(cases='quick')": "cases was replaced: write set",
     "interactions_torture(timeout='60')": "timeout='60' cannot be read: Expected `float | None`, got `str`",
 }  # fmt: skip
 """Markers of tests that take the fixture of the same name."""

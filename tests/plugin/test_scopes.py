@@ -92,8 +92,8 @@ def test_innocent():
 
 
 def test_plain_python() -> None:
-    """`harness.Emulator()` serves while the block runs, with a URL and clients, and then lets go of its port."""
-    with harness.Emulator(event_ids="none") as emulator:
+    """`harness.InteractionsEmulator()` serves while the block runs, with a URL, and then lets go of its port."""
+    with harness.InteractionsEmulator(event_ids="none") as emulator:
         emulator.reply("One.").reply("Two.")
         url = f"{emulator.base_url}/v1beta/interactions"
         assert httpx.post(url, json=BODY, headers=KEY).status_code == 200
@@ -113,7 +113,7 @@ def test_an_async_client_in_plain_python() -> None:
     """Its block may be an `async with`, as people write it, or a `with`."""
 
     async def ask() -> None:
-        with harness.Emulator() as emulator:
+        with harness.InteractionsEmulator() as emulator:
             async with emulator.async_client() as client:
                 await create(client)
             with emulator.async_client() as client:

@@ -96,7 +96,7 @@ def test_a_version_leads_no_key_above_the_path_of_the_target(
         assert {path for path, _ in heard} == {"/mine/v1/projects/x/interactions"}
 
 
-CARRIES_KEY = ("check", "fuzz", "gateway", "record --scenario errors --cassettes out", "proxy")
+CARRIES_KEY = ("check", "fuzz", "gateway", "record --scenario errors --cassette out", "proxy")
 
 
 @pytest.mark.parametrize("command", CARRIES_KEY)
@@ -174,10 +174,10 @@ LURES = (
     "json.py", "ssl.py", "httpx.py", "yaml.py", "sitecustomize.py",
 )  # fmt: skip
 """Files that a library or a tool may look for in the current folder, and modules that Python may."""
-FUZZ = "fuzz emulator --max-examples 1 --no-store --time 8"
+FUZZ = "fuzz emulator --max-examples 1 --no-store --deadline 8"
 QUIET = (
     f"{FUZZ} --engine laws --engine history --engine schema", "check emulator -c get.unknown",
-    "mutants resume-skips-one", "torture --kinds reset -- true", "serve --port 0 -- true", "incidents", "list",
+    "mutants resume-skips-one", "torture -c reset -- true", "serve --port 0 -- true", "incidents", "list",
     "explain get.ok", "gateway http://127.0.0.1:1 --upstream-port 0",
 )  # fmt: skip
 
@@ -243,7 +243,7 @@ def test_a_key_crosses_no_network_in_plain_text(
 @pytest.mark.parametrize(
     "words",
     [
-        ("fuzz", "--engine", "schema", "--max-examples", "1", "--time", "3", "--no-store"),
+        ("fuzz", "--engine", "schema", "--max-examples", "1", "--deadline", "3", "--no-store"),
         ("fuzz", "--engine", "history", "--seed", "1", "--max-examples", "8", "--no-store"),
         ("check", "-c", "get.ok"),
     ],

@@ -12,12 +12,13 @@ from typing import Any
 
 from harness.cassette import Player, load
 from harness.cassette.player import streams_of
+from harness.engine.selection import Selection
 from harness.faults import Cut, Spot, every_byte, every_event, parse, structural
 from harness.faults.kinds import StreamShape
 from harness.kit.api import ClientApi
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
-from harness.outcome.words import did_you_mean
+from harness.outcome.words import did_you_mean, list_some
 from harness.wire import Chunk, Clock, Decoder, Pause, Service
 from harness.wire.sse import events_in
 
@@ -121,7 +122,7 @@ class Case:
         if self.incident:
             return ["--incidents", self.incident, *mode]
         if self.hopeless or self.refusal is not None:
-            return ["--set", self.mode.usual_set, "--kinds", self.kind, *mode]
+            return ["--set", self.mode.usual_set, "-c", self.kind, *mode]
         return ["--cuts", self.plan, *mode, *self._list_stream_options()]
 
     def _list_stream_options(self) -> list[str]:
@@ -280,9 +281,15 @@ def cases_of(
 
 
 def cases_of_set(
-    api: ClientApi, name: str, base: Case, *, event_ids: Sequence[str] = ("all",), only: Sequence[str] = ()
+    api: ClientApi,
+    name: str,
+    base: Case,
+    *,
+    event_ids: Sequence[str] = ("all",),
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
 ) -> list[Case]:
-    """The cases of a set; `only` names some of its kinds. Raises UsageFault for an unknown set or kind.
+    """The cases of a set, of `only` these kinds, without the others. Raises UsageFault for an unknown set or kind.
 
     `base` has what all cases share. Kinds that fix the event ids or the script are left out for a recording, which
     brings its own.
@@ -290,12 +297,11 @@ def cases_of_set(
     sets = api.load_client_model().sets
     if name not in sets:
         raise UsageFault(f"no set is named {name!r}{did_you_mean(name, sets)}")
-    chosen = {kind.name: kind for kind in sets[name]}
-    for word in only:
-        if word not in chosen:
-            raise UsageFault(f"--kinds: {word!r} is not a kind of the set {name!r}{did_you_mean(word, chosen)}")
+    names = [kind.name for kind in sets[name]]
+    selection, known = Selection(checks=tuple(only), exclude=tuple(exclude)), f"; known are {list_some(names, 30)}"
+    chosen = selection.over(names, f"kind of the set {name!r}", known=known)
     found: list[Case] = []
-    for kind in (kind for kind in chosen.values() if kind.name in (only or chosen)):
+    for kind in (kind for kind in sets[name] if kind.name in chosen.wanted - chosen.excluded):
         if base.cassette is not None and kind.needs_scripting:
             continue
         if kind.has_own_scripts and kind.calls != ("steps" in base.answer):

@@ -7,7 +7,6 @@ starts itself: its command, its output, and its end, child processes included.
 from __future__ import annotations
 
 import contextlib
-import fnmatch
 import os
 import shlex
 import signal
@@ -28,6 +27,7 @@ from harness.engine import events
 from harness.engine.decide import Baseline, Policy, decide, exit_of
 from harness.engine.events import Reproduction, Result
 from harness.engine.execute import error, find_blockers, name_mechanisms, resolve
+from harness.engine.selection import Selection
 from harness.engine.traffic.deadline import INTERRUPTED, TimeUp, describe_end, hold_all
 from harness.kit.check import Check, Exercise
 from harness.kit.relay import RelayAside, RelayCatalogue, RelayedExchange
@@ -43,7 +43,7 @@ from harness.outcome import (
     Unmet,
     UsageFault,
 )
-from harness.outcome.words import did_you_mean, format_count, quote_body
+from harness.outcome.words import format_count, quote_body
 from harness.wire import Exchange, How
 
 PATIENCE = 10.0
@@ -111,13 +111,13 @@ def _signal(child: Child, number: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayOptions:
-    """The selection (`only`: globs over ids of checks, all if empty), its strictness, and the gateway.
+    """The selection of rules, the strictness, and the gateway.
 
     `declared` are codes of findings that contradict the declaration of the gateway: they fail at any level.
     `repeat` writes the command line of this run with these words in place of its selection.
     """
 
-    only: tuple[str, ...] = ()
+    selection: Selection = field(default_factory=Selection)
     strict: bool = False
     gateway: events.TargetInfo = field(default_factory=lambda: events.TargetInfo(name="gateway"))
     baseline: Baseline = field(default_factory=Baseline)
@@ -132,7 +132,7 @@ def judge_gateway(
 
     Raises UsageFault for a glob that selects nothing, TargetFault when no request comes through at all.
     """
-    checks = select_rules(catalogue, options.only)
+    checks = select_rules(catalogue, options.selection)
     needed = {exercise.name for check in checks for exercise in parts_of(check)}
     exercises = [exercise for exercise in catalogue.exercises if exercise.name in needed]
     begun = time.monotonic()
@@ -158,14 +158,10 @@ def judge_gateway(
 _ALL_RULES = ": `harness list 'gw.*'` shows all ids"
 
 
-def select_rules(catalogue: RelayCatalogue, only: Sequence[str]) -> list[Check]:
-    """The checks that the globs name, or all if there are no globs. Raises UsageFault if a glob names none."""
-    names = [check.id for check in catalogue.checks]
-    for glob in only:
-        if not fnmatch.filter(names, glob):
-            raise UsageFault(f"no rule has the id {glob!r}{did_you_mean(glob, names, otherwise=_ALL_RULES)}")
-    wanted = {name for glob in only for name in fnmatch.filter(names, glob)}
-    return [check for check in catalogue.checks if not only or check.id in wanted]
+def select_rules(catalogue: RelayCatalogue, selection: Selection) -> list[Check]:
+    """The checks that are selected. Raises UsageFault if a pattern names none."""
+    chosen = selection.over([check.id for check in catalogue.checks], "rule", known=_ALL_RULES)
+    return [check for check in catalogue.checks if not chosen.explain_exclusion(check.id, check.rule.level)]
 
 
 _OTHER_KEY = "pass one that it accepts with --api-key KEY"
@@ -233,7 +229,7 @@ def _judge_rule(
     }
     worst = (each.where.exchange.partition(".")[0] for each in observation.findings[:1])
     others = tuple(begun_by[name] for name in worst if begun_by.get(name, check.id) != check.id)
-    again = (word for name in (check.id, *others) for word in ("--only", name))
+    again = (word for name in (check.id, *others) for word in ("-c", name))
     return decide(
         check.rule,
         observation,

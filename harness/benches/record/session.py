@@ -324,11 +324,11 @@ def refuse_foreign(path: Path, target: Target) -> None:
     for name, kind in (("live", Target.LIVE), ("emulator", Target.EMULATOR)):
         if path.parent.name == name and path.parent.parent.name == "cassettes" and kind is not target:
             raise UsageFault(
-                f"{path.parent} contains recordings of the {name}, but this target is {target}: use --cassettes"
+                f"{path.parent} contains recordings of the {name}, but this target is {target}: use --cassette"
             )
     provenance = load(path).provenance if path.is_file() else None
     if provenance is not None and provenance.target is not target:
         raise UsageFault(
             f"{path} was recorded from {provenance.target}, this target is {target}: "
-            "name another folder with --cassettes, or delete the file"
+            "name another folder with --cassette, or delete the file"
         )

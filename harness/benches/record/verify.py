@@ -29,7 +29,7 @@ from harness.engine.events import RecordedPlace, Result
 from harness.errors import Unreadable
 from harness.files import list_files, read_file
 from harness.kit.api import ANSWERS, Answer, ApiContract, RecordingsApi, UnjudgedEntry, Verification
-from harness.outcome import Exit, Finding, Observation, Rule
+from harness.outcome import Exit, Finding, Observation, Rule, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.wire import COMPLETE, Arrivals, Exchange, Length, StreamProtocol
 from harness.wire.bodies import is_part_of_json, json_or_none
@@ -291,6 +291,6 @@ def _decide_rules(traffic: Verification, policy: Policy, rules: Mapping[str, Rul
             for number, finding in found.get(rule.id, ())
         )
         observation = Observation.of(finding for _, finding in found.get(rule.id, ()))
-        return decide(rule, observation, policy, show=lambda _: places)
+        return decide(rule, observation, policy, show=lambda as_: () if as_ is Verdict.EXCLUDED else places)
 
     return [decide_rule(rule) for rule in rules.values() if rule.id in found or traffic.rules[rule.id]]

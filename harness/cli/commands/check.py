@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-
-from msgspec.structs import replace
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import ExtensionOptions, level_option, verbose_option
+from harness.cli.common_options import ExtensionOptions, deadline_option, level_option, selection, verbose_option
 from harness.cli.options import COUNT, FLAG, POSITIVE_NUMBER, SECONDS, Page, Trust, flag, option
 from harness.cli.output import page, read_report_words, say, write_json
 from harness.cli.request_options import wait_for
-from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish, read_again
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, read_again
 from harness.cli.target_options import TargetArguments, is_here, resolve, said_capabilities
 from harness.contract.models.profiles import describe_life, find_profile
 from harness.engine.decide import note_failed
 from harness.engine.events import Capability, Waiting, everything
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
+from harness.engine.selection import Selection
 from harness.engine.traffic.retries import MAX_TOTAL_WAIT
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
@@ -37,8 +35,6 @@ SMOKE, _SMOKE_CHECK = "smoke", "create.ok"
 LOCAL_DEADLINE = 600.0
 """Seconds that a run against this machine may take by default; a run against others has no limit."""
 
-_selection = partial(option, group="selection", once="selects")
-
 
 @dataclass(kw_only=True)
 class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
@@ -48,18 +44,11 @@ class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
     max_wait: float = option(
         "wait at most S seconds in total after 429 and 503", SECONDS, MAX_TOTAL_WAIT, group="rate limits"
     )
-    check: Sequence[str] | None = _selection(
-        "run only matching checks (repeatable)",
-        flags=("-c", "--check"), repeats=True, metavar="GLOB", completes="check",
-    )  # fmt: skip
-    exclude: Sequence[str] | None = _selection(
-        "exclude matching checks (repeatable)", repeats=True, metavar="GLOB", completes="check"
-    )
-    last_failed: bool = _selection(
+    last_failed: bool = selection(
         "run only the checks that failed in the last run from this folder", FLAG, False, trust=Trust.CALL
     )
-    level: Level = level_option("selection")
-    profile: Sequence[str] | None = _selection(
+    level: Level = level_option()
+    profile: Sequence[str] | None = selection(
         f"run only this profile (repeatable); {SMOKE}: one create, and a probe of all capabilities",
         repeats=True, metavar="NAME", completes="profile",
     )  # fmt: skip
@@ -75,10 +64,7 @@ class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
         group="run",
         shown="8 on a target with sessions (docs/control.md), 4 on another server, 1 on the live service",
     )
-    deadline: float | None = option(
-        "stop the run after S seconds and list the checks that were not tested; 0 = no limit",
-        SECONDS, shown=f"{LOCAL_DEADLINE:.0f} on this machine; else none", group="run",
-    )  # fmt: skip
+    deadline: float | None = deadline_option(f"{LOCAL_DEADLINE:.0f} on this machine; else none", "run")
     fail_fast: bool = flag("stop at the first failure", group="run", once="selects")
     dry_run: bool = flag(
         "print the requests and the rules that need them, and send nothing",
@@ -113,19 +99,19 @@ def run(words: Sequence[str]) -> int:
     catalogue = target.api.load_catalogue()
     stated = said_capabilities(arguments)
     baseline = baseline_of(arguments, [check.id for check in catalogue])
-    selection = _read_selection(arguments)
-    if arguments.last_failed and (failed := read_again(arguments, f"check {target.info.kept_name}", "check")):
-        selection = replace(selection, checks=tuple(check.id for check in catalogue if check.id in failed))
+    run = f"check {target.info.kept_name}"
+    failed = read_again(arguments, run, "check") if arguments.last_failed else set()
+    chosen = _read_selection(arguments, [check.id for check in catalogue if check.id in failed])
     if arguments.dry_run:
         read_report_words(arguments.report)
-        return _dry_run(target.api, catalogue, selection, stated, as_json=arguments.json)
+        return _dry_run(target.api, catalogue, chosen, stated, as_json=arguments.json)
     if arguments.model and (note := describe_life(find_profile(arguments.model))):
         say(f"note: {note}", to_errors=True)
     shown = PresentedRun(INTERACTIONS, times_exercises=arguments.verbose > 0, repeat=arguments.repeat)
     listeners = Listeners(arguments, shown, baseline)
     limit = arguments.deadline
     options = RunOptions(
-        selection=selection,
+        selection=chosen,
         stated=stated,
         baseline=baseline,
         strict=arguments.strict,
@@ -142,27 +128,20 @@ def run(words: Sequence[str]) -> int:
     with listeners.reporting_faults_of(target.info):
         wait_for(target, arguments.wait)
         finished = listeners.follow(check_target(target, catalogue, options))
-    note_failed(f"check {target.info.kept_name}", finished.results)
-    return finish(arguments, baseline, finished)
+    note_failed(run, finished.results)
+    return finished.exit
 
 
 def _is_smoke(arguments: CheckArguments) -> bool:
     return list(arguments.profile or ()) == [SMOKE]
 
 
-def _read_selection(arguments: CheckArguments) -> Selection:
+def _read_selection(arguments: CheckArguments, again: Sequence[str]) -> Selection:
     if _is_smoke(arguments):
-        arguments.refuse(
-            ("check", "exclude"), f"selects checks, and as does --profile {SMOKE}: remove one of them"
-        )
+        arguments.refuse(("only", "exclude"), f"selects checks, and as does --profile {SMOKE}: remove one of them")
         return Selection(checks=(_SMOKE_CHECK,))
     profiles = [name.strip() for word in arguments.profile or () for name in word.split(",")]
-    return Selection(
-        checks=tuple(arguments.check or ()),
-        exclude=tuple(arguments.exclude or ()),
-        level=arguments.level,
-        profiles=tuple(profiles),
-    )
+    return arguments.selected(again, level=arguments.level, profiles=tuple(profiles))
 
 
 def _dry_run(

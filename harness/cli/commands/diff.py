@@ -28,7 +28,7 @@ from harness.cli.output import (
     write_json,
 )
 from harness.files import explain_unread, open_file, read_file
-from harness.outcome import Exit, UsageFault
+from harness.outcome import FIRST_WORDS, Exit, UsageFault
 from harness.outcome.words import dump, format_count
 from harness.report.side_by_side.differences import compare_runs, list_lines
 from harness.report.side_by_side.run_file import RunFile, read_run
@@ -76,7 +76,7 @@ NAME.json or NAME.sse. A file of that name is ./emulator.
 
 With --textconv, git shows the changes of a cassette (docs/cassettes.md).
 
-check, gateway, torture, fuzz and mutants write the reports with --report json=FILE. For one target, the first
+check, gateway, torture and fuzz write the reports with --report json=FILE. For one target, the first
 report is the earlier run and the last is the later run; new failures come first. Reports of different targets
 stand side by side.
 
@@ -223,16 +223,19 @@ def compare_reports(paths: Sequence[str], *, same_target: bool, reports: Sequenc
         "markdown": lambda: render_markdown(compared, show_text),
         "json": lambda: dump(mask_tree(compare_record(compared))),
     }
+    missing = files.write(lambda name: renderers[name]())
+    failed = compared.same_target and compared.list_changes("new")
+    code = Exit.FAILED if failed else Exit.USAGE if missing else Exit.OK
+    code = code if compared.has_common else Exit.NOTHING_RAN
     if as_json:
         write_json(mask_tree(compare_record(compared)))
-    else:
-        for line in list_lines(compared):
-            say_masked(line)
-    missing = files.write(lambda name: renderers[name]())
-    if not compared.has_common:
-        return Exit.NOTHING_RAN
-    failed = compared.same_target and compared.list_changes("new")
-    return Exit.FAILED if failed else Exit.USAGE if missing else Exit.OK
+        return code
+    *lines, verdict = list_lines(compared)
+    if code is Exit.USAGE:
+        verdict = f"{FIRST_WORDS[code]}: {missing[0]}; {verdict.removeprefix(FIRST_WORDS[Exit.OK] + ': ')}"
+    for line in (*lines, verdict):
+        say_masked(line)
+    return code
 
 
 def _read_named(word: str) -> RunFile:

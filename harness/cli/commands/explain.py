@@ -20,7 +20,8 @@ from harness.cli.rules.rule_facts import (
     list_rules_without_check,
 )
 from harness.engine.events import everything
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import make_plan
+from harness.engine.selection import Selection
 from harness.errors import UsageFault
 from harness.incidents import load_incidents
 from harness.interactions.mutants import load_mutants

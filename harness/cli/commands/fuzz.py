@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import level_option
-from harness.cli.options import COUNT, FOLDER, POSITIVE_SECONDS, SEED, URL, Page, Trust, flag, option
+from harness.cli.common_options import deadline_option, level_option, selection
+from harness.cli.options import COUNT, FLAG, FOLDER, SEED, URL, Page, Trust, flag, option
 from harness.cli.output import say
 from harness.cli.request_options import wait_for
-from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of
 from harness.cli.target_options import TargetArguments, resolve, said_capabilities
 from harness.engine.events import CheckFinished, RunEvent
 from harness.engine.targets import ServerTarget
@@ -30,7 +30,7 @@ from harness.transport.client.origin import without_user_settings
 if TYPE_CHECKING:
     from harness.engine.search.run import FuzzOptions
 
-PROFILES = ("smoke", "ci", "nightly", "strict")
+SIZES = ("smoke", "ci", "nightly")
 _EXTRA = ("hypothesis", "schemathesis")
 _STORE = ".harness/fuzz"
 
@@ -43,35 +43,30 @@ class FuzzArguments(TargetArguments, BaselineOptions):
         "engine to run: history, laws or schema (repeatable)",
         flags=("-e", "--engine"), repeats=True, metavar="NAME", group="search",
     )  # fmt: skip
-    profile: str = option(
-        "smoke, ci or nightly; append `,strict` for stricter rules",
-        default="smoke",
-        metavar="NAME",
-        group="search",
-        once="selects",
-    )
+    size: str = option(
+        "how much to search: smoke, ci or nightly",
+        default="smoke", choices=SIZES, metavar="NAME", group="search", once="selects",
+    )  # fmt: skip
     max_examples: int | None = option(
         "number of request sequences, of stream checks, and of examples per operation", COUNT, group="search"
     )
-    time: float | None = option(
-        "time budget for all engines together, in seconds; the run reports what it found by then",
-        POSITIVE_SECONDS, flags=("--deadline", "--time"), group="search",
-    )  # fmt: skip
+    deadline: float | None = deadline_option("that of the size", "search")
     seed: int = option("seed of the random generators", SEED, 0, group="search")
     database: str | None = option(
         "database of Hypothesis examples: DIR or redis://…",
         URL, metavar="WHERE", trust=Trust.WRITE, group="search",
     )  # fmt: skip
-    level: Level = level_option("verdicts")
-    exclude: Sequence[str] | None = option(
-        "rule or finding code to exclude (repeatable)",
-        repeats=True, metavar="CODE", completes="check", group="verdicts", once="selects",
-    )  # fmt: skip
+    level: Level = level_option()
+    strict: bool = flag(
+        "also fail on broken SHOULD rules, unless their source is only inferred, and report leniency, such as "
+        "accepted unknown fields",
+        group="verdicts",
+    )
     store: str | None = option(
         "failures to replay first next time", FOLDER, trust=Trust.INSIDE, shown=_STORE, group="output"
     )
     no_store: bool = flag("neither keep nor replay failures", group="output")
-    last_failed: bool = flag("only replay the stored failures", trust=Trust.CALL, group="search", once="selects")
+    last_failed: bool = selection("only replay the stored failures", FLAG, False, trust=Trust.CALL)
     output: str | None = option(
         "folder for a script, a test and a cassette of each failure",
         FOLDER, flags=("-o", "--output"), trust=Trust.CALL, group="output",
@@ -79,11 +74,10 @@ class FuzzArguments(TargetArguments, BaselineOptions):
 
     page = Page(
         "fuzz",
-        ("harness fuzz emulator --time 30", "harness fuzz http://127.0.0.1:8000 --profile ci --output failures"),
-        groups=("target", "search", "verdicts", "run", "output"),
+        ("harness fuzz emulator --deadline 30", "harness fuzz http://127.0.0.1:8000 --size ci --output failures"),
+        groups=("target", "search", "selection", "verdicts", "run", "output"),
         notes="""\
-The profile `strict` adds rules that lenient services break (such as the rejection of unknown fields) and also
-fails on broken SHOULD rules. A live target bills the interactions of the search.
+A live target bills the interactions of the search.
 
 """
         + EXIT_CODES.format("target unreachable, key rejected, or an engine tested too little"),
@@ -112,16 +106,15 @@ def run(words: Sequence[str]) -> int:
     target = resolve(arguments)
     model = load_search()
     rules = list(list_rules(model))
-    excluded = tuple(name.strip() for word in arguments.exclude or () for name in word.split(",") if name.strip())
-    codes = [*rules, *read_published_codes()[0]]
-    if unknown := next((name for name in excluded if name not in codes), ""):
-        hint = did_you_mean(unknown, codes, otherwise=": copy one from the findings of a run")
-        raise UsageFault(f"--exclude {unknown!r}: no finding has this code{hint}")
+    given = arguments.selected()
+    codes = (*rules, *read_published_codes()[0])
+    chosen = given.over(codes, "rule or code", known=": copy a code from the findings of a run")
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
-    options = replace(_read_options(arguments, target), baseline=baseline, excluded=excluded)
-    shown_run = FuzzRun(INTERACTIONS, seed=options.seed, excluded=excluded, baseline=baseline)
+    only = chosen.wanted if given.checks else frozenset()
+    options = replace(_read_options(arguments, target), baseline=baseline, only=only, excluded=chosen.excluded)
+    shown_run = FuzzRun(INTERACTIONS, seed=options.seed, selection=given, baseline=baseline)
     listeners = Listeners(arguments, shown_run, baseline)
 
     def write_files(event: RunEvent) -> None:
@@ -140,8 +133,7 @@ def run(words: Sequence[str]) -> int:
     with listeners.reporting_faults_of(target.info), _keeping_notes_of_hypothesis(), direct:
         wait_for(target, arguments.wait)
         finished = listeners.follow(fuzz(target, model, options, listeners.handle), write_files)
-    vacuous = any(phase.vacuous for phase in listeners.state.phases)
-    return finish(arguments, baseline, finished, vacuous=vacuous)
+    return finished.exit
 
 
 @contextmanager
@@ -165,31 +157,18 @@ def _read_options(arguments: FuzzArguments, target: ServerTarget) -> FuzzOptions
     for name in chosen:
         if name not in ENGINES:
             raise UsageFault(f"unknown engine {name!r}{did_you_mean(name, ENGINES)}")
-    size, strict = _choose_size(arguments.profile)
     store = _choose_store(arguments, target)
     replays_only = arguments.last_failed and store is not None and Store(store, target).list_stored()
     return FuzzOptions(
         engines=() if replays_only else tuple(name for name in ENGINES if name in chosen) or ENGINES,
-        budget=BUDGETS[size].with_limits(arguments.max_examples, arguments.time),
+        budget=BUDGETS[arguments.size].with_limits(arguments.max_examples, arguments.deadline),
         seed=arguments.seed,
         level=arguments.level,
-        strict=strict or arguments.strict,
+        strict=arguments.strict,
         stated=said_capabilities(arguments),
         database=open_database(arguments.database),
         store=store,
     )
-
-
-def _choose_size(profile: str) -> tuple[str, bool]:
-    """The size of a search, and whether it is strict. Raises UsageFault."""
-    profiles = [name.strip() for name in profile.split(",") if name.strip()]
-    for name in profiles:
-        if name not in PROFILES:
-            raise UsageFault(f"unknown profile {name!r}{did_you_mean(name, PROFILES)}")
-    sizes = [name for name in profiles if name != "strict"] or ["smoke"]
-    if len(sizes) > 1:
-        raise UsageFault(f"--profile {profile!r} names several sizes: keep one of {', '.join(sizes)}")
-    return sizes[0], "strict" in profiles
 
 
 def _choose_store(arguments: FuzzArguments, target: ServerTarget) -> Path | None:

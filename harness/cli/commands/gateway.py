@@ -15,10 +15,11 @@ from msgspec import structs
 
 from harness.benches.server.reachability import is_responding
 from harness.cli.arguments import read_options
-from harness.cli.common_options import contract_of, revision_of, verbose_option
+from harness.cli.common_options import contract_of, deadline_option, revision_of, selection, verbose_option
 from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, open_page, page_of
 from harness.cli.options import (
+    FLAG,
     HOST,
     KEY,
     PORT,
@@ -33,7 +34,7 @@ from harness.cli.options import (
 )
 from harness.cli.output import say, say_masked
 from harness.cli.request_options import RequestOptions, resolve_server, wait_for
-from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish, read_again
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, read_again
 from harness.cli.serving import DUMMY_KEY, command_environment
 from harness.engine.decide import note_failed
 from harness.engine.targets import EMULATOR, ResolvedTarget
@@ -93,22 +94,10 @@ class GatewayArguments(RequestOptions, HostOptions, BaselineOptions):
         "duration of the pause in an idle stream; 0 = no idle stream", SECONDS, 11.0, group="time"
     )
     watch: float = option("duration of the watch for requests that no client sent", SECONDS, 10.0, group="time")
-    deadline: float | None = option(
-        "stop the run after S seconds, counted from the first exercise, and list the rules that were not tested",
-        SECONDS, shown="no limit", group="time",
-    )  # fmt: skip
-    only: Sequence[str] | None = option(
-        "judge only matching rules (repeatable)",
-        repeats=True,
-        metavar="GLOB",
-        completes="check",
-        group="verdicts",
-        once="selects",
+    deadline: float | None = deadline_option("no limit", "time")
+    last_failed: bool = selection(
+        "judge only the rules that failed in the last run from this folder", FLAG, False, trust=Trust.CALL
     )
-    last_failed: bool = flag(
-        "judge only the rules that failed in the last run from this folder",
-        trust=Trust.CALL, group="verdicts", once="selects",
-    )  # fmt: skip
     streams: bool = flag("also fail if the gateway buffers streams until their end", group="verdicts")
     verbose: int = verbose_option("list every rule and explain warnings")
 
@@ -120,7 +109,7 @@ class GatewayArguments(RequestOptions, HostOptions, BaselineOptions):
         ),
         usage="URL [options] [-- CMD …]",
         regrouped={"target": "gateway"},
-        groups=("gateway", "upstream", "time", "verdicts", "output"),
+        groups=("gateway", "upstream", "time", "selection", "verdicts", "output"),
         notes=f"""\
 CMD starts the gateway, which finds its upstream in ${UPSTREAM_VARIABLE} (also $GOOGLE_GEMINI_BASE_URL). At the end
 the run stops CMD and its child processes. Without CMD, first configure your gateway to use
@@ -163,14 +152,14 @@ def run(words: Sequence[str]) -> int:
     run = f"gateway {target.info.kept_name}"
     failed = read_again(arguments, run, "rule") if arguments.last_failed else set()
     options = JudgingOptions(
-        only=tuple(check.id for check in CATALOGUE.checks if check.id in failed) or tuple(arguments.only or ()),
+        selection=arguments.selected(check.id for check in CATALOGUE.checks if check.id in failed),
         strict=arguments.strict,
         declared=_HELD_BACK if arguments.streams else (),
         baseline=baseline,
         gateway=target.info,
         repeat=arguments.repeat,
     )
-    select_rules(CATALOGUE, options.only)  # report an unknown rule before anything is started
+    select_rules(CATALOGUE, options.selection)  # report an unknown rule before anything is started
     requests: Any = target.target  # of this API, as `_resolve` made it
     product = PurePath(command[0]).name if command else ""
     client = GatewayClient(requests, patience=arguments.patience, idle=arguments.idle, product=product)
@@ -234,7 +223,7 @@ def run(words: Sequence[str]) -> int:
             say_masked(f"note: {ended}", to_errors=True)
         if server.errors:
             raise HarnessFault(f"the upstream erred: {server.errors[0]}")
-    return finish(arguments, baseline, finished)
+    return finished.exit
 
 
 def _resolve(arguments: GatewayArguments) -> ResolvedTarget:

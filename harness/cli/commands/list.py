@@ -11,7 +11,8 @@ from harness.cli.options import LOOKED_UP, Page, Trust, argument, flag
 from harness.cli.output import page, write_json
 from harness.cli.rules import load_every_check
 from harness.engine.events import everything
-from harness.engine.plan import Selection, make_plan
+from harness.engine.plan import make_plan
+from harness.engine.selection import Selection
 from harness.errors import UsageFault
 from harness.interactions.servers import SERVERS
 from harness.outcome import Subject

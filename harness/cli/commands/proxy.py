@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.reachability import report_silent_requests
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ca_file_option
-from harness.cli.guarding import GuardOptions, access, choose_pages, cors_option
+from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import URL, Page, Trust, option
 from harness.cli.output import hear, make_once_sayer, say_masked
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class ProxyArguments(ListenOptions, GuardOptions):
+class ProxyArguments(ListenOptions, HostOptions):
     """The options of `harness proxy`."""
 
     target: str | None = option("server to forward to: http[s]://host[:port]", URL, trust=Trust.SEND)
@@ -69,7 +69,7 @@ def run(words: Sequence[str]) -> int:
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
     pages = choose_pages(cors=arguments.cors)
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
+    granted = access(arguments.host, arguments.allow_host, pages=pages)
     inspector = new_inspector(
         arguments,
         granted,

@@ -16,7 +16,7 @@ from harness.cli import common_options
 from harness.cli.arguments import read_options
 from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
-from harness.cli.options import COUNT, FOLDER, PATH, POSITIVE_SECONDS, URL, Options, Page, Trust, flag, option
+from harness.cli.options import COUNT, PATH, POSITIVE_SECONDS, URL, Options, Page, Trust, flag, option
 from harness.cli.output import hear, make_once_sayer, mask_text, own_secrets, say, say_masked, write_json
 from harness.cli.serving import DUMMY_KEY, ListenOptions, ask_for_client, local_environment, port_to_take
 from harness.interactions import INTERACTIONS
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 120.0
 
 SCENARIOS_ONLY = (
-    "cassettes", "api_key", "model", "agent", "header", "timeout", "max_requests", "plain_http",
+    "api_key", "model", "agent", "header", "timeout", "max_requests", "plain_http",
 )  # fmt: skip
 
 _AMPLE = 10
@@ -54,9 +54,7 @@ class ScenarioOptions(Options):
     scenario: Sequence[str] | None = option(
         "run these scenarios (or all) instead of waiting for clients", nargs="+", metavar="NAME", group="scenarios"
     )
-    cassettes: str | None = option(
-        "output folder", FOLDER, trust=Trust.CALL, shown="cassettes/live, /emulator or /other", group="scenarios"
-    )
+    cassette: str | None
     api_key: str | None = common_options.api_key_option("scenarios")
     model: str | None = option("model to request", group="scenarios")
     agent: str | None = option("agent to request", group="scenarios")
@@ -80,6 +78,8 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     from harness.interactions.recordings import RECORDINGS
     from harness.report.recordings import RecordingReport, session_record
 
+    if Path(arguments.cassette or "").suffix in (".yaml", ".yml"):
+        raise UsageFault(f"--cassette {arguments.cassette!r}: --scenario writes several files: name a folder")
     scenarios = select_scenarios(list(arguments.scenario or ()))
     session = RecordingSession(
         _resolve(arguments), RECORDINGS, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file
@@ -87,7 +87,7 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     if session.provenance.target == "emulator" and not session.target.info.secrets:
         arguments.api_key = DUMMY_KEY
         session.target = _resolve(arguments)
-    session.folder = Path(arguments.cassettes or Path("cassettes") / session.provenance.target)
+    session.folder = Path(arguments.cassette or Path("cassettes") / session.provenance.target)
     _confirm(arguments, session, scenarios)
     mask = session.target.make_mask()
     out = sys.stderr if arguments.json else sys.stdout
@@ -166,7 +166,7 @@ _LIVE = "https://generativelanguage.googleapis.com"
 _ONLY_PLAYS = "an existing file is only replayed: --record-mode new_episodes adds to it, all records it again"
 
 CLIENTS_ONLY = (
-    "cassette", "port", "host", "allow_host", "cors", "open", "record_mode", "accept_encoding", "no_redaction",
+    "port", "host", "allow_host", "cors", "open", "record_mode", "accept_encoding", "no_redaction",
 )  # fmt: skip
 """Options that only apply when clients are recorded; those in `SCENARIOS_ONLY` only apply to scenarios."""
 
@@ -178,7 +178,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     """The options of `harness record`."""
 
     target: str | None = option("server to record: http[s]://host[:port]", URL, trust=Trust.SEND)
-    cassette: str | None = option("file to record to (.yaml)", PATH, trust=Trust.CALL)
+    cassette: str | None = option("file to record to (.yaml); with --scenario a folder", PATH, trust=Trust.CALL)
     cors: bool = cors_option()
     open: bool = open_option()
     record_mode: str = option("same modes as vcrpy", default="once", choices=MODES)
@@ -199,7 +199,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
         groups=("scenarios",),
         notes="""\
 scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors, waiting, limits,
-inputs; or all
+inputs; or all. Without --cassette, they go to cassettes/live, cassettes/emulator or cassettes/other.
 
 exit codes: that of CMD if it failed, else 0 recorded · 1 incomplete, drift, or a rule is broken ·
 2 usage · 3 nothing to record · 4 no response from the target · 130 interrupted""",

@@ -18,7 +18,7 @@ from harness.outcome.words import format_count
 class RedactArguments(Options):
     """The options of `harness redact`; `cassette.own_words` reads the same keys of a file for all commands."""
 
-    files: Sequence[str] = argument("cassette to mend in place", PATH, nargs="+", metavar="FILE", trust=Trust.CALL)
+    files: Sequence[str] = argument("cassette to redact", PATH, nargs="+", metavar="FILE", trust=Trust.CALL)
     hide: Sequence[str] | None = option(
         "name of a header, parameter or JSON field whose value is secret (repeatable)",
         metavar="NAME",

@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from harness.cli import serving
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
-from harness.cli.guarding import GuardOptions, access, choose_pages
+from harness.cli.guarding import HostOptions, access, choose_pages
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import PATH, SERVED_BY, Page, Trust, flag, option
 from harness.cli.output import hear, print_fault, say, say_masked
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class ServeArguments(ExtensionOptions, serving.ListenOptions, GuardOptions, serving.TlsOptions):
+class ServeArguments(ExtensionOptions, serving.ListenOptions, HostOptions, serving.TlsOptions):
     """The options of `harness serve`."""
 
     revision: str | None = revision_option()
@@ -45,18 +45,10 @@ class ServeArguments(ExtensionOptions, serving.ListenOptions, GuardOptions, serv
         "accept only this key (repeatable), which belongs to a project",
         repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key, for the project `default`",
     )  # fmt: skip
-    event_ids: str | None = option(
-        "events that carry an event_id: every (as in the streaming guide), deltas, some, sparse or none",
-        metavar="WHICH",
-        shown="auto: as recorded, on few events or none",
-    )
-    resume: str | None = option(
-        "where a resumed stream begins: exclusive (after the cursor) or inclusive",
-        metavar="HOW",
-        shown="exclusive",
-    )
     set: Sequence[str] | None = option(
-        "any other setting (repeatable, docs/emulator-reference.md)", repeats=True, metavar="NAME=VALUE"
+        "a setting, such as event_ids=all or resume=inclusive (repeatable, docs/emulator-reference.md)",
+        repeats=True,
+        metavar="NAME=VALUE",
     )
     speed: float = option(
         "speed of the emulator's clock, as a factor of real time, such as 60x", serving.name_speed("60x", "N"), 1.0
@@ -102,7 +94,7 @@ def run(words: Sequence[str]) -> int:
     if arguments.cors and arguments.no_cors:
         raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
     pages = Pages.NONE if arguments.no_cors else choose_pages(cors=arguments.cors)
-    granted = access(arguments.host, arguments.allow_host, arguments.control_token, pages=pages)
+    granted = access(arguments.host, arguments.allow_host, pages=pages)
     service = Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
     service.front = _add_judged_sessions(emulator, service)
     if incident is not None:
@@ -231,10 +223,6 @@ def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
         except (yaml.YAMLError, ValueError, RecursionError) as wrong:  # a ValueError is the day 2026-13-01
             reason = getattr(wrong, "problem", None) or str(wrong)
             raise UsageFault(f"--set {name}: the value is not readable as YAML: {reason}") from None
-    if arguments.event_ids is not None:
-        values["event_ids"] = arguments.event_ids
-    if arguments.resume is not None:
-        values["resume"] = arguments.resume
     if keys := _read_keys(arguments):
         values["keys"] = keys
     return values

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.child_processes import tool_environment
 from harness.cli.arguments import read_options
-from harness.cli.common_options import ExtensionOptions, contract_of, revision_option, verbose_option
+from harness.cli.common_options import (
+    ExtensionOptions,
+    contract_of,
+    deadline_option,
+    revision_option,
+    verbose_option,
+)
 from harness.cli.options import (
     COUNT,
     FLAG,
@@ -28,7 +34,7 @@ from harness.cli.options import (
     parse_list,
 )
 from harness.cli.output import mask_text, own_secrets, read_report_words, say, write_json
-from harness.cli.run_reports import BaselineOptions, Listeners, baseline_of, finish, read_again
+from harness.cli.run_reports import BaselineOptions, Listeners, baseline_of, read_again
 from harness.cli.serving import command_environment
 from harness.engine.decide import note_failed
 from harness.interactions import INTERACTIONS
@@ -113,7 +119,12 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     last_failed: bool = _case_option(
         "run only the cases that failed in the last run from this folder", FLAG, False, trust=Trust.CALL
     )
-    kinds: str | None = _case_option("only these kinds of the set", metavar="LIST", shown="all")
+    only: Sequence[str] | None = _case_option(
+        "run only matching kinds of the set (repeatable)", flags=("-c", "--only"), repeats=True, metavar="GLOB"
+    )
+    exclude: Sequence[str] | None = _case_option(
+        "exclude matching kinds of the set (repeatable)", repeats=True, metavar="GLOB"
+    )
     cuts: Sequence[str] | None = _case_option(
         "drops instead: every-event, structural, every-byte, or a plan", repeats=True, metavar="WHERE"
     )
@@ -153,17 +164,14 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     )
     dry_run: bool = flag("list the cases and run nothing", trust=Trust.CALL, group=_VERDICTS, once="reports")
     allow: Sequence[str] = option(
-        "only warn about this rule or finding, such as client.ends; may be repeated",
+        "only warn about this rule or finding, such as client.ends (repeatable)",
         metavar="RULE", repeats=True, default=(), group=_VERDICTS,
     )  # fmt: skip
     enough: int | None = _case_option(
         "end a kind after N equal failures", WHOLE, shown="5; with a baseline: 0, never", group=_VERDICTS
     )
     fail_fast: bool = _case_option("stop at the first failure", FLAG, False, group=_VERDICTS)
-    deadline: float | None = option(
-        "stop after S seconds; the run then exits with 1 or 4",
-        POSITIVE_SECONDS, shown="no limit", group=_VERDICTS,
-    )  # fmt: skip
+    deadline: float | None = deadline_option("no limit", _VERDICTS)
     verbose: int = verbose_option("name every case")
 
     page = Page(
@@ -180,7 +188,8 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
 OPTIONS = TortureArguments
 
 _NO_INCIDENTS = (
-    "set", "kinds", "cuts", "endings", "script", "scenario", "cassette", "event_ids", "resume", "further",
+    "set", "only", "exclude", "cuts", "endings", "script", "scenario", "cassette", "event_ids", "resume",
+    "further",
 )  # fmt: skip
 """The options that name cases of other kinds than incidents, or what the stream of those is."""
 
@@ -200,20 +209,19 @@ def run(words: Sequence[str]) -> int:
         arguments.refuse(_NO_INCIDENTS, "and --incidents both select cases: use one of them")
     _settle_mode(arguments, ready)
     if arguments.cuts or arguments.endings:
-        arguments.refuse(("set", "kinds"), "and --cuts or --endings both select cases: use one of them")
+        arguments.refuse(("set", "only", "exclude"), "and --cuts or --endings both select cases: use one of them")
     event_ids, base = _read_base(arguments)
     cases = _list_cases(arguments, base, event_ids)
     if arguments.dry_run:
         read_report_words(arguments.report)
         if arguments.json:
             write_json([{"kind": case.kind, "case": str(case)} for case in cases])
-            return Exit.OK
-        for kind, same in groupby(cases, lambda case: case.kind):
+        for kind, same in groupby([] if arguments.json else cases, lambda case: case.kind):
             listed = list(same)
             if kind:
                 say(Line(f"# {kind}: {len(listed)}", Role.HEADING))
             say(*(Line(str(case), Role.COMMAND) for case in listed))
-        return Exit.OK
+        return Exit.OK if cases else Exit.NOTHING_RAN
     if ready is not None:
         arguments.loop = ready.loops
         command = install(ready, tell=lambda text: say(f"harness: {text}", to_errors=True))
@@ -263,7 +271,7 @@ def _play(
         enough=enough,
         undisturbed=base,
         fail_fast=arguments.fail_fast,
-        deadline=arguments.deadline,
+        deadline=arguments.deadline or None,
         policy=Policy(strict=arguments.strict, baseline=baseline),
         repeat=lambda *words: arguments.repeat(*words, *(() if ready is None else ("--client", ready.spec))),
         allowed=read_allowed(arguments.allow, "--allow"),
@@ -273,7 +281,7 @@ def _play(
     new = new_client(command, loop=arguments.loop, starting=starting, is_ready=ready is not None)
     finished = listeners.follow(torture(CLIENTS, cases, new, options))
     note_failed(run, finished.results)
-    return finish(arguments, baseline, finished)
+    return finished.exit
 
 
 def _read_base(arguments: TortureArguments) -> tuple[list[str], Case]:
@@ -320,8 +328,8 @@ def _list_cases(arguments: TortureArguments, base: Case, event_ids: Sequence[str
                 known = ", ".join(ENUMERATIONS)
                 raise UsageFault(f"--cuts {where!r} is neither one of {known} nor a plan\n{wrong}") from None
         return list(dict.fromkeys(cases))
-    kinds = [word.strip() for word in (arguments.kinds or "").split(",") if word.strip()]
-    return cases_of_set(CLIENTS, arguments.set or "", base, event_ids=event_ids, only=kinds)
+    only, exclude = arguments.only or (), arguments.exclude or ()
+    return cases_of_set(CLIENTS, arguments.set or "", base, event_ids=event_ids, only=only, exclude=exclude)
 
 
 def _parse_script(flag: str, text: str | None) -> dict[str, Any] | None:

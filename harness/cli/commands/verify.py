@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cli.arguments import read_options
-from harness.cli.common_options import contract_of, own_api, revision_option, verbose_option
+from harness.cli.common_options import contract_of, level_option, own_api, revision_option, verbose_option
 from harness.cli.options import PATH, Page, Trust, argument, flag
 from harness.cli.output import MISSING, mask_text, own_secrets, say, say_places, telling, write_json
-from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of, finish
+from harness.cli.run_reports import EXIT_CODES, BaselineOptions, Listeners, baseline_of
 from harness.interactions import INTERACTIONS
-from harness.outcome import FIRST_WORDS, Exit, UsageFault
+from harness.outcome import FIRST_WORDS, Exit, Level, UsageFault
 from harness.outcome.words import format_count, list_some
 
 
@@ -30,12 +30,13 @@ class VerifyArguments(BaselineOptions):
     open: bool = flag("show a cassette in the inspector", trust=Trust.CALL)
     empty_ok: bool = flag("exit with 0 if the paths hold no recording (for hooks that pass any changed file)")
     revision: str | None = revision_option()
+    level: Level = level_option()
     verbose: int = verbose_option("list every judged rule")
 
     page = Page(
         "verify",
         ("harness verify cassettes/", "harness verify session.yaml --open"),
-        groups=("verdicts", "output"),
+        groups=("selection", "verdicts", "output"),
         notes="Recordings are cassettes (.yaml), .har, .sse, .events.jsonl and .json files.\n\n"
         + EXIT_CODES.format("a body could not be judged"),
         shares=frozenset({"revision", "strict"}),
@@ -63,7 +64,7 @@ def run(words: Sequence[str]) -> int:
     return _judge(paths, arguments)
 
 
-_JUDGING = ("strict", "baseline", "baseline_update", "report")
+_JUDGING = ("strict", "baseline", "baseline_update", "report", "only", "exclude", "level")
 
 
 def _show(path: Path, arguments: VerifyArguments) -> int:
@@ -117,8 +118,10 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
     from harness.interactions.recordings import RECORDINGS
     from harness.report.commands.verify import VerifyRun
 
-    baseline = baseline_of(arguments, RECORDINGS.load_rules())
-    policy = Policy(strict=arguments.strict, baseline=baseline)
+    rules = RECORDINGS.load_rules()
+    baseline = baseline_of(arguments, rules)
+    chosen = arguments.selected(level=arguments.level).over(rules, "rule")
+    policy = Policy(strict=arguments.strict, baseline=baseline, chosen=chosen)
     recordings = TargetInfo(name=", ".join(map(str, paths)), secrets=own_secrets())
     listeners = Listeners(arguments, VerifyRun(INTERACTIONS), baseline)
     try:
@@ -129,8 +132,7 @@ def _judge(paths: Sequence[Path], arguments: VerifyArguments) -> Exit:
         if wrong.filename is None:  # what was being written
             raise
         raise _refuse_unread(wrong) from None
-    code = finish(arguments, baseline, finished)
-    return Exit.OK if code is Exit.NOTHING_RAN and arguments.empty_ok else code
+    return Exit.OK if finished.exit is Exit.NOTHING_RAN and arguments.empty_ok else finished.exit
 
 
 def _refuse_unread(wrong: OSError) -> UsageFault:

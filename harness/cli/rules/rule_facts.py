@@ -137,5 +137,5 @@ def _facts_of_check(check: Check) -> Iterator[Fact]:
     created = format_count(exercise.interactions, "interaction")
     yield Fact("exercise", f"{exercise.name}, {format_count(exercise.requests, 'request')}, {created} created")
     relayed = rule.subject is Subject.RELAY
-    alone = f"harness gateway URL --only {check.id}" if relayed else f"harness check TARGET -c {check.id}"
+    alone = f"harness {'gateway URL' if relayed else 'check TARGET'} -c {check.id}"
     yield Fact("run it alone", alone)

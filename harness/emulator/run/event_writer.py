@@ -319,7 +319,6 @@ _WRITERS = {
 
 _CARRIES: dict[str, Callable[[int, Json], bool]] = {
     "all": lambda index, payload: True,
-    "every": lambda index, payload: True,
     "none": lambda index, payload: False,
     "deltas": lambda index, payload: payload["event_type"] == "step.delta",
     "some": lambda index, payload: payload["event_type"] == "step.delta" and index % 2 == 1,

@@ -78,7 +78,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     platform: Literal["gemini", "vertex", "any"] = "gemini"
     unknown: Literal["refuse", "accept"] = "refuse"
-    event_ids: Literal["auto", "all", "every", "deltas", "some", "sparse", "none"] = "auto"
+    event_ids: Literal["auto", "all", "deltas", "some", "sparse", "none"] = "auto"
     resume: Literal["exclusive", "inclusive", "start"] = "exclusive"
     keys: _Keys | None = None
     require_key: _Switch = True

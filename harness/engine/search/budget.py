@@ -1,4 +1,4 @@
-"""How much a search may do, by profile, and the settings of Hypothesis for it.
+"""How much a search may do, by size, and the settings of Hypothesis for it.
 
 The only module that knows Hypothesis's settings.
 """
@@ -33,10 +33,10 @@ class Budget:
     seconds: float | None = None
 
     def with_limits(self, examples: int | None, seconds: float | None) -> Budget:
-        """The budget with the user's values in place of the profile's; examples that are named are all run."""
+        """The budget with the user's values; examples that are named are all run, and 0 seconds are no limit."""
         if examples is not None:
             self = replace(self, histories=examples, laws=examples, schema=examples, seconds=None)
-        return self if seconds is None else replace(self, seconds=seconds)
+        return self if seconds is None else replace(self, seconds=seconds or None)
 
 
 BUDGETS: dict[str, Budget] = {

@@ -28,7 +28,7 @@ LEAST_SECONDS = 10.0
 LEAST_EXAMPLES = 8
 """The examples per operation of a resource with a small weight: fewer than that leave links untried."""
 
-MORE_TIME = "give it more with --time"
+MORE_TIME = "give it more with --deadline"
 
 
 def document(

@@ -188,11 +188,11 @@ def search(
     hung = is_hang and not tally.bugs
     late = ""
     if not hung and not tally.answers and timer.over() and not timer.stopped:
-        late = "the time limit was reached before a response was judged: give the search more time with --time"
+        late = "the time limit was reached before a response was judged: give the search more time with --deadline"
     vacuous = [*(waited if hung else ())]
     if any(failure.is_suspicion for failure in failures):
         vacuous.append("a request seemed to hang, and no time was left for a second attempt")
-    fitted = f"{tally.histories} of {tally.total} histories fitted into the time: give the search more with --time"
+    fitted = f"{tally.histories} of {tally.total} histories fitted into the time: --deadline gives more"
     if timer.stopped:
         fitted = f"the search was interrupted after {tally.histories} of {tally.total} histories"
     return EngineRun(

@@ -172,7 +172,7 @@ class FuzzOptions:
     """The user's choices.
 
     The seconds of the `budget` bound the whole run. If `store` is None, failures are not stored; those in it are
-    sent again first. `excluded` holds rules and codes that are not reported.
+    sent again first. `excluded` holds rules and codes that are not reported; with `only`, these alone are.
     """
 
     engines: tuple[str, ...] = ENGINES
@@ -184,7 +184,8 @@ class FuzzOptions:
     stated: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
-    excluded: tuple[str, ...] = ()
+    excluded: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
 
 
 def fuzz(
@@ -288,7 +289,7 @@ def _run_engine(
         )
     if not share or timer.over():
         least = f"it needs {LEAST_SECONDS:g} s of the time" if not share else "the time limit was reached before"
-        return EngineRun(engine=engine, seconds=0.0, late=f"left out: {least}; give the search more with --time")
+        return EngineRun(engine=engine, seconds=0.0, late=f"left out: {least}; --deadline gives more")
     watched = replace(place, progress=tell, timer=timer)
     budget = options.budget if share == math.inf else replace(options.budget, seconds=share)
     try:
@@ -324,7 +325,8 @@ def _place(
             denied,
             None if resolved.throwaway else driver,
             patience,
-            frozenset(options.excluded),
+            options.excluded,
+            options.only,
         )
     finally:
         driver.close()
@@ -339,7 +341,7 @@ def _probe(
     except TimeUp:
         raise TargetFault(
             f"the target did not respond to the first probes within {options.budget.seconds:g} s: "
-            "give the run more time with --time S"
+            "give the run more time with --deadline S"
         ) from None
     return resolved.able(found.capabilities, found.says)
 

@@ -199,8 +199,8 @@ class SearchTarget:
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
     request takes longer than `timer` and `patience` allow, and the resources of a world are deleted when it ends;
     `litter` holds the paths of those that may be left. `answered` holds the calls with responses of the API.
-    Defects with a code in `excluded` are not looked for. `progress` gets counts, the number of findings and the
-    estimated seconds that are left (0: unknown) as they come.
+    Defects with a code in `excluded`, and with `only` those without one in it, are not looked for. `progress` gets
+    counts, the number of findings and the estimated seconds that are left (0: unknown) as they come.
     """
 
     resolved: ServerTarget
@@ -211,6 +211,7 @@ class SearchTarget:
     shared: Driver | None = None
     patience: Patience | None = None
     excluded: frozenset[str] = frozenset()
+    only: frozenset[str] = frozenset()
     progress: Callable[[Mapping[str, int], int, float], object] = lambda counts, findings, left: None
     timer: Timer = field(default_factory=lambda: Timer(None))
     lag: Lag = field(default_factory=Lag)
@@ -280,8 +281,9 @@ class SearchTarget:
         return (f"{len(self.litter)} created and possibly not deleted, such as {self.litter[0]}",)
 
     def judged(self, defect: SeenDefect) -> bool:
-        """Whether a defect counts: its rule has the requested level, or a higher one, and is not excluded."""
-        if {defect.rule, defect.finding.stable_code} & self.excluded:
+        """Whether a defect counts: its rule has the requested level, or a higher one, and it is selected."""
+        names = {defect.rule, defect.finding.stable_code}
+        if names & self.excluded or (self.only and not names & self.only):
             return False
         return RANK[rule_of(defect.rule, self.model).level] >= RANK[self.level]
 

@@ -63,6 +63,7 @@ def _open(served: ObservedService, timeout: float | None, *, is_async: bool) -> 
     if not has_genai():
         httpx: Any = importlib.import_module("httpx")
         kind = httpx.AsyncClient if is_async else httpx.Client
+        kind = type(kind.__name__, (kind,), {"__getattr__": _explain_missing})
         plain = kind(base_url=BASE_URL, headers=_KEY, **_build_sdk_options(served, timeout))
         with _closing(plain) if is_async else plain:
             yield plain
@@ -84,6 +85,12 @@ def _open(served: ObservedService, timeout: float | None, *, is_async: bool) -> 
             yield made.aio if is_async else made
         finally:
             made.close()
+
+
+def _explain_missing(client: Any, name: str) -> Any:
+    """Raise for what a test wants of google-genai, such as `client.interactions`."""
+    step = "pip install 'interactions-harness[sdk]', or call client.post('/v1beta/interactions', json=…)"
+    raise AttributeError(f"httpx.{type(client).__name__} has no {name!r}: google-genai is not installed: {step}")
 
 
 def has_genai() -> bool:

@@ -70,7 +70,8 @@ class JudgedCases:
         cuts: str | list[str] | None = None,
         set: str | None = None,  # noqa: A002 - the word of `harness torture`
         mode: str | None = None,
-        kinds: list[str] | None = None,
+        only: list[str] | None = None,
+        exclude: list[str] | None = None,
         endings: list[str] | None = None,
         first: int | None = None,
         script: dict[str, Any] | None = None,
@@ -101,7 +102,7 @@ class JudgedCases:
         else:
             if first is not None or endings is not None:
                 raise UsageFault("first and endings are options of cuts, and a set has its own: give cuts, too")
-            found = self._list_set(set, base, ids, kinds or ())
+            found = self._list_set(set, base, ids, {"only": only or (), "exclude": exclude or ()})
         self._cases = [replace(base, plan="pass", event_ids=ids[0]), *found]
         self._judged, self._usual = FailureReasons(read_allowed(allow or ())), None
         self._one_by_one = judged_one_by_one
@@ -109,10 +110,10 @@ class JudgedCases:
         cases = [{"case": str(case), "kind": case.kind} for case in self._cases[1:]]
         return {"mode": chosen.name, "cases": cases}
 
-    def _list_set(self, name: str | None, base: Case, ids: Sequence[str], kinds: Sequence[str]) -> list[Case]:
+    def _list_set(self, name: str | None, base: Case, ids: Sequence[str], chosen: Mapping[str, Any]) -> list[Case]:
         """The cases of a set; one of streams, whose kinds are not named, gets updates and `_SILENCES`, too."""
-        found = cases_of_set(self._api, name or base.mode.usual_set, base, event_ids=ids, only=kinds)
-        if kinds or all(case.kind != fault_kinds.NOISE.name for case in found):
+        found = cases_of_set(self._api, name or base.mode.usual_set, base, event_ids=ids, **chosen)
+        if any(chosen.values()) or all(case.kind != fault_kinds.NOISE.name for case in found):
             return found
         if name is None:
             found += cases_of_set(self._api, "application", base, event_ids=ids, only=["status-updates"])

@@ -42,9 +42,9 @@ class MarkerOptions(TypedDict, total=False):
     """The options of the marker, and of a call; `Wanted` has their defaults."""
 
     mode: Mode
-    cases: str
-    kinds: Sequence[str]
-    without: Sequence[str]
+    set: str
+    only: Sequence[str]
+    exclude: Sequence[str]
     case: str
     script: Mapping[str, Any] | None
     allow: Collection[str]
@@ -85,9 +85,9 @@ class Wanted:
     """The cases to play, and how to judge them: the options that the marker and the call share."""
 
     mode: Mode = "follow"
-    cases: str = ""
-    kinds: Sequence[str] = ()
-    without: Sequence[str] = ()
+    set: str = ""
+    only: Sequence[str] = ()
+    exclude: Sequence[str] = ()
     case: str = ""
     script: Mapping[str, Any] | None = None
     allow: Collection[str] = ()
@@ -113,37 +113,28 @@ class Wanted:
         )
 
     @property
-    def set(self) -> str:
+    def set_name(self) -> str:
         """The name of the set: as no time passes here, the usual one has the kinds in which clients wait, too."""
         usual = "application" if self.usual.usual_set == "standard" else self.usual.usual_set
-        return self.cases or usual
+        return self.set or usual
 
     def list_cases(self) -> list[Case]:
         """The cases. `script` is not for kinds that bring responses: these keep the usual ones of the mode."""
-        kinds = _MODEL.sets.get(self.set, ())
-        names = [kind.name for kind in kinds]
-        if mistakes := [
-            f"{option}: {name!r} is not a kind of the set {self.set!r}{did_you_mean(name, names)}"
-            for option, given in (("kinds", self.kinds), ("without", self.without))
-            for name in given
-            if names and name not in names
-        ]:
-            raise UsageFault("; ".join(mistakes))
-        only = [name for name in self.kinds or names if name not in self.without]
-        if names and not only:
-            raise UsageFault(f"without={list(self.without)!r} leaves no kind of the set {self.set!r} to play")
+        kinds = _MODEL.sets.get(self.set_name, ())
         own = {kind.name for kind in kinds if kind.has_own_scripts or kind.further is not None}
         found: list[Case] = []
         for mode, has_own in ((self.scripted, False), (self.usual, True)):
-            some = [name for name in only if (name in own) is has_own]
-            if some or not names:  # an unknown set is refused there
-                found += cases_of_set(CLIENTS, self.set, Case(plan="pass", mode=mode), only=some)
+            exclude = [*self.exclude, *(kind.name for kind in kinds if (kind.name in own) is not has_own)]
+            base = Case(plan="pass", mode=mode)
+            found += cases_of_set(CLIENTS, self.set_name, base, only=self.only, exclude=exclude)
+        if not found:
+            raise UsageFault(f"only and exclude leave no case of the set {self.set_name!r}")
         if not self.case:
             return found
         if alone := [one for one in found if str(one) == self.case]:
             return alone[:1]
         hint = did_you_mean(self.case, [str(one) for one in found])
-        raise UsageFault(f"case={self.case!r} is not a case of the set {self.set!r}{hint}")
+        raise UsageFault(f"case={self.case!r} is not a case of the set {self.set_name!r}{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +184,7 @@ class Torture:
 
         It gets a client, and in the modes `follow` and `cancel` the id of the interaction. It returns the text,
         the events or the interaction; an exception means that it gave up. An async function gets the async client.
-        `cases` names the set, `kinds` some of its kinds (docs/torture.md), and `without` those to leave out.
+        `set` names the set, `only` some of its kinds (docs/torture.md), and `exclude` those to leave out.
         `script` is what the model answers, `allow` names rules or codes that are no failures here. `timeout` is
         the read timeout of the client that the function gets, in seconds; by default it has none, like the one
         that google-genai makes. The marker takes the same options, and makes a test of each case. After `enough`
@@ -226,13 +217,13 @@ class Torture:
                     queue.note_failure(played.case.kind, failure.code)
         words = [getattr(function, "__name__", "function")]
         words += [f"mode={wanted.mode!r}"] if wanted.mode != "follow" else []
-        words += [f"cases={wanted.cases!r}"] if wanted.cases else []
+        words += [f"set={wanted.set!r}"] if wanted.set else []
         words += ["script=…"] if wanted.script is not None else []
 
         def repeat(one: Case) -> str:
             return f"{TORTURE}({', '.join([*words, f'case={str(one)!r}'])})"
 
-        kinds_told = {kind.name: kind.about for kind in _MODEL.sets[wanted.set]}
+        kinds_told = {kind.name: kind.about for kind in _MODEL.sets[wanted.set_name]}
         lines = judged.describe(repeat, kinds_told, queue.skipped, enough)
         report = TortureReport(len(found), judged, queue.skipped, "\n".join(lines))
         if fail and report.reasons:

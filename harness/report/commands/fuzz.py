@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from harness.engine.decide import Baseline
 from harness.engine.events import PhaseFinished, Reproduction, Result
 from harness.engine.search.failure import REJECTED, SEARCHED
+from harness.engine.selection import Selection
 from harness.outcome import Accounted, Exit, Level, Outcome, Verdict
 from harness.outcome.words import format_count, list_some
 from harness.report.collected_run import (
@@ -45,7 +46,7 @@ class FuzzRun(PresentedRun):
     live = False
 
     seed: int = field(default=0, kw_only=True)
-    excluded: Sequence[str] = field(default=(), kw_only=True)
+    selection: Selection = field(default_factory=Selection, kw_only=True)
     baseline: Baseline = field(default_factory=Baseline, kw_only=True)
     written: dict[FailureKey, Sequence[Path]] = field(default_factory=dict, init=False)
 
@@ -100,7 +101,8 @@ class FuzzRun(PresentedRun):
                 "accounting": accounting_record(finished, self.accounting, self.verdict),
                 "engines": [_record_engine(phase) for phase in self.phases],
                 "failures": [_record_failure(result, self) for result in failures(finished.results)],
-                "excluded": list(self.excluded),
+                "only": list(self.selection.checks),
+                "excluded": list(self.selection.exclude),
                 "unseen": self.list_unseen(finished.results),
                 **({"halted": finished.halted} if finished.halted else {}),
             }
@@ -127,8 +129,9 @@ class FuzzRun(PresentedRun):
         return engine_lines(phase)
 
     def closing(self, paint: Paint, *, verbose: bool) -> Iterator[str]:
-        if self.excluded:
-            yield f"excluded: {', '.join(self.excluded)}"
+        for word, names in (("only", self.selection.checks), ("excluded", self.selection.exclude)):
+            if names:
+                yield f"{word}: {', '.join(names)}"
         if unseen := self.list_unseen(self.results):
             yield f"in the baseline, but not found by this search (fixed?): {', '.join(unseen)}"
 

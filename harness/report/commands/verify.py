@@ -166,8 +166,9 @@ def list_findings(state: CollectedRun) -> list[tuple[Result, RecordedPlace, Find
 
 
 def _list_notes(state: CollectedRun) -> list[str]:
-    """The facts about the files that break no rule."""
-    return [escape_controls(f"{phase.name}: {note}") for phase in state.phases for note in phase.notes]
+    """The facts about the files that break no rule, first those of files with findings, which they may explain."""
+    phases = sorted(state.phases, key=lambda phase: -phase.findings)
+    return [escape_controls(f"{phase.name}: {note}") for phase in phases for note in phase.notes]
 
 
 def _list_left_out(state: CollectedRun) -> dict[str, list[tuple[str, str]]]:

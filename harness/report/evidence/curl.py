@@ -23,8 +23,8 @@ from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.secrets import SCHEME, is_secret_header, name_secret_variable
 
-EMBEDDED_ROOT = "http://127.0.0.1:8000"
-"""Where `harness serve --port 8000` listens: the root of the curl lines if the target is the embedded emulator."""
+EMBEDDED_ROOT = "http://127.0.0.1:8400"
+"""Where `harness serve` listens: the root of the curl lines if the target is the embedded emulator."""
 
 
 class Display(Struct, frozen=True):

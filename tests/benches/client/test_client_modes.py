@@ -414,7 +414,7 @@ def test_a_run_that_never_settles() -> None:
     (case,) = cases_of_set("polling", base_of("poll"), only=["never-settles"])
     (result,) = play(polls, [case])
     assert outcome_of(result) is DropOutcome.COULD_NOT
-    assert case.list_words() == ["--set", "polling", "--kinds", "never-settles", "--mode", "poll"]
+    assert case.list_words() == ["--set", "polling", "-c", "never-settles", "--mode", "poll"]
 
 
 @pytest.mark.slow

@@ -331,7 +331,7 @@ def test_what_only_another_exercise_shows_is_repeated_with_it() -> None:
     result = judged(FailsInChains)["gw.status"]
     assert result.shown_by == ("gw.body-fields",)
     assert result.reproduction is not None
-    assert result.reproduction.command.endswith("--only gw.status --only gw.body-fields")
+    assert result.reproduction.command.endswith("-c gw.status -c gw.body-fields")
 
 
 @pytest.mark.parametrize(("strict", "verdict"), [(False, Verdict.WARN), (True, Verdict.FAIL)])

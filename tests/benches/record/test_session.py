@@ -230,7 +230,7 @@ def test_recordings_of_one_kind_never_replace_those_of_another(certificate: Cert
     save(tmp_path / "errors.yaml", [live], Provenance(recorder="test", target=Target.LIVE))
     before = (tmp_path / "errors.yaml").read_bytes()
     for folder in (tmp_path, tmp_path / "cassettes" / "live"):
-        with session(Service(), certificate, folder) as recording, pytest.raises(UsageFault, match="--cassettes"):
+        with session(Service(), certificate, folder) as recording, pytest.raises(UsageFault, match="--cassette"):
             list(recording.run(select_scenarios(["errors"])))
     assert (tmp_path / "errors.yaml").read_bytes() == before
 

@@ -488,6 +488,12 @@ def test_what_no_schema_names_is_told_once(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_the_note_of_a_cassette_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    """A recording that is incomplete on purpose says so beside its finding."""
-    assert main(["verify", str(folder("cassettes") / "emulator" / "truncated.yaml")]) == 1
-    assert "note: The stream ends without its final event on purpose" in capsys.readouterr().out
+    """Among many recordings, one that is incomplete on purpose says so; its rule can be excluded."""
+    assert main(["verify", str(folder("cassettes"))]) == 1
+    assert "truncated.yaml: note: The stream ends without its final event on purpose" in capsys.readouterr().out
+    assert main(["verify", str(SHIPPED), "--exclude", "stream.terminal"]) == 0
+    assert "1 warned, 73 passed, 1 excluded" in capsys.readouterr().out
+    assert [main(["verify", str(SHIPPED), *more]) for more in (["-c", "stream.done"], ["--level", "must"])] == [
+        0,
+        1,
+    ]

@@ -67,7 +67,8 @@ def test_one_target_then_and_now(write: Write, capsys: pytest.CaptureFixture[str
         "9 checks: 9 failed or changed.",
         "FAILED: 2 new failures, 1 still failed, 1 fixed, 5 changed.",
     ]
-    assert main(["diff", after, after]) == 0
+    assert main(["diff", after, after, "--report", "html=/dev/full"]) == 2
+    assert "\nUSAGE ERROR: the html report is missing; no new failure, 3 still failed." in capsys.readouterr().out
 
 
 def test_each_cell_has_the_color_of_its_outcome(

@@ -18,7 +18,7 @@ from harness.outcome import UsageFault
 from harness.resources import folder
 from tests.cli.conftest import Harness
 
-TWO = ("--kinds", "clean-end,reset", "--set", "table")
+TWO = ("-c", "clean-end,reset", "--set", "table")
 
 
 @pytest.fixture(autouse=True)

@@ -64,7 +64,6 @@ def test_keys_of_the_server_are_the_commands() -> None:
         (["--port=--"], "'--' must be a port, 0 to 65535"),
         (["--host", "a..example"], "'a..example' is not the name of a host (--host)"),
         ([""], "one argument too many: ''"),
-        (["--resume", "sideways"], "exclusive"),
         (["--tls-key", "key.pem"], "--tls-cert"),
         (["--tls-cert", "none.pem"], "none.pem"),
         (["--set", "foo=1"], "no setting 'foo'"),

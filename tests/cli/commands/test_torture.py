@@ -124,7 +124,7 @@ def test_dry_run(harness: Harness) -> None:
         (("--event-ids", "some", "--", "x"), "--event-ids: 'some' is not known; known are all, deltas"),
         (("--cassette", "no.yaml", "--", "x"), "no.yaml"),
         (("--set", "standart", "--", "x"), "did you mean 'standard'"),
-        (("--kinds", "resets", "--", "x"), "did you mean 'reset'"),
+        (("-c", "resets", "--", "x"), "did you mean 'reset'"),
         (
             ("--set", "quick", "--cuts", "event:3,rst", "--", "x"),
             "--set and --cuts or --endings both select cases",

@@ -290,6 +290,7 @@ def test_a_code_can_be_excluded(capsys: pytest.CaptureFixture[str]) -> None:
     assert record["failures"] == []
     assert record["excluded"] == ["fuzz.no-5xx"]
     assert code in (Exit.OK, Exit.NOTHING_RAN)
+    assert searched(foreign.CrashesOnChain(), capsys, "-c", "stream")[1]["failures"] == []
     assert main(["fuzz", "http://127.0.0.1:9", "--exclude", "fuzz.no-5x"]) == Exit.USAGE
     assert "did you mean 'fuzz.no-5xx'" in capsys.readouterr().err
 

@@ -144,5 +144,5 @@ def test_a_time_too_short_to_prove_anything_says_so(monkeypatch: pytest.MonkeyPa
     done = searched(
         reference(), monkeypatch, "interactions", "agents", "files", budget=replace(FEW, seconds=0.001)
     )
-    late = "searched interactions in part; agents, files not at all; give it more with --time"
+    late = "searched interactions in part; agents, files not at all; give it more with --deadline"
     assert (done.late, done.vacuous) == (f"the time limit was reached after 0 s: {late}", ())

@@ -47,11 +47,8 @@ def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         ([], "no target was given"),
         (["emulator", "--engine", "histry"], "did you mean 'history'"),
-        (["emulator", "--profile", "nightly,ci"], "several sizes"),
-        (["emulator", "--profile", "smok"], "did you mean 'smoke'"),
-        (["emulator", "--level", "sometimes"], "unknown level"),
+        (["emulator", "--size", "smok"], "did you mean 'smoke'"),
         (["emulator", "--max-examples", "0"], "1 or more"),
-        (["http://127.0.0.1:9", "--time", "x"], "not a number"),
     ],
 )
 def test_wrong_usage_is_told_and_exits_2(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -91,10 +88,10 @@ def test_a_broken_server_exits_1_and_is_described_by_the_schema(
 
 @pytest.mark.slow
 def test_a_warning_fails_nobody_unless_strict(capsys: pytest.CaptureFixture[str]) -> None:
-    """A broken SHOULD is only a warning, unless the profile `strict` makes it a failure."""
+    """A broken SHOULD is only a warning, unless `--strict` makes it a failure."""
     words = ("--engine", "history", "--max-examples", "10", "--no-store")
     assert fuzz_mutant("done-missing", capsys, *words)[0] == Exit.OK
-    code, record = fuzz_mutant("done-missing", capsys, *words, "--profile", "smoke,strict")
+    code, record = fuzz_mutant("done-missing", capsys, *words, "--strict")
     assert code == Exit.FAILED
     failures = [failure for failure in record["failures"] if failure["outcome"] == "failed"]  # type: ignore[attr-defined]
     assert {failure["rule"] for failure in failures} == {"stream.done"}
@@ -113,7 +110,7 @@ def test_an_engine_that_the_time_has_no_room_for_is_left_out(
         return EngineRun(engine=engine, seconds=0.0, answers=answers, late=late)
 
     monkeypatch.setattr(run, "search", search)
-    assert main(["fuzz", "emulator", "-e", "history,schema", "--time", "18", "--no-store"]) == code
+    assert main(["fuzz", "emulator", "-e", "history,schema", "--deadline", "18", "--no-store"]) == code
     assert [seconds is not None and seconds > 9.0 for seconds in budgets] == [True]  # not half of it
     assert ("left out: it needs 10 s of the time" in capsys.readouterr().out) is True
 
@@ -129,7 +126,7 @@ def test_only_the_stored_failures_are_played_again(capsys: pytest.CaptureFixture
         (path,) = Path(".harness/fuzz").glob("*/fuzz.no-5xx_*.json")
         path.write_text(json.dumps({**json.loads(path.read_text()), "unshrunk": LATE}))
         capsys.readouterr()
-        code = main([*target, "--last-failed", "--time", "30"])
+        code = main([*target, "--last-failed", "--deadline", "30"])
         printed = capsys.readouterr()
     assert code == Exit.FAILED
     assert "harness: replaying " in printed.err

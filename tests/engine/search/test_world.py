@@ -217,7 +217,7 @@ CASES: dict[str, tuple[Service, Exit, set[str], str]] = {
 
 def searched(service: Service, capsys: pytest.CaptureFixture[str], most: str) -> tuple[int, dict[str, Any], str]:
     """Fuzz for at most so many seconds: the exit code, the record, and everything printed."""
-    words = ("--engine", "history", "--max-examples", "30", "--time", most, "--no-store", "--api-key", "any-key")
+    words = ("-e", "history", "--max-examples", "30", "--deadline", most, "--no-store", "--api-key", "any-key")
     with ServerThread(service) as server:
         code = main(["fuzz", server.url, *words, "--json"])
     printed = capsys.readouterr()

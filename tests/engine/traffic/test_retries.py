@@ -13,8 +13,8 @@ from harness.checks.catalogue import CATALOGUE
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
 from harness.engine.events import RunFinished
-from harness.engine.plan import Selection
 from harness.engine.run import RunOptions, check_target
+from harness.engine.selection import Selection
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.perform import GivenIds
 from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay

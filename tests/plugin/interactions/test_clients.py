@@ -29,6 +29,8 @@ def test_without_google_genai(monkeypatch: pytest.MonkeyPatch, used: bool) -> No
         if used:
             assert sync.post("/v1beta/interactions", json=BODY).status_code == 200
             asyncio.run(asked(asynchronous))
+        with pytest.raises(AttributeError, match="google-genai is not installed: pip install "):
+            sync.interactions.create(**BODY)
     assert sync.is_closed
     assert asynchronous.is_closed
 

@@ -147,10 +147,10 @@ def test_what_a_result_has_beside_its_text(torture: Torture, edit: Callable[[Any
         return edit(client.interactions.get(interaction).model_dump(mode="json", exclude_unset=True))
 
     if not words:
-        torture(read_whole, kinds=["status-updates"])
+        torture(read_whole, only=["status-updates"])
         return
     with pytest.raises(AssertionError, match=re.escape(words)):
-        torture(read_whole, kinds=["status-updates"])
+        torture(read_whole, only=["status-updates"])
 
 
 KINDS = ["noise", "odd-ids", "status-updates", "outages", "errors", "stalls", "no-ids"]
@@ -160,7 +160,7 @@ KINDS = ["noise", "odd-ids", "status-updates", "outages", "errors", "stalls", "n
 @pytest.mark.parametrize("function", [read, read_async])
 def test_a_right_reader_survives(torture: Torture, function: Any) -> None:
     """Sync or async, no case of any of these kinds is a failure, and each of them was played."""
-    report = torture(function, kinds=KINDS, timeout=60)
+    report = torture(function, only=KINDS, timeout=60)
     assert report.played == report.planned > 2 * len(KINDS)
     assert str(report) == f"all {report.played} cases passed"
 
@@ -168,7 +168,7 @@ def test_a_right_reader_survives(torture: Torture, function: Any) -> None:
 @pytest.mark.parametrize("function", [read, read_async])
 def test_a_reader_without_a_timeout_waits_for_ever(torture: Torture, function: Any) -> None:
     """A silence that no timeout ends is told as that, whether the reader resumes after the error or not."""
-    report = torture(function, kinds=["stalls"], fail=False)
+    report = torture(function, only=["stalls"], fail=False)
     (reason,) = report.reasons
     assert reason.code == "client.ends/time"
     assert "would wait for ever for a connection that fell silent" in reason.message
@@ -190,7 +190,7 @@ async def read_with_own_timeout(client: Any, interaction: str) -> str:
 
 def test_a_timer_of_the_reader_ends_a_silence(torture: Torture) -> None:
     """A timer around the read is as good as a read timeout."""
-    torture(read_with_own_timeout, kinds=["stalls"])
+    torture(read_with_own_timeout, only=["stalls"])
 
 
 async def block(client: Any, interaction: str) -> str:
@@ -204,7 +204,7 @@ def test_a_coroutine_that_blocks(torture: Torture) -> None:
     with pytest.raises(
         AssertionError, match=r"the client makes a blocking call: `time.sleep\(1\)` blocks"
     ) as told:
-        torture(block, kinds=["status-updates"])
+        torture(block, only=["status-updates"])
     assert re.search(r"\(test_torture.py:\d+, in `block`\).* Write `await asyncio.sleep\(1\)`", str(told.value))
 
 
@@ -215,7 +215,7 @@ def test_a_stream_that_arrived_and_could_not_be_read(torture: Torture) -> None:
         with httpx.Client(transport=torture.emulator.transport, base_url="http://any.test", timeout=60) as plain:
             return read_frames(plain, f"/v1beta/interactions/{interaction}")
 
-    report = torture(read_lf_only, kinds=["noise"], fail=False)
+    report = torture(read_lf_only, only=["noise"], fail=False)
     (reason,) = [one for one in report.reasons if one.code == "client.reads/asked-again"]
     assert reason.cases[0] == "crlf,times:all"
     assert reason.message == (
@@ -271,7 +271,7 @@ def test_an_error_that_names_the_status(torture: Torture, named: bool) -> None:
             raise NotCompleted(found["status"] if named else "")
         return str(found["text"])
 
-    report = torture(read_or_raise, kinds=["ends"], fail=False)
+    report = torture(read_or_raise, only=["ends"], fail=False)
     assert [reason.code for reason in report.reasons] == ([] if named else ["client.recovers/reported"])
 
 
@@ -293,7 +293,7 @@ def test_a_cursor_that_is_not_encoded(torture: Torture) -> None:
                             return "".join(texts)
             return read_frames(plain, path)
 
-    report = torture(read_raw, kinds=["odd-ids"], fail=False)
+    report = torture(read_raw, only=["odd-ids"], fail=False)
     wrong = [one for one in report.reasons if one.code == "client.recovers/wrong-cursor"]
     assert wrong
     told = (
@@ -306,7 +306,7 @@ def test_a_cursor_that_is_not_encoded(torture: Torture) -> None:
 def test_each_reason_is_told_once(torture: Torture) -> None:
     """Many cases, few reasons, each with a case, what went over the wire, and the line that repeats it."""
     with pytest.raises(AssertionError) as raised:
-        torture(stop_early, kinds=["clean-end", "reset"], enough=0)
+        torture(stop_early, only=["clean-end", "reset"], enough=0)
     told = str(raised.value)
     head = re.match(r"(\d+) of (\d+) cases failed for (\d) reasons?\n", told)
     assert head is not None
@@ -321,7 +321,7 @@ def test_each_reason_is_told_once(torture: Torture) -> None:
 
 def test_after_equal_failures_a_kind_is_left_out(torture: Torture) -> None:
     """The report says how many cases were not played, and how to play them."""
-    report = torture(stop_early, kinds=["clean-end"], enough=2, fail=False)
+    report = torture(stop_early, only=["clean-end"], enough=2, fail=False)
     assert report.left_out["clean-end"] == report.planned - report.played > 0
     assert "after 2 equal failures of their kind" in str(report)
 
@@ -340,12 +340,12 @@ def leave_to_the_collector(client: Any, interaction: str) -> str:
 def test_a_response_that_is_left_open(torture: Torture, function: Any) -> None:
     """It is a reason of its own, also without any fault."""
     with pytest.raises(AssertionError, match="left 1 response open"):
-        torture(function, kinds=["noise"])
+        torture(function, only=["noise"])
 
 
 def test_parallel_calls(torture: Torture) -> None:
     """In the mode `tools` the model makes two calls; to answer one of them is not enough."""
-    assert torture(work, mode="tools", kinds=["refused-answers"], allow=["client.recovers"]).played > 3
+    assert torture(work, mode="tools", only=["refused-answers"], allow=["client.recovers"]).played > 3
     said = r"^without any fault the client gave up: BadRequestError: .*call_2 got no function_result"
     with pytest.raises(AssertionError, match=said):
         torture(lambda client: work(client, 1), mode="tools")
@@ -389,7 +389,7 @@ def act(
 @pytest.mark.slow
 def test_an_agent_that_answers_every_call_can_finish(torture: Torture, background: bool) -> None:
     """Parallel and repeated calls, steps of an MCP server, a slow run and a parent that is gone are no failure."""
-    report = torture(lambda client: act(client, background=background), mode="tools", kinds=AGENTS)
+    report = torture(lambda client: act(client, background=background), mode="tools", only=AGENTS)
     assert report.played == report.planned == 10
 
 
@@ -399,7 +399,7 @@ def test_an_agent_that_does_one_round(torture: Torture) -> None:
     with pytest.raises(
         AssertionError, match=r"client\.calls/stopped, 3 cases: .* last interaction requires action"
     ) as e:
-        torture(lambda client: act(client, rounds=1), mode="tools", kinds=AGENTS)
+        torture(lambda client: act(client, rounds=1), mode="tools", only=AGENTS)
     assert "this one alone:  interactions_torture(<lambda>, mode='tools', case='pass-more-calls')" in str(e.value)
 
 
@@ -477,7 +477,7 @@ def poll(client: Any, interaction: str) -> Any:
 @pytest.mark.parametrize("reads", [looks_for_the_first_text, fails_at(Shown)])
 def test_a_reader_that_leaves_its_stream_on_purpose(torture: Torture, reads: Any) -> None:
     """It leaves at one event each time, as one that cannot read it, and no error of its code makes it leave."""
-    assert not torture(reads, kinds=["noise"], fail=False).reasons
+    assert not torture(reads, only=["noise"], fail=False).reasons
 
 
 def parse_each_piece(client: Any) -> Any:
@@ -574,7 +574,7 @@ def test_a_status_alone_after_a_cancel(torture: Torture) -> None:
     """The task is to report it, so that it is no text; a dict may name it, as for `harness torture`."""
     for client in cancel, lambda *given: {"status": cancel(*given)}:
         assert not torture(
-            client, mode="cancel", kinds=["slow-cancels"], allow=["client.recovers"], fail=False
+            client, mode="cancel", only=["slow-cancels"], allow=["client.recovers"], fail=False
         ).reasons
 
 
@@ -605,7 +605,7 @@ def test_an_agent_that_answers_calls_of_the_service(torture: Torture, kind: str,
                 return made
             raise
 
-    report = torture(answer_all, mode="tools", kinds=["server-steps"], fail=False)
+    report = torture(answer_all, mode="tools", only=["server-steps"], fail=False)
     said = (
         f"sent a {kind} for the call 'mcp_1', which the service executes itself (mcp_server_tool_call): "
         "return results for function_call steps only"
@@ -615,7 +615,7 @@ def test_an_agent_that_answers_calls_of_the_service(torture: Torture, kind: str,
 
 def test_a_run_that_ends_incomplete(torture: Torture) -> None:
     """The half of an answer is not returned as if it were whole."""
-    report = torture(lambda client: act(client).output_text, mode="tools", kinds=["further-ends"], fail=False)
+    report = torture(lambda client: act(client).output_text, mode="tools", only=["further-ends"], fail=False)
     assert [reason.code for reason in report.reasons] == ["client.status/untold"]
 
 
@@ -637,17 +637,16 @@ def test_the_cause_of_a_text_that_was_cut(torture: Torture) -> None:
     with pytest.raises(AssertionError, match="the server sent it, so the client dropped it"):
         torture(first_part, mode="tools")
     with pytest.raises(AssertionError, match="it took an error event for the end of the stream: resume after it"):
-        torture(take_error, kinds=["errors"])
+        torture(take_error, only=["errors"])
 
 
 @pytest.mark.parametrize(
     ("function", "options", "words"),
     [
         (read, {"mode": "folow"}, "did you mean 'follow'"),
-        (read, {"kinds": ["nois"]}, "did you mean 'noise'"),
-        (read, {"kinds": "noise", "mods": 1}, "kinds='noise' cannot be read: Expected `list`.* no option 'mods'"),
-        (read, {"without": ["nois"]}, "without: 'nois' is not a kind .*did you mean 'noise'"),
-        (read, {"kinds": ["noise"], "without": ["noise"]}, "leaves no kind of the set"),
+        (read, {"only": ["nois"]}, "did you mean 'noise'"),
+        (read, {"only": "noise", "mods": 1}, "only='noise' cannot be read: Expected `list`.* no option 'mods'"),
+        (read, {"only": ["noise"], "exclude": ["noise"]}, "leave no case of the set"),
         (read, {"allow": ["client.hole"]}, "neither a rule nor a code"),
         (read, {"case": "event:999,rst"}, "is not a case of the set 'application'"),
         (read, {"mode": "poll"}, r"called as function\(client\): missing"),
@@ -694,11 +693,11 @@ def stop_early(client, interaction):
         pass
     return text
 
-@pytest.mark.interactions_torture(kinds=["clean-end", "noise"], without=["noise"], cases="quick")
+@pytest.mark.interactions_torture(only=["clean-end", "noise"], exclude=["noise"], set="quick")
 def test_read(interactions_torture):
     interactions_torture(stop_early)
 
-@pytest.mark.interactions_torture(mode="cancel", kinds=["slow-cancels"])
+@pytest.mark.interactions_torture(mode="cancel", only=["slow-cancels"])
 def test_both(interactions_torture):
     interactions_torture(stop_early, mode="follow")
 

@@ -19,7 +19,7 @@ from harness.plugin import InteractionsEmulator, no_sleep
 @pytest.fixture
 def emulator() -> Any:
     """An emulator of the test's own, in use."""
-    with harness.Emulator() as opened:
+    with harness.InteractionsEmulator() as opened:
         yield opened
 
 
@@ -55,10 +55,10 @@ def test_by_exactly_as_much(emulator: InteractionsEmulator, name: str) -> None:
 
 def test_all_of_this_test_and_no_other() -> None:
     """Two open emulators both move; one that is closed, or was never opened, does not."""
-    with harness.Emulator() as over:
+    with harness.InteractionsEmulator() as over:
         pass
     apart = InteractionsEmulator()
-    with harness.Emulator() as one, harness.Emulator() as other, no_sleep():
+    with harness.InteractionsEmulator() as one, harness.InteractionsEmulator() as other, no_sleep():
         time.sleep(10)
     assert [emulator.clock.now for emulator in (one, other, over, apart)] == [10, 10, 0, 0]
 

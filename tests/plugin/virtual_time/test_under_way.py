@@ -136,7 +136,7 @@ SLOW, THOROUGH = [pytest.mark.slow], [pytest.mark.thorough]
 def test_a_correct_program_is_never_accused(route: Any, clock: str) -> None:
     """Whatever the client, its requests take none of the time that skipped sleeps move."""
     pause, clocked = CLOCKS[clock]
-    with harness.Emulator() as emulator, clocked():
+    with harness.InteractionsEmulator() as emulator, clocked():
         for program in (poll_beside_a_watchdog, poll_in_time):
             emulator.script({"text": "Done.", "ticks": 4})
             assert asyncio.run(route(program, emulator, pause)) == "completed"
