@@ -139,7 +139,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     unsized = yield from resources.list_with(t, "interactions", segment(made[-1]))
     for _ in range(resources.READINGS):  # another client may create and delete meanwhile
         sized: Exchange = yield Send(largest)
-        whole, token = sized, resources.next_token(sized)
+        whole, token, still = sized, resources.next_token(sized), False
         shown = {*resources.ids([sized], resources.LISTED)} if sized.succeeded else set()
         size = LARGEST if token else max(1, -(-len(shown) // 4))
         paged = yield from resources.pages_holding(t, "interactions", made, size=size)
@@ -151,6 +151,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
                 whole = next((one for one in others if lost & {*resources.ids([one], resources.LISTED)}), sized)
             break
         again: Exchange = yield Send(largest)
+        still = bool(shown) and object_in(again) == object_in(sized)  # nobody moved an entry to another page
         stayed = set() if resources.next_token(again) else shown & {*resources.ids([again], resources.LISTED)}
         expected = [*made, *sorted(stayed - {*made})]
         if {*expected} <= {*listed} and (len(paged) > 1 or len(listed) > size):
@@ -158,10 +159,12 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     else:
         if {*expected} <= {*listed}:
             return stop_exercise({"made": made, "unsized": unsized, "sized": sized}, "others shortened the list")
-    return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "whole": whole, "paged": paged}
+    lists = {"unsized": unsized, "sized": sized, "whole": whole, "paged": paged}
+    return {"made": made, "expected": expected, "still": still, **lists}
 
 
-list_each_once = resources.judge_pages(resources.LISTED, whole="whole")
+def list_each_once(paged: list[Exchange], expected: list[str], whole: Exchange, still: bool) -> Iterator[Finding]:
+    return resources.each_once(paged, resources.LISTED, expected, whole=whole, still=still)
 
 
 def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> Iterator[Finding]:

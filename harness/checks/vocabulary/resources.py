@@ -300,11 +300,13 @@ def each_once(
     identity: str = "id",
     name: str = "paged",
     whole: Exchange | None = None,
+    still: bool = False,
 ) -> Iterator[Finding]:
     """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
 
     A list may show late what was created: only an entry that the `whole` list shows and its pages lack is lost. An
-    entry that another client creates meanwhile moves others to the next page, which repeats them, but not thrice.
+    entry that another client creates meanwhile moves others to the next page, which repeats them, but not thrice,
+    and not in a list that is `still` the same after its pages.
     In findings the pages have the `name` of a result, and their number. Raises `Unmet` if there are
     more than `MOST` pages.
     """
@@ -318,7 +320,7 @@ def each_once(
     lost = [one for one in expected if one not in seen]
     twice = sorted(one for one, times in Counter(seen).items() if times > 1)
     if twice:
-        say = finding if max(Counter(seen).values()) > 2 else lenient_finding
+        say = finding if still or max(Counter(seen).values()) > 2 else lenient_finding
         yield say("the pages contain entries more than once", "each once", ", ".join(twice[:5]))
     if next_token(listed[-1]):
         raise Unmet(f"the list has more than {MOST} pages")
