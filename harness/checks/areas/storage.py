@@ -139,19 +139,21 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     unsized = yield from resources.list_with(t, "interactions", segment(made[-1]))
     for _ in range(resources.READINGS):  # another client may create and delete meanwhile
         sized: Exchange = yield Send(largest)
-        whole, token, still = sized, resources.next_token(sized), False
+        whole, token = sized, resources.next_token(sized)
         shown = {*resources.ids([sized], resources.LISTED)} if sized.succeeded else set()
         size = LARGEST if token else max(1, -(-len(shown) // 4))
         paged = yield from resources.pages_holding(t, "interactions", made, size=size)
         listed = resources.ids(paged, resources.LISTED)
+        again: Exchange = yield Send(largest)
+        # What another client creates comes where the newest one is: nobody moved an entry to another page.
+        first, last = (object_in(one).get(resources.LISTED) for one in (sized, again))
+        still = made[-1] in shown and first == last
         if token or not 0 < len(shown) <= LARGEST:
             expected = made  # it does not show the whole list, but pages of another size may
             if lost := {*made} - {*listed}:
                 others = yield from resources.pages(t, "interactions", PAGE // 2)
                 whole = next((one for one in others if lost & {*resources.ids([one], resources.LISTED)}), sized)
             break
-        again: Exchange = yield Send(largest)
-        still = bool(shown) and object_in(again) == object_in(sized)  # nobody moved an entry to another page
         stayed = set() if resources.next_token(again) else shown & {*resources.ids([again], resources.LISTED)}
         expected = [*made, *sorted(stayed - {*made})]
         if {*expected} <= {*listed} and (len(paged) > 1 or len(listed) > size):
