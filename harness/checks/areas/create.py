@@ -341,7 +341,7 @@ def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) 
         # Words before the JSON are a thought where a plain create has one, and this mode none.
         told = thinks and not _list_summaries(body) and not _misfit(text[text.rfind("{") :])
         if (told or not read(modes[mode]).is_stream) and (misfit := _misfit(text)):
-            message = "a thought is told as text before the JSON" if told else f"the output text {misfit}"
+            message = "a thought is shown as text before the JSON" if told else f"the output text {misfit}"
             words, code = (
                 (f"{message} {mode}", _FITTING, format_value(text)),
                 "create.response-format/thought" * told,

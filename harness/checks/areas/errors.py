@@ -62,7 +62,7 @@ def refused_requests(t: RequestBuilder) -> Steps:
 
 def gives_errors_their_status(answers: list[Exchange], controls: list[Exchange]) -> Iterator[Finding]:
     if controls and all(one.status in UNREACHED for one in controls[::2]) and all(map(runs.id_of, controls[1::2])):
-        message = "a wrong create is told as an outage each time, and each right create between is accepted"
+        message = "a wrong create returns an outage each time, and right creates between are accepted"
         found = Finding.from_code("err.status/unreached", message, "4xx", format_answer(controls[0]))
         yield found.at(exchange="controls")
     yield from among("answers", answers, lambda answer: judge_error_status(require_answer(answer)))

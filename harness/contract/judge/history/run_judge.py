@@ -132,10 +132,7 @@ Run = defaultdict[str, Known]
 
 
 def _describe_denial(create: Exchange, parent: _Shown | None, asked: str) -> Finding:
-    """The finding on a rejected create, which continues `parent`, once one that is alike was accepted.
-
-    `asked` is the input of the parent.
-    """
+    """The finding on a rejected create, which continues `parent` with this input, once one alike was accepted."""
     cause, expected = "", f"{ACCEPTED}, as for the same turn of another interaction"
     if parent is None:
         message = "a create was rejected that the server accepts otherwise"
