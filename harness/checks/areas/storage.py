@@ -165,8 +165,7 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     return {"made": made, "expected": expected, "still": still, **lists}
 
 
-def list_each_once(paged: list[Exchange], expected: list[str], whole: Exchange, still: bool) -> Iterator[Finding]:
-    return resources.each_once(paged, resources.LISTED, expected, whole=whole, still=still)
+list_each_once = resources.judge_pages(resources.LISTED, whole="whole", still="bool")
 
 
 def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> Iterator[Finding]:

@@ -284,13 +284,15 @@ def _name(entry: Mapping[str, Any], identity: str) -> str:
     return str(entry.get(identity)).removeprefix("/")
 
 
-def judge_pages(field: str, identity: str = "id", whole: str = "listed") -> Judge:
+def judge_pages(field: str, identity: str = "id", whole: str = "listed", **more: str) -> Judge:
     """A judge of the `paged` list, which has to hold what is `expected`; `whole` names one large page of it."""
 
-    def judge(*, paged: list[Exchange], expected: list[str], **others: Exchange) -> Iterator[Finding]:
-        return each_once(paged, field, expected, identity, whole=others[whole])
+    def judge(
+        *, paged: list[Exchange], expected: list[str], still: bool = False, **others: Exchange
+    ) -> Iterator[Finding]:
+        return each_once(paged, field, expected, identity, whole=others[whole], still=still)
 
-    return take(judge, whole, paged="list[Exchange]", expected="list[str]")
+    return take(judge, whole, paged="list[Exchange]", expected="list[str]", **more)
 
 
 def each_once(
