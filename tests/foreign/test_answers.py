@@ -246,6 +246,15 @@ class Formats(ForeignService):
             run.steps = [say(JSON_TEXT)]
 
 
+def tell_thoughts(self: Formats, usual: Any, run: Run) -> None:
+    """Think before JSON; of a run that is not plain, the thought is the beginning of its text."""
+    usual(run)
+    if "response_format" in run.body and (is_background(run.body) or run.body.get("stream")):
+        run.steps = [say("A word is asked for." + JSON_TEXT)]
+    elif "response_format" in run.body:
+        run.steps = [{"type": "thought", "signature": "c2ln"}, *run.steps]
+
+
 def halve_films(self: ReadsAll, usual: Any, part: Json) -> Json:
     """Keep half of a video."""
     return {"data": part["data"][: len(part["data"]) // 8 * 4]} if part["type"] == "video" else usual(part)
@@ -330,18 +339,11 @@ ROWS = [
     painter(f"declares-nothing: {MEDIA} -> rest untestable", make=lambda self, usual, kind: {"type": "text"}),
     # A plan is an answer like another one, and a turn continues it.
     agents("plans: agent.plan-flow -> rest pass", **RESEARCH),
-    agents(
-        "plans-and-waits: agent.plan-flow -> warn agent.plan-flow",
-        end=lambda self, usual, config: (
-            {"status": "requires_action"} if config.get("collaborative_planning") else {}
-        ),
-        **RESEARCH,
-    ),
+    agents("plans-and-waits: agent.plan-flow -> warn agent.plan-flow", end=lambda self, usual,
+        config: ({"status": "requires_action"} if config.get("collaborative_planning") else {}), **RESEARCH),
     # What runs in the foreground only is warned of, unless nothing runs in the background.
-    agents(
-        "in-the-foreground: agent.field agent.settles -> warn agent.field, rest blocked",
-        create=refuse(400, lambda body: "agent" in body and is_background(body)),
-    ),
+    agents("in-the-foreground: agent.field agent.settles -> warn agent.field, rest blocked",
+        create=refuse(400, lambda body: "agent" in body and is_background(body))),
     agents("no-background: agent.field agent.settles -> rest not_applicable", create=refuse(400, is_background)),
     # Incomplete passes, with more tokens than were allowed.
     agents("limited: agent.token-limit -> rest pass"),
@@ -350,60 +352,49 @@ ROWS = [
     row("no-tools: toolsearch.*"),
     # Thoughts between the hops and looks in the middle are no faults.
     hopping("hops: long.same-id long.join -> pass long.same-id long.join", **LONG),
-    hopping(
-        "loses-spaces: long.* -> warn long.join",
-        stored=lambda self, usual, over: [step for text in HOPS[:over] for step in hop(text.strip())],
-        **LONG,
-    ),
+    hopping("loses-spaces: long.* -> warn long.join", stored=lambda self, usual,
+        over: [step for text in HOPS[:over] for step in hop(text.strip())], **LONG),
     # An answer with one output breaks nothing, but a run that was to judge hops warns that it saw none.
-    hopping(
-        "one-hop: long.* -> warn long.same-id/- long.join/-",
-        streamed=["".join(HOPS)],
-        stored=lambda self, usual, over: hop("".join(HOPS)) if over == len(HOPS) else [],
-        **LONG,
-    ),
+    hopping("one-hop: long.* -> warn long.same-id/- long.join/-", streamed=["".join(HOPS)], stored=lambda self,
+        usual, over: hop("".join(HOPS)) if over == len(HOPS) else [], **LONG),
     row("no-hops: long.*"),
     # A kind that the model does not read is not offered; one that is lost breaks its rule.
     rows_of(Reads)(
-        f"reads: {INPUTS} -> untestable create.input-audio create.input-video create.input-kinds, rest pass"
+        f"reads: get.own-input {INPUTS}"
+        " -> untestable create.input-audio create.input-video create.input-kinds, rest pass"
     ),
     reads_all(f"reads-all: {INPUTS} -> rest pass"),
-    reads_all(
-        f"halves-films: {INPUTS} -> warn create.input-video create.input-kinds, rest pass", recode=halve_films
-    ),
+    reads_all(f"keeps-texts: get.own-input {INPUTS} -> fail get.own-input/files, warn {INPUTS}, exit 1",
+        keep=lambda self, usual, contents: [part for part in contents if part["type"] == "text"]),
+    reads_all(f"halves-films: {INPUTS} -> warn create.input-video create.input-kinds, rest pass",
+        recode=halve_films),
     # A part that cannot be is refused in any way; a server that takes it breaks the rule of its kind.
     parts(f"reads-parts: {PARTS} -> rest pass"),
     parts(f"reads-parts-422: {PARTS} -> warn {PARTS}", status=422),
     reads_all(f"reads-no-parts: {PARTS} -> rest not_applicable"),
     # A format alone, in a list and beside a tool; who refuses a list, or both together, offers less.
     formats(f"formats: {FORMATS} -> rest pass"),
-    formats(
-        f"refuses-lists: {FORMATS} -> not_applicable create.format-list, rest pass",
-        admit=refuse(400, lambda body: isinstance(body.get("response_format"), list)),
-    ),
-    formats(
-        f"either-or: {FORMATS} -> not_applicable tool.format, rest pass",
-        admit=refuse(400, lambda body: "response_format" in body and "tools" in body),
-    ),
+    formats("tells-thoughts: create.response-format -> fail create.response-format/thought",
+        prepare=tell_thoughts),
+    formats(f"refuses-lists: {FORMATS} -> not_applicable create.format-list, rest pass",
+        admit=refuse(400, lambda body: isinstance(body.get("response_format"), list))),
+    formats(f"either-or: {FORMATS} -> not_applicable tool.format, rest pass",
+        admit=refuse(400, lambda body: "response_format" in body and "tools" in body)),
     # What the guide of the model lists is taken, and nothing else; the guide of another model accuses nobody.
     thinks(f"thinks: {LEVELS} -> pass create.level-listed, warn create.level-refused", **KNOWN),
     thinks(f"own-model: {LEVELS} -> rest untestable", levels=(*LISTED, "xhigh"), words="--model gemini-own-model"),
     # GET, both streams and the next turn agree that a call is pending.
     calls(f"calls: {WAITING} -> rest pass"),
-    calls(
-        "no-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
+    calls("no-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
         admit=refuse_results(lambda call, turn: turn.get("stream")),
-        said=["the result of a call that was streamed is not accepted in a stream"],
-    ),
-    calls(
-        "no-background-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
+        said=["the result of a call that was streamed is not accepted in a stream"]),
+    calls("no-background-streamed: tool.result-ok bg.requires-action-streamed -> fail tool.result-ok/streamed",
         admit=refuse_results(lambda call, turn: call.get("background")),
-        said=["the result of a call that was streamed in the background is not accepted"],
-    ),
+        said=["the result of a call that was streamed in the background is not accepted"]),
     # A refusal is a note, since some models of the service refuse; a crash is one everywhere.
     calls("mixes: tool.mixed err.no-crash -> rest pass"),
     calls("mixes-nothing: tool.mixed err.no-crash -> info tool.mixed, rest pass", admit=refuse(400, is_mixed)),
-]
+]  # fmt: skip
 
 
 test_each_defect_is_found_where_it_is = hold_each(ROWS)

@@ -484,6 +484,19 @@ def name_the_newest(self: Everyday, usual: Any, body: Json) -> Any:
     return {**made, "id": list(self.runs)[-1]}
 
 
+def take_id(self: Everyday, usual: Any, body: Json) -> Any:
+    """Name a run as its create says."""
+    made = usual(body)
+    return {**made, "id": body["id"]} if "id" in body and isinstance(made, dict) else made
+
+
+def grow(self: ListsInteractions, usual: Any, query: Json) -> Json:
+    """Another client creates an interaction before each page."""
+    self.runs |= {f"x{len(self.runs)}": next(iter(self.runs.values()))} if self.runs else {}
+    return usual(query)
+
+
+NAMED = Everyday.takes | {"id"}
 LONG = "create.large create.long-input"
 SHOWN = "create.ok get.* stream.* bg.* chain.*"
 SIGNED = "get.* stream.signature stream.equals-get"
@@ -622,7 +635,13 @@ ROWS = [
     lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),
     lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
     lists("skips-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(1)),
-    lists("repeats-one-of-ten: page.interactions -> warn page.interactions", words=IN_A_PROJECT, list=move(-1)),
+    lists("repeats-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(-1)),
+    lists("grows-in-between: page.interactions -> warn page.interactions", words=IN_A_PROJECT, most=9, list=grow),
+    # Only the server gives ids. A stream that has no letter where its input has one has cut it.
+    row("takes-ids: create.id-unique -> fail create.id-unique, exit 1", create=take_id, takes=NAMED),
+    row("leaves-ids-out: create.id-unique -> rest pass", takes=NAMED),
+    row("decodes-each-piece: stream.letters -> fail stream.letters",
+        pieces=lambda self, usual, run, text: [text.replace("ż", "\ufffd\ufffd")]),
     # One list for the steps of all runs is one defect, wherever it shows.
     row(f"shares-steps: {SHOWN} -> fail create.ok/shared, exit 1", prepare=share_steps, said=["(1 cause: "]),
     row(f"shares-stored-steps: {SHOWN} -> fail create.ok/shared, exit 1",

@@ -217,8 +217,34 @@ SEARCHES = "tool.search tool.search-shape stream.index-reuse err.no-crash chain.
 CALLS, LOST = "tool.choice-any tool.stream-call", "tool.stream-parallel/arguments"
 EACH = "tool.ids-unique tool.call-fields tool.stream-parallel"
 
-service, reciting, conducts, each_function = map(rows_of, (ForeignService, Reciting, Conducts, ConductsEach))
+
+def call_for_two(told: Callable[[bool], int], paid: Callable[[int], int]) -> dict[str, Any]:
+    """Changes: two calls for a question about Rome, some `told` by the mode; the usage counts what is `paid`."""
+
+    def calls_of(self: ConductsTwice, usual: Any, run: Run) -> list[Json]:
+        return usual(run)[: told(bool(run.body.get("stream"))) if "Rome" in str(run.body["input"]) else 1]
+
+    def usage(self: ConductsTwice, usual: Any, run: Run) -> Json:
+        number = paid(len(run.steps)) if "Rome" in str(run.body["input"]) else 1
+        return {**usual(run), "total_output_tokens": 9 * number}
+
+    return {"calls_of": calls_of, "usage": usage}
+
+
+LOST = "tool.stream-parallel"
+service, reciting, conducts, each_function, twice = map(
+    rows_of, (ForeignService, Reciting, Conducts, ConductsEach, ConductsTwice)
+)
 ROWS = [
+    # A model may make one call where it made two; who pays for both has lost one.
+    twice(
+        f"loses-a-call: {LOST} -> fail {LOST}/plain, exit 1",
+        **call_for_two(lambda streams: 1 + streams, lambda _: 2),
+    ),
+    twice(
+        f"calls-once: {LOST} -> rest untestable pass",
+        **call_for_two(lambda streams: 1 + streams, lambda made: made),
+    ),
     # A conversation that is kept by the client, and streamed.
     reciting("sends-all: chain.stateless chain.streamed -> rest pass"),
     reciting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,11 @@ def forget_stream(service: ForeignService, usual: Callable[..., Any], body: Json
     return answer
 
 
+def is_unknown(body: Json) -> bool:
+    """Whether a create names a model that does not exist."""
+    return str(body.get("model")) == "harness-unknown-model"
+
+
 def read_short_text(_: Any, usual: Callable[..., Any], body: Json) -> None:
     """Refuse long inputs, and characters outside of the basic plane."""
     given = str(body.get("input"))
@@ -141,29 +147,22 @@ EMPTY: Json = {"agent": None, "usage": None, "steps": None, "service_tier": None
 
 UNKNOWN = "get.ok get.unknown err.no-crash"
 row = rows_of(ForeignService)
+TIMES = itertools.count()
 ROWS = [
     # A request that is right and is answered 500 breaks a MUST that names it; what cannot be seen then is blocked.
-    row(
-        "crashes-told: err.no-crash bg.create -> fail err.no-crash",
-        words="--capability +background",
+    row("crashes-told: err.no-crash bg.create -> fail err.no-crash", words="--capability +background",
         said=("POST interactions with `background`", "causes a server error: it needs `store`, which the request"),
-        **CRASHES_IN_BACKGROUND,
-    ),
+        **CRASHES_IN_BACKGROUND),
     row("hangs-up: err.no-crash stream.* resume.* -> fail err.no-crash/cut, 6 blocked", create=hang_up),
     row("crashes-on-read: err.no-crash resume.* stream.* -> fail err.no-crash/, 6 blocked", **CRASHES_ON_READ),
     # Nothing is blocked by a finding that is not in the report.
     row("crash-not-asked: resume.opens -> fail resume.opens", **CRASHES_ON_READ),
     # Who may accept a wrong request may show what it asked for.
-    row(
-        "shows-wrong-labels: create.labels create.schema get.schema -> info create.labels, rest pass, exit 0",
-        takes=frozenset({"labels"}),
-        show=lambda self, usual, run: {**usual(run), "labels": run.body.get("labels", {})},
-    ),
-    row(
-        "shows-numeric-labels: create.labels get.schema -> info create.labels, fail get.schema, exit 1",
-        takes=frozenset({"labels"}),
-        show=lambda self, usual, run: {**usual(run), "labels": 5},
-    ),
+    row("shows-wrong-labels: create.labels create.schema get.schema -> info create.labels, rest pass, exit 0",
+        takes=frozenset({"labels"}), show=lambda self, usual,
+        run: {**usual(run), "labels": run.body.get("labels", {})}),
+    row("shows-numeric-labels: create.labels get.schema -> info create.labels, fail get.schema, exit 1",
+        takes=frozenset({"labels"}), show=lambda self, usual, run: {**usual(run), "labels": 5}),
     # A refusal that names something else is another one.
     row(
         "refuses-by-name: model.fields create.format-list -> warn model.fields, not_applicable create.format-list"
@@ -171,50 +170,26 @@ ROWS = [
     # Who runs no agents has none that a key could create, declared or not.
     row("runs-no-agents: agent.field agents.create page.agents -> rest not_applicable"),
     row("501-is-no-crash: err.* create.*", create=refuse(501, is_background)),
-    row(
-        "signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
-        prepare=lambda self, usual, run: run.steps.append(THOUGHT),
-        stream_step=sign_twice,
-        events=each(lambda event: without(event, "event_id") if event.get("index") == 1 else event),
-    ),
+    row("signs-twice: stream.equals-get stream.text stream.sig-last stream.evid-delta -> info stream.evid-delta",
+        prepare=lambda self, usual, run: run.steps.append(THOUGHT), stream_step=sign_twice,
+        events=each(lambda event: without(event, "event_id") if event.get("index") == 1 else event)),
     # Denials: what others contradict breaks the rule of the denied request, and nothing else.
-    row(
-        "refuses-one-stream: create.ok stream.opens -> fail create.ok/denied, exit 1",
-        words="-j 1",
-        create=first_stream(lambda usual, body: refuse(403)(None, usual, body)),
-    ),
-    row(
-        "keeps-streamed: del.ok stream.opens -> fail del.ok/denied, exit 1",
-        delete=refuse(404, lambda run: is_stream(run.body)),
-    ),
+    row("refuses-one-stream: create.ok stream.opens -> fail create.ok/denied, exit 1", words="-j 1",
+        create=first_stream(lambda usual, body: refuse(403)(None, usual, body))),
+    row("keeps-streamed: del.ok stream.opens -> fail del.ok/denied, exit 1",
+        delete=refuse(404, lambda run: is_stream(run.body))),
     row("loses-streamed: get.ok del.ok stream.opens -> fail get.ok/denied, exit 1", create=forget_stream),
-    row(
-        "answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1",
-        words="-j 1",
-        create=first_stream(lambda usual, body: usual(without(body, "stream"))),
-    ),
-    row(
-        "busy-once: create.ok get.ok stream.opens",
-        words="-j 1",
-        create=first_stream(lambda usual, body: refuse(409)(None, usual, body)),
-    ),
-    row(
-        "finds-runs-late: get.* del.* bg.* cancel.ok resume.opens -> warn get.ok/late, exit 0",
-        find=refuse_young,
-    ),
-    row(
-        "forgets-cursors: resume.* get.* -> exit 0",
-        get=refuse(404, lambda _, query: query.get("last_event_id") == "no-such-cursor"),
-    ),
-    row(
-        "refuses-cursors-in-streams: resume.* get.* -> exit 0",
-        get=refuse_in_streams(lambda query: query.get("last_event_id") == "no-such-cursor"),
-    ),
-    row(
-        "refuses-streams-in-streams: resume.opens resume.live -> fail resume.opens, exit 1",
-        words="--capability +resume",
-        get=refuse_in_streams(lambda query: True),
-    ),
+    row("answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1", words="-j 1",
+        create=first_stream(lambda usual, body: usual(without(body, "stream")))),
+    row("busy-once: create.ok get.ok stream.opens", words="-j 1",
+        create=first_stream(lambda usual, body: refuse(409)(None, usual, body))),
+    row("finds-runs-late: get.* del.* bg.* cancel.ok resume.opens -> warn get.ok/late, exit 0", find=refuse_young),
+    row("forgets-cursors: resume.* get.* -> exit 0",
+        get=refuse(404, lambda _, query: query.get("last_event_id") == "no-such-cursor")),
+    row("refuses-cursors-in-streams: resume.* get.* -> exit 0",
+        get=refuse_in_streams(lambda query: query.get("last_event_id") == "no-such-cursor")),
+    row("refuses-streams-in-streams: resume.opens resume.live -> fail resume.opens, exit 1",
+        words="--capability +resume", get=refuse_in_streams(lambda query: True)),
     # A turn that continues what a GET has just shown, and one like it is accepted.
     row(
         "refuses-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history"
@@ -222,35 +197,26 @@ ROWS = [
         words="-j 1",
         create=first_turn(refuse(403)),
     ),
-    row(
-        "busy-for-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history",
-        words="-j 1",
-        create=first_turn(refuse(409)),
-    ),
+    row("busy-for-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history", words="-j 1",
+        create=first_turn(refuse(409))),
     row("never-streams: create.ok get.ok stream.opens", create=refuse(400, is_stream)),
     row("reads-short-text: create.* stream.* -> not_applicable create.unicode, exit 0", admit=read_short_text),
     # Who reads what is gone waits for ever, and a slow answer is one.
-    row(
-        f"hangs-at-unknown-ids: {UNKNOWN} -> fail err.no-crash/unanswered, exit 1",
-        words="--timeout 3",
-        handler=vary(Handler, dispatch=wait_for_unknown(90)),
-        said=["gets no response each time that it is sent"],
-    ),
+    row(f"hangs-at-unknown-ids: {UNKNOWN} -> fail err.no-crash/unanswered, exit 1", words="--timeout 3",
+        handler=vary(Handler, dispatch=wait_for_unknown(90)), said=["gets no response each time that it is sent"]),
     row(f"is-slow-at-unknown-ids: {UNKNOWN} -> exit 0", handler=vary(Handler, dispatch=wait_for_unknown(0.5))),
     # An empty body is a fault where the API answers with one.
     row("empty-gets: get.ok get.same -> fail get.ok/missing", handler=empty_to("GET")),
     row("empty-deletes: get.ok del.ok del.gone -> rest pass", handler=empty_to("DELETE")),
     # The line of a result says what was sent, and that a reading was lenient.
-    row(
-        "trips-over-tools: err.wrong-type -> fail err.wrong-type",
+    row("trips-over-tools: err.wrong-type -> fail err.wrong-type",
         said=('POST /v1beta/interactions with tools "none" returned 500; expected 400',),
-        admit=refuse(500, lambda body: isinstance(body.get("tools"), str)),
-    ),
-    row(
-        "refuses-with-422: err.wrong-type -> warn err.wrong-type, exit 0",
-        said=("WARNED err.wrong-type [MUST, met in a lenient reading] ",),
-        admit=refuse_as_others_do,
-    ),
+        admit=refuse(500, lambda body: isinstance(body.get("tools"), str))),
+    row("tells-refusals-as-outages: err.* -> fail err.status/unreached, blocked err.unknown-model, exit 1",
+        admit=refuse(502, is_unknown)),
+    row("is-out-each-second-time: err.* -> pass err.status", admit=refuse(502, lambda body: next(TIMES) % 2)),
+    row("refuses-with-422: err.wrong-type -> warn err.wrong-type, exit 0",
+        said=("WARNED err.wrong-type [MUST, met in a lenient reading] ",), admit=refuse_as_others_do),
     # A null in an optional field warns once for each schema, and that is told once.
     row(
         "nulls-for-nothing: create.schema get.schema usage.* create.times stream.*"
@@ -259,18 +225,13 @@ ROWS = [
         show=lambda self, usual, run: {**EMPTY, **usual(run)},
         events=each(lambda event: {**event, "metadata": None}),
     ),
-    row(
-        "nulls-while-it-runs: create.schema usage.types bg.at-once -> warn create.schema/null",
-        show=lambda self, usual, run: {"usage": None, **usual(run)} if run.status == "in_progress" else usual(run),
-    ),
+    row("nulls-while-it-runs: create.schema usage.types bg.at-once -> warn create.schema/null", show=lambda self,
+        usual, run: {"usage": None, **usual(run)} if run.status == "in_progress" else usual(run)),
     row("all-listed: http.unlisted -> rest pass"),
-    row(
-        "no-get: store.false-get -> not_applicable store.false-get",
-        find=lambda self, usual, identity: self.runs.get(identity) or Run(identity, {"model": "gemini-x"}, 0.0, 4),
-        get=refuse(405),
-        show=lambda self, usual, run: {**usual(run), "id": run.id},
-    ),
-]
+    row("no-get: store.false-get -> not_applicable store.false-get", find=lambda self, usual,
+        identity: self.runs.get(identity) or Run(identity, {"model": "gemini-x"}, 0.0, 4), get=refuse(405),
+        show=lambda self, usual, run: {**usual(run), "id": run.id}),
+]  # fmt: skip
 
 
 test_an_answer_is_blamed_for_what_it_denies_alone = hold_each(ROWS)

@@ -163,118 +163,89 @@ def write_over(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
 
 
 def count_in_streams(count: Callable[[int], int]) -> Any:
-    """A change of `usage`: input tokens of streams."""
+    """A change of `usage`: a letter is a token, and in streams another number of them."""
 
     def usage(self: ForeignService, usual: Any, run: Run) -> Json:
-        told = usual(run)
-        return {**told, "total_input_tokens": count(run.tokens)} if run.body.get("stream") else told
+        told = {**usual(run), "total_input_tokens": len(str(run.body["input"]))}
+        return {name: count(number) for name, number in told.items()} if run.body.get("stream") else told
 
     return usage
 
 
+COUNTED = "usage.counted stream.letters"
 ROWS = [
     # Its runs last long enough to notice only if much is asked for.
     row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
     row(f"echoes-until-cancelled: {CANCELS}", length_of=take_a_fiftieth_each),
     row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
-    row(
-        "waits-for-the-end: cancel.ok cancel.state -> warn cancel.state/waits", lasts=4.0, cancel=wait_for_the_end
-    ),
+    row("waits-for-the-end: cancel.ok cancel.state -> warn cancel.state/waits", lasts=4.0,
+        cancel=wait_for_the_end),
     # The end that a worker writes over a cancel is shown by streams, too.
-    row(
-        "overwrites-cancels: cancel.stays cancel.stream-ends -> fail cancel.stays cancel.stream-ends, exit 1",
-        lasts=4.0,
-        get=overwrite_later,
-        said=["(1 cause: cancel.stays)"],
-    ),
+    row("overwrites-cancels: cancel.stays cancel.stream-ends -> fail cancel.stays cancel.stream-ends, exit 1",
+        lasts=4.0, get=overwrite_later, said=["(1 cause: cancel.stays)"]),
     # Where no run lasts long enough, nothing is claimed.
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
     # What is denied of runs in progress is granted of those that ended: the call is there.
-    row(
-        "hides-running-streams: resume.* -> fail resume.opens/denied, exit 1",
-        lasts=3.0,
-        get=hide_stream(404, True),
-    ),
+    row("hides-running-streams: resume.* -> fail resume.opens/denied, exit 1", lasts=3.0,
+        get=hide_stream(404, True)),
     row("streams-what-ended: resume.* -> exit 0", lasts=3.0, get=hide_stream(400, True)),
     row("streams-nothing: resume.* -> exit 0", lasts=3.0, get=hide_stream(404, False)),
     # The stream of a deleted run may end in whatever way, or the delete be refused.
     row("ends-readers: del.* -> pass del.reader-ends", lasts=3.0),
     row("lets-readers-go: del.* stream.terminal stream.done -> rest pass", lasts=3.0, handler=LetsReadersGo),
     row(f"cancels-on-request: bg.settles bg.transition {CANCELS} -> rest pass"),
-    row(
-        "refuses-delete: del.* -> not_applicable del.reader-ends",
-        lasts=3.0,
-        delete=refuse(400, lambda run: run.status == "in_progress", code="failed_precondition"),
-    ),
+    row("refuses-delete: del.* -> not_applicable del.reader-ends", lasts=3.0,
+        delete=refuse(400, lambda run: run.status == "in_progress", code="failed_precondition")),
     # A run whose stream never ends is told by polling, and the other streams are judged.
-    row(
-        "never-settles: bg.settles stream.first stream.done -> warn bg.settles, pass stream.first stream.done",
-        lasts=1e6,
-        words=f"--timeout {TIMEOUT}",
-    ),
+    row("never-settles: bg.settles stream.first stream.done -> warn bg.settles, pass stream.first stream.done",
+        lasts=1e6, words=f"--timeout {TIMEOUT}"),
     # A warning alone would leave the run green, though nobody saw the result of any background run.
-    row(
-        "never-settles-alone: bg.* -> warn bg.settles, exit 4",
-        lasts=1e6,
-        words=f"--timeout {TIMEOUT} --capability -stream",
-    ),
+    row("never-settles-alone: bg.* -> warn bg.settles, exit 4", lasts=1e6,
+        words=f"--timeout {TIMEOUT} --capability -stream"),
     row("slow: bg.* -> pass bg.settles, exit 0", lasts=2.0, words=f"--timeout {TIMEOUT} --capability -stream"),
     # What is stored.
     row("forgets-streamed-input: chain.* -> fail chain.whole-history/streamed", prepare=forget_streamed_input),
     row("drops-streamed-thoughts: chain.*", prepare=forget_streamed_input, usage=think_in_streams),
     row("names-unstored-turns: chain.* store.*", show=lambda self, usual, run: {**usual(run), "id": run.id}),
     rows_of(CostsMoreLater)("time-written-otherwise: bg.* chain.siblings-apart create.times"),
-    row(
-        "created-in-another-zone: create.times -> fail create.times/order",
-        show=add(created="2026-11-20T12:00:00Z"),
-    ),
-    row(
-        "updated-by-another-clock: create.times -> warn create.times/order",
-        show=add(created="2026-11-20T10:00:02Z"),
-    ),
+    row("created-in-another-zone: create.times -> fail create.times/order",
+        show=add(created="2026-11-20T12:00:00Z")),
+    row("updated-by-another-clock: create.times -> warn create.times/order",
+        show=add(created="2026-11-20T10:00:02Z")),
     # A run under the context of its request ends with it; if all runs fail, or some, no request is the reason.
-    row(
-        "ends-runs-with-requests: bg.result -> fail bg.result/failed, exit 1",
-        prepare=fail(lambda run: bool(run.body.get("background")) and not run.body.get("stream")),
-    ),
+    row("ends-runs-with-requests: bg.result -> fail bg.result/failed, exit 1",
+        prepare=fail(lambda run: bool(run.body.get("background")) and not run.body.get("stream"))),
     row("fails-at-times: bg.result -> rest pass untestable", prepare=fail(lambda run: int(run.id[1:]) % 3 == 0)),
     row("fails-always: bg.result -> rest untestable blocked", prepare=fail(lambda run: True)),
     # Local time that is written as UTC is as far from the response's Date as the zone; an offset says so.
     row("writes-its-offset: create.times -> rest pass", show=tell("05:00:00-05:00"), create=date_creates),
-    row(
-        "writes-local-times: create.times -> warn create.times/clock", show=tell("05:00:00Z"), create=date_creates
-    ),
+    row("writes-local-times: create.times -> fail create.times/clock", show=tell("05:00:00Z"),
+        create=date_creates),
+    row("has-a-slow-clock: create.times -> warn create.times/clock", show=tell("05:06:07Z"), create=date_creates),
+    row("takes-seconds-for-milliseconds: create.times -> fail create.times/clock", create=date_creates,
+        show=add(**dict.fromkeys(("created", "updated"), "1970-01-21T18:39:28Z"))),
     # A short run is over before it is read for the last time, and no later write may change a canceled one.
     row("ends-before-the-look: cancel.* bg.no-regress -> exit 0", length_of=end_short_runs),
-    row(
-        "writes-over-cancels: cancel.* bg.no-regress -> fail cancel.stays, exit 1",
-        length_of=end_short_runs,
-        said=["was cancelled, and then completed"],
-        get=write_over,
-    ),
+    row("writes-over-cancels: cancel.* bg.no-regress -> fail cancel.stays, exit 1", length_of=end_short_runs,
+        said=["was cancelled, and then completed"], get=write_over),
     # A backend that repeats its usage in each chunk; the tokens of a stream may differ from those of a body.
     row("counts-one-more: usage.counted -> rest pass", usage=count_in_streams(lambda tokens: tokens + 3)),
-    row("adds-up-usage: usage.counted -> warn usage.counted/stream", usage=count_in_streams(lambda n: 3 * n)),
+    row(f"puts-a-prompt-before: {COUNTED} -> warn usage.counted/stream", usage=count_in_streams(lambda n: n + 99)),
+    row(f"adds-up-usage: {COUNTED} -> fail usage.counted/several usage.counted/stream",
+        usage=count_in_streams(lambda n: 3 * n)),
+    row(f"loses-usage: {COUNTED} -> fail usage.counted/none usage.counted/", usage=count_in_streams(lambda n: 0)),
     # The time of the first event is compared with that of the last, on a run that lasts.
-    row(
-        "holds-back-behind-comments: stream.incremental -> fail stream.incremental",
-        lasts=1.2,
-        events=hold_back,
-        encode=lambda self, usual, event: b": waiting\n\n" + usual(event),
-    ),
-    row(
-        "begins-each-run-late: stream.incremental -> warn stream.incremental",
-        lasts=1.2,
-        events=hold_back,
-        prepare=lambda self, usual, run: time.sleep(self.stretch(0.6)),
-    ),
+    row("holds-back-behind-comments: stream.incremental -> fail stream.incremental", lasts=1.2, events=hold_back,
+        encode=lambda self, usual, event: b": waiting\n\n" + usual(event)),
+    row("begins-each-run-late: stream.incremental -> warn stream.incremental", lasts=1.2, events=hold_back,
+        prepare=lambda self, usual, run: time.sleep(self.stretch(0.6))),
     # Of a shorter run, a create and a GET that find it in progress show the same as a clock.
     row("holds-back-briefly: stream.incremental -> warn stream.incremental", events=hold_back),
     row("brief: stream.incremental -> rest pass"),
     row("begins-late: stream.incremental -> rest pass", lasts=1.5, events=begin_late),
     row("stalls-once: stream.incremental -> rest pass", stalled=False, events=stall_once),
     row("quick: stream.incremental -> untestable stream.incremental", lasts=0.0),
-]
+]  # fmt: skip
 
 
 test_a_run_is_judged_by_what_becomes_of_it = hold_each(ROWS)

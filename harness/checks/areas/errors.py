@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, require_answer
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
 from harness.contract import read
@@ -18,14 +19,16 @@ from harness.kit.check import Exchanges, Send, Steps, exercise, play_each, send_
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange
 from harness.wire.bodies import loads
+from harness.wire.message import UNREACHED
 
 
 @exercise(requests=16, odd=True)
 def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 
-    Answers to a wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever
-    answers for unknown paths, has an error shape of its own.
+    If a gateway seems to have lost one, `controls` are three more of it, each before a right create. Answers to a
+    wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever answers for unknown
+    paths, has an error shape of its own.
     """
     parts = (
         send_each(
@@ -45,15 +48,23 @@ def refused_requests(t: RequestBuilder) -> Steps:
     )
     *several, others = yield from play_each(parts)
     seen: Exchanges = {name: value for part in several for name, value in part.items()}
+    lost = [one.request for one in all_of(seen) if one.status in UNREACHED and read(one).call == CREATE]
+    again = (lost[0], t.create(input=HELLO)) * 3 if lost else ()
+    controls = yield from send_each(**{f"again{number}": request for number, request in enumerate(again)})
     return {
         **seen,
         **others,
+        "controls": [*controls.values()],
         "answers": all_of({**seen, **others}),
         "errors": [answer for answer in all_of(seen) if (answer.status or 0) >= 400],
     }
 
 
-def gives_errors_their_status(answers: list[Exchange]) -> Iterator[Finding]:
+def gives_errors_their_status(answers: list[Exchange], controls: list[Exchange]) -> Iterator[Finding]:
+    if controls and all(one.status in UNREACHED for one in controls[::2]) and all(map(runs.id_of, controls[1::2])):
+        message = "a wrong create returns an outage each time, and right creates between are accepted"
+        found = Finding.from_code("err.status/unreached", message, "4xx", format_answer(controls[0]))
+        yield found.at(exchange="controls")
     yield from among("answers", answers, lambda answer: judge_error_status(require_answer(answer)))
     failed = [(number, answer) for number, answer in enumerate(answers) if read(answer).failed_refusal]
     unread = [answer for _, answer in failed if loads(answer.request.body).fault]

@@ -144,13 +144,16 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
         size = LARGEST if token else max(1, -(-len(shown) // 4))
         paged = yield from resources.pages_holding(t, "interactions", made, size=size)
         listed = resources.ids(paged, resources.LISTED)
+        again: Exchange = yield Send(largest)
+        # What another client creates comes where the newest one is: nobody moved an entry to another page.
+        first, last = (object_in(one).get(resources.LISTED) for one in (sized, again))
+        still = made[-1] in shown and first == last
         if token or not 0 < len(shown) <= LARGEST:
             expected = made  # it does not show the whole list, but pages of another size may
             if lost := {*made} - {*listed}:
                 others = yield from resources.pages(t, "interactions", PAGE // 2)
                 whole = next((one for one in others if lost & {*resources.ids([one], resources.LISTED)}), sized)
             break
-        again: Exchange = yield Send(largest)
         stayed = set() if resources.next_token(again) else shown & {*resources.ids([again], resources.LISTED)}
         expected = [*made, *sorted(stayed - {*made})]
         if {*expected} <= {*listed} and (len(paged) > 1 or len(listed) > size):
@@ -158,10 +161,11 @@ def interactions_in_pages(t: RequestBuilder) -> Steps:
     else:
         if {*expected} <= {*listed}:
             return stop_exercise({"made": made, "unsized": unsized, "sized": sized}, "others shortened the list")
-    return {"made": made, "expected": expected, "unsized": unsized, "sized": sized, "whole": whole, "paged": paged}
+    lists = {"unsized": unsized, "sized": sized, "whole": whole, "paged": paged}
+    return {"made": made, "expected": expected, "still": still, **lists}
 
 
-list_each_once = resources.judge_pages(resources.LISTED, whole="whole")
+list_each_once = resources.judge_pages(resources.LISTED, whole="whole", still="bool")
 
 
 def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from harness.checks.vocabulary.expect import (
 from harness.checks.vocabulary.modes import (
     MODES,
     OF_A_TURN,
+    STREAMED,
     STREAMS,
     create_in,
     find_lacking,
@@ -46,6 +47,7 @@ from harness.checks.vocabulary.streams import (
 from harness.contract import compare_steps, read
 from harness.contract.judge import agreement
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.body import count_tokens
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.transcript import output_steps, output_text
@@ -466,7 +468,7 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     if len(calls) < 2 <= len(made):
         raise Unmet(f"of {len(made)} calls, {len(made) - len(calls)} have no id")
     if len(calls) < 2:
-        raise _miss_several(f"the model made {format_count(len(calls), 'call')}")
+        return (yield from _count_lost_calls(t, asked))
     results = [result_of(call, f"Sunny. Report {number}.") for call, number in zip(calls, _REPORTS, strict=False)]
     results += [result_of(call) for call in calls[len(_REPORTS) :]]
     again = {"input": text.replace("two", "streamed"), "tools": _SEVERAL, **FORCED}
@@ -488,6 +490,19 @@ def parallel_calls(t: RequestBuilder) -> Steps:
     return {"asked": asked, **seen, "answered": answered, "in_order": in_order, "later": modes}
 
 
+def _count_lost_calls(t: RequestBuilder, asked: Exchange) -> Steps:
+    """A question for two calls in a stream; if it has them, as `controls` twice in plain creates, and for one."""
+    missed = _miss_several(f"the model made {format_count(len(calls_in(asked)), 'call')}")
+    body = {"input": "Ask how the weather is in Paris, and how in Rome, at once.", "tools": [WEATHER], **FORCED}
+    streams = yield from create_in(t, body, {STREAMED})
+    if not streams or len(_streamed_calls(streams[STREAMED])) < 2:
+        raise missed
+    sent = send_each(again=t.create(body), twice=t.create(body), one=t.create({**body, "input": QUESTION}))
+    controls = [*(yield from sent).values()]
+    seen: Exchanges = {"asked": asked, "streams": streams, "fetched": {}, "controls": controls}
+    return stop_exercise(seen, missed.reason, race_lost=True, remedy=missed.remedy)
+
+
 def _stream_calls(
     t: RequestBuilder, body: Mapping[str, Any], plain: Exchange, parent: str = ""
 ) -> Part[Exchanges]:
@@ -500,7 +515,8 @@ def _stream_calls(
     ids = {mode: stream_id(events_in(one)) for mode, one in streams.items() if is_stream(one)}
     kept = {found: streams[mode] for mode, found in ids.items() if found and t.keeps}
     shown = dict(zip(kept, (yield from runs.poll_after_streams(t, kept)), strict=True))
-    return {"streams": streams, "fetched": {mode: shown[found] for mode, found in ids.items() if found in shown}}
+    fetched = {mode: shown[found] for mode, found in ids.items() if found in shown}
+    return {"streams": streams, "fetched": fetched, "controls": []}
 
 
 @exercise(requests=4, interactions=3, uses=("stream",))
@@ -652,7 +668,9 @@ def _list_streams(streams: Mapping[str, Exchange]) -> list[tuple[str, Exchange]]
     return [(mode, streams[mode]) for mode, _ in read_ends(streams) if is_stream(streams[mode])]
 
 
-def streams_each_call(asked: Exchange, streams: Exchanges, fetched: Exchanges) -> Iterator[Finding]:
+def streams_each_call(
+    asked: Exchange, streams: Exchanges, fetched: Exchanges, controls: list[Exchange]
+) -> Iterator[Finding]:
     if not streams:
         raise Unmet("the target returns no streams")
     first = next(iter(streams))
@@ -660,6 +678,8 @@ def streams_each_call(asked: Exchange, streams: Exchanges, fetched: Exchanges) -
     made = len(_streamed_calls(streams[first]))
     if made < 2:
         raise _miss_several(f"the streamed model made {format_count(made, 'call')}")
+    if controls:
+        yield from _judge_lost_calls(*map(read_end, (*controls, streams[first])))
     for mode, streamed in _list_streams(streams):
         place, calls = f"streams[{mode}]", _streamed_calls(streamed)
         yield from at(place, _judge_streamed_calls(streamed, fetched.get(mode)))
@@ -674,6 +694,20 @@ def streams_each_call(asked: Exchange, streams: Exchanges, fetched: Exchanges) -
         message = "each stream of several calls lacks required arguments, and a plain create does not"
         lost = finding(message, "the required arguments", format_value(bare[0]), pointer="$.steps")
         yield replace(lost, code="tool.stream-parallel/arguments").at(exchange=f"streams[{first}]")
+
+
+def _judge_lost_calls(*ends: Mapping[str, Any]) -> Iterator[Finding]:
+    """A model may make one call of two, but then it pays for one: what counts both, and shows one, has lost it."""
+    shown, more, least, told = (
+        [{**call, "id": ""} for call in agreement.pending_calls(output_steps(end))] for end in ends
+    )
+    counted, other, alone, both = (count_tokens(end, "output") for end in ends)
+    is_lost = shown == more == told[:1] and len(least) == 1 and not output_text(ends[0])
+    if is_lost and 0 < alone <= 0.7 * both <= 0.9 * both <= min(counted, other):
+        message = "a plain create shows one of the calls that the same create has in a stream, and counts them all"
+        actual = f"one call for {counted} output tokens: the stream counts {both}, a question for one {alone}"
+        lost = finding(message, format_count(len(told), "call"), actual, pointer="$.steps")
+        yield replace(lost, code="tool.stream-parallel/plain").at(exchange="controls[0]")
 
 
 def _expect_accepted(name: str, modes: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -284,13 +284,15 @@ def _name(entry: Mapping[str, Any], identity: str) -> str:
     return str(entry.get(identity)).removeprefix("/")
 
 
-def judge_pages(field: str, identity: str = "id", whole: str = "listed") -> Judge:
+def judge_pages(field: str, identity: str = "id", whole: str = "listed", **more: str) -> Judge:
     """A judge of the `paged` list, which has to hold what is `expected`; `whole` names one large page of it."""
 
-    def judge(*, paged: list[Exchange], expected: list[str], **others: Exchange) -> Iterator[Finding]:
-        return each_once(paged, field, expected, identity, whole=others[whole])
+    def judge(
+        *, paged: list[Exchange], expected: list[str], still: bool = False, **others: Exchange
+    ) -> Iterator[Finding]:
+        return each_once(paged, field, expected, identity, whole=others[whole], still=still)
 
-    return take(judge, whole, paged="list[Exchange]", expected="list[str]")
+    return take(judge, whole, paged="list[Exchange]", expected="list[str]", **more)
 
 
 def each_once(
@@ -300,11 +302,13 @@ def each_once(
     identity: str = "id",
     name: str = "paged",
     whole: Exchange | None = None,
+    still: bool = False,
 ) -> Iterator[Finding]:
     """Yield findings for repeated entries, missing `expected` entries, and pages that are not objects.
 
     A list may show late what was created: only an entry that the `whole` list shows and its pages lack is lost. An
-    entry that another client creates meanwhile moves others to the next page, which repeats them, but not thrice.
+    entry that another client creates meanwhile moves others to the next page, which repeats them, but not thrice,
+    and not in a list that is `still` the same after its pages.
     In findings the pages have the `name` of a result, and their number. Raises `Unmet` if there are
     more than `MOST` pages.
     """
@@ -318,7 +322,7 @@ def each_once(
     lost = [one for one in expected if one not in seen]
     twice = sorted(one for one, times in Counter(seen).items() if times > 1)
     if twice:
-        say = finding if max(Counter(seen).values()) > 2 else lenient_finding
+        say = finding if still or max(Counter(seen).values()) > 2 else lenient_finding
         yield say("the pages contain entries more than once", "each once", ", ".join(twice[:5]))
     if next_token(listed[-1]):
         raise Unmet(f"the list has more than {MOST} pages")

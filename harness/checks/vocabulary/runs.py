@@ -114,7 +114,10 @@ def poll_until_settled(t: RequestBuilder, interaction_id: str, run: str = "the r
     """Like `polls`, but raises `Unmet` if the run did not settle in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
-        raise Unmet(f"{run} did not settle: {format_count(len(seen), 'GET')}, the last {format_answer(seen[-1])}")
+        reason = f"{run} did not settle: {format_count(len(seen), 'GET')}, the last {format_answer(seen[-1])}"
+        raise Unmet(
+            reason, remedy="once such runs end: read the log of their worker, or raise `--timeout` for slow runs"
+        )
     return seen
 
 

@@ -33,7 +33,7 @@ OFFERS_GZIP = ("accept-encoding", "gzip, deflate")
 """Sent with some requests, as the HTTP libraries of most clients do; all others ask for a plain body."""
 
 
-@exercise(requests=27, interactions=4, pauses=1.0, uses=("background", "cancel", "functions", "stream"))
+@exercise(requests=28, interactions=4, pauses=1.0, uses=("background", "cancel", "functions", "stream"))
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, cancel too late, delete, and request it again.
 
@@ -85,6 +85,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     answers, seen["chained"], seen["later"], streamed = yield from play_each(parts)
     seen |= answers | streamed
     seen["other"] = (yield from runs.poll_until_found(t, another))[-1] if another else seen["second"]
+    yield Send(t.create(input=HELLO, id=another or found))  # every run compares what is created under this id
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
 
 
@@ -167,9 +168,10 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
 """The kinds of stream besides plain text, with the body that requests them."""
 
 
-@exercise(requests=10, interactions=4)
+@exercise(requests=11, interactions=5)
 def streams_of_all_kinds(t: RequestBuilder) -> Steps:
-    """A stream of each kind, a GET of each interaction, and a replay of the text stream."""
+    """A stream of each kind, a GET of each interaction, a replay of the text stream, and its create `plain`."""
+    plain: Exchange = yield Send(t.create(input=SPELLED))
     for words in (SPELLED, SPELLED, HELLO):  # two refusals may be about the letters, which streams have no part in
         text = yield from runs.read_whole_stream(t.create(input=words, stream=True))
         if text.status not in range(400, 500):
@@ -194,7 +196,7 @@ def streams_of_all_kinds(t: RequestBuilder) -> Steps:
         streams.pop("background")
     if replay is not None and is_stream(replay):
         streams["replay"] = replay
-    return {**answers, "streams": streams, "stored": stored, "replay": replay}
+    return {**answers, "plain": plain, "streams": streams, "stored": stored, "replay": replay}
 
 
 def _told_id(answer: Exchange) -> str:

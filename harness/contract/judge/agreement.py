@@ -39,7 +39,7 @@ from harness.contract.transcript import (
 )
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count, shorten
-from harness.wire.bodies import as_object, objects_in, read_instant
+from harness.wire.bodies import as_object, objects_in, read_instant, write_sorted
 
 Body = Mapping[str, Any]
 Events = Sequence[Mapping[str, Any]]
@@ -580,6 +580,9 @@ def judge_result(body: Body, rule: str = "bg.result", *, known: Body | None = No
         yield place_finding(rule, message, "a model_output step", format_value(kinds), "$.steps", severity)
 
 
+_FILE = re.compile(r'"type": ?"(audio|document|image|video)"')
+
+
 def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps") -> Iterator[Finding]:
     """The input that a GET shows (`list_given`) must be that of the client: each text, each result of a function.
 
@@ -596,6 +599,12 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
             return
     asked, shown_results = ([step for step in steps if step.get("type") == "function_result"]
                             for steps in (objects_in(sent), given))  # fmt: skip
+    files, shown_files = (_FILE.findall(write_sorted(one)) for one in (sent, [*given]))
+    # The output of a model, which is sent as history, may have files, too, and is not shown as input.
+    is_input = all(step.get("type") != "model_output" for step in objects_in(sent))
+    if len(shown_files) < len(files) and is_input and any(step.get("content") for step in given):
+        message = f"GET shows the input of the create without its {', '.join(sorted({*files} - {*shown_files}))}"
+        yield place_finding("get.own-input/files", message, str(files), str(shown_files), place)
     ids = [str(step.get("call_id")) for step in shown_results]
     for number, step in enumerate(asked):
         name = str(step.get("call_id"))

@@ -256,7 +256,8 @@ def judge_counted(interaction: Mapping[str, Any]) -> list[Finding]:
     if not has_to_count(interaction) or any(count != 0 for _, count in _counts(interaction["usage"], "$.usage")):
         return []
     message = "a response with text counts no token"
-    return [place_finding("usage.counted", message, "at least one token", "0 in every count", "$.usage")]
+    words = message, "at least one token", "0 in every count", "$.usage"
+    return [place_finding("usage.counted", *words, Severity.NON_STRICT)]
 
 
 def has_to_count(interaction: Mapping[str, Any]) -> bool:

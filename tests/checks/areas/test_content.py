@@ -39,7 +39,7 @@ CASES = [
     case("usage.sum", "met", "with tool use", created=counting(total_tokens=9, **PARTS)),
     case("usage.sum", "not_met", "another", created=counting(total_tokens=6, **PARTS)),
     case("usage.counted", "met", "one", created=counting(total_tokens=1, total_output_tokens=0)),
-    case("usage.counted", "not_met", "none", created=counting(total_tokens=0, total_output_tokens=0)),
+    case("usage.counted", "non_strict", "none", created=counting(total_tokens=0, total_output_tokens=0)),
     case("usage.counted", "untestable", "no totals", created=counting(total_cached_tokens=0)),
     case("usage.modality", "met", "within", created=counting(
         total_tokens=5, total_input_tokens=2, total_output_tokens=3,

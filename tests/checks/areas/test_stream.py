@@ -11,7 +11,7 @@ from harness.checks.catalogue import CATALOGUE
 from harness.outcome import Outcome
 from harness.rules import BY_ID
 from harness.wire import Arrivals, Exchange
-from tests.checks._play import DEAD, DONE, REFUSED, answer, case, interaction, judge, refusal, shows
+from tests.checks._play import DEAD, DONE, REFUSED, answer, case, interaction, judge, refusal, says, shows
 from tests.checks._streams import (
     begun,
     call_events,
@@ -72,7 +72,9 @@ CASES = [
     case("stream.completed-usage", "untestable", "never completed", text=TEXT, streams={
         "text": without("interaction.completed")
     }),
-    case("stream.letters", "not_met", "cut", streams={"text": streamed(text_events("He", "l\ufffd"))}),
+    case("stream.letters", "non_strict", "cut", streams={"text": streamed(text_events("He", "l\ufffd"))}),
+    case("stream.letters", "not_met", "cut in a known word", plain=says("To żółć."),
+         streams={"text": streamed(text_events("To ż", "\ufffd\ufffdłć."))}),
     case("stream.equals-get", "met", "the same", streams=STREAMS, stored={"text": HELLO}),
     case("stream.equals-get", "met", "the text is not its matter", streams=STREAMS, stored={"text": DONE}),
     case("stream.equals-get", "non_strict", "another step", streams=STREAMS, stored={

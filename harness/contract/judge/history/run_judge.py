@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from harness.contract.judge.agreement import lost_characters
 from harness.contract.judge.answer import is_open, is_success
-from harness.contract.judge.body import count_tokens
+from harness.contract.judge.body import count_tokens, judge_counted
 from harness.contract.judge.history.resources import ACCEPTED, Judged, Precedents, ResourceRun
 from harness.contract.judge.reading import (
     Reading,
@@ -131,19 +131,20 @@ Run = defaultdict[str, Known]
 """The interactions of a run by id."""
 
 
-def _describe_denial(create: Exchange, parent: _Shown | None) -> Finding:
-    """The finding on a rejected create, which continues `parent`, once one that is alike was accepted."""
+def _describe_denial(create: Exchange, parent: _Shown | None, asked: str) -> Finding:
+    """The finding on a rejected create, which continues `parent` with this input, once one alike was accepted."""
     cause, expected = "", f"{ACCEPTED}, as for the same turn of another interaction"
     if parent is None:
         message = "a create was rejected that the server accepts otherwise"
         expected = f"{ACCEPTED}, as for the same create at another time"
     elif parent.background:
         message, cause = "a turn that continues a background run was rejected", "chain.after-settled"
+    elif '"function_result"' in asked:
+        message = "a turn after function results was rejected, as if the history of its chain lacked them"
     else:
         how = "an interaction whose stream has just completed" if parent.streamed else "a completed interaction"
         message = f"a turn that continues {how} was rejected"
-    denied = Finding.from_code("create.ok/denied", message, expected, format_answer(create))
-    return replace(denied, cause=cause)
+    return Finding.from_code("create.ok/denied", message, expected, format_answer(create), cause=cause)
 
 
 class Denials(Struct):
@@ -167,7 +168,7 @@ class Denials(Struct):
             parent = self._find_continued(caller, order.parent, status)
             if sign := _sign_create(exchange, parent is not None):
                 if status >= 300 and status not in _PASSES:
-                    denial = _describe_denial(exchange, parent)
+                    denial = _describe_denial(exchange, parent, self._run[order.parent].asked)
                     yield from self._precedents.refuse((*caller, sign), exchange, denial)
                 elif is_success(exchange):
                     yield from self._precedents.accept((*caller, sign), format_answer(exchange))
@@ -526,31 +527,46 @@ class Costs(Struct):
 
     _long: list[tuple[int, int]] = field(default_factory=list)
     """The characters of long texts, and their input tokens."""
-    _plain: dict[str, int] = field(default_factory=dict)
-    """The input tokens of texts in plain creates."""
+    _plain: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    """The input tokens of texts in plain creates: equal ones show that equal creates cost the same."""
+    _streamed: list[tuple[int, int]] = field(default_factory=list)
+    """The input tokens of texts in plain creates, and in streams."""
 
     def note(self, exchange: Exchange) -> Judged:
         """Judge the next exchange by those before it."""
         reading, body = read(exchange), object_or_none(exchange.request.body) or {}
-        shown = reading.interaction or (reading.stream and reading.stream.completed) or {}
+        end = reading.stream and reading.stream.completed
+        shown = reading.interaction or (end and {**end, "steps": reading.streamed_steps}) or {}
         text, tokens = str(body.get("input")), count_tokens(shown, "input", "cached")
         is_told = reading.call == CREATE and is_success(exchange) and not exchange.excuse
         is_plain = text == body.get("input") and body.keys() <= _OWN - {"tools", "response_format"}
-        if not is_told or not tokens or not is_plain:
+        if not is_told or not is_plain:
+            return
+        name, own = write_sorted({**body, "stream": None}), count_tokens(shown, "input")
+        known = [*self._plain.values()]
+        is_steady = any(len(its) > 1 for its in known) and all(len({*its}) == 1 for its in known)
+        costs = self._plain.get(name, [0])[-1]
+        if end and is_steady and costs and judge_counted(shown):
+            words = "a stream counts no token, and a plain create of its input does", f"{costs} input tokens", "0"
+            yield exchange, Finding.from_code("usage.counted/none", *words)
+        if not tokens:
             return
         for length, more in self._long:  # in any language, and also if it repeats one character
             if length >= 100 * len(text) and more < tokens:
                 fewer = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
                 words = "the usage of a create counts tokens of others", fewer, str(tokens)
-                yield exchange, Finding.from_code("usage.counted/others", *words)
-        name, own = write_sorted({**body, "stream": None}), count_tokens(shown, "input")
-        plain = self._plain.get(name, 0)
+                yield exchange, Finding.from_code("usage.counted/others", *words, severity=Severity.NON_STRICT)
         if not exchange.is_stream:
-            self._plain[name] = own
-        elif 0 < 2 * plain <= own:
+            self._plain[name].append(own)
+        elif 0 < 2 * costs <= own:
+            self._streamed.append((costs, own))
+            # What a server puts before each stream costs the same for each text; what it adds up grows with it.
+            (least, its), (most, more) = min(self._streamed), max(self._streamed)
+            grows = is_steady and most - least >= 8 and more - its >= 1.5 * (most - least)
             message = "a stream counts the tokens of its input several times"
-            words = (message, f"{plain} input tokens, as a plain create of the same input", str(own))
-            yield exchange, Finding.from_code("usage.counted/stream", *words)
+            words = (message, f"{costs} input tokens, as a plain create of the same input", str(own))
+            mild = Finding.from_code("usage.counted/stream", *words, severity=Severity.NON_STRICT)
+            yield exchange, Finding.from_code("usage.counted/several", *words) if grows else mild
         self._long.append((len(text), tokens))
 
 
