@@ -506,21 +506,12 @@ ROWS = [
     # A cache in front of GET: its key is the whole address.
     row(f"caches-addresses: {READS} -> exit 0", handler=cache(is_plain, lambda self: self.path)),
     row(f"caches-what-shows-all: {READS} -> exit 0", handler=cache(is_plain), shows_input=lambda *_: True),
-    row(
-        f"caches-without-query: {READS} -> fail get.own-input/query, exit 1",
-        handler=cache(is_plain),
-        said=["a cache ignores the query"],
-    ),
-    row(
-        "caches-streams-without-query: resume.* stream.* -> fail resume.exclusive stream.first, exit 1",
-        handler=cache(lambda query: not is_plain(query)),
-        said=["(1 cause: resume.exclusive/restart)"],
-    ),
-    row(
-        "caches-both-without-query: get.* resume.* -> fail get.ok/query get.own-input/query resume.exclusive",
-        handler=cache(lambda query: True),
-        said=["(1 cause: get.ok/query)"],
-    ),
+    row(f"caches-without-query: {READS} -> fail get.own-input/query, exit 1", handler=cache(is_plain),
+        said=["a cache ignores the query"]),
+    row("caches-streams-without-query: resume.* stream.* -> fail resume.exclusive stream.first, exit 1",
+        handler=cache(lambda query: not is_plain(query)), said=["(1 cause: resume.exclusive/restart)"]),
+    row("caches-both-without-query: get.* resume.* -> fail get.ok/query get.own-input/query resume.exclusive",
+        handler=cache(lambda query: True), said=["(1 cause: get.ok/query)"]),
     # A result is a string, an object or a list; how it is stored is the server's choice, but not whether.
     row(f"takes-results: {RESULTS} -> rest pass"),
     row(f"stores-texts: {RESULTS} -> rest pass", keep=store_as_texts),
@@ -530,21 +521,16 @@ ROWS = [
     row(f"refuses-objects: {RESULTS} -> fail tool.result-forms", admit=refuse(400, has(dict))),
     # Whether the question is quoted is the model's choice, but one that it reads is not lost before a result.
     row(f"quotes-the-question: {RESULTS} -> rest pass", prepare=quote(remembers=True)),
-    row(
-        f"forgets-the-question: {RESULTS} -> fail tool.result-ok/forgotten, exit 1",
+    row(f"forgets-the-question: {RESULTS} -> fail tool.result-ok/forgotten, exit 1",
         prepare=quote(remembers=False),
-        said=["no turn with the result of a call includes the question before the call"],
-    ),
+        said=["no turn with the result of a call includes the question before the call"]),
     row(f"refuses-objects-in-streams: {RESULTS} -> fail tool.result-forms",
         admit=refuse(400, has(dict, "stream"))),
     row(f"loses-objects-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(dict, "stream")),
     row(f"loses-strings: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str)),
     row(f"loses-strings-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(str, "stream")),
-    row(
-        f"loses-lists-in-streams: {RESULTS} -> fail tool.result-forms/unread",
-        results_of=lose(list, "stream"),
-        said=["does not read a result that is sent as a list in a stream"],
-    ),
+    row(f"loses-lists-in-streams: {RESULTS} -> fail tool.result-forms/unread", results_of=lose(list, "stream"),
+        said=["does not read a result that is sent as a list in a stream"]),
     row("stores-no-errors: tool.result-error get.own-input -> warn get.own-input/error",
         shows_input=lambda *_: True,
         keep=lambda self, usual, run: [{**one, "is_error": None} for one in usual(run)]),
@@ -558,12 +544,9 @@ ROWS = [
     # A model may call again when it has both results; a server that has lost one of them shows the other.
     twice("takes-both: tool.parallel get.own-input -> rest pass", shows_input=lambda *_: True),
     twice("calls-again: tool.parallel get.own-input -> exit 0", shows_input=lambda *_: True, **AGAIN),
-    twice(
-        "takes-the-first: tool.parallel get.own-input -> fail get.own-input/result, exit 1",
-        shows_input=lambda *_: True,
-        said=["GET shows only some of the function results of the create"],
-        **{**AGAIN, "prepare": take_the_first},
-    ),
+    twice("takes-the-first: tool.parallel get.own-input -> fail get.own-input/result, exit 1",
+        shows_input=lambda *_: True, said=["GET shows only some of the function results of the create"],
+        **{**AGAIN, "prepare": take_the_first}),
     # A background turn that never ends has no output to judge, and the run says which kind does not end.
     row("ends-no-background-turn: chain.background bg.settles -> rest pass untestable, exit 4",
         length_of=lambda self, usual, body: usual(body) * (1000 if "previous_interaction_id" in body else 1),
@@ -578,20 +561,15 @@ ROWS = [
         lambda run: run.cancelled_at is not None and time.monotonic() < run.cancelled_at + 0.3
     )),
     row("two-copies: bg.* -> fail bg.no-regress/left-end, warn bg.updated/", get=read_two_copies),
-    row(
-        "late-after-a-create: get.ok bg.no-regress -> fail bg.no-regress/left-end, exit 1",
-        get=lag(lambda run: not run.body.get("background") and run.age < 0.3),
-    ),
+    row("late-after-a-create: get.ok bg.no-regress -> fail bg.no-regress/left-end, exit 1",
+        get=lag(lambda run: not run.body.get("background") and run.age < 0.3)),
     # Eight workers, and nine streams or runs: the last is told to come later, or waits for its turn.
     pool(f"refuses-the-ninth: {PARALLEL} -> rest pass, exit 0"),
     pool(f"queues-the-ninth: {PARALLEL} -> rest pass, exit 0", full=lambda self, usual: self.free.acquire()),
     pool(f"fails-at-the-ninth: {PARALLEL} -> fail err.no-crash", full=refuse(500)),
     rows_of(RunsPool)(f"fails-at-the-ninth-run: {PARALLEL} -> fail err.no-crash"),
-    pool(
-        f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs",
-        words="--timeout 15",
-        full=wait_for_ever,
-    ),
+    pool(f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs", words="--timeout 15",
+        full=wait_for_ever),
     # One worker: a cancel waits for the end of a stream, and streams of other exercises do not hide that.
     row("has-one-worker: cancel.ok stream.text bg.result resume.finished -> fail cancel.ok/blocked, exit 1",
         handler=OneWorker, **SLOW),
@@ -599,35 +577,24 @@ ROWS = [
     row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
     # Ids that count the events of a while, and a stream that misses what comes while it is opened, are one defect.
-    row(
-        "repeats-ids: stream.* -> fail stream.evid-unique, exit 1",
-        events=each(number_every_other),
-        said=["(1 cause: stream.evid-unique)"],
-        **SLOW,
-    ),
+    row("repeats-ids: stream.* -> fail stream.evid-unique, exit 1", events=each(number_every_other),
+        said=["(1 cause: stream.evid-unique)"], **SLOW),
     row("keeps-the-newest: resume.* stream.* -> fail stream.first/midway resume.live, exit 1",
         get=keep_the_newest, said=["(1 cause: stream.first/midway)"],
         prepare=lambda self, usual, run: run.steps.append(say(" ".join(map(str, range(40))))), **SLOW),
     # An error event is judged wherever one comes, though only a script can ask for one.
     row("reports-in-streams: stream.* err.stream-prestream -> exit 0",
         handler=report_in_streams(lambda error: error)),
-    row(
-        "reports-in-words: stream.* err.stream-prestream -> fail stream.error-shape, exit 1",
-        handler=report_in_streams(lambda error: error["message"]),
-    ),
+    row("reports-in-words: stream.* err.stream-prestream -> fail stream.error-shape, exit 1",
+        handler=report_in_streams(lambda error: error["message"])),
     row("names-oddly: resume.* -> exit 0", events=each(name_some_oddly)),
-    row(
-        "reads-addresses-raw: resume.* -> fail resume.no-gap/encoded, exit 1",
-        events=each(name_some_oddly),
+    row("reads-addresses-raw: resume.* -> fail resume.no-gap/encoded, exit 1", events=each(name_some_oddly),
         get=refuse(400, lambda run, query: "=" in query.get("last_event_id", "")),
-        said=["(1 cause: resume.no-gap/encoded)"],
-    ),
-    row(
-        "reads-no-escapes: resume.* -> fail resume.no-gap/encoded, exit 1",
+        said=["(1 cause: resume.no-gap/encoded)"]),
+    row("reads-no-escapes: resume.* -> fail resume.no-gap/encoded, exit 1",
         events=each(lambda event: {**event, "event_id": f"{event['event_id']}/="}),
         handler=vary(Handler, query=property(lambda self: dict(part.split("=", 1) for part in split_query(self)))),
-        said=["(1 cause: resume.no-gap/encoded)"],
-    ),
+        said=["(1 cause: resume.no-gap/encoded)"]),
     row("subscribes-late: resume.* stream.*"
         " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
@@ -649,31 +616,21 @@ ROWS = [
         prepare=lambda self, usual, run: run.steps.append(say(f"This is the answer number {run.id}."))),
     row(f"shows-the-conversation: {SHOWN} -> warn get.same get.matches-post, exit 0",
         get=show_the_conversation),
-    row(
-        f"shows-the-children: {SHOWN} -> fail get.matches-post stream.text, warn chain.parent-unchanged/steps",
-        get=show_the_children,
-        shows_input=lambda *_: True,
-        said=["(1 cause: chain.parent-unchanged/steps)"],
-    ),
+    row(f"shows-the-children: {SHOWN} -> fail get.matches-post stream.text, warn chain.parent-unchanged/steps",
+        get=show_the_children, shows_input=lambda *_: True, said=["(1 cause: chain.parent-unchanged/steps)"]),
     # A time of creation stays, though some servers stamp it when a run ends.
     row("stamps-looks: get.constant -> fail get.constant/created, exit 1", get=stamp_the_look),
     row("stamps-ends: get.* bg.* stream.bg-and-stream -> warn get.constant/created, exit 0",
         show=stamp_the_end, **SLOW),
     # A client that continues without storing sends thoughts back with their signatures.
     thinks(f"signs: {SIGNED} -> exit 0"),
-    thinks(
-        f"stores-no-signatures: {SIGNED} -> fail get.matches-post/signature stream.signature/stored, exit 1",
+    thinks(f"stores-no-signatures: {SIGNED} -> fail get.matches-post/signature stream.signature/stored, exit 1",
         get=store_thoughts(lambda step: [without(step, "signature")]),
-        said=["(1 cause: get.matches-post/signature)", "GET lacks the signature with which thought 0 was shown"],
-    ),
-    thinks(
-        f"stores-no-thoughts: {SIGNED} -> fail get.matches-post/signature stream.signature/stored, exit 1",
-        get=store_thoughts(lambda step: []),
-    ),
-    thinks(
-        f"signs-anew: {SIGNED} -> warn get.matches-post/ stream.equals-get/, exit 0",
-        get=store_thoughts(lambda step: [{**step, "signature": "YWdhaW4="}]),
-    ),
+        said=["(1 cause: get.matches-post/signature)", "GET lacks the signature with which thought 0 was shown"]),
+    thinks(f"stores-no-thoughts: {SIGNED} -> fail get.matches-post/signature stream.signature/stored, exit 1",
+        get=store_thoughts(lambda step: [])),
+    thinks(f"signs-anew: {SIGNED} -> warn get.matches-post/ stream.equals-get/, exit 0",
+        get=store_thoughts(lambda step: [{**step, "signature": "YWdhaW4="}])),
     # A body that a small model could read is refused for its size alone; a model may have a small window.
     row(f"takes-long-bodies: {LONG} -> exit 0"),
     row(f"limits-bodies: {LONG} -> fail create.long-input/limit, warn create.large/limit, exit 1",
@@ -705,17 +662,11 @@ ROWS = [
            get=store_steps_late, said=["(1 cause: bg.result/late)"]),
     # Two letters that look the same are two texts.
     row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
-    row(
-        "normalizes-streams: stream.text -> fail stream.text",
-        pieces=lambda self, usual, run, text: [normalize("NFC", piece) for piece in usual(run, text)],
-    ),
-    row(
-        "normalizes-input: stream.text create.unicode -> warn create.unicode",
-        shows_input=lambda *_: True,
+    row("normalizes-streams: stream.text -> fail stream.text",
+        pieces=lambda self, usual, run, text: [normalize("NFC", piece) for piece in usual(run, text)]),
+    row("normalizes-input: stream.text create.unicode -> warn create.unicode", shows_input=lambda *_: True,
         create=lambda self, usual, body: usual({**body, "input": normalize("NFC", body["input"])})
-        if isinstance(body.get("input"), str)
-        else usual(body),
-    ),
+        if isinstance(body.get("input"), str) else usual(body)),
 ]  # fmt: skip
 
 

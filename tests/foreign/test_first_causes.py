@@ -407,173 +407,85 @@ def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
 CANCEL = "cancel.ok cancel.unknown del.cancel-after"
 service, recite = rows_of(ForeignService), rows_of(Reciting)
 SENTENCES = [
-    service(
-        "cuts-characters: stream.text -> fail stream.text",
-        prepare=greet,
-        pieces=cut_bytes,
-        said=["the stream cuts characters: it shows a replacement in place of one, from character 2"],
-    ),
-    service(
-        "letter-by-letter: stream.text -> rest pass",
-        prepare=greet,
-        pieces=lambda self, usual, run, text: list(text),
-    ),
-    service(
-        "counts-characters: http.json-valid create.ok -> fail http.json-valid",
-        prepare=greet,
+    service("cuts-characters: stream.text -> fail stream.text", prepare=greet, pieces=cut_bytes,
+        said=["the stream cuts characters: it shows a replacement in place of one, from character 2"]),
+    service("letter-by-letter: stream.text -> rest pass", prepare=greet,
+        pieces=lambda self, usual, run, text: list(text)),
+    service("counts-characters: http.json-valid create.ok -> fail http.json-valid", prepare=greet,
         handler=CountsCharacters,
-        said=["ends in the middle of its JSON (does its Content-Length count characters and not bytes?)"],
-    ),
+        said=["ends in the middle of its JSON (does its Content-Length count characters and not bytes?)"]),
     service("counts-bytes: http.json-valid create.ok -> rest pass", prepare=greet, handler=CountsBytes),
-    service(
-        "ignores-cursors: resume.exclusive -> fail resume.exclusive",
-        get=ignore_cursor,
-        said=["begins with the first event again, as if its cursor had no effect"],
-    ),
+    service("ignores-cursors: resume.exclusive -> fail resume.exclusive", get=ignore_cursor,
+        said=["begins with the first event again, as if its cursor had no effect"]),
     recite("deduplicates: stream.text -> fail stream.text/lost", handler=Deduplicates),
-    recite(
-        "stops-at-the-word: stream.terminal stream.text -> fail stream.terminal",
-        handler=StopsAtTheWord,
-        said=["[DONE] after"],
-    ),
+    recite("stops-at-the-word: stream.terminal stream.text -> fail stream.terminal", handler=StopsAtTheWord,
+        said=["[DONE] after"]),
     recite("recites: stream.* resume.* -> exit 0"),
-    service(
-        "leaves-out-zeros: stream.schema stream.text create.completed* -> fail stream.schema, exit 1",
-        handler=Careless,
-        said=['"index" is required', "(1 cause: stream.schema/required)"],
-    ),
-    service(
-        "beats: stream.event-type stream.completed-last -> fail stream.event-type stream.completed-last",
-        handler=Beats,
-        said=["(1 cause: stream.event-type)"],
-    ),
-    service(
-        "opens-the-last: stream.framing stream.terminal stream.text -> fail stream.framing stream.terminal",
-        handler=OpensTheLast,
-        said=["(1 cause: stream.framing/unended)"],
-    ),
-    service(
-        "numbers-in-pairs: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
-        events=number_in_pairs,
-        get=resume_after_the_pair,
-        said=["(1 cause: stream.evid-unique)"],
-    ),
+    service("leaves-out-zeros: stream.schema stream.text create.completed* -> fail stream.schema, exit 1",
+        handler=Careless, said=['"index" is required', "(1 cause: stream.schema/required)"]),
+    service("beats: stream.event-type stream.completed-last -> fail stream.event-type stream.completed-last",
+        handler=Beats, said=["(1 cause: stream.event-type)"]),
+    service("opens-the-last: stream.framing stream.terminal stream.text -> fail stream.framing stream.terminal",
+        handler=OpensTheLast, said=["(1 cause: stream.framing/unended)"]),
+    service("numbers-in-pairs: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
+        events=number_in_pairs, get=resume_after_the_pair, said=["(1 cause: stream.evid-unique)"]),
     service("adds-to-the-parent: chain.* -> warn chain.parent-unchanged/steps", prepare=add_to_parent),
     # What a wrong status is found in, or has made, is not its cause.
-    service(
-        "reads-accept: http.accept err.code-status -> fail http.accept, warn err.code-status, exit 1",
+    service("reads-accept: http.accept err.code-status -> fail http.accept, warn err.code-status, exit 1",
         handler=read_accept("invalid_request"),
-        said=["(1 cause: http.accept)", "a create with `Accept: */*` is rejected: POST"],
-    ),
-    service(
-        "reads-accept-of-sdks: http.accept err.code-status -> fail http.accept, exit 1",
-        handler=read_accept("not_acceptable", "text/event-stream"),
-    ),
-    service(
-        "stores-all: store.false* -> fail store.false-bg store.false-get, exit 1",
-        create=store_all,
-        said=["(1 cause: store.false-bg)"],
-    ),
+        said=["(1 cause: http.accept)", "a create with `Accept: */*` is rejected: POST"]),
+    service("reads-accept-of-sdks: http.accept err.code-status -> fail http.accept, exit 1",
+        handler=read_accept("not_acceptable", "text/event-stream")),
+    service("stores-all: store.false* -> fail store.false-bg store.false-get, exit 1", create=store_all,
+        said=["(1 cause: store.false-bg)"]),
     service("stores-none: store.false* -> rest pass"),
     # A route that only another spelling of its path reaches lets nobody in.
     service(f"moves-cancel: {CANCEL} -> fail cancel.ok, rest untestable", handler=move("/")),
-    service(
-        f"sends-to-login: {CANCEL} -> fail cancel.ok del.cancel-after, warn cancel.unknown", handler=move("/login")
-    ),
+    service(f"sends-to-login: {CANCEL} -> fail cancel.ok del.cancel-after, warn cancel.unknown",
+        handler=move("/login")),
     service("finds-late: get.* del.* create.ok -> warn get.ok/late, exit 0", find=find_late),
     # The third of the tries at the newest event is the first that is at the newest event.
     service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),
-    service(
-        "restarts-at-the-newest: resume.live -> fail resume.live/newest",
-        events=in_bursts,
-        get=restart_at_the_newest,
-        lasts=1.5,
-        said=["at the newest event of a run in progress"],
-    ),
+    service("restarts-at-the-newest: resume.live -> fail resume.live/newest", events=in_bursts,
+        get=restart_at_the_newest, lasts=1.5, said=["at the newest event of a run in progress"]),
     # It replays, and then subscribes: what comes in between is in neither.
-    service(
-        "subscribes-late: resume.live -> fail resume.live",
-        get=lambda self, usual, run, query: (
-            [(due, event) for due, event in usual(run, query) if not run.age < due < run.age + 0.04]
-            if "last_event_id" in query
-            else usual(run, query)
-        ),
-        prepare=count_to_fifty,
-        lasts=3.0,
-    ),
+    service("subscribes-late: resume.live -> fail resume.live", get=lambda self, usual, run, query: (
+        [(due, event) for due, event in usual(run, query) if not run.age < due < run.age + 0.04]
+        if "last_event_id" in query else usual(run, query)), prepare=count_to_fifty, lasts=3.0),
     # What a resumed stream lacks explains that it has no end.
     service("numbers: resume.* stream.* -> exit 0", prepare=greet, events=number_all),
-    service(
-        "compares-as-text: resume.no-gap stream.terminal -> fail resume.no-gap stream.terminal/resumed",
-        prepare=greet,
-        events=number_all,
-        get=compare_as_text,
-        said=["(1 cause: resume.no-gap)", "the first is event 10"],
-    ),
-    service(
-        "divides: resume.live stream.terminal -> fail resume.live stream.terminal",
-        prepare=count_to_fifty,
-        handler=Divides,
-        lasts=2.0,
-        said=["(1 cause: resume.live/divided)"],
-    ),
+    service("compares-as-text: resume.no-gap stream.terminal -> fail resume.no-gap stream.terminal/resumed",
+        prepare=greet, events=number_all, get=compare_as_text,
+        said=["(1 cause: resume.no-gap)", "the first is event 10"]),
+    service("divides: resume.live stream.terminal -> fail resume.live stream.terminal", prepare=count_to_fifty,
+        handler=Divides, lasts=2.0, said=["(1 cause: resume.live/divided)"]),
     service(
         "serves-one: resume.two-readers stream.terminal -> warn resume.two-readers/other, fail stream.terminal",
-        prepare=count_to_fifty,
-        handler=ServesOne,
-        lasts=2.0,
-        said=["(1 cause: resume.two-readers/other)", "which the other reader received"],
-    ),
+        prepare=count_to_fifty, handler=ServesOne, lasts=2.0,
+        said=["(1 cause: resume.two-readers/other)", "which the other reader received"]),
     # A reader that waits for the newest event only; the full queue of a reader.
     service(
         "misses: resume.two-readers stream.start-before -> warn resume.two-readers/lost, fail stream.start-before",
-        prepare=count_to_fifty,
-        handler=lose(lambda number, _: number % 4 == 2),
-        lasts=2.0,
-        said=["(1 cause: resume.two-readers/lost)", "and has later ones"],
-    ),
-    service(
-        "overflows: resume.live stream.terminal -> fail resume.live stream.terminal",
-        prepare=count_to_fifty,
-        handler=lose(lambda number, last: number % 5 > 2 or last),
-        lasts=2.0,
-        said=["(1 cause: resume.live/lost)", "and has later ones"],
-    ),
-    service(
-        "resumes-the-past: resume.live stream.terminal -> fail stream.terminal/resumed, rest blocked",
-        get=lambda self, usual, run, query: (
-            [(due, event) for due, event in usual(run, query) if due <= run.age]
-            if "last_event_id" in query
-            else usual(run, query)
-        ),
-        prepare=count_to_fifty,
-        lasts=2.0,
-        said=["(1 cause: stream.terminal/resumed)"],
-    ),
+        prepare=count_to_fifty, handler=lose(lambda number, _: number % 4 == 2), lasts=2.0,
+        said=["(1 cause: resume.two-readers/lost)", "and has later ones"]),
+    service("overflows: resume.live stream.terminal -> fail resume.live stream.terminal", prepare=count_to_fifty,
+        handler=lose(lambda number, last: number % 5 > 2 or last), lasts=2.0,
+        said=["(1 cause: resume.live/lost)", "and has later ones"]),
+    service("resumes-the-past: resume.live stream.terminal -> fail stream.terminal/resumed, rest blocked",
+        get=lambda self, usual, run, query: ([(due, event) for due, event in usual(run, query) if due <= run.age]
+        if "last_event_id" in query else usual(run, query)), prepare=count_to_fifty, lasts=2.0,
+        said=["(1 cause: stream.terminal/resumed)"]),
     # The curl line asks for what the run asked for, and says of the answer what the run says.
-    service(
-        "mislabels: http.length stream.incremental -> fail http.length",
-        words="-v",
-        handler=Mislabels,
-        said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"],
-    ),
-    service(
-        "sends-twice: stream.text -> fail stream.text",
-        events=send_twice,
-        said=["the stream sends text twice: characters 6 to 13 of the stored text"],
-    ),
-    service(
-        "runs-twice: stream.index-reuse stream.created-once stream.stop-once"
-        " -> fail stream.index-reuse stream.stop-once, warn stream.created-once",
-        events=run_twice,
-        said=["(1 cause: stream.created-once)"],
-    ),
-    service(
-        "replays-twice: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
-        get=replay_twice,
-        said=["event 4 (`step.delta`), which the stream before it sent twice"],
-    ),
-]
+    service("mislabels: http.length stream.incremental -> fail http.length", words="-v", handler=Mislabels,
+        said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"]),
+    service("sends-twice: stream.text -> fail stream.text", events=send_twice,
+        said=["the stream sends text twice: characters 6 to 13 of the stored text"]),
+    service("runs-twice: stream.index-reuse stream.created-once stream.stop-once"
+        " -> fail stream.index-reuse stream.stop-once, warn stream.created-once", events=run_twice,
+        said=["(1 cause: stream.created-once)"]),
+    service("replays-twice: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
+        get=replay_twice, said=["event 4 (`step.delta`), which the stream before it sent twice"]),
+]  # fmt: skip
 
 
 test_the_sentence_that_helps = hold_each(SENTENCES)

@@ -282,9 +282,7 @@ ROWS = [
         "shows-a-part: store.isolation -> fail store.isolation", words=f"{KEYS['words']} --capability +auth"
     ),
     rows_of(TwoProjects)(
-        "gives-to-both: store.isolation create.id-unique -> fail create.id-unique",
-        create=give_to_both,
-        **KEYS,
+        "gives-to-both: store.isolation create.id-unique -> fail create.id-unique", create=give_to_both, **KEYS
     ),
     # Streamed or not, a turn has to wait for the run that it continues.
     service("waits-for-its-parent: chain.running stream.done -> rest pass", lasts=2.0),

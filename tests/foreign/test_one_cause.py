@@ -194,108 +194,57 @@ row = rows_of(ForeignService)
 RESUMES = "stream.* resume.no-gap resume.exclusive resume.replay resume.finished resume.well-formed"
 ALONE = {"words": "-j 1"}
 ROWS = [
-    row(
-        f"indexes-moved: {RESUMES} -> fail resume.no-gap, exit 1",
-        said=["with another `index`", "(1 cause: resume.no-gap)"],
-        **resume(count_from_zero),
-    ),
-    row(
-        f"types-in-the-frame: {RESUMES} -> fail stream.event-type stream.terminal, exit 1",
-        said=["(1 cause: stream.event-type)"],
-        encode=encode_untyped,
-        **resume(drop_types),
-    ),
-    row(
-        f"replays-lack-one: {RESUMES} -> fail resume.exclusive/withheld, warn resume.replay, exit 1",
+    row(f"indexes-moved: {RESUMES} -> fail resume.no-gap, exit 1",
+        said=["with another `index`", "(1 cause: resume.no-gap)"], **resume(count_from_zero)),
+    row(f"types-in-the-frame: {RESUMES} -> fail stream.event-type stream.terminal, exit 1",
+        said=["(1 cause: stream.event-type)"], encode=encode_untyped, **resume(drop_types)),
+    row(f"replays-lack-one: {RESUMES} -> fail resume.exclusive/withheld, warn resume.replay, exit 1",
         said=["the stream without a cursor lacks an event (`step.delta`) that a resumed stream contains"],
-        get=keep_from_replays,
-        **ALONE,
-    ),
-    row(
-        "cut-json: stream.json stream.first stream.bg-and-stream create.id -> fail stream.json, exit 1",
-        said=["(1 cause: stream.json/syntax)"],
-        encode=write_over_lines,
-    ),
+        get=keep_from_replays, **ALONE),
+    row("cut-json: stream.json stream.first stream.bg-and-stream create.id -> fail stream.json, exit 1",
+        said=["(1 cause: stream.json/syntax)"], encode=write_over_lines),
     row("envelope: get.* create.status http.* -> fail get.ok/missing, exit 1", get=wrap, **ALONE),
-    row(
-        "takes-the-parent: chain.* del.* -> fail del.ok/denied, exit 1",
-        delete=delete_its_parent,
-        said=["denies an existing interaction, after DELETE", "which continued it"],
-        **ALONE,
-    ),
+    row("takes-the-parent: chain.* del.* -> fail del.ok/denied, exit 1", delete=delete_its_parent,
+        said=["denies an existing interaction, after DELETE", "which continued it"], **ALONE),
     rows_of(NamesTheRequest)(
         "names-the-request: stream.id-* stream.text get.ok del.ok resume.same* -> fail stream.id-constant, exit 1",
-        **ALONE,
-    ),
-    row(
-        "calls-it-succeeded: create.status-listed bg.no-regress -> fail bg.no-regress/unlisted, "
-        "warn create.status-listed",
-        said=["which the reference does not list"],
-        show=call_it_a_success,
-        words="-c bg.* -c stream.*",
-    ),
-    row(
-        "fails-to-refuse: err.* create.* get.* del.* rob.* file.upload -> fail err.status/failed, exit 1",
+        **ALONE),
+    row("calls-it-succeeded: create.status-listed bg.no-regress -> fail bg.no-regress/unlisted, "
+        "warn create.status-listed", said=["which the reference does not list"], show=call_it_a_success,
+        words="-c bg.* -c stream.*"),
+    row("fails-to-refuse: err.* create.* get.* del.* rob.* file.upload -> fail err.status/failed, exit 1",
         handler=vary(Handler, reply=fail_to_refuse),
         said=["wrong creates cause a server error, as if the server had failed", "(1 cause: err.status/failed)"],
-        **ALONE,
-    ),
-    row(
-        "keeps-no-streams: get.ok del.* stream.text rob.concurrent-streams -> fail get.ok/denied, exit 1",
+        **ALONE),
+    row("keeps-no-streams: get.ok del.* stream.text rob.concurrent-streams -> fail get.ok/denied, exit 1",
         create=store_no_streams,
         said=["denies an existing interaction, which was created with `stream=true`", "(1 cause: get.ok/denied)"],
-        **ALONE,
-    ),
-    row(
-        "leaves-on-gets: err.no-crash get.* rob.concurrent -> fail err.no-crash/cut, exit 1",
-        said=["GET interactions/{id} makes the server disconnect"],
-        handler=LeavesOnGets,
-        **ALONE,
-    ),
-    row(
-        f"resumes-lack-the-stop: {RESUMES} stream.stop-once -> fail resume.no-gap, exit 1",
-        said=["skips event 8 (`step.stop`)", "(1 cause: resume.no-gap)"],
-        **resume(drop_stops),
-    ),
+        **ALONE),
+    row("leaves-on-gets: err.no-crash get.* rob.concurrent -> fail err.no-crash/cut, exit 1",
+        said=["GET interactions/{id} makes the server disconnect"], handler=LeavesOnGets, **ALONE),
+    row(f"resumes-lack-the-stop: {RESUMES} stream.stop-once -> fail resume.no-gap, exit 1",
+        said=["skips event 8 (`step.stop`)", "(1 cause: resume.no-gap)"], **resume(drop_stops)),
     # A check of level SHOULD that sees the same does not keep the MUST rule from being told.
-    row(
-        "shows-the-last-input: get.* rob.concurrent -> fail get.own-input/text, exit 1",
-        get=show_the_last_input,
-        **ALONE,
-    ),
-    row(
-        "finds-late: get.ok bg.settles bg.same-id del.ok -> warn get.ok/late, exit 0",
-        find=find_late,
-        said=["a GET after the create does not find the interaction, and a later one does"],
-        **ALONE,
-    ),
-    row(
-        "keeps-the-last-piece: stream.text rob.*-streams -> fail stream.text, exit 1",
-        show=keep_the_last_piece,
-        said=["the stored text is only the end of the 24 characters that the stream contains"],
-        **ALONE,
-    ),
-    row(
-        "hides-the-end: bg.survives-hangup bg.settles -> fail bg.survives-hangup/outlived, exit 1",
-        get=hide_the_end,
-        lasts=1.0,
-        said=["GET shows a run in progress long after the stream of its create completed"],
-    ),
+    row("shows-the-last-input: get.* rob.concurrent -> fail get.own-input/text, exit 1", get=show_the_last_input,
+        **ALONE),
+    row("finds-late: get.ok bg.settles bg.same-id del.ok -> warn get.ok/late, exit 0", find=find_late,
+        said=["a GET after the create does not find the interaction, and a later one does"], **ALONE),
+    row("keeps-the-last-piece: stream.text rob.*-streams -> fail stream.text, exit 1", show=keep_the_last_piece,
+        said=["the stored text is only the end of the 24 characters that the stream contains"], **ALONE),
+    row("hides-the-end: bg.survives-hangup bg.settles -> fail bg.survives-hangup/outlived, exit 1",
+        get=hide_the_end, lasts=1.0,
+        said=["GET shows a run in progress long after the stream of its create completed"]),
     row("forgets-what-it-cancels: cancel.ok get.ok -> fail get.ok, exit 1", cancel=remove, lasts=3.0, **ALONE),
     row("cuts-texts: get.matches-post -> fail get.matches-post, exit 1", get=change_texts(lambda _: say("Hello"))),
-    row(
-        "notes-texts: get.matches-post -> warn get.matches-post/, exit 0",
-        get=change_texts(lambda step: {**step, "note": "kept"}),
-    ),
-    row(
-        "takes-little: create.large -> warn create.large/limit, exit 0",
-        admit=refuse(413, lambda body: len(str(body["input"])) > 100_000),
-    ),
+    row("notes-texts: get.matches-post -> warn get.matches-post/, exit 0",
+        get=change_texts(lambda step: {**step, "note": "kept"})),
+    row("takes-little: create.large -> warn create.large/limit, exit 0",
+        admit=refuse(413, lambda body: len(str(body["input"])) > 100_000)),
     row("takes-much: create.large -> rest pass"),
     # Odd, and allowed: no MUST is broken, and no cause is named that no check found.
     row("continues-once: chain.* get.ok create.* tool.* -> exit 0", create=continue_once, **ALONE),
     row("deletes-late: del.gone get.ok del.ok -> exit 0", find=find_once_more, **ALONE),
-]
+]  # fmt: skip
 
 
 test_the_cause_is_the_defect = hold_each(ROWS)

@@ -278,9 +278,7 @@ ROWS = [
     service("cancels-streams: cancel.* -> exit 0", lasts=3.0),
     service("ends-later: cancel.* -> exit 0", lasts=3.0, handler=vary(Handler, encode_due=end_a_moment_later)),
     service(
-        "refuses-streams: cancel.* -> fail cancel.ok/streamed, exit 1",
-        lasts=3.0,
-        cancel=refuse_to_cancel_streams,
+        "refuses-streams: cancel.* -> fail cancel.ok/streamed, exit 1", lasts=3.0, cancel=refuse_to_cancel_streams
     ),
     service(
         "ignores-streams: cancel.* -> fail cancel.state/streamed, exit 1",

@@ -289,9 +289,7 @@ ROWS = [
     ),
     row(f"repeats-prompts: {STREAMS}", prepare=repeat_prompt),
     row(
-        f"drops-large-events: {STREAMS} -> fail stream.text/lost, exit 1",
-        prepare=repeat_prompt,
-        events=drop_large,
+        f"drops-large-events: {STREAMS} -> fail stream.text/lost, exit 1", prepare=repeat_prompt, events=drop_large
     ),
     row(f"end-said-first: {STREAMS} bg.* resume.*", events=say_the_end_first),
     row(f"ends-late: {STREAMS}", late=False, handler=vary(Handler, encode_due=end_late_once)),

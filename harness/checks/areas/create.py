@@ -656,7 +656,8 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
         yield lenient_finding(
             "the run did not end with the expected status", expected=wanted, actual=format_value(status)
         ).at(exchange="limited", pointer="$.status")
-    proved = {"98", "99"} <= {*re.findall(r"\d+", output_text(body))}  # it counts to the end, as no mock does
+    # It counts on for many times eight tokens, as no mock does and no text that skips to the end.
+    proved = len({*re.findall(r"\d+", output_text(body))}) > 50
     for found in at("limited", _expect_limit(body, "the limit has no effect")):
         yield found if proved else replace(found, severity=Severity.NON_STRICT)
     if status != "incomplete":

@@ -26,7 +26,7 @@ from harness.wire.message import UNREACHED
 def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 
-    If a gateway seems to have lost one, `controls` are three more of it, each before a right create. Answers to a
+    If a gateway seems to have lost one, `controls` are six more of it, each before a right create. Answers to a
     wrong key and to an unknown route are kept apart: a front end that checks keys, or whatever answers for unknown
     paths, has an error shape of its own.
     """
@@ -49,7 +49,7 @@ def refused_requests(t: RequestBuilder) -> Steps:
     *several, others = yield from play_each(parts)
     seen: Exchanges = {name: value for part in several for name, value in part.items()}
     lost = [one.request for one in all_of(seen) if one.status in UNREACHED and read(one).call == CREATE]
-    again = (lost[0], t.create(input=HELLO)) * 3 if lost else ()
+    again = (lost[0], t.create(input=HELLO)) * 6 if lost else ()  # an outage of some creates, by chance
     controls = yield from send_each(**{f"again{number}": request for number, request in enumerate(again)})
     return {
         **seen,

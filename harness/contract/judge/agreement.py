@@ -604,7 +604,8 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
     is_input = all(step.get("type") != "model_output" for step in objects_in(sent))
     if len(shown_files) < len(files) and is_input and any(step.get("content") for step in given):
         message = f"GET shows the input of the create without its {', '.join(sorted({*files} - {*shown_files}))}"
-        yield place_finding("get.own-input/files", message, str(files), str(shown_files), place)
+        words = message, str(files), str(shown_files), place  # no source shows such a GET
+        yield place_finding("get.own-input/files", *words, Severity.NON_STRICT)
     ids = [str(step.get("call_id")) for step in shown_results]
     for number, step in enumerate(asked):
         name = str(step.get("call_id"))

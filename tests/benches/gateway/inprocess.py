@@ -12,6 +12,7 @@ from harness.cli.commands.gateway import UPSTREAM_SETTINGS
 from harness.contract.requests import RequestBuilder
 from harness.emulator import Emulator, Settings
 from harness.engine.events import CheckFinished, Result
+from harness.engine.selection import Selection
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Outcome
 from harness.transport import Limits, ServiceDriver
@@ -69,7 +70,7 @@ def play_all(bench: GatewayBench, part: Generator[Any, Any, Any]) -> list[Relaye
 
 def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Result]:
     """The results of a gateway, by rule."""
-    events = judge_gateway(bench_through(gateway), CATALOGUE, GatewayOptions(only=only, **options))
+    events = judge_gateway(bench_through(gateway), CATALOGUE, GatewayOptions(Selection(checks=only), **options))
     return {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
 
 

@@ -18,6 +18,7 @@ from harness.checks.gateway.exercises import EXERCISES
 from harness.cli import main
 from harness.contract import PROTOCOL
 from harness.engine.events import ExerciseStarted, RunFinished
+from harness.engine.selection import Selection
 from harness.engine.traffic.deadline import Deadline, Timer
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
 from harness.interactions import INTERACTIONS
@@ -196,7 +197,9 @@ def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
 
 def test_only_what_is_asked_for() -> None:
     """A glob selects rules, and only the trials that they need are run; each result has its part of the time."""
-    events = list(judge_gateway(bench_through(), CATALOGUE, GatewayOptions(only=("gw.live", "gw.retry*"))))
+    events = list(
+        judge_gateway(bench_through(), CATALOGUE, GatewayOptions(Selection(checks=("gw.live", "gw.retry*"))))
+    )
     assert [event.name for event in events if isinstance(event, ExerciseStarted)] == ["live", "gzip", "refusal"]
     finished = events[-1]
     assert isinstance(finished, RunFinished)

@@ -12,6 +12,7 @@ from harness.benches.gateway.run import SILENT
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
 from harness.engine.events import ExerciseStarted, RunFinished, RunStopped
+from harness.engine.selection import Selection
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Verdict
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, PieceBody, Request, Response, UntilClose
@@ -84,7 +85,7 @@ def run(gateway: type[Gateway], *only: str) -> Run:
         made.append(gateway(upstream))
         return made[0]
 
-    events = list(judge_gateway(bench_through(build), CATALOGUE, GatewayOptions(only=only)))
+    events = list(judge_gateway(bench_through(build), CATALOGUE, GatewayOptions(Selection(checks=only))))
     assert isinstance(events[-1], RunFinished)
     trials = [event for event in events if isinstance(event, ExerciseStarted)]
     stopped = next((event for event in events if isinstance(event, RunStopped)), None)
