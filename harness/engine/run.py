@@ -488,7 +488,7 @@ class Workers:
                 places.give()
                 outbox.put(None)
 
-        number = min(workers + workers // 2, len(groups))  # half as many again play while others pause
+        number = min(workers + max(1, workers // 2), len(groups))  # half as many again play while others pause
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(number)]
         through = False
         try:

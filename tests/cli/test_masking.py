@@ -41,7 +41,7 @@ def test_a_bug_of_ours(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> Non
     assert KEY not in done.err
 
 
-def _fails(arguments: object) -> object:
+def _fails(*_: object) -> None:
     raise RuntimeError(f"with {KEY}")
 
 

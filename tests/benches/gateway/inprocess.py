@@ -70,7 +70,9 @@ def play_all(bench: GatewayBench, part: Generator[Any, Any, Any]) -> list[Relaye
 
 def judged(gateway: Callable[[Service], Service], *only: str, **options: Any) -> dict[str, Result]:
     """The results of a gateway, by rule."""
-    events = judge_gateway(bench_through(gateway), CATALOGUE, GatewayOptions(Selection(checks=only), **options))
+    events = judge_gateway(
+        bench_through(gateway), CATALOGUE, GatewayOptions(selection=Selection(checks=only), **options)
+    )
     return {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
 
 

@@ -198,7 +198,9 @@ def test_what_makes_a_run_pointless(gateway: type[Gateway], said: str) -> None:
 def test_only_what_is_asked_for() -> None:
     """A glob selects rules, and only the trials that they need are run; each result has its part of the time."""
     events = list(
-        judge_gateway(bench_through(), CATALOGUE, GatewayOptions(Selection(checks=("gw.live", "gw.retry*"))))
+        judge_gateway(
+            bench_through(), CATALOGUE, GatewayOptions(selection=Selection(checks=("gw.live", "gw.retry*")))
+        )
     )
     assert [event.name for event in events if isinstance(event, ExerciseStarted)] == ["live", "gzip", "refusal"]
     finished = events[-1]

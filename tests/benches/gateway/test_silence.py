@@ -85,7 +85,7 @@ def run(gateway: type[Gateway], *only: str) -> Run:
         made.append(gateway(upstream))
         return made[0]
 
-    events = list(judge_gateway(bench_through(build), CATALOGUE, GatewayOptions(Selection(checks=only))))
+    events = list(judge_gateway(bench_through(build), CATALOGUE, GatewayOptions(selection=Selection(checks=only))))
     assert isinstance(events[-1], RunFinished)
     trials = [event for event in events if isinstance(event, ExerciseStarted)]
     stopped = next((event for event in events if isinstance(event, RunStopped)), None)

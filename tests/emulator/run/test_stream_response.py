@@ -115,7 +115,6 @@ def test_every_stream_is_clean(api, script, fields):
 
 POLICIES = {
     "all": lambda position, event: True,
-    "every": lambda position, event: True,
     "none": lambda position, event: False,
     "deltas": lambda position, event: event["event_type"] == "step.delta",
     "sparse": lambda position, event: position % 3 == 0,
