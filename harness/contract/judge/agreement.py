@@ -681,14 +681,15 @@ _CALL_FIELDS = (("id", str, "a string"), ("name", str, "a string"), ("arguments"
 
 
 def judge_declared(request: Body, steps: Sequence[Body]) -> Iterator[Finding]:
-    """The client must have declared each function that it is asked to run.
+    """The client must have declared each function that it is asked to run, also in a result, as a search for tools.
 
     Nothing is claimed of agents, which have functions of their own, nor of tools whose calls have names of theirs.
     """
     tools = objects_in(request.get("tools"))
     if "model" not in request or any(tool.get("type") != "function" for tool in tools):
         return
-    declared = [tool.get("name") for tool in tools]
+    found = [one for step in objects_in(request.get("input")) for one in objects_in(step.get("result"))]
+    declared = [tool.get("name") for tool in (*tools, *found) if tool.get("type") == "function"]
     for call in pending_calls(steps):
         if call.get("name") not in [*declared, None, ""]:  # one without a name breaks `tool.call-fields`
             message, expected = "a function is called that the create did not declare", format_value(declared)

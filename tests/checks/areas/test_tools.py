@@ -26,9 +26,10 @@ def bent(**fields):
     return steps({name: value for name, value in {**CALL, **fields}.items() if value is not None})
 
 
-def declaring(function, **call):
-    """The answer to a create that declares one function."""
-    sent = {"model": "m", "tools": [{"type": "function", "name": function}]}
+def declaring(function, found="", **call):
+    """The answer to a create that declares one function, and has another one in the result of a search."""
+    results = [{"type": "function_result", "result": [{"type": "function", "name": found}]}]
+    sent = {"model": "m", "tools": [{"type": "function", "name": function}], "input": results}
     return answer(body=interaction(status="requires_action", steps=[CALL | call]), method="POST", sent=sent)
 
 
@@ -43,6 +44,7 @@ CASES = [
     case("tool.call-fields", "not_met", "no id", asked=bent(id=None)),
     case("tool.declared", "met", "declared", asked=declaring("get_weather")),
     case("tool.declared", "not_met", "another", asked=declaring("get_time")),
+    case("tool.declared", "met", "found by a search", asked=declaring("get_time", "get_weather")),
     case("tool.declared", "met", "a call without a name", asked=declaring("get_weather", name="")),
     case("tool.args-fit", "not_met", "missing", asked=bent(arguments={})),
     case("tool.get-same", "not_met", "completed", asked=ASKED, fetched=steps(CALL, status="completed")),
