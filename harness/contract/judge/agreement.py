@@ -681,7 +681,7 @@ _CALL_FIELDS = (("id", str, "a string"), ("name", str, "a string"), ("arguments"
 
 
 def judge_declared(request: Body, steps: Sequence[Body]) -> Iterator[Finding]:
-    """The client must have declared each function that it is asked to run, also in a result, as a search for tools.
+    """The client must have declared each function that it is asked to run, or have returned it in a search result.
 
     Nothing is claimed of agents, which have functions of their own, nor of tools whose calls have names of theirs.
     """
