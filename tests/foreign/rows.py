@@ -137,11 +137,11 @@ class Row:
         """Judge the server, and fail unless that is said which the row wants."""
         report = check(self.service(), *self.globs, words=tuple(self.words), shows=bool(self.said))
         assert report.verdicts, "the row asks for no check"
-        assert report.faults == {rule: said for rule, said in self.verdicts.items() if said in FAULTS}
+        assert report.faults == {rule: said for rule, said in self.verdicts.items() if said in FAULTS}, report
         assert {rule: report.verdicts[rule] for rule in self.verdicts} == self.verdicts
         assert {rule: list(dict.fromkeys(report.codes[rule])) for rule in self.codes} == self.codes
         others = report.verdicts.keys() - self.verdicts
-        assert not self.rest or {report.verdicts[rule] for rule in others} <= {*self.rest}
+        assert not self.rest or {report.verdicts[rule] for rule in others} <= {*self.rest}, report
         assert list(report.verdicts.values()).count("blocked") >= self.blocked
         assert self.exit in (None, report.exit)
         told = " ".join([*capsys.readouterr().out.split(), *itertools.chain(*report.messages.values())])
