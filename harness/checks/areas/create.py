@@ -341,11 +341,10 @@ def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) 
         # Words before the JSON are a thought where a plain create has one, and this mode none.
         told = thinks and not _list_summaries(body) and not _misfit(text[text.rfind("{") :])
         if (told or not read(modes[mode]).is_stream) and (misfit := _misfit(text)):
-            message = "a thought is shown as text before the JSON" if told else f"the output text {misfit}"
-            words, code = (
-                (f"{message} {mode}", _FITTING, format_value(text)),
-                "create.response-format/thought" * told,
-            )
+            message, code = f"the output text {misfit}", ""
+            if told:
+                message, code = "a thought is shown as text before the JSON", "create.response-format/thought"
+            words = f"{message} {mode}", _FITTING, format_value(text)
             yield finding(*words, code=code, exchange=f"modes[{mode}]", pointer="$.steps")
 
 

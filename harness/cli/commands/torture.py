@@ -214,14 +214,16 @@ def run(words: Sequence[str]) -> int:
     cases = _list_cases(arguments, base, event_ids)
     if arguments.dry_run:
         read_report_words(arguments.report)
+        code = Exit.OK if cases else Exit.NOTHING_RAN
         if arguments.json:
             write_json([{"kind": case.kind, "case": str(case)} for case in cases])
-        for kind, same in groupby([] if arguments.json else cases, lambda case: case.kind):
+            return code
+        for kind, same in groupby(cases, lambda case: case.kind):
             listed = list(same)
             if kind:
                 say(Line(f"# {kind}: {len(listed)}", Role.HEADING))
             say(*(Line(str(case), Role.COMMAND) for case in listed))
-        return Exit.OK if cases else Exit.NOTHING_RAN
+        return code
     if ready is not None:
         arguments.loop = ready.loops
         command = install(ready, tell=lambda text: say(f"harness: {text}", to_errors=True))
