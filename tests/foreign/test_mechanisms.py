@@ -163,7 +163,7 @@ ROWS = [
             said=["(1 cause: get.matches-post/order)", "GET returns the steps in another order than POST"],
             get=show_in(lambda steps: [*steps[1:], *steps[:1]])),
     # A run that does not go on is waited for by one reader, and not by each.
-    row("never-goes-on: resume.two-readers -> rest untestable", lasts=3600.0, words="--timeout 2 -v",
+    row("never-goes-on: resume.two-readers -> rest untestable", lasts=3600.0, words="--timeout 6 -v",
         said=["no reader of the run received any more events"]),
     # The input is shown as it was sent to each GET that asks for it, whatever else was read before.
     repeats("caches-addresses: get.* -> exit 0", handler=cache(is_plain, lambda self: self.path)),
