@@ -13,8 +13,8 @@ import pytest
 
 from tests.foreign.deleting import LosesReaders
 from tests.foreign.judging import check
-from tests.foreign.rows import add, hold_each, refuse, rows_of
-from tests.foreign.server import ForeignService, Headed, Json, Refused, Run
+from tests.foreign.rows import add, hold_each, refuse, rows_of, vary
+from tests.foreign.server import ForeignService, Handler, Headed, Json, Refused, Run
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +133,12 @@ class LetsReadersGo(ForeignService.handler):
 row = rows_of(ForeignService)
 
 
+def answer_from_afar(self: Handler, usual: Any, data: bytes) -> Any:
+    """A change of `dispatch`: each read is on its way for long."""
+    time.sleep(0.6 * (self.command == "GET"))
+    return usual(data)
+
+
 def hide_stream(status: int, only_running: bool) -> Any:
     """A change of `get`: it refuses streams, of all runs or of those in progress."""
     runs = ("in_progress",) if only_running else ("in_progress", "completed", "cancelled")
@@ -199,9 +205,9 @@ ROWS = [
     # A run whose stream never ends is told by polling, and the other streams are judged.
     row("never-settles: bg.settles stream.first stream.done -> warn bg.settles, pass stream.first stream.done",
         lasts=1e6, words=f"--timeout {TIMEOUT}"),
-    # A warning alone would leave a run green of which nobody saw a result. A hung stream needs quick controls.
-    row("never-settles-alone: bg.* -> warn bg.settles, exit 4", lasts=1e6, get=hide_stream(404, True),
-        words=f"--timeout {TIMEOUT} --capability -stream"),
+    # A warning alone would leave a run green of which nobody saw a result, and so would one that is far away.
+    row("never-settles-alone: bg.* -> warn bg.settles, exit 4", lasts=1e6,
+        words=f"--timeout {TIMEOUT} --capability -stream", handler=vary(Handler, dispatch=answer_from_afar)),
     row("slow: bg.* -> pass bg.settles, exit 0", lasts=2.0, words=f"--timeout {TIMEOUT} --capability -stream"),
     # What is stored.
     row("forgets-streamed-input: chain.* -> fail chain.whole-history/streamed", prepare=forget_streamed_input),

@@ -71,6 +71,10 @@ class Outages(DriverPolicy):
     LOSSES = 8
     """A way that lost five of six resumes once lost the same one four times in a row."""
 
+    QUIET = 1.0
+    """Seconds without a request before what is lost each time is held against the target: some count a connection
+    for a while after its end, so that each of several in a row was refused, whatever it asked."""
+
     def __init__(self) -> None:
         self.timeouts = TimeoutBudget()
         self.seen = 0
@@ -208,10 +212,11 @@ class Outages(DriverPolicy):
     def is_awake(self, driver: Driver, hung: Exchange) -> bool:
         """Whether the target answers something else while a response has no end: else it is stopped, or too busy.
 
-        That the end is missing is seen by our limit only, so the control has a tenth of the time that it had.
+        That the end is missing is seen by our limit only, so the control has a tenth of the time that it had, or
+        the second that an answer may take on a busy machine.
         """
-        control = self.ask_control(driver, hung.seconds / 10)
-        return control is None or (not control.hung and control.seconds <= hung.seconds / 10)
+        control = self.ask_control(driver, within := max(1.0, hung.seconds / 10))
+        return control is None or (not control.hung and control.seconds <= within)
 
     def is_crowded(self, driver: Driver, number: int) -> bool:
         """Whether so many harmless requests at once are cut, too: the target, or a proxy, limits connections."""
@@ -372,17 +377,23 @@ def _find_death(
     departure: Departure, outages: Outages, driver: Driver, note: Callable[[Exchange], object]
 ) -> Death | None:
     for suspect in departure.suspects[:_MOST]:
-        before = outages.ask_control(driver) if outages.await_return(driver) else None
-        if before is None or is_gone(before):
-            return None
-        again = driver.send(suspect.request)
-        note(again)
-        cut = _has_no_byte(again)
-        if not cut:
-            driver.wait(0.25)  # it may die after it has answered
-        after = outages.ask_control(driver)
-        if after is not None and (cut or is_gone(after)):
-            return Death(suspect, (before, again, after))
+        death = None
+        while True:
+            before = outages.ask_control(driver) if outages.await_return(driver) else None
+            if before is None or is_gone(before):
+                return death
+            again = driver.send(suspect.request)
+            note(again)
+            cut = _has_no_byte(again)
+            if not cut:
+                driver.wait(0.25)  # it may die after it has answered
+            after = outages.ask_control(driver)
+            if after is None or not (cut or is_gone(after)):
+                break
+            if death is not None:
+                return death
+            death = Death(suspect, (before, again, after))
+            driver.wait(Outages.QUIET)
     return None
 
 
@@ -768,10 +779,13 @@ class ActionRunner:
             for _ in range(Outages.TIMES - 1):
                 is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
-                    return [one.with_excuse(_STOPPED) if is_cut(one) else one for one in exchanges]
+                    is_back = outages.await_return(self._driver)
+                    why = _CROWDED if is_back and outages.is_crowded(self._driver, len(requests)) else _STOPPED
+                    return [one.with_excuse(why) if is_cut(one) else one for one in exchanges]
                 again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
                 lost, was_gone = [one for one in again if is_crash(one)], is_gone
                 if lost:
+                    self._driver.wait(Outages.QUIET * any(map(_has_no_byte, lost)))
                     again = list(map(self._send_and_note, requests))
                     if not any(map(is_crash, again)):
                         continue
@@ -796,7 +810,8 @@ class ActionRunner:
         times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
         heard, was_lost = outages.find_heard(exchange.request, self._ledger, len(exchange.body)), set[bool]()
         with outages.doubt(exchange):
-            for _ in range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1):
+            for left in reversed(range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1)):
+                self._driver.wait(Outages.QUIET * (not left and _has_no_byte(exchange)))
                 is_gone = outages.is_gone_since(times[-1], self._driver)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return exchange.with_excuse(_STOPPED)
