@@ -12,9 +12,8 @@ from harness.look import Mark, mark_of
 from harness.outcome import Accounted
 from harness.outcome.words import shorten
 from harness.report.collected_run import to_sentence
-from harness.report.html_report import count_for_bar
+from harness.report.html_report import FragmentNames, count_for_bar, render_template
 from harness.report.markdown import Markdown, join_lines, write_code
-from harness.report.page.rendering import FragmentNames, render_template
 from harness.report.side_by_side.differences import CHANGES, ComparedRow, ComparedRuns
 from harness.report.side_by_side.run_file import RunEntry
 
