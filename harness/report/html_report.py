@@ -1,6 +1,7 @@
 """The HTML report: a run as one page that needs no network.
 
-The verdict first, then what is broken by cause, then the whole catalog.
+The verdict first, then what is broken by cause, then the whole catalog. A template of `page/templates/` draws
+values that are masked text, never markup: the template escapes them. Other pages are drawn by `render_template`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from harness.report.collected_run import ENDED_EARLY, to_sentence
 from harness.report.finding_text import SharedFixes, compare_texts
 from harness.report.presented_run import JUDGED, LISTED, Cause, PresentedRun
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "page"
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _WEB = re.compile(r"https?://", re.IGNORECASE)
 _JOINT = re.compile(r"([/.])(?=[A-Za-z])")

@@ -22,8 +22,8 @@ from harness.engine.targets import ServerTarget
 from harness.interactions import INTERACTIONS
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
+from harness.report.commands.fuzz import write_all
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
-from harness.report.evidence.failure_files import write_all
 from harness.resources import cache_folder, read_published_codes
 from harness.transport.client.origin import without_user_settings
 

@@ -1,6 +1,7 @@
-"""The address of a target, and what the way to it trusts: certificates, and the proxy of the environment.
+"""The way to a target: its address, the certificates and the proxy of the environment, and its connection.
 
-Opens no connection; `dial` does.
+`dial` connects: name lookup, TCP, a proxy's CONNECT if the environment asks for one, TLS. It knows why that fails;
+must not know what is sent.
 """
 
 from __future__ import annotations
