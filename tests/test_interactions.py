@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from harness.interactions import INTERACTIONS
-from harness.interactions.recordings import RECORDINGS
-from harness.interactions.targets import TARGETS
 from harness.interactions.clients import CLIENTS
+from harness.interactions.recordings import RECORDINGS
 from harness.interactions.servers import SERVERS
+from harness.interactions.targets import TARGETS
 from harness.kit.api import PRIMARY_KEY, Api, LateCall, _has_entry_points
 from harness.wire import Headers, Request
 from tests.in_one_test import in_one_test
