@@ -1,8 +1,8 @@
 """Clients by name: which public packages they come from, how they are installed, and how they are started.
 
 A driver is a program of `docs/clients/drivers` that reads tasks with the client's own calls. `clients.toml` has
-the rows. `install` puts each version into an environment of its own, below `$HARNESS_CLIENTS`, which is in the user's
-cache by default, until the user deletes them. Where packages come from is a setting of pip and npm.
+the rows. `install` puts each version into an environment of its own, below `$HARNESS_CLIENTS`, by default in the
+cache of the user, until the user deletes them. Where packages come from is a setting of pip and npm.
 """
 
 from __future__ import annotations
