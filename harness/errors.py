@@ -19,7 +19,7 @@ HarnessError
 │   ├── Diverged
 │   ├── GaveUp
 │   │   └── Refused
-│   └── NoConnection      in `harness.transport.client.dial`, as it has the ending of the exchange
+│   └── NoConnection      in `harness.transport.client.origin`, as it has the ending of the exchange
 ├── HarnessFault          the harness's
 └── NothingToJudge        no fault: it stops one exercise or one judge
     ├── NotApplicable

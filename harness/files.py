@@ -5,7 +5,8 @@ or holds itself, and a mapping that has a key twice, as a bad merge leaves it.
 
 A written file is put in the place of the old one when it is whole. So every reader sees either the old file or the
 new one, whatever happens meanwhile: a full disk, a kill, a folder that may not be written. A text shows what a
-terminal or an editor would obey, because a person reads or applies it. Must not know what a file means.
+terminal or an editor would obey, because a person reads or applies it. Must not know what a file means, but for
+the place of `[tool.harness]`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from msgspec import Struct
+
+from harness.outcome import UsageFault
 from harness.outcome.words import escape_obeyed, write_harmless
 
 MAX_FILE_BYTES = 1 << 30
@@ -314,3 +318,36 @@ def append_file(path: Path, text: str) -> None:
 
 def _encode(text: str) -> bytes:
     return escape_obeyed(text).encode("utf-8", "replace")
+
+
+# The pyproject.toml of a project; what a key of its table means is decided elsewhere.
+
+
+PROJECT_FILE = "pyproject.toml"
+
+
+class ProjectFile(Struct, frozen=True):
+    """A file that a folder brings, and its table `[tool.harness]`."""
+
+    path: Path
+    table: dict[str, Any]
+
+
+def find_project_file(folder: Path | None = None) -> ProjectFile | None:
+    """The nearest one of the folder (default: the current one) and its parents. Raises UsageFault."""
+    here = folder or Path.cwd()
+    places = (place / PROJECT_FILE for place in (here, *here.parents))
+    path = next(filter(Path.is_file, places), None)
+    if path is None:
+        return None
+    try:
+        whole = load_toml(read_file(path))
+    except OSError as wrong:
+        raise UsageFault(f"{path} cannot be read: {explain_unread(wrong)}") from None
+    except (ValueError, RecursionError) as wrong:
+        raise UsageFault(f"{path} is not valid TOML: {wrong}: correct that line") from None
+    tool = whole.get("tool")
+    table = tool.get("harness", {}) if isinstance(tool, dict) else {}
+    if not isinstance(table, dict):
+        raise UsageFault(f"{path}: tool.harness must be a table")
+    return ProjectFile(path, table)

@@ -117,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if config.getoption("--interactions-url") is not None:
         # By its name: a session with fixtures alone loads nothing that judges servers.
-        config.pluginmanager.register(import_module("harness.suite.options"))
+        config.pluginmanager.register(import_module("harness.suite.shared_run"))
 
 
 @pytest.hookimpl(wrapper=True)

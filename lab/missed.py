@@ -18,6 +18,7 @@ from harness.engine.search.budget import Budget
 from harness.engine.search.failure import Failure, rule_of
 from harness.engine.search.rounds import HISTORY, LAWS, search
 from harness.engine.search.search_target import SearchTarget
+from harness.engine.selection import Chosen
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS
@@ -41,7 +42,7 @@ def find_failures(defect: WireDefect, budget: Budget = BUDGET) -> Iterator[Failu
         return wrapped
 
     target = embed_emulator(SERVERS, TargetOptions(), build)
-    place = SearchTarget(target, model, frozenset(CAPABILITIES), level=Level.MUST)
+    place = SearchTarget(target, model, frozenset(CAPABILITIES), chosen=Chosen(level=Level.MUST))
     for engine in (HISTORY, LAWS):
         for failure in search(place, budget, engine=engine).failures:
             if failure.finding.severity is Severity.BROKEN and rule_of(failure.rule, model).level is Level.MUST:

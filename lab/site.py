@@ -9,7 +9,7 @@ from typing import Any
 from harness.cli.rules import load_every_check
 from harness.cli.rules.rule_facts import RuleFacts, describe_check, describe_rule, list_rules_without_check
 from harness.look import read_icons, read_script, read_style
-from harness.report.page.rendering import FOLDER, render_values
+from harness.report.html_report import FOLDER, render_values
 
 
 def render_part(name: str, *, folder: Path | None = None, **values: Any) -> str:

@@ -25,7 +25,6 @@ LAYERS: dict[str, int] = {
     "resources": 0,
     "files": 0,
     "child_processes": 0,
-    "project_file": 0,
     "late_names": 0,
     "look": 0,
     "rules": 0,
@@ -63,7 +62,6 @@ REACH: dict[str, frozenset[str]] = {
     "files": frozenset({"outcome"}),
     "late_names": frozenset(),
     "child_processes": frozenset({"wire"}),
-    "project_file": frozenset({"errors", "files"}),
     "transport": _LOWEST,
     "resume": _LOWEST,
 }

@@ -9,9 +9,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from harness.files import ProjectFile, find_project_file
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.project_file import ProjectFile, find_file
 from harness.wire import StreamProtocol
 
 TABLE = "recordings"
@@ -24,7 +24,7 @@ def with_own_words(protocol: StreamProtocol, folder: Path) -> StreamProtocol:
     `hide` names headers, parameters and JSON members with secrets, `hide-pattern` has regular expressions of
     secrets, and `ignore` names parameters and JSON members that mean nothing when two exchanges are compared.
     """
-    file = find_file(folder)
+    file = find_project_file(folder)
     return protocol if file is None else add_file_words(protocol, file)
 
 

@@ -23,10 +23,10 @@ from harness.cli.main import COMMANDS, refuse_former
 from harness.cli.options import FLAG, REPORT, REVISION, TALLY, Option, Options, Trust
 from harness.cli.output import paint_help, say
 from harness.contract import REVISIONS
+from harness.files import ProjectFile, find_project_file
 from harness.kit.api import EXTENSION_VARIABLE, join_names, split_names
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean
-from harness.project_file import ProjectFile, find_file
 
 O = TypeVar("O", bound=Options)  # noqa: E741 - the options of a command
 
@@ -63,7 +63,7 @@ def read_options(cls: type[O], words: Sequence[str]) -> O:
         trusting(values["ca_file"])
     settings: dict[str, Any] = {}
     reads_file = COMMANDS[cls.page.name].table is not None and not given.get("no_config")
-    if reads_file and (file := find_file()) is not None:
+    if reads_file and (file := find_project_file()) is not None:
         found = read_settings(cls, file).items()
         settings = {name: value for name, (value, _) in found if name not in values}
         if settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Set
 
 from msgspec import Struct
 
@@ -32,22 +32,28 @@ class Selection(Struct, frozen=True, kw_only=True):
 
     def over(self, ids: Collection[str], noun: str = "check", *, known: str = "") -> Chosen:
         """Choose among these ids. Raises UsageFault, which ends with `known`, for a pattern that names none."""
-        wanted = _match(ids, self.checks, noun, known) if self.checks else frozenset(ids)
+        wanted = _match(ids, self.checks, noun, known) if self.checks else None
         return Chosen(wanted, _match(ids, self.exclude, noun, known), self.level)
 
 
 class Chosen(Struct, frozen=True):
     """The ids that a selection wants, those that it excludes, and the weakest level to judge."""
 
-    wanted: frozenset[str]
-    excluded: frozenset[str]
-    level: Level
+    wanted: frozenset[str] | None = None
+    """All if it is None."""
+    excluded: frozenset[str] = frozenset()
+    level: Level = Level.MAY
+
+    def takes(self, names: Set[str], level: Level) -> bool:
+        """Whether what has these names, such as its rule and its code, is chosen."""
+        is_wanted = self.wanted is None or bool(names & self.wanted)
+        return is_wanted and not names & self.excluded and level in _LEVELS[self.level]
 
     def explain_exclusion(self, name: str, level: Level) -> Observation | None:
         """Why the check of this rule does not run, or None if it does."""
         if name in self.excluded:
             reason = "excluded by --exclude"
-        elif name not in self.wanted:
+        elif self.wanted is not None and name not in self.wanted:
             reason = "not among the selected checks"
         elif level not in _LEVELS[self.level]:
             reason = f"below --level {self.level.lower()}"

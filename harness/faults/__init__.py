@@ -19,7 +19,7 @@ from harness.late_names import late_names
 if TYPE_CHECKING:
     from harness.faults.answer_faults import Compress, ErrorShape, Inclusive, Reshape, Status
     from harness.faults.byte_faults import Chunks, Crlf, Trickle
-    from harness.faults.cut_faults import Cut, Drop, Place, Spot
+    from harness.faults.cut_faults import Cut, Drop, Place, Spot, every_byte, every_event, structural
     from harness.faults.event_faults import (
         BareError,
         Comment,
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     )
     from harness.faults.fault import Fault
     from harness.faults.grammar import parse, random_plan
-    from harness.faults.places import every_byte, every_event, structural
     from harness.faults.plan import Connection, Plan, Scope, Seed
     from harness.faults.service import FaultyService, Suffered, cut
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from typing import Self
 
+from harness.faults.event_stage import CR
 from harness.faults.fault import BareFault, BodyKind, Fault, Stage, require_range
-from harness.faults.splitting import CR
 from harness.faults.word import Word
 from harness.wire import Chunk, Ending, Pause, Piece
 

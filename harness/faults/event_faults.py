@@ -11,9 +11,16 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, ClassVar, Self
 
-from harness.faults.event_stage import EventStage, add_after, edit_completion, edit_payloads, rewrite, write_like
+from harness.faults.event_stage import (
+    Event,
+    EventStage,
+    add_after,
+    edit_completion,
+    edit_payloads,
+    rewrite,
+    write_like,
+)
 from harness.faults.fault import AfterFault, BareFault, BodyKind, Fault, NamedFault, Stage, require_range
-from harness.faults.splitting import Event
 from harness.faults.word import Word, spell_seconds, spell_text
 from harness.wire import COMPLETE, Chunk, Ending, Pause, Piece, StreamProtocol, encode
 

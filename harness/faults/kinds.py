@@ -9,8 +9,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from harness.faults.cut_faults import Place
-from harness.faults.places import every_byte, every_event, structural
+from harness.faults.cut_faults import Place, every_byte, every_event, structural
 from harness.wire import Decoder, Frame, StreamProtocol
 from harness.wire.bodies import object_or_none
 

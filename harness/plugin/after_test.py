@@ -141,18 +141,11 @@ def hide_keys(report: pytest.TestReport) -> None:
         return
     from harness.wire.mask import Mask  # late: most environments have no key
 
-    hide = Mask({str(number): key for number, key in enumerate(keys)}).hide_known
-
-    def hidden(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {name: hidden(item) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return type(value)(map(hidden, value))
-        return hide(value) if isinstance(value, str) else value
-
+    mask = Mask({str(number): key for number, key in enumerate(keys)})
     # As data, which pytest-xdist sends: a traceback that became a text would lose its reason and its colors.
     data = report._to_json()
-    shown = {name: hidden(data[name]) for name in ("longrepr", "sections", "user_properties")}
+    parts = ("longrepr", "sections", "user_properties")
+    shown = {name: mask.tree(data[name], mask.hide_known) for name in parts}
     changed = [name for name in shown if shown[name] != data[name]]
     made = pytest.TestReport._from_json({**data, **shown})
     vars(report).update((name, getattr(made, name)) for name in changed)

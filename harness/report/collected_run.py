@@ -526,13 +526,13 @@ class CollectedRun:
         return event
 
     def _hide_result(self, result: Result) -> Result:
+        if result.verdict is Verdict.EXCLUDED:  # no target named it: it has our words alone
+            return result
         known = self._hidden.get(id(result))
         if known is None:
-            # The members that are our words: most results are named by nothing but their rule; no target named
-            # what was excluded.
+            # The members that are our words: most results are named by nothing but their rule.
             own_id = ("id",) if result.id == result.rule.id else ()
-            is_ours = result.verdict is Verdict.EXCLUDED or result.rule.is_stated_by(result.title)
-            ours = ("accepts", "profile", *own_id, *(("title",) if is_ours else ()))
+            ours = ("accepts", "profile", *own_id, *(("title",) if result.rule.is_stated_by(result.title) else ()))
             # The result itself is kept, too, so that no other one gets its id.
             known = self._hidden[id(result)] = result, hide_secrets(result, self.mask, _LEFT, ours)
         return known[1]

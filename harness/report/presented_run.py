@@ -53,8 +53,16 @@ from harness.report.collected_run import (
     to_sentence,
     write_not_fulfilled,
 )
-from harness.report.evidence.evidence_text import Detail, Log, LogPart, logs, place_line, shown_lines, split_body
-from harness.report.evidence.reproduction import again_lines
+from harness.report.evidence.evidence_text import (
+    Detail,
+    Log,
+    LogPart,
+    again_lines,
+    logs,
+    place_line,
+    shown_lines,
+    split_body,
+)
 from harness.report.finding_text import ExplainedFailure, SharedFixes, finding_lines, place, summarize
 from harness.report.screen import Line, Paint, Role, leave_unpainted
 from harness.report.story import EventList, Story, event_lines, list_events, number_in_whole, tell_story

@@ -17,8 +17,7 @@ from harness.engine.decide import Entry
 from harness.kit.check import Check
 from harness.outcome import Accounted, Exit, TargetFault, UsageFault, Verdict
 from harness.outcome.words import write_harmless
-from harness.suite.options import COUNTED, OPTIONS
-from harness.suite.shared_run import SharedRun
+from harness.suite.shared_run import COUNTED, OPTIONS, SharedRun
 
 _SKIPPED = frozenset({Accounted.NOT_TESTED, Accounted.NOT_OFFERED, Accounted.EXCLUDED})
 _REMARKS = "interactions_remark"

@@ -118,13 +118,14 @@ class Mask:
         """The name of the environment variable that stands for exactly this secret; None if it is not one."""
         return next((name for name, secret in self._secrets.items() if secret == value), None)
 
-    def tree(self, value: Any) -> Any:
-        """Mask every string in plain data."""
+    def tree(self, value: Any, hide: Callable[[str], str] | None = None) -> Any:
+        """Mask every string in plain data, as `text` does unless `hide` is another way."""
         if isinstance(value, str):
-            return self.text(value)
+            return (hide or self.text)(value)
         if isinstance(value, dict):
-            return {self.tree(key): self.tree(item) for key, item in value.items()}
-        return [self.tree(item) for item in value] if isinstance(value, list) else value
+            return {self.tree(key, hide): self.tree(item, hide) for key, item in value.items()}
+        kind = next((kind for kind in (list, tuple) if isinstance(value, kind)), None)
+        return value if kind is None else kind(self.tree(item, hide) for item in value)
 
     def body(self, value: Any, request: Request) -> Any:
         """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""

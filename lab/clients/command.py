@@ -11,9 +11,8 @@ from functools import partial
 from pathlib import Path
 
 from harness.benches.client.client_commands import Client
-from harness.benches.client.ready import READY, ReadyClient, find_ready
+from harness.benches.client.ready import READY, ReadyClient, environments_folder, find_ready, is_installed
 from harness.benches.client.ready import install as install_ready
-from harness.benches.client.ready.environments import environments_folder, is_installed
 from harness.cli.commands.torture import STARTING, TIMEOUT, new_client
 from harness.cli.options import parse_list
 from harness.cli.output import say

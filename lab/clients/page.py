@@ -11,6 +11,7 @@ from harness.benches.client.judgement.outcome import DropOutcome
 from harness.look import Mark, mark_of
 from harness.outcome.words import format_count
 from harness.report.commands.torture import LOOKS, RANK
+from harness.report.html_report import render_template
 from harness.report.markdown import Markdown, join_lines, write_code
 from harness.report.page.matrix import (
     MatrixCell,
@@ -19,7 +20,6 @@ from harness.report.page.matrix import (
     OutcomeMatrix,
     StripCase,
 )
-from harness.report.page.rendering import render_template
 from harness.wire.message import escape_controls
 from lab.clients.survey import Cell, ClientColumn, TableRow
 from lab.clients.table import (

@@ -17,7 +17,7 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.cases import Case, cases_of_set, incident_case
 from harness.benches.client.client_commands import Client
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
-from harness.benches.client.ready.ready_clients import ReadyClient
+from harness.benches.client.ready import ReadyClient
 from harness.engine.events import CheckFinished, ClientRun, Result, WireMoment
 from harness.kit.api import ClientApi
 from harness.kit.client_model import ClientIncident

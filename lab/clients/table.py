@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.benches.client.judgement.outcome import DropOutcome
-from harness.benches.client.ready.ready_clients import READY, find_ready
+from harness.benches.client.ready import READY, find_ready
 from harness.outcome import UsageFault
 from harness.outcome.words import format_count
 from lab.clients.survey import TABLES, Cell, ClientColumn, TableRow

@@ -15,8 +15,8 @@ from harness.cli.commands.fuzz import FuzzArguments
 from harness.cli.commands.gateway import GatewayArguments
 from harness.cli.commands.torture import TortureArguments
 from harness.cli.commands.verify import VerifyArguments
+from harness.files import find_project_file
 from harness.outcome import UsageFault
-from harness.project_file import find_file
 
 
 def write(folder: Path, text: str) -> Path:
@@ -28,7 +28,7 @@ def write(folder: Path, text: str) -> Path:
 
 def settings_in(folder: Path) -> dict[str, Any]:
     """What the nearest file sets for `check`."""
-    file = find_file(folder)
+    file = find_project_file(folder)
     assert file is not None
     return {name: value for name, (value, _) in read_settings(CheckArguments, file).items()}
 
@@ -179,7 +179,7 @@ def test_wrong_tables_of_a_command(text: str, said: str, tmp_path: Path, monkeyp
 )
 def test_a_file_cannot_set_what_the_user_must_choose(text: str, why: str, instead: str, tmp_path: Path) -> None:
     """The error names the key, the reason, and the option or variable that does it, with and without a key."""
-    file = find_file(write(tmp_path, f"[tool.harness]\n{text}\n"))
+    file = find_project_file(write(tmp_path, f"[tool.harness]\n{text}\n"))
     assert file is not None
     said = []
     for cls in (CheckArguments, FuzzArguments, GatewayArguments, TortureArguments):

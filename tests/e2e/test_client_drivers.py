@@ -9,8 +9,7 @@ import sys
 
 import pytest
 
-from harness.benches.client.ready import find_ready
-from harness.benches.client.ready.ready_clients import Language
+from harness.benches.client.ready import Language, find_ready
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.usefixtures("lean_clients")]
 

@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness.benches.client.ready import READY, find_ready, install
-from harness.benches.client.ready.ready_clients import Language
+from harness.benches.client.ready import READY, Language, find_ready, install
 from harness.resources import folder
 
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(os.name == "nt", reason="one of them is a shell script")]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from harness.contract import PROTOCOL
 from harness.faults import parse
-from harness.faults.transducer import framing_for, transducer
+from harness.faults.service import framing_for, transducer
 from harness.wire import (
     COMPLETE,
     Chunk,

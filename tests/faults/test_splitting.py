@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.faults.splitting import Splitter
+from harness.faults.event_stage import Splitter
 from tests.faults.streams import CRLF_STREAM, STREAM, slices
 
 CR_STREAM = tuple(block.replace(b"\n", b"\r") for block in STREAM)

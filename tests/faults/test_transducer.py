@@ -6,7 +6,7 @@ import pytest
 
 from harness.contract import PROTOCOL
 from harness.faults import parse
-from harness.faults.transducer import PROMISED, framing_for, transducer
+from harness.faults.service import PROMISED, framing_for, transducer
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Framing, How, Length, UntilClose
 from tests.faults.streams import STREAM, pieces_through
 

@@ -12,10 +12,10 @@ from harness.engine.decide import Policy, decide
 from harness.engine.events import CheckFinished, RunFinished, RunStarted, TargetInfo
 from harness.interactions.servers import SERVERS
 from harness.outcome import Exit, Finding, Observation
+from harness.report.commands.fuzz import write_all
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
 from harness.report.evidence.evidence_text import MASKED, begin_body, body_lines, ending_line
 from harness.report.evidence.evidence_text import SHOWN as SHOWN_UNCUT
-from harness.report.evidence.failure_files import write_all
 from harness.report.presented_run import PresentedRun
 from harness.wire import At, Ending, How, Request
 from harness.wire.mask import HIDDEN, Mask

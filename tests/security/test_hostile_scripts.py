@@ -21,8 +21,8 @@ from harness.engine.events import Observation, Reproduction, Result, Verdict
 from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.outcome import Outcome
+from harness.report.commands.fuzz import pytest_module
 from harness.report.evidence.curl import Display, curl_lines
-from harness.report.evidence.failure_files import pytest_module
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.mask import Mask

@@ -301,7 +301,7 @@ def cases_of_set(
     selection, known = Selection(checks=tuple(only), exclude=tuple(exclude)), f"; known are {list_some(names, 30)}"
     chosen = selection.over(names, f"kind of the set {name!r}", known=known)
     found: list[Case] = []
-    for kind in (kind for kind in sets[name] if kind.name in chosen.wanted - chosen.excluded):
+    for kind in (kind for kind in sets[name] if chosen.takes({kind.name}, chosen.level)):
         if base.cassette is not None and kind.needs_scripting:
             continue
         if kind.has_own_scripts and kind.calls != ("steps" in base.answer):

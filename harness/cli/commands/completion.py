@@ -76,7 +76,7 @@ def build_tree() -> argparse.ArgumentParser:
 
 def list_words() -> Mapping[str, Collection[str]]:
     """The names that an option or an argument may take, by its word for completion."""
-    from harness.benches.client.ready.ready_clients import READY
+    from harness.benches.client.ready import READY
     from harness.cli.output import FORMATS
     from harness.cli.rules import load_every_check
     from harness.contract import REVISIONS

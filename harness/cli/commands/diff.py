@@ -216,7 +216,7 @@ def compare_reports(paths: Sequence[str], *, same_target: bool, reports: Sequenc
         raise UsageFault(f"the reports are of different commands ({listed}): compare those of one command")
     files = ReportFiles(reports, FORMATS)
     compared = compare_runs(runs, same_target=same_target)
-    from harness.report.side_by_side.reports import compare_record, render_markdown, render_page
+    from harness.report.side_by_side.differences import compare_record, render_markdown, render_page
 
     renderers = {
         "html": lambda: render_page(compared, show_text),

@@ -22,8 +22,8 @@ from harness.engine.targets import ServerTarget
 from harness.interactions import INTERACTIONS
 from harness.outcome import Accounted, Level, UsageFault
 from harness.outcome.words import did_you_mean, format_count
+from harness.report.commands.fuzz import write_all
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
-from harness.report.evidence.failure_files import write_all
 from harness.resources import cache_folder, read_published_codes
 from harness.transport.client.origin import without_user_settings
 
@@ -106,14 +106,13 @@ def run(words: Sequence[str]) -> int:
     target = resolve(arguments)
     model = load_search()
     rules = list(list_rules(model))
-    given = arguments.selected()
+    given = arguments.selected(level=arguments.level)
     codes = (*rules, *read_published_codes()[0])
     chosen = given.over(codes, "rule or code", known=": copy a code from the findings of a run")
     baseline = baseline_of(arguments, [*rules, *(f"{name}?" for name in rules)])
     if arguments.output and not Path(arguments.output).is_dir() and Path(arguments.output).exists():
         raise UsageFault(f"--output: {arguments.output!r} is a file: name a folder, old or new")
-    only = chosen.wanted if given.checks else frozenset()
-    options = replace(_read_options(arguments, target), baseline=baseline, only=only, excluded=chosen.excluded)
+    options = replace(_read_options(arguments, target), baseline=baseline, chosen=chosen)
     shown_run = FuzzRun(INTERACTIONS, seed=options.seed, selection=given, baseline=baseline)
     listeners = Listeners(arguments, shown_run, baseline)
 
@@ -163,7 +162,6 @@ def _read_options(arguments: FuzzArguments, target: ServerTarget) -> FuzzOptions
         engines=() if replays_only else tuple(name for name in ENGINES if name in chosen) or ENGINES,
         budget=BUDGETS[arguments.size].with_limits(arguments.max_examples, arguments.deadline),
         seed=arguments.seed,
-        level=arguments.level,
         strict=arguments.strict,
         stated=said_capabilities(arguments),
         database=open_database(arguments.database),

@@ -42,13 +42,14 @@ from harness.engine.search.rounds import HISTORY, LAWS, search
 from harness.engine.search.scenario_collector import ENGINE as SCHEMA
 from harness.engine.search.search_target import SearchTarget, play
 from harness.engine.search.shrink import minimal
+from harness.engine.selection import Chosen
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.patience import FLOOR, Patience
 from harness.files import explain_unread, make_folder, read_file, write_file
 from harness.kit.search import SearchModel
-from harness.outcome import Exit, Level, TargetFault, UsageFault, Verdict
+from harness.outcome import Exit, TargetFault, UsageFault, Verdict
 from harness.wire import Driver
 
 if TYPE_CHECKING:
@@ -172,20 +173,18 @@ class FuzzOptions:
     """The user's choices.
 
     The seconds of the `budget` bound the whole run. If `store` is None, failures are not stored; those in it are
-    sent again first. `excluded` holds rules and codes that are not reported; with `only`, these alone are.
+    sent again first. `chosen` are the rules and codes that are reported.
     """
 
     engines: tuple[str, ...] = ENGINES
     budget: Budget
     seed: int = 0
-    level: Level = Level.MAY
+    chosen: Chosen = field(default_factory=Chosen)
     strict: bool = False
     baseline: Baseline = field(default_factory=Baseline)
     stated: tuple[Capability, ...] = ()
     database: ExampleDatabase | None = None
     store: Path | None = None
-    excluded: frozenset[str] = frozenset()
-    only: frozenset[str] = frozenset()
 
 
 def fuzz(
@@ -321,12 +320,10 @@ def _place(
             able,
             model,
             able.target.capabilities,
-            options.level,
+            options.chosen,
             denied,
             None if resolved.throwaway else driver,
             patience,
-            options.excluded,
-            options.only,
         )
     finally:
         driver.close()

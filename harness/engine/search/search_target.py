@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from harness.engine.search.failure import ANSWERED, NO_CRASH, AnswerCounts, Bug, Failure, SeenDefect, rule_of
+from harness.engine.selection import Chosen
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
@@ -19,7 +20,7 @@ from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import pauses_within
 from harness.kit.history import Step
 from harness.kit.search import SearchModel, TrailEntry
-from harness.outcome import RANK, Finding, Judgement, Level, Severity
+from harness.outcome import Finding, Judgement, Severity
 from harness.wire import By, Driver, Exchange, How, LiveStream, Request
 from harness.wire.addresses import is_loopback, read_host
 from harness.wire.message import BUSY, PROXY_REFUSALS
@@ -194,24 +195,21 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class SearchTarget:
-    """A target, its capabilities, those the user denied, and the lowest level of rules that is judged.
+    """A target, its capabilities, those the user denied, and the rules or codes whose defects are looked for.
 
     On a throwaway target each world has its own service. Elsewhere all worlds share the driver `shared`, no
     request takes longer than `timer` and `patience` allow, and the resources of a world are deleted when it ends;
     `litter` holds the paths of those that may be left. `answered` holds the calls with responses of the API.
-    Defects with a code in `excluded`, and with `only` those without one in it, are not looked for. `progress` gets
-    counts, the number of findings and the estimated seconds that are left (0: unknown) as they come.
+    `progress` gets counts, the number of findings and the estimated seconds that are left (0: unknown).
     """
 
     resolved: ServerTarget
     model: SearchModel
     able: frozenset[str]
-    level: Level = Level.MAY
+    chosen: Chosen = field(default_factory=Chosen)
     denied: frozenset[str] = frozenset()
     shared: Driver | None = None
     patience: Patience | None = None
-    excluded: frozenset[str] = frozenset()
-    only: frozenset[str] = frozenset()
     progress: Callable[[Mapping[str, int], int, float], object] = lambda counts, findings, left: None
     timer: Timer = field(default_factory=lambda: Timer(None))
     lag: Lag = field(default_factory=Lag)
@@ -281,11 +279,8 @@ class SearchTarget:
         return (f"{len(self.litter)} created and possibly not deleted, such as {self.litter[0]}",)
 
     def judged(self, defect: SeenDefect) -> bool:
-        """Whether a defect counts: its rule has the requested level, or a higher one, and it is selected."""
-        names = {defect.rule, defect.finding.stable_code}
-        if names & self.excluded or (self.only and not names & self.only):
-            return False
-        return RANK[rule_of(defect.rule, self.model).level] >= RANK[self.level]
+        """Whether a defect counts: its rule, or its code, is selected."""
+        return self.chosen.takes({defect.rule, defect.finding.stable_code}, rule_of(defect.rule, self.model).level)
 
 
 def play(

@@ -1,1 +1,1 @@
-"""Evidence for people: exchanges, passages and runs of clients as text, as curl lines and as files."""
+"""Evidence for people: exchanges, passages and runs of clients as text, and as curl lines."""

@@ -1,4 +1,4 @@
-"""Evidence in words: an exchange, a relayed exchange, a run of a client.
+"""Evidence in words: an exchange, a relayed exchange, a run of a client; and how to see a failure again.
 
 The only place that distinguishes the kinds of evidence, so that no report format needs to know them.
 """
@@ -16,7 +16,7 @@ from typing import TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from harness.engine.events import ClientRun, Evidence, RecordedPlace, of_kind
+from harness.engine.events import ClientRun, Evidence, RecordedPlace, Replays, Reproduction, of_kind
 from harness.engine.origins import is_same_read, list_earlier_deletes, list_ids, made_or_changed, with_origins
 from harness.kit.api import Api
 from harness.kit.relay import RelayedExchange
@@ -470,3 +470,33 @@ def place_line(item: RecordedPlace) -> str:
     """The file of a finding, and where in it."""
     where = ", ".join(filter(None, (item.where.exchange, place(replace(item.where, exchange="")))))
     return escape_controls(f"{item.where.file} ({where})" if where else item.where.file)
+
+
+def reproduction_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[Line]:
+    """How to see it again; `noun` is what a command line is for."""
+    if reproduction.steps:
+        why = f" ({reproduction.unshrunk})" if reproduction.unshrunk else ""
+        words = f"request sequence, not fully shrunk{why}" if why else "shortest request sequence"
+        yield Line(f"{words}: {' > '.join(map(str, reproduction.steps))}")
+    elif reproduction.unshrunk:
+        yield Line(f"its requests are not fully shrunk: {reproduction.unshrunk}")
+    if reproduction.consequences:
+        yield Line(f"consequences: {escape_controls(', '.join(reproduction.consequences))}")
+    if reproduction.command:
+        yield Line(f"this {noun or 'one'} alone: {escape_controls(reproduction.command)}", Role.COMMAND)
+
+
+def again_lines(reproduction: Reproduction, *, noun: str = "") -> Iterator[str]:
+    """How to see it again, and what came of doing so before it was reported."""
+    yield from reproduction_lines(reproduction, noun=noun)
+    if reproduction.replays.played:
+        yield replay_words(reproduction.replays)
+
+
+def replay_words(replays: Replays) -> str:
+    """The result of the repetitions."""
+    if replays.lost:
+        return f"flaky: did not reproduce, 0 of {replays.played}"
+    if replays.played:
+        return f"{'flaky: ' if replays.flaky else ''}reproduced {replays.shown} of {replays.played}"
+    return f"not run again: {replays.why_not or 'not attempted'}"

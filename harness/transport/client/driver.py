@@ -27,8 +27,7 @@ from msgspec.structs import replace
 
 from harness import __version__
 from harness.outcome import Unmet, UsageFault
-from harness.transport.client.dial import NoConnection, dial
-from harness.transport.client.origin import Origin, trusting
+from harness.transport.client.origin import NoConnection, Origin, dial, trusting
 from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
 from harness.transport.http1.reader import (
     Data,

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Protocol, cast
 
-from harness.transport.client.dial import NoConnection
+from harness.transport.client.origin import NoConnection
 from harness.transport.server.connection import reset_after, reset_now, unread, write
 from harness.transport.tap.exchange_tracker import Wiretap
 from harness.wire import By, Ending, Exchange, How

@@ -16,8 +16,19 @@ from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 
 from harness.outcome import UsageFault
-from harness.transport.client.dial import NoConnection, connect, failure, tls_failure, too_late
-from harness.transport.client.origin import Origin, Proxy, format_address, proxy_of, trusting, upstream_origin
+from harness.transport.client.origin import (
+    NoConnection,
+    Origin,
+    Proxy,
+    connect,
+    failure,
+    format_address,
+    proxy_of,
+    tls_failure,
+    too_late,
+    trusting,
+    upstream_origin,
+)
 from harness.transport.http1.reader import RECORDED_BYTES, Limits, ServerLimits
 from harness.transport.server.connection import Hub, ServerConnection
 from harness.transport.server.server import listen, port_of, url_of

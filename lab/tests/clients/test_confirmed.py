@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 
 from harness.benches.client.client_commands import ClientResult, CommandClient, LoopClient, Task
-from harness.benches.client.ready import READY, ReadyClient, install
-from harness.benches.client.ready.ready_clients import Language
+from harness.benches.client.ready import READY, Language, ReadyClient, install
 from harness.contract import PROTOCOL
 from harness.faults import cut
 from harness.resources import folder

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.benches.client.ready import READY, environments, find_ready
-from harness.benches.client.ready.ready_clients import Language
+from harness.benches.client import ready as clients
+from harness.benches.client.ready import READY, Language, find_ready
 from harness.interactions.clients import CLIENTS
 from harness.outcome import UsageFault
 from harness.resources import folder
@@ -81,12 +81,12 @@ def test_an_installation_that_fails(home: Path, monkeypatch: pytest.MonkeyPatch)
         calls.append(command)
         return subprocess.CompletedProcess(command, 1, "", "ERROR: no version 9.9.9 of it")
 
-    monkeypatch.setattr(environments, "run_tool", refuse)
+    monkeypatch.setattr(clients, "run_tool", refuse)
     told: list[str] = []
     with pytest.raises(
         UsageFault, match=r"google-genai==9\.9\.9 cannot be installed:\n  ERROR: no version 9\.9\.9"
     ):
-        environments.install(find_ready("google-genai==9.9.9"), told.append)
+        clients.install(find_ready("google-genai==9.9.9"), told.append)
     assert told == [
         f"installing google-genai==9.9.9 from the network into {home / 'python-google-genai-9.9.9'}, once"
     ]
@@ -102,10 +102,10 @@ def test_an_environment_is_made_once(home: Path, monkeypatch: pytest.MonkeyPatch
         calls.append(command)
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(environments, "run_tool", install)
-    monkeypatch.setattr(environments, "find_program", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(clients, "run_tool", install)
+    monkeypatch.setattr(clients, "find_program", lambda name: f"/bin/{name}")
     for spec in ("@google/genai==3.1.0", "@google/genai==3.1.0", "google-genai==3.1.0", "@google/genai==2.32.0"):
-        start, *_, driver = environments.install(find_ready(spec))
+        start, *_, driver = clients.install(find_ready(spec))
         assert Path(driver).is_file()
         assert "node" in start or "python" in start
     assert [command[-1] for command in calls if "install" in command] == [

@@ -21,8 +21,8 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.search import load_search
 from harness.interactions.servers import SERVERS
 from harness.kit.api import PRIMARY_KEY
+from harness.report.commands.fuzz import pytest_module, why_no_cassette, write_all
 from harness.report.evidence.curl import EMBEDDED_ROOT, Display
-from harness.report.evidence.failure_files import pytest_module, why_no_cassette, write_all
 from harness.transport import ServerThread, ServiceDriver
 from harness.wire.mask import Mask
 from tests.engine.search.places import history, mutant
