@@ -70,7 +70,7 @@ export async function start(options = {}) {
   if (scenario !== undefined) words.push("--scenario", scenario);
   if (incident !== undefined) words.push("--incident", incident);
   if (speed !== undefined) words.push("--speed", String(speed));
-  for (const [name, value] of Object.entries(settings)) words.push("--set", `${name}=${JSON.stringify(value)}`);
+  for (const [name, value] of Object.entries(settings)) words.push("--setting", `${name}=${JSON.stringify(value)}`);
   return launch([...words, ...args], rest);
 }
 

@@ -226,7 +226,7 @@ def _ends_on_model(body: Json) -> bool:
 def run(words: Sequence[str]) -> int:
     """Print what the recordings in a folder show; `--patch FILE` writes the tables that follow them."""
     parser = argparse.ArgumentParser(prog="python -m lab facts", description=__doc__.partition("\n")[0])
-    parser.add_argument("folder", type=Path, help="the output folder of `harness record --scenario`")
+    parser.add_argument("folder", type=Path, help="the output folder of `harness record --send`")
     parser.add_argument("--patch", type=Path, metavar="FILE", help="write a patch of the tables, for `git apply`")
     parser.add_argument("--live", action="store_true", help="print the sentences that a live recording settles")
     options = parser.parse_args(words)

@@ -77,7 +77,8 @@ _MOVED = {
     "client": "npx interactions-harness", "clients": "python -m lab clients", "drift": "python -m lab drift",
     "check --check": "--only", "torture --kinds": "--only", "fuzz --time": "--deadline",
     "fuzz --profile": "--size NAME`, for its strict part `--strict", "record --cassettes": "--cassette",
-    "serve --event-ids": "--set event_ids=WHICH", "serve --resume": "--set resume=HOW",
+    "serve --event-ids": "--setting event_ids=WHICH", "serve --resume": "--setting resume=HOW",
+    "serve --set": "--setting", "record --scenario": "--send",
     **{f"{name} --control-token": "$HARNESS_CONTROL_TOKEN" for name in ("serve", "proxy", "replay")},
 }  # fmt: skip
 """Former commands and options, also as keys of a file, with the new way."""

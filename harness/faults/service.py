@@ -305,6 +305,13 @@ class FaultyService:
             return Response.whole(fault.code, Headers([("content-type", media_type), *fields]), body), suffered
         return self._apply_faults(suffered, request, self._service(request)), suffered
 
+    def repeat(self, request: Request, suffered: Suffered | None) -> Response:
+        """The response to a request as a connection that `suffered` got it; this one is not counted."""
+        request = with_real_cursor(request, self._protocol)
+        faults = () if suffered is None else suffered.faults
+        again = Suffered(0, request.method, request.raw_path, faults)
+        return self._apply_faults(again, request, self._service(request))
+
     def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:
         faults = suffered.faults
         last = faults[-1] if faults else None

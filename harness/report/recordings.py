@@ -331,7 +331,7 @@ class RecordingReport:
         )
         unable = {result.name for result in results if result.state is ScenarioState.UNSUPPORTED}
         if missing := [name for name in wanted if name not in unable.union(there)]:
-            self._write_line(f"missing; repeat the command for these: --scenario {' '.join(missing)}")
+            self._write_line(f"missing; repeat the command for these: --send {' '.join(missing)}")
         if not there:
             self._write_line(
                 f"help: `harness check {session.target.info.url} --profile smoke` lists what is missing"

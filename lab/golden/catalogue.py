@@ -372,7 +372,7 @@ def _servers() -> list[Item]:
     streamed = "cassettes/emulator/stream.yaml"
     quick = ("--port", "0", "--json")
     record = f"record --target {URL} --cassette a.yaml --port 0 --json -- {{python}} {{programs}}/talk.py"
-    scenarios = f"record --target {URL} --scenario all --max-requests 300 --cassette out --json"
+    scenarios = f"record --target {URL} --send all --max-requests 300 --cassette out --json"
     again = ("replay", "a.yaml", *quick, "--", *talk)
     return [
         Item(

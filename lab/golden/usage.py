@@ -34,12 +34,12 @@ explain no.such
 explain get.okk
 serve --port x
 serve --port 70000
-serve --set resume=sideways
+serve --setting resume=sideways
 serve --tls-key key.pem
 serve --tls-cert none.pem
-serve --set foo=1
-serve --set foo
-serve --set event_ids=several
+serve --setting foo=1
+serve --setting foo
+serve --setting event_ids=several
 serve --scenario none.yaml
 serve --scenario bad.yaml
 serve --mutant no-such-mutant
@@ -82,11 +82,11 @@ mutants no-such-mutant
 record --cassette a.yaml
 record --target http://h --cassette a.txt
 record --target http://h --cassette a.yaml --max-requests 3
-record --target http://h --scenario all --no-redaction
-record --target http://h --scenario all --cassette a.yaml
-record --target http://h --scenario al
-record --target https://generativelanguage.googleapis.com --scenario all
-record --target http://127.0.0.1:1 --scenario all -- true
+record --target http://h --send all --no-redaction
+record --target http://h --send all --cassette a.yaml
+record --target http://h --send al
+record --target https://generativelanguage.googleapis.com --send all
+record --target http://127.0.0.1:1 --send all -- true
 record --target http://127.0.0.1:1
 record --target http://h/v1beta --cassette a.yaml
 record --target http://h --cassette a.yaml --record-mode some

@@ -101,7 +101,7 @@ def test_a_gateway_is_judged_under_a_progress_line() -> None:
 def test_a_recording_session_draws_progress_and_colour(tmp_path: Path) -> None:
     """A recording session shows the scenario in progress, and a green word for each one recorded."""
     with ServerThread(Emulator()) as server:
-        words = ("record", "--scenario", "errors", "--target", server.url, "--cassette", str(tmp_path))
+        words = ("record", "--send", "errors", "--target", server.url, "--cassette", str(tmp_path))
         code, drawn = on_a_terminal(*words, "--max-requests", "9", "--api-key", "any-key")
     assert code == 0, drawn
     assert "[1/1] errors" in drawn

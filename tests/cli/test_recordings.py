@@ -205,17 +205,17 @@ def test_diff_tells_shape_from_content(emulator: str, harness: Harness) -> None:
             "--max-requests has an effect only",
         ),
         (
-            ["record", "--target", "http://h", "--scenario", "all", "--no-redaction"],
+            ["record", "--target", "http://h", "--send", "all", "--no-redaction"],
             "--no-redaction is for recorded",
         ),
-        (["record", "--target", "http://h", "--scenario", "all", "--cassette", "a.yaml"], "name a folder"),
-        (["record", "--target", "http://h", "--scenario", "al"], "no scenario is named 'al'"),
-        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all"], "--max-requests"),
+        (["record", "--target", "http://h", "--send", "all", "--cassette", "a.yaml"], "name a folder"),
+        (["record", "--target", "http://h", "--send", "al"], "no scenario is named 'al'"),
+        (["record", "--target", "http://127.0.0.1:1", "--send", "all"], "--max-requests"),
         (
-            ["record", "--target", "https://generativelanguage.googleapis.com", "--scenario", "all"],
+            ["record", "--target", "https://generativelanguage.googleapis.com", "--send", "all"],
             "requires a key",
         ),
-        (["record", "--target", "http://127.0.0.1:1", "--scenario", "all", "--", "true"], "remove the command"),
+        (["record", "--target", "http://127.0.0.1:1", "--send", "all", "--", "true"], "remove the command"),
         (["record", "--target", "http://127.0.0.1:1"], "--cassette"),
         (["record", "--target", "http://h/v1beta", "--cassette", "a.yaml"], "'http://h/v1beta' names more than"),
         (["record", "--target", "http://u:s3cret@h", "--cassette", "a.yaml"], "so write http://h"),
@@ -287,13 +287,13 @@ def test_an_interrupted_session_counts_the_files_that_are_there(
         if result.name == "background":
             raise KeyboardInterrupt
 
-    words = ("record", "--target", emulator, "--scenario", "lifecycle", "background", "--cassette", "new")
+    words = ("record", "--target", emulator, "--send", "lifecycle", "background", "--cassette", "new")
     with monkeypatch.context() as patched:
         patched.setattr(RecordingReport, "result", interrupted)
         done = harness(*words, "--max-requests", "20")
     assert (done.code, done.err.count("INTERRUPTED"), done.out.count("INTERRUPTED: 2 scenarios")) == (130, 0, 1)
     assert "1 of 2 scenarios recorded in new" in done.out
-    assert "for these: --scenario background\n" in done.out
+    assert "for these: --send background\n" in done.out
     assert [path.name for path in Path("new").glob("*.yaml")] == ["lifecycle.yaml"]
     words = (*words[:4], "background", *words[6:])
     assert "1 of 1 scenarios recorded in new" in harness(*words, "--max-requests", "20").out
@@ -319,7 +319,7 @@ def test_a_recorder_that_is_stopped_stops_its_command(emulator: str, tmp_path: P
 def test_a_folder_that_cannot_be_is_told_before_anything_is_sent(emulator: str, harness: Harness) -> None:
     """A file in place of the cassettes' folder is a usage error, reported before anything is recorded."""
     Path("file").write_text("", "utf-8")
-    unattended = ("--scenario", "errors", "--max-requests", "9", "--cassette", "file")
+    unattended = ("--send", "errors", "--max-requests", "9", "--cassette", "file")
     for words in (unattended, ("--cassette", "file/a.yaml", "--port", "0", "--", *ask("hi"))):
         done = harness("record", "--target", emulator, *words)
         assert done.code == 2
@@ -332,7 +332,7 @@ def test_scenarios_of_the_emulator_need_no_key(
 ) -> None:
     """The emulator takes any key, so recording it works without one; nothing says that a key is missing."""
     monkeypatch.delenv("GEMINI_API_KEY", raising=False)
-    words = ("--scenario", "lifecycle", "--max-requests", "9", "--cassette", "made")
+    words = ("--send", "lifecycle", "--max-requests", "9", "--cassette", "made")
     done = harness("record", "--target", emulator, *words)
     assert (done.code, "no key is sent" in done.out) == (0, False), done.out + done.err
     assert len(load("made/lifecycle.yaml").recordings) == 4

@@ -72,7 +72,7 @@ COMMANDS = {
     "check": ["check", "URL"],
     "fuzz": ["fuzz", "URL", "--no-store"],
     "gateway": ["gateway", "URL", "--upstream-port", "0"],
-    "record": ["record", "--target", "URL", "--scenario", "lifecycle", "--max-requests", "9"],
+    "record": ["record", "--target", "URL", "--send", "lifecycle", "--max-requests", "9"],
 }
 """Each command that sends requests of its own to a target."""
 

@@ -288,7 +288,7 @@ def results() -> Mapping[str, Mapping[str, str]]:
     """The result of every operation by name, `ok` or what went wrong, for each kind of client."""
     seen: dict[str, dict[str, str]] = {}
     for kind in ("sync", "async"):
-        with serving("--set", "processing=0") as base_url, opened(kind, base_url) as caller:
+        with serving("--setting", "processing=0") as base_url, opened(kind, base_url) as caller:
             for story in STORIES:
                 _tell(story, caller, seen.setdefault(kind, {}))
     return seen

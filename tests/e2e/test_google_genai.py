@@ -29,7 +29,7 @@ WEATHER = {
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
     """One server process for the module; every test creates its own interactions."""
-    with serving("--set", "event_ids=all") as url:
+    with serving("--setting", "event_ids=all") as url:
         yield url
 
 

@@ -24,7 +24,7 @@ def play(script: str, *settings: str) -> dict[str, Any]:
         pytest.skip("no node on PATH")
     if not (FOLDER / "node_modules").is_dir():
         pytest.skip("run `npm install --prefix tests/e2e/node --no-package-lock` first")
-    with serving(*(word for setting in settings for word in ("--set", setting))) as base_url:
+    with serving(*(word for setting in settings for word in ("--setting", setting))) as base_url:
         environment = {**os.environ, "GOOGLE_GEMINI_BASE_URL": base_url, "GEMINI_API_KEY": "test-key"}
         done = subprocess.run(
             [node, script], cwd=FOLDER, env=environment, capture_output=True, text=True, timeout=120

@@ -99,9 +99,9 @@ class Maintainer:
 
     def start(self, url: str, *words: str, missing: str = "") -> subprocess.Popen[str]:
         """Start an unattended session, for what an output names as missing, or for all scenarios."""
-        found = re.search("for these: --scenario (.*)", missing)
+        found = re.search("for these: --send (.*)", missing)
         names = found[1].split() if found else ["all"]
-        command = [sys.executable, "-m", "harness", "record", "--scenario", *names, "--target", url]
+        command = [sys.executable, "-m", "harness", "record", "--send", *names, "--target", url]
         command += ["--ca-file", self._ca_file, "--cassette", str(self.folder), "--max-requests", "120"]
         environment = {**os.environ, "GEMINI_API_KEY": KEY, "NO_PROXY": "*"}
         pipe = subprocess.PIPE
@@ -150,7 +150,7 @@ def test_a_month_of_recordings(certificate: Certificate, maintainer: Maintainer)
         assert "4 of 12 scenarios recorded" in stopped.out
         assert (
             "missing; repeat the command for these: "
-            "--scenario resume chaining tools agent errors waiting limits inputs\n" in stopped.out
+            "--send resume chaining tools agent errors waiting limits inputs\n" in stopped.out
         )
         between = maintainer.cassettes()
         assert {name for name in WHOLE if between[name] != before[name]} == {
@@ -238,5 +238,5 @@ def test_a_service_that_goes_away_half_way(certificate: Certificate, maintainer:
     assert done.code == 1
     assert "unsupported" not in done.out
     assert "the connection to the target was lost" in done.out
-    assert "--scenario streaming resume chaining tools agent errors" in done.out
+    assert "--send streaming resume chaining tools agent errors" in done.out
     assert kept(maintainer) == {"lifecycle.yaml", "background.yaml", "cancel.yaml"}

@@ -51,7 +51,7 @@ FILES = [
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
     """A server whose background runs end at the first look."""
-    with serving("--set", "ticks=0", "--set", "event_ids=all") as url:
+    with serving("--setting", "ticks=0", "--setting", "event_ids=all") as url:
         yield url
 
 
@@ -165,7 +165,7 @@ def test_a_long_answer_is_joined(end: str, base_url: str, tmp_path: Path) -> Non
 )
 def test_a_lost_connection_loses_nothing(end: str, event_ids: str, tmp_path: Path) -> None:
     """The stream is cut after seven events and read on, or read again if its events have no ids."""
-    settings = ("--set", "ticks=0", "--set", f"event_ids={event_ids}")
+    settings = ("--setting", "ticks=0", "--setting", f"event_ids={event_ids}")
     with serving("--fault", "event:7,rst", *settings) as url:
         control(url, "scripts", {"text": "Salt came from the sea.", "deltas": 6})
         told = run(end.format("resume"), url, tmp_path)

@@ -93,7 +93,7 @@ def test_the_end_says_how_to_go_on(session: RecordingSession) -> None:
     report.conclude(results, 4, Exit.FAILED)
     assert out.getvalue().splitlines() == [
         "1 of 4 scenarios recorded in cassettes/other; 0 requests sent",
-        "missing; repeat the command for these: --scenario c d",
+        "missing; repeat the command for these: --send c d",
         "FAILED: 4 scenarios, 3 not recorded.",
     ]
 

@@ -96,7 +96,7 @@ def test_a_version_leads_no_key_above_the_path_of_the_target(
         assert {path for path, _ in heard} == {"/mine/v1/projects/x/interactions"}
 
 
-CARRIES_KEY = ("check", "fuzz", "gateway", "record --scenario errors --cassette out", "proxy")
+CARRIES_KEY = ("check", "fuzz", "gateway", "record --send errors --cassette out", "proxy")
 
 
 @pytest.mark.parametrize("command", CARRIES_KEY)
@@ -297,7 +297,7 @@ def test_a_header_crosses_no_network_in_plain_text(
     url = "http://service.example:8000"
     words = [
         command,
-        *(("--target", url, "--scenario", "limits") if command == "record" else (url,)),
+        *(("--target", url, "--send", "limits") if command == "record" else (url,)),
         "-H",
         header,
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import product
@@ -19,7 +20,7 @@ from harness.kit.api import ClientApi
 from harness.kit.client_model import ClientIncident, ClientMode, ClockedService
 from harness.outcome import UsageFault
 from harness.outcome.words import did_you_mean, list_some
-from harness.wire import Chunk, Clock, Decoder, Pause, Service
+from harness.wire import Body, Chunk, Clock, Decoder, Pause, Service
 from harness.wire.sse import events_in
 
 EVENT_IDS = ("all", "deltas", "sparse", "none", "odd")
@@ -206,16 +207,20 @@ class StreamSource:
     def stream(self, run_id: str) -> bytes:
         """The bytes of a run's stream, without any faults."""
         self._release()
-        response = self.service(self._scripted.stream_request(run_id))
+        return self.read(self.service(self._scripted.stream_request(run_id)).body)
+
+    def read(self, body: Body, is_enough: Callable[[], bool] = lambda: False) -> bytes:
+        """The bytes of a body up to its end, or to a pause if they are enough; each pause is over at once."""
         data = []
-        try:
-            for piece in response.body:
+        with closing(body):
+            for piece in body:
                 if isinstance(piece, Chunk):
                     data.append(piece.data)
-                elif isinstance(piece, Pause) and self._clock is not None:  # it is over at once
-                    self._clock.reached(self._clock.now + piece.seconds)
-        finally:
-            response.body.close()
+                elif isinstance(piece, Pause):
+                    if is_enough():
+                        break
+                    if self._clock is not None:
+                        self._clock.reached(self._clock.now + piece.seconds)
         return b"".join(data)
 
 

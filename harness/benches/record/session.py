@@ -207,7 +207,7 @@ class RecordingSession:
         made = provenance_of(
             self.target.info.url,
             self.target.api,
-            recorder="harness record --scenario",
+            recorder="harness record --send",
             ca_file=self.ca_file,
             revision=self.target.target.contract.revision,
         )

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from harness.kit.check import Scenario
 
 
-# `harness record --scenario NAME…`: the harness itself runs scenarios and keeps the recordings.
+# `harness record --send NAME…`: the harness itself runs scenarios and keeps the recordings.
 
 
 DEFAULT_TIMEOUT = 120.0
@@ -46,13 +46,13 @@ _AMPLE = 10
 
 @dataclass(kw_only=True)
 class ScenarioOptions(Options):
-    """The options that only apply together with `--scenario`."""
+    """The options that only apply together with `--send`."""
 
     target: str | None
     ca_file: str | None
     json: bool
-    scenario: Sequence[str] | None = option(
-        "run these scenarios (or all) instead of waiting for clients", nargs="+", metavar="NAME", group="scenarios"
+    send: Sequence[str] | None = option(
+        "send these scenarios (or all), wait for no client", nargs="+", metavar="NAME", group="scenarios"
     )
     cassette: str | None
     api_key: str | None = common_options.api_key_option("scenarios")
@@ -79,8 +79,8 @@ def run_scenarios(arguments: ScenarioOptions) -> int:
     from harness.report.recordings import RecordingReport, session_record
 
     if Path(arguments.cassette or "").suffix in (".yaml", ".yml"):
-        raise UsageFault(f"--cassette {arguments.cassette!r}: --scenario writes several files: name a folder")
-    scenarios = select_scenarios(list(arguments.scenario or ()))
+        raise UsageFault(f"--cassette {arguments.cassette!r}: --send writes several files: name a folder")
+    scenarios = select_scenarios(list(arguments.send or ()))
     session = RecordingSession(
         _resolve(arguments), RECORDINGS, Path(), arguments.max_requests or 0, ca_file=arguments.ca_file
     )
@@ -178,7 +178,7 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
     """The options of `harness record`."""
 
     target: str | None = option("server to record: http[s]://host[:port]", URL, trust=Trust.SEND)
-    cassette: str | None = option("file to record to (.yaml); with --scenario a folder", PATH, trust=Trust.CALL)
+    cassette: str | None = option("file to record to (.yaml); with --send a folder", PATH, trust=Trust.CALL)
     cors: bool = cors_option()
     open: bool = open_option()
     record_mode: str = option("same modes as vcrpy", default="once", choices=MODES)
@@ -192,10 +192,10 @@ class RecordArguments(ListenOptions, HostOptions, ScenarioOptions):
         "record",
         (
             f"harness record --target {_LIVE} \\\n    --cassette chat.yaml -- python my_client.py",
-            f"harness record --target {_LIVE} \\\n    --scenario all --max-requests 120",
+            f"harness record --target {_LIVE} \\\n    --send all --max-requests 120",
         ),
         usage="--target URL --cassette FILE [options] [-- CMD …]\n"
-        "       harness record --target URL --scenario NAME … [options]",
+        "       harness record --target URL --send NAME … [options]",
         groups=("scenarios",),
         notes="""\
 scenarios: lifecycle, background, cancel, streaming, resume, chaining, tools, agent, errors, waiting, limits,
@@ -215,12 +215,12 @@ def run(words: Sequence[str]) -> int:
     Else 1 if something is missing, 4 if the target returned no response, 3 without an exchange, 0 otherwise.
     """
     arguments = read_options(RecordArguments, words)
-    if arguments.scenario:
+    if arguments.send:
         if arguments.child is not None:
-            raise UsageFault("--scenario sends its own requests: remove the command after `--`")
-        arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --scenario")
+            raise UsageFault("--send sends its own requests: remove the command after `--`")
+        arguments.refuse(CLIENTS_ONLY, "is for recorded clients: remove it with --send")
         return run_scenarios(arguments)
-    arguments.refuse(SCENARIOS_ONLY, "has an effect only with --scenario")
+    arguments.refuse(SCENARIOS_ONLY, "has an effect only with --send")
     from harness.benches.record.provenance import target_class
     from harness.benches.record.recorder import Recorder
     from harness.interactions import INTERACTIONS

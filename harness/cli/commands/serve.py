@@ -45,7 +45,7 @@ class ServeArguments(ExtensionOptions, serving.ListenOptions, HostOptions, servi
         "accept only this key (repeatable), which belongs to a project",
         repeats=True, metavar="KEY[=PROJECT]", trust=Trust.CALL, shown="any key, for the project `default`",
     )  # fmt: skip
-    set: Sequence[str] | None = option(
+    setting: Sequence[str] | None = option(
         "a setting, such as event_ids=all or resume=inclusive (repeatable, docs/emulator-reference.md)",
         repeats=True,
         metavar="NAME=VALUE",
@@ -214,15 +214,15 @@ def _read_settings(arguments: ServeArguments) -> dict[str, Any]:
     from harness.files import load_yaml
 
     values: dict[str, Any] = {}
-    for word in arguments.set or ():
+    for word in arguments.setting or ():
         name, equals, text = word.partition("=")
         if not equals:
-            raise UsageFault(f"--set {word!r} has no value: write NAME=VALUE")
+            raise UsageFault(f"--setting {word!r} has no value: write NAME=VALUE")
         try:
             values[name.replace("-", "_")] = load_yaml(text)
         except (yaml.YAMLError, ValueError, RecursionError) as wrong:  # a ValueError is the day 2026-13-01
             reason = getattr(wrong, "problem", None) or str(wrong)
-            raise UsageFault(f"--set {name}: the value is not readable as YAML: {reason}") from None
+            raise UsageFault(f"--setting {name}: the value is not readable as YAML: {reason}") from None
     if keys := _read_keys(arguments):
         values["keys"] = keys
     return values

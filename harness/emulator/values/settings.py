@@ -126,7 +126,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             return self
         names = self.__struct_fields__
         known = {name: value for name, value in values.items() if name in names}
-        if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--set`, reads a day
+        if isinstance(known.get("lifecycle"), date):  # as YAML, and with it `--setting`, reads a day
             known["lifecycle"] = known["lifecycle"].isoformat()
         mistakes = [
             f"there is no setting {name!r}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -17,6 +17,7 @@ from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
+from harness.checks.clients.sets import TEXT
 from harness.contract.transcript import output_text
 from harness.engine.decide import Policy, decide
 from harness.engine.events import Result, RunFinished
@@ -26,6 +27,7 @@ from harness.plugin import cases_of
 from harness.resume import follow
 from harness.rules import ROWS
 from harness.transport import transport
+from harness.wire import Headers, Request
 from tests.benches.client import clients
 from tests.benches.client.cases import cases_of_set, new_case, new_source
 from tests.benches.client.clients import InProcess, Reads
@@ -234,6 +236,29 @@ def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict
     rule = ROWS[WHOLE if judged.finding is None else judged.finding.rule].rule
     observation = Observation.of([] if judged.finding is None else [judged.finding])
     assert decide(rule, observation, Policy()).verdict is verdict
+
+
+@pytest.mark.parametrize("creates", [False, True])
+@pytest.mark.parametrize(
+    ("plan", "last", "right"),
+    [
+        *((plan, last, True) for plan in ("pass", "event:13,rst", "trickle:5") for last in (b"very end", b"DONE")),
+        *(("completion,end", last, False) for last in (b"very end", b"DONE")),
+        ("late:0.2", b"very end", False),
+        ("late:0.2", b"DONE", True),
+    ],
+)
+def test_a_client_that_leaves_after_the_text(creates: bool, plan: str, last: bytes, right: bool) -> None:
+    """How much was written by then depends on the socket; the verdict depends on what was about to come."""
+    case = new_case(plan=plan, mode="create" if creates else "follow")
+    attempt = ClientAttempt(new_source(case), case)
+    target, body = f"/v1beta/interactions/{attempt.id}?stream=true", b""
+    if creates:
+        target, body = "/v1beta/interactions", json.dumps({**CREATE, "background": False}).encode()
+    request = Request("POST" if creates else "GET", target, Headers([("x-goog-api-key", "any")]), body)
+    with closing(attempt.answer(request).body) as pieces:
+        next((piece for piece in pieces if last in attempt.received[0].data), None)
+    assert (judge_case(attempt, ClientResult(collected=TEXT)).finding is None) is right
 
 
 CALL = {"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments": {"a": 1}}]}

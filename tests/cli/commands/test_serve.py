@@ -66,14 +66,14 @@ def test_keys_of_the_server_are_the_commands() -> None:
         ([""], "one argument too many: ''"),
         (["--tls-key", "key.pem"], "--tls-cert"),
         (["--tls-cert", "none.pem"], "none.pem"),
-        (["--set", "foo=1"], "no setting 'foo'"),
-        (["--set", "foo"], "NAME=VALUE"),
+        (["--setting", "foo=1"], "no setting 'foo'"),
+        (["--setting", "foo"], "NAME=VALUE"),
         (
-            ["--set", "lifecycle=2026-13-01"],
-            "--set lifecycle: the value is not readable as YAML: month must be in 1..12",
+            ["--setting", "lifecycle=2026-13-01"],
+            "--setting lifecycle: the value is not readable as YAML: month must be in 1..12",
         ),
-        (["--set", "ticks=" + "9" * 5000], "Exceeds the limit (4300 digits)"),
-        (["--set", "ticks=[" + "[" * 5000], "--set ticks: the value is not readable as YAML"),
+        (["--setting", "ticks=" + "9" * 5000], "Exceeds the limit (4300 digits)"),
+        (["--setting", "ticks=[" + "[" * 5000], "--setting ticks: the value is not readable as YAML"),
         (["--scenario", "none.yaml"], "none.yaml"),
         (["--mutant", "no-such-mutant"], "no mutant"),
         (["--"], "name the command"),
@@ -106,7 +106,7 @@ def test_https(tmp_path: Path, harness: Harness) -> None:
 @pytest.mark.parametrize("words", [[], ["--mutant", "call-ids-same"]], ids=["reference", "mutant"])
 def test_pace_is_of_real_time(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """With a pace, a served run advances with real time and not with the number of polls."""
-    client = Api(serve._build_emulator(read_options(serve.ServeArguments, [*words, "--set", "pace=0.05"])))
+    client = Api(serve._build_emulator(read_options(serve.ServeArguments, [*words, "--setting", "pace=0.05"])))
     found = client.created(background=True)
     assert {client.status(found) for _ in range(500)} == {"in_progress"}
     later = time.monotonic() + 10.0
@@ -143,7 +143,7 @@ def test_a_retirement_is_named_once_before_the_response(harness: Harness) -> Non
         "headers={'x-goog-api-key': os.environ['GEMINI_API_KEY'], 'content-type': 'application/json'})) "
         "for _ in range(2)]; print('the verdict')"
     )
-    words = ["serve", "--port", "0", "--set", "lifecycle=2026-12-01", "--", sys.executable, "-c", code]
+    words = ["serve", "--port", "0", "--setting", "lifecycle=2026-12-01", "--", sys.executable, "-c", code]
     done = subprocess.run(
         [sys.executable, "-m", "harness", *words],
         stdout=subprocess.PIPE,
@@ -155,7 +155,8 @@ def test_a_retirement_is_named_once_before_the_response(harness: Harness) -> Non
     note, verdict = done.stdout.splitlines()
     assert note.startswith("note: gemini-2.5-pro has the retirement date 2026-12-01.")
     assert verdict == "the verdict"
-    assert harness("serve", "--port", "0", "--set", "lifecycle=never", "--", sys.executable, "-c", "").code == 2
+    words[4] = "lifecycle=never"
+    assert harness(*words[:-1], "").code == 2
 
 
 def test_a_fault_of_the_server_is_printed_when_it_happens(

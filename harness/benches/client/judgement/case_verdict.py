@@ -39,6 +39,7 @@ class CaseVerdict(NamedTuple):
 
 def judge_case(attempt: ClientAttempt, ended: ClientResult, *, usual: int | None = None) -> CaseVerdict:
     """How the client came out of a case that has ended; `usual` is how often it asks when nothing happens."""
+    attempt.note_left()
     if attempt.asked_for_ever:
         most = attempt.case.most_requests
         stopped = f"sent more than {most} requests in one case and was stopped{attempt.explain_endless()}"
