@@ -374,6 +374,15 @@ def shrink(query: Json, times: int = 1) -> Callable[..., Any]:
     return change
 
 
+def repeat_the_last(self: ListsInteractions, usual: Any, query: Json) -> Json:
+    """The last entry of a page begins the next one, too; another client creates one while pages are first read."""
+    page: Json = usual({**query, "page_token": max(0, int(query.get("page_token", 0)) - 1)})
+    if query.get("page_size") == "1000":
+        self.noted["large"] = number = self.noted.get("large", 0) + 1
+        page["interaction_metadatas"][:0] = [{"id": "of-another-client"}] * (number > 2)
+    return page
+
+
 class VertexHandler(Handler):
     """Takes the paths of Vertex, and no others."""
 
@@ -443,6 +452,8 @@ LISTS = [
         most=500,
         list=shrink({"page_token": 0}),
     ),
+    lists("repeats-and-grows: page.interactions -> fail page.interactions", words=IN_A_PROJECT, most=500,
+        list=repeat_the_last),
     # Where nothing is listed, or something else at the same path, there is nothing to judge.
     lists(f"no-list: {LISTED} -> {UNOFFERED}", words=IN_A_PROJECT, list=refuse(404)),
     rows_of(ForeignService)(f"another-list: {LISTED} -> {UNOFFERED}", handler=ListsForGemini),
