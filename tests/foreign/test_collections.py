@@ -361,11 +361,11 @@ def keep_five(self: ListsInteractions, usual: Any, run: Run) -> None:
     self.runs = {name: self.runs[name] for name in [*self.runs][-5:]}
 
 
-def shrink(query: Json, times: int = 1) -> Callable[..., Any]:
-    """Sixty entries of another client are gone after each of the first large pages; each page has `query`."""
+def shrink(times: int = 1) -> Callable[..., Any]:
+    """Sixty entries of another client are gone after each of the first large pages."""
 
     def change(self: ListsInteractions, usual: Any, asked: Json) -> Json:
-        page: Json = usual({**asked, **query})
+        page: Json = usual(asked)
         if asked.get("page_size") == "1000" and (seen := self.noted.setdefault("seen", 0)) < times:
             self.noted["seen"] += 1
             page["interaction_metadatas"] += [{"id": f"o{seen}-{n}"} for n in range(60)]
@@ -439,21 +439,16 @@ LISTS = [
         prepare=keep_five,
     ),
     # A list that is shorter than a page by then is read again.
-    lists("shrinks: page.interactions -> rest pass", words=IN_A_PROJECT, most=500, list=shrink({})),
+    lists("shrinks: page.interactions -> rest pass", words=IN_A_PROJECT, most=500, list=shrink()),
     lists(
         "shrinks-always: page.interactions -> untestable page.interactions",
         words=IN_A_PROJECT,
         most=500,
-        list=shrink({}, times=99),
+        list=shrink(times=99),
     ),
-    lists(
-        "shrinks-and-repeats: page.interactions -> fail page.interactions",
-        words=IN_A_PROJECT,
-        most=500,
-        list=shrink({"page_token": 0}),
+    rows_of(vary(ListsInteractions, most=500, list=repeat_the_last))(
+        "repeats-and-grows: page.interactions -> fail page.interactions", words=IN_A_PROJECT
     ),
-    lists("repeats-and-grows: page.interactions -> fail page.interactions", words=IN_A_PROJECT, most=500,
-        list=repeat_the_last),
     # Where nothing is listed, or something else at the same path, there is nothing to judge.
     lists(f"no-list: {LISTED} -> {UNOFFERED}", words=IN_A_PROJECT, list=refuse(404)),
     rows_of(ForeignService)(f"another-list: {LISTED} -> {UNOFFERED}", handler=ListsForGemini),

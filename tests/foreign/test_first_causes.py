@@ -404,11 +404,6 @@ def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
     return run
 
 
-def end_early(self: ForeignService, usual: Any, event: Json) -> bytes:
-    """Write the end of the stream before its last event."""
-    return (self.closing() if event["event_type"] == "interaction.completed" else b"") + usual(event)
-
-
 CANCEL = "cancel.ok cancel.unknown del.cancel-after"
 service, recite = rows_of(ForeignService), rows_of(Reciting)
 SENTENCES = [
@@ -433,7 +428,8 @@ SENTENCES = [
     service("opens-the-last: stream.framing stream.terminal stream.text -> fail stream.framing stream.terminal",
         handler=OpensTheLast, said=["(1 cause: stream.framing/unended)"]),
     service("ends-early: stream.terminal stream.done-final -> fail stream.terminal stream.done-final",
-        encode=end_early, said=["(1 cause: stream.done-final)"]),
+        encode=lambda self, usual, event: self.closing() * ("completed" in event["event_type"]) + usual(event),
+        said=["(1 cause: stream.done-final)"]),
     service("numbers-in-pairs: resume.no-gap stream.evid-unique -> fail resume.no-gap stream.evid-unique",
         events=number_in_pairs, get=resume_after_the_pair, said=["(1 cause: stream.evid-unique)"]),
     service("adds-to-the-parent: chain.* -> warn chain.parent-unchanged/steps", prepare=add_to_parent),

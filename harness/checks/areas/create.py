@@ -573,12 +573,9 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=6, interactions=6, uses=MODES)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create without a limit, and one with a limit of a few output tokens, also in each mode; a next turn.
-
-    The next turn has the same input, and no limit. The `whole` one is the first: a server may keep a limit for all.
-    """
+    """A create, and one with a limit of a few output tokens, also in each mode; a turn after it without one."""
     prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
-    whole: Exchange = yield Send(t.create(input=prompt))
+    whole: Exchange = yield Send(t.create(input=prompt))  # the first: a server may keep the limit
     limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
     seen: Exchanges = {"limited": limited, "modes": {}, "whole": whole, "next_turn": None}
     if limited.status not in SUCCESS:

@@ -148,15 +148,14 @@ class Outages(DriverPolicy):
             rejected = [status for status, _ in self._rejected.values()].count(first.status or 0)
             yield (
                 f"{self.describe_limit()}: of {rejected} that it rejected with {first.status}, "
-                f"{len(self.list_accepted(first))} were accepted when they were sent again, and others never "
-                f"(first {first.request.method} {first.request.raw_path}); run with "
-                "`-j 1` and `--rate N`, or raise the limit for this run"
+                f"{len(self.list_accepted(first))} were accepted later, others never (first {first.request.method} "
+                f"{first.request.raw_path}); run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
         if self._is_full:
             yield f"{_CROWDED}; run with `-j 1`, or raise the limit for this run"
 
     def describe_limit(self) -> str:
-        """What a limit bounds: the time, if no rejection was quicker than successes, but a few on a busy machine."""
+        """What a limit bounds: the time, if no rejection was quicker than the successes (a few may be slow)."""
         is_timed = self._quickest > max(0.1, 0.9 * sorted(self._times)[-1 - len(self._times) // 20])
         timed = f"the time of a response, or of its queue, to {self._quickest:.2g} s" if is_timed else ""
         return f"the target, or a proxy before it, limits {timed or 'the rate or number of requests'}"

@@ -647,15 +647,16 @@ class RunEnds:
             ends[self._kinds[identity]].append(seen)
         # runs that were polled often enough to have waited for their end
         waited = {one for one, times in self._gets.items() if times >= GETS and one not in self._cancelled}
-        others = format_count(len(self._cancelled), "other was", "others were")
         for kind in dict.fromkeys(self._kinds[one] for one in waited):
             alike = [one for one, its in self._kinds.items() if its == kind]
             number = len(waited.intersection(itertools.takewhile(lambda one: one not in self._seen, alike[::-1])))
             if kind not in ends or number > 1:
                 had, more = format_count(number, "run was", "runs were"), " any more" if kind in ends else ""
+                if lost := self._cancelled.intersection(alike):
+                    more += f" (canceled: {len(lost)})"
                 yield (
                     f"no {kind} run completed{more}: {had} looked at {GETS} times and more, and went on each "
-                    f"time{f'; {others} canceled' * bool(self._cancelled)}; give it more time (--timeout), or find out why it never settles"
+                    "time; give it more time (--timeout), or find out why it never settles"
                 )
         ends.pop(_CHAINED, None)
         failed = {kind: len(seen) for kind, seen in ends.items() if all(one == {_FAILED} for one in seen)}
