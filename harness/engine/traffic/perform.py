@@ -148,7 +148,7 @@ class Outages(DriverPolicy):
             rejected = [status for status, _ in self._rejected.values()].count(first.status or 0)
             yield (
                 f"{self.describe_limit()}: of {rejected} that it rejected with {first.status}, "
-                f"{len(self.list_accepted(first))} were accepted later, others never (first {first.request.method} "
+                f"{len(self.list_accepted(first))} were accepted later, some never (first {first.request.method} "
                 f"{first.request.raw_path}); run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
         if self._is_full:
