@@ -81,8 +81,6 @@ ERRED_OUTSIDE = (
     "note: a harness error of the extension {} is a defect of its module; correct it where its traceback points"
 )
 
-_SLOWER = "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
-
 
 class FoldedLines(Struct, frozen=True):
     """Lines that a page shows when a reader opens them, below one that sums them up."""
@@ -1005,7 +1003,7 @@ class PresentedRun(CollectedRun):
     def next_steps(self) -> Iterator[str]:
         """The next steps of a reader that no result names; a page has these lines below its headline."""
         if any(result.observation.instead in ("429", "503") for result in self.whole()[1].unjudged):
-            yield _SLOWER
+            yield "help: `--rate N` sends at most N requests a second, `--max-wait S` waits longer"
         if self.whole()[1].exit is Exit.HARNESS_ERROR:
             erred = [result for result in self.results if result.reason is Reason.HARNESS_ERROR]
             owners = {result.rule.area for result in erred} or {""}

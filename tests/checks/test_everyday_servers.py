@@ -96,8 +96,8 @@ def continue_late_once(self: ForeignService, usual: Any, body: Json) -> Any:
 
 
 def read_at_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Answer a GET when the run has settled."""
-    while query.get("stream") != "true" and run.status == "in_progress":
+    """Answer a GET when each run has settled, as if runs blocked an event loop."""
+    while query.get("stream") != "true" and any(one.status == "in_progress" for one in [*self.runs.values()]):
         time.sleep(0.02)
     return usual(run, query)
 

@@ -72,8 +72,8 @@ ENDED = [ask_for("in_progress", background=True), got("completed")]
         ),
         # A pool of workers gets none back: one that is slow shows nothing, nor do those that others overtook.
         (
-            [*ENDED, *stuck(2), ask_for("completed", 8), *stuck(3)],
-            f"no background run completed any more: 2 runs were looked at {GETS} times and more",
+            [*ENDED, *stuck(2), ask_for("completed", 8), *stuck(3), *stuck(4), got("cancelled", 4)],
+            f"no background run completed any more (canceled: 1): 2 runs were looked at {GETS} times and more",
         ),
         ([*ENDED, *stuck(2)], ""),
         ([*ENDED, *stuck(2, previous_interaction_id="v1_1")], "no chained background run completed: 1 run was"),

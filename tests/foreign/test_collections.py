@@ -361,17 +361,26 @@ def keep_five(self: ListsInteractions, usual: Any, run: Run) -> None:
     self.runs = {name: self.runs[name] for name in [*self.runs][-5:]}
 
 
-def shrink(query: Json, times: int = 1) -> Callable[..., Any]:
-    """Sixty entries of another client are gone after each of the first large pages; each page has `query`."""
+def shrink(times: int = 1) -> Callable[..., Any]:
+    """Sixty entries of another client are gone after each of the first large pages."""
 
     def change(self: ListsInteractions, usual: Any, asked: Json) -> Json:
-        page: Json = usual({**asked, **query})
+        page: Json = usual(asked)
         if asked.get("page_size") == "1000" and (seen := self.noted.setdefault("seen", 0)) < times:
             self.noted["seen"] += 1
             page["interaction_metadatas"] += [{"id": f"o{seen}-{n}"} for n in range(60)]
         return page
 
     return change
+
+
+def repeat_the_last(self: ListsInteractions, usual: Any, query: Json) -> Json:
+    """The last entry of a page begins the next one, too; another client creates one while pages are first read."""
+    page: Json = usual({**query, "page_token": max(0, int(query.get("page_token", 0)) - 1)})
+    if query.get("page_size") == "1000":
+        self.noted["large"] = number = self.noted.get("large", 0) + 1
+        page["interaction_metadatas"][:0] = [{"id": "of-another-client"}] * (number > 2)
+    return page
 
 
 class VertexHandler(Handler):
@@ -430,18 +439,15 @@ LISTS = [
         prepare=keep_five,
     ),
     # A list that is shorter than a page by then is read again.
-    lists("shrinks: page.interactions -> rest pass", words=IN_A_PROJECT, most=500, list=shrink({})),
+    lists("shrinks: page.interactions -> rest pass", words=IN_A_PROJECT, most=500, list=shrink()),
     lists(
         "shrinks-always: page.interactions -> untestable page.interactions",
         words=IN_A_PROJECT,
         most=500,
-        list=shrink({}, times=99),
+        list=shrink(times=99),
     ),
-    lists(
-        "shrinks-and-repeats: page.interactions -> fail page.interactions",
-        words=IN_A_PROJECT,
-        most=500,
-        list=shrink({"page_token": 0}),
+    rows_of(vary(ListsInteractions, most=500, list=repeat_the_last))(
+        "repeats-and-grows: page.interactions -> fail page.interactions", words=IN_A_PROJECT
     ),
     # Where nothing is listed, or something else at the same path, there is nothing to judge.
     lists(f"no-list: {LISTED} -> {UNOFFERED}", words=IN_A_PROJECT, list=refuse(404)),

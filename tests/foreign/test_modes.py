@@ -211,10 +211,10 @@ class Limits(ForeignService):
             run.steps, run.end = [say(WORDS[0])], "incomplete"
 
 
-def limit_children(self: Limits, usual: Any, run: Run) -> bool:
-    """Limit a turn as its parent was limited."""
-    parent = self.parent_of(run.body)
-    return usual(run) or (parent is not None and usual(parent))
+def limit_later_ones(self: Limits, usual: Any, run: Run) -> bool:
+    """Limit each run after the first that was limited, whether it continues that one or not."""
+    self.noted["limit"] = limit = self.noted.get("limit") or usual(run)
+    return bool(limit)
 
 
 def count_twenty(self: Limits, usual: Any, run: Run) -> Json:
@@ -318,7 +318,7 @@ ROWS = [
     limits("limits: create.cut-short chain.no-limits bg.create -> rest pass"),
     # Its tokens are more than words, so that a cut text has more of them than its limit.
     limits("counts-more: create.cut-short chain.no-limits -> rest pass", usage=count_twenty),
-    limits("inherits: chain.no-limits -> fail chain.no-limits", usage=count_twenty, limits=limit_children),
+    limits("keeps: chain.no-limits -> fail chain.no-limits", usage=count_twenty, limits=limit_later_ones),
     # Creates beside each other answer their own input.
     rows_of(Obeys)("obeys: rob.concurrent-output rob.concurrent -> rest pass"),
     rows_of(Obeys)(

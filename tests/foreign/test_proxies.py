@@ -275,7 +275,7 @@ ROWS = [
     ),
     row(
         f"limits-the-time: {CREATES} -> exit 4",
-        said=("limits the time of a response to 0.3",),
+        said=("limits the time of a response, or of its queue, to 0.3",),
         handler=vary(Limits, send=think_first),
         **BRIEFLY,
     ),

@@ -573,16 +573,13 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=6, interactions=6, uses=MODES)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create with a limit of a few output tokens, and one without it; the first also in each mode; a next turn.
-
-    The next turn has the same input, and no limit.
-    """
+    """A create, and one with a limit of a few output tokens, also in each mode; a turn after it without one."""
     prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
+    whole: Exchange = yield Send(t.create(input=prompt))  # the first: a server may keep the limit
     limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
-    seen: Exchanges = {"limited": limited, "modes": {}, "whole": None, "next_turn": None}
+    seen: Exchanges = {"limited": limited, "modes": {}, "whole": whole, "next_turn": None}
     if limited.status not in SUCCESS:
         return seen
-    seen["whole"] = whole = yield Send(t.create(input=prompt))
     body, parent = {"input": prompt, "generation_config": limit}, id_of(whole)
     seen["modes"] = yield from repeat_in_each_mode(
         t, body, limited, parent=parent, fits=lambda end: end.get("status") == status_of(limited)

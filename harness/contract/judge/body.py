@@ -122,7 +122,7 @@ CAUSES: dict[str, tuple[str, ...]] = {
     "stream.completed-last": ("stream.event-type",),
     "stream.stop-once/open": _LOST,
     "stream.no-interleave": _LOST,
-    "stream.terminal": (*_LOST, "stream.framing/unended"),
+    "stream.terminal": (*_LOST, "stream.framing/unended", "stream.done-final"),
     "stream.terminal/resumed": (*_LOST, "stream.framing/unended"),
 }
 """For each defect that may be unavoidable, the codes that make it so."""

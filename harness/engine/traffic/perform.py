@@ -95,8 +95,8 @@ class Outages(DriverPolicy):
         self._confirmed: set[tuple[object, ...]] = set()
         self.heard: dict[Form, dict[tuple[str, bytes], tuple[Request, int]]] = defaultdict(dict)
         """The requests of each form that succeeded, the last one last, with the bytes that they got."""
-        self._quickest, self._slowest = float("inf"), 0.0
-        """Seconds of the quickest rejection, and of the slowest success: a time limit separates them."""
+        self._quickest, self._times = float("inf"), [0.0]
+        """Seconds of the quickest rejection, and of each success: a time limit separates them."""
         self.departures: list[Departure] = []
         self._begun = time.perf_counter()
         self._control: Request | None = None
@@ -126,7 +126,7 @@ class Outages(DriverPolicy):
                 form = classify(exchange.request)
                 self._last[form[:3]] = exchange
                 if exchange.complete and exchange.succeeded:
-                    self._slowest = max(self._slowest, exchange.seconds)
+                    self._times.append(exchange.seconds)
                     heard = self.heard[form]
                     heard.pop(key := (exchange.request.target, exchange.request.body), None)
                     heard[key] = exchange.request, len(exchange.body)
@@ -150,16 +150,19 @@ class Outages(DriverPolicy):
             yield f"{call} {describe_loss(lost)}, and no request like it succeeded{since}{left}"
         for first in self.limited[:1]:
             rejected = [status for status, _ in self._rejected.values()].count(first.status or 0)
-            is_timed = self._quickest > max(0.1, 0.9 * self._slowest)
-            timed = f"the time of a response to {self._quickest:.2g} s, or " if is_timed else ""
             yield (
-                f"the target, or a proxy before it, limits {timed}the rate or number of requests: of {rejected} "
-                f"that it rejected with {first.status}, {len(self.list_accepted(first))} were accepted when they "
-                f"were sent again, and others never (first {first.request.method} {first.request.raw_path}); "
-                "run with `-j 1` and `--rate N`, or raise the limit for this run"
+                f"{self.describe_limit()}: of {rejected} that it rejected with {first.status}, "
+                f"{len(self.list_accepted(first))} were accepted later, some never (first {first.request.method} "
+                f"{first.request.raw_path}); run with `-j 1` and `--rate N`, or raise the limit for this run"
             )
         if self._is_full:
             yield f"{_CROWDED}; run with `-j 1`, or raise the limit for this run"
+
+    def describe_limit(self) -> str:
+        """What a limit bounds: the time, if no rejection was quicker than the successes (a few may be slow)."""
+        is_timed = self._quickest > max(0.1, 0.9 * sorted(self._times)[-1 - len(self._times) // 20])
+        timed = f"the time of a response, or of its queue, to {self._quickest:.2g} s" if is_timed else ""
+        return f"the target, or a proxy before it, limits {timed or 'the rate or number of requests'}"
 
     def list_accepted(self, exchange: Exchange) -> list[Request]:
         """The requests that were accepted after they had been rejected like this one: by a limit of the rate."""
@@ -829,7 +832,7 @@ class ActionRunner:
                 times.append(again)
         if self._is_limited(outages, exchange):
             outages.limited.append(exchange)
-            return exchange.with_excuse("the target, or a proxy before it, limits the rate or number of requests")
+            return exchange.with_excuse(outages.describe_limit())
         outages.confirm(*times)
         return exchange
 

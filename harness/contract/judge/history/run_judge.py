@@ -652,6 +652,8 @@ class RunEnds:
             number = len(waited.intersection(itertools.takewhile(lambda one: one not in self._seen, alike[::-1])))
             if kind not in ends or number > 1:
                 had, more = format_count(number, "run was", "runs were"), " any more" if kind in ends else ""
+                if lost := self._cancelled.intersection(alike):
+                    more += f" (canceled: {len(lost)})"
                 yield (
                     f"no {kind} run completed{more}: {had} looked at {GETS} times and more, and went on each "
                     "time; give it more time (--timeout), or find out why it never settles"
