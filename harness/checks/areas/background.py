@@ -69,7 +69,7 @@ def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None
     return None if runs.settled(last) or not runs.status_of(last) else last
 
 
-@exercise(requests=3, interactions=1)
+@exercise(requests=3, interactions=1, alone=True)
 def a_run_that_lasts(t: RequestBuilder) -> Steps:
     """A run, held if the target can be scripted, else of some seconds; a GET of it, and a POST to `{id}:cancel`.
 
@@ -92,9 +92,9 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
         second: Exchange = yield Send(t.create(input=text, background=True))
         seen["twice"] = [second, (yield Send(t.get(runs.id_of(second) or found)))]
         seen["foreground"] = yield Send(t.create(input=text))
-        seen["short"] = yield Send(t.create(input=HELLO, background=True))
         first = runs.id_of(seen["foreground"]) or found  # the first GET of a run that is over may be slow, too
         seen["quick"] = [(yield Send(t.get(found))), (yield Send(t.get(first)))]
+        seen["short"] = yield Send(t.create(input=HELLO, background=True))  # a GET may wait for it
     seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
     yield from runs.release_run(t, runs.BackgroundRun(found, created, held))
     return seen

@@ -197,6 +197,13 @@ def _ends_well(answer: Exchange) -> bool:
 
 def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
     due = streams.events_in(replay)
+    one, two = readers
+    waited, first_end = two.first_byte, (one.began or 0.0) + one.seconds - one.silence - (two.began or 0.0)
+    late = waited >= max(1.0, 4 * one.first_byte, 0.9 * first_end)
+    if late and streams.completion(streams.events_in(one)) is not None:
+        message = "the second reader of a run receives nothing before the first one has everything"
+        actual = f"its first byte after {waited:.1f} s, {one.first_byte:.2f} s for the first reader"
+        yield finding(message, "events at once", actual, code="resume.two-readers/waits", exchange="readers[1]")
     for number, reader in enumerate(readers):
         rest = compare(due, -1, streams.events_in(reader), read(reader).contract)
         name, place = f"reader {number + 1}", f"readers[{number}]"
