@@ -276,7 +276,7 @@ def a_long_text(t: RequestBuilder) -> Steps:
     if seen["created"].status not in _TOO_LARGE:
         return {**seen, "short": None, "padded": None}
     short = t.create(input=HELLO)
-    padded = replace(short, body=short.body + b" " * len(LONG_TEXT))
+    padded = replace(short, body=short.body + b" " * len(LONG_TEXT.encode()))
     return {**seen, **(yield from send_each(short=short, padded=padded))}
 
 

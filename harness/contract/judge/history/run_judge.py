@@ -67,7 +67,7 @@ _PARENT = "previous_interaction_id"
 
 Caller = tuple[str, str]
 
-_ORDINARY = re.compile(r"[\t\n\x20-\x7e]{0,1000}")
+_ORDINARY = re.compile(r"|[\t\n\x20-\x7e]{2,1000}")
 """A text that no limit of length or of characters is about."""
 
 _VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "user-agent"})
