@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
 
@@ -27,6 +28,25 @@ def stream_from(begin: Callable[[list[Json]], int]) -> Any:
         return shown[begin([event for _, event in shown]) :]
 
     return get
+
+
+def read_alone(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Lock a run for the whole stream of a reader."""
+    shown, lock = usual(run, query), self.noted.setdefault(run.id, threading.Lock())
+
+    def read() -> Iterator[Any]:
+        with lock:
+            yield from shown
+
+    return shown if is_plain(query) else read()
+
+
+def wait_for_all(self: ForeignService, usual: Any, identity: str) -> Run:
+    """Answer nothing while a run is in progress: each request has the lock of its client, and a run keeps it."""
+    while any(run.status == "in_progress" for run in [*self.runs.values()]) and not self.closed.wait(0.02):
+        pass
+    found: Run = usual(identity)
+    return found
 
 
 def find_delta(events: list[Json]) -> int:
@@ -149,6 +169,8 @@ ROWS = [
         get=stream_from(find_delta),
         lasts=1.0,
     ),
+    row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=3.0),
+    row("locks-its-client: bg.get-at-once bg.at-once -> warn bg.get-at-once", find=wait_for_all, lasts=2.0),
     # The steps of a run have one order, and its texts may be cut anywhere.
     thinks("splits-texts: stream.equals-get -> rest pass", get=show_in(split_text)),
     thinks(

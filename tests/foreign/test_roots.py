@@ -31,6 +31,24 @@ def count_characters(self: Handler, usual: Any, status: int, value: Any, headers
     self.close_connection = True
 
 
+def mark_bytes(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
+    """Begin the response to a create with the mark of an included file, which comes before the label."""
+    if status == 200 and self.path.endswith("interactions"):
+        return self.send(status, "text/html", json.dumps(value).encode("utf-8-sig"), {})
+    return usual(status, value, headers)
+
+
+def cut_letters(self: Handler, usual: Any, status: int, value: Any, headers: Json | None = None) -> None:
+    """Return nothing where the first bytes of the input, which belong into the body, end within a letter."""
+    run = self.service.runs.get(str(value.get("id")))
+    start = str(run.body["input"]).encode()[:1000] if run else b""
+    whole = len(start.decode(errors="ignore").encode()) == len(start)
+    usual(status, value, headers) if whole else self.send(status, "application/json", b"", {})
+
+
+CUTS_LETTERS, MARKS_BYTES = vary(Handler, reply=cut_letters), vary(Handler, reply=mark_bytes)
+
+
 def forget_in_turn(self: Any, usual: Any, identity: str) -> Run:
     """Two workers in turn, and only one of them knows an interaction."""
     self.turn += 1
@@ -193,6 +211,8 @@ ROWS = [
         usage=lambda self, usual, run: {name: str(tokens) for name, tokens in usual(run).items()},
     ),
     row(f"counts-characters: {MOST} -> fail http.length, exit 1", handler=vary(Handler, reply=count_characters)),
+    row("cuts-letters: create.long-input create.schema -> fail create.schema/empty, exit 1", handler=CUTS_LETTERS),
+    row(f"marks-bytes: {MOST} -> fail create.schema create.ok, exit 1", handler=MARKS_BYTES, said=["order mark"]),
     row(
         "two-workers: get.* cancel.* chain.* resume.* http.unknown-query -> fail get.ok resume.opens, exit 1",
         said=("(1 cause: get.ok/lost)",),

@@ -186,6 +186,8 @@ ROWS = [
     row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
     row("waits-for-the-end: cancel.ok cancel.state -> warn cancel.state/waits", lasts=4.0,
         cancel=wait_for_the_end),
+    row("deletes-the-cancelled: cancel.state get.ok -> fail cancel.state/lost, rest pass", lasts=4.0,
+        cancel=lambda self, usual, run: (usual(run), self.runs.pop(run.id))[0]),
     # The end that a worker writes over a cancel is shown by streams, too.
     row("overwrites-cancels: cancel.stays cancel.stream-ends -> fail cancel.stays cancel.stream-ends, exit 1",
         lasts=4.0, get=overwrite_later, said=["(1 cause: cancel.stays)"]),

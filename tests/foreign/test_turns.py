@@ -9,7 +9,7 @@ import pytest
 
 from harness.checks.areas import create
 from tests.foreign.answering import Json, Refused
-from tests.foreign.rows import add, hold_each, rows_of
+from tests.foreign.rows import add, hold_each, refuse, rows_of
 from tests.foreign.server import ForeignService, Run, say
 
 pytestmark = pytest.mark.slow
@@ -177,11 +177,16 @@ ROWS = [
     # A text is data: it may be escaped as JSON may be, and no sign of it is that of a format.
     reciting("escapes-signs: stream.text -> rest pass", encode=swap(b"<", b"\\u003c")),
     reciting("formats-texts: stream.text -> fail stream.text, exit 1", encode=swap(b"%d", b"%!d(MISSING)")),
+    # A text that is false in some languages is one.
+    reciting("misses-zero: create.zero create.ok -> fail create.zero/input, exit 1",
+             admit=refuse(400, lambda body: body["input"] == "0")),
+    reciting("takes-no-letter: create.zero create.ok -> exit 0",
+             admit=refuse(400, lambda body: len(body["input"]) == 1)),
     # Who takes no settings at all refuses nothing in particular.
     reciting(
         "takes-no-settings: create.zero http.charset -> not_applicable create.zero, exit 0", takes=frozenset()
     ),
-]
+]  # fmt: skip
 
 
 test_a_turn_knows_its_own_conversation = hold_each(ROWS)

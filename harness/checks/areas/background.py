@@ -69,7 +69,7 @@ def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None
     return None if runs.settled(last) or not runs.status_of(last) else last
 
 
-@exercise(requests=3, interactions=1)
+@exercise(requests=3, interactions=1, alone=True)
 def a_run_that_lasts(t: RequestBuilder) -> Steps:
     """A run, held if the target can be scripted, else of some seconds; a GET of it, and a POST to `{id}:cancel`.
 

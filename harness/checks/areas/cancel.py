@@ -22,7 +22,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.shared import HELLO
 from harness.contract.judge import agreement
-from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
+from harness.contract.judge.answer import CLIENT_ERROR, GONE, SUCCESS
 from harness.contract.judge.history.interactions import judge_cancel_answer
 from harness.contract.judge.reading import format_answer, format_ending, format_value
 from harness.contract.requests import RequestBuilder
@@ -291,7 +291,9 @@ def is_seen(
             actual=f"in progress {late:.1f} s later, then {last}",
         ).at(exchange=f"polled[{len(polled) - 1}]")
     else:
-        yield from agreement.judge_cancelled(last)
+        for one in agreement.judge_cancelled(last):
+            lost = replace(one, message="a GET after the cancel finds no interaction", code="cancel.state/lost")
+            yield lost if polled[-1].status in GONE else one
 
 
 def answers_all(cancelled: Exchange, polled: list[Exchange]) -> Iterator[Finding]:

@@ -92,35 +92,41 @@ _UNUSUAL: Mapping[str, Mapping[str, str]] = {
     "http.charset": {"content-type": "application/json; charset=utf-8"},
     "http.chunked": {"transfer-encoding": "chunked"},
     "create.zero": {},
+    (_ZERO := "zero"): {},
 }
-"""Header fields of unusual creates, by the rule that each is about; the last differs in its body."""
+"""Header fields of unusual creates, by the rule that each is about; the last two differ in their body."""
 
 
 @exercise(requests=1, interactions=1)
 def a_create_of_another_client(t: RequestBuilder) -> Steps:
-    """A create with a charset, in chunks and with the temperature 0; if it is rejected, each of these alone."""
+    """A create with a charset, in chunks, with the temperature and the input 0; if it is rejected, each alone."""
     whole: Exchange = yield Send(_make_unusual(t, *_UNUSUAL))
     alone: dict[str, Exchange] = {}
     for rule in _UNUSUAL if whole.status not in SUCCESS else ():
         alone[rule] = yield Send(_make_unusual(t, rule))
-    seen: Exchanges = {"whole": whole, "alone": alone, "warm": None}
+    seen: Exchanges = {"whole": whole, "alone": alone, "warm": None, "seven": None}
     if "create.zero" in alone:
         seen["warm"] = yield Send(t.create(input=HELLO, generation_config={"temperature": 0.5}))
+        seen["seven"] = (yield Send(t.create(input="7"))) if alone[_ZERO].status in CLIENT_ERROR else None
     return seen
 
 
 def _make_unusual(t: RequestBuilder, *rules: str) -> Request:
     config = {"generation_config": {"temperature": 0}} if "create.zero" in rules else {}
     fields = [field for rule in rules for field in _UNUSUAL[rule].items()]
-    return t.create(input=HELLO, **config).having(*fields)
+    return t.create(input="0" if _ZERO in rules else HELLO, **config).having(*fields)
 
 
 def takes_what_clients_send(
-    rule: str, whole: Exchange, alone: Mapping[str, Exchange], warm: Exchange | None
+    rule: str, whole: Exchange, alone: Mapping[str, Exchange], warm: Exchange | None, seven: Exchange | None
 ) -> Iterator[Finding]:
     if whole.status in SUCCESS:
         return
     answer = alone[rule]
+    if rule == "create.zero" and seven is not None and seven.status in SUCCESS:
+        message = 'the input "0" is rejected, although "7" is accepted'
+        words = "an interaction", format_answer(alone[_ZERO])
+        yield finding(message, *words, code="create.zero/input", exchange=f"alone[{_ZERO}]")
     if rule == "http.chunked" and answer.status == 411:
         raise NotApplicable("the server requires a Content-Length, as RFC 9110 allows")
     if rule == "create.zero" and warm is not None and warm.status in CLIENT_ERROR:

@@ -39,18 +39,22 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
     """
     # A longer run is left earlier: it may have so few events that it would be over.
+    waits = 0
     for text, count in ((runs.LONG, _READ_BEFORE_CUT), (runs.LONGER, 3)):
         seen = yield from _leave_and_return(t, text, count)
         over = streams.completion(seen["had"]) is not None or (
             seen["live"] is not None and runs.settled(seen["live"])
         )
+        one, two = seen["readers"]  # a busy machine keeps a reader waiting, too, but not in both runs
+        waits += over and two.first_byte >= max(1.0, 4 * one.first_byte)
+        seen["waits"] = waits
         if not over:
             break
     live = [*seen["readers"], *seen["newest_rests"], *filter(None, [seen["rest"]])]
     if seen["replay"].complete and any(one.hung and one.succeeded for one in live):
         with suppress(Unmet):
             yield from _follow_again(t)
-    stayed = {name: seen[name] for name in ("readers", "replay")}
+    stayed = {name: seen[name] for name in ("readers", "replay", "waits")}
     if over:
         late = seen["live"] is not None and streams.completion(seen["had"]) is None
         what = "the resume that was requested during it returned" if late else "the disconnected reader resumed"
@@ -195,8 +199,13 @@ def _ends_well(answer: Exchange) -> bool:
     return runs.settled(answer) and runs.status_of(answer) not in ("failed", "cancelled")
 
 
-def serves_two_readers(readers: list[Exchange], replay: Exchange) -> Iterator[Finding]:
+def serves_two_readers(readers: list[Exchange], replay: Exchange, waits: int) -> Iterator[Finding]:
     due = streams.events_in(replay)
+    if waits > 1:
+        message = "the second reader of a run receives nothing before the run has ended"
+        one, two = (f"{reader.first_byte:.2f} s" for reader in readers)
+        actual = f"its first byte after {two}, {one} for the first reader"
+        yield finding(message, "events at once", actual, code="resume.two-readers/waits", exchange="readers[1]")
     for number, reader in enumerate(readers):
         rest = compare(due, -1, streams.events_in(reader), read(reader).contract)
         name, place = f"reader {number + 1}", f"readers[{number}]"

@@ -342,8 +342,8 @@ _HOLDS_OUTPUT = re.compile(r"\$(\.steps\[.*)?")
 def judge_causes(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Finding]:
     """The findings from which the rest follows, the first one before all; `before` are the exchanges before it."""
     yield from judge_length(exchange)
-    yield from (finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN)
-    yield from read(exchange).emptiness
+    wrong = [finding for finding in judge_json_valid(exchange) if finding.severity is Severity.BROKEN]
+    yield from wrong or read(exchange).no_json  # whatever its label
     yield from judge_error_status(exchange)
     yield from read(exchange).failed_refusal
     yield from _judge_loss(exchange, before)
@@ -418,8 +418,9 @@ def _judge_loss(exchange: Exchange, before: Sequence[Exchange]) -> Iterator[Find
     deleted = (seen for seen in before[at:] if seen.request.method == "DELETE" and seen.succeeded)
     since = [*canceled, *(seen for seen in deleted if seen.request.segments[-1] in uses)]
     after = f", after {' and '.join(dict.fromkeys(map(format_request, since)))}" if since else ""
+    by_cancel = since and not tried and all(seen.succeeded and read(seen).call == CANCEL for seen in since)
     yield Finding.from_code(
-        "get.ok/lost",
+        "cancel.state/lost" if by_cancel else "get.ok/lost",
         f"{cause}{format_request(exchange)} does not find an existing interaction{after}",
         f"{found}, as {format_request(known)} returned",
         format_answer(exchange),

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
@@ -224,7 +225,7 @@ class Reading:
         if operation is None or not exchange.body:
             return ()
         if self.json_fault not in ("", "surrogate"):
-            return self._report_no_json(operation)
+            return self.no_json
         found = judge_answer(self._review, operation, self.contract)
         return tuple(finding for finding in found if not self._is_echo(finding))
 
@@ -267,8 +268,7 @@ class Reading:
 
         It is kept apart from `findings`, because a live check of the operation words it itself.
         """
-        operation = self._answered
-        return () if operation is None or self.is_stream or self.exchange.body else self._report_no_json(operation)
+        return () if self.exchange.body else self.no_json
 
     @cached_property
     def unlisted(self) -> tuple[Finding, ...]:
@@ -314,13 +314,18 @@ class Reading:
         sent = bodies.loads(self.exchange.request.body).value
         return isinstance(sent, dict) and name in sent and name in self.json and sent[name] == self.json[name]
 
-    def _report_no_json(self, operation: Operation) -> tuple[Finding, ...]:
-        """The finding that a body is no JSON, unless it did not come whole or was not kept."""
-        if not self.exchange.complete or self.exchange.truncated:
+    @cached_property
+    def no_json(self) -> tuple[Finding, ...]:
+        """The finding that a success is no JSON or empty, unless it did not come whole or was not kept."""
+        operation, exchange, body = self._answered, self.exchange, self.exchange.body
+        if operation is None or self.is_stream or (body and self.json_fault in ("", "surrogate")):
             return ()
-        message, code, body = f"the response to {operation.call} is not JSON", operation.rule, self.exchange.body
+        if not exchange.complete or exchange.truncated:
+            return ()
+        message, code = f"the response to {operation.call} is not JSON", operation.rule
+        message += ": it begins with a byte order mark" * body.startswith(BOM_UTF8)
         if not body:
-            message, code = f"{operation.call} returns {self.exchange.status} without a body", f"{code}/empty"
+            message, code = f"{operation.call} returns {exchange.status} without a body", f"{code}/empty"
         return (Finding.from_code(code, message, operation.schema, show_start(body)),)
 
 

@@ -25,13 +25,13 @@ def revisions(old, odd, read):
     return {"accepted": {"plain application/json": DONE}, "created_old": old, "created_odd": odd, "read_old": read}
 
 
-def alone(rule, found, warm=DONE):
+def alone(rule, found, warm=DONE, zero=DONE, seven=None):
     """The answers to an unusual create that was refused, and to what was unusual in it, each alone."""
-    return {"whole": REFUSED, "alone": {rule: found}, "warm": warm}
+    return {"whole": REFUSED, "alone": {rule: found, "zero": zero}, "warm": warm, "seven": seven}
 
 
 UNUSUAL = ("http.charset", "http.chunked", "create.zero")
-TAKEN = {"whole": DONE, "alone": {}, "warm": None}
+TAKEN = {"whole": DONE, "alone": {}, "warm": None, "seven": None}
 
 CASES = [
     *(case(rule, "met", "at once", **TAKEN) for rule in UNUSUAL),
@@ -39,6 +39,8 @@ CASES = [
     *(case(rule, "not_met", "refused", **alone(rule, REFUSED)) for rule in UNUSUAL),
     case("http.chunked", "not_applicable", "a length is required", **alone("http.chunked", refusal(411))),
     case("create.zero", "not_applicable", "no temperature", **alone("create.zero", REFUSED, warm=REFUSED)),
+    case("create.zero", "not_met", "no 0", **alone("create.zero", DONE, zero=REFUSED, seven=DONE)),
+    case("create.zero", "met", "nothing so short", **alone("create.zero", DONE, zero=REFUSED, seven=REFUSED)),
     case("http.json-type", "met", "with a charset", answers=[WITH_CHARSET]),
     case("http.json-type", "met", "no body, no label", answers=[answer(body=b"", label=None)]),
     case("http.accept", "met", "alike", accepted={"plain */*": DONE, "stream */*": STREAM}),

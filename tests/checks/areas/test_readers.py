@@ -34,12 +34,12 @@ NEWEST = {**TOGETHER, "known": [EVENTS[:7]]}
 FIRST_PART = [*EVENTS[:6], *EVENTS[7:]]
 
 CASES = [
-    case("resume.two-readers", "met", "both", readers=[WHOLE, WHOLE], replay=WHOLE),
-    case("resume.two-readers", "not_met", "shared out", readers=[WHOLE, HALF], replay=WHOLE),
-    case("resume.two-readers", "not_met", "events twice", readers=[TWICE, WHOLE], replay=WHOLE),
-    case("resume.two-readers", "not_met", "the second gets nothing", readers=[WHOLE, EMPTY], replay=WHOLE),
-    case("resume.two-readers", "not_met", "the second refused", readers=[WHOLE, refusal(409)], replay=WHOLE),
-    case("resume.two-readers", "untestable", "no replay to compare with", readers=[WHOLE, WHOLE], replay=DONE),
+    case("resume.two-readers", "met", "both", readers=[WHOLE, WHOLE], replay=WHOLE, waits=0),
+    case("resume.two-readers", "not_met", "shared out", readers=[WHOLE, HALF], replay=WHOLE, waits=0),
+    case("resume.two-readers", "not_met", "events twice", readers=[TWICE, WHOLE], replay=WHOLE, waits=0),
+    case("resume.two-readers", "not_met", "one is empty", readers=[WHOLE, EMPTY], replay=WHOLE, waits=0),
+    case("resume.two-readers", "not_met", "one is refused", readers=[WHOLE, refusal(409)], replay=WHOLE, waits=0),
+    case("resume.two-readers", "untestable", "no replay", readers=[WHOLE, WHOLE], replay=DONE, waits=0),
     case("bg.survives-hangup", "met", "it went on", polled=polled("completed"), twin=None),
     case("bg.survives-hangup", "met", "it waits for a tool", polled=polled("requires_action"), twin=DONE),
     case("bg.survives-hangup", "not_met", "it stands still", polled=polled("in_progress"), twin=DONE),

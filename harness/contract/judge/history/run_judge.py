@@ -67,7 +67,7 @@ _PARENT = "previous_interaction_id"
 
 Caller = tuple[str, str]
 
-_ORDINARY = re.compile(r"[\t\n\x20-\x7e]{0,1000}")
+_ORDINARY = re.compile(r"|[\t\n\x20-\x7e]{2,1000}")
 """A text that no limit of length or of characters is about."""
 
 _VARIES = frozenset({KEY_HEADER, "accept-encoding", "content-length", "host", "user-agent"})
@@ -283,7 +283,9 @@ class Denials(Struct):
         after = f", after {lost_by}" if (lost_by := since or known.lost_parent or known.canceled) else ""
         message = f"{format_request(seen)} denies an existing interaction{made}{after}"
         expected = f"success, as {describe_request(shown.request)} {how}shows it"
-        denial = Finding.from_code(f"{rule}/denied", message, expected, format_answer(seen))
+        by_cancel = rule == "get.ok" and known.canceled and lost_by == known.canceled
+        code = "cancel.state/lost" if by_cancel else f"{rule}/denied"
+        denial = Finding.from_code(code, message, expected, format_answer(seen))
         # Where plain GETs miss it, too, that is the one fact; a cause that is not reported is dropped.
         denial = replace(denial, cause="get.ok/late" if rule == "resume.opens" else "")
         yield from self._precedents.refuse(key, seen, denial)
