@@ -360,7 +360,7 @@ def takes_all_steps(
 
 def _reads_all_steps(second: Exchange, alone: Exchange, told: Exchange) -> Iterator[Finding]:
     turns = [turn for turn in (second, alone, told) if turn.status in SUCCESS]
-    counts = [_read_count(turn, "input", "cached") for turn in turns]
+    counts = [count(turn) for count, turn in zip((_tokens_seen, _tokens_told, _tokens_told), turns, strict=False)]
     read_again, question, whole = counts if len(counts) == 3 and all(counts) else (1, 0, 0)
     if "parent" not in _find_turns(second) and read_again <= question < whole:
         expected = (
@@ -383,12 +383,12 @@ def takes_effect(
         require_answer(stray[PLAIN])
         counted = all(_read_tokens(interaction_in(turn)) is not None for turn in (parent, child))
         # The counts, which grow where the parent's turn is sent again, do not grow with a parent.
-        if not counted or not _tokens_read(child) <= _tokens_read(parent) < _tokens_told(parent_retold):
+        if not counted or not _tokens_seen(child) <= _count_input(parent) < _tokens_told(parent_retold):
             return []
         reason = "an unknown parent is rejected, but a known parent has no effect"
         return Observation(Outcome.UNTESTABLE, reason=reason, cause="chain.history")
-    alone, chained = _tokens_read(parent), _tokens_read(child)
-    if chained > alone or _recites(child):
+    alone, chained = _count_input(parent), _count_input(child)
+    if _tokens_seen(child) > alone or _recites(child):
         return []
     message = "a parent has no effect, and an unknown parent is accepted"
     return [finding(message, expected=f"more than {alone} input tokens", actual=f"{chained} input tokens")]
@@ -397,8 +397,8 @@ def takes_effect(
 def carries_history(
     parent: Exchange, child: Exchange, stray: Mapping[str, Exchange], parent_retold: Exchange
 ) -> Observation | list[Finding]:
-    alone, chained = _tokens_read(parent), _tokens_read(child)
-    if chained > alone or _recites(child):
+    alone, chained = _count_input(parent), _count_input(child)
+    if _tokens_seen(child) > alone or _recites(child):
         return []
     if stray[PLAIN].status in SUCCESS:
         reason = "every parent is accepted, and none has an effect"
@@ -431,7 +431,7 @@ def carries_whole_history(
     lost = [one for mode, branch in branches.items() for one in _judge_end_of_history(mode, *branch)]
     recited = {"parent", "child"} <= _find_turns(grandchild)
     without_first = 0 if retold is None else _tokens_told(retold)
-    turns = _tokens_seen(parent), _tokens_seen(child)
+    turns = _tokens_told(parent), _tokens_told(child)
     least = _find_least_of_three(*turns, without_first, _tokens_told(parent_retold))
     third = 0 if grandchild is None else _tokens_seen(grandchild)
     first = []
@@ -444,21 +444,21 @@ def carries_whole_history(
         lost = lost or (first if _recites(child) and _costs_the_same(child, sibling) else [])
         yield from lost or _judge_all_outputs(parent, child, sibling, grandchild, parent_retold, branches)
         return
-    alone, chained = _tokens_read(parent), _need_history(parent, child)
+    alone, chained = _count_input(parent), _need_history(parent, child)
     if grandchild is None or retold is None:
         raise Unmet("the child has no id to continue")
     reliable = _recites(child) or _costs_the_same(child, sibling)
     report = finding if reliable else lenient_finding
-    longer, second = _tokens_read(grandchild), _tokens_read(child)
-    whole = _count_after_stream(child, streamed, streamed_retold, longer - without_first) if least else 0
+    untold = _count_input(grandchild) - without_first
+    whole = _count_after_stream(child, streamed, streamed_retold, untold) if least else 0
     if first:
         yield from (one if reliable else replace(one, severity=Severity.NON_STRICT) for one in first)
-    elif longer <= second:
+    elif (longer := _tokens_seen(grandchild)) <= chained:
         thought_less = _count_thoughts(child) < _count_thoughts(parent)  # which may be why it costs less
         say = lenient_finding if thought_less else report
         expected = f"more than {chained} input tokens; the first turn has {alone}"
         yield say("a third turn has no more input tokens than a second", expected, str(longer))
-    elif after_streamed is not None and 0 < _tokens_told(after_streamed) <= whole - alone / 2:
+    elif after_streamed is not None and 0 < _tokens_seen(after_streamed) <= whole - alone / 2:
         message = "a turn that continues a streamed one does not include all of it"
         actual = str(_tokens_told(after_streamed))
         yield _place_lost("streamed", report(message, expected=f"{whole} input tokens", actual=actual))
@@ -468,7 +468,9 @@ def carries_whole_history(
 
 def _costs_the_same(child: Exchange, sibling: Exchange) -> bool:
     """Whether two equal turns have the same cost: else the counts show nothing."""
-    return sibling.status in SUCCESS and _tokens_seen(sibling) == _tokens_seen(child)
+    return sibling.status in SUCCESS and any(
+        count(sibling) == count(child) for count in (_tokens_told, _tokens_seen)
+    )
 
 
 def _find_least_of_three(alone: int, second: int, without_first: int, resent: int) -> float:
@@ -498,7 +500,7 @@ def _count_after_stream(child: Exchange, streamed: Exchange, retold: Exchange | 
 def _judge_end_of_history(mode: str, last: Exchange | None, after: Exchange | None) -> Iterator[Finding]:
     """A turn that continues one of another mode, of a server whose texts show what a turn knows."""
     turn = {"background": "backgrounded"}.get(mode, mode)
-    before, now = (0 if one is None else _tokens_told(one) for one in (last, after))
+    before, now = 0 if last is None else _tokens_told(last), 0 if after is None else _tokens_seen(after)
     if turn in _find_turns(last) and turn not in _find_turns(after) and 0 < now <= before:
         message = f"a turn that continues a {mode} one does not include it"
         expected = f"more than {before} input tokens, and the number of that turn in the text"
@@ -536,7 +538,7 @@ def _judge_outputs(
     """A turn costs its own input more than the one before it, and the output of that."""
     if after is None or after.status not in SUCCESS or _count_thoughts(turn) != _count_thoughts(parent):
         return  # later turns may drop thoughts
-    alone, before, now = map(_tokens_seen, (parent, turn, after))
+    alone, before, now = _tokens_told(parent), _tokens_told(turn), _tokens_seen(after)
     more = now - before if before > alone > 0 else 0  # else the turn does not even count the first one
     words = len(_text_of(turn).split())
     sent_again = _tokens_told(parent_retold) - 2 * alone
@@ -650,7 +652,7 @@ _LEAKS = {
 
 def _compare_counts(parent: Exchange, child: Exchange, sibling: Exchange) -> Iterator[Finding]:
     """The cost of a second child must not include the first; a warning, since counts may come late."""
-    counts = [(_count_input(turn), _tokens_read(turn)) for turn in (child, sibling)]
+    counts = [(_count_input(turn), _tokens_seen(turn)) for turn in (child, sibling)]
     more = min(other - own for own, other in zip(*counts, strict=True))  # some count cached tokens apart
     if more >= max(1, _count_input(parent)):
         (own, _), (other, _) = counts
@@ -694,13 +696,8 @@ def _read_tokens(body: Mapping[str, Any]) -> int | None:
     return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
 
 
-def _tokens_read(exchange: Exchange) -> int:
-    """The input tokens of a turn, and those from a cache, which some count apart."""
-    return _count_input(exchange) + _read_count(exchange, "cached")
-
-
 def _tokens_seen(answer: Exchange) -> int:
-    """The input tokens of a turn that may be streamed, those from a cache included; 0 without a count."""
+    """The input tokens of a turn that must cost more, and those from a cache, which some servers count apart."""
     return _read_count(answer, "input", "cached") if _tokens_told(answer) else 0
 
 

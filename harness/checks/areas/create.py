@@ -433,8 +433,7 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
     """A create with an instruction, and one without; the first also in each mode.
 
     The one without comes after the first, whose instruction it must not obey. A turn that continues the first, and
-    has no instruction, asks for a word that only the instruction has. If the instruction shows no effect, a create
-    has it as its input.
+    has none, asks for a word that only the instruction has. If it shows no effect, a create has it as its input.
     """
     body = {"input": HELLO, "system_instruction": _TOLD}
     instructed: Exchange = yield Send(t.create(body))
@@ -447,8 +446,9 @@ def an_instructed_create(t: RequestBuilder) -> Steps:
         yield from poll_until_found(t, id_of(instructed))
         seen["asked"] = yield Send(t.create(input=_ASKED, previous_interaction_id=id_of(instructed)))
     parent = id_of(alone) if status_of(alone) == "completed" else ""
-    plain, more = (count_tokens(object_in(one), "input", "cached") for one in (alone, instructed))
-    if more <= plain and _SIGNED not in output_text(object_in(instructed)):  # whether counts grow with an input
+    plain, more = (count_tokens(object_in(one), "input") for one in (alone, instructed))
+    read_most = count_tokens(object_in(instructed), "input", "cached")  # tokens from a cache may be counted apart
+    if read_most <= plain and _SIGNED not in output_text(object_in(instructed)):  # whether counts grow
         seen["written"] = yield Send(t.create(input=_TOLD + HELLO))
 
     def is_obeyed(end: Mapping[str, Any]) -> bool:
@@ -490,9 +490,9 @@ def obeys_instructions(
         leak = finding(message, expected=f"a text without {_SIGNED}", actual=f"a text with {_SIGNED}")
         yield replace(leak, code="create.system-instruction/leaks").at(exchange="alone", pointer="$.steps")
         return
-    plain, more = (count_tokens(interaction_in(one), "input", "cached") for one in (alone, instructed))
+    plain, more = (count_tokens(interaction_in(one), "input") for one in (alone, instructed))
     obeys = _SIGNED in output_text(object_in(instructed))
-    if more <= plain and not obeys:
+    if count_tokens(object_in(instructed), "input", "cached") <= plain and not obeys:
         if written is None or count_tokens(object_in(written), "input", "cached") <= plain:
             raise Unmet("the counts of input tokens do not grow with the input")
         yield lenient_finding("`system_instruction` costs no input tokens", f"more than {plain}", str(more))

@@ -697,13 +697,13 @@ def streams_each_call(
 
 
 def _judge_lost_calls(*ends: Mapping[str, Any]) -> Iterator[Finding]:
-    """A model may make one call of two, but then it pays for one: what counts both, and shows one, has lost it."""
+    """A model may make one call of two, and pay for one, or for thoughts, too: then no two counts are equal."""
     shown, more, least, told = (
         [{**call, "id": ""} for call in agreement.pending_calls(output_steps(end))] for end in ends
     )
     counted, other, alone, both = (count_tokens(end, "output") for end in ends)
     is_lost = shown == more == told[:1] and len(least) == 1 and not output_text(ends[0])
-    if is_lost and 0 < alone <= 0.7 * both <= 0.9 * both <= min(counted, other):
+    if is_lost and 0 < alone <= 0.7 * both and counted == other == both:
         message = "a plain create shows one of the calls that the same create has in a stream, and counts them all"
         actual = f"one call for {counted} output tokens: the stream counts {both}, a question for one {alone}"
         lost = finding(message, format_count(len(told), "call"), actual, pointer="$.steps")

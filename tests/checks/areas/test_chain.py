@@ -9,9 +9,9 @@ from tests.checks._play import CRASH, DONE, REFUSED, answer, case, interaction, 
 from tests.checks._streams import streamed, text_events
 
 
-def turn(found="v1_two", tokens=9, **fields):
-    """A turn that continues the first one."""
-    usage = {"total_tokens": tokens + 3, "total_input_tokens": tokens, "total_output_tokens": 3}
+def turn(found="v1_two", tokens=9, hit=0, **fields):
+    """A turn that continues the first one; `hit` of its tokens came from a cache."""
+    usage = {"total_input_tokens": tokens, "total_cached_tokens": hit, "total_output_tokens": 3}
     return answer(body=interaction(id=found, usage=usage, **fields))
 
 
@@ -30,22 +30,21 @@ RUNNING = answer(body=interaction(status="in_progress"))
 STEPS = interaction()["steps"]
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 UNCOUNTED = answer(body=interaction(usage=None))
-_CACHED_APART = {"total_input_tokens": 1, "total_cached_tokens": 9, "total_output_tokens": 2, "total_tokens": 12}
-CACHED = answer(body=interaction(id="v1_two", usage=_CACHED_APART))
+CACHED = turn(tokens=1, hit=9)
 GROWN = answer(body=interaction(steps=[*STEPS, *STEPS]))
 
 CHEAP = turn(tokens=2)
 
 
-def recites(*numbers, found="v1_two", tokens=9):
+def recites(*numbers, found="v1_two", tokens=9, hit=0):
     """A turn whose text has the numbers of some turns."""
     text = {"type": "text", "text": " ".join(numbers)}
-    return turn(found, tokens, steps=[{"type": "model_output", "content": [text]}])
+    return turn(found, tokens, hit, steps=[{"type": "model_output", "content": [text]}])
 
 
-def speaks(tokens):
+def speaks(tokens, hit=0):
     """A turn whose text has eight words."""
-    return recites(*["one", "two", "three", "four", "five", "six", "seven", "eight"], tokens=tokens)
+    return recites(*["one", "two", "three", "four", "five", "six", "seven", "eight"], tokens=tokens, hit=hit)
 
 
 FIRST, SECOND, THIRD, FOURTH, FIFTH, UNSTORED = "40817", "51926", "62035", "84259", "27583", "95361"
@@ -130,7 +129,7 @@ CASES = [
     case("chain.history", "untestable", "not counted", **chained(UNCOUNTED, REFUSED)),
     case("chain.history", "not_met", "as much", **chained(CHEAP, REFUSED)),
     case("chain.history", "untestable", "constant", **chained(CHEAP, REFUSED, DONE)),
-    case("chain.takes-effect", "met", "more of a cache", **chained(CACHED, OTHER)),
+    case("chain.takes-effect", "met", "of a cache", **{**chained(CACHED, OTHER), "parent": turn(tokens=5, hit=5)}),
     case("chain.takes-effect", "met", "refuses a stray", **chained(UNCOUNTED, REFUSED)),
     case("chain.takes-effect", "met", "constant", **chained(CHEAP, REFUSED, DONE)),
     case("chain.takes-effect", "untestable", "forgets", **chained(CHEAP, REFUSED)),
@@ -165,7 +164,8 @@ CASES = [
          grandchild=turn(tokens=16), retold=turn(tokens=16)),
     case("chain.whole-history", "not_met", "recited without the stream",
          **{**RECITED, "streamed": recites(FIRST, FOURTH), "after_streamed": recites(FIRST)}),
-    case("chain.whole-history", "met", "with the outputs", **{**SPOKEN, "grandchild": speaks(23)}),
+    case("chain.whole-history", "met", "with the outputs, and others from a cache",
+         **{**SPOKEN, "child": speaks(10, 7), "sibling": speaks(10, 7), "grandchild": speaks(23)}),
     case("chain.whole-history", "not_met", "without the outputs", **{**SPOKEN, "grandchild": speaks(15)}),
     case("chain.whole-history", "non_strict", "without the outputs, which cost nothing",
          **{**SPOKEN, "grandchild": speaks(15), "parent_retold": speaks(9)}),

@@ -528,7 +528,7 @@ class Costs(Struct):
     """Judges whether a usage counts tokens of others: a text has fewer than one that is far longer."""
 
     _long: list[tuple[int, int]] = field(default_factory=list)
-    """The characters of long texts, and their input tokens."""
+    """The characters of long texts, and their input tokens; those from a cache are among them, or apart."""
     _plain: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """The input tokens of texts in plain creates: equal ones show that equal creates cost the same."""
     _streamed: list[tuple[int, int]] = field(default_factory=list)
@@ -539,7 +539,7 @@ class Costs(Struct):
         reading, body = read(exchange), object_or_none(exchange.request.body) or {}
         end = reading.stream and reading.stream.completed
         shown = reading.interaction or (end and {**end, "steps": reading.streamed_steps}) or {}
-        text, tokens = str(body.get("input")), count_tokens(shown, "input", "cached")
+        text, most = str(body.get("input")), count_tokens(shown, "input", "cached")
         is_told = reading.call == CREATE and is_success(exchange) and not exchange.excuse
         is_plain = text == body.get("input") and body.keys() <= _OWN - {"tools", "response_format"}
         if not is_told or not is_plain:
@@ -551,25 +551,25 @@ class Costs(Struct):
         if end and is_steady and costs and judge_counted(shown):
             words = "a stream counts no token, and a plain create of its input does", f"{costs} input tokens", "0"
             yield exchange, Finding.from_code("usage.counted/none", *words)
-        if not tokens:
+        if not most:
             return
         for length, more in self._long:  # in any language, and also if it repeats one character
-            if length >= 100 * len(text) and more < tokens:
+            if length >= 100 * len(text) and more < own:
                 fewer = f"fewer for {format_count(len(text), 'character')} than {more} for {length}"
-                words = "the usage of a create counts tokens of others", fewer, str(tokens)
+                words = "the usage of a create counts tokens of others", fewer, str(own)
                 yield exchange, Finding.from_code("usage.counted/others", *words, severity=Severity.NON_STRICT)
         if not exchange.is_stream:
             self._plain[name].append(own)
         elif 0 < 2 * costs <= own:
             self._streamed.append((costs, own))
             # What a server puts before each stream costs the same for each text; what it adds up grows with it.
-            (least, its), (most, more) = min(self._streamed), max(self._streamed)
-            grows = is_steady and most - least >= 8 and more - its >= 1.5 * (most - least)
+            (least, its), (longest, more) = min(self._streamed), max(self._streamed)
+            grows = is_steady and longest - least >= 8 and more - its >= 1.5 * (longest - least)
             message = "a stream counts the tokens of its input several times"
             words = (message, f"{costs} input tokens, as a plain create of the same input", str(own))
             mild = Finding.from_code("usage.counted/stream", *words, severity=Severity.NON_STRICT)
             yield exchange, Finding.from_code("usage.counted/several", *words) if grows else mild
-        self._long.append((len(text), tokens))
+        self._long.append((len(text), most))
 
 
 _WHOLE = frozenset({"completed", "requires_action"})
