@@ -35,14 +35,16 @@ def test_without_google_genai(monkeypatch: pytest.MonkeyPatch, used: bool) -> No
     assert asynchronous.is_closed
 
 
-def test_with_google_genai() -> None:
-    """The clients given to the SDK are closed too, although the SDK does not close them."""
+@pytest.mark.parametrize(("version", "library"), [("2.34.0", "httpx"), ("3.3.0", "httpx2")])
+def test_with_google_genai(monkeypatch: pytest.MonkeyPatch, version: str, library: str) -> None:
+    """The clients given to the SDK are of its own library, and closed too, although the SDK does not close them."""
     genai = pytest.importorskip("google.genai")
+    monkeypatch.setattr(genai, "__version__", version)
     with async_client(InteractionsEmulator()) as made:
         asyncio.run(asked(made))
         options = made._api_client._http_options
         assert isinstance(made, genai.client.AsyncClient)
-    assert options.httpx_client.is_closed
+    assert options.httpx_client.is_closed and type(options.httpx_client).__module__ == library
     assert options.httpx_async_client.is_closed
 
 
