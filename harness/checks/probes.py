@@ -133,7 +133,8 @@ def _explain_silence(answer: Exchange) -> str:
     detail = answer.ending.detail
     if answer.ending.how is How.REFUSED:
         place = detail.replace(": Connection refused", "")
-        return f"connection refused ({place}): check the URL, or wait for the server with --wait S"
+        named = "HTTPS_PROXY" if place.startswith("the proxy ") else "the URL"
+        return f"connection refused ({place}): check {named}, or wait for the server with --wait S"
     if answer.ending.how is How.TIMEOUT:
         return f"{detail}: check the URL and the log of the server"
     if answer.ending.how in (How.TLS, How.BAD_HTTP) and detail:

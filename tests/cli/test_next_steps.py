@@ -47,6 +47,7 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("list", "--json=foo"), Exit.USAGE, "--json takes no value: write it without 'foo'"),
     (("completion", "bsh"), Exit.USAGE, "did you mean 'bash'?"),
     (("check", DEAD, "--wait", "0.1"), Exit.INCOMPLETE, "that the server runs, or wait longer with --wait S"),
+    (("check", "https://a.test"), Exit.INCOMPLETE, "refused (the proxy 127.0.0.1:9): check HTTPS_PROXY, or wait"),
     (("gateway",), Exit.USAGE, "name its URL, such as http://127.0.0.1:4000"),
     (("gateway", DEAD, "--upstream-port", "0", "--wait", "0.2", "--", "sleep", "9"), Exit.INCOMPLETE,
      "no response within 0.2 s"),
@@ -87,6 +88,7 @@ def test_an_error_ends_with_the_next_step(
     (tmp_path / "stream.sse").write_text("event: x\ndata: {}\n\nevent: y\ndata: {}\n\n", "utf-8")
     (tmp_path / "cut.yaml").write_text("version: 1\ninteractions:\n- request: {method: GET}\n", "utf-8")
     (tmp_path / "other.json").write_text('{"a": 1}', "utf-8")
+    monkeypatch.setenv("HTTPS_PROXY", DEAD)
     monkeypatch.setenv("HARNESS_EXTENSION", "")  # the option sets it for later calls of this process
     refuse_to_open(tmp_path / "closed.yaml", monkeypatch)
     if "run.json" in words:

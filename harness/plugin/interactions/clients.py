@@ -70,7 +70,8 @@ def _open(served: ObservedService, timeout: float | None, *, is_async: bool) -> 
         return
     from google import genai
 
-    library: Any = importlib.import_module("httpx2" if importlib.util.find_spec("httpx2") else "httpx")
+    own = "httpx" if genai.__version__.startswith(("1.", "2.")) else "httpx2"  # that of its own clients
+    library: Any = importlib.import_module(own if importlib.util.find_spec(own) else "httpx")
     asynchronous = library.AsyncClient(**_build_sdk_options(served, timeout))
     with library.Client(**_build_sdk_options(served, timeout)) as sync, _closing(asynchronous):
         options = genai.types.HttpOptions(

@@ -223,7 +223,6 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     """
     deadline = time.monotonic() + limits.connect_seconds
     proxy = proxy_of(origin) if environment and tls is not None else None
-    host, port = origin.address if proxy is None else (proxy.host, proxy.port)
     sock: socket.socket | None = None
     try:
         sock = connect(origin, proxy, limits)
@@ -237,16 +236,24 @@ def dial(origin: Origin, limits: Limits, tls: ssl.SSLContext | None, *, environm
     except OSError as error:
         if sock is not None:
             sock.close()
-        address = format_address((proxy or origin).host, port)
+        address = name_address(origin, proxy, sock)
         secured = tls is not None and sock is not None
         if isinstance(error, TimeoutError):
             raise too_late(address, limits, may_be_plain=secured and proxy is None) from None
         if isinstance(error, ssl.SSLError):
             raise tls_failure(origin, error) from None
         if isinstance(error, socket.gaierror):
-            unresolved = f"{UNRESOLVED}{host!r} ({error.strerror})"
-            raise NoConnection(By.SERVER, How.REFUSED, unresolved) from None
+            host = f"{proxy.host!r} of the proxy" if proxy else repr(origin.address[0])
+            raise NoConnection(By.SERVER, How.REFUSED, f"{UNRESOLVED}{host} ({error.strerror})") from None
         raise failure(address, error, How.TLS if secured else How.REFUSED) from None
+
+
+def name_address(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
+    """The address that could not be reached; with a proxy, the proxy or the tunnel through it."""
+    if proxy is None:
+        return format_address(origin.host, origin.port)
+    through = f"the proxy {format_address(proxy.host, proxy.port)}"
+    return through if tunnel is None else f"{format_address(origin.host, origin.port)} through {through}"
 
 
 _MAY_BE_PLAIN = "write http:// if it uses plain HTTP"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -19,10 +18,9 @@ from harness.outcome import UsageFault
 from harness.transport.client.origin import (
     NoConnection,
     Origin,
-    Proxy,
     connect,
     failure,
-    format_address,
+    name_address,
     proxy_of,
     tls_failure,
     too_late,
@@ -66,21 +64,13 @@ async def dial_upstream(
         if cancelled.args != (_LATE,):
             raise
         task.uncancel()
-        raise too_late(_name_address(origin, proxy, tunnel), limits) from None
+        raise too_late(name_address(origin, proxy, tunnel), limits) from None
     except ssl.SSLError as error:
         raise tls_failure(origin, error) from None
     except OSError as error:
-        raise failure(_name_address(origin, proxy, tunnel), error) from None
+        raise failure(name_address(origin, proxy, tunnel), error) from None
     finally:
         late.cancel()
-
-
-def _name_address(origin: Origin, proxy: Proxy | None, tunnel: socket.socket | None) -> str:
-    """The address that could not be reached; with a proxy, the proxy or the tunnel through it."""
-    if proxy is None:
-        return format_address(origin.host, origin.port)
-    through = f"the proxy {format_address(proxy.host, proxy.port)}"
-    return through if tunnel is None else f"{format_address(origin.host, origin.port)} through {through}"
 
 
 class OwnPage(Protocol):

@@ -35,13 +35,16 @@ def test_without_google_genai(monkeypatch: pytest.MonkeyPatch, used: bool) -> No
     assert asynchronous.is_closed
 
 
-def test_with_google_genai() -> None:
-    """The clients given to the SDK are closed too, although the SDK does not close them."""
+@pytest.mark.parametrize(("version", "library"), [("2.34.0", "httpx"), ("3.3.0", "httpx2")])
+def test_with_google_genai(monkeypatch: pytest.MonkeyPatch, version: str, library: str) -> None:
+    """The clients given to the SDK are of its own library, and closed, although the SDK does not close them."""
     genai = pytest.importorskip("google.genai")
+    monkeypatch.setattr(genai, "__version__", version)
     with async_client(InteractionsEmulator()) as made:
         asyncio.run(asked(made))
         options = made._api_client._http_options
         assert isinstance(made, genai.client.AsyncClient)
+    assert type(options.httpx_client).__module__ == library
     assert options.httpx_client.is_closed
     assert options.httpx_async_client.is_closed
 
@@ -50,14 +53,12 @@ def test_with_google_genai() -> None:
 def test_they_wait_as_long_as_the_sdks_own(monkeypatch: pytest.MonkeyPatch, genai: bool) -> None:
     """No client of ours has a read timeout: a pause of a minute is no error that a user of the SDK would see."""
     monkeypatch.setattr(clients, "has_genai", lambda: genai)
-    own = http_clients(pytest.importorskip("google.genai").Client(api_key="k", http_options={"base_url": URL}))
+    options = {"base_url": "http://127.0.0.1:9"}
+    own = http_clients(pytest.importorskip("google.genai").Client(api_key="k", http_options=options))
     with client(InteractionsEmulator()) as sync, async_client(InteractionsEmulator()) as asynchronous:
         ours = http_clients(sync)[:1] + http_clients(asynchronous)[-1:]
     assert [one.timeout.read for one in ours] == [one.timeout.read for one in own] == [None, None]
     assert [one.follow_redirects for one in ours] == [one.follow_redirects for one in own]
-
-
-URL = "http://127.0.0.1:9"
 
 
 def http_clients(made: Any) -> list[Any]:

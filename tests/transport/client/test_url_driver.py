@@ -470,16 +470,11 @@ def test_the_request_is_what_was_asked_for(driver: Callable[[str], UrlDriver]) -
     seen: list[bytes] = []
 
     def handler(connection: RawConnection) -> None:
+        seen.append(read_head(connection.sock))
         connection.send(whole(b"{}"))
 
-    class Reading(RawServer):
-        def _serve(self, sock: socket.socket) -> None:
-            with sock:
-                seen.append(read_head(sock))
-                sock.sendall(whole(b"{}"))
-
     request = Request("POST", "/a%2Fb?x=%41&y=", Headers((("X-Key", "k"), ("content-length", "99"))), b"{}")
-    with Reading(handler) as server:
+    with RawServer(handler, read_request=False) as server:
         url = f"{server.url}/base/"
         exchange = driver(url).send(request)
     host = f"127.0.0.1:{server.port}"
@@ -495,26 +490,27 @@ def test_the_request_is_what_was_asked_for(driver: Callable[[str], UrlDriver]) -
 def test_an_https_target_goes_through_the_proxy_of_the_environment(
     driver: Callable[[str], UrlDriver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CONNECT is sent with the proxy's credentials; if the proxy refuses, the ending says so."""
+    """CONNECT is sent with the proxy's credentials; if the proxy refuses or is gone, the ending names it."""
     seen: list[bytes] = []
 
-    class Proxy(RawServer):
-        def _serve(self, sock: socket.socket) -> None:
-            with sock:
-                seen.append(read_head(sock))
-                sock.sendall(b"HTTP/1.1 407 Who Are You\r\n\r\n")
+    def refuse(connection: RawConnection) -> None:
+        seen.append(read_head(connection.sock))
+        connection.send(b"HTTP/1.1 407 Who Are You\r\n\r\n")
 
-    with Proxy(saying(b"")) as proxy:
+    with RawServer(refuse, read_request=False) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:p%40ss@127.0.0.1:{proxy.port}")
         monkeypatch.setenv("NO_PROXY", "other.invalid")
         exchange = driver("https://target.invalid").send(GET)
         monkeypatch.setenv("NO_PROXY", "target.invalid")
         direct = driver("https://target.invalid").send(GET)
-    assert seen[0].startswith(b"CONNECT target.invalid:443 HTTP/1.1\r\n")
-    assert b"Basic bWU6cEBzcw==" in seen[0]
+        monkeypatch.setenv("HTTPS_PROXY", gone := f"http://127.0.0.1:{free_port()}")
+        dead = driver("https://other.test").send(GET)
+    (head,) = seen
+    assert head.startswith(b"CONNECT target.invalid:443 HTTP/1.1\r\n")
+    assert b"Basic bWU6cEBzcw==" in head
     assert "407" in exchange.ending.detail
-    assert len(seen) == 1
     assert "target.invalid" in direct.ending.detail
+    assert dead.ending.detail.startswith(f"the proxy {gone[7:]}: ")
 
 
 def test_another_thread_ends_a_wait_for_bytes() -> None:
