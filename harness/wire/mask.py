@@ -124,8 +124,7 @@ class Mask:
             return (hide or self.text)(value)
         if isinstance(value, dict):
             return {self.tree(key, hide): self.tree(item, hide) for key, item in value.items()}
-        kind = next((kind for kind in (list, tuple) if isinstance(value, kind)), None)
-        return value if kind is None else kind(self.tree(item, hide) for item in value)
+        return type(value)([self.tree(item, hide) for item in value]) if type(value) in (list, tuple) else value
 
     def body(self, value: Any, request: Request) -> Any:
         """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""
