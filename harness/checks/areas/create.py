@@ -210,10 +210,10 @@ def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Fin
 # --- the fields of a create: contradictions that are refused, and options that take effect
 
 UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."
-LONG_TEXT = "Say hi. A " + "\U0001f44b" * 26_000 + " That is all."
+LONG_TEXT = "Say hi. A " + "\U0001f44b" * 12_000 + " hi" * 19_000 + " That is all."
 """Longer than 100 KiB, where buffers, database fields and the default limits of body parsers end.
 
-A cut at a power of two, at a hundred, or one byte before is within a character: few servers can write its rest.
+A cut at 32 KiB, or at another usual number of bytes, is within a character: few servers can write its rest.
 """
 
 
