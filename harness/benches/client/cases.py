@@ -157,6 +157,7 @@ class StreamSource:
     def __init__(self, api: ClientApi, service: ClockedService, case: Case) -> None:
         self.api = api
         self._scripted = api.load_client_model().service
+        self._case = case
         self._whole: dict[str, list[dict[str, Any]]] = {}
         self.contract = service.contract
         self.service: Service
@@ -193,6 +194,10 @@ class StreamSource:
             },
         )
 
+    def serves(self, case: Case) -> bool:
+        """Whether it can serve this case as well."""
+        return _build_key(self._case) == _build_key(case)
+
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
         """The events of the stream of a run without any fault; the run completes by it."""
         if run_id not in self._whole:
@@ -217,6 +222,13 @@ class StreamSource:
                     if self._clock is not None:
                         self._clock.reached(self._clock.now + piece.seconds)
         return b"".join(data)
+
+
+def _build_key(case: Case) -> tuple[str | None, ...]:
+    """The values that two cases must share to use the same source."""
+    further = case.further_answer
+    scripts = json.dumps([case.answer, further, case.refusal, case.settings], sort_keys=True, default=dict)
+    return case.event_ids, case.resume, case.cassette, case.scenario, scripts
 
 
 def whole_stream(api: ClientApi, case: Case, seed: int = 0) -> bytes:
