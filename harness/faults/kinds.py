@@ -338,6 +338,7 @@ FEW_NO_IDS = NO_IDS.only(at_each("event:{n},rst")).first(3)
 FEW_ODD_IDS = ODD_IDS.only(at("event:{late},rst"))
 FEW_INCLUSIVE = INCLUSIVE.only(at_content("event:{n},end"))
 FEW_TWICE = TWICE.only(at_content("dup:{n}"))
+FEW_BROKEN = BROKEN.only(at("no-completion", "no-completion,no-done", "garble:{late}"))
 
 
 # The kinds of cases for clients that poll, do several turns, or cancel: what can happen to their calls.

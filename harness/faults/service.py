@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -160,24 +161,17 @@ def boundary_event(service: Service, request: Request, protocol: StreamProtocol)
     asked = protocol.is_resume(request)
     if asked is None or asked[1] is None:
         return b""
-    response = service(protocol.resume(request, asked[0], None))
-    try:
-        splitter, pauses = Splitter(), 0
-        for piece in response.body:
-            if isinstance(piece, Chunk):
-                for event in splitter.feed(piece.data):
-                    if protocol.cursor(event.payload() or {}) == asked[1]:
-                        return event.block
-            elif isinstance(piece, Ending):
-                return b""
-            elif isinstance(piece, Pause):
-                # Past events are replayed without pauses: a run that only pauses has caught up with the present.
-                pauses += 1
-                if pauses > 1000:
-                    return b""
-        return b""
-    finally:
-        response.body.close()
+    splitter, pauses = Splitter(), 0
+    with closing(service(protocol.resume(request, asked[0], None)).body) as pieces:
+        for piece in pieces:
+            for event in splitter.feed(piece.data) if isinstance(piece, Chunk) else ():
+                if protocol.cursor(event.payload() or {}) == asked[1]:
+                    return event.block
+            # Past events are replayed without pauses: a run that only pauses has caught up with the present.
+            pauses += isinstance(piece, Pause)
+            if pauses > 1000:
+                break
+    return b""
 
 
 @dataclass(slots=True)
@@ -306,10 +300,9 @@ class FaultyService:
         return self._apply_faults(suffered, request, self._service(request)), suffered
 
     def repeat(self, request: Request, suffered: Suffered | None) -> Response:
-        """The response to a request as a connection that `suffered` got it; this one is not counted."""
+        """The response to a request with the faults of a connection that was counted before; this one is not."""
         request = with_real_cursor(request, self._protocol)
-        faults = () if suffered is None else suffered.faults
-        again = Suffered(0, request.method, request.raw_path, faults)
+        again = Suffered(0, request.method, request.raw_path, () if suffered is None else suffered.faults)
         return self._apply_faults(again, request, self._service(request))
 
     def _apply_faults(self, suffered: Suffered, request: Request, response: Response) -> Response:

@@ -95,6 +95,7 @@ def torture(
         new_client,
         jobs=max(1, min(options.jobs, len(cases))),
         seconds=options.seconds,
+        quiet=quiet,
         start=undisturbed.ended.seconds,
         timer=timer,
     )

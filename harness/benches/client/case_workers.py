@@ -1,7 +1,8 @@
 """Plays cases on several clients at a time: `CaseWorkers` are threads, each with a client and a server of its own.
 
 Nothing of another case may reach a client, so each case has a path of its own. A client that is slow once, as on a
-busy machine, has no defect: a case that ran out of time runs a second time, and that one counts.
+busy machine, has no defect: a case that ran out of time runs a second time, and that one counts. It has more time
+if the client without a fault takes longer now than at first.
 """
 
 from __future__ import annotations
@@ -152,8 +153,8 @@ class CaseQueue:
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
-    A case may take `seconds`, and `start` more, which a case without a fault took alone. One that ran out of time
-    runs a second time, which counts. Once that has confirmed the first time, other cases of its kind are believed.
+    A case may take `seconds`, and `start` more, which the case `quiet` took alone. One that ran out of time runs a
+    second time, which counts. Once that has confirmed the first time, other cases of its kind are believed.
 
     When the time of `timer` is up, the clients are stopped, and their current cases are not reported.
     """
@@ -166,10 +167,12 @@ class CaseWorkers:
         *,
         jobs: int,
         seconds: float,
+        quiet: Case,
         start: float = 0.0,
         timer: Timer | None = None,
     ) -> None:
         self._api = api
+        self._quiet = quiet
         self._cases = cases
         self._new_client = new_client
         self._jobs = jobs
@@ -224,7 +227,9 @@ class CaseWorkers:
         if self._over.is_set():  # it was stopped because the run is over, which proves nothing about it
             return None
         # Once for a kind: the second time doubles the wait, and a client that hangs does so in each case of it.
-        again = play_case(server, client, number, case, self._seconds, self._start)
+        control = play_case(server, client, number, self._quiet, self._seconds, self._start).ended.seconds
+        slower = min(max(control / max(self._start, 1.0), 1.0), 4.0)
+        again = play_case(server, client, number, case, self._seconds * slower, self._start)
         if again.out_of_time:
             self._hung_kinds.add(kind)
         return again

@@ -297,13 +297,8 @@ def parse_line(line: bytes, case: str, file: Path | None = None) -> dict[str, An
     value = object_or_none(line)
     if value is None or value.get("case", case) != case:
         return None
-    if "case" in value and not value.keys() & {*RESULTS, "error"}:
-        stored = None if file is None else read_file(file)
-        if stored is None:
-            raise UsageFault(
-                f"the command returned {_show(line)}: a result has one of text, events, steps, status and error, "
-                "or the file that the task names in `result` has"
-            )
+    names_only = "case" in value and not value.keys() & {*RESULTS, "error"}
+    if names_only and file is not None and (stored := read_file(file)) is not None:
         return stored
     return _check(value, line) if "case" in value or value.keys() & set(_MARKS) else None
 
@@ -344,7 +339,7 @@ def _check(value: dict[str, Any], data: bytes) -> dict[str, Any]:
     if all(value.get(name) is None for name in RESULTS):
         raise UsageFault(
             f"the command returned {_show(data)}: a result has one of text, events, steps, status and error, "
-            f"such as {_EXAMPLE}"
+            f"such as {_EXAMPLE}, or the file that the task names in `result` has"
         )
     return value
 
@@ -357,8 +352,11 @@ def _show(data: bytes) -> str:
 # read to the end: they may be endless, and a child that has left the group may keep them open.
 
 
-_ERROR = re.compile(r"(?:(?:panic|fatal error|Caused by): |Exception in |[\w.$]*(?:Error|Exception)(?:: |$))")
-"""A line that states why a program stopped; the calls that led there stand below it, or above."""
+_ERROR = re.compile(
+    r"(?:(?:panic|fatal error|Caused by): |Exception in |[\w.$]*(?:Error|Exception)(?:: |$)"
+    r"|thread .* panicked at |\S+:\d+:in .*\([\w:]+\)$)"
+)
+"""A line that states why a program stopped, in Rust and Ruby, too; its calls stand below it, or above."""
 _WORDS = 2000
 """How many characters to keep of the end of standard error."""
 
@@ -463,6 +461,6 @@ class Process:
 
 def how(code: int, words: str) -> str:
     """An exit code in words, with the error that standard error names: the last, or its last line."""
-    lines = [line for line in words.splitlines() if line.strip()]
+    lines = [line for line in re.sub(r"( panicked at .*:)\n", r"\1 ", words).splitlines() if line.strip()]
     error = shorten(([line for line in lines if _ERROR.match(line)] or lines or [""])[-1].strip(), _SHOWN)
     return (f"exit code {code}" if code >= 0 else f"signal {-code}") + (f": {error}" if error else "")

@@ -309,7 +309,7 @@ QUICK = (
     fault_kinds.FEW_INCLUSIVE,
     fault_kinds.FEW_TWICE,
     fault_kinds.NOISE,
-    fault_kinds.BROKEN.first(3),
+    fault_kinds.FEW_BROKEN,
     fault_kinds.ERRORS.first(3),
     ERROR_IDS,
     FEW_ENDS,

@@ -57,6 +57,11 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
     assert outcomes == [DropOutcome.RECOVERED] * 3
 
 
+PANIC = "thread 'main' (7) panicked at src/main.rs:95:56:"
+RUST = f"\n{PANIC}\nno text\nnote: run with `RUST_BACKTRACE=1`\n"
+RUBY = "a.rb:1:in `f': undefined method `[]' for nil (NoMethodError)\n\nf(nil)\n  ^\n\tfrom a.rb:2:in `<main>'\n"
+
+
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
@@ -67,6 +72,10 @@ def test_programs_survive(new: Callable[[], Client]) -> None:
          ClientResult(collected="half", error="exit code 3: why", words="why")),
         ("import sys; print('panic: no\\n\\nmain.read()\\n\\t+0x1d', file=sys.stderr); sys.exit(2)",
          ClientResult(collected="", error="exit code 2: panic: no", words="panic: no\n\nmain.read()\n\t+0x1d")),
+        (f"import sys; sys.stderr.write({RUST!r}); sys.exit(101)",
+         ClientResult(collected="", error=f"exit code 101: {PANIC} no text", words=RUST.strip())),
+        (f"import sys; sys.stderr.write({RUBY!r}); sys.exit(1)",
+         ClientResult(collected="", error=f"exit code 1: {RUBY.splitlines()[0]}", words=RUBY.strip())),
         ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", ClientResult(collected="", error="signal 15")),
         ("import os; print(os.environ['INTERACTION_ID'])", ClientResult(collected="v1_x")),
     ],

@@ -261,6 +261,19 @@ def test_a_client_that_leaves_after_the_text(creates: bool, plan: str, last: byt
     assert (judge_case(attempt, ClientResult(collected=TEXT)).finding is None) is right
 
 
+def test_polls_of_a_client_that_left_do_not_show_that_it_cannot_read() -> None:
+    """How many it takes depends on how slow the run is, here through a fault of ours."""
+    case = new_case(plan="trickle:5")
+    attempt = ClientAttempt(new_source(case), case)
+    target, headers = f"/v1beta/interactions/{attempt.id}", Headers([("x-goog-api-key", "any")])
+    with closing(attempt.answer(Request("GET", f"{target}?stream=true", headers, b"")).body) as pieces:
+        next(piece for piece in pieces if len(attempt.received[0].events()) > 1)
+    while not attempt.received[-1].completes:
+        list(attempt.answer(Request("GET", target, headers, b"")).body)
+    assert len(attempt.received) > 2
+    assert judge_case(attempt, ClientResult(collected=TEXT), usual=2).finding is None
+
+
 CALL = {"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments": {"a": 1}}]}
 
 

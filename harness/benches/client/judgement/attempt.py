@@ -24,9 +24,6 @@ from harness.wire.bodies import object_or_none
 _REFUSED = frozenset({429, 503})
 """Statuses of a create after which it can be sent again: nothing was created."""
 
-_SILENCE = 0.1
-"""Seconds: a client that leaves in one leaves before what follows; pauses between events take a thousandth."""
-
 
 class ClientAttempt:
     """A `case` applied to a source; give the client `service`, and `id` as the run to read."""
@@ -84,7 +81,8 @@ class ClientAttempt:
         request = last.request if last.is_read else self._protocol.resume(last.request, run, None)
         again = self._faulty.repeat(request, last.suffered)
         seen = watch(self.api, request, again)
-        self._source.read(again.body, lambda: seen.waited >= _SILENCE and len(seen.data) >= len(last.data))
+        # pauses between events take a fiftieth of this silence at most
+        self._source.read(again.body, lambda: seen.waited >= 0.1 and len(seen.data) >= len(last.data))
         self._on_its_way = seen.completes
 
     @property
@@ -368,11 +366,12 @@ class ClientAttempt:
         return ""
 
     def _explain_unfinished(self) -> str:
-        if not self.streams:
-            return "it never requested the stream" if self.received else "it sent no request at all"
-        last = self.received[-1]
-        if last.status >= 400:
+        if not self.received:
+            return "it sent no request at all"
+        if (last := self.received[-1]).status >= 400:
             return f"its last request was rejected ({last.status}: {last.error})"
+        if not self.streams:
+            return "it never requested the stream"
         if any(map(self._protocol.is_error, self.streams[-1].events())):
             return "it took an error event for the end of the stream: resume after it"
         if len(self.streams) < 2:
