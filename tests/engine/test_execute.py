@@ -95,11 +95,11 @@ def test_a_halted_run_sends_nothing_again() -> None:
     ("seconds", "ends", "status", "heard", "judged"),
     [
         ([0.05], False, 200, "", "hung"),
-        ([1.0], False, 200, "", "excused"),
-        ([0.05, 0.05, 1.0], False, 200, "", "excused"),  # it fell asleep again
+        ([1.5], False, 200, "", "excused"),
+        ([0.05, 0.05, 1.5], False, 200, "", "excused"),  # it fell asleep again
         ([0.05], True, 200, "", "whole"),
         ([0.05], False, None, "", "hung"),
-        ([1.0], False, None, "", "excused"),
+        ([1.5], False, None, "", "excused"),
         ([0.05], True, None, "", "excused"),
         ([0.05], False, 200, "own", "hung"),
         ([0.05], False, 200, "lost", "excused"),

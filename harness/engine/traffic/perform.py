@@ -159,7 +159,7 @@ class Outages(DriverPolicy):
             yield f"{_CROWDED}; run with `-j 1`, or raise the limit for this run"
 
     def describe_limit(self) -> str:
-        """What a limit bounds: the time, if no rejection was quicker than the successes (a few may be slow)."""
+        """Name what a limit bounds: the time, if no rejection was quicker than the successes (but a few)."""
         is_timed = self._quickest > max(0.1, 0.9 * sorted(self._times)[-1 - len(self._times) // 20])
         timed = f"the time of a response, or of its queue, to {self._quickest:.2g} s" if is_timed else ""
         return f"the target, or a proxy before it, limits {timed or 'the rate or number of requests'}"

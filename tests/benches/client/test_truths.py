@@ -267,7 +267,7 @@ def test_polls_of_a_client_that_left_do_not_show_that_it_cannot_read() -> None:
     attempt = ClientAttempt(new_source(case), case)
     target, headers = f"/v1beta/interactions/{attempt.id}", Headers([("x-goog-api-key", "any")])
     with closing(attempt.answer(Request("GET", f"{target}?stream=true", headers, b"")).body) as pieces:
-        next(piece for piece in pieces if len(attempt.received[0].events()) > 1)
+        next(piece for piece in pieces if attempt.text_of(attempt.received[0].events()) == TEXT)
     while not attempt.received[-1].completes:
         list(attempt.answer(Request("GET", target, headers, b"")).body)
     assert len(attempt.received) > 2

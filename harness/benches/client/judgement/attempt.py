@@ -86,6 +86,13 @@ class ClientAttempt:
         self._on_its_way = seen.completes
 
     @property
+    def polls_after_text(self) -> list[ReceivedResponse]:
+        """The polls of a client that had the whole text of a stream; how many depends on how slow the run is."""
+        if not any(one.is_stream and self.text_of(one.events()) == self.text for one in self.received):
+            return []
+        return [one for one in self.received if one.is_read and not one.is_stream and one.status < 400]
+
+    @property
     def streams(self) -> list[ReceivedResponse]:
         """The responses to the client's requests for streams, refusals included."""
         return [one for one in self.received if one.is_stream or one.resumes]
