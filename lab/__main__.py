@@ -21,6 +21,7 @@ COMMANDS = {
     "missed": ("lab.missed", "list the generated defects that the random search finds, and no check reports"),
     "modes": ("lab.modes", "show the modes and moments in which each rule is judged"),
     "path": ("lab.path", "list the files that a failure passes, from its response to three reports"),
+    "pictures": ("lab.pictures", "take the pictures of the report and of the inspector that the README shows"),
     "peers": ("lab.peers.publish", "install and judge other implementations, and write the pages about them"),
     "sentences": ("lab.sentences", "show for which mutants the first cause of a run is their defect"),
     "score": ("lab.score", "count the generated defects that the checks report"),

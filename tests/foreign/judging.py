@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 import tempfile
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from harness.cli import main
 from harness.contract.requests import RequestBuilder
-from harness.engine.events import Result
-from harness.outcome import Accounted
-from harness.report.presented_run import PresentedRun
 from tests.busy_machine import Stretch
 from tests.foreign.server import ForeignService, serving
 
@@ -51,25 +50,28 @@ def hurry(patch: pytest.MonkeyPatch, stretch: Stretch | None = None) -> None:
 def check_at(
     url: str, *globs: str, words: tuple[str, ...] = (), shows: bool = True, stretch: Stretch | None = None
 ) -> Report:
-    """Judge the server at a URL by the checks that match; `shows`: its reports are written, too."""
-    chosen, runs = [word for glob in globs for word in ("-c", glob)], list[PresentedRun]()
+    """Judge the server at a URL by the checks that match; `shows`: it also prints its report for people."""
+    chosen = [word for glob in globs for word in ("-c", glob)]
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         hurry(patch, stretch)
-        made = lambda *of, **more: runs.append(PresentedRun(*of, **more)) or runs[-1]  # noqa: E731
-        patch.setattr("harness.cli.commands.check.PresentedRun", made)
+        path = Path(folder, "report.json")
         with nullcontext() if shows else redirect_stdout(io.StringIO()):
-            told = ("--report", f"json={Path(folder, 'report.json')}") if shows else ("--quiet",)
-            code = main(["check", url, *chosen, *words, *told, "--no-config"])
-    judged = [result for result in runs[-1].results if result.outcome is not Accounted.EXCLUDED]
-    found = {result.id: result.observation.findings for result in judged}
-    codes = {name: [one.stable_code for one in findings] for name, findings in found.items()}
-    messages = {name: [one.message for one in findings] for name, findings in found.items()}
-    return Report(code, {result.id: word_of(result) for result in judged}, codes, messages)
+            silent = () if shows else ("--quiet",)
+            code = main(["check", url, *chosen, *words, *silent, "--no-config", "--report", f"json={path}"])
+        document = json.loads(path.read_text())
+    report = Report(code)
+    for entry in document["checks"]:
+        if entry["outcome"] != "excluded":
+            report.verdicts[entry["id"]] = word_of(entry)
+            report.codes[entry["id"]] = [found["code"] for found in entry["findings"]]
+            report.messages[entry["id"]] = [found["message"] for found in entry["findings"]]
+    return report
 
 
-def word_of(result: Result) -> str:
+def word_of(entry: dict[str, Any]) -> str:
     """Return what a report says of a check, in a word that the rows of these tests use."""
-    if result.outcome is Accounted.NOT_TESTED:
-        return {"blocked": "blocked", "harness_error": "error"}.get(result.reason or "", "untestable")
-    words = {"failed": "fail", "warned": "warn", "not_offered": "not_applicable"}
-    return words.get(result.outcome) or ("info" if result.observation.findings else "pass")
+    outcome, reason = entry["outcome"], entry.get("reason", "")
+    if outcome == "not_tested":
+        return {"blocked": "blocked", "harness_error": "error"}.get(reason, "untestable")
+    words = {"failed": "fail", "warned": "warn", "not_offered": "not_applicable", "excluded": "excluded"}
+    return words.get(outcome) or ("info" if entry["findings"] else "pass")

@@ -1,24 +1,27 @@
-"""Take the picture of the inspector that the README shows, from a real run.
+"""Take the pictures of the documentation, `report.png` and `inspector.png`, from real runs.
 
-`python -m tests.inspector.picture docs/inspector.png`. Needs Chromium and playwright. A client starts a run in the
-background, is dropped by the button and resumes; another one continues a conversation; the server is a mutant, so
-that there is a finding to see.
+Needs Chromium and playwright. The servers are mutants, so that there is a finding to see. For the inspector, a
+client starts a run in the background, is dropped by the button and resumes; another one continues a conversation.
 """
 
 from __future__ import annotations
 
 import json
-import sys
+import tempfile
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
+from harness.cli import main
+from harness.errors import UsageFault
+from harness.outcome import Exit
 from tests.chromium import open_chromium
 from tests.cli.test_recordings import standing
 
-SIZE = {"width": 1280, "height": 680}
 KEYED = {"x-goog-api-key": "any"}
 TOOL = {"type": "function", "name": "get_weather", "parameters": {"type": "object", "properties": {}}}
 
@@ -42,7 +45,7 @@ def read(url: str, name: str, cursor: str = "") -> str:
 
 
 def use(page: Page, url: str) -> None:
-    """Do what the picture shows."""
+    """Do what the picture of the inspector shows."""
     weather = create(url, input="How is the weather in Paris?", tools=[TOOL])
     call = next(step for step in weather["steps"] if step["type"] == "function_call")
     result = {"type": "function_result", "name": call["name"], "call_id": call["id"], "result": "21 °C"}
@@ -58,18 +61,33 @@ def use(page: Page, url: str) -> None:
     page.locator(".cell.bad").first.wait_for(state="attached")
 
 
-def main() -> None:
-    """Take the picture."""
-    if len(sys.argv) != 2:
-        raise SystemExit("usage: python -m tests.inspector.picture FILE.png")
-    with standing("serve", "--mutant", "delta-before-start") as (line, _), open_chromium() as browser:
-        page = browser.new_page(viewport=SIZE, color_scheme="light", reduced_motion="reduce")
+def draw_report(browser: Browser, picture: Path) -> None:
+    """Judge a server whose resumes skip an event, and take the picture of the report."""
+    page = browser.new_page(viewport=ViewportSize(width=1280, height=900), color_scheme="light")
+    with tempfile.TemporaryDirectory() as folder, standing("serve", "--mutant", "resume-skips-one") as (line, _):
+        report = Path(folder, "report.html")
+        main(["check", line["base_url"], "--api-key", "any", "-j", "4", "--report", f"html={report}"])
+        page.goto(report.as_uri())
+        page.screenshot(path=picture)
+
+
+def draw_inspector(browser: Browser, picture: Path) -> None:
+    """Use a server that the inspector watches, and take the picture of its page."""
+    size = ViewportSize(width=1280, height=680)
+    with standing("serve", "--mutant", "delta-before-start") as (line, _):
+        page = browser.new_page(viewport=size, color_scheme="light", reduced_motion="reduce")
         page.goto(line["base_url"])
         page.locator("#live:not(.waiting)").wait_for()
         use(page, line["base_url"])
         page.wait_for_timeout(2500)  # the toast goes
-        page.screenshot(path=sys.argv[1])
+        page.screenshot(path=picture)
 
 
-if __name__ == "__main__":
-    main()
+def run(words: Sequence[str]) -> int:
+    """Take both pictures, into a folder."""
+    if len(words) != 1 or not Path(words[0]).is_dir():
+        raise UsageFault("usage: python -m lab pictures DIR (a folder that exists, such as docs)")
+    with open_chromium() as browser:
+        draw_report(browser, Path(words[0], "report.png"))
+        draw_inspector(browser, Path(words[0], "inspector.png"))
+    return Exit.OK
