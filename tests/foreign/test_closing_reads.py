@@ -72,11 +72,7 @@ ROWS = [
         forgets=lambda self, usual, body: is_stream(body),
     ),
     forgetful(
-        "forgets-background-runs: bg.at-once get.constant -> fail get.constant, exit 1",
-        forgets=lambda self, usual, body: is_background(body),
-    ),
-    forgetful(
-        "forgets-resumed-runs: resume.opens get.constant -> fail get.constant, exit 1",
+        "forgets-background-runs: bg.result get.constant -> fail get.constant, exit 1",
         forgets=lambda self, usual, body: is_background(body),
     ),
     forgetful(
