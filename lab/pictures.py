@@ -6,6 +6,7 @@ client starts a run in the background, is dropped by the button and resumes; ano
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 from collections.abc import Sequence
@@ -85,9 +86,12 @@ def draw_inspector(browser: Browser, picture: Path) -> None:
 
 def run(words: Sequence[str]) -> int:
     """Take both pictures, into a folder."""
-    if len(words) != 1 or not Path(words[0]).is_dir():
-        raise UsageFault("usage: python -m lab pictures DIR (a folder that exists, such as docs)")
+    parser = argparse.ArgumentParser(prog="python -m lab pictures", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a folder that exists, such as docs")
+    folder: Path = parser.parse_args(words).folder
+    if not folder.is_dir():
+        raise UsageFault(f"no folder has the name {str(folder)!r}: give one that exists, such as docs")
     with open_chromium() as browser:
-        draw_report(browser, Path(words[0], "report.png"))
-        draw_inspector(browser, Path(words[0], "inspector.png"))
+        draw_report(browser, folder / "report.png")
+        draw_inspector(browser, folder / "inspector.png")
     return Exit.OK
