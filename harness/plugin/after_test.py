@@ -144,8 +144,7 @@ def hide_keys(report: pytest.TestReport) -> None:
     mask = Mask({str(number): key for number, key in enumerate(keys)})
     # As data, which pytest-xdist sends: a traceback that became a text would lose its reason and its colors.
     data = report._to_json()
-    parts = ("longrepr", "sections", "user_properties")
-    shown = {name: mask.tree(data[name], mask.hide_known) for name in parts}
+    shown = {name: mask.tree(data[name], mask.hide_known) for name in ("longrepr", "sections", "user_properties")}
     changed = [name for name in shown if shown[name] != data[name]]
     made = pytest.TestReport._from_json({**data, **shown})
     vars(report).update((name, getattr(made, name)) for name in changed)

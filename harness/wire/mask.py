@@ -124,7 +124,8 @@ class Mask:
             return (hide or self.text)(value)
         if isinstance(value, dict):
             return {self.tree(key, hide): self.tree(item, hide) for key, item in value.items()}
-        return type(value)([self.tree(item, hide) for item in value]) if type(value) in (list, tuple) else value
+        kind = tuple if isinstance(value, tuple) else list  # of a named tuple, too, which is not made of a list
+        return kind(self.tree(item, hide) for item in value) if isinstance(value, list | tuple) else value
 
     def body(self, value: Any, request: Request) -> Any:
         """Mask a decoded request body: hide values whose place holds a secret, mask every other string."""

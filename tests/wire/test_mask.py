@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from urllib.parse import SplitResult
 
 import pytest
 
@@ -45,6 +46,7 @@ MASK = Mask({"KEY": "the-secret", "LONGER": "the-secret-two", "TINY": "ab"}, FIE
 def test_text(text: str, masked: str) -> None:
     """The longest known secret is hidden first, then what looks like one; very short keys are ignored."""
     assert MASK.text(text) == masked
+    assert MASK.tree([SplitResult(text, *"abcd"), [text]]) == [(masked, *"abcd"), [masked]]
 
 
 def test_what_is_shown_is_masked_and_paints_nothing() -> None:
