@@ -72,8 +72,8 @@ class Outages(DriverPolicy):
     """A way that lost five of six resumes once lost the same one four times in a row."""
 
     QUIET = 1.0
-    """Seconds without a request before what is lost each time is held against the target: some count a connection
-    for a while after its end, so that each of several in a row was refused, whatever it asked."""
+    """Seconds to wait before what is lost each time is held against the target: some count a connection for a
+    while after its end, so that each of several in a row was refused, whatever it asked."""
 
     def __init__(self) -> None:
         self.timeouts = TimeoutBudget()
@@ -223,11 +223,10 @@ class Outages(DriverPolicy):
 
     def is_crowded(self, driver: Driver, number: int) -> bool:
         """Whether so many harmless requests at once are cut, too: the target, or a proxy, limits connections."""
-        if self._control is None or self._is_full:
+        if self._control is None or self._is_full or not self.await_return(driver):
             return self._is_full
         crowd = Together((self._control,) * number)
-        is_cut_each = (any(map(is_cut, driver.perform(crowd))) for _ in range(self.TIMES))
-        self._is_full = any(is_cut_each)
+        self._is_full = any(any(map(is_cut, driver.perform(crowd))) for _ in range(self.TIMES))
         return self._is_full
 
     def is_new(self, exchange: Exchange) -> bool:
@@ -782,13 +781,13 @@ class ActionRunner:
             for _ in range(Outages.TIMES - 1):
                 is_gone = any(outages.is_gone_since(one, self._driver) for one in lost)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
-                    is_back = outages.await_return(self._driver)
-                    why = _CROWDED if is_back and outages.is_crowded(self._driver, len(requests)) else _STOPPED
+                    why = _CROWDED if outages.is_crowded(self._driver, len(requests)) else _STOPPED
                     return [one.with_excuse(why) if is_cut(one) else one for one in exchanges]
                 again: list[Exchange] = self._driver.perform(Together(requests, note=self._note))
                 lost, was_gone = [one for one in again if is_crash(one)], is_gone
                 if lost:
-                    self._driver.wait(Outages.QUIET * any(map(_has_no_byte, lost)))
+                    if any(map(_has_no_byte, lost)):
+                        self._driver.wait(Outages.QUIET)
                     again = list(map(self._send_and_note, requests))
                     if not any(map(is_crash, again)):
                         continue
@@ -814,7 +813,8 @@ class ActionRunner:
         heard, was_lost = outages.find_heard(exchange.request, self._ledger, len(exchange.body)), set[bool]()
         with outages.doubt(exchange):
             for left in reversed(range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1)):
-                self._driver.wait(Outages.QUIET * (not left and _has_no_byte(exchange)))
+                if not left and _has_no_byte(exchange):
+                    self._driver.wait(Outages.QUIET)
                 is_gone = outages.is_gone_since(times[-1], self._driver)
                 if is_gone and (was_gone or not outages.await_return(self._driver)):
                     return exchange.with_excuse(_STOPPED)

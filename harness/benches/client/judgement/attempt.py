@@ -70,7 +70,7 @@ class ClientAttempt:
         return self._protocol.refuse(400, "invalid_request", f"More than {most} requests in one case.")
 
     def note_left(self) -> None:
-        """Note what was about to come when a client in another process left its last stream.
+        """Note what was about to come when a client in another process (`answer`) left its last stream.
 
         How much of it had been written then depends on the socket. So that the verdict does not, the stream is
         read again, with the same faults, to its end or to a silence. Another look at the run would complete it.

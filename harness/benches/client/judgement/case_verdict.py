@@ -84,7 +84,7 @@ def _judge_way(attempt: ClientAttempt, usual: int | None) -> CaseVerdict | None:
     if unread := describe_unread(attempt.received):
         return _blame(READS, "asked-again", unread)
     # a client may have a limit of its own, which a busy machine reaches, and may poll once it has the whole text
-    polls = attempt.polls_after_text
+    polls = attempt.polls_after_text if attempt.noise else []
     patient = [one for one in attempt.received if one.completes or (one not in polls and one.took - one.at < 1.0)]
     if attempt.noise and usual is not None and len(patient) > usual:
         more = format_count(len(patient) - usual, "more request")
