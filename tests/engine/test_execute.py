@@ -23,7 +23,7 @@ from harness.interactions.servers import SERVERS
 from harness.kit.check import STOPPED, Check, Exercise, Finish, Open
 from harness.outcome import Finding, Observation, Outcome, Unmet
 from harness.transport import ServiceDriver
-from harness.wire import By, Driver, Ending, Exchange, How, Request, Response, Send
+from harness.wire import At, By, Driver, Ending, Exchange, How, Request, Response, Send, Together, Wait
 from tests.contract.exchanges import ROOT
 from tests.contract.exchanges import exchange as made
 from tests.engine import toys
@@ -139,6 +139,41 @@ def test_a_stream_without_an_end_accuses_only_a_target_that_is_awake(
     exchange = hand.perform(Send(hung.request) if status else Finish(hand.perform(Open(hung.request))))
     assert ("excused" if exchange.excuse else "hung" if exchange.hung else "whole") == judged
     assert bool(outages.silences) is (judged == "hung" and status is None), "what began is no silence"
+
+
+class Full(Driver):
+    """Closes the last of the connections that come at once, and if one `lingers`, all until a pause after them."""
+
+    def __init__(self, lingers: bool) -> None:
+        self.lingers, self.is_busy = lingers, False
+
+    def perform(self, action: Any) -> Any:
+        if isinstance(action, Wait):
+            self.is_busy = False
+        elif isinstance(action, Together):
+            self.is_busy = self.lingers
+            return [
+                *map(self._answer, action.requests[:-1], repeat(False)),
+                self._answer(action.requests[-1], True),
+            ]
+        return None if isinstance(action, Wait) else self._answer(action.request, self.is_busy)
+
+    def _answer(self, request: Request, is_closed: bool) -> Exchange:
+        closed = {"status": None, "ending": Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS)}
+        return structs.replace(made(), request=request, **(closed if is_closed else {}))
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("lingers", [False, True])
+def test_a_limit_of_connections_is_named(lingers: bool) -> None:
+    """Harmless requests at once are cut, too, so what is lost is excused."""
+    driver = GovernedDriver(Full(lingers), [outages := Outages()])
+    driver.send(made("GET", f"{ROOT}/i1").request)  # the control
+    hand = ActionRunner(SERVERS, driver, CreatedResources(SERVERS), RequestBuilder().contract, outages=outages)
+    *_, last = hand.perform(Together((made("POST", ROOT, sent={"model": "m"}).request,) * 8))
+    assert "limits connections" in last.excuse
+    assert "limits connections" in " ".join(outages.describe_rejections())
 
 
 def test_evidence_is_what_the_judge_looked_at() -> None:

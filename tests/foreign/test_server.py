@@ -60,23 +60,16 @@ class Lingering(Full):
     lingers = 0.2
 
 
-@pytest.mark.parametrize(
-    ("handler", "globs", "code"),
-    [
-        (Limited, "chain.* rob.* store.* create.* err.*", Exit.OK),
-        (Full, "rob.conc* err.*", Exit.INCOMPLETE),
-        (Lingering, "rob.conc* err.*", Exit.INCOMPLETE),
-    ],
-)
-def test_a_limit_of_what_comes_at_once_costs_no_verdict(
-    handler: type[Handler], globs: str, code: Exit, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What was refused beside other requests is asked again, alone; connections beyond a number are not judged."""
+@pytest.mark.parametrize("handler", [Limited, Full, Lingering])
+def test_a_limit_of_what_comes_at_once_costs_no_verdict(handler: type[Handler]) -> None:
+    """What was refused beside other requests is asked again, alone; connections beyond a number are not judged.
+
+    How many a busy machine opens at once is chance: tests/engine/test_execute.py names the limit without it.
+    """
+    globs = "chain.* rob.* store.* create.* err.*" if handler is Limited else "rob.conc* err.*"
     report = check(vary(ForeignService, handler=handler)(), *globs.split())
     assert report.faults == {}
-    assert report.exit in (Exit.OK, code)  # a busy machine may not open so many at once each time
-    is_named = "limits connections" in capsys.readouterr().out.splitlines()[-1]
-    assert handler is Lingering or is_named is (report.exit != Exit.OK)
+    assert report.exit in ({Exit.OK} if handler is Limited else {Exit.OK, Exit.INCOMPLETE})
 
 
 def test_a_run_leaves_nothing_behind_where_it_asks_much_at_once() -> None:
