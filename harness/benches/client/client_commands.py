@@ -448,10 +448,9 @@ class Process:
     def end(self) -> str:
         """Kill what is still running and return the end of its standard error."""
         self.kill()
-        # killed processes need a moment to end, and their last output to arrive
-        until = time.monotonic() + 1.0
-        self.wait(until)
-        self.hear(lambda: False, until)
+        # Killed processes end after a moment, on a busy machine after seconds; then their last output arrives.
+        self.wait(time.monotonic() + 10.0)
+        self.hear(lambda: False, time.monotonic() + 1.0)
         self._open.close()
         for pipe in (self._child.stdin, self._child.stdout, self._child.stderr):
             if pipe is not None:
