@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -102,6 +103,17 @@ def test_what_a_talking_one_says(source: str, collected: object, error: str) -> 
     assert got.collected == collected
     assert error in got.error
     assert bool(got.error) is bool(error)
+
+
+@pytest.mark.slow
+def test_what_dies_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine needs more than a second to end what was killed."""
+    kill, killed = os.killpg, list[int]()
+    late = lambda group, sent: killed.append(group) or threading.Timer(1.5, kill, (group, sent)).start()  # noqa: E731
+    monkeypatch.setattr(os, "killpg", late)
+    assert ends(one_shot("import time; time.sleep(60)"), 0).stopped
+    with pytest.raises(ProcessLookupError):
+        os.kill(killed[0], 0)
 
 
 def test_a_talking_one_starts_again() -> None:
