@@ -1,6 +1,6 @@
 """Records a service while it answers: each piece is forwarded at once, and the record is kept before the last one.
 
-Stands between the code under test and the upstream server. A request that the file has is answered from it.
+Stands between the code under test and the upstream server. A request that the file has goes no further.
 """
 
 from __future__ import annotations
