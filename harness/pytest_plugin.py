@@ -151,7 +151,7 @@ def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.It
         if CASSETTE in getattr(item, "fixturenames", ()) or item.get_closest_marker(CASSETTE)
     ]
     if users:
-        from harness.plugin.cassette_fixture import note_users
+        from harness.plugin.cassette_files import note_users
 
         session.config.stash[_SHARED_FILES] = note_users(session, users)
 
@@ -270,7 +270,7 @@ def pytest_runtest_makereport(
 def pytest_testnodedown(node: Any) -> None:
     """Take over how a worker of pytest-xdist used cassettes; one that crashed has no output."""
     if uses := getattr(node, "workeroutput", {}).get(CASSETTE):
-        from harness.plugin.cassette_fixture import take_over
+        from harness.plugin.cassette_files import take_over
 
         take_over(node.config, uses)
         node.config.stash[_SHARED_FILES] = []
@@ -279,7 +279,7 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Finish the cassettes that several tests share."""
     if _SHARED_FILES in session.config.stash:
-        from harness.plugin.cassette_fixture import finish_files
+        from harness.plugin.cassette_files import finish_files
 
         session.config.stash[_SHARED_FILES] = finish_files(session.config)
 

@@ -88,7 +88,7 @@ class Redactor:
                 raise CassetteError(f"{asked}, which cannot be looked into: record with identity or gzip")
         self._learn_headers(recording.headers)
         self._learn_request(request)
-        return self._repeat(lambda report: self._redact(recording, report))
+        return self._repeat(lambda each: each.redact_recording(recording))
 
     def redact_all(
         self, recordings: Sequence[Recording]
@@ -121,16 +121,16 @@ class Redactor:
         """Return a single request without its secrets."""
         request = decode_request(request)
         self._learn_request(request)
-        return self._repeat(lambda report: self._redact_request(request, report))
+        return self._repeat(lambda each: each.redact_request(request))
 
-    def _repeat(self, redact: Callable[[list[Replaced]], Redacted]) -> Redacted:
+    def _repeat(self, redact: Callable[[_Pass], Redacted]) -> Redacted:
         """The result of a pass that found no new secret: a name may mark a value that stands before it."""
         for _ in range(_ROUNDS):
-            known, report = self.learned, list[Replaced]()
-            redacted = redact(report)
+            known, last = self.learned, _Pass(self)
+            redacted = redact(last)
             if self.learned == known:
                 break
-        self.report += report
+        self.report += last.report
         return redacted
 
     def _learn_request(self, request: Request) -> None:
@@ -143,24 +143,6 @@ class Redactor:
             if self._fields.names_header(name) or find_password(value):
                 self.hide(secrets_in_header(name, value))
 
-    def _redact(self, recording: Recording, report: list[Replaced]) -> Recording:
-        def text(text: str, place: str) -> str:
-            return self._redact_text(text, place, report)
-
-        request = self._redact_request(recording.request, report)
-        if edits := self.find_in_body(recording.body, recording):
-            report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
-            body = _apply(recording.body, edits)
-            recording = recording.with_body(body, follow(recording.pieces, edits))
-        return replace(
-            recording,
-            request=request,
-            headers=self._redact_headers(recording.headers, "response header", report),
-            ending=structs.replace(recording.ending, detail=text(recording.ending.detail, "ending")),
-            reason=text(recording.reason, "status message"),
-            origin=text(recording.origin, "origin"),
-        )
-
     def find_in_body(self, body: bytes, of: Recording | Request | None = None) -> list[secret_finder.TextEdit]:
         """Return all edits of a body, in order and without overlap; `of` is its recording or request."""
         request = of.request if isinstance(of, Recording) else of
@@ -171,64 +153,89 @@ class Redactor:
         except secret_finder.UnreadableSecret as wrong:
             raise CassetteError(f"{wrong}: it cannot be redacted, so record something else") from None
 
-    def _redact_request(self, request: Request, report: list[Replaced]) -> Request:
-        headers = self._redact_headers(request.headers, "request header", report)
+
+class _Pass:
+    """One pass over a recording or a request; `report` has what it replaced."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self.report: list[Replaced] = []
+        self._redactor = redactor
+        self._fields, self._finder = redactor._fields, redactor._finder
+
+    def redact_recording(self, recording: Recording) -> Recording:
+        """The recording without the secrets that are known by now."""
+        request = self.redact_request(recording.request)
+        if edits := self._redactor.find_in_body(recording.body, recording):
+            self.report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
+            body = _apply(recording.body, edits)
+            recording = recording.with_body(body, follow(recording.pieces, edits))
+        return replace(
+            recording,
+            request=request,
+            headers=self._redact_headers(recording.headers, "response header"),
+            ending=structs.replace(recording.ending, detail=self._redact_text(recording.ending.detail, "ending")),
+            reason=self._redact_text(recording.reason, "status message"),
+            origin=self._redact_text(recording.origin, "origin"),
+        )
+
+    def redact_request(self, request: Request) -> Request:
+        """The request without the secrets that are known by now."""
+        headers = self._redact_headers(request.headers, "request header")
         if _is_form(request):
-            body = secret_finder.bytes_of(
-                self._redact_pairs(secret_finder.text_of(request.body), "request body", report)
-            )
+            form = secret_finder.text_of(request.body)
+            body = secret_finder.bytes_of(self._redact_pairs(form, "request body"))
         else:
-            edits = self.find_in_body(request.body, request)
-            report += [Replaced(edit.kind, f"request body, byte {edit.start}") for edit in edits]
+            edits = self._redactor.find_in_body(request.body, request)
+            self.report += [Replaced(edit.kind, f"request body, byte {edit.start}") for edit in edits]
             body = secret_finder.apply_to_bytes(request.body, edits)
         if len(body) != len(request.body):
             headers = headers.with_length(len(body))
-        return Request(request.method, self._redact_target(request.target, report), headers, body)
+        return Request(request.method, self._redact_target(request.target), headers, body)
 
-    def _redact_text(self, text: str, place: str, report: list[Replaced]) -> str:
+    def _redact_text(self, text: str, place: str) -> str:
         edits = self._finder.in_text(text)
-        report += [Replaced(edit.kind, place) for edit in edits]
+        self.report += [Replaced(edit.kind, place) for edit in edits]
         return secret_finder.apply_edits(text, edits)
 
-    def _redact_headers(self, headers: Headers, place: str, report: list[Replaced]) -> Headers:
+    def _redact_headers(self, headers: Headers, place: str) -> Headers:
         fields = []
         for name, value in headers:
-            shown = self._redact_text(name, place, report)
+            shown = self._redact_text(name, place)
             if self._fields.names_header(name) or find_password(value):
                 hidden = self._finder.hide_value(value)
                 if hidden != value:
-                    report.append(Replaced("secret header", f"{place} {shown}"))
+                    self.report.append(Replaced("secret header", f"{place} {shown}"))
             else:
-                hidden = self._redact_text(value, f"{place} {shown}", report)
+                hidden = self._redact_text(value, f"{place} {shown}")
             fields.append((shown, hidden))
         return Headers(fields)
 
-    def _redact_target(self, target: str, report: list[Replaced]) -> str:
+    def _redact_target(self, target: str) -> str:
         path, mark, query = target.partition("?")
-        segments = [self._redact_part(segment, unquote, "path", report) for segment in path.split("/")]
-        whole = "/".join(segments) + mark + self._redact_pairs(query, "query", report)
-        return self._redact_text(whole, "path", report)  # also finds secrets that span several parts
+        segments = [self._redact_part(segment, unquote, "path") for segment in path.split("/")]
+        whole = "/".join(segments) + mark + self._redact_pairs(query, "query")
+        return self._redact_text(whole, "path")  # also finds secrets that span several parts
 
-    def _redact_pairs(self, pairs: str, place: str, report: list[Replaced]) -> str:
+    def _redact_pairs(self, pairs: str, place: str) -> str:
         """Redact the parameters of a query or a form; `pairs` is in their encoded form."""
-        return "&".join(self._redact_pair(pair, place, report) for pair in pairs.split("&"))
+        return "&".join(self._redact_pair(pair, place) for pair in pairs.split("&"))
 
-    def _redact_pair(self, pair: str, place: str, report: list[Replaced]) -> str:
+    def _redact_pair(self, pair: str, place: str) -> str:
         name, mark, value = pair.partition("=")
         plain = unquote_plus(value)
         if not (plain and self._fields.names_parameter(unquote_plus(name))):
-            shown = self._redact_part(name, unquote_plus, place, report)
-            return shown + mark + self._redact_part(value, unquote_plus, f"{place} {shown}", report)
+            shown = self._redact_part(name, unquote_plus, place)
+            return shown + mark + self._redact_part(value, unquote_plus, f"{place} {shown}")
         if is_placeholder(plain):
             return pair
-        report.append(Replaced("secret parameter", f"{place} {name}"))
-        return f"{name}{mark}{self._name_placeholder(plain)}"
+        self.report.append(Replaced("secret parameter", f"{place} {name}"))
+        return f"{name}{mark}{self._redactor._name_placeholder(plain)}"
 
-    def _redact_part(self, part: str, decode: Callable[[str], str], place: str, report: list[Replaced]) -> str:
+    def _redact_part(self, part: str, decode: Callable[[str], str], place: str) -> str:
         """Redact a path segment, or the name or value of a parameter: as it is written, as far as that goes."""
-        part = self._redact_text(part, place, report)
+        part = self._redact_text(part, place)
         plain = decode(part)
-        hidden = self._redact_text(plain, place, report)
+        hidden = self._redact_text(plain, place)
         return part if hidden == plain else quote(hidden, safe="")
 
 

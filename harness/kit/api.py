@@ -41,7 +41,7 @@ _import_once = cache(import_module)  # `sys.modules` also has a module that anot
 
 
 class LateCall(Struct, frozen=True):
-    """A function of a module that the first call imports, or a value of it, which each call returns."""
+    """Calls a function of a module, or returns a value of it; only the first call imports the module."""
 
     module: str
     name: str

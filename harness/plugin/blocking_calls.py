@@ -72,7 +72,7 @@ class LeftTasks:
         self._left: dict[str, None] = {}
 
     def add_loop(self, loop: Any) -> None:
-        """Look at the tasks of a loop when the test has ended."""
+        """Add a loop, whose tasks are looked at when the test has ended."""
         with suppress(TypeError):  # a loop that takes no weak reference
             self._loops.add(loop)
 

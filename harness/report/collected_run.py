@@ -468,13 +468,13 @@ class CollectedRun:
     planned: events.Planned = field(default_factory=lambda: events.Planned(0, 0))
     phases: list[events.PhaseFinished] = field(default_factory=list)
     stopped: events.RunStopped | None = None
-    finished: events.RunFinished | None = None
-    exercises: list[events.ExerciseFinished] = field(default_factory=list)
+    finished: RunFinished | None = None
+    exercises: list[ExerciseFinished] = field(default_factory=list)
     mask: Mask = field(default_factory=Mask)
     started: datetime | None = None
     revision: str = field(default="", kw_only=True)
     _hidden: dict[int, tuple[Result, Result]] = field(default_factory=dict, init=False, repr=False)
-    _once: dict[str, tuple[events.RunFinished | None, Any]] = field(default_factory=dict, init=False, repr=False)
+    _once: dict[str, tuple[RunFinished | None, Any]] = field(default_factory=dict, init=False, repr=False)
 
     def handle(self, event: events.RunEvent) -> None:
         """Record one event, without its secrets."""
@@ -493,13 +493,13 @@ class CollectedRun:
                 self.capabilities = capabilities
             case events.Planned() as planned:
                 self.planned = planned
-            case events.ExerciseFinished() as exercise:
+            case ExerciseFinished() as exercise:
                 self.exercises.append(exercise)
             case events.PhaseFinished() as phase:
                 self.phases.append(phase)
             case events.RunStopped() as stopped:
                 self.stopped = stopped
-            case events.RunFinished() as finished:
+            case RunFinished() as finished:
                 self.finished = finished
             case _:
                 pass
@@ -518,7 +518,7 @@ class CollectedRun:
                 return replace(hide_secrets(event, self.mask, (Capabilities,)), capabilities=shown)
             case events.CheckFinished(result):
                 return events.CheckFinished(self._hide_result(result))
-            case events.RunFinished(results):
+            case RunFinished(results):
                 hidden = tuple(map(self._hide_result, results))
                 return replace(hide_secrets(event, self.mask, (*_LEFT, Result)), results=hidden)
             case events.PhaseFinished() | events.RunStopped():
@@ -545,7 +545,7 @@ class CollectedRun:
         made: Made = known[1]
         return made
 
-    def whole(self) -> tuple[events.TargetInfo, events.RunFinished]:
+    def whole(self) -> tuple[events.TargetInfo, RunFinished]:
         """The target and the final event of a finished run. Raises RuntimeError before the run has finished."""
         if self.target is None or self.finished is None:
             raise RuntimeError("the run has not finished: a report of half a run would look whole")

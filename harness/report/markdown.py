@@ -100,7 +100,7 @@ def _write_entry(shown: PresentedResult, fixes: SharedFixes) -> Iterator[str]:
     heading = Markdown("<code>{}</code> [{}] {}").format(
         write_html(shown.result.id), shown.standing_level, write_html(shown.title)
     )
-    yield from (*_fold(heading, shown.explain(fixes=fixes), is_open=shown.is_open), "")
+    yield from (*_fold(heading, shown.explain(fixes), is_open=shown.is_open), "")
 
 
 _END_DETAILS = Markdown("</details>")

@@ -116,7 +116,6 @@ _MOST_FINDINGS = {Detail.BRIEF: 1, Detail.FULL: 5, Detail.WHOLE: 5}
 """Most findings that are shown: many are often one defect at many places."""
 
 _TEXT = 2_000
-_ELSEWHERE = "the JSON and HTML reports have all"
 _LONG_WORD = re.compile(r"[\w=-]{25,}")
 """An id, mostly: a title only needs its beginning."""
 
@@ -327,26 +326,21 @@ class PresentedResult:
         noted = self.standing is Standing.PASSED and self.result.verdict is not Verdict.PASS
         return noted or self.standing in (Standing.FAILURE, Standing.ERROR)
 
-    def explain(self, *, elsewhere: str = _ELSEWHERE, fixes: SharedFixes | None = None) -> str:
-        """Everything a person needs to understand the verdict and to reproduce it, as plain text without color.
+    def explain(self, fixes: SharedFixes | None = None) -> str:
+        """Everything a person needs to understand the verdict and to reproduce it, as plain text without color."""
+        return "\n".join(self.list_lines(Detail.FULL, fixes))
 
-        `elsewhere` describes where the exchanges are that are not shown, `fixes` the known fixes that stand above.
-        """
-        return "\n".join(self.list_lines(Detail.FULL, elsewhere, fixes))
-
-    def list_lines(
-        self, detail: Detail, elsewhere: str = _ELSEWHERE, fixes: SharedFixes | None = None
-    ) -> Iterator[Line]:
-        """The explanation as lines with their roles.
+    def list_lines(self, detail: Detail, fixes: SharedFixes | None = None) -> Iterator[Line]:
+        """The explanation as lines with their roles; `fixes` are the known fixes that stand above it.
 
         The rule comes first, then what came, what breaks for a client, the evidence, and the source.
         """
-        for line in self._list_lines(detail, elsewhere, fixes):
+        for line in self._list_lines(detail, fixes):
             first, *others = line.split("\n")  # a stranger's text begins no line
             yield line.having(first) if isinstance(line, Line) else Line(first)
             yield from (Line(f"  {other}") for other in others)
 
-    def _list_lines(self, detail: Detail, elsewhere: str, fixes: SharedFixes | None) -> Iterator[str]:
+    def _list_lines(self, detail: Detail, fixes: SharedFixes | None) -> Iterator[str]:
         result, observation, brief = self.result, self.result.observation, detail is Detail.BRIEF
         if observation.cause:
             word = "blocked by" if observation.outcome is Outcome.BLOCKED else "a consequence of"
@@ -376,12 +370,12 @@ class PresentedResult:
         if result.excuse:
             yield f"baseline: {result.excuse}"
         if result.evidence and not observation.cause:
-            yield from self._list_evidence(detail, elsewhere)
+            yield from self._list_evidence(detail)
         if result.reproduction is not None:
             yield from again_lines(result.reproduction, noun=self._run.noun)
         yield Line(f"source: {self.source}{f' {self.url}' if self.url else ''}", Role.QUIET)
 
-    def _list_evidence(self, detail: Detail, elsewhere: str) -> Iterator[str]:
+    def _list_evidence(self, detail: Detail) -> Iterator[str]:
         result = self.result
         named = [finding.where.exchange for finding in self.all_findings if finding.where.exchange]
         of_name = dict(reversed([*zip(result.named, result.evidence, strict=False)]))  # of several, the first one
@@ -393,7 +387,7 @@ class PresentedResult:
             detail=detail,
             events=[] if detail is Detail.WHOLE else list(event_lines(self.events)),
             places=self._places,
-            elsewhere=elsewhere,
+            elsewhere=self._run.elsewhere,
         )
 
     @cached_property
@@ -690,7 +684,7 @@ class PresentedRun(CollectedRun):
     something out, as text, by key. `judges_server`: its first line names the server, after `target_word`; the
     lines of a client or a recording have no room for a rule, so a next step names the command that explains it.
     `times_exercises`: it lists the waits of exercises. `begins` is its first wait. `repeat` writes the line that
-    runs it again for some results.
+    runs it again for some results. `elsewhere` names what has the exchanges that an explanation leaves out.
     """
 
     title = "{api}"
@@ -703,6 +697,7 @@ class PresentedRun(CollectedRun):
     judges_server = True
     target_word = "target"
     begins = "asking the target which capabilities it has"
+    elsewhere: str = field(default="the JSON and HTML reports have all", kw_only=True)
     times_exercises: bool = field(default=False, kw_only=True)
     repeat: Callable[..., str] | None = field(default=None, kw_only=True)
     settings: Mapping[str, str] = field(default_factory=dict, kw_only=True)

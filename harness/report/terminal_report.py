@@ -225,7 +225,7 @@ class RunPrinter:
 
     def explain(self, shown: PresentedResult) -> None:
         """Print a result with all that explains it."""
-        lines = list(shown.list_lines(self._detail, fixes=self._fixes))
+        lines = list(shown.list_lines(self._detail, self._fixes))
         erred = shown.result.verdict is Verdict.ERROR  # a defect of ours is reported with its traceback
         self.print_failure(ExplainedFailure(self._write_headline(shown), lines), whole=erred)
 

@@ -219,7 +219,7 @@ def pointer_of(reference: str) -> str:
 
 @cache
 def definitions(contract: Contract) -> dict[str, Schema]:
-    """Every part of the generated messages, closed."""
+    """The closed schemas of the parts of generated messages, by name."""
     found: dict[str, Schema] = {}
     for root in ROOTS:
         found.update(close(contract.schemas.bundle(root), keep=False)["$defs"])

@@ -136,7 +136,7 @@ class SharedRun:
                 file.write(json.dumps(msgspec.to_builtins(line)).encode("ascii") + b"\n")
 
     def _yield_lines(self) -> Iterator[_Line]:
-        state = PresentedRun(SERVERS)
+        state = PresentedRun(SERVERS, elsewhere="")
         options = RunOptions(selection=Selection(checks=tuple(self._checks)), baseline=self._baseline)
         events = check_target(self._target, SERVERS.load_catalogue(), options)
         try:
@@ -163,7 +163,7 @@ class SharedRun:
             reason=self.mask_text(result.observation.reason),
             remark=self.mask_text("; ".join(messages)) if result.verdict is Verdict.WARN else "",
             excuse=self.mask_text(self._baseline.reason(result.id)),
-            explanation=write_harmless(state.present(result).explain(elsewhere="")) if fails else "",
+            explanation=write_harmless(state.present(result).explain()) if fails else "",
         )
 
 

@@ -259,7 +259,7 @@ def _was_cut_on_the_way(relayed: RelayedExchange) -> bool:
 
 
 def additions(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
-    """Nothing was added to creates, answers or events; each place is reported once, with some additions."""
+    """The gateway adds no field to creates, responses or events; each has one finding, which names the fields."""
     found: dict[str, tuple[RelayedExchange, set[str]]] = {}
     for relayed in exchanges:
         places = [("a create", request_changes(relayed))]

@@ -54,7 +54,7 @@ def read_and_list(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]
 
 
 def list_with(t: RequestBuilder, collection: str, own: str, **query: Any) -> Part[Exchange]:
-    """GET a list until it has an entry with an id, which may come late, for at most `gone_within`."""
+    """Read a list until it has the entry with the id `own`: a new one may be late, by `gone_within` at most."""
 
     def is_enough(page: Exchange) -> bool:
         return _has(page, collection, own) or page.status not in SUCCESS or bool(next_token(page))

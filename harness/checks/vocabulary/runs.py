@@ -111,7 +111,7 @@ def polls(
 
 
 def poll_until_settled(t: RequestBuilder, interaction_id: str, run: str = "the run") -> Part[list[Exchange]]:
-    """Like `polls`, but raises `Unmet` if the run did not settle in time."""
+    """Poll a run until it has settled, and return the responses. Raises `Unmet` if it does not in time."""
     seen = yield from polls(t, interaction_id)
     if not settled(seen[-1]):
         reason = f"{run} did not settle: {format_count(len(seen), 'GET')}, the last {format_answer(seen[-1])}"

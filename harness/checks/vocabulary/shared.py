@@ -110,7 +110,7 @@ def _delete_a_streamed_one(t: RequestBuilder) -> Part[Exchanges]:
 
 
 def cancel_too_late(t: RequestBuilder, **requests: Request) -> Part[Exchanges]:
-    """Send a cancel of what is over, and a GET of it, if the target has cancels."""
+    """Send `requests`, a cancel of a settled run and a GET of it, unless the target has no cancel."""
     if "cancel" not in t.capabilities:
         return stop_exercise({}, "the target has no cancel")
     return (yield from send_each(**requests))

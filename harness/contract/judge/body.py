@@ -40,7 +40,7 @@ from harness.contract.tables.protocol import CREATE, INTERACTION, RENAMED_STATUS
 from harness.contract.transcript import count_given, output_text
 from harness.outcome import Finding, Severity, Where
 from harness.outcome.words import describe_body, list_some, nearest, quote_body, shorten
-from harness.wire import By, Exchange, How, bodies
+from harness.wire import By, Exchange, How
 from harness.wire.bodies import as_list, as_object, find_ambiguous, loads, read_instant
 from harness.wire.sse import StrayBlock
 
@@ -479,7 +479,7 @@ def _judge_pairs(steps: list[Any], given: int) -> Iterator[Finding]:
 
 def judge_create_request(body: bytes, contract: Contract, *, refused: bool) -> list[Finding]:
     """Findings about a create; a defect of a rejected one explains the rejection, and is no fault."""
-    parsed = bodies.loads(body)
+    parsed = loads(body)
     if parsed.fault in ("", "surrogate"):
         problems = contract.schemas.validator("requests/create-interaction", closed=True).problems(parsed.value)
         found = [problem.finding("request.schema") for problem in problems]
@@ -506,7 +506,7 @@ def show_start(body: bytes) -> str:
 
 def list_judged_in_request(body: bytes) -> frozenset[str]:
     """The rules that this create could have broken."""
-    value = bodies.loads(body).value
+    value = loads(body).value
     return frozenset({"request.schema", *("tool.result-name" for _ in _list_results(value))})
 
 

@@ -39,18 +39,6 @@ from harness.contract.judge.body import (
 from harness.contract.schema.schemas import Schemas, UnknownPart, drop_nulls, null_finding
 from harness.contract.tables import protocol
 from harness.contract.tables import stream_order as order
-from harness.contract.tables.protocol import DONE
-from harness.contract.tables.stream_order import (
-    COMPLETED,
-    DELTA,
-    ERROR,
-    OTHER,
-    RENAMED_EVENTS,
-    DeltaEffect,
-    State,
-    StepTable,
-    row_of,
-)
 from harness.outcome import Finding, Severity
 from harness.outcome.words import format_count
 from harness.wire import COMPLETE, By, Decoder, Ending, Frame, How
@@ -117,48 +105,48 @@ class OpenStep(Struct):
 class StreamState:
     """Call `handlers[event_type](event)` for each event, then `finish` if the stream ended in order.
 
-    While `watching` is true, the mere presence of an event may break a rule: call `before` first.
+    While `watching` is true, the mere presence of an event may break a rule: call `before` first. A `_take_…`
+    handles one type of event; a `_check_…` is the guard with the same name in the table.
     """
 
-    def __init__(self, steps: StepTable, listed: Collection[str], start: str = "fresh") -> None:
+    def __init__(self, steps: order.StepTable, listed: Collection[str], start: str = "fresh") -> None:
         """`listed` are the statuses that the revision lists."""
         if start not in order.STARTS:
             raise ValueError(f"start={start!r} is not one of {', '.join(order.STARTS)}")
-        self.found: list[Finding] = []
+        self._table, self._listed, self._start = steps, listed, start
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
-            order.CREATED: self._enter_created,
-            order.STATUS: self._take_status_update,
-            order.START: self._step_start,
+            order.CREATED: self._take_created,
+            order.STATUS: self._take_status,
+            order.START: self._take_start,
             order.DELTA: self._take_delta,
-            order.STOP: self._step_stop,
-            order.COMPLETED: self._enter_completed,
+            order.STOP: self._take_stop,
+            order.COMPLETED: self._take_completed,
             order.ERROR: self._take_error,
         }
-        self.state = order.STARTS[start]
-        self.watching = self.state in order.THRESHOLDS
+        # What a judge reads.
+        self.found: list[Finding] = []
         self.created: dict[str, Any] | None = None
         self.completed: dict[str, Any] | None = None
         self.interaction_id: str | None = None
         self.statuses: list[str] = []
-        self._listed = listed
         self.errors: list[dict[str, Any]] = []
-        self.failed = False
-        self._ended = False  # by an event that cannot be read, or has an old name
-        self._start = start
-        self.arguments_seen = False
-        self.signatures_seen = False
+        self.failed = self.arguments_seen = self.signatures_seen = False
         self.stop_usages = 0
-        self._table = steps
+        # Where the stream is.
+        self.state = order.STARTS[start]
+        self.watching = self.state in order.THRESHOLDS
+        self._closed_in: order.State | None = None  # at the sentinel
+        self._ended = False  # by an event that cannot be read, or has an old name
+        self._late = False  # an event after the final one was reported
+        # Its steps.
         self._open: dict[int, OpenStep] = {}
         self._started: set[int] = set()
-        self._mid_step = start == "resumed"
-        """Whether a step may be open whose start came before a resume."""
+        self._mid_step = start == "resumed"  # a step may be open whose start came before a resume
         self._expected: int | None = None if self._mid_step else 0  # the index of the next step, if it is known
-        self._spent = 0  # the most tokens that a step.stop named
+        # What later events are compared with.
         self._creations = 0
-        self._late = False  # an event after the final one was reported
         self._updated = ""  # the status of the last status update
-        self._closed_in: order.State | None = None  # at the sentinel
+        self._spent = 0  # the most tokens that a step.stop named
 
     def before(self, kind: str) -> None:
         """Note that an event of this type comes, whatever its shape."""
@@ -264,19 +252,19 @@ class StreamState:
 
     # --- the interaction ------------------------------------------------------------------------------------
 
-    def _enter_created(self, event: dict[str, Any]) -> None:
+    def _take_created(self, event: dict[str, Any]) -> None:
         self._creations += 1
         self._advance(order.CREATED, event)
         if self.created is None:
             self.created = event["interaction"]
         self._is(event["interaction"]["id"], event["interaction"]["status"])
 
-    def _take_status_update(self, event: dict[str, Any]) -> None:
+    def _take_status(self, event: dict[str, Any]) -> None:
         self._advance(order.STATUS, event)
         self._updated = event["status"]
         self._is(event["interaction_id"], event["status"])
 
-    def _enter_completed(self, event: dict[str, Any]) -> None:
+    def _take_completed(self, event: dict[str, Any]) -> None:
         self._advance(order.COMPLETED, event)
         self._open.clear()
         if self.completed is None:
@@ -345,12 +333,12 @@ class StreamState:
 
     # --- steps ----------------------------------------------------------------------------------------------
 
-    def _step_start(self, event: dict[str, Any]) -> None:
+    def _take_start(self, event: dict[str, Any]) -> None:
         self._mid_step = False
         self._advance(order.START, event)
         self._begin(event["index"], event["step"]["type"])
 
-    def _step_stop(self, event: dict[str, Any]) -> None:
+    def _take_stop(self, event: dict[str, Any]) -> None:
         self._advance(order.STOP, event)
         self._open.pop(event["index"], None)
         if self._open and self.state is order.State.BETWEEN_STEPS:
@@ -375,7 +363,7 @@ class StreamState:
             code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
             self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)
 
-    def _index_next(self, event: dict[str, Any]) -> None:
+    def _check_index_next(self, event: dict[str, Any]) -> None:
         index = event["index"]
         if index in self._started:
             self._report("stream.index-reuse", f"index {index} starts twice", str(self._expected), index)
@@ -391,7 +379,7 @@ class StreamState:
         if event["index"] not in self._open:
             self._miss(event["index"], "delta")
 
-    def _delta_known(self, event: dict[str, Any]) -> bool:
+    def _check_delta_known(self, event: dict[str, Any]) -> bool:
         kind = event["delta"]["type"]
         if kind in self._table.deltas:
             return True
@@ -402,7 +390,7 @@ class StreamState:
             self._report("stream.delta-known", "the type of the delta is not listed", "a listed type", kind)
         return False
 
-    def _delta_fits(self, event: dict[str, Any]) -> bool:
+    def _check_delta_fits(self, event: dict[str, Any]) -> bool:
         step, kind = self._open.get(event["index"]), event["delta"]["type"]
         if step is None:
             return False
@@ -412,23 +400,27 @@ class StreamState:
             self._report("stream.delta-fits", message, " or ".join(sorted(fitting)), kind)
         return True
 
-    def _before_signature(self, event: dict[str, Any]) -> None:
+    def _check_before_signature(self, event: dict[str, Any]) -> None:
         step, delta = self._open[event["index"]], event["delta"]
         kind = delta["type"]
         grows = self._table.deltas[kind].grows
-        if step.signed and grows.how is not DeltaEffect.APPEND:
+        if step.signed and grows.how is not order.DeltaEffect.APPEND:
             message = f"a {kind} delta follows the signature of its {step.kind}"
             self._report("stream.sig-last", message, "step.stop", kind)
-        elif grows.how is DeltaEffect.APPEND and step.kind is not None and kind in self._table.streams(step.kind):
+        elif (
+            grows.how is order.DeltaEffect.APPEND
+            and step.kind is not None
+            and kind in self._table.streams(step.kind)
+        ):
             if delta.get(grows.field):  # an empty signature comes between others
                 step.signed, step.plain, self.signatures_seen = True, frozenset(), True
-        elif grows.how is DeltaEffect.JSON:
+        elif grows.how is order.DeltaEffect.JSON:
             self.arguments_seen = True
             text = delta.get(grows.field)
             if isinstance(text, str):
                 step.arguments.append(text)
 
-    def _stop_index(self, event: dict[str, Any]) -> bool:
+    def _check_stop_index(self, event: dict[str, Any]) -> bool:
         if event["index"] in self._open:
             return True
         self._miss(event["index"], "stop")
@@ -470,13 +462,13 @@ _GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
     "all-stopped": StreamState._check_all_stopped,
     "completed-status": StreamState._check_completed_status,
     "completed-steps": StreamState._check_completed_steps,
-    "index-next": StreamState._index_next,
+    "index-next": StreamState._check_index_next,
     "none-open": StreamState._check_none_open,
     "delta-index": StreamState._check_delta_index,
-    "delta-known": StreamState._delta_known,
-    "delta-fits": StreamState._delta_fits,
-    "before-signature": StreamState._before_signature,
-    "stop-index": StreamState._stop_index,
+    "delta-known": StreamState._check_delta_known,
+    "delta-fits": StreamState._check_delta_fits,
+    "before-signature": StreamState._check_before_signature,
+    "stop-index": StreamState._check_stop_index,
     "arguments-join": StreamState._check_arguments_join,
     "usage-grows": StreamState._check_usage_grows,
 }
@@ -524,7 +516,7 @@ class EventKind:
 
     def __init__(self, event: EventType, schemas: Schemas, handle: Callable[[dict[str, Any]], None]) -> None:
         self.kind = event.name
-        self.rule = "stream.error-shape" if event.name == ERROR else "stream.schema"
+        self.rule = "stream.error-shape" if event.name == order.ERROR else "stream.schema"
         self.name = event.name.encode()
         self._schemas = schemas
         self._schema = event.schema
@@ -551,7 +543,7 @@ class EventKind:
         findings = self._note_nulls(review.nulls)
         legible = not review.problems or readable(self.kind, review.value)
         apart: list[str] = []  # the counts that end a stream break a rule of their own
-        if legible and self.kind == COMPLETED and isinstance(shown := review.value.get("interaction"), dict):
+        if legible and self.kind == order.COMPLETED and isinstance(shown := review.value.get("interaction"), dict):
             apart = list_miscounted(shown["usage"], "$.interaction.usage") if "usage" in shown else []
         findings += [problem.finding(self.rule) for problem in review.problems if problem.place not in apart]
         self.misfits += 1
@@ -660,7 +652,7 @@ class StreamJudge:
         if state.completed is not None and "usage" in state.completed:
             for finding in judge_usage(state.completed["usage"], "$.interaction.usage"):
                 self._log.add(finding)
-        deltas = self._kinds[DELTA]
+        deltas = self._kinds[order.DELTA]
         if self._background and self._cursors and deltas.resumable < deltas.count:
             message = "deltas of a background stream lack an event_id"
             self._note("stream.evid-delta", message, f"{deltas.count} event ids", str(deltas.resumable))
@@ -707,7 +699,7 @@ class StreamJudge:
         readable_event = event if fit else self._judge_misfit(frame, known, event)
         if readable_event is not None:
             known.handle(readable_event)
-        elif known.kind == COMPLETED:
+        elif known.kind == order.COMPLETED:
             state.end_unreadably()
         cursor = event.get("event_id")
         if isinstance(cursor, str) and cursor:
@@ -721,7 +713,7 @@ class StreamJudge:
         """Handle a frame that is not a known event."""
         if self._done_at is not None:
             self._note_after_done(frame)
-        elif frame.data.strip() == DONE:
+        elif frame.data.strip() == protocol.DONE:
             self._done_at = self._frames - 1
             self._state.close()
         else:
@@ -731,7 +723,7 @@ class StreamJudge:
                 if read.fault == "syntax" and frame.data.startswith(b"{") and not frame.data.endswith(b"}"):
                     message += ": it ends in the middle (at a line break without its escape, U+2028 or U+0085?)"
                 self._note(rule, message, "a JSON object in UTF-8", read.detail, frame)
-                if frame.event == COMPLETED.encode():
+                if frame.event == order.COMPLETED.encode():
                     self._state.end_unreadably()
             if read.fault in ("", "surrogate"):
                 self._handle_value(frame, read.value)
@@ -758,9 +750,9 @@ class StreamJudge:
             self._note_unknown(UnknownPart("$.event_type", "event", kind))
             if frame.event != kind.encode("utf-8", "replace"):
                 self._judge_event_name(frame, kind)
-            if kind in RENAMED_EVENTS and kind not in self._strangers:
-                message = f"{kind} is the name before May 2026 of {RENAMED_EVENTS[kind]}"
-                self._note("stream.legacy-names/event", message, RENAMED_EVENTS[kind], kind, frame)
+            if kind in order.RENAMED_EVENTS and kind not in self._strangers:
+                message = f"{kind} is the name before May 2026 of {order.RENAMED_EVENTS[kind]}"
+                self._note("stream.legacy-names/event", message, order.RENAMED_EVENTS[kind], kind, frame)
                 self._state.note_renamed(kind)
             self._handle_stranger(frame, kind)
 
@@ -802,7 +794,7 @@ class StreamJudge:
             self._place(found, frame)
 
     def _note_after_done(self, frame: Frame) -> None:
-        rule = row_of(State.CLOSED, OTHER).breaks
+        rule = order.row_of(order.State.CLOSED, order.OTHER).breaks
         self._note(rule, "an event follows [DONE]", "the end of the body", _show(frame), frame)
 
     # --- the end --------------------------------------------------------------------------------------------
@@ -838,7 +830,7 @@ class StreamJudge:
 
         If its last line is not `ended`, it may be a part of one, unless all of a payload is there.
         """
-        lost = frame.data.strip() == DONE
+        lost = frame.data.strip() == protocol.DONE
         if not (ended or lost or isinstance(loads(frame.data).value, dict)):
             return
         severity = Severity.NON_STRICT if lost else Severity.BROKEN

@@ -253,10 +253,10 @@ class Schemas:
         self.revision = root.name
         self._root = root
         self._base = base
-        self._sources: dict[str, openness.Schema] = {}
-        self._documents: dict[str, openness.Schema] = {}
-        self._rebased: dict[str, tuple[openness.Schema, list[str]]] = {}
-        self._bundles: dict[str, openness.Schema] = {}
+        self._sources: dict[str, Schema] = {}
+        self._documents: dict[str, Schema] = {}
+        self._rebased: dict[str, tuple[Schema, list[str]]] = {}
+        self._bundles: dict[str, Schema] = {}
         self._close = partial(openness.close_bundle, known={})
         self._validators: dict[tuple[str, bool], Validator] = {}
 
@@ -293,7 +293,7 @@ class Schemas:
         """The names of the schemas in one folder, sorted."""
         return sorted(name for name in self.files if name.startswith(f"{folder}/"))
 
-    def document(self, name: str) -> openness.Schema:
+    def document(self, name: str) -> Schema:
         """The schema as a document; shared, so do not change it. Raises LookupError for an unknown name."""
         if name not in self._documents:
             if name not in self.files:
@@ -308,17 +308,17 @@ class Schemas:
         own = self._root / file
         return own if own.is_file() else self._base.path(file) if self._base is not None else None
 
-    def openapi(self) -> openness.Schema:
+    def openapi(self) -> Schema:
         """The OpenAPI document of the revision, with references to the files beside it."""
         path = self.path("openapi.json")
         if path is None:
             raise LookupError(f"the revision {self.revision} has no openapi.json, and neither has its base")
-        return cast("openness.Schema", json.loads(read_file(path)))
+        return cast("Schema", json.loads(read_file(path)))
 
-    def bundle(self, name: str) -> openness.Schema:
+    def bundle(self, name: str) -> Schema:
         """The schema as one self-contained document; shared, so do not change it."""
         if name not in self._bundles:
-            reached: dict[str, openness.Schema] = {}
+            reached: dict[str, Schema] = {}
             waiting = [name]
             while waiting:
                 current = waiting.pop()
@@ -342,7 +342,7 @@ class Schemas:
             self._validators[key] = Validator(name, self.bundle(name), closed=closed, close=self._close, kin=kin)
         return self._validators[key]
 
-    def read(self, name: str) -> openness.Schema:
+    def read(self, name: str) -> Schema:
         """The file of a schema as it is written, read once: what is looked at is what judges."""
         if name not in self._sources:
             data = read_file(self.files[name])
@@ -353,7 +353,7 @@ class Schemas:
                 self._sources[name] = json.loads(data)
         return self._sources[name]
 
-    def _unite(self, name: str, union: openness.Union | openness.Mixture) -> openness.Schema:
+    def _unite(self, name: str, union: openness.Union | openness.Mixture) -> Schema:
         """The union of all files in its folder: those that its own file lists in that order, then the others."""
         there = self.list_names(union.folder)
         written = self.read(name)
@@ -363,7 +363,7 @@ class Schemas:
         members = [*listed, *(member for member in there if member not in listed)]
         return union.document(written, {member: self.document(member) for member in members})
 
-    def _rebase(self, name: str) -> tuple[openness.Schema, list[str]]:
+    def _rebase(self, name: str) -> tuple[Schema, list[str]]:
         """The file as a part of any bundle, and the names of the files that it refers to: read and copied once."""
         if name not in self._rebased:
             reached: list[str] = []

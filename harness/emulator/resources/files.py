@@ -85,7 +85,7 @@ class UploadedFiles(ExpiringResource[UploadedFile]):
         return f"Delete files or documents, or raise the emulator's setting max_file_bytes={self._limit}."
 
     def view(self, item: UploadedFile) -> dict[str, Any]:
-        """The file and its state."""
+        """The file as a response shows it, with its state."""
         return {**item.fields, "state": "ACTIVE" if has_come(item.ready, self._stamps.now()) else "PROCESSING"}
 
     def find_expiry(self, item: UploadedFile) -> str:

@@ -246,7 +246,7 @@ class Run:
     # What moves it
 
     def hides(self) -> bool:
-        """Whether the script hides it from this GET; each such GET counts."""
+        """Whether the script hides the run from this GET. It may count the GETs: call it once for each."""
         hidden = self.script.hidden
         if hidden is None:
             return False

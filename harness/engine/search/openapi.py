@@ -285,7 +285,7 @@ def _serve(place: SearchTarget) -> Iterator[str]:
 
 
 def find_families(place: SearchTarget, document: SearchDocument, wanted: Sequence[Family]) -> tuple[Family, ...]:
-    """Of those wanted: the first of the document, and all others that are served and not denied by the user."""
+    """The wanted families that the target serves, and the user does not deny; the first one needs no request."""
     first = document.families[0]
     found = [first] if first in wanted else []
     with place.world() as world, suppress(TimeUp):

@@ -86,7 +86,7 @@ class Patience(DriverPolicy):
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:
-        """Learn from an exchange; excuse one that hung after less time than a first one gets."""
+        """Learn how long a call takes; excuse one that hung, if it got less time than the first of its kind."""
         call = self._call_of(exchange.request)
         hurried = self.note(call, exchange.seconds, hung=exchange.hung)
         why = "an earlier request of this kind hung, so it had less time"

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from harness.contract.contract import Contract
 from harness.contract.judge import agreement
-from harness.contract.judge.agreement import judge_cancelled, judge_identity, judge_own_output, pending_calls
 from harness.contract.judge.answer import (
     CLIENT_ERROR,
     FOREIGN_CHAIN,
@@ -47,7 +46,6 @@ from harness.contract.transcript import (
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, bodies
-from harness.wire.bodies import objects_in
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -366,7 +364,7 @@ class InteractionModel(Struct, eq=False):
         """The function calls that wait for a result."""
         if self.status != "requires_action":
             return []
-        return [call for call in pending_calls(self.steps or ()) if isinstance(call.get("id"), str)]
+        return [call for call in agreement.pending_calls(self.steps or ()) if isinstance(call.get("id"), str)]
 
     def forget(self) -> None:
         """Mark it as deleted, and forget all that was known of it."""
@@ -541,7 +539,9 @@ def judge_cancel(state: HistoryState, model: InteractionModel, exchange: Exchang
 def judge_cancel_view(state: HistoryState, model: InteractionModel, exchange: Exchange) -> None:
     """Judge the run in the answer to a cancel, where other clients may have changed it before."""
     body = read(exchange).interaction
-    if body is None or state.decide("bg.same-id", judge_identity("bg.same-id", model.id, body.get("id"))):
+    if body is None or state.decide(
+        "bg.same-id", agreement.judge_identity("bg.same-id", model.id, body.get("id"))
+    ):
         return
     judge_constant(state, model, body)
     if model.settled:
@@ -564,7 +564,7 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
     if body is not None and not wrong:
         model.told = body
         if model.growing is not None:
-            state.decide("bg.grows", judge_own_output(body, model.growing))
+            state.decide("bg.grows", agreement.judge_own_output(body, model.growing))
     if status is None:
         model.cancelled = True
         return
@@ -572,7 +572,7 @@ def _judge_in_time(state: HistoryState, model: InteractionModel, exchange: Excha
     if status in RUNNING | {"cancelled"} or state.is_certain(model):
         model.cancelled, model.in_time = True, state.deterministic or status == "cancelled"
     if model.cancelled and status not in RUNNING:
-        state.decide("cancel.state", judge_cancelled(status))
+        state.decide("cancel.state", agreement.judge_cancelled(status))
     is_over = is_settled(status) and status != "requires_action"
     if status == "cancelled" or (is_over and not model.cancelled):  # a GET shows no other end than this one
         model.status = status
@@ -813,7 +813,7 @@ def judge_calls(
         state.decide("tool.declared", agreement.judge_declared(model.asked, steps))
     config = model.asked.get("generation_config")
     is_forced = isinstance(config, dict) and config.get("tool_choice") == "any"
-    declares = any(tool.get("type") == "function" for tool in objects_in(model.asked.get("tools")))
+    declares = any(tool.get("type") == "function" for tool in bodies.objects_in(model.asked.get("tools")))
     if whole and body.get("steps") and model.status not in agreement.CUT_SHORT and is_forced and declares:
         state.decide("tool.choice-any", agreement.judge_forced(body))
 

@@ -1,0 +1,202 @@
+"""The cassettes of a session: which file each test uses, who shares one, and what no test used at the end.
+
+A file belongs to one test, unless the marker or a fixture names it. Of one that is shared, no single test knows
+what is left over: the end of the session does, in the controller of pytest-xdist if there are workers. Knows names
+and fingerprints; `cassette_fixture` opens the files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cassette import Recording, load
+from harness.cassette.layout import SUFFIXES
+from harness.cassette.writer import MODES, drop_unused
+from harness.errors import CassetteError
+from harness.files import open_file
+from harness.outcome import UsageFault
+from harness.outcome.words import list_some
+from harness.plugin.vcr_compat import SUFFIX, cassette_name, is_marked, name_apart
+
+PROPERTY = "interactions_cassette"
+"""The name of the marker, and of a remark on a cassette in a report's user_properties."""
+
+RECORDER = "harness.pytest_plugin"
+"""Stands in the metadata of what this plugin recorded: no other file is named as left over."""
+
+RECORDING_MODES = frozenset(MODES) - {"none"}
+
+USES: pytest.StashKey[defaultdict[Path, FileUse]] = pytest.StashKey()
+"""How the tests of this session use each cassette."""
+_FOLDER = "cassettes"
+_ASIDE = re.compile(r"\.(part|before-\d+|interrupted-\d+)$")
+"""The end of the name of a copy, or of what a killed run recorded."""
+
+
+@dataclass(slots=True)
+class FileUse:
+    """How the tests of one session use one cassette; tests are known by their ids."""
+
+    collected: Sequence[str] = ()
+    """Those that were collected, before any was deselected."""
+    is_whole: bool = False
+    """Whether no other test is likely to use it, because all that are near it were collected."""
+    is_made: bool = False
+    """Whether it was not there when the tests were collected: the session makes it, or another worker of xdist."""
+    before: frozenset[bytes] = frozenset()
+    """In a worker of xdist, the fingerprints of the recordings in it when tests that record were collected."""
+    used: dict[str, set[bytes]] = field(default_factory=dict)
+    """By test, the fingerprints of the recordings that it recorded or replayed."""
+    passed: set[str] = field(default_factory=set)
+    modes: set[str] = field(default_factory=set)
+    """How those that ran recorded into it, if it is not the file of one test alone."""
+    is_replayed: bool = False
+    """Whether any of them replayed it, so that a recording may be left over."""
+    origin: dict[str, Any] = field(default_factory=dict)
+    """The metadata of what they recorded."""
+
+    def add(self, other: FileUse) -> None:
+        """Add how the tests of another worker of pytest-xdist use the file."""
+        self.collected, self.is_whole = other.collected, other.is_whole
+        self.used |= other.used
+        self.passed |= other.passed
+        self.modes |= other.modes
+        self.is_replayed |= other.is_replayed
+        self.origin |= other.origin
+
+    def list_used(self) -> set[bytes]:
+        """The fingerprints of the recordings that any test recorded or replayed."""
+        return set().union(*self.used.values())
+
+
+def describe_unused(path: Path, recordings: Sequence[Recording], used: AbstractSet[bytes]) -> str:
+    """A line on the recordings of a file whose fingerprints are not `used`; "" if there are none."""
+    unused = [one.request for one in recordings if one.fingerprint() not in used]
+    asked = ", ".join(f"{one.method} {one.target}" for one in unused[:3])
+    return f"{path.name}: {len(unused)} of {len(recordings)} not replayed: {asked}" if unused else ""
+
+
+# Which file a test uses
+
+
+def read_marker(item: pytest.Item) -> tuple[dict[str, Any], object]:
+    """The options of a test's marker, and the path that it names, if any."""
+    marker = item.get_closest_marker(PROPERTY)
+    options = dict(marker.kwargs) if marker is not None else {}
+    return options, marker.args[0] if marker is not None and marker.args else options.pop("path", None)
+
+
+def own_folder(item: pytest.Item) -> Path:
+    """The folder of the cassettes of a test's module, beside it."""
+    return item.path.parent / _FOLDER / item.path.stem
+
+
+def choose_path(item: pytest.Item, named: object, folder: Path) -> tuple[Path, bool]:
+    """The cassette of a test, and whether its name belongs to this test alone."""
+    if named is None:
+        end = f"{SUFFIX}.yaml" if is_marked(item) else ".yaml"
+        return folder / f"{name_apart(item)}{end}", folder == own_folder(item)
+    path = Path(str(named))
+    inside = not path.is_absolute() and path.parent == Path()
+    if path.suffix not in SUFFIXES:
+        path = path.with_name(f"{path.name}.yaml")  # `gemini-3.5` has a dot but no suffix
+    chosen = (folder if inside else item.path.parent) / path
+    if chosen == folder / f"{cassette_name(item)}.yaml" and is_marked(item):
+        raise UsageFault(
+            f"{chosen}: the test is marked `vcr` too, and vcrpy writes to that file: name another one, or leave "
+            f"`vcr` out if nothing but the Interactions API is recorded"
+        )
+    return chosen, False
+
+
+# Who shares a file, and what is left over
+
+
+def find_uses(config: pytest.Config) -> defaultdict[Path, FileUse]:
+    """How the tests of this session use each cassette, by its resolved path."""
+    return config.stash.setdefault(USES, defaultdict(FileUse))
+
+
+def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[str]:
+    """Note which of the collected tests use which cassette; return a line for each that several record into."""
+    config, lines = session.config, []
+    users: defaultdict[Path, dict[str, bool]] = defaultdict(dict)
+    for item in items:
+        options, named = read_marker(item)
+        mode = options.get("record_mode") or config.getoption("--record-mode", None)
+        with suppress(UsageFault):  # the test itself reports it
+            users[choose_path(item, named, own_folder(item))[0].resolve()][item.nodeid] = mode in RECORDING_MODES
+    for item in filter(is_marked, session.items):
+        find_uses(config)[(own_folder(item) / f"{cassette_name(item)}.yaml").resolve()].collected = [item.nodeid]
+    near = [(session.startpath / word).resolve() for word in config.args if "::" not in word]
+    folders = [place if place.is_dir() else place.parent / _FOLDER / place.stem for place in near]
+    is_all = not (session.testsfailed or config.getoption("lf", False))  # else more tests exist
+    for path, tests in users.items():
+        use = find_uses(config)[path]
+        use.collected, use.is_made = list(tests), not path.exists()
+        use.is_whole = is_all and any(map(path.is_relative_to, folders))
+        if is_worker(config) and not use.is_made and len(tests) > 1 and any(tests.values()):
+            with suppress(CassetteError):  # the test itself reports it
+                use.before = frozenset(one.fingerprint() for one in load(path).recordings)
+        if len(tests) > 1 and any(tests.values()):
+            shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
+            lines.append(f"{shown}: {len(tests)} tests share this recording: {list_some(use.collected, 3)}")
+    return lines
+
+
+def finish_files(config: pytest.Config) -> list[str]:
+    """At the end of a session, drop what no test used of each file that was recorded again as a whole.
+
+    Return the remarks on files that several tests share. A worker of pytest-xdist leaves that to its controller.
+    """
+    lines, uses = [], find_uses(config)
+    if is_worker(config):
+        config.workeroutput[PROPERTY] = {str(path): astuple(use) for path, use in uses.items()}  # type: ignore[attr-defined]
+        return []
+    for path, use in uses.items():
+        if not use.collected or not use.passed.issuperset(use.collected):
+            continue
+        try:
+            if use.modes == {"rewrite"} and use.is_whole and use.origin:
+                lines.append(drop_unused(path, use.list_used(), use.origin))
+            elif len(use.collected) > 1 and use.is_replayed:
+                lines.append(describe_unused(path, load(path).recordings, use.list_used()))
+        except (CassetteError, OSError) as wrong:
+            lines.append(f"{path} may have recordings that no test used: it could not be read or written: {wrong}")
+    return [*filter(None, lines), *_list_left_over(uses)]
+
+
+def _list_left_over(uses: Mapping[Path, FileUse]) -> Iterator[str]:
+    """A line for each folder with cassettes that this plugin recorded and no test has."""
+    if any(use.used and not use.collected for use in uses.values()):
+        return  # the user's own fixture chooses the folder, also for tests that did not run
+    whole = {path.parent for path, use in uses.items() if use.is_whole}
+    for folder in sorted({near for own in whole if own.parent.name == _FOLDER for near in own.parent.glob("*/")}):
+        left = []
+        if folder in whole or not folder.parent.with_name(f"{folder.name}.py").exists():
+            for file in (file for file in sorted(folder.glob("*.yaml")) if file not in uses):
+                with suppress(OSError), open_file(file) as opened:
+                    if RECORDER.encode() in opened.read(1024) and not _ASIDE.search(file.stem):
+                        left.append(file.name)
+        if left:
+            yield f"{folder.name}: of no test, as after one was renamed or deleted: {list_some(left, 3)}"
+
+
+def take_over(config: pytest.Config, uses: Mapping[str, tuple[Any, ...]]) -> None:
+    """Take over how the tests of a worker of pytest-xdist used recordings."""
+    for path, fields in uses.items():
+        find_uses(config)[Path(path)].add(FileUse(*fields))
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether other workers of pytest-xdist run tests of this session, too."""
+    return hasattr(config, "workerinput")
