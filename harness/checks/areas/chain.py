@@ -572,8 +572,7 @@ def streams_with_history(
     if streamed.status in SUCCESS and not is_stream(streamed):
         raise Unmet("the streamed turn returned no stream")
     yield from expect_stream(streamed)
-    tokens = _read_tokens(completion(events_in(streamed)) or {})
-    yield from _judge_remembered("streamed", parent, child, streamed, tokens)
+    yield from _judge_remembered("streamed", parent, child, streamed)
 
 
 def remembers_in_background(
@@ -587,19 +586,16 @@ def remembers_in_background(
         return
     if runs.status_of(backgrounded) != "completed":
         raise Unmet(f"the background turn {runs.describe_end(runs.status_of(backgrounded))}, and did not complete")
-    tokens = _read_tokens(interaction_in(backgrounded))
-    yield from _judge_remembered("background", parent, child, backgrounded, tokens)
+    yield from _judge_remembered("background", parent, child, backgrounded)
 
 
-def _judge_remembered(
-    mode: str, parent: Exchange, child: Exchange, turn: Exchange, tokens: int | None
-) -> Iterator[Finding]:
+def _judge_remembered(mode: str, parent: Exchange, child: Exchange, turn: Exchange) -> Iterator[Finding]:
     """A turn of another mode than the plain one knows the turn before it, as its text or its count shows."""
     if "parent" in _find_turns(turn):
         return
-    if tokens is None:
+    alone, tokens = _count_input(parent), _tokens_seen(turn)
+    if not tokens:
         raise Unmet(f"the {mode} turn ends without a count of input tokens")
-    alone = _count_input(parent)
     if tokens <= alone:
         expected = f"more than {alone} input tokens; the plain turn has {_need_history(parent, child)}"
         say = finding if _recites(child) else lenient_finding  # some count the new turn alone
