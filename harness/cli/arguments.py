@@ -123,6 +123,9 @@ def _read_table(
         if shut is not None and (shut.flags != () or shut.allowed is not Trust.CALL):
             how = f"pass {shut.long_flag} on the command line" + f", or set {shut.variable}" * bool(shut.variable)
             raise UsageFault(f"{place} {key}: a configuration file cannot set it, because {shut.allowed}: {how}")
+        if key in COMMANDS and isinstance(value, dict):
+            where = "in [tool.harness]" if COMMANDS[key].table == "" else "on the command line"
+            raise UsageFault(f"{place[:-1]}.{key}]: `{key}` has no table of its own: write its options {where}")
         if key not in keys:
             refuse_former(f"{section.removeprefix('.') or 'check'} --{key}", f"{place} {key}", dashes="")
             where = ": docs/configuration.md lists the keys"

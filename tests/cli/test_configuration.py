@@ -131,7 +131,7 @@ def test_a_command_with_a_table_of_its_own(
     [
         ("patiense = 1", r"tool.harness.gateway\] has no key 'patiense'.*patience"),
         ('patience = "1"', r"tool.harness.gateway\] patience = '1' must be a positive number"),
-        ("patience = -1", r"tool.harness.gateway\] patience: '-1' must be a positive number of seconds"),
+        ("[tool.harness.check]", r"\[tool.harness.check\]: `check` has no .*: write its options in \[tool"),
         ("patience = 1e308", r"'1e\+308' must be a positive number of seconds, from 1e-09 to 1e\+09"),
         ("patience = 1e-300", "must be a positive number of seconds, from 1e-09"),
         ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, from 0 to 1e\+09"),

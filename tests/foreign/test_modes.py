@@ -211,6 +211,12 @@ class Limits(ForeignService):
             run.steps, run.end = [say(WORDS[0])], "incomplete"
 
 
+def end_early(self: Limits, usual: Any, run: Run) -> None:
+    """Say one word in each third answer to the same question, as a model may; no limit has an effect."""
+    self.noted["asked"] = asked = self.noted.get("asked", 0) + ("Count" in str(run.body["input"]))
+    run.steps = [say(WORDS[0])] if asked % 3 == 2 else run.steps
+
+
 def limit_later_ones(self: Limits, usual: Any, run: Run) -> bool:
     """Limit each run after the first that was limited, whether it continues that one or not."""
     self.noted["limit"] = limit = self.noted.get("limit") or usual(run)
@@ -316,6 +322,7 @@ ROWS = [
     service("names-no-plain-ones: create.id get.ok -> fail create.id, exit 1", create=name_no_plain_ones),
     # A limit belongs to one run, and is told of in each mode.
     limits("limits: create.cut-short chain.no-limits bg.create -> rest pass"),
+    limits("ends-early: create.cut-short -> rest not_applicable", prepare=end_early),
     # Its tokens are more than words, so that a cut text has more of them than its limit.
     limits("counts-more: create.cut-short chain.no-limits -> rest pass", usage=count_twenty),
     limits("keeps: chain.no-limits -> fail chain.no-limits", usage=count_twenty, limits=limit_later_ones),

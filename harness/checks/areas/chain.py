@@ -149,8 +149,8 @@ def _continue_out_of_sight(t: RequestBuilder, parent: str) -> Part[Exchanges]:
 def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
     """A child of a run in progress, and two once the run is finished; the last runs in the background.
 
-    If that one seems to wait for its run, it is sent `twice`. A run of the same input `apart` from the chain then
-    shows whether such a run takes as long as that.
+    If that one seems to wait for its run, it is sent again and again, of which `twice` is the last. A run of the
+    same input `apart` from the chain shows each time whether such a run takes as long as that.
     """
     run = yield from runs.start_held_run(t, "chain")
     early = yield from send_refused(t, {"input": HELLO, "previous_interaction_id": run.id})
@@ -164,21 +164,29 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
             seen, f"the run to continue {runs.describe_end(runs.status_of(end))}, and did not complete"
         )
     seen["late"] = seen["control"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
-    if is_settled(runs.status_of(look)) and _is_late(early[PLAIN], seen["control"]):  # once may be chance
+    one, control = early[PLAIN], seen["control"]
+    for _ in range(runs.ROUNDS if is_settled(runs.status_of(look)) else 0):
+        if not _is_late(one, control):
+            break
         second = runs.id_of((yield Send(t.create(input=runs.LONG, background=True))))
-        seen["again"] = yield Send(t.create(input=HELLO, previous_interaction_id=second or run.id))
+        one = seen["again"] = yield Send(t.create(input=HELLO, previous_interaction_id=second or run.id))
+        control = seen["control"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
     body = {"input": runs.LONGER, "previous_interaction_id": run.id, "background": True}
     seen["continued"] = yield Send(t.create(body))
     seen["apart"] = seen["twice"] = None
-    if _waited_longer(seen["continued"], run.created):  # once may be chance
+    begun = [seen["continued"]]
+    for _ in range(runs.ROUNDS if _waited_longer(seen["continued"], run.created) else 0):
         seen["twice"] = yield Send(t.create(body))
         apart: Exchange = yield Send(t.create(input=runs.LONGER, background=True))
         yield Wait(min(seen["continued"].seconds, seen["twice"].seconds) / 2)
-        if found := runs.id_of(apart):
-            seen["apart"] = yield Send(t.get(found))
-    for begun in (seen["continued"], seen["apart"]):  # they would cost tokens until their end
-        if begun is not None and runs.status_of(begun) in RUNNING:
-            yield Send(t.cancel(runs.id_of(begun)))
+        seen["apart"] = (yield Send(t.get(found))) if (found := runs.id_of(apart)) else None
+        begun += [seen["twice"], seen["apart"] or apart]
+        if not _waited_longer(seen["twice"], apart) or runs.status_of(begun[-1]) not in RUNNING:
+            seen["apart"] = None
+            break
+    for one in begun:  # they would cost tokens until their end
+        if runs.status_of(one) in RUNNING:
+            yield Send(t.cancel(runs.id_of(one)))
     return seen
 
 
@@ -564,8 +572,7 @@ def streams_with_history(
     if streamed.status in SUCCESS and not is_stream(streamed):
         raise Unmet("the streamed turn returned no stream")
     yield from expect_stream(streamed)
-    tokens = _read_tokens(completion(events_in(streamed)) or {})
-    yield from _judge_remembered("streamed", parent, child, streamed, tokens)
+    yield from _judge_remembered("streamed", parent, child, streamed)
 
 
 def remembers_in_background(
@@ -579,19 +586,16 @@ def remembers_in_background(
         return
     if runs.status_of(backgrounded) != "completed":
         raise Unmet(f"the background turn {runs.describe_end(runs.status_of(backgrounded))}, and did not complete")
-    tokens = _read_tokens(interaction_in(backgrounded))
-    yield from _judge_remembered("background", parent, child, backgrounded, tokens)
+    yield from _judge_remembered("background", parent, child, backgrounded)
 
 
-def _judge_remembered(
-    mode: str, parent: Exchange, child: Exchange, turn: Exchange, tokens: int | None
-) -> Iterator[Finding]:
+def _judge_remembered(mode: str, parent: Exchange, child: Exchange, turn: Exchange) -> Iterator[Finding]:
     """A turn of another mode than the plain one knows the turn before it, as its text or its count shows."""
     if "parent" in _find_turns(turn):
         return
-    if tokens is None:
+    alone, tokens = _count_input(parent), _tokens_seen(turn)
+    if not tokens:
         raise Unmet(f"the {mode} turn ends without a count of input tokens")
-    alone = _count_input(parent)
     if tokens <= alone:
         expected = f"more than {alone} input tokens; the plain turn has {_need_history(parent, child)}"
         say = finding if _recites(child) else lenient_finding  # some count the new turn alone

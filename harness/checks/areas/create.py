@@ -38,7 +38,7 @@ from harness.checks.vocabulary.modes import (
     read_ends,
     repeat_in_each_mode,
 )
-from harness.checks.vocabulary.runs import id_of, poll_until_found, read_whole_stream, status_of
+from harness.checks.vocabulary.runs import ROUNDS, id_of, poll_until_found, read_whole_stream, status_of
 from harness.checks.vocabulary.shared import HELLO, SPELLED, UNKNOWN_ID, send_wrong_creates
 from harness.contract import read
 from harness.contract.judge.agreement import CUT_SHORT, judge_cut_short, judge_id, judge_new_id, judge_result
@@ -105,7 +105,8 @@ def has_times(created: Exchange) -> Iterator[Finding]:
         sent, told = mktime_tz(now) if now else 0, moment.timestamp() if moment else 0.0
         # Two clocks differ by less than a minute, and two time zones by more.
         if sent and told and abs(told - sent) > 60 + created.seconds:
-            zone = round((told - sent) / 900) * 900  # no clock is wrong by whole quarters of an hour
+            # No clock is wrong by whole quarters of an hour, unless it shows no shorter times.
+            zone = round((told - sent) / 900) * 900 if told % 900 else 0
             is_zone = abs(zone) <= 14 * 3600 and abs(told - sent - zone) <= 5 + created.seconds
             is_unit = abs(1000 * told - sent) <= 2000  # seconds since 1970, taken for milliseconds
             message = "`created` is far from the time of its response"
@@ -576,7 +577,10 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=6, interactions=6, uses=MODES)
 def a_tiny_limit(t: RequestBuilder) -> Steps:
-    """A create, and one with a limit of a few output tokens, also in each mode; a turn after it without one."""
+    """A create, and one with a limit of a few output tokens, also in each mode; a turn after it without one.
+
+    If the limit seems to cut, and not to be told, both are sent again: a model may also end early by itself.
+    """
     prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
     whole: Exchange = yield Send(t.create(input=prompt))  # the first: a server may keep the limit
     limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
@@ -584,6 +588,11 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
     if limited.status not in SUCCESS:
         return seen
     body, parent = {"input": prompt, "generation_config": limit}, id_of(whole)
+    for _ in range(ROUNDS if _is_cut(limited, whole) else 0):
+        pair = yield from send_each(whole=t.create(input=prompt), limited=t.create(body))
+        if _is_cut(pair["whole"], whole) or not _is_cut(pair["limited"], whole):
+            seen["whole"] = None
+            break
     seen["modes"] = yield from repeat_in_each_mode(
         t, body, limited, parent=parent, fits=lambda end: end.get("status") == status_of(limited)
     )
@@ -628,16 +637,26 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
     if body.get("status") != "completed":
         raise Unmet(f"the response is {format_value(body.get('status'))}")
     cut = list(judge_cut_short(body))
-    text, other = output_text(body), output_text(read(whole).interaction or {}) if whole is not None else ""
+    text, other = output_text(body), output_text(object_in(whole)) if whole is not None else ""
     yield from cut
-    # A response of the same words may end otherwise by itself: the count, or half of it, shows more.
-    much_less = count_tokens(body, "output") == _FEW_TOKENS or 2 * len(text) <= len(other)
-    if not cut and text != other and other.startswith(text) and much_less:
+    if not cut and _is_much_less(body, other):
         message = "a response that the limit of tokens cut is shown as `completed`"
         actual = f"completed, {len(text)} of the {len(other)} characters that come without the limit"
         yield finding(message, "incomplete", actual, pointer="$.status")
     elif not cut:
         raise NotApplicable("the limit cut nothing: the response is whole, or as long as without it")
+
+
+def _is_cut(answer: Exchange, whole: Exchange) -> bool:
+    """Whether a response is shown as completed, but is only the beginning of a whole one."""
+    return status_of(answer) == "completed" and _is_much_less(object_in(answer), output_text(object_in(whole)))
+
+
+def _is_much_less(body: Mapping[str, Any], whole: str) -> bool:
+    # A response of the same words may end otherwise by itself: the count, or half of it, shows more.
+    text = output_text(body)
+    is_short = count_tokens(body, "output") == _FEW_TOKENS or 2 * len(text) <= len(whole)
+    return text != whole and whole.startswith(text) and is_short
 
 
 def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -323,6 +323,12 @@ It has hundreds of words itself: servers made for tests answer what they were as
 LONGEST = " ".join([LONGER] * 8)
 """An input for which a server whose runs take as long as their input keeps one in progress for many seconds."""
 
+ROUNDS = 3
+"""How often more a response comes late, each time beside one that does not, before it is said to wait for a run.
+
+Once may be chance, and so may twice: a server that is right may be slow now and then.
+"""
+
 HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""
 

@@ -180,7 +180,7 @@ CASES = [
     case("chain.streamed", "not_met", "not recited", **{**BRANCHES, "child": RECITES}, streamed=ended(2)),
     case("chain.streamed", "untestable", "no stream", **BRANCHES, streamed=CHILD),
     case("chain.streamed", "not_met", "refused", **BRANCHES, streamed=REFUSED),
-    case("chain.background", "met", "more", **BRANCHES, backgrounded=turn(tokens=9)),
+    case("chain.background", "met", "of a cache", **{**BRANCHES, "child": RECITES}, backgrounded=CACHED),
     case("chain.background", "untestable", "not counted", parent=DONE, child=turn(tokens=2), sibling=OTHER,
          backgrounded=OTHER),
     case("chain.background", "untestable", "not offered", **BRANCHES, backgrounded=None),
