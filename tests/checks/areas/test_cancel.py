@@ -36,6 +36,8 @@ CASES = [
          polled=[DONE]),
     case("cancel.ok", "not_met", "beside streams that block twice", **{**WAITED, "waits": 2}, held=False,
          cancelled=REFUSED, polled=[DONE]),
+    case("cancel.ok", "non_strict", "beside short streams that block", **{**BESIDE, "waits": 3}, held=False,
+         cancelled=REFUSED, polled=[DONE]),
     case("cancel.state", "untestable", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
          polled=[DONE], beside=None),
     case("cancel.ok", "met", "beside a slow create", **{**WAITED, "waits": 0}, held=False, cancelled=CANCELLED,
