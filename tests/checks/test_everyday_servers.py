@@ -226,7 +226,7 @@ ROWS = [
     ),
     lasting("continues-late-once: chain.at-once -> rest pass", create=continue_late_once),
     rows_of(Leaves)("reads-slowly: bg.get-at-once bg.at-once -> rest pass"),
-    lasting("reads-at-the-end: bg.get-at-once -> warn bg.get-at-once, exit 0", get=read_at_the_end, lasts=3.0),
+    lasting("reads-at-the-end: bg.get-at-once -> warn bg.get-at-once, exit 0", get=read_at_the_end, lasts=0.5),
     lasting(
         "chains-at-the-end: chain.running -> fail chain.running/waits, exit 1", create=chain_at_the_end, lasts=3.0
     ),

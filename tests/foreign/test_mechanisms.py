@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote
@@ -47,6 +48,45 @@ def wait_for_all(self: ForeignService, usual: Any, identity: str) -> Run:
         pass
     found: Run = usual(identity)
     return found
+
+
+def load_first(self: ForeignService, usual: Any, identity: str) -> Run:
+    """Correct: the first read of a run takes a while."""
+    found: Run = usual(identity)
+    if identity not in self.noted and not found.body.get("stream"):
+        time.sleep(0.2)
+    self.noted[identity] = True
+    return found
+
+
+class Works(ForeignService):
+    """Correct: a create computes for a while, beside others of at most so many workers."""
+
+    workers, other = 8, 8
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.creating, self.free = threading.Semaphore(self.workers), threading.Semaphore(self.other)
+
+    def create(self, body: Json) -> Any:
+        with self.creating, self.free:
+            time.sleep(0.1)
+            return super().create(body)
+
+    def find(self, identity: str) -> Run:
+        with self.free:
+            return super().find(identity)
+
+
+def read_the_clock(self: ForeignService, usual: Any, body: Json) -> int:
+    """The milliseconds of a clock that ticks a hundred times a second."""
+    return int(time.time() * 100) * 10
+
+
+def read_ahead(self: ForeignService, usual: Any, body: Json) -> int:
+    """Correct: the same, or more than the last number."""
+    self.noted["last"] = last = max(read_the_clock(self, usual, body), self.noted.get("last", 0) + usual(body))
+    return int(last)
 
 
 def find_delta(events: list[Json]) -> int:
@@ -157,9 +197,10 @@ class CommitsLate(ForeignService):
 STREAMS = "stream.* resume.* bg.*"
 BRIEF: dict[str, Any] = {"words": "--timeout 3", "late": 0.0}
 CHAINS = "chain.* create.ok stream.text get.ok"
-row, thinks, repeats, slashed, calls, commits = map(
-    rows_of, (ForeignService, Thinks, Repeats, Slashed, Conducts, CommitsLate)
+row, thinks, repeats, slashed, calls, commits, works = map(
+    rows_of, (ForeignService, Thinks, Repeats, Slashed, Conducts, CommitsLate, Works)
 )
+WAITS = "resume.two-readers bg.get-at-once bg.at-once cancel.ok"
 ROWS = [
     # A stream without a cursor begins at the first event of a run, however long it has been going on.
     row(f"replays-all: {STREAMS} -> exit 0", get=stream_from(lambda events: 0), lasts=1.0),
@@ -169,8 +210,19 @@ ROWS = [
         get=stream_from(find_delta),
         lasts=1.0,
     ),
-    row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=3.0),
-    row("locks-its-client: bg.get-at-once bg.at-once -> warn bg.get-at-once", find=wait_for_all, lasts=2.0),
+    # What waits for a run is compared with what does not, however short the runs are.
+    row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=0.4),
+    row("locks-its-client: bg.get-at-once bg.at-once -> warn bg.get-at-once", find=wait_for_all, lasts=0.4),
+    row(f"is-quick: {WAITS} -> rest pass untestable", lasts=0.02),
+    row(f"loads-first: {WAITS} -> rest pass untestable", lasts=0.05, find=load_first),
+    works("works: rob.concurrent -> rest pass"),
+    works("has-four-workers: rob.concurrent -> rest pass", other=4),
+    works("creates-in-turn: rob.concurrent -> rest pass", workers=1),
+    works("has-one-lock: rob.concurrent -> warn rob.concurrent/in-turn", other=1),
+    # Ids that tell the time are asked for at once, until one comes twice.
+    row("takes-the-time-as-id: create.id-unique rob.concurrent -> fail create.id-unique, exit 1",
+        number=read_the_clock),
+    row("takes-the-time-or-more: create.id-unique rob.concurrent -> rest pass", number=read_ahead),
     # The steps of a run have one order, and its texts may be cut anywhere.
     thinks("splits-texts: stream.equals-get -> rest pass", get=show_in(split_text)),
     thinks(

@@ -36,24 +36,26 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     Others come back with the newest event as their cursor, which may have no successor yet: a server that sends
     events in bursts has one after some of them only.
 
-    A run that is over before the third reader is back is tried again with a longer one, which is left earlier.
+    A run that is over before the third reader is back is tried again with a longer one, which is left earlier, and
+    twice more if the second reader seems to have waited for the first one each time.
     """
     # A longer run is left earlier: it may have so few events that it would be over.
     waits = 0
-    for number, (text, count) in enumerate(((runs.LONG, _READ_BEFORE_CUT), (runs.LONGER, 3), (runs.LONGER, 3))):
+    for number, (text, count) in enumerate([(runs.LONG, _READ_BEFORE_CUT), *[(runs.LONGER, 3)] * 3]):
         seen = yield from _leave_and_return(t, text, count)
         over = streams.completion(seen["had"]) is not None or (
             seen["live"] is not None and runs.settled(seen["live"])
         )
-        one, two = seen["readers"]  # a busy machine keeps a reader waiting, too, but not in all runs
-        waits += over and two.first_byte >= max(1.0, 4 * one.first_byte)
-        seen["waits"] = waits // runs.ROUNDS
-        if not over or 0 < number >= waits:  # a third run only shows whether all keep it waiting
+        one, two = seen["readers"]  # a busy machine keeps a reader waiting, too, but not in each run
+        usual = max(one.first_byte, seen["replay"].first_byte)
+        waits += over and two.first_byte >= max(4 * usual, one.seconds / 2)
+        if not over or (number and waits <= number):
             break
     live = [*seen["readers"], *seen["newest_rests"], *filter(None, [seen["rest"]])]
     if seen["replay"].complete and any(one.hung and one.succeeded for one in live):
         with suppress(Unmet):
             yield from _follow_again(t)
+    seen["waits"] = waits > number == 3
     stayed = {name: seen[name] for name in ("readers", "replay", "waits")}
     if over:
         late = seen["live"] is not None and streams.completion(seen["had"]) is None
@@ -199,7 +201,7 @@ def _ends_well(answer: Exchange) -> bool:
     return runs.settled(answer) and runs.status_of(answer) not in ("failed", "cancelled")
 
 
-def serves_two_readers(readers: list[Exchange], replay: Exchange, waits: int) -> Iterator[Finding]:
+def serves_two_readers(readers: list[Exchange], replay: Exchange, waits: bool) -> Iterator[Finding]:
     due = streams.events_in(replay)
     if waits:
         message = "the second reader of a run receives nothing before the run has ended"

@@ -5,10 +5,13 @@ Unusual requests need only be refused cleanly; only the parallel creates must ru
 
 from __future__ import annotations
 
+import base64
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 
 from harness.checks.vocabulary.expect import (
@@ -32,7 +35,7 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.transcript import output_text
-from harness.kit.check import Send, Steps, Together, exercise, play_each, send, send_each
+from harness.kit.check import Exchanges, Send, Steps, Together, exercise, play_each, send, send_each
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 
@@ -47,10 +50,58 @@ _INJECTIONS = ("constructor", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab
 
 @exercise(requests=16, interactions=8)
 def parallel_creates(t: RequestBuilder) -> Steps:
-    """Eight creates at the same time, each with its own prompt, then a read of each that has an id."""
-    created = yield Together(tuple(t.create(input=prompt) for prompt in PROMPTS))
+    """Eight creates at the same time, each with its own prompt, then a read of each that has an id.
+
+    If they seem to come one after the other, both are sent `alone`: a create and a harmless GET. If that is quick,
+    it is sent beside eight creates, twice: `beside` are those that waited. Ids that tell only the time are asked
+    for at once.
+    """
+    creates, harmless = tuple(t.create(input=prompt) for prompt in PROMPTS), t.get(UNKNOWN_ID)
+    created = yield Together(creates)
     ids = [found for answer in created if (found := id_of(answer))]
-    return {"created": created, "got": (yield Together(tuple(t.get(found) for found in ids))) if ids else []}
+    seen: Exchanges = {"created": created, "alone": [], "beside": []}
+    seen["got"] = (yield Together(tuple(t.get(found) for found in ids))) if ids else []
+    if _come_in_turn(created):
+        one, quick = seen["alone"] = yield from play_each([send(creates[0]), send(harmless)])
+        for _ in range(2 if one.seconds >= _SLOWER * quick.seconds else 0):
+            looked, *crowd = yield Together((harmless, *creates))
+            if looked.status == quick.status and looked.seconds >= one.seconds / 2 and _come_in_turn(crowd):
+                seen["beside"].append(looked)
+    for _ in range(4 if _tell_only_the_time(ids) else 0):
+        crowd = yield Together((t.create(input=HELLO),) * 16)
+        if len({id_of(answer) for answer in crowd}) < len(crowd):  # every run judges whether an id comes twice
+            break
+    return seen
+
+
+_SLOWER = 20
+"""How many times as long as a harmless GET a create must take: a server that computes both has no lock."""
+
+
+def _come_in_turn(created: Sequence[Exchange]) -> bool:
+    """Whether responses to requests of one moment came one after the other, and the last one took the longest."""
+    begun = [one.began or 0.0 for one in created]
+    ends = [start + one.seconds for start, one in zip(begun, created, strict=True)]
+    times = [one.seconds for one in created]
+    in_turn = max(ends) - min(ends) >= 0.8 * (max(ends) - min(begun))
+    return all(one.succeeded for one in created) and in_turn and max(times) >= len(times) / 2 * min(times)
+
+
+def _tell_only_the_time(ids: Sequence[str]) -> bool:
+    """Whether ids differ in nothing but thirteen digits, in plain text or in base64, as milliseconds have."""
+    plain = []
+    for one in ids:
+        with suppress(ValueError):
+            one = base64.b64decode(f"{one.rpartition('_')[2]}==", b"-_", validate=True).decode("ascii")
+        plain.append(re.subn(r"[0-9]{13}", "", one))
+    return len(set(ids)) > 1 and len(set(plain)) == 1 and plain[0][1] == 1
+
+
+def answers_beside_creates(alone: list[Exchange], beside: list[Exchange]) -> Iterator[Finding]:
+    if len(beside) > 1:
+        message = "the target handles one create after the other, and nothing else meanwhile"
+        expected, actual = f"{alone[1].seconds:.3f} s, as alone", f"{beside[-1].seconds:.2f} s beside creates"
+        yield finding(message, expected, actual, code="rob.concurrent/in-turn", exchange="beside[1]")
 
 
 def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:

@@ -35,6 +35,8 @@ def posted(cancelled, *polled):
 CASES = [
     case("cancel.ok", "not_met", "beside streams that block", **WAITED, held=False, cancelled=REFUSED,
          polled=[DONE]),
+    case("cancel.ok", "non_strict", "beside short streams that block", **{**BESIDE, "waits": 1}, held=False,
+         cancelled=REFUSED, polled=[DONE]),
     case("cancel.state", "untestable", "beside a stream that blocks", **WAITED, held=False, cancelled=REFUSED,
          polled=[DONE], beside=None),
     case("cancel.ok", "met", "beside a slow create", **{**WAITED, "waits": 0}, held=False, cancelled=CANCELLED,

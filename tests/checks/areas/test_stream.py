@@ -188,8 +188,10 @@ def came(*moments: float) -> Exchange:
 
 LATE = came(2.0, 2.1)
 LATE = replace(LATE, request=replace(LATE.request, body=b'{"background": true}'))
-ONCE = {"fetched": None, "looked_again": None, "unstreamed": None, "going": None, "uncoded": None}
-POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None, "uncoded": None}
+POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None, "uncoded": None, "lasts": 0.0}
+ONCE = {**POSTED, "fetched": None, "looked_again": None}
+BRIEF = {**ONCE, "looked": DONE, "going": RUNNING, "unstreamed": RUNNING,
+         "slow": replace(LATE, arrivals=came(0.8, 0.81).arrivals)}  # fmt: skip
 
 CASES += [
     case("stream.incremental", "met", "by GET, too", **POSTED, fetched=came(0.1), looked_again=RUNNING),
@@ -197,21 +199,23 @@ CASES += [
     case("stream.incremental", "met", "refused by GET", **POSTED, fetched=refusal(400), looked_again=DONE),
     case("stream.incremental", "non_strict", "at the end by GET", **POSTED, fetched=came(3.0, 3.1),
          looked_again=DONE),
-    case("stream.incremental", "met", "one after the other", **ONCE, slow=came(0.1, 2.0), looked=None),
-    case("stream.incremental", "untestable", "over at once", **ONCE, slow=came(0.1, 0.11), looked=DONE),
-    case("stream.incremental", "non_strict", "short", **{**ONCE, "going": RUNNING}, slow=came(0.1, 0.11),
-         looked=DONE),
-    case("stream.incremental", "not_met", "short but for compression", looked=DONE, **{
-        **ONCE, "going": RUNNING, "unstreamed": RUNNING, "uncoded": RUNNING,
-        "slow": replace(LATE, arrivals=came(0.8, 0.81).arrivals),
-    }),
-    case("stream.incremental", "untestable", "too short", **{**ONCE, "going": DONE}, slow=came(0.1, 0.11),
-         looked=DONE),
-    case("stream.incremental", "untestable", "no stream", **ONCE, slow=DONE, looked=None),
-    case("stream.incremental", "untestable", "all is slow", **ONCE, slow=came(2.0, 2.1), looked=SLOW),
-    case("stream.incremental", "non_strict", "all at the end", **ONCE, slow=came(2.0, 2.1), looked=DONE),
-    case("stream.incremental", "not_met", "no id", **{**ONCE, "unstreamed": RUNNING}, slow=LATE, looked=DONE),
-    case("stream.incremental", "non_strict", "slow", **{**ONCE, "unstreamed": DONE}, slow=LATE, looked=DONE),
+    case("stream.incremental", "met", "one after the other", **{**ONCE, "slow": came(0.1, 2.0), "looked": None}),
+    *(case("stream.incremental", outcome, name, **{**BRIEF, **changes}) for outcome, name, changes in [
+        ("not_met", "short but for compression", {"uncoded": RUNNING}),
+        ("not_met", "short, as long as a run", {"lasts": 0.5}),
+        ("non_strict", "quicker than a run", {"lasts": 2.0}),
+        ("untestable", "too short", {"going": DONE}),
+    ]),
+    *(case("stream.incremental", outcome, name, **{**ONCE, "slow": slow, "looked": looked, **changes})
+      for outcome, name, slow, looked, changes in [
+        ("untestable", "over at once", came(0.1, 0.11), DONE, {}),
+        ("non_strict", "short", came(0.1, 0.11), DONE, {"going": RUNNING}),
+        ("untestable", "no stream", DONE, None, {}),
+        ("untestable", "all is slow", came(2.0, 2.1), SLOW, {}),
+        ("non_strict", "all at the end", came(2.0, 2.1), DONE, {}),
+        ("not_met", "no id", LATE, DONE, {"unstreamed": RUNNING}),
+        ("non_strict", "slow", LATE, DONE, {"unstreamed": DONE}),
+    ]),
     case("stream.error-shape", "met", "reported", failing=streamed([*GOOD[:3], ERROR])),
     case("stream.error-shape", "met", "no details", failing=streamed([*GOOD[:3], event("error")])),
     case("stream.error-shape", "not_met", "silence", failing=streamed(GOOD[:3])),
