@@ -209,7 +209,7 @@ def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Fin
 
 # --- the fields of a create: contradictions that are refused, and options that take effect
 
-UNUSUAL_TEXT = "  Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end.\n"
+UNUSUAL_TEXT = " Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028.\n"
 LONG_TEXT = "Say hi. A " + "\U0001f44b" * 12_000 + " hi" * 19_000 + " That is all."
 """Longer than 100 KiB, where buffers, database fields and the default limits of body parsers end.
 

@@ -148,7 +148,7 @@ def _resume_after_the_end(t: RequestBuilder, run: str, reader: Exchange) -> Part
 def a_background_stream_left(t: RequestBuilder) -> Steps:
     """A background run whose reader leaves the stream of its create, polls it to its end, and reads the rest.
 
-    Two readers more come and leave. If nobody can read the run after its end, `other` is the stream of another one.
+    Two more readers come and leave. If none can read the run after its end, `other` is the stream of another one.
     A run that does not end as one should gets a twin: the same, with a reader that stays. A run that settles
     before the reader can leave is tried again with a longer one.
     """

@@ -357,8 +357,8 @@ _USES = "agents-crud auth credentials environments file-search-stores files trig
 def resources_of_two_projects(t: RequestBuilder) -> Steps:
     """Make a resource of each kind with one project's key, and call each of its routes with another's.
 
-    The owner lists its agents first, because a cache may keep that list for another key. If both projects have a resource with this id, the other one is its own: it is not changed, and stays `later`,
-    when the first one is deleted.
+    The owner lists its agents first, because a cache may keep that list for another key. If both projects have a
+    resource with this id, the other one is its own: it is not changed, and stays `later`, when the first is gone.
     """
     stranger = dataclasses.replace(t, key=t.other_key)
     seen: dict[str, Exchange] = {}
@@ -413,14 +413,15 @@ def _make_resource(
 
 
 def _call_routes(
-    t: RequestBuilder, stranger: RequestBuilder, paths: list[str], change: Mapping[str, Any], made: Mapping[str, Any]
+    t: RequestBuilder, stranger: RequestBuilder, paths: list[str], *bodies: Mapping[str, Any]
 ) -> Part[dict[str, Exchange]]:
     """Call each route of the contract about a resource with another project's key → the answers, by call.
 
     What changes nothing comes first, and what is in a resource is deleted before it. A DELETE that succeeds may
-    have deleted nothing: then the owner looks. The other project may save an agent under this id, too: a table that
-    takes each id once for all projects crashes.
+    have deleted nothing: then the owner looks. `bodies` are those of a PATCH and of the create. The other project
+    may have an agent of this id, too: a table that takes each id once for all projects crashes.
     """
+    change, made = bodies
     collection, _, own = paths[0].partition("/")
     others = (f"GET {collection}/{{id}}", f"POST {collection}" if collection != "agents" else "")
     calls = [one.call for one in OPERATIONS if one.call not in others]

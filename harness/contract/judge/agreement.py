@@ -190,9 +190,9 @@ CONSTANT = ("object", "model", "agent", "previous_interaction_id", "created")
 def judge_constant(known: Body, shown: Body, moments: int = 2) -> Iterator[Finding]:
     """The identity of an interaction must be the same in every view that shows it.
 
-    A server that stamps `created` when the run ends shows another one until then: a lenient reading, unless it has
-    shown more `moments`. So is another name of the model, since no source states when a server resolves the name of
-    a retired model or of an alias.
+    A server that stamps `created` when the run ends shows another one until then: a lenient reading, unless it
+    has shown more `moments`. So is another name of the model, since no source states when a server resolves the
+    name of a retired model or of an alias.
     """
     running = not is_settled(str(known.get("status", "completed"))) or not is_settled(str(shown.get("status", "")))
     stamped = running and moments <= 2
