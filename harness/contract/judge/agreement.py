@@ -195,17 +195,19 @@ def judge_constant(known: Body, shown: Body, moments: int = 2) -> Iterator[Findi
     name of a retired model or of an alias.
     """
     running = not is_settled(str(known.get("status", "completed"))) or not is_settled(str(shown.get("status", "")))
-    stamped = running and moments <= 2
     for name in CONSTANT:
         one, other = known.get(name), shown.get(name)
         if not (isinstance(one, str) and isinstance(other, str) and one):
             continue
         if not _is_same_value(one, other):
             message, severity = f"`{name}` of an interaction changed", Severity.BROKEN
-            if name == "model" or (stamped and name == "created"):
+            moves = name == "created" and running and moments > 2
+            if name == "model" or (running and name == "created" and not moves):
                 severity = Severity.NON_STRICT
+            message += " more than once" if moves else ""
             values = format_value(one), format_value(other)
-            yield place_finding(f"get.constant/{name}", message, *values, f"$.{name}", severity)
+            code = "get.constant/moves" if moves else f"get.constant/{name}"
+            yield place_finding(code, message, *values, f"$.{name}", severity)
 
 
 _FRACTION = re.compile(r"[.,](\d+)")
