@@ -181,6 +181,26 @@ class TakesTwoKeys(Handler):
 NumbersHooks.handler = TakesTwoKeys
 
 
+class OwnsAgents(KeepsAgents):
+    """Correct: each project has agents of its own."""
+
+    handler = TakesTwoKeys
+    agents: Any = property(lambda self: self.noted.setdefault(self.key, {}), lambda self, value: None)
+
+
+def take_once(status: int, mine: bool) -> Any:
+    """A change of `make`: an id is refused that this project, or another one, had before."""
+
+    def make(self: OwnsAgents, usual: Any, body: Json) -> Any:
+        had, who = self.noted.setdefault("had", {}).setdefault(body["id"], set()), self.key
+        if body["id"] not in self.agents and (who in had if mine else had - {who}):
+            raise Refused(status, "aborted" if status == 409 else "api_error", "The id is in use.")
+        had.add(who)
+        return usual(body)
+
+    return make
+
+
 class IgnoresAgents(ForeignService):
     """Wrong: whatever agent is named, the usual model runs."""
 
@@ -247,22 +267,17 @@ CRUD = {"words": "--capability +agents-crud"}
 AGENTS = "agent.* create.both create.config-* err.*"
 PATCHED = "agents.* -> pass agents.patch"
 
-KEYS = {"words": "--api-key A --other-api-key B --capability +auth --capability +webhooks"}
-row, agents, hooks = map(rows_of, (Keeping, KeepsAgents, NumbersHooks))
+NAMES = "agents.crud err.no-crash store.isolation-kept"
+KEYS = {"words": f"--api-key A --other-api-key B --capability +auth --capability +webhooks {CRUD['words']}"}
+row, agents, hooks, owns = map(rows_of, (Keeping, KeepsAgents, NumbersHooks, OwnsAgents))
 ROWS = [
     # Whatever else is shown, and in whatever zone.
     row(f"keeps: {KEPT} -> not_applicable cred.in-allowlist, rest pass"),
-    row(
-        f"loses-a-page: {KEPT} -> fail page.credentials",
-        list=lambda self, usual, name, kept: usual(
-            name, {key: one for key, one in kept.items() if f"{key}-2" not in kept}
-        ),
-    ),
+    row(f"loses-a-page: {KEPT} -> fail page.credentials", list=lambda self, usual, name, kept: usual(
+        name, {key: one for key, one in kept.items() if f"{key}-2" not in kept})),
     row(f"lists-late: {KEPT} -> not_applicable cred.in-allowlist, rest pass", list=list_late),
-    row(
-        "lists-no-trigger: trigger.* -> warn trigger.crud/",
-        list=lambda self, usual, name, kept: usual(name, {} if name == "triggers" else kept),
-    ),
+    row("lists-no-trigger: trigger.* -> warn trigger.crud/",
+        list=lambda self, usual, name, kept: usual(name, {} if name == "triggers" else kept)),
     row("lists-what-is-gone: cred.crud -> warn cred.crud", said=["still contains"], **leave_listed()),
     row("lists-it-as-revoked: cred.crud -> rest pass", **leave_listed(status="revoked")),
     # Tokens count what came before, and the last page is empty, which is right.
@@ -270,50 +285,39 @@ ROWS = [
     # While the list is read for the first time, somebody deletes what came before.
     row("moves-once: page.triggers -> rest pass", neighbour=in_pages(move_once)),
     # One after another: beside it the entry that is skipped may be the one of another exercise.
-    row(
-        f"skips-one: {PAGED} -> fail page.credentials page.triggers, warn page.executions",
-        words="-j 1",
-        neighbour=in_pages(lambda start: start + 1 if start == 1 else start),
-    ),
+    row(f"skips-one: {PAGED} -> fail page.credentials page.triggers, warn page.executions", words="-j 1",
+        neighbour=in_pages(lambda start: start + 1 if start == 1 else start)),
     # A DELETE that removes the next one shows when that one is deleted; a change shows what was not changed.
     row(f"removes-a-neighbor: {KEPT} -> warn cred.crud/lost", remove=remove_the_next_one),
-    row(
-        f"changes-more: {KEPT} -> warn trigger.crud/changed",
-        change=lambda self, usual, name, kept, body: (
-            {**usual(name, kept, body), **({"schedule": "0 0 * * *"} if name == "triggers" else {})}
-        ),
-    ),
+    row(f"changes-more: {KEPT} -> warn trigger.crud/changed", change=lambda self, usual, name, kept, body: (
+        {**usual(name, kept, body), **({"schedule": "0 0 * * *"} if name == "triggers" else {})})),
     # All five kinds of tools are taken, kept, refused, or kept and not shown: all of it is right.
     agents(f"keeps-agents: {PATCHED} agents.tools", **CRUD),
     agents("takes-none: agents.* -> not_applicable agents.tools", make=refuse(400, has_tools()), **CRUD),
-    agents(
-        "hides-tools: agents.* -> pass agents.tools",
-        make=lambda self, usual, body: usual(without(body, "tools")),
-        **CRUD,
-    ),
+    agents("hides-tools: agents.* -> pass agents.tools", **CRUD,
+           make=lambda self, usual, body: usual(without(body, "tools"))),
     # Agents that cannot be changed are no fault.
-    agents(
-        "refuses-changes: agents.* -> not_applicable agents.patch, rest pass not_applicable",
-        change=refuse(404),
-        **CRUD,
-    ),
+    agents("refuses-changes: agents.* -> not_applicable agents.patch, rest pass not_applicable", **CRUD,
+           change=refuse(404)),
+    # An id may be taken for good, and by one project for all of them, but that is no crash.
+    owns(f"owns-agents: {NAMES} -> rest pass", **KEYS),
+    *(owns(f"refuses-what-is-{word}: {NAMES} -> rest pass", make=take_once(409, mine), **KEYS)
+      for word, mine in (("deleted", True), ("another's", False))),
+    *(owns(f"crashes-at-what-is-{word}: {NAMES} -> fail err.no-crash, exit 1", make=take_once(500, mine), **KEYS)
+      for word, mine in (("deleted", True), ("another's", False))),
+    owns("caches-lists: store.isolation-kept -> fail store.isolation-kept/listed, exit 1",
+         neighbour=lambda self, usual, method, parts, *rest: self.noted.setdefault("list", usual(
+             method, parts, *rest)) if (method, parts) == ("GET", ["agents"]) else usual(method, parts, *rest),
+         **KEYS),
     # Two projects may both own the webhook 1.
     hooks("numbers-hooks: store.isolation-kept -> rest pass", **KEYS),
-    hooks(
-        "shares-hooks: store.isolation-kept -> fail store.isolation-kept",
-        find_hook=lambda self, usual, identity: ("A", identity),
-        **KEYS,
-    ),
-    hooks(
-        "hides-a-part: store.isolation-kept -> fail store.isolation-kept",
-        find_hook=lambda self, usual, identity: ("A", identity),
-        neighbour=lambda self, usual, method, *rest: (
-            {**shown, "uri": "https://hidden.invalid", "id": shown["id"]}
-            if "uri" in (shown := usual(method, *rest)) and self.key == "B"
-            else shown
-        ),
-        **KEYS,
-    ),
+    hooks("shares-hooks: store.isolation-kept -> fail store.isolation-kept", **KEYS,
+          find_hook=lambda self, usual, identity: ("A", identity)),
+    hooks("hides-a-part: store.isolation-kept -> fail store.isolation-kept", **KEYS,
+          find_hook=lambda self, usual, identity: ("A", identity),
+          neighbour=lambda self, usual, method, *rest: (
+              {**shown, "uri": "https://hidden.invalid", "id": shown["id"]}
+              if "uri" in (shown := usual(method, *rest)) and self.key == "B" else shown)),
     # It is told once; what needs agents, or a server that knows what an agent is, is blocked by it.
     rows_of(IgnoresAgents)(
         f"ignores-agents: {AGENTS} -> warn agent.field/model,"
@@ -323,7 +327,7 @@ ROWS = [
     rows_of(IgnoresAgents)(
         "names-the-model: agent.field agent.settles agent.unknown -> rest pass", check_agent=name_the_model
     ),
-]
+]  # fmt: skip
 
 
 class ListsInteractions(ForeignService):

@@ -184,7 +184,7 @@ ROWS = [
     row(f"echoes-on: {NOT_CANCELLED}", cancel=swallow, length_of=take_a_fiftieth_each),
     row(f"echoes-until-cancelled: {CANCELS}", length_of=take_a_fiftieth_each),
     row(f"takes-its-time: {CANCELS}", lasts=4.0, cancel=cancel_later),
-    row("waits-for-the-end: cancel.ok cancel.state -> warn cancel.state/waits", lasts=4.0,
+    row("waits-for-the-end: cancel.ok cancel.state -> fail cancel.state/waits, exit 1", lasts=4.0,
         cancel=wait_for_the_end),
     row("deletes-the-cancelled: cancel.state get.ok -> fail cancel.state/lost, rest pass", lasts=4.0,
         cancel=lambda self, usual, run: (usual(run), self.runs.pop(run.id))[0]),

@@ -210,7 +210,7 @@ def streams_only_when_asked(content: Exchange, silent: Exchange) -> Iterator[Fin
 
 # --- the fields of a create: contradictions that are refused, and options that take effect
 
-UNUSUAL_TEXT = "Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028 end."
+UNUSUAL_TEXT = " Say hi. Zażółć, 日本語, e\u0301, שלום, 👩\u200d👩\u200d👧, \U0001d11e, tab\t, line\n, \u2028.\n"
 LONG_TEXT = "Say hi. A " + "\U0001f44b" * 12_000 + " hi" * 19_000 + " That is all."
 """Longer than 100 KiB, where buffers, database fields and the default limits of body parsers end.
 
@@ -263,7 +263,8 @@ def keeps_text(got: Exchange) -> Iterator[Finding]:
     if kept != UNUSUAL_TEXT:
         kept_nfc, sent_nfc = (normalize("NFC", "".join(text.split())) for text in (kept, UNUSUAL_TEXT))
         say = lenient_finding if kept_nfc == sent_nfc else finding
-        yield say("the stored text differs from the input", format_value(UNUSUAL_TEXT), format_value(kept))
+        trimmed = " without the white space around it" if kept == UNUSUAL_TEXT.strip() else ", but another text"
+        yield say(f"the stored text is not the input{trimmed}", format_value(UNUSUAL_TEXT), format_value(kept))
 
 
 @exercise(requests=2, interactions=1)
@@ -304,14 +305,14 @@ def keeps_long_text(got: Exchange) -> Iterator[Finding]:
 
 @exercise(requests=1, odd=True)
 def a_large_create(t: RequestBuilder) -> Steps:
-    """A megabyte of input with an unknown parent, so that it is refused before it costs a token."""
-    return {"large": (yield Send(t.create(input="hi " * (1_000_000 // 3), previous_interaction_id=UNKNOWN_ID)))}
+    """Three megabytes of input with an unknown parent, so that they are refused before they cost a token."""
+    return {"large": (yield Send(t.create(input="hi " * 1_000_000, previous_interaction_id=UNKNOWN_ID)))}
 
 
-def takes_a_megabyte(large: Exchange) -> Iterator[Finding]:
+def takes_megabytes(large: Exchange) -> Iterator[Finding]:
     yield from expect_status(large, accepts={*SUCCESS, *CLIENT_ERROR})
     if large.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        message = "the body of a create has a limit below one megabyte, which an image exceeds"
+        message = "the body of a create has a limit below three megabytes, which an image exceeds"
         yield finding(message, "404: its parent is unknown", format_answer(large), code="create.large/limit")
 
 

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from harness.checks.vocabulary import runs, streams
 from harness.checks.vocabulary.expect import at, finding
+from harness.checks.vocabulary.shared import HELLO
 from harness.contract import PROTOCOL, read
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
@@ -145,10 +146,11 @@ def _resume_after_the_end(t: RequestBuilder, run: str, reader: Exchange) -> Part
     return {"had_all": events[: place + 1], "late_rest": late}
 
 
-@exercise(requests=6, interactions=1)
+@exercise(requests=9, interactions=2)
 def a_background_stream_left(t: RequestBuilder) -> Steps:
     """A background run whose reader leaves the stream of its create, polls it to its end, and reads the rest.
 
+    Two more readers come and leave. If none can read the run after its end, `other` is the stream of another one.
     A run that does not end as one should gets a twin: the same, with a reader that stays. A run that settles
     before the reader can leave is tried again with a longer one.
     """
@@ -165,6 +167,8 @@ def a_background_stream_left(t: RequestBuilder) -> Steps:
         raise Unmet(f"the create returned no stream with an id: {format_answer(left)}")
     if streams.completion(had) is not None:
         raise Unmet("the run settled before the client could disconnect", race_lost=True)
+    for _ in range(2):  # a server may go on counting who has left
+        yield Close((yield Open(t.get(found, stream=True))))
     yield from runs.release_run(t, runs.BackgroundRun(found, left, held))
     seen: Exchanges = {"left": left, **(yield from _poll_beside_a_twin(t, found, f"{text} (twin)"))}
     if not _ends_well(seen["polled"][-1]):
@@ -173,8 +177,9 @@ def a_background_stream_left(t: RequestBuilder) -> Steps:
     seen["replay"] = yield from runs.read_whole_stream(t.get(found, stream=True))
     if token is None:
         return stop_exercise(seen, "no event of the create's stream had an event_id")
-    rest = yield from runs.read_whole_stream(t.get(found, stream=True, last_event_id=token))
-    return {**seen, "had": had, "token": token, "rest": rest}
+    rest: Exchange = yield from runs.read_whole_stream(t.get(found, stream=True, last_event_id=token))
+    other = (yield from runs.read_whole_stream(t.create(input=HELLO, stream=True))) if rest.status == 429 else None
+    return {**seen, "had": had, "token": token, "rest": rest, "other": other}
 
 
 def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchanges]:
@@ -258,7 +263,7 @@ def takes_a_live_reader_back(
     # A stream that ends early lacks the last events, and one of readers that share them some in between.
     gaps = [bool(numbers) and numbers[-1] - numbers[0] >= len(numbers) for numbers in got]
     divided = any(gaps) and len(came) > 1 and len(shared) <= len(places) / 2
-    for one in takes_a_reader_back(had, token, rest, replay):
+    for one in takes_a_reader_back(had, token, rest, replay, None):
         if divided and one.where.event is not None:
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
@@ -268,7 +273,7 @@ def takes_a_live_reader_back(
         yield one
     for number, (events, newest) in enumerate(zip(known, newest_rests, strict=True)):
         place, found = f"newest_rests[{number}]", None
-        for found in takes_a_reader_back(events, streams.last_cursor(events) or "", newest, replay):
+        for found in takes_a_reader_back(events, streams.last_cursor(events) or "", newest, replay, None):
             message = f"at the newest event of a run in progress, {found.message}"
             yield structs.replace(found, message=message, code="resume.live/newest").at(exchange=place)
         if found is not None:  # the others show the same
@@ -289,8 +294,13 @@ def takes_a_live_reader_back(
 
 
 def takes_a_reader_back(
-    had: list[streams.Event], token: str, rest: Exchange, replay: Exchange
+    had: list[streams.Event], token: str, rest: Exchange, replay: Exchange, other: Exchange | None
 ) -> Iterator[Finding]:
+    if replay.status == rest.status and other is not None and other.complete and streams.is_stream(other):
+        message = "a run that has ended, and whose readers have left, takes no reader, unlike another run"
+        full = (message, "the rest of the stream", format_answer(rest))
+        yield finding(*full, code="resume.from-create/readers", exchange="rest")
+        return
     due = streams.events_in(replay)
     cut = max(number for number, event in enumerate(had) if streams.cursor(event) == token)
     place = _place_of(had[: cut + 1], due)

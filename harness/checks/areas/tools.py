@@ -63,7 +63,7 @@ QUESTION = "How is the weather in Paris? Quote the number of its report."
 TICKETED = f"{QUESTION} Quote the number of my ticket, too, which is {TICKET}."
 ANSWERS: Mapping[str, Any] = {
     "string": f"Sunny, 20 degrees. Report {REPORT}.",
-    "object": {"sky": "sunny", "degrees": 20, "report": REPORT},
+    "object": {"sky": "sunny", "degrees": 20.5, "report": REPORT},
     "list": [{"type": "text", "text": f"Sunny, 20 degrees. Report {REPORT}."}],
 }
 """One result in each form that the schema allows."""

@@ -187,23 +187,27 @@ CONSTANT = ("object", "model", "agent", "previous_interaction_id", "created")
 """What an interaction is, whatever happens to it: each view that shows one of these shows the same."""
 
 
-def judge_constant(known: Body, shown: Body) -> Iterator[Finding]:
+def judge_constant(known: Body, shown: Body, moments: int = 2) -> Iterator[Finding]:
     """The identity of an interaction must be the same in every view that shows it.
 
-    A server that stamps `created` when the run ends shows another one until then: a lenient reading. So is another
-    name of the model, since no source states when a server resolves the name of a retired model or of an alias.
+    A server that stamps `created` when the run ends shows another one until then: a lenient reading, unless it
+    has shown more `moments`. So is another name of the model, since no source states when a server resolves the
+    name of a retired model or of an alias.
     """
-    stamped = not is_settled(str(known.get("status", "completed"))) or not is_settled(str(shown.get("status", "")))
+    running = not is_settled(str(known.get("status", "completed"))) or not is_settled(str(shown.get("status", "")))
     for name in CONSTANT:
         one, other = known.get(name), shown.get(name)
         if not (isinstance(one, str) and isinstance(other, str) and one):
             continue
         if not _is_same_value(one, other):
             message, severity = f"`{name}` of an interaction changed", Severity.BROKEN
-            if name == "model" or (stamped and name == "created"):
+            moves = name == "created" and running and moments > 2
+            if name == "model" or (running and name == "created" and not moves):
                 severity = Severity.NON_STRICT
+            message += " more than once" if moves else ""
             values = format_value(one), format_value(other)
-            yield place_finding(f"get.constant/{name}", message, *values, f"$.{name}", severity)
+            code = "get.constant/moves" if moves else f"get.constant/{name}"
+            yield place_finding(code, message, *values, f"$.{name}", severity)
 
 
 _FRACTION = re.compile(r"[.,](\d+)")
@@ -621,6 +625,8 @@ def judge_own_input(sent: object, given: Sequence[Body], place: str = "$.steps")
         kept = _squeeze("".join(_list_leaves(own["result"])))  # in whatever form
         leaves = _list_leaves(step.get("result"))
         lost = any(leaf.isprintable() and _squeeze(leaf) not in kept for leaf in leaves)
+        numbers = [(key, str(one)) for key, one in as_object(step.get("result")).items() if isinstance(one, float)]
+        lost = lost or any(as_object(own["result"]).get(key) == number for key, number in numbers)
         names = step.get("name"), own.get("name")
         if lost or (all(names) and names[0] != names[1]):
             message = "the function result that GET shows is not that of the create"

@@ -46,6 +46,7 @@ from harness.contract.transcript import (
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, bodies
+from harness.wire.bodies import read_instant
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -305,7 +306,8 @@ class InteractionModel(Struct, eq=False):
     accepted while it ran; `in_time`: for certain, so that no race explains another end. `read_on`: a stream of it
     was read since the last GET, which may have advanced the run. `echoed`: some response named its parent.
 
-    `constant` holds the members that each view of it must repeat, as first seen. `growing` is the output in the
+    `constant` holds the members that each view of it must repeat, as first seen, and `moments` the seconds of each
+    `created` that was shown. `growing` is the output in the
     last GET of the run in progress, and `told` that in the response to a cancel. `shown_cancelled`: a GET showed
     it as cancelled, not only the response to the cancel. `streamed_only`: no GET showed it. `seen_until` is when
     the last whole GET ended, on the caller's clock. `shows_input`: a GET without `include_input` showed the
@@ -336,6 +338,7 @@ class InteractionModel(Struct, eq=False):
     echoed: bool = False
     suspicion: str = ""
     constant: Json = field(default_factory=dict)
+    moments: set[int] = field(default_factory=set)
     growing: Json | None = None
     told: Json | None = None
     shown_cancelled: bool = False
@@ -371,7 +374,7 @@ class InteractionModel(Struct, eq=False):
         self.gone, self.status, self.steps, self.usage, self.source = True, "", None, None, ""
         self.updated = self.growing = self.told = None
         self.cancelled = self.in_time = self.read_on = self.shown_cancelled = self.streamed_only = False
-        self.suspicion, self.timeline, self.constant = "", Timeline(), {}
+        self.suspicion, self.timeline, self.constant, self.moments = "", Timeline(), {}, set()
 
 
 def judge_create(state: HistoryState, exchange: Exchange, intent: Intent) -> None:
@@ -721,8 +724,10 @@ def _judge_absent(state: HistoryState, exchange: Exchange, intent: Intent, rule:
 
 def judge_constant(state: HistoryState, model: InteractionModel, body: dict[str, Any]) -> None:
     """Judge the identity of an interaction: each view must repeat that of the first one."""
+    if (created := read_instant(body.get("created"))) is not None:
+        model.moments.add(int(created.timestamp()))
     if any(name in body and name in model.constant for name in agreement.CONSTANT):
-        state.decide("get.constant", agreement.judge_constant(model.constant, body))
+        state.decide("get.constant", agreement.judge_constant(model.constant, body, len(model.moments)))
     shown = {name: body[name] for name in (*agreement.CONSTANT, "status") if body.get(name)}
     settles = is_settled(str(body.get("status"))) and not is_settled(str(model.constant.get("status", "")))
     if settles:  # whatever was shown before it, a server may stamp the times when a run ends
