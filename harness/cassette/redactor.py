@@ -155,7 +155,7 @@ class Redactor:
 
 
 class _Pass:
-    """One pass over a recording or a request; `report` has what it replaced."""
+    """One pass with the secrets that are known by now; `report` has what it replaced."""
 
     def __init__(self, redactor: Redactor) -> None:
         self.report: list[Replaced] = []
@@ -163,7 +163,6 @@ class _Pass:
         self._fields, self._finder = redactor._fields, redactor._finder
 
     def redact_recording(self, recording: Recording) -> Recording:
-        """The recording without the secrets that are known by now."""
         request = self.redact_request(recording.request)
         if edits := self._redactor.find_in_body(recording.body, recording):
             self.report += [Replaced(edit.kind, f"response body, byte {edit.start}") for edit in edits]
@@ -179,7 +178,6 @@ class _Pass:
         )
 
     def redact_request(self, request: Request) -> Request:
-        """The request without the secrets that are known by now."""
         headers = self._redact_headers(request.headers, "request header")
         if _is_form(request):
             form = secret_finder.text_of(request.body)

@@ -148,41 +148,24 @@ class ApiContract(Protocol):
 class ApiReading(Protocol):
     """The content of one exchange, and the findings about it."""
 
-    @property
-    def call(self) -> str:
-        """The call of the API, such as `GET things/{id}`; "" if the request was for something else."""
-
-    @property
-    def is_resumed(self) -> bool:
-        """Whether the answer is the rest of a stream that was begun in another exchange."""
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings about this response alone."""
-
-    @property
-    def judged(self) -> frozenset[str]:
-        """The rules that `findings` was decided by."""
-
-    @property
-    def crash(self) -> tuple[Finding, ...]:
-        """The finding that a request that is right made the server fail; recordings are not judged by it."""
-
-    @property
-    def emptiness(self) -> tuple[Finding, ...]:
-        """The finding that a success came whole and without the body that its call returns."""
-
-    @property
-    def coded(self) -> tuple[Finding, ...]:
-        """Findings about the content coding of a response to a request of this program."""
-
-    @property
-    def ambiguous(self) -> tuple[Finding, ...]:
-        """Findings about a response of which two readers see different values."""
-
-    @property
-    def unlisted(self) -> tuple[Finding, ...]:
-        """Members of the response that the contract does not name: reported once for each kind, and no fault."""
+    call: str
+    """The call of the API, such as `GET things/{id}`; "" if the request was for something else."""
+    is_resumed: bool
+    """Whether the answer is the rest of a stream that was begun in another exchange."""
+    findings: tuple[Finding, ...]
+    """The findings about this response alone."""
+    judged: frozenset[str]
+    """The rules that `findings` was decided by."""
+    crash: tuple[Finding, ...]
+    """The finding that a request that is right made the server fail; recordings are not judged by it."""
+    emptiness: tuple[Finding, ...]
+    """The finding that a success came whole and without the body that its call returns."""
+    coded: tuple[Finding, ...]
+    """Findings about the content coding of a response to a request of this program."""
+    ambiguous: tuple[Finding, ...]
+    """Findings about a response of which two readers see different values."""
+    unlisted: tuple[Finding, ...]
+    """Members of the response that the contract does not name: reported once for each kind, and no fault."""
 
 
 Requests = TypeVar("Requests", bound="ApiRequests")
@@ -196,26 +179,16 @@ class ApiRequests(Protocol):
     that it created is read again.
     """
 
-    @property
-    def contract(self) -> ApiContract: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def agent(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def other_key(self) -> str: ...
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]: ...
-    @property
-    def wait(self) -> float: ...
-    @property
-    def keeps(self) -> bool: ...
-    @property
-    def capabilities(self) -> frozenset[str]: ...
-    @property
-    def says(self) -> Mapping[str, Any]: ...
+    contract: ApiContract
+    model: str
+    agent: str
+    key: str
+    other_key: str
+    headers: tuple[tuple[str, str], ...]
+    wait: float
+    keeps: bool
+    capabilities: frozenset[str]
+    says: Mapping[str, Any]
 
     def request(self, method: str, path: str, body: Any = None) -> Request:
         """A request below the version of the API, with the key; `path` has no leading slash."""

@@ -10,18 +10,13 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, TypedDict
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import pytest
-from msgspec import structs
 
 from harness.cassette import CassetteFile, Player, Recording, Target, load
 from harness.cassette.layout import mention_part
-from harness.cassette.own_words import add_words, with_own_words
-from harness.cassette.writer import MODES
 from harness.files import make_folder
 from harness.kit.api import ClientApi
 from harness.outcome import UsageFault
@@ -31,43 +26,22 @@ from harness.plugin.cassette_files import (
     PROPERTY,
     RECORDER,
     RECORDING_MODES,
-    choose_path,
+    Wanted,
     describe_unused,
     find_uses,
-    is_worker,
-    own_folder,
-    read_marker,
+    wanted_by,
 )
-from harness.plugin.environment_variables import LIVE_HOST, PLACEHOLDER_KEY, own_key
-from harness.plugin.names import find_wrong_options
+from harness.plugin.environment_variables import PLACEHOLDER_KEY, own_key
 from harness.plugin.observed_service import ObservedService
 from harness.plugin.vcr_compat import edit_request
 from harness.wire import LogicalClock, Request, Response, Service
 from harness.wire.addresses import is_readable_on_the_way, read_host, stand_in_url
-
-LIVE = f"https://{LIVE_HOST}"
 
 HOW_TO_RECORD = (
     "To record what is missing, run this test once with a key in GEMINI_API_KEY and "
     "@pytest.mark.interactions_cassette(record_mode='new_episodes'), or with pytest-recording "
     "--record-mode=new_episodes; record_mode='rewrite' records all of it again."
 )
-
-_TURN_SECONDS = 120.0
-"""How long a test waits while another worker of pytest-xdist records into the same file: a test or two, live."""
-
-
-class MarkerOptions(TypedDict, total=False):
-    """The options of the marker; the path may also be its only argument without a name."""
-
-    path: str
-    record_mode: Literal["none", "once", "new_episodes", "all", "rewrite"]
-    mode: Literal["strict", "resume"]
-    upstream: str
-    allow_unused: bool
-    hide: str | Sequence[str]
-    hide_pattern: str | Sequence[str]
-    ignore: str | Sequence[str]
 
 
 class CassetteFixture(ObservedService):
@@ -131,30 +105,6 @@ class CassetteFixture(ObservedService):
         return "\n".join([super().format_context(), *advice])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """The settings of a test's cassette, from the marker, the options and `vcr_config`."""
-
-    api: ClientApi
-    path: Path
-    record_mode: str = "none"
-    mode: str = "resume"
-    upstream: str = LIVE
-    allow_unused: bool = False
-    dropped_headers: frozenset[str] = frozenset()
-    dropped_parameters: frozenset[str] = frozenset()
-    edit_request: Callable[[Any], Any] | None = None
-    """The user's function that changes a request before it is written or looked for, or leaves it out."""
-    edit_response: Callable[[Any], Any] | None = None
-    max_age: float | None = None
-    is_shared: bool = False
-    """Whether other tests may need what this one does not record again."""
-    is_in_use: Callable[[bytes], bool] = lambda fingerprint: False
-    """Whether another test of this session recorded or replayed the recording with this fingerprint."""
-    wait: float = 0.0
-    """The seconds to wait while another worker of pytest-xdist records into the file."""
-
-
 @contextmanager
 def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[CassetteFixture]:
     """The cassette of a test. Fails the test for requests that were not recorded; adds remarks to its report."""
@@ -177,65 +127,6 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
         request.node.user_properties.append((PROPERTY, remark))
     if cassette.passed:
         check_services([cassette])
-
-
-def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
-    """Read the marker, the options and `vcr_config`. Raises UsageFault for wrong values."""
-    test = request.node.nodeid
-    options, named = read_marker(request.node)
-    if mistakes := list(find_wrong_options("interactions_cassette", options, MarkerOptions)):
-        raise UsageFault("; ".join(mistakes))
-    try:
-        config = request.getfixturevalue("vcr_config")
-    except pytest.FixtureLookupError:
-        config = {}
-    chosen = request.config.getoption("--record-mode", None)
-    mode = options.pop("record_mode", None) or chosen or config.get("record_mode") or "none"
-    if mode not in MODES:
-        raise UsageFault(f"record_mode={mode!r} is not one of {', '.join(MODES)}")
-    folder = own_folder(request.node)
-    with suppress(pytest.FixtureLookupError):  # pytest-recording's, which a user may override
-        folder = Path(request.getfixturevalue("vcr_cassette_dir"))
-    path, is_own = choose_path(request.node, named, Path(str(config.get("cassette_library_dir") or folder)))
-    use = find_uses(request.config)[path.resolve()]
-    others = [other for other in dict.fromkeys([*use.collected, *use.used]) if other != test]
-    if others and named is None and mode in RECORDING_MODES:
-        raise UsageFault(
-            f"{path} would be the recording of {others[0]}, too: name another file for one of them with "
-            "@pytest.mark.interactions_cassette(path=...), or the same one for both, to share it"
-        )
-    if mode == "once" and use.is_made:
-        mode = "new_episodes"  # the file is of this session: `once` records all tests that share it
-    elif mode in RECORDING_MODES and not path.exists():
-        use.is_made = True
-    in_use = frozenset().union(*(found for other, found in use.used.items() if other != test))
-    replaceable = use.before.union(use.used.get(test, ())) if others and is_worker(request.config) else None
-
-    def is_in_use(fingerprint: bytes) -> bool:
-        # Another worker does not say what its tests recorded: that is all that was not there before.
-        return fingerprint in in_use or (replaceable is not None and fingerprint not in replaceable)
-
-    protocol = with_own_words(api.load_protocol(), request.config.rootpath)
-    given = [options.pop(name, ()) for name in ("hide", "hide_pattern", "ignore")]
-    words = [[one] if isinstance(one, str) else list(one) for one in given]
-    protocol = add_words(protocol, f"{test}: interactions_cassette", *words)
-    protocol = protocol.hiding(_names(config.get("filter_post_data_parameters")))
-    return Wanted(
-        api=structs.replace(api, load_protocol=lambda: protocol),
-        path=path,
-        is_shared=bool(others) or not is_own,
-        is_in_use=is_in_use,
-        wait=_TURN_SECONDS if is_worker(request.config) else 0.0,
-        record_mode=str(mode),
-        mode=options.pop("mode", "resume"),
-        upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
-        allow_unused=bool(options.pop("allow_unused", False)),
-        dropped_headers=_names(config.get("filter_headers")),
-        dropped_parameters=_names(config.get("filter_query_parameters")),
-        edit_request=config.get("before_record_request"),
-        edit_response=config.get("before_record_response"),
-        max_age=request.config.getoption("--interactions-max-age"),
-    )
 
 
 def open_cassette(wanted: Wanted) -> AbstractContextManager[CassetteFixture]:
@@ -347,8 +238,3 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
     fixture.remarks += file.remarks
     if file.interrupted is not None:
         fixture.remarks.append(f"{path.name}: what a killed run recorded is in {file.interrupted}")
-
-
-def _names(value: object) -> frozenset[str]:
-    items = value if isinstance(value, list | tuple) else ()
-    return frozenset(str(item[0] if isinstance(item, list | tuple) else item).lower() for item in items)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import chain
 from threading import Lock, RLock
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from harness.cassette import CassetteFile, Recording
 from harness.cassette.player import MISS_CODE, MISS_STATUS, answer_from
 from harness.errors import CassetteError
+from harness.plugin.cassette_files import Wanted
 from harness.plugin.environment_variables import PLACEHOLDER_KEY
 from harness.plugin.vcr_compat import edit_request, edit_response
 from harness.transport.http1.reader import RECORDED_BYTES
@@ -38,9 +38,6 @@ from harness.wire.addresses import readdress, stand_in_url
 from harness.wire.message import EVENT_STREAM, WrappedBody
 from harness.wire.secrets import secrets_in_header
 from harness.wire.sse import events_in
-
-if TYPE_CHECKING:
-    from harness.plugin.cassette_fixture import Wanted
 
 _UNREACHED = (How.REFUSED, How.TLS)
 """Endings not recorded: the service was not reached, and a replay would hide that nothing was recorded."""

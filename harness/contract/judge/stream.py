@@ -407,11 +407,7 @@ class StreamState:
         if step.signed and grows.how is not order.DeltaEffect.APPEND:
             message = f"a {kind} delta follows the signature of its {step.kind}"
             self._report("stream.sig-last", message, "step.stop", kind)
-        elif (
-            grows.how is order.DeltaEffect.APPEND
-            and step.kind is not None
-            and kind in self._table.streams(step.kind)
-        ):
+        elif grows.how is order.DeltaEffect.APPEND and kind in self._table.streams(step.kind):
             if delta.get(grows.field):  # an empty signature comes between others
                 step.signed, step.plain, self.signatures_seen = True, frozenset(), True
         elif grows.how is order.DeltaEffect.JSON:
@@ -455,30 +451,17 @@ class StreamState:
         self._spent = max(self._spent, total)
 
 
-_GUARDS: dict[str, Callable[[StreamState, dict[str, Any]], bool | None]] = {
-    "created-once": StreamState._check_created_once,
-    "created-status": StreamState._check_created_status,
-    "not-over": StreamState._check_not_over,
-    "all-stopped": StreamState._check_all_stopped,
-    "completed-status": StreamState._check_completed_status,
-    "completed-steps": StreamState._check_completed_steps,
-    "index-next": StreamState._check_index_next,
-    "none-open": StreamState._check_none_open,
-    "delta-index": StreamState._check_delta_index,
-    "delta-known": StreamState._check_delta_known,
-    "delta-fits": StreamState._check_delta_fits,
-    "before-signature": StreamState._check_before_signature,
-    "stop-index": StreamState._check_stop_index,
-    "arguments-join": StreamState._check_arguments_join,
-    "usage-grows": StreamState._check_usage_grows,
-}
-"""The judge of each guard that the table names; `finish` decides `is-over`."""
-
 _ROWS = {
-    state: {event: (rows[event], tuple(_GUARDS[guard] for guard in rows[event].guards)) for event in order.EVENTS}
+    state: {
+        event: (
+            rows[event],
+            [getattr(StreamState, f"_check_{name.replace('-', '_')}") for name in rows[event].guards],
+        )
+        for event in order.EVENTS
+    }
     for state, rows in order.ORDER.items()
 }
-"""The rows of the events, with their guards looked up."""
+"""The rows of the events, with the methods of their guards; `finish` decides the guard `is-over`."""
 
 
 def _is_broken_off(event: dict[str, Any]) -> bool:

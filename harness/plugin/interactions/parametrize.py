@@ -24,7 +24,7 @@ _MODULES = {
     "interactions_incident": "interactions.incidents",
     "interactions_schedule": "schedule",
     TORTURE: "interactions.torture",
-    CASSETTE: "cassette_fixture",
+    CASSETTE: "cassette_files",
     _EMULATOR: "interactions.emulator",
 }
 """By marker, the module whose `MarkerOptions` it takes, and whose `list_cases` are the tests that it makes.

@@ -46,7 +46,7 @@ from harness.contract.transcript import (
 from harness.outcome import Finding, Judgement, Severity
 from harness.outcome.words import shorten
 from harness.wire import Exchange, bodies
-from harness.wire.bodies import read_instant
+from harness.wire.bodies import objects_in, read_instant
 
 
 class Intent(Struct, frozen=True, kw_only=True):
@@ -818,7 +818,7 @@ def judge_calls(
         state.decide("tool.declared", agreement.judge_declared(model.asked, steps))
     config = model.asked.get("generation_config")
     is_forced = isinstance(config, dict) and config.get("tool_choice") == "any"
-    declares = any(tool.get("type") == "function" for tool in bodies.objects_in(model.asked.get("tools")))
+    declares = any(tool.get("type") == "function" for tool in objects_in(model.asked.get("tools")))
     if whole and body.get("steps") and model.status not in agreement.CUT_SHORT and is_forced and declares:
         state.decide("tool.choice-any", agreement.judge_forced(body))
 
