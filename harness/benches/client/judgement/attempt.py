@@ -165,7 +165,7 @@ class ClientAttempt:
 
     @property
     def noise(self) -> str:
-        """The special parts of streams that were whole and legal: faults without harm, or another text; else ""."""
+        """The special parts of whole and legal streams: faults without harm, or another text; else ""."""
         fired = dict.fromkeys(str(fault) for one in self.received if one.suffered for fault in one.suffered.fired)
         own = {} if self.case.incident or self.case.mode.turns else self.case.script or {}
         if own and not fired and self.streams and self.text and own.keys() <= {"text", "steps", "deltas", "times"}:
