@@ -234,7 +234,7 @@ GAVE_UP = {"error": "exit code 1: requires_action, failed, or a bad escape"}
         ({"error_event": {"after": 6}}, GAVE_UP, DropOutcome.REPORTED, Verdict.WARN),
     ],
 )
-def test_statuses(script: dict[str, Any], told: dict[str, str], outcome: DropOutcome, verdict: Verdict) -> None:
+def test_statuses(script: dict[str, Any], told: dict[str, Any], outcome: DropOutcome, verdict: Verdict) -> None:
     """A wrong status breaks a promise; none at all after a failed run, or one that is not final, is a weakness."""
     case = new_case(plan="pass", script=script if "steps" in script else {"text": "All.", **script})
     attempt = ClientAttempt(new_source(case), case)
