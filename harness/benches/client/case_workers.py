@@ -229,6 +229,7 @@ class CaseWorkers:
         # Once for a kind: the second time doubles the wait, and a client that hangs does so in each case of it.
         control = play_case(server, client, number, self._quiet, self._seconds, self._start).ended.seconds
         slower = min(max(control / max(self._start, 1.0), 1.0), 4.0)
+        slower = 4.0 if played.attempt.was_served(played.ended.seconds) else slower
         again = play_case(server, client, number, case, self._seconds * slower, self._start)
         if again.out_of_time:
             self._hung_kinds.add(kind)

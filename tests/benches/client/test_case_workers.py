@@ -21,6 +21,7 @@ from harness.benches.client.bench import TortureOptions, torture
 from harness.benches.client.case_workers import CaseServer
 from harness.benches.client.cases import Case, StreamSource, events_in, whole_stream
 from harness.benches.client.client_commands import ClientResult, Task
+from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.outcome import DropOutcome, outcome_of, run_of
 from harness.benches.client.judgement.received_responses import ReceivedResponse
 from harness.cassette import Recording, save
@@ -74,14 +75,18 @@ def outcomes_of(client: InProcess, *cases: Case) -> dict[str, DropOutcome]:
         (lambda case, _: 20 if case == "pass" else 20 + 25, 1),
         (lambda case, number: 99 if case == RESETS[0] and number == 1 else 1, 2),
         (lambda case, number: {"pass": 4 * number, RESETS[0]: 60}.get(case, 1), 2),
+        (lambda case, _: {RESETS[0]: 100}.get(case, 1), 2),
     ],
-    ids=["a slow start", "one slow case", "a machine that got busy"],
+    ids=["a slow start", "one slow case", "a machine that got busy", "a slow stream"],
 )
-def test_one_that_was_slow_is_not_hung(needs: Callable[[str, int], float], times: int) -> None:
+def test_one_that_was_slow_is_not_hung(
+    needs: Callable[[str, int], float], times: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client has its 30 s after its start. A case that ran out of time is played again, which counts.
 
-    How much slower the client has become without a fault shows what the machine takes.
+    How much slower the client has become without a fault shows what the machine takes, and so does its stream.
     """
+    monkeypatch.setattr(ClientAttempt, "was_served", lambda *_: "stream" in request.node.name)
     client = Stopwatch(needs)
     found = outcomes_of(client, *cases_of(cuts=list(RESETS)))
     assert set(found.values()) == {DropOutcome.RECOVERED}

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import closing, suppress
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -22,7 +23,7 @@ from harness.contract.transcript import output_text
 from harness.engine.decide import Policy, decide
 from harness.engine.events import Result, RunFinished
 from harness.interactions.clients import CLIENTS
-from harness.outcome import Exit, Observation, UsageFault, Verdict
+from harness.outcome import Exit, Observation, Severity, UsageFault, Verdict
 from harness.plugin import cases_of
 from harness.resume import follow
 from harness.rules import ROWS
@@ -214,24 +215,33 @@ def test_a_second_turn_is_no_double_create() -> None:
         play(reads(2), "event:4,rst")
 
 
+CALL = {"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments": {"a": 1}}]}
+QUOTE = {"steps": [{"type": "model_output", "content": [{"type": "text", "text": 'A "quote".'}]}]}
+GAVE_UP = {"error": "exit code 1: requires_action, failed, or a bad escape"}
+
+
 @pytest.mark.parametrize(
-    ("status", "told", "outcome", "verdict"),
+    ("script", "told", "outcome", "verdict"),
     [
-        ("failed", "failed", DropOutcome.EXACT, Verdict.PASS),
-        ("failed", "completed", DropOutcome.WRONG_STATUS, Verdict.FAIL),
-        ("failed", "", DropOutcome.WRONG_STATUS, Verdict.WARN),
-        ("completed", "in_progress", DropOutcome.REPORTED, Verdict.WARN),
-        ("requires_action", "", DropOutcome.EXACT, Verdict.PASS),
+        ({"status": "failed"}, {"status": "failed"}, DropOutcome.EXACT, Verdict.PASS),
+        ({"status": "failed"}, {"status": "completed"}, DropOutcome.WRONG_STATUS, Verdict.FAIL),
+        ({"status": "failed"}, {}, DropOutcome.WRONG_STATUS, Verdict.WARN),
+        ({"status": "completed"}, {"status": "in_progress"}, DropOutcome.REPORTED, Verdict.WARN),
+        ({"status": "requires_action"}, {}, DropOutcome.EXACT, Verdict.PASS),
+        (QUOTE, GAVE_UP, DropOutcome.REPORTED, Verdict.FAIL),  # every client has to read another text
+        ({**QUOTE, "status": "failed"}, GAVE_UP, DropOutcome.EXACT, Verdict.PASS),
+        (CALL, GAVE_UP, DropOutcome.EXACT, Verdict.PASS),
+        ({"error_event": {"after": 6}}, GAVE_UP, DropOutcome.REPORTED, Verdict.WARN),
     ],
 )
-def test_statuses(status: str, told: str, outcome: DropOutcome, verdict: Verdict) -> None:
+def test_statuses(script: dict[str, Any], told: dict[str, Any], outcome: DropOutcome, verdict: Verdict) -> None:
     """A wrong status breaks a promise; none at all after a failed run, or one that is not final, is a weakness."""
-    case = new_case(plan="pass", script={"text": "All.", "status": status})
+    case = new_case(plan="pass", script=script if "steps" in script else {"text": "All.", **script})
     attempt = ClientAttempt(new_source(case), case)
     carrier = transport(attempt.service)
     with httpx.Client(transport=carrier, base_url="http://service", headers={"x-goog-api-key": "any"}) as client:
         collected = clients.never_back(client, attempt.id)
-    judged = judge_case(attempt, ClientResult(collected=collected, status=told))
+    judged = judge_case(attempt, ClientResult(collected=collected, **told))
     assert judged.outcome is outcome
     rule = ROWS[WHOLE if judged.finding is None else judged.finding.rule].rule
     observation = Observation.of([] if judged.finding is None else [judged.finding])
@@ -263,8 +273,7 @@ def test_a_client_that_leaves_after_the_text(creates: bool, plan: str, last: byt
 
 def test_polls_of_a_client_that_left_do_not_show_that_it_cannot_read() -> None:
     """How many it takes depends on how slow the run is, here through a fault of ours."""
-    case = new_case(plan="trickle:5")
-    attempt = ClientAttempt(new_source(case), case)
+    attempt = ClientAttempt(new_source(case := new_case(plan="trickle:5")), case)
     target, headers = f"/v1beta/interactions/{attempt.id}", Headers([("x-goog-api-key", "any")])
     with closing(attempt.answer(Request("GET", f"{target}?stream=true", headers, b"")).body) as pieces:
         next(piece for piece in pieces if attempt.text_of(attempt.received[0].events()) == TEXT)
@@ -274,7 +283,23 @@ def test_polls_of_a_client_that_left_do_not_show_that_it_cannot_read() -> None:
     assert judge_case(attempt, ClientResult(collected=TEXT), usual=2).finding is None
 
 
-CALL = {"steps": [{"type": "function_call", "id": "c", "name": "f", "arguments": {"a": 1}}]}
+@pytest.mark.parametrize(
+    ("plan", "pieces", "seconds", "severity"),
+    [
+        ("trickle:5", 9, 0.0, Severity.NON_STRICT),
+        ("trickle:5", 9, 30.0, Severity.BROKEN),  # nothing has come for as long
+        ("trickle:5", 9999, 0.0, Severity.BROKEN),  # all of it has come
+        ("event:3,stall", 9999, 0.0, Severity.BROKEN),
+    ],
+)
+def test_who_is_stopped_while_a_stream_arrives(plan: str, pieces: int, seconds: float, severity: Severity) -> None:
+    """The faults and the machine were slow, not the client."""
+    attempt = ClientAttempt(new_source(case := new_case(plan=plan)), case)
+    target, headers = f"/v1beta/interactions/{attempt.id}?stream=true", Headers([("x-goog-api-key", "any")])
+    body = attempt.answer(Request("GET", target, headers, b"")).body
+    list(islice(body, pieces))
+    finding = judge_case(attempt, ClientResult(stopped="had not ended", seconds=seconds)).finding
+    assert [finding.severity if finding else None] == [severity]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class ClientAttempt:
         self.api = source.api
         self.contract = source.contract
         self._source = source
-        self._model = source.api.load_client_model()
+        self.model = source.api.load_client_model()
         self._protocol = source.api.load_protocol()
         self._undisturbed: list[ReceivedResponse] = []
         """The answers to creates before any fault: nobody can ask again for one that is not stored."""
@@ -85,6 +85,10 @@ class ClientAttempt:
         self._source.read(again.body, lambda: seen.waited >= 0.1 and len(seen.data) >= len(last.data))
         self._on_its_way = seen.completes
 
+    def was_served(self, seconds: float) -> bool:
+        """Whether a stream was arriving so long after the begin: a client that was stopped then only read it."""
+        return any(one.was_left and self.begun + seconds - one.took < 3.0 for one in self.received[-1:])
+
     @property
     def polls_after_text(self) -> list[ReceivedResponse]:
         """The polls of a client that had the whole text of a stream; how many depends on how slow the run is."""
@@ -101,8 +105,8 @@ class ClientAttempt:
     def events(self) -> list[dict[str, Any]]:
         """The events of the whole stream; reading them runs it to its end."""
         if (unstored := self._find_unstored()) is not None:
-            return unstored.events() if unstored.is_stream else self._model.answer_events(unstored.read_json())
-        return self._model.join([self._source.whole_of(hop) for hop in self._find_hops()])
+            return unstored.events() if unstored.is_stream else self.model.answer_events(unstored.read_json())
+        return self.model.join([self._source.whole_of(hop) for hop in self._find_hops()])
 
     @property
     def text(self) -> str:
@@ -111,12 +115,12 @@ class ClientAttempt:
 
     def text_of(self, events: list[dict[str, Any]]) -> str:
         """The text in some of the events."""
-        return self._model.text_of(events, self.contract)
+        return self.model.text_of(events, self.contract)
 
     def expected_like(self, collected: object) -> object:
         """The right result in the form of `collected`: steps or text."""
         has_steps = "steps" in collected if isinstance(collected, Mapping) else hasattr(collected, "steps")
-        return {"steps": self._model.steps_of(self.events, self.contract)} if has_steps else self.text
+        return {"steps": self.model.steps_of(self.events, self.contract)} if has_steps else self.text
 
     @property
     def status(self) -> str:
@@ -126,8 +130,8 @@ class ClientAttempt:
     def find_status(self, collected: object) -> str:
         """The status in the completion of a list of events; "" for any other value, and without a completion."""
         events = collected if isinstance(collected, list) else []
-        last = next((e for e in reversed(events) if isinstance(e, Mapping) and self._protocol.completes(e)), None)
-        found = None if last is None else self.api.read_status(last)
+        ends = (e for e in reversed(events) if isinstance(e, Mapping) and self._protocol.completes(e))
+        found = next(map(self.api.read_status, ends), None)
         return found[1] if found is not None else ""
 
     @property
@@ -136,13 +140,11 @@ class ClientAttempt:
 
         Without the id nothing can be resumed, and another create would start a second run.
         """
-        if self.case.hopeless:
-            return True
         turns: dict[str | None, list[ReceivedResponse]] = defaultdict(list)
         for one in self.received:
             if one.is_create:
                 turns[one.continues].append(one)
-        return any(
+        return self.case.hopeless or any(
             any(map(_is_destroyed, creates)) and not any(one.find_created_id() for one in creates)
             for creates in turns.values()
         )
@@ -163,8 +165,11 @@ class ClientAttempt:
 
     @property
     def noise(self) -> str:
-        """The faults that took effect, if none of them does harm to a reader of event streams; else ""."""
+        """The special parts of whole and legal streams: faults without harm, or another text; else ""."""
         fired = dict.fromkeys(str(fault) for one in self.received if one.suffered for fault in one.suffered.fired)
+        own = {} if self.case.incident or self.case.mode.turns else self.case.script or {}
+        if own and not fired and self.streams and self.text and own.keys() <= {"text", "steps", "deltas", "times"}:
+            return f"another text ({shorten(repr(self.text), 60)})"
         words = [f"{fault} ({LEGAL_NOISE.get(fault.partition(':')[0], '')})" for fault in fired]
         return "" if any(word.endswith("()") for word in words) else ", ".join(words)
 
@@ -205,10 +210,10 @@ class ClientAttempt:
         """The defect of a client that reports a result, right or not, and cannot know that it is whole."""
         if self._on_its_way or any(one.completes for one in reversed(self.received)):  # nearly always the last
             return None
-        words = self._model.words
-        shown = self.received[-1].find_status() if self.received else None
+        words, last = self.model.words, self.received[-1] if self.received else None
+        shown = last.find_status() if last else None
         ended = f"accepted the end of a connection as the end of the {words.run}"
-        if self.received and not self.received[-1].is_stream:  # a call, such as a cancel
+        if last and not last.is_stream:  # a call, such as a cancel
             ended = "reported a result that no response showed"
         return client_model.Defect(
             client_model.UNFINISHED,
@@ -220,12 +225,11 @@ class ClientAttempt:
 
     def describe_double_create(self) -> str:
         """Say that a second run was made in place of the first; a further turn, or going on with one, is none."""
-        words = self._model.words
+        words = self.model.words
         made = [one for one in self.received if one.is_create and not one.goes_on and one.status < 400]
         turns = Counter(one.continues for one in made)
         # Whether the client read, before its first create, a run that it had not made.
-        first = self.received[0] if self.received else None
-        given = first is not None and first.is_read and first.status < 400
+        given = any(one.is_read and one.status < 400 for one in self.received[:1])
         times = max(turns.values(), default=0) + (given and turns[None] > 0)
         if times < 2:
             return ""
@@ -252,20 +256,18 @@ class ClientAttempt:
 
     def find_lost_context(self) -> client_model.Defect | None:
         """The defect of a client whose last turn sends something new without the turns before it."""
-        if not self.case.mode.turns:
-            return None
         made = [one for one in self.received if one.is_create and not one.goes_on and one.status < 400]
-        if len(made) < 2 or made[-1].input == made[0].input:
+        if not self.case.mode.turns or len(made) < 2 or made[-1].input == made[0].input:
             return None
         if made[-1].continues is not None:
-            forgotten = self._model.find_forgotten([one.request for one in made], self.contract)
+            forgotten = self.model.find_forgotten([one.request for one in made], self.contract)
             missing = (
                 f"sent the earlier steps without the user's input of an earlier turn ({shorten(forgotten, 40)!r})"
             )
             return client_model.Defect(client_model.LOST_CONTEXT, missing) if forgotten else None
         return client_model.Defect(
             client_model.LOST_CONTEXT,
-            f"sent its further turn without the first one: it names no previous {self._model.words.run} and "
+            f"sent its further turn without the first one: it names no previous {self.model.words.run} and "
             "includes no earlier steps",
         )
 
@@ -276,20 +278,16 @@ class ClientAttempt:
         """
         if not self.case.incident or self.text:
             return ""
-        unshown = self._model.compare(self.events, "", self.contract, ())
-        modes = self._model.load_incidents()[self.case.incident].modes
-        others = " or ".join(f"--mode {name}" for name in modes if self._model.modes[name].turns)
+        unshown = self.model.compare(self.events, "", self.contract, ())
+        modes = self.model.load_incidents()[self.case.incident].modes
+        others = " or ".join(f"--mode {name}" for name in modes if self.model.modes[name].turns)
         return unshown.text + (f", or use {others}" if others else "") if unshown is not None else ""
 
     def find_wrong_call(self) -> client_model.Defect | None:
         """The defect of the results that the client returned for the calls of the model; None if there is none."""
         if not self.case.mode.turns:
             return None
-        return self._model.judge_calls([one.exchange for one in self.received], self.contract)
-
-    def find_split_call(self) -> str:
-        """How the arguments of a call without a result arrived in pieces, in a sentence; "" if none did."""
-        return self._model.find_split_call([one.exchange for one in self.received])
+        return self.model.judge_calls([one.exchange for one in self.received], self.contract)
 
     def find_defect(self, collected: Any) -> client_model.Defect | None:
         """The defect of a client that reports success; None if it has none.
@@ -299,7 +297,7 @@ class ClientAttempt:
         if again := self.describe_double_create():
             return client_model.Defect(client_model.DOUBLE_CREATE, again)
         creates = [one.request for one in self.received if one.is_create]
-        if (wrong := self._model.compare(self.events, collected, self.contract, creates)) is not None:
+        if (wrong := self.model.compare(self.events, collected, self.contract, creates)) is not None:
             why = self._explain(wrong.word)
             return client_model.Defect(wrong.word, f"{wrong.text}: {why}") if why else wrong
         return self.judge_knowledge()
@@ -329,7 +327,7 @@ class ClientAttempt:
         if not any(one.completes for one in self.received):
             return self._explain_unfinished()
         if word != client_model.LOSS and self._read_at_once:
-            return f"two connections read the {self._model.words.run} at once, and it kept the events of both"
+            return f"two connections read the {self.model.words.run} at once, and it kept the events of both"
         if older := self._explain_older_cursor():
             return older
         return self._explain_doubled() if word == client_model.TWICE else self._explain_lost(word)
@@ -385,7 +383,7 @@ class ClientAttempt:
             return "it did not resume after the drop"
         if all(one.asked_after is None for one in self.streams):
             return "it gave up before the end"
-        return f"it stopped polling before the {self._model.words.run} had settled"
+        return f"it stopped polling before the {self.model.words.run} had settled"
 
     def _explain_left(self) -> str:
         """How the client lost the end of its only stream, which no fault had ended; "" if it did not.
@@ -422,8 +420,8 @@ class ClientAttempt:
             one.completes and not one.is_stream for one in self.received
         ):
             return sent  # a whole run in one JSON answer
-        delivered = {self._model.mark(event) for one in self.streams for event in one.events()}
-        if delivered >= {mark for event in self.events if (mark := self._model.mark(event)) is not None}:
+        delivered = {self.model.mark(event) for one in self.streams for event in one.events()}
+        if delivered >= {mark for event in self.events if (mark := self.model.mark(event)) is not None}:
             return sent if word in (client_model.LOSS, client_model.HOLE) else ""
         fired = (fault for one in self.streams if one.suffered for fault in one.suffered.fired)
         if any(isinstance(fault, Garble) for fault in fired):

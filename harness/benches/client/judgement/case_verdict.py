@@ -45,13 +45,16 @@ def judge_case(attempt: ClientAttempt, ended: ClientResult, *, usual: int | None
         stopped = f"sent more than {most} requests in one case and was stopped{attempt.explain_endless()}"
         return _blame(ENDS, "requests", stopped)
     if ended.stopped:
+        if not ended.flooded and attempt.was_served(ended.seconds):  # slow are the faults and the machine
+            slow = f"{ended.stopped} and was stopped while its stream arrived: allow more time (--timeout)"
+            return _blame(ENDS, "time", slow, Severity.NON_STRICT)
         word, why = ("output", "") if ended.flooded else ("time", attempt.explain_endless())
         return _blame(ENDS, word, f"{ended.stopped} and was stopped{why}")
     wrong = attempt.find_wrong_call()
     if wrong is not None and wrong.word != STOPPED:  # it explains a refusal, too
         return _blame(CALLS, wrong.word, wrong.text)
     if ended.error:
-        if attempt.noise and attempt.status in attempt.api.load_client_model().quiet:
+        if attempt.noise and attempt.status in attempt.model.quiet:
             word, verb = ("crashed", "crashed on") if ended.crashed else ("gave-up", "gave up on")
             legal = f"{verb} a stream that was whole and legal, with {attempt.noise}"
             return _blame(READS, word, f"{legal}: {ended.error}")
@@ -64,14 +67,14 @@ def judge_case(attempt: ClientAttempt, ended: ClientResult, *, usual: int | None
         if attempt.judge_knowledge() is None:
             # An error is what a client may make of the status in which the run ended. Where the run waits for its
             # client, it must name the status: any other one has another cause.
-            status, model = attempt.status, attempt.api.load_client_model()
-            if status not in model.quiet or (status in model.waiting and status in ended.error):
+            status, waiting = attempt.status, attempt.model.waiting
+            if status not in attempt.model.quiet or (status in waiting and status in ended.error):
                 return _pass_attempt(attempt)
         report = f"gave up: {ended.error.rstrip('.')}"
-        split = attempt.find_split_call() if _UNREADABLE.search(ended.error) else ""
+        read = [one.exchange for one in attempt.received if _UNREADABLE.search(ended.error)]
+        split = attempt.model.find_split_call(read)
         return _blame(RECOVERS, "reported", "; ".join(filter(None, (report, attempt.explain_cursor(), split))))
-    model = attempt.api.load_client_model()
-    if ended.status and not model.is_final(ended.status):
+    if ended.status and not attempt.model.is_final(ended.status):
         if attempt.case.hopeless:
             return CaseVerdict(DropOutcome.COULD_NOT)
         return _blame(RECOVERS, "reported", f"ended with a status that is not terminal: `{ended.status}`")
@@ -122,12 +125,11 @@ def _judge_success(attempt: ClientAttempt, ended: ClientResult) -> CaseVerdict:
     if defect is not None:
         rule = {TWICE: ONCE, DOUBLE_CREATE: CREATES_ONCE}.get(defect.word, WHOLE)
         return _blame(rule, defect.word, defect.text)
-    status, words = attempt.status, attempt.api.load_client_model().words
+    status, words = attempt.status, attempt.model.words
     reported = ended.status or attempt.find_status(ended.collected)
     if reported and status and reported != status:
-        problem = f"reports the status `{reported}`: the {words.run} is `{status}`"
-        return _blame(STATUS, "wrong-status", problem)
-    if not reported and status and status not in attempt.api.load_client_model().quiet:
+        return _blame(STATUS, "wrong-status", f"reports the status `{reported}`: the {words.run} is `{status}`")
+    if not reported and status and status not in attempt.model.quiet:
         problem = f"reports success without a status: the {words.run} is `{status}`"
         return _blame(STATUS, "untold", problem, Severity.NON_STRICT)
     return _pass_attempt(attempt)
