@@ -175,7 +175,7 @@ def _run(words: list[str]) -> int:
     if note := shadow_note():
         _say(f"harness: note: {note}", Exit.OK)
     # SIGTERM, too, must unwind: what was created is deleted
-    with ending_as_interrupted(), _keeping_garbage(name):
+    with ending_as_interrupted(), _tuned(name):
         return int(import_module(f"harness.cli.commands.{name}").run(words[1:]))
 
 
@@ -186,23 +186,26 @@ def refuse_former(name: str, place: str, dashes: str = "--") -> None:
 
 
 @contextlib.contextmanager
-def _keeping_garbage(command: str) -> Iterator[None]:
+def _tuned(command: str) -> Iterator[None]:
     """Look for garbage rarely where most is kept that is made, and at the end of no command.
 
     Those two took 4 % and 12 % of the time of a check of the emulator; the end was most of a wait after Ctrl-C.
+    While one thread judges, others soon go on with what has come: each waited for 5 ms, several times a request.
     """
     atexit.register(gc.freeze)
     if command not in ("check", "verify", "diff"):
         yield
         return
-    before = gc.get_threshold()
+    before, usual = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(500_000, *before[1:])
+    sys.setswitchinterval(usual / 10)
     try:
         yield
     finally:
         gc.freeze()  # all that was made counts as old; else the old threshold would look through it now
         gc.unfreeze()
         gc.set_threshold(*before)
+        sys.setswitchinterval(usual)
 
 
 def shadow_note(folder: Path | None = None) -> str:

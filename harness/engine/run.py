@@ -21,6 +21,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -59,7 +60,7 @@ from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise, Wait
 from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
-from harness.wire import Collect, Driver, DriverAction, Exchange, Send
+from harness.wire import Collect, Driver, DriverAction, Exchange
 from harness.wire.addresses import split_url
 from harness.wire.bodies import object_or_none
 from harness.wire.message import UNREACHED
@@ -391,6 +392,8 @@ class Workers:
     stops: dict[str, Exchange] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _places: Places = field(default_factory=lambda: Places(0))
+    _at_once: int = 1
+    """How many requests a worker sends at a time when it reads again or deletes: alone, it may use all places."""
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _disturbed: list[Group] | None = field(default_factory=list)
@@ -422,6 +425,7 @@ class Workers:
         for turn, most in zip(turns, (1, jobs, 0), strict=True):
             one_by_one = jobs == 1 or not most
             if turn and not self._stop.is_set():
+                self._at_once = jobs // max(1, most)
                 yield from self._work(iter(turn), Places(0)) if one_by_one else self._play_in_parallel(turn, most)
         again, self._disturbed = self._disturbed, None
         if again and not self._stop.is_set():
@@ -545,7 +549,7 @@ class Workers:
         outages = None if self.halted else self.outages
         hand = ActionRunner(self.target.api, driver, ledger, self.target.target.contract, outages=outages)
         try:
-            self.leftovers.extend(ledger.clean(hand.send))
+            self.leftovers.extend(ledger.clean(hand.send, partial(hand.send_all, at_once=self._at_once)))
             self.audit.note_denials(ledger.sent, judge)
         except TimeUp:
             self.leftovers.extend(ledger.owed)
@@ -601,8 +605,7 @@ class Workers:
             api, driver, ledger, contract, is_halted=lambda: bool(self.halted), outages=self.outages
         )
         with suppress(TimeUp):
-            for request in ledger.list_closing_reads(played.trail):
-                hand.perform(Send(request))
+            deque(hand.send_all(ledger.list_closing_reads(played.trail), self._at_once), 0)
             if self.outages is not None and self.outages.describe(since, hand.trail, driver):
                 return played
         seconds = played.seconds + time.perf_counter() - begun

@@ -27,7 +27,7 @@ from harness.engine.traffic.perform import ActionRunner, CreatedResources
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions.servers import SERVERS
-from harness.kit.check import Check, Exercise, Open, Send, Steps, Wait, exercise
+from harness.kit.check import Check, Exercise, Open, Send, Steps, Together, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict
 from harness.transport.inprocess.service_driver import ServiceDriver
 from harness.wire import Driver, DriverAction, Request, Response
@@ -80,12 +80,16 @@ def test_each_exercise_runs_once_and_results_keep_the_catalogue_order(jobs: int)
 
 
 def test_what_has_to_be_alone_is_over_before_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the number of workers and the order of the catalog; one that waits lets the next begin."""
-    second_began, perform = threading.Event(), ServiceDriver.perform
+    """Whatever the number of workers and the order of the catalog; one that waits lets the next begin.
 
-    @exercise(requests=2, interactions=1, alone=True)
+    What it left is read again, and runs are deleted, by as many requests at a time as there are workers.
+    """
+    second_began, perform, together = threading.Event(), ServiceDriver.perform, list[str]()
+
+    @exercise(requests=5, interactions=4, alone=True)
     def create_alone(t: RequestBuilder) -> Steps:
-        created = yield Send(t.create(input="alone"))
+        for _ in range(4):
+            created = yield Send(t.create(input="alone"))
         yield Wait(1.0)
         return {"created": created, "got": (yield Send(t.get(toys._id(created))))}
 
@@ -96,6 +100,7 @@ def test_what_has_to_be_alone_is_over_before_others_begin(monkeypatch: pytest.Mo
 
     def wait(driver: ServiceDriver, action: DriverAction) -> Any:
         assert not isinstance(action, Wait) or second_began.wait(5.0)
+        together.extend(one.method for one in (action.requests if isinstance(action, Together) else ()))
         return perform(driver, action)
 
     monkeypatch.setattr(ServiceDriver, "perform", wait)
@@ -105,6 +110,7 @@ def test_what_has_to_be_alone_is_over_before_others_begin(monkeypatch: pytest.Mo
     assert [getattr(event, "name", "") for event in events[3:5]] == ["create_alone", "get_alone"]
     assert {type(event) for event in events[5:9]} == {ExerciseFinished, CheckFinished}
     assert [one.verdict for one in finished.results[-2:]] == [Verdict.PASS, Verdict.FAIL]
+    assert together == ["GET"] * 3 + ["DELETE"] * 3, "the fourth one is sent by itself"
 
 
 @pytest.mark.parametrize("is_open", [False, True])

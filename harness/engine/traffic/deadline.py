@@ -95,13 +95,14 @@ class Deadline(DriverPolicy):
         self._limit = limit
 
     def before(self, attempts: Sequence[Attempt]) -> float:
-        """Give each request the time that is left; requests sent together are bounded by the driver alone."""
+        """Give each request the time that is left; if that is enough, the driver bounds those sent together."""
         for attempt in attempts:
-            if not attempt.parallel:
-                # A stream may be open for longer than it is read, and be repeated for as long as it was open.
-                wanted = self._limit if attempt.timeout is None else min(attempt.timeout, self._limit)
-                attempt.timeout = self._cap(wanted)
-                attempt.bounded = attempt.timeout < wanted
+            # A stream may be open for longer than it is read, and be repeated for as long as it was open.
+            wanted = self._limit if attempt.timeout is None else min(attempt.timeout, self._limit)
+            left = self._cap(wanted)
+            attempt.bounded = left < wanted
+            if attempt.bounded or not attempt.parallel:
+                attempt.timeout = left
         return 0.0
 
     def after(self, attempt: Attempt, exchange: Exchange) -> Exchange:

@@ -17,6 +17,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -467,20 +469,26 @@ class CreatedResources:
         found = self._api.read_status(object_or_none(exchange.body) or {}) if exchange.succeeded else None
         return found is not None and self._api.is_settled(found[1])
 
-    def clean(self, send: Callable[[Request], Exchange]) -> list[str]:
+    def clean(
+        self,
+        send: Callable[[Request], Exchange],
+        send_all: Callable[[Sequence[Request]], Iterable[Exchange]] | None = None,
+    ) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
 
         A run in progress may refuse its deletion, so it is cancelled before a second attempt. If `send` raises,
-        what is left is still owed.
+        what is left is still owed. `send_all` sends the deletions of runs, perhaps several at a time.
         """
         self.sent = []
         self._ask_for_names(send)
         with self._lock:
-            # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
             newest = list(self._owed.values())[::-1]
+        # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
+        runs, others = ([one for one in newest if self._is_run(one) is is_run] for is_run in (True, False))
+        sending = chain((send_all or partial(map, send))(runs), map(send, others))
         left = []
-        for delete in sorted(newest, key=lambda delete: not self._is_run(delete)):
-            self.sent.append(sent := send(delete))
+        for delete, sent in zip((*runs, *others), sending, strict=True):
+            self.sent.append(sent)
             # Where it was lost on the way, `send` may have sent and noted it once more.
             is_gone = _is_deleted(sent) or delete.segments not in self._owed
             if not is_gone and (sent.status is None or not self._stop_and_delete(send, delete)):
@@ -675,6 +683,12 @@ class ActionRunner:
         """Send one request, and again if its response may be a mishap."""
         sent: Exchange = self.perform(Send(request))
         return sent
+
+    def send_all(self, requests: Sequence[Request], at_once: int) -> Iterator[Exchange]:
+        """Send requests as `send` does, so many at a time."""
+        for first in range(0, len(requests), at_once):
+            several = tuple(requests[first : first + at_once])
+            yield from self.perform(Together(several)) if len(several) > 1 else map(self.send, several)
 
     def refuse_excused(self, exchanges: Iterable[Exchange]) -> None:
         """Raise Unmet if one has an excuse: then nothing may be held against the target."""

@@ -55,10 +55,15 @@ def test_the_end_of_the_time_says_what_had_come(target: str, status: int | None,
 
 
 def test_a_request_gets_no_more_time_than_the_limit() -> None:
-    """Readers of one run, each repeated for as long as it was open, once took three times as long as the last."""
+    """Readers of one run, each repeated for as long as it was open, once took three times as long as the last.
+
+    The driver bounds those sent together, while that much is left of the run.
+    """
     attempts = [Attempt(REQUEST, timeout=seconds) for seconds in (None, 5.0, 240.0)]
-    Deadline(FakeTimer(600.0), 60.0).before(attempts)
-    assert [attempt.timeout for attempt in attempts] == [60.0, 5.0, 60.0]
+    attempts.append(Attempt(REQUEST, parallel=True))
+    for left, given in ((600.0, [60.0, 5.0, 60.0, None]), (2.0, [2.0] * 4)):
+        Deadline(FakeTimer(left), 60.0).before(attempts)
+        assert [attempt.timeout for attempt in attempts] == given
 
 
 # --- an interrupt waits for the answer to a create, and for nothing else
