@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from operator import attrgetter
 
 from msgspec.structs import replace
 
@@ -97,18 +98,14 @@ def a_run_that_lasts(t: RequestBuilder) -> Steps:
             first = runs.id_of(seen["foreground"]) or found  # the first GET of a run that is over may be slow, too
             seen["quick"] += [(yield Send(t.get(found))), (yield Send(t.get(first)))]
             shorts.append((yield Send(t.create(input=HELLO, background=True))))  # a GET may wait for it
-            seen["twice"] = [min(creates, key=_measure), min(looks, key=_measure)]
-            seen["short"] = max(shorts, key=_measure)
+            seen["twice"] = [min(sent, key=attrgetter("seconds")) for sent in (creates, looks)]
+            seen["short"] = max(shorts, key=attrgetter("seconds"))
             others = min(seen["short"].seconds, seen["foreground"].seconds)
             if seen["twice"][0].seconds < 2 * others and not _waits(seen["twice"][1], seen["quick"]):
                 break
     seen["colon"] = yield Send(t.request("POST", f"interactions/{segment(found)}:cancel"))
     yield from runs.release_run(t, runs.BackgroundRun(found, created, held))
     return seen
-
-
-def _measure(answer: Exchange) -> float:
-    return answer.seconds
 
 
 def _is_late(answer: Exchange) -> bool:
@@ -118,7 +115,7 @@ def _is_late(answer: Exchange) -> bool:
 
 def _waits(looked: Exchange, quick: Sequence[Exchange]) -> bool:
     """Whether a GET took much longer than each one of a run that has ended."""
-    return looked.seconds >= 4 * max(map(_measure, quick))
+    return all(looked.seconds >= 4 * one.seconds for one in quick)
 
 
 @exercise(requests=8, interactions=3)
@@ -205,7 +202,7 @@ def shows_a_run_at_once(looked: Exchange, twice: list[Exchange], quick: list[Exc
     waits = both and all(runs.settled(one) and _is_late(one) for one in both)
     if waits and all(_waits(one, quick) for one in both):
         message = "a GET of a run in progress waits until the run has settled"
-        usual = max(map(_measure, quick))
+        usual = max(one.seconds for one in quick)
         actual = f"{looked.seconds:.1f} s; a GET of one that has ended took {usual:.2f} s"
         yield finding(message, "in_progress at once", actual, exchange="looked")
     elif waits and not all(map(_is_late, quick)):

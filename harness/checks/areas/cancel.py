@@ -106,10 +106,10 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
         end = runs.status_of(seen["polled"][0])
-        ended = is_settled(end) and end != "cancelled"
+        by_itself = is_settled(end) and end != "cancelled"
         late = max(1.0, _TIMES * seen["run"].seconds)
-        waits = waits + 1 if ended and seen["bystander"].seconds >= late else 0
-        stuck = stuck + 1 if runs.settled(seen["cancelled"]) and ended and seen["cancelled"].seconds >= late else 0
+        waits = waits + 1 if by_itself and seen["bystander"].seconds >= late else 0
+        stuck = stuck + 1 if runs.settled(seen["cancelled"]) and by_itself and seen["cancelled"].seconds >= late else 0
         is_told = max(waits, stuck) in (0, runs.ROUNDS)  # a target may be slow now and then
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]) or (number >= len(_TEXTS) and is_told):
             break
