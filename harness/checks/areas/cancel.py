@@ -106,12 +106,12 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
         end = runs.status_of(seen["polled"][0])
-        by_itself = is_settled(end) and end != "cancelled"
+        cancelled, by_itself = seen["cancelled"], is_settled(end) and end != "cancelled"
         late = max(1.0, _TIMES * seen["run"].seconds)
-        waits = waits + 1 if by_itself and seen["bystander"].seconds >= late else 0
-        stuck = stuck + 1 if runs.settled(seen["cancelled"]) and by_itself and seen["cancelled"].seconds >= late else 0
+        waits = (waits + 1) * (by_itself and seen["bystander"].seconds >= late)
+        stuck = (stuck + 1) * (by_itself and runs.settled(cancelled) and cancelled.seconds >= late)
         is_told = max(waits, stuck) in (0, runs.ROUNDS)  # a target may be slow now and then
-        if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]) or (number >= len(_TEXTS) and is_told):
+        if not _is_lost(seen["held"], cancelled, seen["polled"]) or (number >= len(_TEXTS) and is_told):
             break
     seen |= {"waits": waits // runs.ROUNDS, "stuck": stuck // runs.ROUNDS}
     reader, is_canceled = seen.pop("reader"), runs.status_of(seen["polled"][-1]) == "cancelled"
