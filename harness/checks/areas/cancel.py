@@ -106,11 +106,11 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
         end = runs.status_of(seen["polled"][0])
-        is_over = is_settled(end) and end != "cancelled"
-        run, bystander, cancelled = seen["run"], seen["bystander"], seen["cancelled"]
-        waits = waits + 1 if is_over and bystander.seconds >= _TIMES * run.seconds else 0
-        least = max(1.0, _TIMES * min(run.seconds, bystander.seconds))
-        stuck = stuck + 1 if is_over and runs.settled(cancelled) and cancelled.seconds >= least else 0
+        by_itself, cancelled = is_settled(end) and end != "cancelled", seen["cancelled"]
+        usual, beside = seen["run"].seconds, seen["bystander"].seconds
+        waits = (waits + 1) * (by_itself and beside >= _TIMES * usual)
+        late = cancelled.seconds >= max(1.0, _TIMES * min(usual, beside))
+        stuck = (stuck + 1) * (by_itself and runs.settled(cancelled) and late)
         is_told = max(waits, stuck) in (0, runs.ROUNDS)  # a target may be slow now and then
         if not _is_lost(seen["held"], cancelled, seen["polled"]) or (number >= len(_TEXTS) and is_told):
             break

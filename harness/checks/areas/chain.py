@@ -389,7 +389,7 @@ def takes_effect(
     interaction_in(child)
     if stray[PLAIN].status not in SUCCESS:
         require_answer(stray[PLAIN])
-        counted = all(_read_tokens(interaction_in(turn)) is not None for turn in (parent, child))
+        counted = all(map(_tokens_told, (parent, child)))
         # The counts, which grow where the parent's turn is sent again, do not grow with a parent.
         if not counted or not _tokens_seen(child) <= _count_input(parent) < _tokens_told(parent_retold):
             return []
@@ -684,20 +684,13 @@ def _need_branches(parent: Exchange, child: Exchange, sibling: Exchange, turn: E
 
 def _count_input(exchange: Exchange) -> int:
     body: Mapping[str, Any] = interaction_in(exchange)
-    tokens = _read_tokens(body)
-    if tokens is None:
+    tokens = count_tokens(body, "input")
+    if not tokens:
         remedy = "with input tokens in `usage`"
         raise Unmet(f"no count of input tokens: {format_answer(exchange)}", remedy=remedy)
     if not output_steps(body):
         raise Unmet("the turn has no output to continue")
     return tokens
-
-
-def _read_tokens(body: Mapping[str, Any]) -> int | None:
-    """The count of input tokens in an interaction."""
-    usage = body.get("usage")
-    tokens = usage.get("total_input_tokens") if isinstance(usage, dict) else None
-    return tokens if isinstance(tokens, int) and not isinstance(tokens, bool) else None
 
 
 def _tokens_seen(answer: Exchange) -> int:

@@ -589,9 +589,10 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
     if limited.status not in SUCCESS:
         return seen
     body, parent = {"input": prompt, "generation_config": limit}, id_of(whole)
-    for _ in range(ROUNDS if _is_cut(limited, whole) else 0):
+    text = output_text(object_in(whole))
+    for _ in range(ROUNDS if _is_cut(object_in(limited), text) else 0):
         pair = yield from send_each(whole=t.create(input=prompt), limited=t.create(body))
-        if _is_cut(pair["whole"], whole) or not _is_cut(pair["limited"], whole):
+        if _is_cut(object_in(pair["whole"]), text) or not _is_cut(object_in(pair["limited"]), text):
             seen["whole"] = None
             break
     seen["modes"] = yield from repeat_in_each_mode(
@@ -640,7 +641,7 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
     cut = list(judge_cut_short(body))
     text, other = output_text(body), output_text(object_in(whole)) if whole is not None else ""
     yield from cut
-    if not cut and _is_much_less(body, other):
+    if not cut and _is_cut(body, other):
         message = "a response that the limit of tokens cut is shown as `completed`"
         actual = f"completed, {len(text)} of the {len(other)} characters that come without the limit"
         yield finding(message, "incomplete", actual, pointer="$.status")
@@ -648,16 +649,12 @@ def _judge_limited(body: Mapping[str, Any], whole: Exchange | None) -> Iterator[
         raise NotApplicable("the limit cut nothing: the response is whole, or as long as without it")
 
 
-def _is_cut(answer: Exchange, whole: Exchange) -> bool:
-    """Whether a response is shown as completed, but is only the beginning of a whole one."""
-    return status_of(answer) == "completed" and _is_much_less(object_in(answer), output_text(object_in(whole)))
-
-
-def _is_much_less(body: Mapping[str, Any], whole: str) -> bool:
+def _is_cut(body: Mapping[str, Any], whole: str) -> bool:
+    """Whether what is shown as completed is only the beginning of a whole text."""
     # A response of the same words may end otherwise by itself: the count, or half of it, shows more.
     text = output_text(body)
     is_short = count_tokens(body, "output") == _FEW_TOKENS or 2 * len(text) <= len(whole)
-    return text != whole and whole.startswith(text) and is_short
+    return body.get("status") == "completed" and text != whole and whole.startswith(text) and is_short
 
 
 def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[Finding]:

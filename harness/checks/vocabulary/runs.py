@@ -324,10 +324,7 @@ LONGEST = " ".join([LONGER] * 8)
 """An input for which a server whose runs take as long as their input keeps one in progress for many seconds."""
 
 ROUNDS = 3
-"""How often more a response comes late, each time beside one that does not, before it is said to wait for a run.
-
-Once may be chance, and so may twice: a server that is right may be slow now and then.
-"""
+"""How often more a response has to be late, each time beside one that is not: a right server may be so twice."""
 
 HELD_AFTER = 8
 """Events that a held run sends before it stops: enough to cut it in the middle of a step."""
