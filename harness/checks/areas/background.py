@@ -113,7 +113,7 @@ def _compare_gets(t: RequestBuilder, text: str, looked: Exchange) -> Part[list[t
 
 def _outlasts(waited: Exchange, quick: Exchange) -> bool:
     """Whether a GET took much longer than one that had nothing to wait for."""
-    return runs.settled(quick) and waited.seconds >= 4 * quick.seconds
+    return runs.settled(quick) and waited.seconds > 4 * quick.seconds
 
 
 def _is_late(answer: Exchange) -> bool:
@@ -203,7 +203,7 @@ def shows_a_run_at_once(looked: Exchange, pairs: list[tuple[Exchange, Exchange]]
     interaction_in(looked)  # a denial is told by `get.ok`
     least = min((one.seconds for one, _ in pairs), default=0.0)
     usual = max((other.seconds for _, other in pairs), default=0.0)
-    if len(pairs) == 3 and least >= 4 * usual and _outlasts(*pairs[-1]):
+    if len(pairs) == 3 and least > 4 * usual and _outlasts(*pairs[-1]):
         message = "a GET of a run in progress waits until the run has settled"
         actual = f"{least:.2f} s and more, each time; a GET of one that has ended took {usual:.2f} s"
         yield finding(message, "in_progress at once", actual, exchange="looked")

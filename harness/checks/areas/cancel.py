@@ -106,7 +106,7 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
         end = runs.status_of(seen["polled"][0])
-        late = seen["bystander"].seconds >= _TIMES * seen["run"].seconds
+        late = seen["bystander"].seconds > _TIMES * seen["run"].seconds
         waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break

@@ -64,7 +64,7 @@ def parallel_creates(t: RequestBuilder) -> Steps:
     if _come_in_turn(created):
         one, quick = seen["alone"] = yield from play_each([send(creates[0]), send(harmless)])
         # A server that computes both is as slow at them; twenty times as long, and a create waits for something.
-        for _ in range(2 if one.seconds >= 20 * quick.seconds else 0):
+        for _ in range(2 if one.seconds > 20 * quick.seconds else 0):
             looked, *crowd = yield Together((harmless, *creates))
             if looked.status == quick.status and looked.seconds >= one.seconds / 2 and _come_in_turn(crowd):
                 seen["beside"].append(looked)
@@ -79,7 +79,7 @@ def _come_in_turn(created: Sequence[Exchange]) -> bool:
     """Whether responses to requests of one moment came one after the other, and the last one took the longest."""
     begun = min(one.began or 0.0 for one in created)
     ends, times = zip(*(((one.began or 0.0) + one.seconds - begun, one.seconds) for one in created), strict=True)
-    in_turn = max(ends) - min(ends) >= 0.8 * max(ends) and max(times) >= len(times) / 2 * min(times)
+    in_turn = max(ends) - min(ends) > 0.8 * max(ends) and max(times) > len(times) / 2 * min(times)
     return in_turn and all(one.succeeded for one in created)
 
 
