@@ -61,8 +61,8 @@ class Works(ForeignService):
 
     def create(self, body: Json) -> Any:
         with self.creating, self.free:
-            time.sleep(0.1)
-            return super().create(body)
+            time.sleep(self.stretch(0.1))
+        return super().create(body)
 
     def find(self, identity: str) -> Run:
         with self.free:
