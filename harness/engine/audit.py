@@ -47,12 +47,15 @@ def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) 
     """Name the parts that each failed request has and none that passed, for a message; "" if none or many are.
 
     Without a request that passed, nothing distinguishes. If nothing does, those in the mode of a failed one are
-    compared: with another `stream` or `background`, other code of a target runs.
+    compared: with another `stream` or `background`, other code of a target runs. Then the mode is named, too.
     """
     wrong, right = [*failed], [*passed]
     mode, *modes = ({p for p in parts if p[1] in ("as true", "as false")} for parts in (wrong[0], *right))
     alike = [parts for parts, own in zip(right, modes, strict=True) if own == mode]
-    return _name_odd(wrong, right) or _name_odd(wrong, alike)
+    if odd := _name_odd(wrong, right):
+        return odd
+    shared = [f"`{place}` {what}" for place, what in sorted(mode.intersection(*wrong))]
+    return " and ".join([*shared, odd]) if (odd := _name_odd(wrong, alike)) else ""
 
 
 def _name_odd(wrong: Sequence[Set[Part]], right: Sequence[Set[Part]]) -> str:

@@ -20,6 +20,8 @@ RESULT = {"type": "function_result", "call_id": "c", "result": "Sunny."}
         ({"input": "Hi.", "tools": [{"name": "f"}]}, [{"input": "Hi."}, {"input": [RESULT]}], "`tools`"),
         # Each is accepted elsewhere: it is the two of them, or nothing but the moment.
         ({"a": 1, "b": 2}, [{"a": 1}, {"b": 2}], ""),
+        # Where each mode runs other code, both are named: a stream in a chain.
+        ({"stream": True, "of": "x"}, [{"stream": True}, {"of": "x"}, {"a": 1}], "`stream` as true and `of`"),
         ({"a": 1, "b": 2, "c": 3, "d": 4}, [{"e": 1}], ""),
         ({"tool_choice": "none"}, [{"tool_choice": "any"}], '`tool_choice` of "none"'),
         # Letters that a table of three bytes, or of one, cannot store.

@@ -42,20 +42,11 @@ def read_alone(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
     return shown if is_plain(query) else read()
 
 
-def wait_for_all(self: ForeignService, usual: Any, identity: str) -> Run:
-    """Answer nothing while a run is in progress: each request has the lock of its client, and a run keeps it."""
-    while any(run.status == "in_progress" for run in [*self.runs.values()]) and not self.closed.wait(0.02):
-        pass
-    found: Run = usual(identity)
-    return found
-
-
 def load_first(self: ForeignService, usual: Any, identity: str) -> Run:
     """Correct: the first read of a run takes a while."""
+    if identity not in self.noted:
+        self.noted[identity] = time.sleep(0.2)
     found: Run = usual(identity)
-    if identity not in self.noted and not found.body.get("stream"):
-        time.sleep(0.2)
-    self.noted[identity] = True
     return found
 
 
@@ -70,8 +61,8 @@ class Works(ForeignService):
 
     def create(self, body: Json) -> Any:
         with self.creating, self.free:
-            time.sleep(0.1)
-            return super().create(body)
+            time.sleep(self.stretch(0.1))
+        return super().create(body)
 
     def find(self, identity: str) -> Run:
         with self.free:
@@ -79,14 +70,15 @@ class Works(ForeignService):
 
 
 def read_the_clock(self: ForeignService, usual: Any, body: Json) -> int:
-    """The milliseconds of a clock that ticks a hundred times a second."""
-    return int(time.time() * 100) * 10
+    """The milliseconds of a clock that ticks once a second, and a number of creates that soon begins again."""
+    return int(time.time()) * 1000 + usual(body) % 12
 
 
 def read_ahead(self: ForeignService, usual: Any, body: Json) -> int:
-    """Correct: the same, or more than the last number."""
-    self.noted["last"] = last = max(read_the_clock(self, usual, body), self.noted.get("last", 0) + usual(body))
-    return int(last)
+    """Correct: the milliseconds, or more than the last number."""
+    with self.noted.setdefault("lock", threading.Lock()):
+        self.noted["last"] = max(int(time.time() * 1000), self.noted.get("last", 0) + 1)
+        return int(self.noted["last"])
 
 
 def find_delta(events: list[Json]) -> int:
@@ -204,18 +196,12 @@ WAITS = "resume.two-readers bg.get-at-once bg.at-once cancel.ok"
 ROWS = [
     # A stream without a cursor begins at the first event of a run, however long it has been going on.
     row(f"replays-all: {STREAMS} -> exit 0", get=stream_from(lambda events: 0), lasts=1.0),
-    row(
-        f"replays-from-a-delta: {STREAMS} -> fail stream.first/midway, warn resume.replay, exit 1",
-        said=["the stream by GET begins in a step, with step.delta", "(1 cause: "],
-        get=stream_from(find_delta),
-        lasts=1.0,
-    ),
+    row(f"replays-from-a-delta: {STREAMS} -> fail stream.first/midway, warn resume.replay, exit 1", lasts=1.0,
+        said=["the stream by GET begins in a step, with step.delta", "(1 cause: "], get=stream_from(find_delta)),
     # What waits for a run is compared with what does not, however short the runs are.
     row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=0.4),
-    row("locks-its-client: bg.get-at-once bg.at-once -> warn bg.get-at-once", find=wait_for_all, lasts=0.4),
     row(f"is-quick: {WAITS} -> rest pass untestable", lasts=0.02),
     row(f"loads-first: {WAITS} -> rest pass untestable", lasts=0.05, find=load_first),
-    works("works: rob.concurrent -> rest pass"),
     works("has-four-workers: rob.concurrent -> rest pass", other=4),
     works("creates-in-turn: rob.concurrent -> rest pass", workers=1),
     works("has-one-lock: rob.concurrent -> warn rob.concurrent/in-turn", other=1),
@@ -225,12 +211,9 @@ ROWS = [
     row("takes-the-time-or-more: create.id-unique rob.concurrent -> rest pass", number=read_ahead),
     # The steps of a run have one order, and its texts may be cut anywhere.
     thinks("splits-texts: stream.equals-get -> rest pass", get=show_in(split_text)),
-    thinks(
-        "reverses-steps: stream.equals-get get.matches-post ->"
-        " fail stream.equals-get/order, warn get.matches-post",
-        said=["GET shows the steps of the stream in another order", "the order of its steps"],
-        get=show_in(lambda steps: steps[::-1]),
-    ),
+    thinks("reverses-steps: stream.equals-get get.matches-post"
+           " -> fail stream.equals-get/order, warn get.matches-post", get=show_in(lambda steps: steps[::-1]),
+           said=["GET shows the steps of the stream in another order", "the order of its steps"]),
     repeats("shows-the-input-first: get.* bg.result stream.equals-get -> exit 0"),
     repeats("shows-the-input-last: get.* bg.result stream.equals-get ->"
             " fail get.matches-post/order stream.equals-get bg.result, exit 1",
@@ -241,41 +224,22 @@ ROWS = [
         said=["no reader of the run received any more events"]),
     # The input is shown as it was sent to each GET that asks for it, whatever else was read before.
     repeats("caches-addresses: get.* -> exit 0", handler=cache(is_plain, lambda self: self.path)),
-    repeats(
-        "caches-without-query: get.* -> fail get.own-input/query, exit 1",
-        said=["a cache ignores the query"],
-        handler=cache(is_plain),
-    ),
-    repeats(
-        "adds-input: get.* cancel.keeps-result -> fail get.own-input/grows, warn get.same, exit 1",
-        keep=keep_once_more,
-    ),
+    repeats("caches-without-query: get.* -> fail get.own-input/query, exit 1", handler=cache(is_plain),
+            said=["a cache ignores the query"]),
+    repeats("adds-input: get.* cancel.keeps-result -> fail get.own-input/grows, warn get.same, exit 1",
+            keep=keep_once_more),
     # An id is whatever the create returned; a path escapes it.
     slashed(f"reads-slashes: {CHAINS} del.* -> exit 0"),
-    *(
-        slashed(
-            f"splits-at-slashes-{third}: {CHAINS} -> fail get.ok, exit 1",
-            words="-j 1",
-            said=['has "/"', "(1 cause: get.ok"],
-            find=split_at_slashes,
-            third=third,
-        )
-        for third in (0, 1)
-    ),
+    *(slashed(f"splits-at-slashes-{third}: {CHAINS} -> fail get.ok, exit 1", words="-j 1", third=third,
+              said=['has "/"', "(1 cause: get.ok"], find=split_at_slashes) for third in (0, 1)),
     # A run that calls may take its time, and one that outlasts what began later may have a longer queue.
     calls("calls-late: bg.requires-action bg.result-ok -> exit 0", length_of=take(4.0), **BRIEF),
-    calls(
-        "queues-calls: bg.requires-action -> untestable bg.requires-action, exit 4",
-        length_of=take(60.0),
-        **BRIEF,
-    ),
+    calls("queues-calls: bg.requires-action -> untestable bg.requires-action, exit 4", length_of=take(60.0),
+          **BRIEF),
     # What a stream has shown as completed can be continued at once.
     commits(f"commits-in-time: {CHAINS} -> exit 0"),
-    commits(
-        f"commits-late: {CHAINS} -> fail create.ok/denied, exit 1",
-        said=["a turn that continues an interaction whose stream has just completed was rejected"],
-        after=0.6,
-    ),
+    commits(f"commits-late: {CHAINS} -> fail create.ok/denied, exit 1", after=0.6,
+            said=["a turn that continues an interaction whose stream has just completed was rejected"]),
 ]  # fmt: skip
 
 
