@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -204,6 +205,30 @@ class PoolHandler(Handler):
 
 
 Pool.handler = PoolHandler
+
+
+class ReadersHandler(PoolHandler):
+    """Correct: a run has two readers by GET, and who leaves makes room for another one."""
+
+    forgets = 1
+
+    def dispatch(self, data: bytes) -> Any:
+        value, run, readers = super().dispatch(data), urlsplit(self.path).path, self.service.noted
+        if self.command != "GET" or isinstance(value, dict):
+            return value
+        if readers.setdefault(run, 0) >= 2:
+            raise Refused(429, "too_many_requests")
+        readers[run] += 1
+        return self.count(value, run)
+
+    def count(self, events: Events, run: str) -> Events:
+        """The events; whoever gets no more of them is no reader."""
+        ended = 0
+        try:
+            yield from events
+            ended = 1
+        finally:
+            self.service.noted[run] -= ended or self.forgets
 
 
 class RunsPool(Pool):
@@ -490,6 +515,13 @@ def take_id(self: Everyday, usual: Any, body: Json) -> Any:
     return {**made, "id": body["id"]} if "id" in body and isinstance(made, dict) else made
 
 
+def follow_all(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Resume the stream of all runs."""
+    events = usual(run, query)
+    others = [event for other in [*self.runs.values()] if other.id > run.id for event in self.events(other)]
+    return [*events, *others] if "last_event_id" in query and run.age > run.lasts else events
+
+
 def grow(self: ListsInteractions, usual: Any, query: Json) -> Json:
     """Another client creates an interaction before each page."""
     self.runs |= {f"x{len(self.runs)}": next(iter(self.runs.values()))} if self.runs else {}
@@ -515,6 +547,10 @@ ROWS = [
     # A result is a string, an object or a list; how it is stored is the server's choice, but not whether.
     row(f"takes-results: {RESULTS} -> rest pass"),
     row(f"stores-texts: {RESULTS} -> rest pass", keep=store_as_texts),
+    row(f"stores-decimals-as-texts: {RESULTS} -> fail get.own-input/result", shows_input=lambda *_: True,
+        keep=lambda self, usual, run: json.loads(json.dumps(usual(run)), parse_float=str)),
+    row(f"refuses-empty-results: {RESULTS} -> warn tool.result-forms/empty, exit 0",
+        admit=refuse(400, lambda body: any(one.get("result") == "" for one in as_list(body["input"])))),
     row(f"shows-no-results: {RESULTS} -> rest pass", keep=store_none(object)),
     row(f"refuses-strings: {RESULTS} -> fail tool.result-ok tool.result-forms, warn tool.result-error",
         admit=refuse(400, has(str))),
@@ -570,6 +606,10 @@ ROWS = [
     rows_of(RunsPool)(f"fails-at-the-ninth-run: {PARALLEL} -> fail err.no-crash"),
     pool(f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs", words="--timeout 15",
         full=wait_for_ever),
+    # Two readers of a run have left, and the stream of its create; then nobody can read it.
+    pool("forgets-readers: resume.from-create -> rest pass", handler=ReadersHandler, lasts=2.0, most=99),
+    pool("counts-readers-that-left: resume.from-create -> fail resume.from-create/readers, exit 1",
+        handler=vary(ReadersHandler, forgets=0), lasts=2.0, most=99),
     # One worker: a cancel waits for the end of a stream, and streams of other exercises do not hide that.
     row("has-one-worker: cancel.ok stream.text bg.result resume.finished -> fail cancel.ok/blocked, exit 1",
         handler=OneWorker, lasts=3.0),
@@ -599,6 +639,9 @@ ROWS = [
     row("subscribes-late: resume.* stream.*"
         " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
+    row("follows-all: resume.exclusive stream.* -> fail stream.id-constant stream.index-reuse"
+        " stream.completed-last, warn stream.created-once, exit 1", get=follow_all, lasts=0.1,
+        said=["(1 cause: stream.id-constant)"]),
     # Its page is never larger than ten, and the second one begins where the first one ends.
     lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),
     lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
@@ -621,6 +664,9 @@ ROWS = [
         get=show_the_children, shows_input=lambda *_: True, said=["(1 cause: chain.parent-unchanged/steps)"]),
     # A time of creation stays, though some servers stamp it when a run ends.
     row("stamps-looks: get.constant -> fail get.constant/created, exit 1", get=stamp_the_look),
+    row("stamps-saves: get.constant bg.settles -> fail get.constant, exit 1", said=["more than once"], **SLOW,
+        get=lambda self, usual, run, query: {**usual(run, query), "created": take_time(run.begun + 20 * run.age)}
+        if is_plain(query) and run.age < run.lasts else usual(run, query)),
     row("stamps-ends: get.* bg.* stream.bg-and-stream -> warn get.constant/created, exit 0",
         show=stamp_the_end, **SLOW),
     # A client that continues without storing sends thoughts back with their signatures.
@@ -665,9 +711,10 @@ ROWS = [
     row("repeats-letters: stream.text create.unicode -> rest pass untestable"),
     row("normalizes-streams: stream.text -> fail stream.text",
         pieces=lambda self, usual, run, text: [normalize("NFC", piece) for piece in usual(run, text)]),
-    row("normalizes-input: stream.text create.unicode -> warn create.unicode", shows_input=lambda *_: True,
-        create=lambda self, usual, body: usual({**body, "input": normalize("NFC", body["input"])})
-        if isinstance(body.get("input"), str) else usual(body)),
+    *(row(f"{name}-input: stream.text create.unicode -> warn create.unicode", shows_input=lambda *_: True,
+          create=lambda self, usual, body, change=change: usual({**body, "input": change(body["input"])})
+          if isinstance(body.get("input"), str) else usual(body))
+      for name, change in (("normalizes", lambda text: normalize("NFC", text)), ("trims", str.strip))),
 ]  # fmt: skip
 
 

@@ -141,48 +141,28 @@ READS = "bg.result bg.settles get.same get.ok"
 
 service = rows_of(ForeignService)
 ROWS = [
-    service(
-        "cancels-and-fails: cancel.state bg.transition -> rest pass untestable",
-        lasts=LONG_ENOUGH,
-        show=fail_a_bystander,
-    ),
-    rows_of(Crosses)(
-        "crosses: create.* get.matches-post rob.concurrent -> fail create.ok/another",
-        words="-j 4",
-        said=["a create returns the output of another interaction"],
-    ),
+    service("cancels-and-fails: cancel.state bg.transition -> rest pass untestable", lasts=LONG_ENOUGH,
+            show=fail_a_bystander),
+    rows_of(Crosses)("crosses: create.* get.matches-post rob.concurrent -> fail create.ok/another", words="-j 4",
+                     said=["a create returns the output of another interaction"]),
     rows_of(Trims)("trims: create.ok rob.concurrent -> rest pass", words="-j 4"),
-    service(
-        f"forgetful: {READS} -> fail bg.result/lost, warn get.same",
-        get=show_steps_once,
-        said=["a later GET of a completed run no longer returns its output"],
-    ),
-    rows_of(DoublesOnce)(
-        f"doubles-once: {TEXTS} -> fail stream.text/twice", said=["the stream sends text twice"], words="-j 1"
-    ),
+    service(f"forgetful: {READS} -> fail bg.result/lost, warn get.same", get=show_steps_once,
+            said=["a later GET of a completed run no longer returns its output"]),
+    rows_of(DoublesOnce)(f"doubles-once: {TEXTS} -> fail stream.text/twice", said=["the stream sends text twice"],
+                         words="-j 1"),
     rows_of(LosesCharacters)(
         f"loses-characters: {TEXTS} -> fail stream.text/stored get.matches-post",
-        said=["GET shows a replacement in place of a character of the stream, from character 8"],
-    ),
+        said=["GET shows a replacement in place of a character of the stream, from character 8"]),
     rows_of(Asks)(f"asks: {TEXTS} -> rest pass"),
-    service(
-        "completes-at-once: bg.at-once create.comp* -> fail bg.at-once/ create.completed-has-output",
-        lasts=LONG_ENOUGH,
-        create=complete_at_once,
-        said=["FAILED bg.at-once", "before there is any output", "(1 cause: bg.at-once)"],
-    ),
-    service(
-        "counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/",
-        lasts=0.6,
-        events=count_in_steps,
-    ),
+    service("completes-at-once: bg.at-once create.comp* -> fail bg.at-once/ create.completed-has-output",
+            lasts=LONG_ENOUGH, create=complete_at_once,
+            said=["FAILED bg.at-once", "before there is any output", "(1 cause: bg.at-once)"]),
+    service("counts-in-steps: stream.evid-unique resume.exclusive -> fail stream.evid-unique/", lasts=0.6,
+            events=count_in_steps),
     service("leads-with-zero: stream.evid-unique resume.exclusive -> rest pass", lasts=0.6, events=lead_with_zero),
-    service(
-        "extra-events: stream.evid-unique cancel.ok -> rest pass",
-        lasts=LONG_ENOUGH,
-        events=each(lambda event: {**event, "trace": "t"}),
-    ),
-]
+    service("extra-events: stream.evid-unique cancel.ok -> rest pass", lasts=LONG_ENOUGH,
+            events=each(lambda event: {**event, "trace": "t"})),
+]  # fmt: skip
 
 
 test_what_stands_beside_something = hold_each(ROWS)

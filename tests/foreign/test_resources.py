@@ -204,14 +204,10 @@ ROWS = [
     # The model never looks into a store, which is right.
     row(f"searches-nothing: {MINE}", search=lambda self, usual, store: []),
     # What a client says of a resource is shown somewhere; the create alone need not.
-    row(
-        f"forgets-prompts: {MINE} -> warn voice.crud voice.schema",
-        speak=lambda self, usual, body: usual({**body, "voice": {}}),
-    ),
-    row(
-        f"shows-prompts-later: {MINE}",
-        speak=lambda self, usual, body: {k: v for k, v in usual(body).items() if k != "prompted"},
-    ),
+    row(f"forgets-prompts: {MINE} -> warn voice.crud voice.schema",
+        speak=lambda self, usual, body: usual({**body, "voice": {}})),
+    row(f"shows-prompts-later: {MINE}",
+        speak=lambda self, usual, body: {k: v for k, v in usual(body).items() if k != "prompted"}),
     # What a server does for one resource, and not for the next.
     row(f"forgets-a-name: {MINE} -> warn filesearch.crud", neighbour=name_the_first_store),
     row(f"denies-once: {MINE} -> warn voice.crud/denied", words="-j 1", speak=refuse_the_second_voice),
@@ -220,12 +216,9 @@ ROWS = [
     row(f"in-pages: {PAGED} -> rest pass", neighbour=in_pages(empty_end=True), list_voices=list_all),
     # An operation has to end with the name of a document, within the time that runs get.
     rows_of(TakesLong)("takes-long: filesearch.* -> pass filesearch.operation"),
-    row(
-        "done-without-document: filesearch.* -> warn filesearch.operation, untestable filesearch.document",
-        words="--timeout 2",
-        look=end_without_document,
-    ),
-]
+    row("done-without-document: filesearch.* -> warn filesearch.operation, untestable filesearch.document",
+        words="--timeout 2", look=end_without_document),
+]  # fmt: skip
 
 
 test_a_defect_is_found_where_it_is = hold_each(ROWS)

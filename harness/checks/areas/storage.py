@@ -353,7 +353,7 @@ _TOKEN = {"type": "bearer_token", "token": _APART}
 _USES = "agents-crud auth credentials environments file-search-stores files triggers voices webhooks"
 
 
-@exercise(requests=81, uses=tuple(_USES.split()))
+@exercise(requests=82, uses=tuple(_USES.split()))
 def resources_of_two_projects(t: RequestBuilder) -> Steps:
     """Make a resource of each kind with one project's key, and call each of its routes with another's.
 

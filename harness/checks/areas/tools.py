@@ -103,7 +103,7 @@ def result_of(call: Call, result: Any = ANSWERS["string"]) -> dict[str, Any]:
     return found
 
 
-@exercise(requests=30, interactions=22, uses=(*MODES, "resume"))
+@exercise(requests=31, interactions=23, uses=(*MODES, "resume"))
 def a_tool_loop(t: RequestBuilder) -> Steps:
     """A forced call, its result in every form and mode, an error as its result, and results that match no call.
 
@@ -130,6 +130,7 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         bare=t.create(input=[result_of(call)], previous_interaction_id=parent),
         wrong_id=t.create(body, input=[wrong]),
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
+        empty=t.create(body, input=[result_of(call, "")]),
     )
     yield from runs.poll_until_found(t, parent)  # `get.ok` judges when that is
     (answers, modes, again), streamed, results, reads = yield from play_each(
@@ -584,10 +585,18 @@ _STREAMED_CALLS = {
 
 
 def takes_every_form(
-    asked: Exchange, forms: Mapping[str, Exchange], modes: Mapping[str, Exchange], stored: Mapping[str, Exchange]
+    asked: Exchange,
+    forms: Mapping[str, Exchange],
+    modes: Mapping[str, Exchange],
+    stored: Mapping[str, Exchange],
+    empty: Exchange,
 ) -> Iterator[Finding]:
     for name, answer in forms.items():
         yield from at(f"forms[{name}]", _accepted_result(asked, answer))
+    if forms["string"].status in SUCCESS and empty.status in CLIENT_ERROR:  # no source shows one
+        message, refused = "the empty string of a function without a result is rejected", format_answer(empty)
+        code, mild = "tool.result-forms/empty", Severity.NON_STRICT
+        yield finding(message, "2xx, as for another string", refused, code=code, severity=mild, exchange="empty")
     yield from _expect_accepted("modes", modes)
     kept = {name: str(REPORT) in str(agreement.list_given(body)) for name, body in read_ends(stored)}
     for name in (name for name in kept if not kept[name] and any(kept.values())):
