@@ -584,10 +584,15 @@ def observe(response: Response, observer: AnswerObserver) -> Response:
     return response
 
 
+def holds_head(piece: Piece, framing: Framing) -> bool:
+    """Whether the head of a response is sent after this first piece: with the body, whose length it has."""
+    return isinstance(piece, Pause) and piece.seconds > 0 and isinstance(framing, Length)
+
+
 class ObservedBody(WrappedBody):
     """Forwards the pieces of a response's body unchanged and reports them."""
 
-    __slots__ = ("_ended", "_head", "_next", "_observer", "_opened", "_response", "_sent")
+    __slots__ = ("_ended", "_head", "_late", "_next", "_observer", "_opened", "_response", "_sent")
 
     def __init__(self, response: Response, observer: AnswerObserver) -> None:
         super().__init__(response.body)
@@ -595,7 +600,7 @@ class ObservedBody(WrappedBody):
         self._head = response.status, response.headers  # as it was sent: a wrapper may change its own copy
         self._response = response  # its framing is settled when it is written
         self._observer = observer
-        self._opened = self._ended = False
+        self._opened = self._ended = self._late = False
         self._sent = 0
 
     def __next__(self) -> Piece:
@@ -610,6 +615,8 @@ class ObservedBody(WrappedBody):
             if not piece.headless:
                 self._open()
             self._end(piece)
+        elif holds_head(piece, self._response.framing):
+            self._late = True
         else:
             self._open()
         return piece
@@ -647,7 +654,8 @@ class ObservedBody(WrappedBody):
         """Close the wrapped body; what was not read to its ending was left by the client."""
         super().close()
         if not self._ended:
-            self._open()
+            if not self._late:
+                self._open()
             left = Ending(by=By.CLIENT, how=How.FIN, detail="disconnected")
             framing = self._response.framing
             only_ending_left = isinstance(framing, Length) and self._sent == framing.size

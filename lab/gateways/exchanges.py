@@ -377,7 +377,7 @@ MUTANTS = (
     row("retry.dropped", "retry-after", "Retry-After is dropped.", _drop_header("retry-after")),
     row("media-type.stream", "media-type", "A stream arrives as text/plain.",
         _label("text/event-stream", "text/plain")),
-    row("media-type.json", "media-type", "JSON arrives as text/html.", _label("application/json", "text/html")),
+    row("media-type.json", "media-type", "JSON arrives as a stream.", _label("application/json", EVENT_STREAM)),
     row("answer.usage", "body", "Responses lose their token usage.",
         change_answer(lambda body: {name: value for name, value in body.items() if name != "usage"})),
     row("answer.created", "body", "The creation time is replaced by the gateway's own.",

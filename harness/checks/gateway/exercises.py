@@ -96,11 +96,12 @@ def fields(client: GatewayClient) -> Actions:
         yield client.create(f"fields.{name}", **given)
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=2, interactions=2)
 def headers(client: GatewayClient) -> Actions:
-    """A create that names its revision, and whose answer names a tier that is not the default."""
+    """A create that names its revision and gets another tier; one with a header as long as a token of OAuth."""
     revision = ((upstream.REVISION_HEADER, client.builder.contract.revision),)
     yield client.create("headers.create", service_tier="priority", headers=revision)
+    yield client.create("headers.long", headers=(("baggage", "harness=" + "a" * 2040),))
 
 
 @exercise(requests=1)

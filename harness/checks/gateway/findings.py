@@ -34,12 +34,16 @@ def cures_of(rule: str) -> list[str]:
 
 
 def choose_cure(code: str, relayed: RelayedExchange) -> str:
-    """The setting for the product that the exchange shows, or all that are known; "" if the code has none."""
+    """The setting for the product that the exchange shows, or all that are known; "" if the code has none.
+
+    A product for which other codes have a setting gets none of another product.
+    """
     table = load_cures().get(code, {})
     words = set(_WORD.findall(f"{find_product(relayed)} {relayed.product}".casefold()))
     own = {product: setting for product, setting in table.items() if words & {*_WORD.findall(product.casefold())}}
-    if own or not table:
-        return _list_settings(own)
+    known = " ".join(" ".join(each) for each in load_cures().values())
+    if own or not table or words & {*_WORD.findall(known.casefold())}:
+        return _list_settings(own or {name: table[name] for name in table.keys() & {"a client library"}})
     return f"depends on the product. {_list_settings(table)}"
 
 

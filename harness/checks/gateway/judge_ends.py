@@ -160,6 +160,14 @@ def judge_truncation(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
                 severity = Severity.NON_STRICT
                 message += "; its body had neither a length nor chunks"
             yield notice(code, relayed, message, "a drop", answer_line(client), severity=severity)
+        elif relayed.name in _DROPPED and isinstance(answer.framing, UntilClose) and client.ending.complete:
+            message = "a dropped response arrived as complete: the gateway uses HTTP/1.0 upstream, without chunks"
+            shown, mild = ("HTTP/1.1 upstream, and a drop", answer_line(client)), Severity.NON_STRICT
+            yield notice("gw.truncated/clean-end-http10", relayed, message, *shown, severity=mild)
+
+
+_DROPPED = ("truncation.between-chunks", "truncation.in-event")
+"""Streams in chunks whose connection closes early. To a gateway that speaks HTTP/1.0 they come without chunks."""
 
 
 def judge_bare_error(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

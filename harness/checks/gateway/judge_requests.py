@@ -23,7 +23,7 @@ from harness.checks.gateway.findings import (
     told_by,
 )
 from harness.checks.gateway.relay_diff import ALIASES, PUT_OFF, Change, Kind, Pairs, changes, is_another_model
-from harness.checks.gateway.upstream_answers import FORMS, LARGE_CREATE, REVISION_HEADER, STRANGER
+from harness.checks.gateway.upstream_answers import FORMS, OFTEN_REFUSED, REVISION_HEADER, STRANGER
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER, TIER_HEADER
 from harness.contract.tables.protocol import RUNNING
@@ -109,12 +109,14 @@ def body_fields(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         if relayed.answer is None and succeeded(relayed.client):
             message = "a create returned a response, but no create arrived"
             yield notice("gw.body-fields/nowhere", relayed, message, "a create upstream")
-        elif relayed.name == f"fields.{LARGE_CREATE}" and relayed.stayed and not relayed.put_off:
+        elif relayed.name in OFTEN_REFUSED and relayed.stayed and not relayed.put_off:
             # A server that does not read such a body to its end may reset the connection before its 413 arrives.
-            message = f"a create of {len(relayed.client.request.body) / 1e6:.1f} MB is too large for the gateway"
-            expected, actual = "creates of up to 20 MB, as the API accepts", answer_line(relayed.client)
-            mild = Severity.NON_STRICT
-            yield notice("gw.body-fields/too-large", relayed, message, expected, actual, severity=mild)
+            code, what = OFTEN_REFUSED[relayed.name], relayed.name.removeprefix("fields.").replace("-", " ")
+            message, expected = f"the gateway itself rejects a create {what}", "any text, and up to 20 MB"
+            shown, mild = (f"{expected}, as the API accepts", answer_line(relayed.client)), Severity.NON_STRICT
+            if code not in seen:
+                yield notice(code, relayed, message, *shown, severity=mild)
+            seen.add(code)
         elif relayed.client.status is None and relayed.stayed:
             message = "a create was neither forwarded nor rejected"
             expected, actual = "a create upstream, or a rejection", answer_line(relayed.client)
@@ -269,7 +271,12 @@ def request_headers(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             did = "was changed" if came else "did not arrive"
             shown = sent, came or "no such field"
             yield notice("gw.request-headers/revision", relayed, f"the header {REVISION_HEADER} {did}", *shown)
-            return
+            break
+    for relayed in exchanges:
+        if relayed.name == "headers.long" and relayed.stayed and not relayed.put_off:
+            message = "a request is too large for the gateway, with a header of 2,048 characters"
+            shown, mild = ("the request upstream", answer_line(relayed.client)), Severity.NON_STRICT
+            yield notice("gw.request-headers/too-large", relayed, message, *shown, severity=mild)
 
 
 def keys(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

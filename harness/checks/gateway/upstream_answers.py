@@ -98,11 +98,15 @@ FIELDS: dict[str, dict[str, Any]] = {
 _IN_ANY_FORM = "tools", "system_instruction", "response_format", "service_tier", "labels", "safety_settings"
 TOGETHER: dict[str, Any] = {name: FIELDS[name][name] for name in _IN_ANY_FORM}
 
-LARGE_CREATE = "with-an-image-of-two-megabytes"
 _LARGE_PIXEL = base64.b64encode(base64.b64decode(_PIXEL) + bytes(2_000_000)).decode()
 
+_CODE = """{} Why is `SELECT id FROM users UNION SELECT 1; -- ' OR 1=1` slow?
+What does <script>alert(1)</script> do? Then explain `cat ../../etc/passwd | sh -c "$(id)"`."""
+
 FORMS: dict[str, dict[str, Any]] = {
-    LARGE_CREATE: {"input": [TEXT | {"text": "{}"}, IMAGE | {"data": _LARGE_PIXEL}]},
+    "with-code-in-its-text": {"input": _CODE},
+    "with-a-text-of-65-kB": {"input": "{}" + " word" * 13_000},
+    "with-an-image-of-two-megabytes": {"input": [TEXT | {"text": "{}"}, IMAGE | {"data": _LARGE_PIXEL}]},
     "with-an-agent": {**TOGETHER, **FIELDS["agent_config"], "environment": "remote"},
     "as-a-stream": {**TOGETHER, "stream": True},
     "in-the-background": {**TOGETHER, "background": True},
@@ -111,6 +115,13 @@ FORMS: dict[str, dict[str, Any]] = {
     "in-a-chain": {**TOGETHER, **FIELDS["previous_interaction_id"]},
 }
 """Forms of a create, with the fields that a gateway may treat otherwise in each, all at once."""
+
+OFTEN_REFUSED = {
+    "fields.with-code-in-its-text": "gw.body-fields/text",
+    "fields.with-a-text-of-65-kB": "gw.body-fields/too-large",
+    "fields.with-an-image-of-two-megabytes": "gw.body-fields/too-large",
+}
+"""Creates that a proxy may refuse for their text or size, the smallest first."""
 
 REVISION_HEADER = "api-revision"
 STRANGER = "harness_unknown_field"
@@ -348,7 +359,7 @@ class StandStill:
     """An `Answer` whose stream stands still for `seconds` once `after` events are out, like one that thinks.
 
     Then come one event and, in a chunk of its own, the rest: a gateway that looks at its clock only when something
-    has come loses that. JSON pauses before its first byte. `begun` is whether an answer did.
+    has come loses that. JSON pauses before its head. `begun` is whether an answer did.
     """
 
     def __init__(self, after: int, seconds: float) -> None:

@@ -32,7 +32,7 @@ from harness.wire import (
     Response,
     UntilClose,
 )
-from harness.wire.message import ReadyBody
+from harness.wire.message import ReadyBody, holds_head
 
 BATCH_BYTES = 64 * 1024
 """A batch ends once it holds this many bytes, so a long body neither fills memory nor starves other streams."""
@@ -155,6 +155,9 @@ class ResponseWriter:
         return b"".join(out)
 
     def _begin(self, response: Response, first: Piece, out: list[bytes]) -> None:
+        if isinstance(first, Pause) and holds_head(first, self._framing):
+            self._response, self.pause = response, first
+            return
         head, self._keep = write_response_head(response, self._framing, keep=self._keep, extra=self._extra)
         ending = head_ending(first)
         if ending is not None:

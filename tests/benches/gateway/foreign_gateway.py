@@ -29,10 +29,11 @@ class Faithful(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # head and body are two writes
     upstream = ""
     patience = 30.0
+    connects = http.client.HTTPConnection
 
     def relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        connection = http.client.HTTPConnection(urlsplit(self.upstream).netloc, timeout=self.patience)
+        connection = self.connects(urlsplit(self.upstream).netloc, timeout=self.patience)
         fields = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
         try:
             connection.request(self.command, self.path, self.edit_request(body), self.edit_fields(fields))

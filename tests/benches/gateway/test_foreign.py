@@ -154,6 +154,12 @@ def refuse_in_words(self: Faithful, usual: Any) -> None:
     self.wfile.write(b"nope")
 
 
+class OldConnection(http.client.HTTPConnection):
+    """HTTP/1.0: a body without a length ends with its connection."""
+
+    _http_vsn, _http_vsn_str = 10, "HTTP/1.0"
+
+
 class Compresses(Faithful):
     """Right: streams are compressed for clients that take gzip, and each event is flushed."""
 
@@ -315,6 +321,7 @@ DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
     ("tidies-input", vary(Faithful, edit_request=tidy), {"gw.body-fields/changed"}),
     ("allows-seconds", vary(Faithful, chunks=allow_seconds), {"gw.idle/clean-end"}),
     ("cuts-the-fifth-late", CutsTheFifthLate, {"gw.crowd/cut"}),
+    ("http-1.0", vary(Faithful, connects=OldConnection), {"gw.truncated/clean-end-http10"}),
 ]
 """`lab/gateways` has further defects; tests/checks/gateway shows in memory that they are noticed."""
 

@@ -47,7 +47,7 @@ from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
 from harness.wire.stream_picture import picture_lines
 from lab.gateways import MUTANTS, Gateway
-from lab.gateways.mutant import GatewayBuild, change_request, read_body
+from lab.gateways.mutant import GatewayBuild, answer_itself, change_request, read_body
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
 from tests.transport.hostile_peers import PEERS
@@ -240,7 +240,7 @@ def test_a_gateway_without_background_runs() -> None:
     assert absent >= {"gw.resume-through", "gw.event-ids"}
 
 
-@pytest.mark.parametrize(("nth", "status"), [*((n, 503) for n in (5, 7, 10, 12, 100, 101, 102)), (102, 429)])
+@pytest.mark.parametrize(("nth", "status"), [*((n, 503) for n in (5, 7, 10, 12, 103, 104, 105)), (105, 429)])
 def test_a_gateway_that_refuses_one_request_for_now_breaks_no_rule(nth: int, status: int) -> None:
     """A full gateway may refuse any request: these are those without which a MUST was thought to be broken."""
     refused: list[Request] = []
@@ -262,21 +262,27 @@ def test_a_gateway_that_refuses_one_request_for_now_breaks_no_rule(nth: int, sta
 
 
 RESET = Ending(By.SERVER, How.RST, At.BEFORE_HEADERS)
-PAGE = Response.whole(413, Headers((("content-type", "text/html"),)), b"<h1>Request Entity Too Large</h1>")
+PAGE = Headers((("content-type", "text/html"),)), b"<h1>Request Entity Too Large</h1>"
 
 
-@pytest.mark.parametrize("refuse", [lambda: PAGE, lambda: Response.dead(RESET)])
-def test_a_gateway_may_have_a_limit_for_bodies(refuse: Callable[[], Response]) -> None:
-    """Its limit is a warning, also if its reset overtakes its response; its plain page is no other finding."""
-
-    class TakesOneMegabyte(Gateway):
-        def __call__(self, request: Request) -> Response:
-            return refuse() if len(request.body) > 2**20 else super().__call__(request)
-
-    results = judged(TakesOneMegabyte)
-    assert noticing(results) == {"gw.body-fields"}
-    assert results["gw.body-fields"].verdict is Verdict.WARN
-    assert "a create of 2.7 MB is too large for the gateway" in words(results["gw.body-fields"])
+@pytest.mark.parametrize("refuse", [lambda: Response.whole(413, *PAGE), lambda: Response.dead(RESET)])
+@pytest.mark.parametrize(
+    ("limits", "rule", "said"),
+    [
+        (lambda request: len(request.body) > 2**20, "gw.body-fields", "a create with an image of two megabytes"),
+        (lambda request: len(request.body) > 9000, "gw.body-fields", "rejects a create with a text of 65 kB"),
+        (lambda request: b"<script" in request.body, "gw.body-fields", "a create with code in its text"),
+        (lambda request: len(str(request.headers)) > 2000, "gw.request-headers", "a header of 2,048 characters"),
+    ],
+)
+def test_a_limit_is_a_warning(
+    limits: Callable[[Request], bool], rule: str, said: str, refuse: Callable[[], Response]
+) -> None:
+    """Also if the reset of a gateway overtakes its response; its plain page is no other finding."""
+    results = judged(answer_itself(lambda request: refuse() if limits(request) else None))
+    assert noticing(results) == {rule}
+    assert results[rule].verdict is Verdict.WARN
+    assert said in words(results[rule])
 
 
 def first_cause(gateway: type[Gateway]) -> str:

@@ -36,6 +36,7 @@ def answered_with(**fields: str) -> RelayedExchange:
         ("gw.body/stale", {"via": "HTTP/1.1 host.example (Varnish/7.1)"}, "Varnish: `return (pass);`"),
         ("gw.idle/cut", {"server": "uvicorn"}, "depends on the product. nginx: `proxy_read_timeout`; HAProxy: "),
         ("gw.hang-up", {}, "depends on the product. HAProxy: `option abortonclose`"),
+        ("gw.once/repeated", {"via": "1.1 v (Varnish/7.1)"}, "a client library: its own number of retries"),
         ("gw.body/lost", {"server": "nginx/1.22.1"}, ""),
     ],
 )

@@ -48,7 +48,7 @@ def test_no_judge_raises_on_a_mutant(mutant: Mutant[GatewayBuild]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["events.lost", "live.lossy", "cut.done", "cut.completed"])
+@pytest.mark.parametrize("name", ["events.lost", "live.lossy", "cut.done", "cut.completed", "media-type.json"])
 def test_a_loss_is_one_cause(name: str) -> None:
     """A stream that lacks an event lacks it when it is resumed, too: the run names the rule of the mutant.
 

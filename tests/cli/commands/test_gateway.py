@@ -152,7 +152,10 @@ http {{
     ("left_out", "codes"),
     [
         ((), set()),
-        (("proxy_http_version 1.1;", "proxy_buffering off;"), {"gw.live/buffered"}),
+        (
+            ("proxy_http_version 1.1;", "proxy_buffering off;"),
+            {"gw.live/buffered", "gw.truncated/clean-end-http10"},
+        ),
         (("client_max_body_size 20m;",), {"gw.body-fields/too-large"}),
     ],
     ids=["whole", "buffers", "small-bodies"],

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from harness.outcome import UsageFault
 from harness.transport import Server, ServerLimits, ServerThread, ServiceDriver, UrlDriver
+from harness.transport.http1.writer import ResponseWriter
 from harness.transport.server.server import InThread, WaitingServer
 from harness.wire import (
     COMPLETE,
@@ -545,3 +546,11 @@ def test_tls_that_ends_without_its_own_end_is_cut(certificate: Certificate) -> N
         exchange = driver.send(Request("GET", "/"))
     assert (exchange.body, exchange.ending.how) == (b"ab", How.FIN)
     assert "close_notify" in exchange.ending.detail
+
+
+def test_a_head_with_a_length_comes_with_its_body() -> None:
+    """Proxies limit the time until the head of a response, which a server writes once it has the body."""
+    late = PieceBody((Pause(1.0), Chunk(b"{}"), COMPLETE))
+    writer = ResponseWriter(Response(200, Headers(), Length(2), late), "POST")
+    assert (writer.batch(), writer.pause) == (b"", Pause(1.0))
+    assert writer.batch() == b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
