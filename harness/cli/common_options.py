@@ -1,6 +1,6 @@
 """The options that several commands share one by one.
 
-Imports nothing that runs: `harness list` and completion need it.
+Imports nothing that runs: `harness list` needs it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 def revision_option(group: str = "") -> Any:
     """Declare the revision of the API; `revision_of` and `contract_of` read it."""
     about = f"revision of the API, or a folder with one; known: {', '.join(REVISIONS)}"
-    return option(about, REVISION, shown=CURRENT, completes="revision", group=group, trust=Trust.INSIDE)
+    return option(about, REVISION, shown=CURRENT, group=group, trust=Trust.INSIDE)
 
 
 def own_api() -> Api:

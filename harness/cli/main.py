@@ -66,7 +66,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
         "redact": CommandEntry("remove secrets from cassettes in place", "recordings"),
         "diff": CommandEntry("compare two recordings, or the reports of several runs"),
     },
-    "set-up": {"completion": CommandEntry("print the completion script for bash, zsh or fish")},
 }
 """The commands by what a person has."""
 

@@ -1,8 +1,8 @@
 """The options of the commands: each is declared once, as a field of the dataclass of its command.
 
-The command line, the environment, `[tool.harness]`, completion, the tables of the documentation and the JSON
-Schema for editors all come from these fields. `arguments` turns them into values. A value passes the same reader
-whichever way it comes in.
+The command line, the environment, `[tool.harness]`, the tables of the documentation and the JSON Schema for
+editors all come from these fields. `arguments` turns them into values. A value passes the same reader whichever
+way it comes in.
 
 Every option that names a place declares what a configuration file may do with it (`Trust`), because people run
 the harness in folders that they did not write. `arguments` judges the paths in it.
@@ -179,8 +179,6 @@ class Option:
     group: str = ""
     shown: str = ""
     """The default in words, where it is no single value."""
-    completes: str = ""
-    """What completion offers: a key of what `completion.list_words` returns."""
     only_in_file: bool = False
     """Whether it is no option of the command line: a key of the command's table that other commands read."""
     once: Literal["", "selects", "reports"] = ""

@@ -60,11 +60,9 @@ class BaselineOptions(OutputOptions):
 
     only: Sequence[str] | None = selection(
         "judge only matching rules (repeatable)",
-        flags=("-c", "--only"), repeats=True, metavar="GLOB", completes="check",
+        flags=("-c", "--only"), repeats=True, metavar="GLOB",
     )  # fmt: skip
-    exclude: Sequence[str] | None = selection(
-        "exclude matching rules (repeatable)", repeats=True, metavar="GLOB", completes="check"
-    )
+    exclude: Sequence[str] | None = selection("exclude matching rules (repeatable)", repeats=True, metavar="GLOB")
     baseline: str | None = option(
         "file of known failures, each with a reason", PATH, trust=Trust.INSIDE, group="verdicts", once="reports"
     )

@@ -25,7 +25,7 @@ class TargetArguments(RequestOptions):
 
     target: str | None = argument(
         "root URL, with or without an API version, or `emulator`",
-        URL, nargs="?", metavar="TARGET", variable="HARNESS_TARGET", trust=Trust.SEND, completes="target",
+        URL, nargs="?", metavar="TARGET", variable="HARNESS_TARGET", trust=Trust.SEND,
     )  # fmt: skip
     api_version: str | None = option(
         "API version, instead of the version in the URL", VERSION, shown="v1beta", group="target"
@@ -37,7 +37,7 @@ class TargetArguments(RequestOptions):
     )  # fmt: skip
     capability: Sequence[str] | None = option(
         "declare or deny a capability (repeatable)",
-        repeats=True, metavar="+X|-Y", completes="capability", group="target",
+        repeats=True, metavar="+X|-Y", group="target",
     )  # fmt: skip
     wait: float | None = option("wait up to S seconds until the target is ready", SECONDS, group="target")
     timeout: float | None = option(

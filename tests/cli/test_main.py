@@ -34,7 +34,7 @@ def test_every_module_of_a_command_is_listed() -> None:
     assert not lost, f"nobody can call {lost}: add a row with its name to GROUPS in harness/cli/main.py"
 
 
-@pytest.mark.parametrize("words", [("completion", "--bash"), ("explain", "-x"), ("incidents", "--jsn")])
+@pytest.mark.parametrize("words", [("explain", "-x"), ("incidents", "--jsn")])
 def test_an_unknown_flag_is_named_before_a_missing_argument(words: tuple[str, ...], harness: Harness) -> None:
     """A reader who mistook a flag for an argument learns that, instead of what else is missing."""
     assert f"unknown flag {words[1]!r}" in harness(*words).err

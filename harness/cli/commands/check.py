@@ -50,7 +50,7 @@ class CheckArguments(TargetArguments, ExtensionOptions, BaselineOptions):
     level: Level = level_option()
     profile: Sequence[str] | None = selection(
         f"run only this profile (repeatable); {SMOKE}: one create, and a probe of all capabilities",
-        repeats=True, metavar="NAME", completes="profile",
+        repeats=True, metavar="NAME",
     )  # fmt: skip
     strict: bool = flag(
         "also fail on broken SHOULD rules, unless their source is only inferred, and on MUST checks of an offered "

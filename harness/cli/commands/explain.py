@@ -38,7 +38,6 @@ class ExplainArguments(ExtensionOptions):
         "id of a check or rule, glob, area, or code; or `model NAME…`: a model, or all",
         nargs="+",
         metavar="ID",
-        completes="check",
     )
 
     source: bool = flag("also print the row of the rule, what its exercise sends, and what judges it")

@@ -21,7 +21,7 @@ from harness.report.screen import Line, Role, align
 class IncidentsArguments(Options):
     """The options of `harness incidents`."""
 
-    names: Sequence[str] = argument("explain these", nargs="*", default=(), metavar="NAME", completes="incident")
+    names: Sequence[str] = argument("explain these", nargs="*", default=(), metavar="NAME")
     json: bool = json_option("print the list as JSON")
 
     page = Page("incidents", ("harness incidents", "harness incidents resume-refused-as-too-old"), notes=LOOKED_UP)

@@ -24,9 +24,7 @@ from harness.report.screen import Line, Role, align
 class ListArguments(ExtensionOptions):
     """The options of `harness list`."""
 
-    globs: Sequence[str] = argument(
-        "list only matching checks", nargs="*", default=(), metavar="GLOB", completes="check"
-    )
+    globs: Sequence[str] = argument("list only matching checks", nargs="*", default=(), metavar="GLOB")
     revision: str | None = revision_option()
     capabilities: bool = flag(
         "list what `--capability` declares or denies, and how many checks need each", trust=Trust.CALL

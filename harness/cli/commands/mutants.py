@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 class MutantsArguments(ExtensionOptions):
     """The options of `harness mutants`."""
 
-    globs: Sequence[str] = argument(
-        "run only matching mutants", nargs="*", default=(), metavar="GLOB", completes="mutant"
-    )
+    globs: Sequence[str] = argument("run only matching mutants", nargs="*", default=(), metavar="GLOB")
     list: bool = flag("list the mutants and their defects, and run nothing")
     json: bool = json_option()
 

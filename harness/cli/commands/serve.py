@@ -35,9 +35,7 @@ class ServeArguments(ExtensionOptions, serving.ListenOptions, HostOptions, servi
     """The options of `harness serve`."""
 
     revision: str | None = revision_option()
-    mutant: str | None = option(
-        "serve this mutant instead (`harness mutants --list`)", metavar="ID", completes="mutant"
-    )
+    mutant: str | None = option("serve this mutant instead (`harness mutants --list`)", metavar="ID")
     scenario: str | None = option(
         "scripted responses (YAML, docs/emulator-reference.md)", PATH, trust=Trust.INSIDE
     )
@@ -54,9 +52,7 @@ class ServeArguments(ExtensionOptions, serving.ListenOptions, HostOptions, servi
         "speed of the emulator's clock, as a factor of real time, such as 60x", serving.name_speed("60x", "N"), 1.0
     )
     fault: str | None = option("fault plan (docs/faults.md)", metavar="PLAN")
-    incident: str | None = option(
-        "behave as in this incident (`harness incidents` lists them)", metavar="NAME", completes="incident"
-    )
+    incident: str | None = option("behave as in this incident (`harness incidents` lists them)", metavar="NAME")
     cors: bool = flag("let web pages of any origin call the API and read stored data (default: of this machine)")
     no_cors: bool = flag("reject all requests from web pages of other origins")
     deliver_webhooks: bool = flag(

@@ -149,7 +149,7 @@ class TortureArguments(ExtensionOptions, BaselineOptions):
     cassette: str | None = _case_option("serve a recorded stream", PATH, trust=Trust.INSIDE)
     client: str | None = _case_option(
         "run a known client instead of CMD (docs/clients.md has the names)",
-        PROGRAM, trust=Trust.RUN, completes="client", group="the client",
+        PROGRAM, trust=Trust.RUN, group="the client",
     )  # fmt: skip
     mode: str | None = _case_option(
         "follow, create, background, poll, chain, tools or cancel",
