@@ -110,7 +110,7 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
         waits = waits + 1 if late and is_settled(end) and end != "cancelled" else 0
         usual = min(seen["run"].seconds, seen["bystander"].seconds)
         over = is_settled(state := runs.status_of(seen["cancelled"])) and state != "cancelled"
-        slow.append(over and seen["cancelled"].seconds >= max(1.0, _TIMES * usual))
+        slow.append(over and seen["cancelled"].seconds >= max(1.0, 4 * usual))
         if not _is_lost(seen["held"], seen["cancelled"], seen["polled"]):
             break
     seen |= {"waits": waits, "slow": slow}
