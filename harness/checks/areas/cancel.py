@@ -109,7 +109,7 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
         by_itself, cancelled = is_settled(end) and end != "cancelled", seen["cancelled"]
         usual, beside = seen["run"].seconds, seen["bystander"].seconds
         waits = (waits + 1) * (by_itself and beside > _TIMES * usual)
-        late = cancelled.seconds >= max(1.0, _TIMES * min(usual, beside))
+        late = cancelled.seconds >= max(1.0, 4 * min(usual, beside))
         stuck = (stuck + 1) * (by_itself and runs.settled(cancelled) and late)
         is_told = max(waits, stuck) in (0, runs.ROUNDS)  # a target may be slow now and then
         if not _is_lost(seen["held"], cancelled, seen["polled"]) or (number >= len(_TEXTS) and is_told):
