@@ -34,10 +34,7 @@ def cures_of(rule: str) -> list[str]:
 
 
 def choose_cure(code: str, relayed: RelayedExchange) -> str:
-    """The setting for the product that the exchange shows, or all that are known; "" if the code has none.
-
-    A product for which other codes have a setting gets none of another product.
-    """
+    """The setting for the product that the exchange shows; all settings if other codes do not know it, either."""
     table = load_cures().get(code, {})
     words = set(_WORD.findall(f"{find_product(relayed)} {relayed.product}".casefold()))
     own = {product: setting for product, setting in table.items() if words & {*_WORD.findall(product.casefold())}}
