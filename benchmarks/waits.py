@@ -36,6 +36,7 @@ from benchmarks._own_server import Walled, walled_server
 from benchmarks._starting import free_port
 from benchmarks.floors import ONE_CHECK
 from benchmarks.server import EVENT
+from harness.engine.run import JOBS
 from harness.interactions.servers import SERVERS
 
 MILLION = 1_000_000
@@ -197,10 +198,25 @@ def creates(bench: Bench) -> Iterator[Row]:
     yield Row("one create", now, "5 × the floor", least, other, before, note)
 
 
+_UNJUDGED = """
+import sys
+from harness.cli import main
+from harness.engine import audit, execute
+from harness.outcome import Observation, Outcome
+
+execute.PlayedExercise.observe = lambda played, check: Observation(Outcome.MET)
+audit.Audit.note = audit.Audit.note_denials = lambda *_: None
+sys.exit(main(["check", "emulator"]))
+"""
+"""Sends the requests of the catalog, and judges no response."""
+
+
 def catalogue(bench: Bench) -> Iterator[Row]:
-    """Run the whole catalog in process and over loopback, beside one check: the start and the imports."""
+    """Run the whole catalog in process, beside its requests alone; and over loopback, beside one check."""
     (one, *_) = bench.measure(["check", "emulator", "-c", ONE_CHECK])
-    yield from bench.row("catalog in process", ["check", "emulator"], "0.6 s CPU", floor=one)
+    sent = bench.run(bench.checkouts[0], ["-c", _UNJUDGED])
+    note = f"the start and one check: {one}"
+    yield from bench.row("catalog in process", ["check", "emulator"], "0.6 s CPU", floor=sent, note=note)
     with serving_emulator(bench) as url:
         yield from bench.row("catalog over loopback", ["check", url], "6 s", floor=one)
 
@@ -224,21 +240,51 @@ def slow_runs(bench: Bench) -> Iterator[Row]:
     return check_own_server(bench, "runs of 1.5 s", 1.5, "20 s")
 
 
+_SEND = """
+import http.client, sys, threading
+address, number = sys.argv[1], int(sys.argv[2])
+names, lock = iter(range(number)), threading.Lock()
+
+def send():
+    connection = http.client.HTTPConnection(address)
+    while True:
+        with lock:
+            name = next(names, None)
+        if name is None:
+            return
+        connection.request("GET", f"/v1beta/interactions/{name}", headers={"x-goog-api-key": "first"})
+        connection.getresponse().read()
+
+workers = [threading.Thread(target=send) for _ in range(int(sys.argv[3]))]
+for worker in workers:
+    worker.start()
+for worker in workers:
+    worker.join()
+"""
+"""Sends so many requests by so many threads, each on one connection, and judges nothing."""
+
+
 def check_own_server(bench: Bench, name: str, lasts: float, wanted: str) -> Iterator[Row]:
-    """The row of a server whose runs last so many seconds; its floor is the longest exercise."""
+    """The row of a server whose runs last so many seconds.
+
+    Its floor is the longest exercise, or as many requests by as many workers, which wait for nothing else.
+    """
     notes = []
 
     def check(checkout: Checkout) -> str:
         report = bench.folder / f"{checkout.name}.json"
         with walled_server(Walled(0.005, lasts)) as (url, walled):
             took = bench.run(checkout, ["check", url, "--report", f"json={report}"], (0, 1))
-        if took is None:
+            sent, counted = walled.counts.total(), walled.describe()
+            address = url.removeprefix("http://")
+            bare = bench.run(bench.checkouts[0], ["-c", _SEND, address, str(sent), str(JOBS)])
+        if took is None or bare is None:
             return NONE
         times = json.loads(report.read_text(encoding="utf-8")).get("timings") or [{}]
         longest = max(times, key=lambda exercise: float(exercise.get("seconds", 0)))
         least = f"{longest.get('seconds', 0):.1f} s: {longest.get('exercise')}"
-        notes.append((least, walled.describe()))
-        return f"{took}, {walled.counts.total()} requests"
+        notes.append((f"{least}; {bare}: as many GETs by {JOBS} threads", counted))
+        return f"{took}, {sent} requests"
 
     now, then = bench.tell(check)
     yield Row(f"own server, {name}", now, wanted, notes[0][0], NONE, then, notes[0][1])

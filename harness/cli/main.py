@@ -189,7 +189,6 @@ def _tuned(command: str) -> Iterator[None]:
     """Look for garbage rarely where most is kept that is made, and at the end of no command.
 
     Those two took 4 % and 12 % of the time of a check of the emulator; the end was most of a wait after Ctrl-C.
-    While one thread judges, others soon go on with what has come: each waited for 5 ms, several times a request.
     """
     atexit.register(gc.freeze)
     if command not in ("check", "verify", "diff"):
@@ -197,7 +196,7 @@ def _tuned(command: str) -> Iterator[None]:
         return
     before, usual = gc.get_threshold(), sys.getswitchinterval()
     gc.set_threshold(500_000, *before[1:])
-    sys.setswitchinterval(usual / 10)
+    sys.setswitchinterval(usual / 10)  # who has a response waits so long, several times, while another judges
     try:
         yield
     finally:

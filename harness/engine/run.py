@@ -21,7 +21,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -392,8 +391,7 @@ class Workers:
     stops: dict[str, Exchange] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
     _places: Places = field(default_factory=lambda: Places(0))
-    _at_once: int = 1
-    """How many requests a worker sends at a time when it reads again or deletes: alone, it may use all places."""
+    _at_once: int = 1  # requests of a worker that reads again or deletes; alone, it may use all places
     _ledgers: list[CreatedResources] = field(default_factory=list)
     _drivers: list[Driver] = field(default_factory=list)
     _disturbed: list[Group] | None = field(default_factory=list)
@@ -549,7 +547,7 @@ class Workers:
         outages = None if self.halted else self.outages
         hand = ActionRunner(self.target.api, driver, ledger, self.target.target.contract, outages=outages)
         try:
-            self.leftovers.extend(ledger.clean(hand.send, partial(hand.send_all, at_once=self._at_once)))
+            self.leftovers.extend(ledger.clean(hand.send, lambda _, runs: hand.send_all(runs, self._at_once)))
             self.audit.note_denials(ledger.sent, judge)
         except TimeUp:
             self.leftovers.extend(ledger.owed)

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from enum import IntEnum, StrEnum
 from typing import Any
 
-import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
@@ -328,8 +327,8 @@ class Observation(Struct, frozen=True):
 class Judgement(Struct):
     """The findings on one exchange; `judged` counts, by rule, how often a rule was really looked at."""
 
-    findings: list[Finding] = msgspec.field(default_factory=list)
-    judged: Counter[str] = msgspec.field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+    judged: Counter[str] = field(default_factory=Counter)
 
     def decide(self, rule: str, findings: Iterable[Finding] = ()) -> bool:
         """Count the rule as judged and add what is wrong; return whether anything is.

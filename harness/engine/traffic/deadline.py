@@ -99,8 +99,7 @@ class Deadline(DriverPolicy):
         for attempt in attempts:
             # A stream may be open for longer than it is read, and be repeated for as long as it was open.
             wanted = self._limit if attempt.timeout is None else min(attempt.timeout, self._limit)
-            left = self._cap(wanted)
-            attempt.bounded = left < wanted
+            attempt.bounded = (left := self._cap(wanted)) < wanted
             if attempt.bounded or not attempt.parallel:
                 attempt.timeout = left
         return 0.0

@@ -14,13 +14,12 @@ from __future__ import annotations
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
 from typing import Any, TypeAlias
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -114,17 +113,17 @@ class GovernedDriver(Driver):
     def _perform(self, action: DriverAction) -> Any:
         match action:
             case Send():
-                return self._send(action)
+                return self._send(action, [action.request], action.sees)[0]
             case Open():
                 return self._open(action)
             case Together():
-                return self._send_together(action)
+                return self._send(action, action.requests)
             case Wait(seconds):
                 with self._within_bounds(seconds) as allowed:
                     return self._driver.wait(allowed)
             case Collect(_, _, seconds):
                 with self._within_bounds(seconds) as allowed:
-                    return self._driver.perform(msgspec.structs.replace(action, seconds=allowed))
+                    return self._driver.perform(replace(action, seconds=allowed))
             case _:
                 return self._driver.perform(action)
 
@@ -132,19 +131,6 @@ class GovernedDriver(Driver):
         """Close the inner driver, unless it has another owner."""
         if self._owned:
             self._driver.close()
-
-    def _send(self, action: Send) -> Exchange:
-        """Send one request; a refusal is returned only if it is not worth waiting for, or the caller `sees` it."""
-        for number in count():
-            attempt = Attempt(action.request, action.timeout)
-            if self._admit([attempt]):
-                answer = self._driver.perform(Send(action.request, attempt.timeout))
-                exchange = self._conclude(attempt, answer)
-            else:
-                exchange = not_sent(action.request, attempt.withheld)
-            if not self._wait_to_retry([exchange], number, action.sees):
-                break
-        return exchange
 
     def _open(self, action: Open) -> LiveStream:
         for number in count():
@@ -161,18 +147,25 @@ class GovernedDriver(Driver):
                 break
         return stream
 
-    def _send_together(self, action: Together) -> list[Exchange]:
-        """Send all at once, or none if one must not be sent; repeat them only if all were refused."""
+    def _send(
+        self, action: Send | Together, requests: Sequence[Request], sees: Set[int] = frozenset()
+    ) -> list[Exchange]:
+        """Send all at once, or none if one must not be sent; repeat them only if all were refused.
+
+        A refusal is returned only if it is not worth waiting for, or the caller `sees` it.
+        """
+        parallel = isinstance(action, Together)
         for number in count():
-            attempts = [Attempt(request, parallel=True) for request in action.requests]
+            attempts = [Attempt(request, action.timeout, parallel) for request in requests]
             if self._admit(attempts):
                 timeout = max((one.timeout for one in attempts if one.timeout is not None), default=None)
-                answers = self._driver.perform(msgspec.structs.replace(action, timeout=timeout))
+                answer = self._driver.perform(replace(action, timeout=timeout))
+                answers = answer if parallel else [answer]
                 exchanges = [self._conclude(*pair) for pair in zip(attempts, answers, strict=True)]
             else:
                 why = next(attempt.withheld for attempt in attempts if attempt.withheld)
-                exchanges = [not_sent(request, why) for request in action.requests]
-            if not self._wait_to_retry(exchanges, number):
+                exchanges = [not_sent(request, why) for request in requests]
+            if not self._wait_to_retry(exchanges, number, sees):
                 break
         return exchanges
 
@@ -200,9 +193,7 @@ class GovernedDriver(Driver):
             exchange = policy.after(attempt, exchange)
         return exchange
 
-    def _wait_to_retry(
-        self, exchanges: Sequence[Exchange], number: int, sees: frozenset[int] = frozenset()
-    ) -> bool:
+    def _wait_to_retry(self, exchanges: Sequence[Exchange], number: int, sees: Set[int] = frozenset()) -> bool:
         """Wait if a retry is due, and return whether it is; refusals of only some requests are an answer."""
         if not exchanges or any(one.status not in self._retried or one.status in sees for one in exchanges):
             return False
@@ -305,16 +296,15 @@ class TimeoutLosses(Struct, frozen=True):
     first: str = ""
 
 
-class _Row:
+class _Row(Struct):
     """Counts consecutive responses of one form that did not end; those awaited at the same time count once.
 
     `seconds` is the time that the next one gets, None for the whole timeout.
     """
 
-    def __init__(self) -> None:
-        self.length = 0
-        self.counted = 0
-        self.seconds: float | None = None
+    length: int = 0
+    counted: int = 0
+    seconds: float | None = None
 
 
 class TimeoutBudget(DriverPolicy):

@@ -17,11 +17,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -470,14 +468,12 @@ class CreatedResources:
         return found is not None and self._api.is_settled(found[1])
 
     def clean(
-        self,
-        send: Callable[[Request], Exchange],
-        send_all: Callable[[Sequence[Request]], Iterable[Exchange]] | None = None,
+        self, send: Callable[[Request], Exchange], at_once: Callable[..., Iterable[Exchange]] = map
     ) -> list[str]:
         """Delete what is owed, newest first, and return the paths that could not be deleted.
 
         A run in progress may refuse its deletion, so it is cancelled before a second attempt. If `send` raises,
-        what is left is still owed. `send_all` sends the deletions of runs, perhaps several at a time.
+        what is left is still owed. Deletions of runs may be sent `at_once`; `map` sends one after the other.
         """
         self.sent = []
         self._ask_for_names(send)
@@ -485,9 +481,8 @@ class CreatedResources:
             newest = list(self._owed.values())[::-1]
         # Nothing needs a run, and a run may need anything else: runs come first, then what is newest.
         runs, others = ([one for one in newest if self._is_run(one) is is_run] for is_run in (True, False))
-        sending = chain((send_all or partial(map, send))(runs), map(send, others))
         left = []
-        for delete, sent in zip((*runs, *others), sending, strict=True):
+        for delete, sent in zip((*runs, *others), chain(at_once(send, runs), map(send, others)), strict=True):
             self.sent.append(sent)
             # Where it was lost on the way, `send` may have sent and noted it once more.
             is_gone = _is_deleted(sent) or delete.segments not in self._owed
@@ -681,8 +676,7 @@ class ActionRunner:
 
     def send(self, request: Request) -> Exchange:
         """Send one request, and again if its response may be a mishap."""
-        sent: Exchange = self.perform(Send(request))
-        return sent
+        return cast("Exchange", self.perform(Send(request)))
 
     def send_all(self, requests: Sequence[Request], at_once: int) -> Iterator[Exchange]:
         """Send requests as `send` does, so many at a time."""
@@ -712,7 +706,7 @@ class ActionRunner:
                 return stream
             case Together(requests):
                 with self._hold(*requests):
-                    exchanges = self._driver.perform(msgspec.structs.replace(action, note=self._note))
+                    exchanges = self._driver.perform(replace(action, note=self._note))
                     return [self._keep(exchange) for exchange in self._confirm(exchanges)]
             case Wait(seconds):
                 return self._driver.perform(Wait(seconds, is_idle=not self._open))

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec.structs import replace
 
 from harness.outcome import HarnessFault, Unmet
@@ -232,7 +231,7 @@ class ServiceReading(ResponseReading):
         """Let the rest take at most so many seconds of the clock."""
         until = self._clock.now - self._began + seconds
         if 0 < until < self._limits.total_seconds:
-            self._limits = msgspec.structs.replace(self._limits, total_seconds=until)
+            self._limits = replace(self._limits, total_seconds=until)
 
     def stop(self, by: By, how: How, detail: str) -> None:
         """Disconnect, unless the response has ended already."""
