@@ -10,15 +10,17 @@ import pytest
 from msgspec.structs import replace
 
 from harness.contract import PROTOCOL, load
+from harness.emulator import Emulator, Settings
 from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.selection import Selection
-from harness.engine.targets import TargetOptions, embed_emulator
+from harness.engine.targets import OTHER_KEY, PRIMARY_KEY, TargetOptions, embed_emulator
 from harness.faults import cut
 from harness.interactions.servers import SERVERS
+from harness.kit.api import EmbeddedService
 from harness.outcome import Exit, Verdict
 from harness.transport import Limits, ServiceDriver
-from harness.wire import DriverAction, Response, Together
+from harness.wire import DriverAction, Request, Response, Service, Together
 
 TIMEOUT = 20.0
 BROKEN = (Verdict.FAIL, Verdict.ERROR)
@@ -26,30 +28,15 @@ SILENCES = ("silence:5+{}", "silence:1+{}", "silence:0+{}", "late:{}")
 """What happens to creates and reads: a pause, which some limit of the run may cut."""
 
 STORMS = (
-    *SILENCES,
-    "headers,rst",
-    "event:3,rst",
-    "event:2,rst",
-    "status:500",
-    "status:502",
-    "status:503",
-    "status:429",
-)
+    *SILENCES, "headers,rst", "event:3,rst", "event:2,rst", "status:500", "status:502", "status:503", "status:429"
+)  # fmt: skip
 """The same, with resets, crashes and limits."""
 
 EVERYWHERE = ("creates", "gets", "resumes", "cancels", "deletes")
 HURRICANES = (
-    *STORMS,
-    "before-headers,rst",
-    "before-headers,stall",
-    "headers,stall",
-    "event:0,stall",
-    "event:3,stall",
-    "completion,stall",
-    "byte:1,stall",
-    "byte:1,rst",
-    "status:504",
-)
+    *STORMS, "before-headers,rst", "before-headers,stall", "headers,stall", "event:0,stall", "event:3,stall",
+    "completion,stall", "byte:1,stall", "byte:1,rst", "status:504"
+)  # fmt: skip
 """What may be lost, or may have no end, of each call."""
 
 
@@ -77,7 +64,13 @@ def draw_weather(
 def judge_in(plan: str, *checks: str, driver: type[ServiceDriver] = ServiceDriver) -> RunFinished:
     """Judge the emulator behind a fault plan, in virtual time, as a server that all workers share."""
     emulator = SERVERS.new_service(load())
-    service = cut(emulator, plan, PROTOCOL)
+    return judge_behind(emulator, cut(emulator, plan, PROTOCOL), *checks, driver=driver)
+
+
+def judge_behind(
+    emulator: EmbeddedService, service: Service, *checks: str, driver: type[ServiceDriver] = ServiceDriver
+) -> RunFinished:
+    """Judge a service in the time of an emulator, which it wraps."""
 
     def connect(session: str = "") -> ServiceDriver:
         return driver(service, emulator.clock, limits=Limits().within(TIMEOUT))
@@ -95,6 +88,31 @@ def test_a_stream_that_is_cut_beside_others_is_no_second_create() -> None:
     finished = judge_in("creates=pass,times:5/silence:5+12,times:4", "rob.concurrent-streams", "create.id-unique")
     assert [result.id for result in finished.results if result.verdict in BROKEN] == []
     assert finished.exit in (Exit.OK, Exit.INCOMPLETE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seed", [1, 2, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(3, 60))]
+)
+def test_a_target_that_is_slow_now_and_then_breaks_no_rule(seed: int) -> None:
+    """It stops for some seconds, before it does what a request asks or after that; its runs take as long."""
+    source = random.Random(seed)
+    emulator = Emulator(Settings(lasts=2.0, pace=0.1, keys={PRIMARY_KEY: "one", OTHER_KEY: "two"}))
+
+    def stop() -> None:
+        if source.random() < 0.2:
+            emulator.clock.reached(emulator.clock.now + source.uniform(0.3, 3.0))
+
+    def answer(request: Request) -> Response:
+        stop()
+        is_control = request.segments[0] == "__harness__"  # which would hold its runs
+        response = emulator(replace(request, target="/v1beta/none") if is_control else request)
+        stop()
+        return response
+
+    finished = judge_behind(emulator, answer)
+    told = {result.id: result.verdict for result in finished.results if result.verdict in (*BROKEN, Verdict.WARN)}
+    assert told.keys() <= {"err.shape"}
 
 
 @pytest.mark.slow

@@ -96,12 +96,12 @@ def _repeat_until_ended(
 def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
     """Cancel a run; if it was over too soon to tell, try longer ones. `stream` is None if none was canceled."""
     seen: Exchanges = {}
-    waits = stuck = 0
-    for number, text in enumerate((*_TEXTS, *_TEXTS[-1:] * 2), 1):
+    waits, stuck, most = 0, 0, 5  # in a row: a target may be slow now and then
+    for number, text in enumerate((*_TEXTS, *_TEXTS[-1:] * (most - 1)), 1):
         try:
             seen = yield from _cancel_and_poll(t, text)
         except Unmet as unmet:
-            if text is _TEXTS[-1] or not unmet.race_lost:
+            if not unmet.race_lost or number == len(_TEXTS) or (number > len(_TEXTS) and not seen):
                 raise
             continue
         # A create that takes until the run has ended by itself waits for the reader of its stream.
@@ -111,10 +111,10 @@ def _cancel_in_time(t: RequestBuilder) -> Part[Exchanges]:
         waits = (waits + 1) * (by_itself and beside > _TIMES * usual)
         late = cancelled.seconds >= max(1.0, 4 * min(usual, beside))
         stuck = (stuck + 1) * (by_itself and runs.settled(cancelled) and late)
-        is_told = max(waits, stuck) in (0, runs.ROUNDS)  # a target may be slow now and then
+        is_told = max(waits, stuck) in (0, most)
         if not _is_lost(seen["held"], cancelled, seen["polled"]) or (number >= len(_TEXTS) and is_told):
             break
-    seen |= {"waits": waits // runs.ROUNDS, "stuck": stuck // runs.ROUNDS}
+    seen |= {"waits": waits // most, "stuck": stuck // most}
     reader, is_canceled = seen.pop("reader"), runs.status_of(seen["polled"][-1]) == "cancelled"
     ended: Exchange = yield Finish(reader) if is_canceled else Close(reader)
     seen["stream"] = ended if is_canceled else None

@@ -581,7 +581,7 @@ def names_the_tier(created: Exchange) -> Iterator[Finding]:
 def a_tiny_limit(t: RequestBuilder) -> Steps:
     """A create, and one with a limit of a few output tokens, also in each mode; a turn after it without one.
 
-    If the limit seems to cut, and not to be told, both are sent again: a model may also end early by itself.
+    Both are sent again if that one is completed, and shorter: a model may end early.
     """
     prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
     whole: Exchange = yield Send(t.create(input=prompt))  # the first: a server may keep the limit

@@ -52,26 +52,16 @@ RECITES = recites(FIRST, SECOND)
 
 TURNS = {"parent": DONE, "child": CHILD}
 TOLD = {
-    **TURNS,
-    "sibling": OTHER,
-    "parent_retold": CHILD,
-    "streamed": ended(9),
-    "after_streamed": None,
-    "streamed_retold": None,
-    "backgrounded": None,
-    "after_backgrounded": None,
-}
+    **TURNS, "sibling": OTHER, "parent_retold": CHILD, "streamed": ended(9), "after_streamed": None,
+    "streamed_retold": None, "backgrounded": None, "after_backgrounded": None,
+}  # fmt: skip
 NEXT = {"refused": REFUSED, "grandchild": OTHER}
 STREAMED = {**TOLD, "grandchild": turn(tokens=22), "retold": turn(tokens=15), "streamed_retold": turn(tokens=15)}
 
 SPOKEN = {
-    **TOLD,
-    "parent": speaks(5),
-    "child": speaks(10),
-    "sibling": speaks(10),
-    "retold": speaks(11),
+    **TOLD, "parent": speaks(5), "child": speaks(10), "sibling": speaks(10), "retold": speaks(11),
     "parent_retold": speaks(17),
-}
+}  # fmt: skip
 
 
 def chained(child, stray, parent_retold=CHILD):
