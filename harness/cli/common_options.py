@@ -122,7 +122,7 @@ def json_option(about: str = "print one JSON object", group: str = "") -> Any:
 def report_option(formats: Collection[str], group: str = "") -> Any:
     """Declare report files."""
     about = f"write a report (repeatable): {', '.join(formats)}"
-    more: dict[str, Any] = {"trust": Trust.INSIDE, "completes": "report", "group": group, "once": "reports"}
+    more: dict[str, Any] = {"trust": Trust.INSIDE, "group": group, "once": "reports"}
     return option(about, REPORT, repeats=True, **more)
 
 
