@@ -52,10 +52,9 @@ def name_distinctions(failed: Iterable[Set[Part]], passed: Iterable[Set[Part]]) 
     wrong, right = [*failed], [*passed]
     mode, *modes = ({p for p in parts if p[1] in ("as true", "as false")} for parts in (wrong[0], *right))
     alike = [parts for parts, own in zip(right, modes, strict=True) if own == mode]
-    if odd := _name_odd(wrong, right):
-        return odd
     shared = [f"`{place}` {what}" for place, what in sorted(mode.intersection(*wrong))]
-    return " and ".join([*shared, odd]) if (odd := _name_odd(wrong, alike)) else ""
+    inner = _name_odd(wrong, alike)
+    return _name_odd(wrong, right) or (" and ".join([*shared, inner]) if inner else "")
 
 
 def _name_odd(wrong: Sequence[Set[Part]], right: Sequence[Set[Part]]) -> str:

@@ -170,7 +170,8 @@ def a_chain_to_a_running_run(t: RequestBuilder) -> Steps:
             break
         second = runs.id_of((yield Send(t.create(input=runs.LONG, background=True))))
         one = seen["again"] = yield Send(t.create(input=HELLO, previous_interaction_id=second or run.id))
-        control = seen["control"] = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+        later: Exchange = yield Send(t.create(input=HELLO, previous_interaction_id=run.id))
+        control = seen["control"] = max(control, later, key=lambda sent: sent.seconds)
     body = {"input": runs.LONGER, "previous_interaction_id": run.id, "background": True}
     seen["continued"] = yield Send(t.create(body))
     seen["apart"] = seen["twice"] = None

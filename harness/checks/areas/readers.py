@@ -38,9 +38,8 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     events in bursts has one after some of them only.
 
     A run that is over before the third reader is back is tried again with a longer one, which is left earlier, and
-    twice more if the second reader seems to have waited for the first one each time.
+    twice more if the second reader seems to have waited each time.
     """
-    # A longer run is left earlier: it may have so few events that it would be over.
     waits = 0
     for number, (text, count) in enumerate([(runs.LONG, _READ_BEFORE_CUT), *[(runs.LONGER, 3)] * 3]):
         seen = yield from _leave_and_return(t, text, count)

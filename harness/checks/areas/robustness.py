@@ -52,9 +52,8 @@ _INJECTIONS = ("constructor", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab
 def parallel_creates(t: RequestBuilder) -> Steps:
     """Eight creates at the same time, each with its own prompt, then a read of each that has an id.
 
-    If they seem to come one after the other, both are sent `alone`: a create and a harmless GET. If that is quick,
-    it is sent beside eight creates, twice: `beside` are those that waited. Ids that tell only the time are asked
-    for at once.
+    If they seem to come one after the other, a create and a harmless GET are sent `alone`. If that is quick, it is
+    sent `beside` eight creates, twice. Ids that tell only the time are asked for at once.
     """
     creates, harmless = tuple(t.create(input=prompt) for prompt in PROMPTS), t.get(UNKNOWN_ID)
     created = yield Together(creates)
@@ -80,8 +79,8 @@ def _come_in_turn(created: Sequence[Exchange]) -> bool:
     """Whether responses to requests of one moment came one after the other, and the last one took the longest."""
     begun = min(one.began or 0.0 for one in created)
     ends, times = zip(*(((one.began or 0.0) + one.seconds - begun, one.seconds) for one in created), strict=True)
-    in_turn = max(ends) - min(ends) > 0.8 * max(ends) and max(times) > len(times) / 2 * min(times)
-    return in_turn and all(one.succeeded for one in created)
+    is_long = max(times) > len(times) / 2 * min(times) and all(one.succeeded for one in created)
+    return is_long and max(ends) - min(ends) > 0.8 * max(ends)
 
 
 def _tell_only_the_time(ids: Sequence[str]) -> bool:
@@ -96,9 +95,9 @@ def _tell_only_the_time(ids: Sequence[str]) -> bool:
 
 def answers_beside_creates(alone: list[Exchange], beside: list[Exchange]) -> Iterator[Finding]:
     if len(beside) > 1:
+        words = (f"a GET in {alone[1].seconds:.3f} s, as alone", f"{beside[-1].seconds:.2f} s beside creates")
         message = "the target handles one create after the other, and nothing else meanwhile"
-        expected, actual = f"{alone[1].seconds:.3f} s, as alone", f"{beside[-1].seconds:.2f} s beside creates"
-        yield finding(message, expected, actual, code="rob.concurrent/in-turn", exchange="beside[1]")
+        yield finding(message, *words, code="rob.concurrent/in-turn", exchange="beside[1]")
 
 
 def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:

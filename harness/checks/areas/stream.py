@@ -252,9 +252,8 @@ def a_slow_stream(t: RequestBuilder) -> Steps:
         seen["unstreamed"] = yield Send(t.create(input=runs.LONG, background=True))
         if (found := runs.id_of(seen["unstreamed"])) and t.keeps:
             polled = yield from runs.poll_for(t, found, t.wait)
-            seen["going"] = polled[0]
-            running = [at for at, one in runs.list_moments(polled) if runs.status_of(one) in RUNNING]
-            seen["lasts"] = max(running, default=0.0)
+            going = [at for at, one in runs.list_moments(polled) if runs.status_of(one) in RUNNING]
+            seen |= {"going": polled[0], "lasts": max(going, default=0.0)}
         if not late and not _shows_buffering(seen["slow"], seen["looked"], seen["going"]):
             return seen
     return seen
