@@ -74,9 +74,9 @@ def _ask_after_its_stream(t: RequestBuilder, found: str) -> Part[Exchange | None
 def a_run_that_lasts(t: RequestBuilder) -> Steps:
     """A run, held if the target can be scripted, else of some seconds; a GET of it, and a POST to `{id}:cancel`.
 
-    If it has settled when its create returns, a `longer` one is begun. A late create may have waited for its run: it
-    is sent again, `twice` is the fastest one, and `foreground` and the slowest `short` show its usual time. A GET may
-    wait, too: see `_compare_gets`.
+    If it has settled when its create returns, a `longer` one is begun. A late create may have waited for its run:
+    it is sent again, `twice` is the fastest one, and `foreground` and the slowest `short` show its usual time. A
+    GET may wait, too: see `_compare_gets`.
     """
     held = yield from runs.script(t, "lasts", hold={"after": runs.HELD_AFTER})
     text = f"{runs.LONG} (lasts)"

@@ -181,8 +181,8 @@ def a_background_stream_left(t: RequestBuilder) -> Steps:
             break
         # A limit of the rate rejects one of these, too.
         other = runs.id_of((yield Send(t.create(input=HELLO))))
-        for request in (t.get(found), t.get(other or found, stream=True)):
-            others.append((yield Send(request, sees=frozenset({429}))))
+        others.append((yield Send(t.get(found), sees=frozenset({429}))))
+        others.append((yield Send(t.get(other or found, stream=True), sees=frozenset({429}))))
     else:
         if all(other.succeeded for other in others):
             return {**seen, "had": had, "token": "", "rest": seen["replay"], "others": others}
