@@ -53,7 +53,7 @@ def parallel_creates(t: RequestBuilder) -> Steps:
     """Eight creates at the same time, each with its own prompt, then a read of each that has an id.
 
     If they seem to come one after the other, a create and a harmless GET are sent `alone`. If that is quick, it is
-    sent `beside` eight creates, twice. Ids that tell only the time are asked for at once.
+    sent `beside` eight creates, twice. Ids that are a time are requested at once.
     """
     creates, harmless = tuple(t.create(input=prompt) for prompt in PROMPTS), t.get(UNKNOWN_ID)
     created = yield Together(creates)
