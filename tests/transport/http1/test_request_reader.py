@@ -1,11 +1,19 @@
-"""The request reader gives the same requests however the bytes are split, with and without its shortcut."""
+"""The request reader gives the same requests however the bytes are split; limits of an exchange."""
 
 from __future__ import annotations
 
 import pytest
 
 from harness.errors import BadHead, BadRequest
-from harness.transport.http1.reader import HeadCache, Incoming, RequestReader, ServerLimits, parse_request_head
+from harness.transport import Limits
+from harness.transport.http1.reader import (
+    HeadCache,
+    Incoming,
+    RequestReader,
+    ServerLimits,
+    parse_fields,
+    parse_request_head,
+)
 
 POST = b"POST /p HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\n"
 EXPECTING = POST.replace(b"host: h", b"host: h\r\nexpect: 100-continue")
@@ -98,3 +106,23 @@ def test_what_only_python_takes_for_a_blank_is_refused(field):
     """A proxy before this server would frame such a request in another way, and pass on a second one inside it."""
     with pytest.raises(BadHead):
         parse_request_head(b"POST /p HTTP/1.1\r\nhost: h\r\n" + field + b"\r\n\r\n")
+
+
+@pytest.mark.parametrize("line", [" {}", "{}", "X Key: {}", "\t{}"])
+def test_a_line_that_is_no_field_is_not_repeated(line: str) -> None:
+    """The error repeats neither a folded value nor a line without a valid field name: it may be a key."""
+    with pytest.raises(BadHead) as refused:
+        parse_fields([line.format("zq1canary0123456789abc")])
+    assert "zq1ca" not in str(refused.value)
+
+
+def test_within_bounds_the_whole_exchange() -> None:
+    """A timeout replaces every wait, even a shorter one, but only shortens connecting; None changes nothing."""
+    limits = Limits(connect_seconds=2, idle_seconds=1)
+    longer = limits.within(900)
+    assert (longer.total_seconds, longer.idle_seconds, longer.head_seconds) == (900, 900, 900)
+    assert (longer.connect_seconds, limits.within(1).connect_seconds) == (2, 1)
+    assert limits.within(None) is limits
+    assert limits.within(3).name_wait("idle_seconds") == "3 s for the whole request"
+    told = Limits(option="--timeout").within(3).name_wait("idle_seconds")
+    assert told == "3 s for the whole request, --timeout gives more"
