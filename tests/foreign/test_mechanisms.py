@@ -50,25 +50,6 @@ def load_first(self: ForeignService, usual: Any, identity: str) -> Run:
     return found
 
 
-class Works(ForeignService):
-    """Correct: a create computes for a while, beside others of at most so many workers."""
-
-    workers, other = 8, 8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.creating, self.free = threading.Semaphore(self.workers), threading.Semaphore(self.other)
-
-    def create(self, body: Json) -> Any:
-        with self.creating, self.free:
-            time.sleep(self.stretch(0.1))
-        return super().create(body)
-
-    def find(self, identity: str) -> Run:
-        with self.free:
-            return super().find(identity)
-
-
 def read_the_clock(self: ForeignService, usual: Any, body: Json) -> int:
     """The milliseconds of a clock that ticks once a second, and a number of creates that soon begins again."""
     return int(time.time()) * 1000 + usual(body) % 12
@@ -189,8 +170,8 @@ class CommitsLate(ForeignService):
 STREAMS = "stream.* resume.* bg.*"
 BRIEF: dict[str, Any] = {"words": "--timeout 3", "late": 0.0}
 CHAINS = "chain.* create.ok stream.text get.ok"
-row, thinks, repeats, slashed, calls, commits, works = map(
-    rows_of, (ForeignService, Thinks, Repeats, Slashed, Conducts, CommitsLate, Works)
+row, thinks, repeats, slashed, calls, commits = map(
+    rows_of, (ForeignService, Thinks, Repeats, Slashed, Conducts, CommitsLate)
 )
 WAITS = "resume.two-readers bg.get-at-once bg.at-once cancel.ok"
 ROWS = [
@@ -202,9 +183,6 @@ ROWS = [
     row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=0.4),
     row(f"is-quick: {WAITS} -> rest pass untestable", lasts=0.02),
     row(f"loads-first: {WAITS} -> rest pass untestable", lasts=0.05, find=load_first),
-    works("has-four-workers: rob.concurrent -> rest pass", other=4),
-    works("creates-in-turn: rob.concurrent -> rest pass", workers=1),
-    works("has-one-lock: rob.concurrent -> warn rob.concurrent/in-turn", other=1),
     # Ids that tell the time are asked for at once, until one comes twice.
     row("takes-the-time-as-id: create.id-unique rob.concurrent -> fail create.id-unique, exit 1",
         number=read_the_clock),

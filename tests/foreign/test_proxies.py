@@ -240,7 +240,7 @@ ROWS = [
     ),
     row(
         "compresses-at-the-end: stream.* -> fail stream.incremental",
-        lasts=0.3,
+        lasts=0.6,
         handler=vary(Handler, stream=compress_at_the_end),
     ),
     # A run whose stream is completed, and which GET shows as going on for ever, breaks a MUST that says so.

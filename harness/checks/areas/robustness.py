@@ -35,7 +35,7 @@ from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS
 from harness.contract.judge.reading import format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.transcript import output_text
-from harness.kit.check import Exchanges, Send, Steps, Together, exercise, play_each, send, send_each
+from harness.kit.check import Send, Steps, Together, exercise, play_each, send, send_each
 from harness.outcome import Finding, Severity, Unmet
 from harness.wire import Exchange
 
@@ -48,39 +48,20 @@ _LONG = 6_000
 _INJECTIONS = ("constructor", "..%2F..", "%2e%2e", "a%3Fb=c", "a%00b", "a%0d%0ab", "%ff%fe")
 
 
-@exercise(requests=16, interactions=8, alone=True)
+@exercise(requests=16, interactions=8)
 def parallel_creates(t: RequestBuilder) -> Steps:
     """Eight creates at the same time, each with its own prompt, then a read of each that has an id.
 
-    If they seem to come one after the other, a create and a harmless GET are sent `alone`. If that is quick, it is
-    sent `beside` eight creates, twice. Ids that are a time are requested at once.
+    Ids that are a time are requested at once, until one comes twice: every run judges that.
     """
-    creates, harmless = tuple(t.create(input=prompt) for prompt in PROMPTS), t.get(UNKNOWN_ID)
-    created = yield Together(creates)
+    created = yield Together(tuple(t.create(input=prompt) for prompt in PROMPTS))
     ids = [found for answer in created if (found := id_of(answer))]
-    seen: Exchanges = {"created": created, "alone": [], "beside": []}
-    seen["got"] = (yield Together(tuple(t.get(found) for found in ids))) if ids else []
-    if _come_in_turn(created):
-        one, *several = yield from play_each([send(creates[0]), *(send(harmless) for _ in range(3))])
-        seen["alone"] = [one, quick := min(several, key=lambda answer: answer.seconds)]
-        # A server that computes both takes as long for them; ten times as long, and a create waits for something.
-        for _ in range(2 if one.seconds > 10 * quick.seconds else 0):
-            looked, *crowd = yield Together((harmless, *creates))
-            if looked.status == quick.status and looked.seconds >= one.seconds / 2 and _come_in_turn(crowd):
-                seen["beside"].append(looked)
+    got = (yield Together(tuple(t.get(found) for found in ids))) if ids else []
     for _ in range(4 if _tell_only_the_time(ids) else 0):
         crowd = yield Together((t.create(input=HELLO),) * 16)
-        if len({id_of(answer) for answer in crowd}) < len(crowd):  # every run judges whether an id comes twice
+        if len({id_of(answer) for answer in crowd}) < len(crowd):
             break
-    return seen
-
-
-def _come_in_turn(created: Sequence[Exchange]) -> bool:
-    """Whether responses to requests of one moment came one after the other, and the last one took the longest."""
-    begun = min(one.began or 0.0 for one in created)
-    ends, times = zip(*(((one.began or 0.0) + one.seconds - begun, one.seconds) for one in created), strict=True)
-    is_long = max(times) > len(times) / 2 * min(times) and all(one.succeeded for one in created)
-    return is_long and max(ends) - min(ends) > 0.8 * max(ends)
+    return {"created": created, "got": got}
 
 
 def _tell_only_the_time(ids: Sequence[str]) -> bool:
@@ -91,13 +72,6 @@ def _tell_only_the_time(ids: Sequence[str]) -> bool:
             one = base64.b64decode(f"{one.rpartition('_')[2]}==", b"-_", validate=True).decode("ascii")
         plain.append(re.subn(r"[0-9]{13}", "", one))
     return len(set(ids)) > 1 and len(set(plain)) == 1 and plain[0][1] == 1
-
-
-def answers_beside_creates(alone: list[Exchange], beside: list[Exchange]) -> Iterator[Finding]:
-    if len(beside) > 1:
-        words = (f"a GET in {alone[1].seconds:.3f} s, as alone", f"{beside[-1].seconds:.2f} s beside creates")
-        message = "the target handles one create after the other, and nothing else meanwhile"
-        yield finding(message, *words, code="rob.concurrent/in-turn", exchange="beside[1]")
 
 
 def keeps_creates_apart(created: list[Exchange], got: list[Exchange]) -> Iterator[Finding]:
