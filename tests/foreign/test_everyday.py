@@ -639,8 +639,8 @@ ROWS = [
     row("subscribes-late: resume.* stream.*"
         " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
-    row("follows-all: resume.exclusive stream.* -> fail stream.id-constant stream.index-reuse"
-        " stream.completed-last, warn stream.created-once, exit 1", get=follow_all, lasts=0.1,
+    row("follows-all: resume.exclusive stream.id-constant stream.index-reuse stream.completed-last"
+        " -> fail stream.id-constant stream.index-reuse stream.completed-last, exit 1", get=follow_all, lasts=0.1,
         said=["(1 cause: stream.id-constant)"]),
     # Its page is never larger than ten, and the second one begins where the first one ends.
     lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),
