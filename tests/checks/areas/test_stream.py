@@ -188,7 +188,7 @@ def came(*moments: float) -> Exchange:
 
 LATE = came(2.0, 2.1)
 LATE = replace(LATE, request=replace(LATE.request, body=b'{"background": true}'))
-POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None, "lasts": 0.0}
+POSTED = {"slow": came(0.1), "looked": RUNNING, "unstreamed": None, "going": None, "uncoded": None}
 ONCE = {**POSTED, "fetched": None, "looked_again": None}
 BRIEF = {**ONCE, "looked": DONE, "going": RUNNING, "unstreamed": RUNNING,
          "slow": replace(LATE, arrivals=came(0.8, 0.81).arrivals)}  # fmt: skip
@@ -201,8 +201,8 @@ CASES += [
          looked_again=DONE),
     case("stream.incremental", "met", "one after the other", **{**ONCE, "slow": came(0.1, 2.0), "looked": None}),
     *(case("stream.incremental", outcome, name, **{**BRIEF, **changes}) for outcome, name, changes in [
-        ("not_met", "short, as long as a run", {"lasts": 0.5}),
-        ("non_strict", "quicker than a run", {"lasts": 2.0}),
+        ("not_met", "short but for compression", {"uncoded": RUNNING}),
+        ("non_strict", "short", {}),
         ("untestable", "too short", {"going": DONE}),
     ]),
     *(case("stream.incremental", outcome, name, **{**ONCE, "slow": slow, "looked": looked, **changes})
