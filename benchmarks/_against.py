@@ -356,8 +356,8 @@ def compare(now: Checkout, then: Checkout, names: list[str]) -> list[Row]:
                 for row, (left, right) in values.items():
                     taken.setdefault(row, []).append((left, right))
         made = [_row(row, pairs) for row, pairs in taken.items()]
-        for row in made:
-            print(describe(row), flush=True)
+        for one in made:
+            print(describe(one), flush=True)
         rows += made
     return rows
 

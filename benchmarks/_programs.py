@@ -123,7 +123,7 @@ def dropped() -> dict[str, float]:
     try:
         from harness.plugin.interactions.dropped_stream import Loop
     except ImportError:
-        from harness.plugin.drops import Loop  # type: ignore[import-not-found,no-redef]
+        from harness.plugin.drops import Loop  # type: ignore[no-redef]
     cases = cases_of(cuts="every-byte", endings=("rst",))[:1000]
     emulator = InteractionsEmulator()
     key = {"x-goog-api-key": "key"}

@@ -134,7 +134,7 @@ def _serve(words: list[str], drive: Callable[[Counter, int], Counts]) -> Counts:
     from harness.transport.client import courier
 
     # The courier's look for due deliveries is no part of an answer: on a busy machine it came into most of them.
-    courier.Courier._run = lambda self: None
+    vars(courier)["Courier"]._run = lambda self: None
     threading.setprofile(counter.see)
     sys.setprofile(counter.see)
     main([*words, "--port", str(port)])
@@ -496,7 +496,7 @@ def main() -> int:
     import tempfile
 
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    table = read_table() if TABLE.exists() else {"python": version}
+    table: dict[str, Any] = read_table() if TABLE.exists() else {"python": version}
     if table["python"] != version:
         print(f"budget.toml is for Python {table['python']}, this is {version}", file=sys.stderr)
         return 0

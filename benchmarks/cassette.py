@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -59,8 +60,8 @@ def recording(events: int) -> Recording:
 
 def plain_load(path: Path) -> Callable[[], Any]:
     """Return vcrpy's own function to read a file."""
-    from vcr.persisters.filesystem import FilesystemPersister
-    from vcr.serializers import yamlserializer
+    from vcr.persisters.filesystem import FilesystemPersister  # type: ignore[import-untyped]
+    from vcr.serializers import yamlserializer  # type: ignore[import-untyped]
 
     return lambda: FilesystemPersister.load_cassette(path, yamlserializer)
 
@@ -96,7 +97,7 @@ def appending(folder: Path, count: int) -> list[Contender]:
 
     def journal() -> None:
         (folder / "journal.yaml").unlink(missing_ok=True)
-        with Journal(folder / "journal.yaml") as file:
+        with closing(Journal(folder / "journal.yaml")) as file:
             for item in made:
                 file.append(item)
 

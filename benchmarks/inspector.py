@@ -19,10 +19,10 @@ from contextlib import contextmanager
 from benchmarks.server import EVENT, EVENTS, LOADS, ask, running
 from harness.transport import Server
 from harness.transport.server.server import loop_factory
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response, Service
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Piece, PieceBody, Request, Response, Service
 
 STREAM = Headers((("content-type", "text/event-stream"),))
-PIECES = (*[Chunk(EVENT)] * EVENTS, COMPLETE)
+PIECES: tuple[Piece, ...] = (*[Chunk(EVENT)] * EVENTS, COMPLETE)
 FEED = "/__harness__/inspector/feed"
 
 

@@ -24,7 +24,7 @@ CHUNK = 64 * 1024
 
 def stream(size: int, events: int) -> tuple[bytes, list[bytes]]:
     """Return a whole stream whose deltas have payloads of about `size` bytes, and those payloads."""
-    head = [
+    head: list[dict[str, object]] = [
         {
             "interaction": {"id": "v1_x", "status": "in_progress", "object": "interaction"},
             "event_type": "interaction.created",
@@ -33,19 +33,19 @@ def stream(size: int, events: int) -> tuple[bytes, list[bytes]]:
     ]
     empty = {"index": 0, "delta": {"text": "", "type": "text"}, "event_id": "e0000000", "event_type": "step.delta"}
     words = ("the quick brown fox said “no” " * (size // 20 + 1))[: max(1, size - len(_payload(empty)) - 4)]
-    deltas = [
+    deltas: list[dict[str, object]] = [
         {"index": 0, "delta": {"text": words, "type": "text"}, "event_id": f"e{i:07}", "event_type": "step.delta"}
         for i in range(events)
     ]
     usage = {"total_input_tokens": 1, "total_output_tokens": 1, "total_thought_tokens": 0, "total_tokens": 2}
-    tail = [
+    tail: list[dict[str, object]] = [
         {"index": 0, "event_type": "step.stop"},
         {
             "interaction": {"id": "v1_x", "status": "completed", "usage": usage},
             "event_type": "interaction.completed",
         },
     ]
-    whole = [*head, *deltas, *tail]
+    whole: list[dict[str, object]] = [*head, *deltas, *tail]
     body = b"".join(encode(str(event["event_type"]), _payload(event)) for event in whole)
     return body + encode("done", b"[DONE]"), [_payload(event) for event in whole]
 
@@ -60,7 +60,7 @@ def ours(body: bytes, payloads: list[bytes]) -> None:
     for at in range(0, len(body), CHUNK):
         judge.feed(body[at : at + CHUNK])
     reading = judge.finish()
-    if reading.findings or reading.events != len(payloads):
+    if reading.findings or sum(reading.counts.values()) != len(payloads):
         sys.exit(f"the benchmark's own stream is judged wrong: {reading.findings[:3]}")
 
 

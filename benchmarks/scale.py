@@ -13,7 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def webhooks(size: int) -> Iterator[Operation]:
 def appends(size: int) -> Iterator[Operation]:
     """One more recorded exchange, by those in the cassette."""
     made = recording(20)
-    with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "scale.yaml") as journal:
+    with tempfile.TemporaryDirectory() as folder, closing(Journal(Path(folder) / "scale.yaml")) as journal:
         for number in range(size):
             journal.append(replace(made, request=Request("GET", f"/{number}")))
         yield lambda number: journal.append(replace(made, request=Request("GET", f"/more-{number}")))

@@ -21,7 +21,7 @@ from benchmarks._starting import free_port, wait_for
 from harness.transport import Server
 from harness.transport.http1.reader import ResponseReader
 from harness.transport.server.server import loop_factory
-from harness.wire import COMPLETE, Chunk, Chunked, Headers, PieceBody, Request, Response
+from harness.wire import COMPLETE, Chunk, Chunked, Headers, Piece, PieceBody, Request, Response
 
 SMALL = b'{"id":"int_1","status":"completed"}'
 EVENT = (
@@ -47,7 +47,7 @@ LOADS = {
 
 def serve_ours(port: int) -> None:
     """The harness's own server."""
-    pieces = (*[Chunk(EVENT)] * EVENTS, COMPLETE)
+    pieces: tuple[Piece, ...] = (*[Chunk(EVENT)] * EVENTS, COMPLETE)
     types = [Headers((("content-type", kind),)) for kind in ("application/json", "text/event-stream")]
 
     def service(request: Request) -> Response:

@@ -166,7 +166,9 @@ def _take_medians(turns: list[Took | None]) -> Took | None:
     done = [turn for turn in turns if turn is not None]
     if not done:
         return None
-    seconds, cpu, memory = (statistics.median(turn[at] for turn in done) for at in range(3))
+    seconds, cpu, memory = map(
+        statistics.median, zip(*((one.seconds, one.cpu, one.memory) for one in done), strict=True)
+    )
     return done[-1]._replace(seconds=seconds, cpu=cpu, memory=memory)
 
 
@@ -180,9 +182,9 @@ def creates(bench: Bench) -> Iterator[Row]:
     """Send creates over a socket, beside aimock, a server that always sends the same bytes, and a bare one."""
     with ExitStack() as stack:
         servers = stack.enter_context(serving.contenders())
-        for then in bench.checkouts[1:]:
+        for checkout in bench.checkouts[1:]:
             command, port = serving.harness(bench.folder)
-            servers.append(stack.enter_context(started(then, command[3:], port))._replace(name="then"))
+            servers.append(stack.enter_context(started(checkout, command[3:], port))._replace(name="then"))
         found = {row["server"]: row for row in serving.measure(servers, 3 * bench.rounds, 0.5, [serving.CREATES])}
     own, floor, peer, then = (found.get(name) for name in ("harness", serving.FLOOR, "aimock", "then"))
     bare = found[serving.BARE]
@@ -453,7 +455,7 @@ def timed(function, spent):
 def test_one_item(interactions_torture, read, request, monkeypatch, interactions_emulator):
     """What all cases cost, and what of it the function of the client does; the SDK is imported before."""
     allowed, within, begun = ["client.ends/time"], [], []
-    interactions_torture(read, cases="quick", allow=allowed)
+    interactions_torture(read, set="quick", allow=allowed)
     monkeypatch.setattr(service, "_begin_run", timed(service._begin_run, begun))
     timed_read = timed(read, within)
     began = process_time()

@@ -1,0 +1,1 @@
+"""What the harness costs, beside peers, floors and its own past."""
