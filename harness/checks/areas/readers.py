@@ -55,7 +55,7 @@ def a_running_run_with_readers(t: RequestBuilder) -> Steps:
     if seen["replay"].complete and any(one.hung and one.succeeded for one in live):
         with suppress(Unmet):
             yield from _follow_again(t)
-    seen["waits"] = waits > number == 3
+    seen["waits"] = waits == 4
     stayed = {name: seen[name] for name in ("readers", "replay", "waits")}
     if over:
         late = seen["live"] is not None and streams.completion(seen["had"]) is None
@@ -274,7 +274,7 @@ def takes_a_live_reader_back(
     # A stream that ends early lacks the last events, and one of readers that share them some in between.
     gaps = [bool(numbers) and numbers[-1] - numbers[0] >= len(numbers) for numbers in got]
     divided = any(gaps) and len(came) > 1 and len(shared) <= len(places) / 2
-    for one in takes_a_reader_back(had, token, rest, replay, []):
+    for one in takes_a_reader_back(had, token, rest, replay):
         if divided and one.where.event is not None:
             message = f"the readers of a run divide its events among them: {one.message}"
             one = structs.replace(one, message=message, code="resume.live/divided")
@@ -284,7 +284,7 @@ def takes_a_live_reader_back(
         yield one
     for number, (events, newest) in enumerate(zip(known, newest_rests, strict=True)):
         place, found = f"newest_rests[{number}]", None
-        for found in takes_a_reader_back(events, streams.last_cursor(events) or "", newest, replay, []):
+        for found in takes_a_reader_back(events, streams.last_cursor(events) or "", newest, replay):
             message = f"at the newest event of a run in progress, {found.message}"
             yield structs.replace(found, message=message, code="resume.live/newest").at(exchange=place)
         if found is not None:  # the others show the same
@@ -304,14 +304,20 @@ def takes_a_live_reader_back(
         yield finding(message, *texts, code="resume.live/after-the-end", exchange="late_rest")
 
 
-def takes_a_reader_back(
+def takes_who_left_back(
     had: list[streams.Event], token: str, rest: Exchange, replay: Exchange, others: list[Exchange]
 ) -> Iterator[Finding]:
-    if others:
-        message = "a run that has ended, and whose readers have left, takes no reader, unlike other runs"
-        full = (message, "the rest of the stream", format_answer(rest))
-        yield finding(*full, code="resume.from-create/readers", exchange="rest")
+    if not others:
+        yield from takes_a_reader_back(had, token, rest, replay)
         return
+    message = "a run that has ended, and whose readers have left, takes no reader, unlike other runs"
+    full = (message, "the rest of the stream", format_answer(rest))
+    yield finding(*full, code="resume.from-create/readers", exchange="rest")
+
+
+def takes_a_reader_back(
+    had: list[streams.Event], token: str, rest: Exchange, replay: Exchange
+) -> Iterator[Finding]:
     due = streams.events_in(replay)
     cut = max(number for number, event in enumerate(had) if streams.cursor(event) == token)
     place = _place_of(had[: cut + 1], due)

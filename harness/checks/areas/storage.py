@@ -413,15 +413,18 @@ def _make_resource(
 
 
 def _call_routes(
-    t: RequestBuilder, stranger: RequestBuilder, paths: list[str], *bodies: Mapping[str, Any]
+    t: RequestBuilder,
+    stranger: RequestBuilder,
+    paths: list[str],
+    change: Mapping[str, Any],
+    made: Mapping[str, Any],
 ) -> Part[dict[str, Exchange]]:
     """Call each route of the contract about a resource with another project's key → the answers, by call.
 
     What changes nothing comes first, and what is in a resource is deleted before it. A DELETE that succeeds may
-    have deleted nothing: then the owner looks. `bodies` are those of a PATCH and of the create. The other project
-    may have an agent of this id, too: a table that takes each id once for all projects crashes.
+    have deleted nothing: then the owner looks. `change` is the body of a PATCH, `made` that of the create. The
+    other project may have an agent of this id, too: a table that takes each id once for all projects crashes.
     """
-    change, made = bodies
     collection, _, own = paths[0].partition("/")
     others = (f"GET {collection}/{{id}}", f"POST {collection}" if collection != "agents" else "")
     calls = [one.call for one in OPERATIONS if one.call not in others]
