@@ -18,7 +18,7 @@ from harness.engine.audit import Audit
 from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.api import EmbeddedService, ServerApi
 from harness.kit.check import Check, Exercise

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 from harness.engine.events import everything
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.interactions.servers import SERVERS
 from harness.kit.api import EmbeddedService
 from harness.kit.check import Check, Exercise

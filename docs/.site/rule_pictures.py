@@ -25,7 +25,7 @@ from harness.engine.origins import with_origins
 from harness.engine.run import RunOptions, check_target
 from harness.engine.selection import Selection
 from harness.engine.targets import ServerTarget, TargetOptions, embed_emulator
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.errors import TargetFault
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.kit.check import Check, Exercise

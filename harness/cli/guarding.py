@@ -36,15 +36,8 @@ _HOST_NAME = ValueKind("the name of a host", _read_host, metavar="NAME", is_plac
 
 
 def cors_option() -> Any:
-    """Declare that pages of any origin may call; `choose_pages` reads it."""
+    """Declare that pages of any origin may call; `access` gets it as `cors`."""
     return flag("allow calls from web pages of any origin (default: of this machine)")
-
-
-def choose_pages(*, cors: bool) -> Pages:
-    """The pages of other origins that may call: with `--cors` all, otherwise those of this machine."""
-    from harness.benches.server.page_guard import Pages
-
-    return Pages.ANY if cors else Pages.LOCAL
 
 
 @dataclass(kw_only=True)
@@ -84,14 +77,16 @@ def access(
     host: str,
     allow_host: Sequence[str] | None = None,
     *,
+    cors: bool = False,
     pages: Pages | None = None,
     opened_by: str = "--cors",
     program_hosts: Sequence[str] = (),
 ) -> Access:
-    """The access to a server at `host`; `pages` of other origins may call what is served, by default any.
+    """The access to a server at `host`; with `cors`, pages of any origin may call what is served.
 
-    Without a token in the variable, one is needed only beyond this machine. `opened_by` is the option that lets
-    pages call. By one of the `program_hosts`, only programs call.
+    Otherwise those of this machine may, or the `pages` that are given. Without a token in the variable, one is
+    needed only beyond this machine. `opened_by` is the option that lets pages call. By one of the `program_hosts`,
+    only programs call.
     """
     from harness.benches.server.page_guard import PageGuard, Pages
     from harness.interactions import INTERACTIONS
@@ -108,7 +103,7 @@ def access(
         allowed_hosts=allow_host or (),
         program_hosts=program_hosts,
         token=token,
-        pages=Pages.ANY if pages is None else pages,
+        pages=pages or (Pages.ANY if cors else Pages.LOCAL),
         opened_by=opened_by,
     )
     return Access(guard, token)

@@ -15,6 +15,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,7 @@ class Job(Struct, eq=False):
     under_way: Delivery | None = None
 
 
+@dataclass(eq=False)
 class Deliveries:
     """The deliveries that wait, oldest first; the caller holds the lock.
 
@@ -144,22 +146,15 @@ class Deliveries:
     of a delivery signs it, on any thread, and takes the lock for that.
     """
 
-    def __init__(
-        self,
-        clock: Clock,
-        stamps: Stamps,
-        find_webhooks: Callable[[str, str | None], Iterable[Webhook]],
-        read_unix: Callable[[], int],
-        lock: RLock,
-    ) -> None:
-        self._lock = lock
-        self._clock = clock
-        self._read_unix = read_unix
-        self._stamps = stamps
-        self._find_webhooks = find_webhooks
-        self._jobs: list[Job] = []
-        self._runs: WeakValueDictionary[str, Run] = WeakValueDictionary()  # the store bounds how many there are
-        self.given_up: list[str] = []
+    clock: Clock
+    stamps: Stamps
+    find_webhooks: Callable[[str, str | None], Iterable[Webhook]]
+    read_unix: Callable[[], int]
+    lock: RLock
+    given_up: list[str] = field(default_factory=list, init=False)
+    _jobs: list[Job] = field(default_factory=list, init=False)
+    _runs: WeakValueDictionary[str, Run] = field(default_factory=WeakValueDictionary, init=False)
+    """The background runs; the store bounds how many there are."""
 
     # Events and their receivers
 
@@ -177,18 +172,18 @@ class Deliveries:
             return
         config = as_object(run.body.get("webhook_config"))
         body = build_envelope(
-            event, run.id, self._stamps.now(), errors=run.errors, metadata=config.get("user_metadata")
+            event, run.id, self.stamps.now(), errors=run.errors, metadata=config.get("user_metadata")
         )
         for uri, webhook in self._find_receivers(run, event):
-            now = self._clock.now
-            self._jobs.append(Job(self._stamps.ids("msg"), uri, body, webhook, now, now))
+            now = self.clock.now
+            self._jobs.append(Job(self.stamps.ids("msg"), uri, body, webhook, now, now))
         while len(self._jobs) > 1000:
             self._end(self._jobs[0], "more than 1000 deliveries wait")
 
     def _find_receivers(self, run: Run, event: str | None) -> list[tuple[str, Webhook | None]]:
         """The URIs in the create replace all registered webhooks (type WebhookConfig)."""
         uris = as_object(run.body.get("webhook_config")).get("uris") or ()
-        webhooks = () if uris else self._find_webhooks(run.project, event)
+        webhooks = () if uris else self.find_webhooks(run.project, event)
         return [*((uri, None) for uri in uris), *((hook.fields["uri"], hook) for hook in webhooks)]
 
     def attend(self, reaches: Callable[[str], bool]) -> bool:
@@ -205,7 +200,7 @@ class Deliveries:
             if not run.held and any(reaches(uri) for uri, _ in self._find_receivers(run, None))
         ]
         for run in waited:
-            if self._clock.now - run.polled >= _BETWEEN_POLLS:
+            if self.clock.now - run.polled >= _BETWEEN_POLLS:
                 run.poll()
         return any(not run.settled for run in waited)
 
@@ -219,7 +214,7 @@ class Deliveries:
         """Begin every attempt that is due."""
         begun: list[Delivery] = []
         for job in self._jobs:
-            if job.under_way is None and job.due <= self._clock.now:
+            if job.under_way is None and job.due <= self.clock.now:
                 job.attempts += 1
                 job.under_way = Delivery(job.uri, partial(self.build_request, job), job.attempts)
                 begun.append(job.under_way)
@@ -227,19 +222,19 @@ class Deliveries:
 
     def build_request(self, job: Job) -> Request:
         """The request of an attempt, signed at this moment with the secrets that are valid now."""
-        timestamp = self._read_unix()
+        timestamp = self.read_unix()
         parts = urlsplit(job.uri)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = [("content-type", "application/json"), ("user-agent", "harness-emulator")]
         fields += [("webhook-id", job.id), ("webhook-timestamp", str(timestamp))]
-        with self._lock:
+        with self.lock:
             fields.append(("webhook-signature", self.sign(job, timestamp)))
         return Request("POST", target, Headers(fields), job.body)
 
     def sign(self, job: Job, timestamp: int) -> str:
         if job.webhook is None:
             return build_token(job.uri, job.id, timestamp)
-        secrets = (secret.text for secret in job.webhook.list_valid(self._stamps.now()))
+        secrets = (secret.text for secret in job.webhook.list_valid(self.stamps.now()))
         return sign(secrets, job.id, timestamp, job.body)
 
     def note_answer(self, delivery: Delivery, status: int | None) -> None:
@@ -255,7 +250,7 @@ class Deliveries:
 
     def retry(self, job: Job) -> None:
         """Plan the next attempt, or give up after 24 hours."""
-        job.due = self._clock.now + 2 ** (job.attempts - 1)
+        job.due = self.clock.now + 2 ** (job.attempts - 1)
         if job.due > job.begun + 86_400:
             if job.webhook is not None:
                 job.webhook.fields["state"] = "disabled_due_to_failed_deliveries"

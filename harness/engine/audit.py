@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from harness.engine.events import Evidence
 from harness.engine.execute import PlayedExercise
 from harness.engine.origins import list_earlier_deletes, list_ids, with_origins
-from harness.engine.traffic.perform import Death
+from harness.engine.traffic.outages import Death
 from harness.kit.api import ApiContract, JudgesRun, ServerApi
 from harness.kit.check import Check
 from harness.outcome import RANK, Because, Finding, Observation, Outcome, Severity

@@ -16,6 +16,7 @@ import time
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -25,7 +26,9 @@ from msgspec.structs import force_setattr, replace
 from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause, with_weight
 from harness.engine.events import Evidence, Result, of_kind
 from harness.engine.origins import list_ids, reads_before, referenced_ids, with_origins
-from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, Outages, RepeatedId, drive
+from harness.engine.traffic.ledger import CreatedResources, GivenIds, RepeatedId
+from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.api import Api, ApiRequests, TargetApi
 from harness.kit.check import Check, Exchanges, Exercise
@@ -144,10 +147,6 @@ class PlayedExercise(Struct, frozen=True):
             causes = chain.from_iterable(self._explain(check, seen) for seen in self._list_seen(check))
             cause = next(causes, None)
             return observation if cause is None else replace(observation, cause=cause.rule)
-        return self._blame_each(check, observation)
-
-    def _blame_each(self, check: Check, observation: Observation) -> Observation:
-        """The observation with the cause of each finding, and that of all if what is broken has no other."""
         findings: list[Finding] = []
         rules: list[str] = []  # of the causes of what is broken, "" if it has none
         for finding in observation.findings:
@@ -363,7 +362,12 @@ def resolve(check: Check, observation: Observation, blockers: Sequence[Result]) 
 
     If the probe saw something accepted and not done, and its own check did not see that again, nothing was judged.
     """
-    observation = _leave_to(blockers, observation)
+    # A lenient reading that a blocker reports already is not repeated.
+    reported = (finding for blocker in blockers for finding in _list_lenient(blocker.observation))
+    readings = {_word_of(finding.stable_code) for finding in reported} - {""}
+    repeated = [one for one in _list_lenient(observation) if _word_of(one.stable_code) in readings]
+    if repeated:
+        observation = Observation.of(one for one in observation.findings if one not in repeated)
     for blocker in blockers:
         if blocking := _find_blocking(blocker, check, observation):
             # A MUST would fall away for something that does not fail the run: and its failure would be silent.
@@ -379,14 +383,6 @@ def resolve(check: Check, observation: Observation, blockers: Sequence[Result]) 
     judged = any(blocker.judged for blocker in blockers)
     doubt = f"but not when {observation.cause} asked" if judged else f"and {observation.cause} was not judged"
     return Observation.untestable(f"{observation.reason} when it was asked what it offers, {doubt}")
-
-
-def _leave_to(blockers: Sequence[Result], observation: Observation) -> Observation:
-    """The observation without a lenient reading that a blocker reports already."""
-    reported = (finding for blocker in blockers for finding in _list_lenient(blocker.observation))
-    readings = {_word_of(finding.stable_code) for finding in reported} - {""}
-    repeated = [f for f in _list_lenient(observation) if _word_of(f.stable_code) in readings]
-    return Observation.of(f for f in observation.findings if f not in repeated) if repeated else observation
 
 
 def _list_lenient(observation: Observation) -> list[Finding]:
@@ -430,12 +426,8 @@ def link(
         return result if cause is None else with_cause(result, cause)
 
     first: dict[tuple[str, ...], list[Finding]] = defaultdict(list)
-    linked = _follow_causes(
-        [
-            _with_findings(result, tuple(_blame_first(finding, first) for finding in result.observation.findings))
-            for result in name_mechanisms(checks, _name_present_causes(list(map(name_stop, results))))
-        ]
-    )
+    named = name_mechanisms(checks, _name_present_causes(list(map(name_stop, results))))
+    linked = _follow_causes([_with_causes(result, partial(_blame_first, first)) for result in named])
     caused = Counter(result.observation.cause for result in linked if result.observation.cause)
     numbers = [sum(caused[found.stable_code] for found in one.observation.findings[:1]) for one in linked]
     return tuple(with_weight(one, number) if number else one for one, number in zip(linked, numbers, strict=True))
@@ -496,35 +488,31 @@ def _follow_causes(results: Sequence[Result]) -> list[Result]:
 
 
 def _with_causes(result: Result, name: Callable[[Finding], str]) -> Result:
-    """The result, whose findings have the causes that are named for them."""
-    return _with_findings(
-        result, tuple(structs.replace(one, cause=name(one)) for one in result.observation.findings)
-    )
+    """The result, whose findings have the causes that are named for them; itself if it has them.
 
-
-def _with_findings(result: Result, findings: tuple[Finding, ...]) -> Result:
-    """The result with these findings; itself if it has them, because listeners know a result by its identity."""
+    Listeners know a result by its identity.
+    """
+    findings = tuple(structs.replace(one, cause=name(one)) for one in result.observation.findings)
     if findings == result.observation.findings:
         return result
     return structs.replace(result, observation=structs.replace(result.observation, findings=findings))
 
 
-def _blame_first(finding: Finding, first: dict[tuple[str, ...], list[Finding]]) -> Finding:
-    """The finding, caused by the first one about the same place, if that is of another rule.
+def _blame_first(first: dict[tuple[str, ...], list[Finding]], finding: Finding) -> str:
+    """The cause of a finding: the first one about the same place, if that is of another rule.
 
     `first` has the reported ones, by place and content.
     """
     word = _word_of(finding.stable_code)
-    blamed_otherwise = finding.cause and _word_of(finding.cause) != word
     if not (word and finding.where.pointer) or finding.severity is Severity.INFORMATION:
-        return finding
+        return finding.cause
     earlier = first[word, finding.expected, finding.severity]
     same = next((known for known in earlier if _is_same_place(known, finding)), None)
     if same is None:
         earlier.append(finding)
-        return finding
-    code = same.stable_code
-    return finding if blamed_otherwise or code == finding.stable_code else structs.replace(finding, cause=code)
+        return finding.cause
+    blamed_otherwise = finding.cause and _word_of(finding.cause) != word
+    return finding.cause if blamed_otherwise or same.stable_code == finding.stable_code else same.stable_code
 
 
 def _is_same_place(one: Finding, other: Finding) -> bool:

@@ -14,7 +14,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from harness.engine.events import Capabilities, Capability, CapabilityOrigin
-from harness.engine.traffic.perform import ActionRunner, CreatedResources, GivenIds, Outages, RepeatedId, drive
+from harness.engine.traffic.ledger import CreatedResources, GivenIds, RepeatedId
+from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.perform import ActionRunner, drive
 from harness.engine.traffic.retries import missing_answer
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.kit.check import Part, Send

@@ -52,7 +52,9 @@ from harness.engine.selection import Selection
 from harness.engine.targets import ResolvedTarget, ServerTarget
 from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end, take_until_done
 from harness.engine.traffic.governed_driver import TimeoutLosses
-from harness.engine.traffic.perform import ActionRunner, CreatedResources, Death, GivenIds, Outages, find_deaths
+from harness.engine.traffic.ledger import CreatedResources, GivenIds
+from harness.engine.traffic.outages import Death, Outages, find_deaths
+from harness.engine.traffic.perform import ActionRunner
 from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun

@@ -8,8 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from harness.faults.event_stage import edit_payloads
-from harness.faults.fault import BareFault, BodyKind, Fault, NamedFault, Stage, require_range
-from harness.faults.word import Word, spell_text
+from harness.faults.fault import BareFault, BodyKind, Fault, NamedFault, Stage, Word, require_range, spell_text
 from harness.wire import Chunk, Ending, Pause, Piece, StreamProtocol
 from harness.wire.bodies import encode_json
 

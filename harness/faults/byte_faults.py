@@ -9,8 +9,7 @@ import re
 from typing import Self
 
 from harness.faults.event_stage import CR
-from harness.faults.fault import BareFault, BodyKind, Fault, Stage, require_range
-from harness.faults.word import Word
+from harness.faults.fault import BareFault, BodyKind, Fault, Stage, Word, require_range
 from harness.wire import Chunk, Ending, Pause, Piece
 
 _LONG = 0.02

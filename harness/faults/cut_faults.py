@@ -15,8 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.faults.event_stage import CR, LF, Event, Splitter, edit_completion
-from harness.faults.fault import BodyKind, Fault, Stage, require_range
-from harness.faults.word import Word
+from harness.faults.fault import BodyKind, Fault, Stage, Word, require_range
 from harness.wire import COMPLETE, At, Chunk, Chunked, Decoder, Ending, How, Pause, Piece
 
 

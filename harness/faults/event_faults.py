@@ -20,8 +20,18 @@ from harness.faults.event_stage import (
     rewrite,
     write_like,
 )
-from harness.faults.fault import AfterFault, BareFault, BodyKind, Fault, NamedFault, Stage, require_range
-from harness.faults.word import Word, spell_seconds, spell_text
+from harness.faults.fault import (
+    AfterFault,
+    BareFault,
+    BodyKind,
+    Fault,
+    NamedFault,
+    Stage,
+    Word,
+    require_range,
+    spell_seconds,
+    spell_text,
+)
 from harness.wire import COMPLETE, Chunk, Ending, Pause, Piece, StreamProtocol, encode
 
 # Cursors that this package makes up, and the real cursor that each of them stands for.

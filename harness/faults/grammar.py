@@ -41,9 +41,8 @@ from harness.faults.event_faults import (  # fmt: skip
     Silence,
     Unknown,
 )
-from harness.faults.fault import Fault
+from harness.faults.fault import Fault, Word
 from harness.faults.plan import Connection, Plan, Scope, Seed
-from harness.faults.word import Word
 from harness.outcome.words import shorten
 from harness.wire.message import escape_controls
 

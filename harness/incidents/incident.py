@@ -23,7 +23,7 @@ from harness.emulator import Emulator
 from harness.emulator.scripts import parse
 from harness.faults import Plan
 from harness.faults import parse as parse_plan
-from harness.faults.word import spell_text
+from harness.faults.fault import spell_text
 from harness.files import load_yaml, read_file
 from harness.kit.client_model import ClientIncident
 from harness.outcome import UsageFault

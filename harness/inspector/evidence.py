@@ -10,6 +10,7 @@ import pprint
 import shlex
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from harness.inspector.seen_exchange import SeenExchange
@@ -26,22 +27,15 @@ MOST_SHOWN = 256 * 1024
 _WIDTH = 100
 
 
+@dataclass(eq=False)
 class Evidence:
     """Shows what was seen. `to_curl` writes a request as a command for the server at a root URL."""
 
-    def __init__(
-        self,
-        traffic: SeenTraffic,
-        mask: Mask,
-        api: Api,
-        contract: ApiContract,
-        to_curl: Callable[[Request, str], str],
-    ) -> None:
-        self._traffic = traffic
-        self._mask = mask
-        self._api = api
-        self._contract = contract
-        self._to_curl = to_curl
+    traffic: SeenTraffic
+    mask: Mask
+    api: Api
+    contract: ApiContract
+    to_curl: Callable[[Request, str], str]
 
     def exchange(self, seen: SeenExchange) -> dict[str, Any]:
         """Request and answer in full; the body of a stream is shown event by event."""
@@ -50,7 +44,7 @@ class Evidence:
             "n": seen.number,
             "request": {
                 "method": request.method,
-                "target": self._mask.text(request.target),
+                "target": self.mask.text(request.target),
                 "headers": self._show_headers(request.headers),
                 "body": self._show_body(request.body, request),
             },
@@ -74,7 +68,7 @@ class Evidence:
         text = raw.decode("utf-8", "replace")
         data = "\n".join(line[5:].removeprefix(" ") for line in text.splitlines() if line.startswith("data:"))
         value = self._show_body(data.encode("utf-8", "surrogatepass"), seen.request)
-        return {"text": self._mask.text(text, seen.request), "value": value if isinstance(value, dict) else None}
+        return {"text": self.mask.text(text, seen.request), "value": value if isinstance(value, dict) else None}
 
     def raw(self, seen: SeenExchange) -> dict[str, Any]:
         """The response as it came, head and frames, as text; `cut` if it was longer."""
@@ -82,7 +76,7 @@ class Evidence:
         head = "".join(f"{name}: {value}\n" for name, value in self._show_headers(recorder.headers))
         body = recorder.span(0, MOST_SHOWN).decode("utf-8", "replace")
         return {
-            "text": f"{seen.status}\n{head}\n{self._mask.text(body, seen.request)}",
+            "text": f"{seen.status}\n{head}\n{self.mask.text(body, seen.request)}",
             "cut": recorder.size > MOST_SHOWN,
         }
 
@@ -101,21 +95,21 @@ class Evidence:
         shown = [self._show_body(body, seen.request) for body in (request, b"" if seen.is_stream else answer)]
         text = "\n".join(json.dumps(body, ensure_ascii=False) for body in shown if body is not None)
         if seen.is_stream:
-            text += self._mask.stream(answer.decode("utf-8", "replace"), self._api.load_protocol())
+            text += self.mask.stream(answer.decode("utf-8", "replace"), self.api.load_protocol())
         text = text.lower()
         return [word for word in likely if any(form in text for form in forms[word])]
 
     def copy(self, seen: SeenExchange, form: str, root: str) -> str | None:
         """The exchange as `curl`, `pytest` or `scenario`; None if it cannot be had in this form."""
         if form == "curl":
-            return self._to_curl(seen.request, root)
+            return self.to_curl(seen.request, root)
         script = self._write_script(seen)
         if script is None:
             return None
         return self._write_pytest(seen, script) if form == "pytest" else self._write_scenario(seen, script)
 
     def _show_headers(self, headers: Headers) -> list[list[str]]:
-        return [[self._mask.text(name), self._mask.header(name, value)] for name, value in headers.items()]
+        return [[self.mask.text(name), self.mask.header(name, value)] for name, value in headers.items()]
 
     def _show_body(self, data: bytes, request: Request) -> Any:
         """A JSON body as a value, any other as text; None if there is none."""
@@ -124,15 +118,15 @@ class Evidence:
         value = json_or_none(data)
         if isinstance(value, dict | list):
             with suppress(RecursionError):  # nested too deeply to be walked: shown as text
-                return self._mask.body(value, request)
-        return self._mask.text(data[:MOST_SHOWN].decode("utf-8", "replace"), request)
+                return self.mask.body(value, request)
+        return self.mask.text(data[:MOST_SHOWN].decode("utf-8", "replace"), request)
 
     # Copies
 
     def _of_the_run(self, seen: SeenExchange) -> list[SeenExchange]:
         """The exchange itself, and then the others about its run, latest first."""
         others = [
-            other for other in self._traffic.all() if other.run and other.run == seen.run and other is not seen
+            other for other in self.traffic.all() if other.run and other.run == seen.run and other is not seen
         ]
         return [seen, *reversed(others)]
 
@@ -142,15 +136,15 @@ class Evidence:
         for other in sorted(known, key=lambda other: other.exchange is None or not other.exchange.complete):
             if other.exchange is None or other.exchange.truncated:
                 continue
-            script = self._api.new_script(other.exchange, self._contract)
+            script = self.api.new_script(other.exchange, self.contract)
             if script is not None:
-                return self._mask.tree(script)  # type: ignore[no-any-return]
+                return self.mask.tree(script)  # type: ignore[no-any-return]
         return None
 
     def _write_pytest(self, seen: SeenExchange, script: dict[str, Any]) -> str:
         creator = next((other for other in self._of_the_run(seen) if other.order is not None), None)
         body = None if creator is None else object_or_none(creator.request.body)
-        request = self._mask.text(f"{seen.request.method} {seen.request.raw_path}")
+        request = self.mask.text(f"{seen.request.method} {seen.request.raw_path}")
         lines = [
             "def test_recorded_response(interactions_emulator, interactions_client):",
             f"    {write_docstring(f'The recorded response to {request}.')}",
@@ -162,7 +156,7 @@ class Evidence:
             lines.append("    ...  # call your code here, with interactions_client")
         else:
             lines.append("    # Call your code here instead:")
-            lines += _assign("create = ", self._mask.body(body, creator.request), "")
+            lines += _assign("create = ", self.mask.body(body, creator.request), "")
             call = "interactions_client.interactions.create(**create)"
             lines.append(f"    response = {f'list({call})' if body.get('stream') is True else call}")
             lines.append("    assert response")

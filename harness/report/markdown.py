@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.outcome import Accounted
 from harness.report.finding_text import SharedFixes
-from harness.report.presented_run import TOLD, OutcomeRow, PresentedResult, PresentedRun, Section
+from harness.report.presented_run import TOLD, PresentedRun
 from harness.wire.message import escape_controls
 
 
@@ -63,7 +63,11 @@ def render(state: PresentedRun) -> str:
     if notes := list(state.list_notes()):
         lines += ["", fence("\n".join(notes))]
     for section in state.sections():
-        lines += _write_section(section)
+        lines += ["", Markdown("### {}").format(section.title)]
+        if section.lines:
+            lines += ["", fence("\n".join(section.lines))]
+        for folded in section.folded:
+            lines += ["", *_fold(write_html(folded.summary), "\n".join(folded.lines))]
     fixes = SharedFixes()
     for outcome in TOLD:
         results = [shown for shown in state.urgent_first if shown.outcome is outcome]
@@ -71,36 +75,22 @@ def render(state: PresentedRun) -> str:
         if results:
             lines += ["", Markdown("### {}").format(outcome.word.capitalize()), ""]
             for shown in explained:
-                lines += _write_entry(shown, fixes)
+                heading = Markdown("<code>{}</code> [{}] {}").format(
+                    write_html(shown.result.id), shown.standing_level, write_html(shown.title)
+                )
+                lines += [*_fold(heading, shown.explain(fixes), is_open=shown.is_open), ""]
         if len(results) > len(explained):
-            lines += _write_reasons(next(row for row in state.list_outcomes() if row.outcome is outcome))
+            # What does not fail the run needs no entry of its own: its results are listed by their reason.
+            row = next(row for row in state.list_outcomes() if row.outcome is outcome)
+            lines += [_begin_details(write_html(f"{row.number} {row.words}, by reason")), ""]
+            for group in row.groups:
+                more = Markdown(" and {} more").format(group.more) if group.more else ""
+                ids = Markdown("{}{}").format(Markdown(", ").join(map(write_code, group.ids)), more)
+                help_ = Markdown("; help: {}").format(group.remedy) if group.remedy else ""
+                why = Markdown(": ").join(filter(None, (ids, group.reason)))
+                lines.append(Markdown("- {}{}").format(why, help_))
+            lines += ["", _END_DETAILS, ""]
     return join_lines(lines) + "\n"
-
-
-def _write_reasons(row: OutcomeRow) -> Iterator[str]:
-    """The results of one outcome by their reason: what does not fail the run needs no entry of its own."""
-    yield from (_begin_details(write_html(f"{row.number} {row.words}, by reason")), "")
-    for group in row.groups:
-        more = Markdown(" and {} more").format(group.more) if group.more else ""
-        ids = Markdown("{}{}").format(Markdown(", ").join(map(write_code, group.ids)), more)
-        help_ = Markdown("; help: {}").format(group.remedy) if group.remedy else ""
-        yield Markdown("- {}{}").format(Markdown(": ").join(filter(None, (ids, group.reason))), help_)
-    yield from ("", _END_DETAILS, "")
-
-
-def _write_section(section: Section) -> Iterator[str]:
-    yield from ("", Markdown("### {}").format(section.title))
-    if section.lines:
-        yield from ("", fence("\n".join(section.lines)))
-    for group in section.folded:
-        yield from ("", *_fold(write_html(group.summary), "\n".join(group.lines)))
-
-
-def _write_entry(shown: PresentedResult, fixes: SharedFixes) -> Iterator[str]:
-    heading = Markdown("<code>{}</code> [{}] {}").format(
-        write_html(shown.result.id), shown.standing_level, write_html(shown.title)
-    )
-    yield from (*_fold(heading, shown.explain(fixes), is_open=shown.is_open), "")
 
 
 _END_DETAILS = Markdown("</details>")

@@ -818,8 +818,21 @@ class PresentedRun(CollectedRun):
         """The outcomes that occur, each with its reasons; those that are no part of others add up to the total."""
         counts = self.accounting.counts
         for outcome in Accounted:
-            if number := counts.get(outcome, 0):
-                yield self._describe_outcome(outcome, number)
+            if not (number := counts.get(outcome, 0)):
+                continue
+            parts = [part for part in self.left_out() if part.outcome is outcome]
+            left_out = [Group(reason=f"{part.number} {_show_reason(part.why)}") for part in parts]
+            if outcome in JUDGED:
+                levels = [(self.accounting.levels[level].get(outcome, 0), level) for level in Level]
+                groups = [*(Group(reason=f"{count} {level}") for count, level in levels if count), *left_out]
+                about = ", ".join(group.reason for group in groups)
+            else:
+                results = [result for result in self.results if result.outcome is outcome]
+                groups = [*self._group_by_reason(results), *left_out]
+                about = format_count(len(groups), "reason")
+                if len(groups) == 1:
+                    about = groups[0].reason.removeprefix(f"{number} ")
+            yield OutcomeRow(number=number, words=outcome.word, about=about, outcome=outcome, groups=tuple(groups))
         if not_done := list(list_not_fulfilled(self.results)):
             yield OutcomeRow(
                 number=len(not_done),
@@ -828,24 +841,6 @@ class PresentedRun(CollectedRun):
                 outcome=None,
                 groups=tuple(Group(reason=write_not_fulfilled(code, blocked)) for code, blocked in not_done),
             )
-
-    def _describe_outcome(self, outcome: Accounted, number: int) -> OutcomeRow:
-        left_out = [
-            Group(reason=f"{item.number} {_show_reason(item.why)}")
-            for item in self.left_out()
-            if item.outcome is outcome
-        ]
-        if outcome in JUDGED:
-            levels = [(self.accounting.levels[level].get(outcome, 0), level) for level in Level]
-            groups = [*(Group(reason=f"{of_level} {level}") for of_level, level in levels if of_level), *left_out]
-            about = ", ".join(group.reason for group in groups)
-        else:
-            results = [result for result in self.results if result.outcome is outcome]
-            groups = [*self._group_by_reason(results), *left_out]
-            about = format_count(len(groups), "reason")
-            if len(groups) == 1:
-                about = groups[0].reason.removeprefix(f"{number} ")
-        return OutcomeRow(number=number, words=outcome.word, about=about, outcome=outcome, groups=tuple(groups))
 
     def _group_by_reason(self, results: Sequence[Result]) -> Iterator[Group]:
         alike: dict[tuple[str, str], list[str]] = defaultdict(list)

@@ -6,6 +6,7 @@ A `Mask` knows where the secrets are; must not know what a request means.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,45 +24,40 @@ KEPT_BODY = 64 * 1024
 _KEPT_TEXT = 1000
 
 
+@dataclass(eq=False)
 class RequestLog:
     """The last `most` requests, oldest first, with at most `body` bytes of each body; `to_dicts` masks secrets.
 
     Together they have at most about `most_bytes`; the latest is kept in any case.
     """
 
-    def __init__(
-        self,
-        most: int,
-        fields: SecretFields | None = None,
-        *,
-        body: int = KEPT_BODY,
-        most_bytes: int = 16 * 1024 * 1024,
-    ) -> None:
-        """`fields` are the JSON members that hold a secret."""
-        self._fields = fields
-        self._most_body = body
-        self._most, self._most_bytes = most, most_bytes
-        self._bytes = 0
-        self._kept: deque[tuple[Request, int]] = deque()
-        """Each request with its size."""
+    most: int
+    fields: SecretFields | None = None
+    """The JSON members that hold a secret."""
+    _: KW_ONLY
+    body: int = KEPT_BODY
+    most_bytes: int = 16 * 1024 * 1024
+    _bytes: int = field(default=0, init=False)
+    _kept: deque[tuple[Request, int]] = field(default_factory=deque, init=False)
+    """Each request with its size."""
 
     @cached_property
     def _mask(self) -> Mask:
         from harness.wire.mask import Mask  # late: most logs are never read
 
-        return Mask(fields=self._fields)
+        return Mask(fields=self.fields)
 
     def add(self, request: Request) -> None:
         """Add one request; a long body is shortened, so that memory stays bounded."""
         length, headers, kept = len(request.body), request.headers, self._kept
-        if length > self._most_body:
-            short = _shorten_body(request.body, self._most_body, self._mask)
+        if length > self.body:
+            short = _shorten_body(request.body, self.body, self._mask)
             request = Request(request.method, request.target, headers, short)
             length = len(short)
         size = length + len(request.target) + (headers.known_size or headers.size)
         kept.append((request, size))
         total = self._bytes + size
-        while len(kept) > self._most or (total > self._most_bytes and len(kept) > 1):
+        while len(kept) > self.most or (total > self.most_bytes and len(kept) > 1):
             total -= kept.popleft()[1]
         self._bytes = total
 

@@ -17,7 +17,7 @@ from harness.engine.execute import play
 from harness.engine.plan import make_plan
 from harness.engine.selection import Selection
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.interactions.servers import SERVERS
 from harness.kit.api import OTHER_KEY, PRIMARY_KEY
 from harness.outcome import Because, Observation, Outcome

@@ -10,7 +10,7 @@ from harness.emulator import Emulator, Settings
 from harness.engine.events import everything
 from harness.engine.execute import play
 from harness.engine.targets import TargetOptions, embed_emulator
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.interactions.servers import SERVERS, embedded_settings
 from harness.transport import ServiceDriver
 from harness.wire import LogicalClock, Request

@@ -17,7 +17,9 @@ from harness.engine.execute import PlayedExercise, play
 from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
-from harness.engine.traffic.perform import ActionRunner, CreatedResources, Outages
+from harness.engine.traffic.ledger import CreatedResources
+from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.perform import ActionRunner
 from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
 from harness.kit.check import STOPPED, Check, Exercise, Finish, Open
@@ -206,11 +208,8 @@ def test_checks_of_refusals_see_them(check_id: str, number: int, status: int, ou
         return structs.replace(refusal, headers=refusal.headers.having("retry-after", "soon"))
 
     check = next(check for check in SERVERS.load_catalogue() if check.id == check_id)
-    target = _able()
-    driver = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()])
-    assert (
-        play(SERVERS, check.exercise, target, driver, CreatedResources(SERVERS)).observe(check).outcome is outcome
-    )
+    driver, ledger = GovernedDriver(ServiceDriver(once, emulator.clock), [Retries()]), CreatedResources(SERVERS)
+    assert play(SERVERS, check.exercise, _able(), driver, ledger).observe(check).outcome is outcome
 
 
 ASK = Request("GET", "/v1beta/interactions/x")

@@ -23,7 +23,8 @@ from harness.engine.events import (
     RunStarted,
 )
 from harness.engine.run import PausingDriver, Places, RunOptions, check_target
-from harness.engine.traffic.perform import ActionRunner, CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
+from harness.engine.traffic.perform import ActionRunner
 from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions.servers import SERVERS

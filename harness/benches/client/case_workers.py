@@ -12,6 +12,7 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
 
 from harness.benches.client.cases import Case, StreamSource
@@ -150,6 +151,7 @@ class CaseQueue:
             self._cases.clear()
 
 
+@dataclass(eq=False)
 class CaseWorkers:
     """Threads that each take the next case; iterating yields the ended cases in the order in which they end.
 
@@ -159,39 +161,28 @@ class CaseWorkers:
     When the time of `timer` is up, the clients are stopped, and their current cases are not reported.
     """
 
-    def __init__(
-        self,
-        api: ClientApi,
-        cases: CaseQueue,
-        new_client: Callable[[], Client],
-        *,
-        jobs: int,
-        seconds: float,
-        quiet: Case,
-        start: float = 0.0,
-        timer: Timer | None = None,
-    ) -> None:
-        self._api = api
-        self._quiet = quiet
-        self._cases = cases
-        self._new_client = new_client
-        self._jobs = jobs
-        self._seconds = seconds
-        self._start = start
-        self._hung_kinds: set[str] = set()
-        self._timer = timer or Timer(None)
-        self._lock = threading.Lock()
-        self._over = threading.Event()
-        self._clients: list[Client] = []
-        self._ended: queue.Queue[PlayedCase | BaseException | None] = queue.Queue()
+    api: ClientApi
+    cases: CaseQueue
+    new_client: Callable[[], Client]
+    _: KW_ONLY
+    jobs: int
+    seconds: float
+    quiet: Case
+    start: float
+    timer: Timer
+    _hung_kinds: set[str] = field(default_factory=set, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _over: threading.Event = field(default_factory=threading.Event, init=False)
+    _clients: list[Client] = field(default_factory=list, init=False)
+    _ended: queue.Queue[PlayedCase | BaseException | None] = field(default_factory=queue.Queue, init=False)
 
     def __iter__(self) -> Generator[PlayedCase, None, None]:
-        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self._jobs)]
+        threads = [threading.Thread(target=self._work, name="harness-torture") for _ in range(self.jobs)]
         for thread in threads:
             thread.start()
         try:
             yield from take_until_done(
-                self._ended, len(threads), lambda: min(self._timer.left, threading.TIMEOUT_MAX)
+                self._ended, len(threads), lambda: min(self.timer.left, threading.TIMEOUT_MAX)
             )
         finally:
             self._stop()
@@ -199,15 +190,15 @@ class CaseWorkers:
                 thread.join()
 
     def _work(self) -> None:
-        client = self._new_client()
+        client = self.new_client()
         try:
             # Either `_stop` has this client in its list, or this thread sees that the run is over.
             with self._lock:
                 if self._over.is_set():
                     return
                 self._clients.append(client)
-            with CaseServer(self._api) as server:
-                while (task := self._cases.take()) is not None:
+            with CaseServer(self.api) as server:
+                while (task := self.cases.take()) is not None:
                     if (played := self._play(server, client, *task)) is not None:
                         self._ended.put(played)
         except BaseException as error:  # whoever iterates raises it: it would end with its thread, unseen
@@ -220,23 +211,23 @@ class CaseWorkers:
         """How a case ended; None if the run was over before it could begin."""
         if self._over.is_set():
             return None
-        played = play_case(server, client, number, case, self._seconds, self._start)
+        played = play_case(server, client, number, case, self.seconds, self.start)
         kind = case.kind or case.row
         if not played.out_of_time or kind in self._hung_kinds:
             return played
         if self._over.is_set():  # it was stopped because the run is over, which proves nothing about it
             return None
         # Once for a kind: the second time doubles the wait, and a client that hangs does so in each case of it.
-        control = play_case(server, client, number, self._quiet, self._seconds, self._start).ended.seconds
-        slower = min(max(control / max(self._start, 1.0), 1.0), 4.0)
+        control = play_case(server, client, number, self.quiet, self.seconds, self.start).ended.seconds
+        slower = min(max(control / max(self.start, 1.0), 1.0), 4.0)
         slower = 4.0 if played.attempt.was_served(played.ended.seconds) else slower
-        again = play_case(server, client, number, case, self._seconds * slower, self._start)
+        again = play_case(server, client, number, case, self.seconds * slower, self.start)
         if again.out_of_time:
             self._hung_kinds.add(kind)
         return again
 
     def _stop(self) -> None:
-        self._cases.close()  # first: a worker whose client is stopped would take the next case
+        self.cases.close()  # first: a worker whose client is stopped would take the next case
         with self._lock:
             self._over.set()
             clients = list(self._clients)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
 from harness import wire
@@ -125,6 +126,7 @@ class Upstream:
             return tuple(call.record() for call in calls)
 
 
+@dataclass(eq=False)
 class GatewayBench:
     """`driver` sends to the gateway, `upstream` stands behind it, and `client` builds the requests.
 
@@ -133,28 +135,18 @@ class GatewayBench:
     `find_refused`, why what arrived last was no request.
     """
 
-    def __init__(
-        self,
-        driver: wire.Driver,
-        upstream: Upstream,
-        client: RelayClient,
-        *,
-        watch: float = 10.0,
-        real: bool = True,
-        find_end: Callable[[], str] = str,
-        find_refused: Callable[[], str] = str,
-    ) -> None:
-        self.driver = driver
-        self.upstream = upstream
-        self.client = client
-        self.real = real
-        self.find_end = find_end
-        self.find_refused = find_refused
-        self._watch = watch
-        self._began = time.monotonic()
-        self._mine: set[int] = set()
-        self._unpaired: list[Relay] = []
-        self._given_up: list[Relay] = []
+    driver: wire.Driver
+    upstream: Upstream
+    client: RelayClient
+    _: KW_ONLY
+    watch: float = 10.0
+    real: bool = True
+    find_end: Callable[[], str] = str
+    find_refused: Callable[[], str] = str
+    _began: float = field(default_factory=time.monotonic, init=False)
+    _mine: set[int] = field(default_factory=set, init=False)
+    _unpaired: list[Relay] = field(default_factory=list, init=False)
+    _given_up: list[Relay] = field(default_factory=list, init=False)
 
     def perform(self, action: Any) -> Any:
         """Perform one action of an exercise and return its result."""
@@ -181,7 +173,7 @@ class GatewayBench:
                 return len(self.upstream.calls)
             case CollectStrays(name, exchange, start):
                 # All calls since number `start` that no client sent, once the time to watch is over.
-                self.driver.wait(max(0.0, self._watch - (time.monotonic() - self._began)))
+                self.driver.wait(max(0.0, self.watch - (time.monotonic() - self._began)))
                 strays = self._list_fresh(start)
                 relayed = RelayedExchange(name=name, client=exchange, upstream=self.upstream.records(strays))
                 self.client.note(relayed)

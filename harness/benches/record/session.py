@@ -27,7 +27,7 @@ from harness.cassette.layout import replace_file
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.engine.traffic.retries import LATER, Retries, format_refusal
 from harness.engine.traffic.traffic_policy import BUDGET_SPENT, RequestBudget
 from harness.kit.api import RecordingsApi

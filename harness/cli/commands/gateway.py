@@ -138,7 +138,6 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.gateway import GatewayBench, Upstream, judge_gateway
     from harness.benches.gateway import GatewayOptions as JudgingOptions
     from harness.benches.gateway.run import run_command, select_rules
-    from harness.benches.server.page_guard import Pages
     from harness.cassette import Target
     from harness.checks.gateway import CATALOGUE, GatewayClient
     from harness.emulator import Emulator, Settings
@@ -168,9 +167,7 @@ def run(words: Sequence[str]) -> int:
     upstream = Upstream(emulator, clock, client.is_primable)
     # A gateway may forward the Host of its client, or be built for one upstream.
     names = (read_host(target.info.url), *INTERACTIONS.live_hosts)
-    granted = access(
-        arguments.upstream_host, arguments.allow_host, pages=Pages.LOCAL, opened_by="", program_hosts=names
-    )
+    granted = access(arguments.upstream_host, arguments.allow_host, opened_by="", program_hosts=names)
     inspector = new_inspector(
         arguments,
         granted,

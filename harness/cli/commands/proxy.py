@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from harness.benches.server.reachability import report_silent_requests
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ca_file_option
-from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
+from harness.cli.guarding import HostOptions, access, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import URL, Page, Trust, option
 from harness.cli.output import hear, make_once_sayer, say_masked
@@ -68,8 +68,7 @@ def run(words: Sequence[str]) -> int:
     upstream = UpstreamServer(aim, ca_file=arguments.ca_file)
     notes = _Notes()
     faulty = Faulty(notes.taken_of(upstream), PROTOCOL, plan=arguments.fault, control=upstream)
-    pages = choose_pages(cors=arguments.cors)
-    granted = access(arguments.host, arguments.allow_host, pages=pages)
+    granted = access(arguments.host, arguments.allow_host, cors=arguments.cors)
     inspector = new_inspector(
         arguments,
         granted,

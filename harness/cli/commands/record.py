@@ -14,7 +14,7 @@ from msgspec import structs
 
 from harness.cli import common_options
 from harness.cli.arguments import read_options
-from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
+from harness.cli.guarding import HostOptions, access, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import COUNT, PATH, POSITIVE_SECONDS, URL, Options, Page, Trust, flag, option
 from harness.cli.output import hear, make_once_sayer, mask_text, own_secrets, say, say_masked, write_json
@@ -225,7 +225,7 @@ def run(words: Sequence[str]) -> int:
     from harness.benches.record.recorder import Recorder
     from harness.interactions import INTERACTIONS
 
-    granted = access(arguments.host, arguments.allow_host, pages=choose_pages(cors=arguments.cors))
+    granted = access(arguments.host, arguments.allow_host, cors=arguments.cors)
     if not arguments.target:
         raise UsageFault(f"name the server to record: --target {_LIVE}")
     if not arguments.cassette:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.cli.arguments import read_options
 from harness.cli.common_options import own_api
-from harness.cli.guarding import HostOptions, access, choose_pages, cors_option
+from harness.cli.guarding import HostOptions, access, cors_option
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import PATH, Page, Trust, argument, flag, option
 from harness.cli.output import hear, mask_tree, print_fault, say, say_masked, telling, write_json
@@ -91,8 +91,7 @@ def run(words: Sequence[str]) -> int:
     if stopped := [str(n) for n, one in enumerate(cassette.recordings, 1) if one.ending.by is not By.SERVER]:
         end = f"the end of recording {list_some(stopped, 6)} was not recorded: its client or the recorder stopped"
         say_masked(f"note: {end} first, and a client that reads on waits there", to_errors=True)
-    pages = choose_pages(cors=arguments.cors)
-    granted = access(arguments.host, arguments.allow_host, pages=pages)
+    granted = access(arguments.host, arguments.allow_host, cors=arguments.cors)
     inspector = new_inspector(
         arguments,
         granted,

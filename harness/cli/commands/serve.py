@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 from harness.cli import serving
 from harness.cli.arguments import read_options
 from harness.cli.common_options import ExtensionOptions, contract_of, revision_option
-from harness.cli.guarding import HostOptions, access, choose_pages
+from harness.cli.guarding import HostOptions, access
 from harness.cli.inspecting import new_inspector, open_option, serve_with_page
 from harness.cli.options import PATH, SERVED_BY, Page, Trust, flag, option
 from harness.cli.output import hear, print_fault, say, say_masked
@@ -89,8 +89,8 @@ def run(words: Sequence[str]) -> int:
 
     if arguments.cors and arguments.no_cors:
         raise UsageFault("--cors lets pages of any origin call, and --no-cors none: leave one of them out")
-    pages = Pages.NONE if arguments.no_cors else choose_pages(cors=arguments.cors)
-    granted = access(arguments.host, arguments.allow_host, pages=pages)
+    pages = Pages.NONE if arguments.no_cors else None
+    granted = access(arguments.host, arguments.allow_host, cors=arguments.cors, pages=pages)
     service = Faulty(emulator, PROTOCOL, plan=arguments.fault, control=emulator)
     service.front = _add_judged_sessions(emulator, service)
     if incident is not None:

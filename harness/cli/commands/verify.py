@@ -84,7 +84,7 @@ def _show(path: Path, arguments: VerifyArguments) -> int:
         raise UsageFault(f"{wrong}{report}") from None
     if not recordings:
         raise UsageFault(f"{path} contains no recordings to show: name a cassette of `harness record`")
-    granted = access("127.0.0.1")
+    granted = access("127.0.0.1", cors=True)
     inspector = new_inspector(
         arguments, granted, contract_of(arguments.revision), command="verify", target=None,
         facts={"words": f"These are requests of {path}; nothing is sent.", "target": path.name, "past": True},

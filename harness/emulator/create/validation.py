@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
@@ -67,30 +68,25 @@ class IssuedToken(NamedTuple):
     rest: Sequence[Json]
 
 
+@dataclass(eq=False)
 class CreateValidator:
     """Admits or refuses creates. `find(id, project)` returns a stored run or None."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        resources: Resources,
-        find: Callable[[str, str], Run | None],
-        contract: Contract,
-        note: Callable[[str], object],
-    ) -> None:
-        self._find = find
-        self._note = note
-        self._most_tokens = settings.max_runs
-        self.tokens: dict[str, IssuedToken] = {}
-        self.contract = contract
-        self._named: set[str] = set()
-        """The models and agents that creates named."""
-        self.sent = SentSteps(contract, settings.max_runs)
-        self.settings = settings
-        self._resources = resources
-        self._validators: dict[bool, Validator] = {}
-        self.admitted: dict[_AdmittedKey | None, CreateRequest] = {}
-        """The last creates of models by all but their texts: equal ones need no second look."""
+    settings: Settings
+    resources: Resources
+    find: Callable[[str, str], Run | None]
+    contract: Contract
+    note: Callable[[str], object]
+    tokens: dict[str, IssuedToken] = field(default_factory=dict, init=False)
+    admitted: dict[_AdmittedKey | None, CreateRequest] = field(default_factory=dict, init=False)
+    """The last creates of models by all but their texts: equal ones need no second look."""
+    _named: set[str] = field(default_factory=set, init=False)
+    """The models and agents that creates named."""
+    _validators: dict[bool, Validator] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self._most_tokens = self.settings.max_runs
+        self.sent = SentSteps(self.contract, self.settings.max_runs)
 
     @property
     def known_fields(self) -> Collection[str]:
@@ -244,7 +240,7 @@ class CreateValidator:
         profile = find_profile(name)
         is_guessed = agent is None and self.settings.models != "any"
         if note := describe_life(profile) or (profile.standing if is_guessed else ""):
-            self._note(note)
+            self.note(note)
 
     def configs(self, body: Json) -> None:
         """generation_config and cached_content require a model, agent_config an agent (reference)."""
@@ -330,7 +326,7 @@ class CreateValidator:
 
     def is_agent(self, name: str, project: str) -> bool:
         """Whether the name is a built-in agent or one saved in this project."""
-        return AGENTS.fullmatch(name) is not None or self._resources.agent(name, project) is not None
+        return AGENTS.fullmatch(name) is not None or self.resources.agent(name, project) is not None
 
     def agent_rules(self, order: CreateRequest) -> None:
         """On Vertex all run in the background, and in an environment: that of the request, or their own.
@@ -343,7 +339,7 @@ class CreateValidator:
         if order.platform.vertex and not order.background:
             raise invalid("Agent interactions must set background to true.")
         if order.platform.vertex and self.needs_environment(order) and "environment" not in order.body:
-            saved = self._resources.agent(order.agent or "", order.project) or {}
+            saved = self.resources.agent(order.agent or "", order.project) or {}
             if "base_environment" not in saved:
                 raise invalid("Environment configuration is required for Interaction with this Agent.")
             order.body = {**order.body, "environment": "remote"}  # a run in it forks that of the agent
@@ -351,7 +347,7 @@ class CreateValidator:
 
     def references(self, order: CreateRequest) -> None:
         """Files must have been uploaded and be active, and stores must exist (recorded for files)."""
-        self._resources.refer(order)
+        self.resources.refer(order)
 
     def environment(self, order: CreateRequest) -> None:
         """Resolve the environment; continuing a managed agent needs it besides the parent (background page)."""
@@ -370,11 +366,11 @@ class CreateValidator:
         ):
             # the sample of the background page finds the files of its first turn so; another guide makes it new
             earlier = order.previous.environment_id
-            if earlier and self._resources.kept.environments.find(order.project, earlier) is not None:
+            if earlier and self.resources.kept.environments.find(order.project, earlier) is not None:
                 wanted = earlier
-        made = self._resources.create_environment(wanted, order.project, agent=order.agent or "")
+        made = self.resources.create_environment(wanted, order.project, agent=order.agent or "")
         order.environment_id = str(made["id"])
-        order.files = self._resources.kept.environments.list_files(order.environment_id, order.project)
+        order.files = self.resources.kept.environments.list_files(order.environment_id, order.project)
         order.needs_worker = made.get("mode") == SELF_HOSTED
 
     def needs_environment(self, order: CreateRequest) -> bool:
@@ -385,7 +381,7 @@ class CreateValidator:
 
     def parent(self, parent_id: str, project: str) -> Run:
         """Return the interaction to continue: stored, of this project, and settled. Raises Refusal."""
-        run = self._find(parent_id, project)
+        run = self.find(parent_id, project)
         if run is None:
             raise not_found(
                 f"There is no stored interaction '{parent_id[:100]}' to continue: it was never created here, "

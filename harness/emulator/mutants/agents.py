@@ -50,7 +50,7 @@ def _keep_reserved(inner: Change, resources: Resources, call: Call) -> Any:
 
 
 def _make_environment(validator: CreateValidator, order: CreateRequest) -> None:
-    order.environment_id = str(validator._resources.create_environment("remote", order.project)["id"])
+    order.environment_id = str(validator.resources.create_environment("remote", order.project)["id"])
 
 
 def _make_missing_environment(validator: CreateValidator, order: CreateRequest) -> None:
@@ -114,7 +114,7 @@ MUTANTS = table(
             lambda steps, order: [step for step in steps if step["type"] != "model_output"]))),
     row("agents-saved-not-run", "A saved agent cannot be run: its id is not recognized.",
         instead(CreateValidator.is_agent, when(
-            lambda validator, *names: validator._resources.agent(*names) is not None, lambda *_: False))),
+            lambda validator, *names: validator.resources.agent(*names) is not None, lambda *_: False))),
     row("agent-limit-ignored", "An agent spends more than its max_total_tokens, and completes.",
         instead(ReplyBuilder.over_budget, when(ReplyBuilder.over_budget, lambda *_: False))),
     row("agent-config-refused", "`agent_config` is refused even with an agent.",

@@ -45,7 +45,7 @@ def _repeat_parents_instruction(run: Run, parent: Run, *_: object) -> None:
 
 def _has_unknown_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
     parent = body.get("previous_interaction_id", "")
-    return parent != "" and validator._find(parent, project) is None
+    return parent != "" and validator.find(parent, project) is None
 
 
 def _drop_parent(validator: CreateValidator, body: Json, project: str, *surface: object) -> None:
@@ -63,7 +63,7 @@ def _inherit(field: str) -> Defect:
 
 
 def _streams_after_running(validator: CreateValidator, body: Json, project: str, *surface: object) -> bool:
-    parent = validator._find(body.get("previous_interaction_id", ""), project)
+    parent = validator.find(body.get("previous_interaction_id", ""), project)
     return bool(body.get("stream")) and parent is not None and not parent.settled
 
 

@@ -37,7 +37,7 @@ def _with_secrets(change: Callable[[list[str]], list[str]]) -> Defect:
 
 def _find_webhooks_too(inner: Any, deliveries: Deliveries, run: Run, event: str | None) -> Any:
     found = [*inner(run, event)]
-    others = deliveries._find_webhooks(run.project, event) if any(hook is None for _, hook in found) else ()
+    others = deliveries.find_webhooks(run.project, event) if any(hook is None for _, hook in found) else ()
     return [*found, *((hook.fields["uri"], hook) for hook in others)]
 
 

@@ -74,7 +74,7 @@ _REMEMBERED = around(Engine.delete, _bury)
 
 
 def _find_the_dead(engine: Engine, call: Call) -> None:
-    engine.validator._find = lambda parent, project: memory(engine).get(parent) or engine.find(parent, project)
+    engine.validator.find = lambda parent, project: memory(engine).get(parent) or engine.find(parent, project)
 
 
 def _come_back(*, settled: bool) -> tuple[Defect, Defect]:

@@ -21,7 +21,7 @@ from harness.engine.events import Replays
 from harness.engine.search.failure import ANSWERED, AnswerCounts, Failure, SeenDefect
 from harness.engine.search.search_target import SearchTarget
 from harness.engine.traffic.deadline import MIN_TIMEOUT, Timer
-from harness.engine.traffic.perform import CreatedResources
+from harness.engine.traffic.ledger import CreatedResources
 from harness.kit.search import Family, SearchDocument
 from harness.outcome import Finding, Severity
 from harness.outcome.words import shorten

@@ -14,8 +14,8 @@ from harness.engine.selection import Chosen
 from harness.engine.targets import ServerTarget
 from harness.engine.traffic.deadline import Deadline, Timer, TimeUp, hold_interrupts
 from harness.engine.traffic.governed_driver import DriverPolicy, GovernedDriver
+from harness.engine.traffic.ledger import CreatedResources
 from harness.engine.traffic.patience import Lag, Patience
-from harness.engine.traffic.perform import CreatedResources
 from harness.kit.api import ApiRequests, ServerApi
 from harness.kit.check import pauses_within
 from harness.kit.history import Step

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar, cast
 
 from msgspec import structs
@@ -137,81 +137,77 @@ def minimal(
     return _Shrinking(place, failure, requests, resend, simpler_requests, weigh_requests, also).run()
 
 
+@dataclass(eq=False)
 class _Shrinking(Generic[Part]):
     """Simplifies one failure step by step; `parts` are its history or its requests.
 
     `tries` is how often a candidate runs before it is dropped.
     """
 
-    def __init__(
-        self,
-        place: SearchTarget,
-        failure: Failure,
-        parts: tuple[Part, ...],
-        again: Callable[[SearchTarget, Sequence[Part], str], list[Failure]],
-        simpler: Callable[[tuple[Part, ...]], Iterator[tuple[Part, ...]]],
-        weigh: Callable[[tuple[Part, ...]], tuple[int, ...]],
-        also: Callable[[Failure], object],
-    ) -> None:
-        self._place = place
-        self._best = failure
-        self._parts = parts
-        self._again, self._simpler, self._weigh, self._also = again, simpler, weigh, also
-        self._left = NEAR if place.is_cheap else FAR
-        self._tries = 1
+    place: SearchTarget
+    best: Failure
+    parts: tuple[Part, ...]
+    again: Callable[[SearchTarget, Sequence[Part], str], list[Failure]]
+    simpler: Callable[[tuple[Part, ...]], Iterator[tuple[Part, ...]]]
+    weigh: Callable[[tuple[Part, ...]], tuple[int, ...]]
+    also: Callable[[Failure], object]
+    tries: int = 1
+
+    def __post_init__(self) -> None:
+        self._left = NEAR if self.place.is_cheap else FAR
 
     def run(self) -> Failure:
         """Shrink, then play the result again."""
-        if why := _why_no_time(self._place):
-            return replace(self._best, unshrunk=why, replays=Replays(why_not=why))
+        if why := _why_no_time(self.place):
+            return replace(self.best, unshrunk=why, replays=Replays(why_not=why))
         try:
             self._set_pace(Pace.SHRINKING)
             first = self._replay()
-            if first.lost and self._best.replays.why_not:
-                return replace(self._best, unshrunk=self._best.replays.why_not)
+            if first.lost and self.best.replays.why_not:
+                return replace(self.best, unshrunk=self.best.replays.why_not)
             if first.lost:
-                return replace(self._best, unshrunk="it did not fail again", replays=first)
-            self._tries = TRIES if first.flaky else 1
+                return replace(self.best, unshrunk="it did not fail again", replays=first)
+            self.tries = TRIES if first.flaky else 1
             unshrunk = self._shrink()
             self._set_pace(Pace.CONFIRMING)
-            last = first if _why_no_time(self._place) else self._replay()
+            last = first if _why_no_time(self.place) else self._replay()
         except TimeUp:
-            return replace(self._best, unshrunk=LATE, replays=Replays(why_not=LATE))
+            return replace(self.best, unshrunk=LATE, replays=Replays(why_not=LATE))
         except KeyboardInterrupt:
-            self._place.timer.stop()
-            return replace(self._best, unshrunk=STOPPED, replays=Replays(why_not=STOPPED))
+            self.place.timer.stop()
+            return replace(self.best, unshrunk=STOPPED, replays=Replays(why_not=STOPPED))
         finally:
             self._set_pace(Pace.SEARCHING)
         both = Replays(first.shown + last.shown, first.played + last.played)
-        return replace(self._best, unshrunk=unshrunk, replays=last if last.shown else both)
+        return replace(self.best, unshrunk=unshrunk, replays=last if last.shown else both)
 
     def _set_pace(self, pace: Pace) -> None:
-        self._place.lag.confirming = pace is Pace.CONFIRMING
-        if self._place.patience is not None and self._best.rule == ANSWERED:
-            self._place.patience.pace = pace
+        self.place.lag.confirming = pace is Pace.CONFIRMING
+        if self.place.patience is not None and self.best.rule == ANSWERED:
+            self.place.patience.pace = pace
 
     def _replay(self) -> Replays:
         """Play it until it failed, at most `TRIES` times."""
         for played in range(1, TRIES + 1):
-            again = self._play(self._parts)
+            again = self._play(self.parts)
             if again is not None:
-                self._keep(self._parts, again)
+                self._keep(self.parts, again)
                 return Replays(1, played)
-            if _why_no_time(self._place):
+            if _why_no_time(self.place):
                 return Replays(0, played)
         return Replays(0, TRIES)
 
     def _shrink(self) -> str:
         """Replace the failure by smaller ones while there are any; return why there may be more, or ""."""
-        tried = [self._parts]
+        tried = [self.parts]
         while True:
-            for candidate in self._simpler(self._parts):
+            for candidate in self.simpler(self.parts):
                 if candidate in tried:
                     continue
-                if why := _why_no_time(self._place):
+                if why := _why_no_time(self.place):
                     return why
                 if self._left <= 0:
-                    return f"{NEAR if self._place.is_cheap else FAR} others were tried, which is the most"
+                    return f"{NEAR if self.place.is_cheap else FAR} others were tried, which is the most"
                 tried.append(candidate)
                 if self._is_smaller(candidate):
                     break
@@ -220,25 +216,25 @@ class _Shrinking(Generic[Part]):
 
     def _is_smaller(self, candidate: tuple[Part, ...]) -> bool:
         """Play a candidate; if it shows the same, it takes the place of the best one."""
-        for _ in range(self._tries):
+        for _ in range(self.tries):
             again = self._play(candidate)
             parts = candidate if again is None or not again.history else cast("tuple[Part, ...]", again.history)
-            if again is not None and self._weigh(parts) < self._weigh(self._parts):
+            if again is not None and self.weigh(parts) < self.weigh(self.parts):
                 self._keep(parts, again)
                 return True
         return False
 
     def _keep(self, parts: tuple[Part, ...], again: Failure) -> None:
         """Take over a failure as it was seen again: its own answers belong to its own requests."""
-        self._parts = parts
-        self._best = replace(self._best, defect=again.defect, history=again.history, trail=again.trail)
+        self.parts = parts
+        self.best = replace(self.best, defect=again.defect, history=again.history, trail=again.trail)
 
     def _play(self, parts: tuple[Part, ...]) -> Failure | None:
         self._left -= 1
         mine = None
-        for failure in self._again(self._place, parts, self._best.engine):
-            self._also(failure)
-            mine = failure if failure.key == self._best.key else mine
+        for failure in self.again(self.place, parts, self.best.engine):
+            self.also(failure)
+            mine = failure if failure.key == self.best.key else mine
         return mine
 
 

@@ -496,10 +496,6 @@ class BodyReader:
         self.ended = self.place(How.FIN, By.LIMIT, problem)
         return False
 
-    def _complete(self) -> bool:
-        self.ended = COMPLETE
-        return False
-
     def _take(self, most: int) -> bytes:
         buffer = self._buffer
         data = bytes(buffer) if most >= len(buffer) else bytes(memoryview(buffer)[:most])
@@ -522,7 +518,7 @@ class BodyReader:
             self._left -= len(data)
             found.append(Data(data))
             if not self._flooded() and not self._left:
-                self._complete()
+                self.ended = COMPLETE
         return False
 
     def _size_line(self, found: list[Data]) -> bool:
@@ -579,7 +575,9 @@ class BodyReader:
                 return self._bad(f"a trailer: {bad}")
         del self._buffer[:end]
         self._trailer_bytes += end
-        return self._complete() if line == b"\r\n" else True
+        if line == b"\r\n":
+            self.ended = COMPLETE
+        return True
 
 
 # Requests, one after the other. Clients that keep a connection alive repeat their head byte for byte, so parsed
@@ -695,70 +693,56 @@ class RequestReader:
 
     def take(self) -> Incoming | None:
         """The next whole request, None until more bytes arrive; raises `BadRequest`."""
-        if self._incoming is None and not self._take_head():
-            return None
-        incoming = self._incoming
-        assert incoming is not None
-        if incoming.head.length != 0:
-            body = self._take_body(incoming.head.length)
-            if body is None:
-                return None
-            request = incoming.request
-            whole = Request(request.method, request.target, request.headers, body)
-            incoming = Incoming(whole, incoming.head, incoming.opened)
-            self._expecting = False
-        self._incoming = None
-        return incoming
-
-    def _take_head(self) -> bool:
-        buffer = self._buffer
-        if not buffer:
-            return False
-        if empty := EMPTY_LINES.match(buffer):
-            del buffer[: empty.end()]
-        if not buffer:
-            return False
-        if buffer[0] == 0x16:  # the first byte of TLS, which begins no method: the client would wait in vain
-            raise BadRequest(
-                400, "this port speaks plain HTTP and was sent TLS: write http:// instead of https://"
-            )
-        end = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0)) + 4
-        if end == 3:
-            match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
-            end = match.end() if match else 0
-        self._scanned = len(buffer)
-        if (end or len(buffer)) > self._limits.head_bytes:
-            raise BadRequest(431, f"the request's head exceeds {self._limits.head_bytes} bytes")
-        if not end:
-            return False
-        self._scanned = 0
-        raw = bytes(buffer[:end])
-        del buffer[:end]
-        self._incoming = incoming = self._cache.read(raw)
-        self._expecting = incoming.head.expects and incoming.head.length != 0
-        return True
-
-    def _take_body(self, length: int | None) -> bytes | None:
-        """The body once all of it has arrived, else None; `length` is None for a chunked one."""
         buffer, limits = self._buffer, self._limits
+        if self._incoming is None:
+            if empty := EMPTY_LINES.match(buffer):
+                del buffer[: empty.end()]
+            if not buffer:
+                return None
+            if buffer[0] == 0x16:  # the first byte of TLS, which begins no method: the client would wait in vain
+                raise BadRequest(
+                    400, "this port speaks plain HTTP and was sent TLS: write http:// instead of https://"
+                )
+            end = buffer.find(b"\r\n\r\n", max(self._scanned - 3, 0)) + 4
+            if end == 3:  # a bare LF may end a line, too: such a head is read to its end, and then refused
+                match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
+                end = match.end() if match else 0
+            self._scanned = len(buffer)
+            if (end or len(buffer)) > limits.head_bytes:
+                raise BadRequest(431, f"the request's head exceeds {limits.head_bytes} bytes")
+            if not end:
+                return None
+            self._scanned = 0
+            raw = bytes(buffer[:end])
+            del buffer[:end]
+            self._incoming = self._cache.read(raw)
+            self._expecting = self._incoming.head.expects and self._incoming.head.length != 0
+        incoming, length = self._incoming, self._incoming.head.length
+        if length == 0:
+            self._incoming = None
+            return incoming
         if length is not None and length > limits.body_bytes:
             raise BadRequest(413, f"the request's body of {length} bytes exceeds {limits.body_bytes}")
         if self._body is None and length is not None and length <= len(buffer):
-            whole = bytes(buffer[:length])  # nearly every request: it came with its head
+            data = bytes(buffer[:length])  # nearly every request: its body came with its head
             del buffer[:length]
-            return whole
-        if self._body is None:
-            framing = Chunked() if length is None else Length(length)
-            self._body = BodyReader(framing, buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
-        for part in self._body.advance():
-            self._data += part.data
-        ending = self._body.ended
-        if ending is None:
-            return None
-        if not ending.complete:
-            raise BadRequest(400 if ending.how is How.BAD_HTTP else 413, f"the request's body: {ending.detail}")
-        data, self._data, self._body = bytes(self._data), bytearray(), None
-        return data
+        else:
+            if self._body is None:
+                framing = Chunked() if length is None else Length(length)
+                self._body = BodyReader(framing, buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
+            for part in self._body.advance():
+                self._data += part.data
+            ending = self._body.ended
+            if ending is None:
+                return None
+            if not ending.complete:
+                status = 400 if ending.how is How.BAD_HTTP else 413
+                raise BadRequest(status, f"the request's body: {ending.detail}")
+            data, self._data, self._body = bytes(self._data), bytearray(), None
+        self._incoming, self._expecting = None, False
+        request = incoming.request
+        whole = Request(request.method, request.target, request.headers, data)
+        return Incoming(whole, incoming.head, incoming.opened)
 
 
 # A response, up to its exact ending: the client uses this, and so does whatever records traffic.
@@ -808,11 +792,39 @@ class ResponseReader:
 
     def feed(self, data: bytes) -> list[Event]:
         """Parse these bytes; return the events they bring."""
-        self._buffer += data
+        buffer, limits = self._buffer, self._limits
+        buffer += data
         events: list[Event] = []
         while self._body is None and self.ended is None:
-            if not self._advance_head(events):
+            if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
+                spoken = "a TLS alert and not HTTP: write https://" if buffer.startswith(_TLS_ALERT) else ""
+                self._refuse(spoken or f"{buffer[:40].decode('latin-1').rstrip()!a} is not HTTP/1")
                 break
+            match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
+            self._scanned = len(buffer)
+            size = match.end() if match else len(buffer)
+            if self._head_bytes + size > limits.head_bytes:
+                problem = f"response head exceeds {limits.head_bytes} bytes (Limits.head_bytes)"
+                self.stop(How.FIN, By.LIMIT, problem)
+                break
+            if match is None:
+                break
+            try:
+                head = parse_response_head(bytes(buffer[:size]), self._method)
+            except BadHead as bad:
+                if bad.in_field:
+                    self.stop(How.BAD_HTTP, By.SERVER, str(bad))
+                else:
+                    self._refuse(str(bad))
+                break
+            del buffer[:size]
+            self._head_bytes += size
+            self._scanned = 0
+            if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the final head follows
+                self.head = head
+                events.append(head)
+                framing = head.framing if head.body else Length(0)
+                self._body = BodyReader(framing, buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
         if self._body is not None and self.ended is None:
             events += self._body.advance()
             self.ended = self._body.ended
@@ -836,40 +848,6 @@ class ResponseReader:
             else:
                 self.ended = Ending(by, how, At.BEFORE_HEADERS, detail=detail)
         return self.ended
-
-    def _advance_head(self, events: list[Event]) -> bool:
-        """Read one head; return whether there was one."""
-        buffer, limits = self._buffer, self._limits
-        if not _PROTOCOL.startswith(buffer[: len(_PROTOCOL)]):
-            spoken = "a TLS alert and not HTTP: write https://" if buffer.startswith(_TLS_ALERT) else ""
-            self._refuse(spoken or f"{buffer[:40].decode('latin-1').rstrip()!a} is not HTTP/1")
-            return False
-        match = END_OF_HEAD.search(buffer, max(self._scanned - 3, 0))
-        self._scanned = len(buffer)
-        size = match.end() if match else len(buffer)
-        if self._head_bytes + size > limits.head_bytes:
-            self.stop(How.FIN, By.LIMIT, f"response head exceeds {limits.head_bytes} bytes (Limits.head_bytes)")
-            return False
-        if match is None:
-            return False
-        raw = bytes(buffer[:size])
-        try:
-            head = parse_response_head(raw, self._method)
-        except BadHead as bad:
-            if bad.in_field:
-                self.stop(How.BAD_HTTP, By.SERVER, str(bad))
-            else:
-                self._refuse(str(bad))
-            return False
-        del buffer[:size]
-        self._head_bytes += size
-        self._scanned = 0
-        if head.status >= 200 or head.status == 101:  # any other 1xx is interim: the final head follows
-            self.head = head
-            events.append(head)
-            framing = head.framing if head.body else Length(0)
-            self._body = BodyReader(framing, buffer, most=limits.body_bytes, most_trailers=limits.head_bytes)
-        return True
 
     def _refuse(self, problem: str) -> None:
         self.ended = Ending(By.SERVER, How.BAD_HTTP, At.BEFORE_HEADERS, detail=problem)

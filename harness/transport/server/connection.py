@@ -14,6 +14,7 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -120,43 +121,37 @@ _CORS = b"".join(b"%b: *\r\n" % name.encode() for name in _OPENING)
 _METHODS = "GET, POST, DELETE, PATCH, PUT, OPTIONS"
 
 
+@dataclass(eq=False)
 class Hub:
     """The shared state of the connections of one server.
 
     `hear` is called with each request before the service, `on_fault` with each fault that is kept in `errors`.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        clock: Clock,
-        limits: ServerLimits,
-        *,
-        cors: Sequence[str] = (),
-        cors_for: Callable[[Request], bool] | None = None,
-        hear: Callable[[Request], object] | None = None,
-        on_fault: Callable[[HarnessFault], object] | None = None,
-    ) -> None:
-        self.service = service
-        self._hear = hear
-        self._on_fault = on_fault
-        self.clock = clock
-        self.limits = limits
-        self.cors = cors
-        self.heads = HeadCache((cors_for or (lambda request: True)) if cors else None)
-        self.connections: set[ServerConnection] = set()
-        self.errors: list[HarnessFault] = []
-        self.refused = ""
-        self.traffic = 0
-        """How often bytes came or went: what changes while a client and the service are busy with each other."""
-        self._answered: list[ServerConnection] = []
+    service: Service
+    clock: Clock
+    limits: ServerLimits
+    _: KW_ONLY
+    cors: Sequence[str] = ()
+    cors_for: Callable[[Request], bool] | None = None
+    hear: Callable[[Request], object] | None = None
+    on_fault: Callable[[HarnessFault], object] | None = None
+    connections: set[ServerConnection] = field(default_factory=set, init=False)
+    errors: list[HarnessFault] = field(default_factory=list, init=False)
+    refused: str = field(default="", init=False)
+    traffic: int = field(default=0, init=False)
+    """How often bytes came or went: what changes while a client and the service are busy with each other."""
+    _answered: list[ServerConnection] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self.heads = HeadCache((self.cors_for or (lambda request: True)) if self.cors else None)
 
     def note(self, fault: HarnessFault) -> None:
         """Keep a fault of our own; only the first ones, because later ones repeat them."""
         if len(self.errors) < 100:
             self.errors.append(fault)
-            if self._on_fault is not None:
-                self._on_fault(fault)
+            if self.on_fault is not None:
+                self.on_fault(fault)
 
     def write_soon(self, connection: ServerConnection, loop: asyncio.AbstractEventLoop) -> None:
         """Write the answer of a connection at the end of this turn of the loop, with those of others.
@@ -190,8 +185,8 @@ class Hub:
             )
             return Response.whole(204, Headers(allowed), b"")
         try:
-            if self._hear is not None:
-                self._hear(request)
+            if self.hear is not None:
+                self.hear(request)
             response = self.service(request)
         except Exception as error:
             fault = service_fault(request, error)

@@ -16,7 +16,7 @@ from harness.engine.events import RunFinished
 from harness.engine.run import RunOptions, check_target
 from harness.engine.selection import Selection
 from harness.engine.traffic.governed_driver import GovernedDriver
-from harness.engine.traffic.perform import GivenIds
+from harness.engine.traffic.ledger import GivenIds
 from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
 from harness.interactions.servers import SERVERS
 from harness.outcome import Because, Exit, Verdict

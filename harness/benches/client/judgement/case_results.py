@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from msgspec import structs
@@ -34,32 +34,25 @@ if TYPE_CHECKING:
 _STREAMED = (Scope.ALL, Scope.STREAMS, Scope.STARTS, Scope.RESUMES)
 
 
+@dataclass(eq=False)
 class CaseResults:
     """The results of the cases of one run; `usual` is how often the client asks when nothing happens.
 
     `repeat` writes the command line of a run with these words. Findings of a rule or code in `allowed` only warn.
     """
 
-    def __init__(
-        self,
-        api: ClientApi,
-        policy: Policy,
-        *,
-        repeat: Callable[..., str],
-        usual: int,
-        allowed: Collection[str] = (),
-    ) -> None:
-        self._api = api
-        self._policy = policy
-        self._repeat = repeat
-        self._usual = usual
-        self._allowed = allowed
-        self._ends: dict[tuple[str, str | None, str], list[int]] = {}
+    api: ClientApi
+    policy: Policy
+    _: KW_ONLY
+    repeat: Callable[..., str]
+    usual: int
+    allowed: Collection[str] = ()
+    _ends: dict[tuple[str, str | None, str], list[int]] = field(default_factory=dict, init=False)
 
     def decide(self, played: PlayedCase) -> Result:
         """The result of a case that has ended."""
         case, attempt, ended = played.case, played.attempt, played.ended
-        verdict = judge_case(attempt, ended, usual=self._usual)
+        verdict = judge_case(attempt, ended, usual=self.usual)
         run = ClientRun(
             number=played.number,
             name=str(case),
@@ -76,19 +69,19 @@ class CaseResults:
             is_shown=verdict.finding is None or verdict.finding.stable_code != UNSHOWN,
         )
         finding = verdict.finding
-        if finding is not None and is_allowed(finding.stable_code, self._allowed):
+        if finding is not None and is_allowed(finding.stable_code, self.allowed):
             finding = structs.replace(
                 finding, message=f"{finding.message} (allowed)", severity=Severity.NON_STRICT
             )
         return decide(
-            self._api.load_client_model().rules[WHOLE if finding is None else finding.rule],
+            self.api.load_client_model().rules[WHOLE if finding is None else finding.rule],
             Observation.of([] if finding is None else [finding]),
-            structs.replace(self._policy, required=REQUIRED),
+            structs.replace(self.policy, required=REQUIRED),
             result_id=result_id(run.name),
             title=run.name,
             show=lambda _: (run,),
             seconds=ended.seconds,
-            reproduction=Reproduction(command=self._repeat(*case.list_words())),
+            reproduction=Reproduction(command=self.repeat(*case.list_words())),
         )
 
     def _find_event(self, case: Case) -> int | None:
@@ -102,7 +95,7 @@ class CaseResults:
             return place.at if place.spot in (Spot.EVENT, Spot.DATA, Spot.BLANK, Spot.UTF8) else None
         key = (case.event_ids, case.cassette, str(replace(case, plan="pass")))
         if key not in self._ends:
-            self._ends[key] = [frame.end for frame in Decoder().feed(whole_stream(self._api, case))]
+            self._ends[key] = [frame.end for frame in Decoder().feed(whole_stream(self.api, case))]
         return bisect_right(self._ends[key], place.at)
 
 
