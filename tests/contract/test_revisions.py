@@ -13,8 +13,8 @@ from msgspec import structs
 from harness.contract import CURRENT, load, load_from
 from harness.contract.schema.schemas import load_schemas, schemas_in
 from harness.rules import BY_ID
+from tests.packages import PACKAGE, parse_package
 
-PACKAGE = Path(__file__).resolve().parents[2] / "harness"
 CHOOSERS = ("cli", "plugin", "suite", "pytest_plugin.py")
 """Those who say which revision is meant if the user does not."""
 
@@ -31,11 +31,11 @@ DOORS = {
 
 
 def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Every module of the package below the choosers, by its path."""
-    for path in sorted(PACKAGE.rglob("*.py")):
+    """Every module of the package below the choosers that may name what they choose, by its path."""
+    for path, module in parse_package(r"\bCURRENT\b|\bload\b").items():
         place = path.relative_to(PACKAGE)
         if place.parts[0] not in CHOOSERS:
-            yield place.as_posix(), ast.parse(path.read_text("utf-8"))
+            yield place.as_posix(), module
 
 
 def imported(module: ast.Module, name: str) -> bool:
