@@ -27,7 +27,13 @@ DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")
 @cache
 def read(name: str) -> Any:
     """A generated document of the current revision."""
-    return json.loads(published_files(load_schemas(CURRENT))[f"bundled/{name}"])
+    return json.loads(published()[f"bundled/{name}"])
+
+
+@cache
+def published() -> dict[str, str]:
+    """The generated files of the current revision."""
+    return published_files(load_schemas(CURRENT))
 
 
 @pytest.mark.slow
