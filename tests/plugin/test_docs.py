@@ -49,7 +49,7 @@ cases.ENUMERATIONS["every-byte"] = lambda body: list(every_byte(body))[::40]
 settings.register_profile("few", max_examples=3)
 settings.load_profile("few")
 """
-"""That an example runs, three texts show as well as a hundred, and a cut at each fortieth byte as well as at all."""
+"""That an example runs, three texts show as well as a hundred, and a cut at each fortieth byte as all do."""
 
 
 def test_all_pages(pytester: pytest.Pytester) -> None:

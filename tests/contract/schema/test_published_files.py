@@ -30,10 +30,7 @@ def read(name: str) -> Any:
     return json.loads(published()[f"bundled/{name}"])
 
 
-@cache
-def published() -> dict[str, str]:
-    """The generated files of the current revision."""
-    return published_files(load_schemas(CURRENT))
+published = cache(lambda: published_files(load_schemas(CURRENT)))
 
 
 @pytest.mark.slow
