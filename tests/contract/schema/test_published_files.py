@@ -22,15 +22,13 @@ from tests.contract.schema.source_files import COMMAND, source_files
 
 ROOT = resources.folder("schemas")
 DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")
+published = cache(lambda: published_files(load_schemas(CURRENT)))
 
 
 @cache
 def read(name: str) -> Any:
     """A generated document of the current revision."""
     return json.loads(published()[f"bundled/{name}"])
-
-
-published = cache(lambda: published_files(load_schemas(CURRENT)))
 
 
 @pytest.mark.slow
