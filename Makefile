@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # What installs packages: `uv pip install` takes a sixth of pip's time, and the pipeline names it.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# Where CI_REPORTS names a folder, each run of the tests leaves a JUnit file there.
+# Where CI_REPORTS names a folder, the check leaves its reports there, and each run of the tests a JUnit file.
 report = $(if $(CI_REPORTS),--junit-xml='$(CI_REPORTS)/$(1).xml')
 # What sets up is silent for half a minute: a line every 4 s shows that it goes on, and ends with the shell of its step.
 aloud = @echo "$(1): $(2)"; s=0; while sleep 4 >/dev/null && kill -0 $$$$ 2>/dev/null; do \
@@ -16,7 +16,7 @@ install = $(call aloud,Installing packages,$(INSTALL) $(PACKAGES))
 .PHONY: check generated test test-slow test-all lab drift coverage bytecode lint bench bench-peers docs peers samples release clean
 
 check: $(VENV)/.base generated  ## run the whole catalogue against the built-in emulator
-	$(BIN)/harness check emulator
+	$(BIN)/harness check emulator $(if $(CI_REPORTS),--report 'html=$(CI_REPORTS)/check.html' --report 'junit=$(CI_REPORTS)/check.xml')
 
 generated: $(VENV)/.base  ## write the files that follow from others and are not in version control
 	@$(BIN)/python -m harness.generated_files

@@ -10,7 +10,6 @@ import ast
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from harness.benches.client.judgement.outcome import CODES as CLIENT_CODES
 from harness.checks.gateway import STREAM_WORDS
@@ -21,8 +20,7 @@ from harness.engine.search.failure import RULES, SEARCHED
 from harness.files import write_file
 from harness.resources import folder, read_published_codes
 from harness.rules import ROWS
-
-PACKAGE = Path(__file__).resolve().parents[1] / "harness"
+from tests.packages import parse_package
 
 _CODE = re.compile(r"(?P<rule>[a-z0-9-]+\.[a-z0-9-]+)/[a-z0-9-]+")
 _KEYWORDS = (
@@ -71,9 +69,8 @@ def all_codes() -> list[str]:
 
 def _find_literals() -> Iterator[str]:
     """Every string in the package that has the form of a code."""
-    for path in PACKAGE.rglob("*.py"):
-        text = path.read_text("utf-8")
-        for node in ast.walk(ast.parse(text)) if _CODE.search(text) else ():
+    for tree in parse_package(_CODE.pattern).values():
+        for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
                 yield node.value
 

@@ -6,6 +6,7 @@ An import takes seconds, in each worker that collects.
 from __future__ import annotations
 
 import ast
+import re
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +17,15 @@ PACKAGE = Path(__file__).resolve().parents[1] / "harness"
 
 
 @cache
-def parse_package() -> dict[Path, ast.Module]:
-    """The modules of the package, in the order of their paths: to parse them takes seconds."""
-    return {path: ast.parse(path.read_text("utf-8"), str(path)) for path in sorted(PACKAGE.rglob("*.py"))}
+def parse_module(path: Path) -> ast.Module:
+    """A module of the package."""
+    return ast.parse(path.read_text("utf-8"), str(path))
+
+
+def parse_package(pattern: str) -> dict[Path, ast.Module]:
+    """The modules whose text matches, in the order of their paths: to parse all of them takes seconds."""
+    found = re.compile(pattern).search
+    return {path: parse_module(path) for path in sorted(PACKAGE.rglob("*.py")) if found(path.read_text("utf-8"))}
 
 
 def needs(module: str, extra: str, part: str = "") -> pytest.MarkDecorator:

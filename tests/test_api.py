@@ -11,6 +11,7 @@ import pytest
 
 from harness.late_names import read_homes
 from tests.in_one_test import in_one_test
+from tests.packages import parse_package
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
@@ -38,9 +39,8 @@ def internal() -> dict[str, set[str]]:
 def exported() -> dict[str, set[str]]:
     """Return the names in `__all__`, by module."""
     found: dict[str, set[str]] = {}
-    for path in sorted((ROOT / "harness").rglob("*.py")):
-        text = path.read_text("utf-8")
-        for node in ast.parse(text).body if "__all__" in text else ():
+    for path, tree in parse_package("__all__").items():
+        for node in tree.body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
                 parts = path.relative_to(ROOT).with_suffix("").parts
                 found[".".join(parts).removesuffix(".__init__")] = set(ast.literal_eval(node.value))

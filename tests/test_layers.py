@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packages import PACKAGE, parse_package
+from tests.packages import PACKAGE, parse_module
 from tests.size import ENTRIES, find_reached, walk
 
 LAYERS: dict[str, int] = {
@@ -137,7 +137,7 @@ def package_of(path: Path) -> str:
 @cache
 def nodes_of(path: Path) -> tuple[ast.AST, ...]:
     """Return the nodes of a module that the tests look at."""
-    return tuple(node for node in walk(parse_package()[path]) if type(node) in LOOKED_AT)
+    return tuple(node for node in walk(parse_module(path)) if type(node) in LOOKED_AT)
 
 
 def name_of(path: Path) -> str:
@@ -238,7 +238,7 @@ def test_no_purpose_imports_the_parts_of_another(purpose: str) -> None:
 @cache
 def reach_of_purposes() -> dict[str, set[str]]:
     """The modules that each purpose reaches, without the name of the package."""
-    found = find_reached({name_of(path): tree for path, tree in parse_package().items()})
+    found = find_reached({name_of(path): parse_module(path) for path in MODULES})
     return {purpose: {name.removeprefix("harness.") for name in names} for purpose, names in found.items()}
 
 

@@ -239,7 +239,7 @@ class Audit:
 
         `observations` are those of its checks: their findings about an id are not reported again.
         """
-        if played.front_end:
+        if played.front_end or not self.rules | self.denied:  # no selected rule is judged on every response
             return
         if played.outage:  # a crash may have stopped the target: the cause is unknown
             found = {finding.rule for exchange in played.trail for finding in self.api.read(exchange, None).crash}

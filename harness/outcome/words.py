@@ -94,13 +94,11 @@ def write_harmless(text: str) -> str:
     return _LINE_COMMAND.sub(lambda found: found[1] + escape_letters(":"), shown)
 
 
-_BLANKS = re.compile(r"\s+")
-_LINE_END = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
-
-
 def to_one_line(text: str) -> str:
     """The text in one line, so that no word of a stranger begins a line of its own."""
-    return _BLANKS.sub(lambda found: " " if _LINE_END.search(found[0]) else found[0], text)
+    if text.splitlines() == [text]:  # the JSON of an event, which has thousands of blanks
+        return text
+    return re.sub(r"\s+", lambda found: found[0] if found[0].splitlines() == [found[0]] else " ", text)
 
 
 def list_some(names: Sequence[str], most: int, *, hint: str = "") -> str:

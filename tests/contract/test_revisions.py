@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,9 @@ from msgspec import structs
 from harness.contract import CURRENT, load, load_from
 from harness.contract.schema.schemas import load_schemas, schemas_in
 from harness.rules import BY_ID
+from tests.packages import PACKAGE, parse_package
 
-PACKAGE = Path(__file__).resolve().parents[2] / "harness"
-CHOOSERS = ("cli", "plugin", "suite", "pytest_plugin.py")
+CHOOSERS = ("cli/", "plugin/", "suite/", "pytest_plugin.py")
 """Those who say which revision is meant if the user does not."""
 
 DOORS = {
@@ -28,14 +27,6 @@ DOORS = {
     "interactions/__init__.py": "what an engine that names no revision gets",
 }
 """Modules that name the current revision as a declared default, and why."""
-
-
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Every module of the package below the choosers, by its path."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        place = path.relative_to(PACKAGE)
-        if place.parts[0] not in CHOOSERS:
-            yield place.as_posix(), ast.parse(path.read_text("utf-8"))
 
 
 def imported(module: ast.Module, name: str) -> bool:
@@ -51,7 +42,10 @@ def imported(module: ast.Module, name: str) -> bool:
 def test_a_revision_is_chosen_at_the_doors_only() -> None:
     """Only the listed modules name `CURRENT`, and none but the choosers calls `load` without a revision."""
     named = set()
-    for place, module in modules():
+    for path, module in parse_package(r"\bCURRENT\b|\bload\b").items():
+        place = path.relative_to(PACKAGE).as_posix()
+        if place.startswith(CHOOSERS):
+            continue
         nodes = [*ast.walk(module)]
         if imported(module, "CURRENT") or any(isinstance(n, ast.Name) and n.id == "CURRENT" for n in nodes):
             named.add(place)

@@ -70,10 +70,10 @@ def broken(got: Exchange) -> list[Finding]:
 
 
 def run(*exercises: Exercise, judge: Any = own, rule: str = "get.schema", **options: Any) -> Result:
-    """The result of one check that holds everywhere, after other exercises were run as well."""
+    """The result of one check, by default one that holds everywhere, after other exercises were run as well."""
     service = options.pop("service", Misshapen())
     first, *others = exercises
-    held = toys.check(rule, first, judge, everywhere=True)
+    held = toys.check(rule, first, judge, everywhere=options.pop("everywhere", True))
     rest = [toys.check(f"get.other-{number}", other, own) for number, other in enumerate(others)]
     events = check_target(toys.toy_target(service), (held, *rest), RunOptions(**options))
     results = {event.result.id: event.result for event in events if isinstance(event, CheckFinished)}
@@ -110,9 +110,11 @@ def test_a_repeated_defect_is_told_once_and_counted() -> None:
     assert "(in each that takes 2 s or more, and in no other)" in result.observation.findings[0].message
 
 
-def test_without_defects_nothing_is_added() -> None:
-    """If all answers are right, the check passes."""
+def test_without_defects_nothing_is_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If all answers are right, the check passes. No answer is audited for rules that were not selected."""
     assert run(reading("a"), reading("b")).verdict is Verdict.PASS
+    monkeypatch.delattr(Audit, "_judge")
+    assert run(reading("a"), everywhere=False).verdict is Verdict.PASS
 
 
 def test_a_broken_rule_needs_no_second_witness() -> None:

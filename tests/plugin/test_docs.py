@@ -46,10 +46,10 @@ from harness.faults import every_byte
 from hypothesis import settings
 
 cases.ENUMERATIONS["every-byte"] = lambda body: list(every_byte(body))[::40]
-settings.register_profile("few", max_examples=10)
+settings.register_profile("few", max_examples=3)
 settings.load_profile("few")
 """
-"""That an example runs, ten texts show as well as a hundred, and a cut at each fortieth byte as well as at all."""
+"""That an example runs, three texts show as well as a hundred, and a cut at each fortieth byte as all do."""
 
 
 def test_all_pages(pytester: pytest.Pytester) -> None:

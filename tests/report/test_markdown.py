@@ -6,11 +6,11 @@ import ast
 import re
 
 from harness.report.markdown import Markdown, fence, join_lines, write_code, write_html, write_plain
-from tests.packages import PACKAGE
+from tests.packages import PACKAGE, parse_package
 
 _SYNTAX = re.compile(r"\|\s?---|\A#{2,4} |<details>")
 """A table, a heading, and a part that is folded away."""
-_SYNTAX_OF_A_FILE = re.compile(r"\|\s?---|#{2,4} |<details>")
+_SYNTAX_OF_A_FILE = r"\|\s?---|#{2,4} |<details>"
 
 
 def test_what_is_put_into_markdown_is_plain_text() -> None:
@@ -32,13 +32,10 @@ def test_each_writer_returns_markdown() -> None:
 def test_every_writer_of_markdown_uses_the_type() -> None:
     """A module with a heading or a table of Markdown among its texts writes it with `Markdown`."""
     writing = {}
-    for path in PACKAGE.rglob("*.py"):
-        if _SYNTAX_OF_A_FILE.search(text := path.read_text("utf-8")):  # to parse all of them takes seconds
-            nodes = list(ast.walk(ast.parse(text)))
-            texts = [
-                node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)
-            ]
-            if any(map(_SYNTAX.search, texts)):
-                used = {node.id for node in nodes if isinstance(node, ast.Name)}
-                writing[path.relative_to(PACKAGE).as_posix()] = used
+    for path, tree in parse_package(_SYNTAX_OF_A_FILE).items():
+        nodes = list(ast.walk(tree))
+        texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+        if any(map(_SYNTAX.search, texts)):
+            used = {node.id for node in nodes if isinstance(node, ast.Name)}
+            writing[path.relative_to(PACKAGE).as_posix()] = used
     assert {name for name, used in writing.items() if "Markdown" not in used} == set()

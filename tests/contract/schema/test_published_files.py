@@ -22,12 +22,13 @@ from tests.contract.schema.source_files import COMMAND, source_files
 
 ROOT = resources.folder("schemas")
 DOCUMENTS = ("openapi-3.2.json", "openapi-3.1.json", "openapi-3.1-known.json")
+published = cache(lambda: published_files(load_schemas(CURRENT)))
 
 
 @cache
 def read(name: str) -> Any:
     """A generated document of the current revision."""
-    return json.loads(published_files(load_schemas(CURRENT))[f"bundled/{name}"])
+    return json.loads(published()[f"bundled/{name}"])
 
 
 @pytest.mark.slow
