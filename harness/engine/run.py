@@ -61,7 +61,7 @@ from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise, Wait
 from harness.outcome import RANK, Because, Exit, Observation, Outcome, TargetFault, Verdict
 from harness.outcome.words import describe_body, format_count
-from harness.wire import Collect, Driver, DriverAction, Exchange
+from harness.wire import Collect, Driver, DriverAction, Exchange, Together
 from harness.wire.addresses import split_url
 from harness.wire.bodies import object_or_none
 from harness.wire.message import UNREACHED
@@ -352,7 +352,7 @@ class Places:
 
 
 class PausingDriver(Driver):
-    """The driver of an exercise, which leaves its place to another one while it waits with no response open."""
+    """The driver of an exercise, which leaves its place to another one while it waits for what goes on anyway."""
 
     def __init__(self, driver: Driver, places: Places) -> None:
         self._driver, self._places = driver, places
@@ -363,7 +363,7 @@ class PausingDriver(Driver):
 
     def perform(self, action: DriverAction) -> Any:
         """Perform an action through the inner driver."""
-        if not (isinstance(action, Collect) or (isinstance(action, Wait) and action.is_idle)):
+        if not (isinstance(action, Collect) or (isinstance(action, Wait | Together) and action.is_idle)):
             return self._driver.perform(action)
         self._places.give()
         try:
@@ -492,7 +492,7 @@ class Workers:
                 places.give()
                 outbox.put(None)
 
-        number = min(workers + max(1, workers // 2), len(groups))  # half as many again play while others pause
+        number = min(3 * workers, len(groups))  # most of them wait
         threads = [threading.Thread(target=worker, daemon=True) for _ in range(number)]
         through = False
         try:

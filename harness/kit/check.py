@@ -60,12 +60,22 @@ def send(request: Request, timeout: float | None = None) -> Part[Exchange]:
 
 
 def play_each(parts: Iterable[Part[Any]]) -> Part[list[Any]]:
-    """Play parts one after the other → what each returns, in their order."""
-    results: list[Any] = []
-    for part in parts:
-        result = yield from part
-        results.append(result)
-    return results
+    """Play parts one after the other → what each returns, in their order; runs that they watch go on together."""
+    results: dict[int, Any] = {}
+    playing: list[tuple[int, Part[Any], Any]] = [(number, part, None) for number, part in enumerate(parts)]
+    while playing:
+        watched: list[tuple[int, Part[Any], Together]] = []
+        for number, part, answer in playing:
+            try:
+                while not (isinstance(action := part.send(answer), Together) and action.is_idle):
+                    answer = yield action
+                watched.append((number, part, action))
+            except StopIteration as stop:
+                results[number] = stop.value
+        requests = tuple(request for *_, action in watched for request in action.requests)
+        received = iter((yield replace(watched[0][-1], requests=requests)) if watched else ())
+        playing = [(number, part, [next(received) for _ in action.requests]) for number, part, action in watched]
+    return [results[number] for number in sorted(results)]
 
 
 def send_each(timeout: float | None = None, /, **requests: Request) -> Part[dict[str, Exchange]]:

@@ -72,12 +72,13 @@ class Together(Struct, frozen=True):
     """Send requests at the same time → `list[Exchange]` in the order of the requests.
 
     `note` gets each response as soon as it is there, perhaps on another thread: an interrupt loses the list.
-    `timeout` is in seconds, for each; None: the driver's own.
+    `timeout` is in seconds, for each; None: the driver's own. `is_idle` as in `Wait`: all are of background runs.
     """
 
     requests: tuple[Request, ...]
     note: Callable[[Exchange], object] | None = None
     timeout: float | None = None
+    is_idle: bool = False
 
 
 class Wait(Struct, frozen=True):

@@ -31,7 +31,7 @@ from harness.interactions.servers import SERVERS
 from harness.kit.check import Check, Exercise, Open, Send, Steps, Together, Wait, exercise
 from harness.outcome import Exit, Unmet, Verdict
 from harness.transport.inprocess.service_driver import ServiceDriver
-from harness.wire import Driver, DriverAction, Request, Response
+from harness.wire import Driver, DriverAction, Exchange, Request, Response
 from tests.engine import toys
 
 
@@ -114,23 +114,27 @@ def test_what_has_to_be_alone_is_over_before_others_begin(monkeypatch: pytest.Mo
     assert together == ["GET"] * 3 + ["DELETE"] * 3, "the fourth one is sent by itself"
 
 
-@pytest.mark.parametrize("is_open", [False, True])
-def test_who_waits_leaves_the_place_to_another(*, is_open: bool) -> None:
-    """Not beside an open stream: no more than `jobs` exercises have responses under way."""
+@pytest.mark.parametrize(
+    ("action", "is_open"),
+    [(Wait(1.0), False), (Wait(1.0), True), (Together((), is_idle=True), False), (Together(()), True)],
+)
+def test_who_waits_leaves_the_place_to_another(action: Wait | Together, *, is_open: bool) -> None:
+    """Not beside an open stream: no more than `jobs` exercises have responses under way, or none but of runs."""
     places, played = Places(1), list[str]()
 
-    def pass_time(action: DriverAction) -> None:
-        if isinstance(action, Wait):
+    def pass_time(action: DriverAction) -> list[Exchange]:
+        if not isinstance(action, Open):
             other.start()
             other.join(0.0 if is_open else 5.0)
             played.append("own")
+        return []
 
     other = threading.Thread(target=lambda: [places.take(), played.append("other"), places.give()])
     places.take()
     driver = PausingDriver(cast(Driver, SimpleNamespace(perform=pass_time)), places)
     hand = ActionRunner(SERVERS, driver, CreatedResources(SERVERS), cast(Any, None))
-    for action in (*[Open(Request("GET", "/stream"))] * is_open, Wait(1.0)):
-        hand.perform(action)
+    for one in (*[Open(Request("GET", "/stream"))] * (is_open and isinstance(action, Wait)), action):
+        hand.perform(one)
     places.give()
     other.join()
     assert played == (["own", "other"] if is_open else ["other", "own"])

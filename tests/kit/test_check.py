@@ -6,9 +6,10 @@ import inspect
 
 import pytest
 
-from harness.kit.check import Check, exercise, stop_exercise
+from harness.kit.check import Check, Send, Together, exercise, play_each, stop_exercise
 from harness.outcome import Because, Finding, HarnessFault, Observation, Outcome, Severity, Unmet, Where
 from harness.rules import BY_ID
+from harness.wire import Request
 
 BROKEN = Finding("", "wrong")
 INFORMATION = Finding("", "odd", severity=Severity.INFORMATION)
@@ -73,3 +74,21 @@ def test_a_judge_that_wants_what_its_exercise_never_returns_is_our_fault():
     """A judge parameter that the exercise never returns is a defect of the harness, not an untestable check."""
     with pytest.raises(HarnessFault, match="craeted"):
         check_of(lambda craeted: []).observe({"created": 1})
+
+
+def test_runs_that_several_parts_watch_go_on_together():
+    """Other actions stay in their order, and each part gets the responses to its own requests."""
+    one, two, look = (Request("POST", f"/{name}") for name in ("one", "two", "look"))
+
+    def watch(*requests):
+        return (yield Together(requests, timeout=9.0, is_idle=True))
+
+    def look_and_watch():
+        return [(yield Send(look)), *(yield from watch(two))]
+
+    playing = play_each([watch(one, one), look_and_watch()])
+    assert next(playing) == Send(look)
+    assert playing.send("looked") == Together((one, one, two), timeout=9.0, is_idle=True)
+    with pytest.raises(StopIteration) as ended:
+        playing.send(["first", "second", "third"])
+    assert ended.value.value == [["first", "second"], ["looked", "third"]]

@@ -38,7 +38,7 @@ from harness.checks.vocabulary.modes import (
     read_ends,
     repeat_in_each_mode,
 )
-from harness.checks.vocabulary.runs import ROUNDS, id_of, poll_until_found, read_whole_stream, status_of
+from harness.checks.vocabulary.runs import ROUNDS, id_of, poll_until_found, status_of, watch_run
 from harness.checks.vocabulary.shared import HELLO, SPELLED, UNKNOWN_ID, send_wrong_creates
 from harness.contract import read
 from harness.contract.judge.agreement import CUT_SHORT, judge_cut_short, judge_id, judge_new_id, judge_result
@@ -48,7 +48,7 @@ from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
 from harness.contract.transcript import output_contents, output_steps, output_text, steps_of, steps_text
-from harness.kit.check import Exchanges, Part, Send, Steps, exercise, send_each, stop_exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send_each, stop_exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
 from harness.wire import Exchange, Request, bodies
@@ -523,8 +523,8 @@ def a_thought_without_summary(t: RequestBuilder) -> Steps:
     config = {"thinking_level": "low", "thinking_summaries": "none"}
     body = {"input": "What is 17 times 23?", "generation_config": config}
     thought: Exchange = yield Send(t.create(body))
-    yield from _resume_a_thought(t, config)
-    modes = yield from repeat_in_each_mode(t, body, thought, fits=lambda end: not any(_list_summaries(end)))
+    asked = repeat_in_each_mode(t, body, thought, fits=lambda end: not any(_list_summaries(end)))
+    modes, _ = yield from play_each((asked, _resume_a_thought(t, config)))
     return {"thought": thought, "modes": modes}
 
 
@@ -532,9 +532,8 @@ def _resume_a_thought(t: RequestBuilder, config: Mapping[str, Any]) -> Part[None
     """Resume the stream of a thought with a summary, and of a text: every run compares it with the whole."""
     if not {"stream", "resume"} <= t.capabilities:
         return
-    background = {"background": True} if "background" in t.capabilities else {}
-    body = {"input": SPELLED, "generation_config": {**config, "thinking_summaries": "auto"}, **background}
-    streamed = yield from read_whole_stream(t.create(body, stream=True), t.waiting.of(t.wait))
+    body = {"input": SPELLED, "generation_config": {**config, "thinking_summaries": "auto"}, "stream": True}
+    streamed = yield from watch_run(t, t.create(body, background="background" in t.capabilities or None))
     events = streams.events_in(streamed) if streams.is_stream(streamed) and not streamed.truncated else []
     pieces = (
         [streams.cursor(event) for event in streams.deltas(events, kind)] for kind in ("thought_summary", "text")

@@ -78,7 +78,7 @@ def a_delivery_for_one_run(t: RequestBuilder) -> Steps:
     return {**seen, "keys": (yield Send(Request("GET", KEYS, Headers(t.headers))))}
 
 
-@exercise(requests=10, interactions=2)
+@exercise(requests=10, interactions=2, pauses=1.0)
 def a_delivery_in_place_of_webhooks(t: RequestBuilder) -> Steps:
     """Beside a webhook, name another receiver in the create of a background run; then let one run without it."""
     standing: Inbox = yield Listen()

@@ -54,7 +54,7 @@ from harness.contract.transcript import output_steps, output_text
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send, send_each, stop_exercise
 from harness.outcome import Finding, Severity, Unmet
 from harness.outcome.words import format_count
-from harness.wire import Exchange, Request
+from harness.wire import Exchange
 from harness.wire.bodies import as_object, object_or_none, write_sorted
 
 REPORT = 46173
@@ -124,7 +124,8 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
     wrong = {**result_of(call), "call_id": "no-such-call"}
     question = {"type": "user_input", "content": [{"type": "text", "text": TICKETED}]}
     whole = [question, *output_steps(interaction_in(asked)), result_of(call)]
-    others = send_each(
+    yield from runs.poll_until_found(t, parent)  # `get.ok` judges when that is
+    results = yield from send_each(
         retold=t.create(input=whole, tools=[WEATHER], store=False),
         failure=t.create(body, input=[failure]),
         bare=t.create(input=[result_of(call)], previous_interaction_id=parent),
@@ -132,25 +133,23 @@ def a_tool_loop(t: RequestBuilder) -> Steps:
         orphan=t.create(input=[result_of(call)], tools=[WEATHER]),
         empty=t.create(body, input=[result_of(call, "")]),
     )
-    yield from runs.poll_until_found(t, parent)  # `get.ok` judges when that is
-    (answers, modes, again), streamed, results, reads = yield from play_each(
-        (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), others, runs.poll_until_found(t, parent))
+    failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], OF_A_TURN)
+    (answers, modes, again), streamed, failed = yield from play_each(
+        (_answer_in_each_way(t, body, call), _answer_streamed_calls(t), failures)
     )
     seen |= {"forms": answers, "modes": modes, "again": again, "streamed_answered": streamed, **results}
-    seen["fetched"] = reads[-1]
-    seen |= {"failures": {}, "stored": {}}
+    seen |= {"fetched": (yield from runs.poll_until_found(t, parent))[-1], "failures": failed, "stored": {}}
     answered = runs.id_of(answers["string"])
     if not answered:
         return stop_exercise(seen, "no turn with a result had an id")
     turn = {"input": QUESTION, "previous_interaction_id": answered}
-    failures = repeat_in_each_mode(t, {**body, "input": [failure]}, results["failure"], OF_A_TURN)
     named = {name: found for name, answer in answers.items() if (found := runs.id_of(answer))}
     reads = [runs.poll_until_found(t, t.get(found, include_input=True)) for found in named.values()]
-    toolless, failed, *shown = yield from play_each((send(t.create(turn)), failures, *reads))
+    toolless, *shown = yield from play_each((send(t.create(turn)), *reads))
     seen["stored"] = {name: look[-1] for name, look in zip(named, shown, strict=True)}
     if "stream" in t.capabilities:  # every run judges whether the call is made that this turn is forced to make
         yield from runs.read_whole_stream(t.create(turn, tools=[WEATHER], stream=True, **FORCED))
-    return {**seen, "toolless": toolless, "failures": failed}
+    return {**seen, "toolless": toolless}
 
 
 def _answer_in_each_way(
@@ -194,20 +193,19 @@ def _answer_streamed_calls(t: RequestBuilder) -> Part[Exchanges]:
     if "stream" not in t.capabilities:
         return answered
     call: Mapping[str, Any] = {"input": QUESTION, "tools": [WEATHER], "stream": True, **FORCED}
-    turn = yield from _stream_a_call(t, t.create(call))
-    if turn:
+    streamed = yield from runs.read_whole_stream(t.create(call))
+    if turn := (yield from _answer_a_stream(t, streamed)):
         answered["plain"] = (yield from runs.poll_until_found(t, t.create(turn)))[-1]
         answered["in_a_stream"] = yield from runs.read_whole_stream(t.create(turn, stream=True))
     if "background" in t.capabilities:
-        turn = yield from _stream_a_call(t, t.create(call, background=True))
-        if turn:
+        streamed = yield from runs.watch_run(t, t.create(call, background=True))
+        if turn := (yield from _answer_a_stream(t, streamed)):
             answered["in_background"] = (yield from runs.poll_until_found(t, t.create(turn)))[-1]
     return answered
 
 
-def _stream_a_call(t: RequestBuilder, create: Request) -> Part[Mapping[str, Any]]:
-    """The fields of a turn with the results of a streamed call; none if the stream brought no whole one."""
-    streamed = yield from runs.read_whole_stream(create)
+def _answer_a_stream(t: RequestBuilder, streamed: Exchange) -> Part[Mapping[str, Any]]:
+    """The fields of a turn with the results of streamed calls; none if the stream brought no whole one."""
     ended = is_stream(streamed) and not streamed.truncated and completion(events_in(streamed)) is not None
     parent = stream_id(events_in(streamed)) if ended else ""  # a run that waits has ended its stream
     names = ("id", "name")  # without them no result can be sent, which another rule reports

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from harness.checks.vocabulary.expect import at, expect_reply, object_in
-from harness.checks.vocabulary.runs import id_of, poll_for, read_whole_stream, status_of
+from harness.checks.vocabulary.runs import id_of, poll_for, read_whole_stream, status_of, watch_run
 from harness.checks.vocabulary.streams import completion, events_in, is_empty_stream
 from harness.contract import read
 from harness.contract.judge.answer import SUCCESS, has_error
@@ -66,14 +66,10 @@ def create_in(
     """
     sent = {mode: t.create({**body, **fields}) for mode, fields in _list_offered(t, modes, parent).items()}
     begun = yield from send_each(**{mode: create for mode, create in sent.items() if mode in _POLLED})
-    within = t.waiting.of(t.wait)
-    parts = {
-        mode: read_whole_stream(create, within if "background" in _FIELDS[mode] else None)
-        if mode in STREAMS
-        else send(create)
-        for mode, create in sent.items()
-        if mode not in begun
-    }
+    streamed = {mode: create for mode, create in sent.items() if mode in STREAMS}
+    parts = {mode: send(create) for mode, create in sent.items() if mode not in begun | streamed}
+    for mode, create in streamed.items():
+        parts[mode] = watch_run(t, create) if "background" in _FIELDS[mode] else read_whole_stream(create)
     answers = dict(zip(parts, (yield from play_each(parts.values())), strict=True))
     polled = {mode: poll_for(t, found, t.wait) for mode, answer in begun.items() if (found := id_of(answer))}
     polls = yield from play_each(polled.values())

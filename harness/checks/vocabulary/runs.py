@@ -396,6 +396,12 @@ def read_whole_stream(request: Request, timeout: float | None = None) -> Part[Ex
     return exchange
 
 
+def watch_run(t: RequestBuilder, create: Request) -> Part[Exchange]:
+    """Read the stream of a background run to its end, beside those that other parts watch."""
+    received: list[Exchange] = yield Together((create,), timeout=t.waiting.of(t.wait), is_idle=True)
+    return received[0]
+
+
 _NEEDS_MORE = frozenset({400, 422})
 
 
