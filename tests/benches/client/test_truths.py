@@ -334,6 +334,13 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
     return reads
 
 
+@pytest.mark.parametrize("more", [{}, {"id": True}, {"fatal": False}])
+def test_a_poll_beside_a_stream_that_nobody_read(more: dict[str, Any]) -> None:
+    """An error event ends the first stream while the run goes on: a client that only polls has all of it."""
+    script = {"text": "All of it.", "error_event": {"after": 6, **more}}
+    assert outcome_of(play(polls(), "pass", script=script)) is DropOutcome.EXACT
+
+
 def poll_in_the_end(reads: Reads) -> Reads:
     """A client that polls where `reads` raises."""
 
