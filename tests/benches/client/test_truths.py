@@ -398,18 +398,31 @@ def test_requests_that_come_again_and_again(reads: Reads, case: Case, words: str
     assert re.search(words, say(finished.results[0])), say(finished.results[0])
 
 
+def skips_broken_json(client: httpx.Client, interaction: str) -> str:
+    """The text of the lines with an event, as `str.splitlines` finds them."""
+    text = ""
+    for line in client.get(f"/v1beta/interactions/{interaction}?stream=true").text.splitlines():
+        with suppress(json.JSONDecodeError):
+            text += "".join(map(clients.text_of, clients.events_of_lines([line])))
+    return text
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_text_with_a_line_separator(lines: bool) -> None:
+    """`str.splitlines` and readers built on it, such as `iter_lines` of httpx, end a line at U+2028."""
+    cases = cases_of_set("quick", new_case(), only=["parts"])
+    options = TortureOptions(seconds=5, undisturbed=new_case())
+    reads = skips_broken_json if lines else clients.good
+    *_, finished = torture(CLIENTS, cases, lambda: InProcess(reads), options)
+    assert isinstance(finished, RunFinished)
+    failed = "; ".join(say(result) for result in finished.results if result.verdict is Verdict.FAIL)
+    assert failed.endswith("(its text contains U+2028, which ends no line of a stream)") is lines, failed
+
+
 @pytest.mark.parametrize("plan", ["garble:6", "garble:10"])
 def test_an_event_with_broken_json(plan: str) -> None:
     """A client that skips it, and goes on, loses its text."""
-
-    def skips(client: httpx.Client, interaction: str) -> str:
-        text = ""
-        for line in client.get(f"/v1beta/interactions/{interaction}?stream=true").text.splitlines():
-            with suppress(json.JSONDecodeError):
-                text += "".join(map(clients.text_of, clients.events_of_lines([line])))
-        return text
-
-    result = play(skips, plan)
+    result = play(skips_broken_json, plan)
     assert result.verdict is Verdict.FAIL
     assert say(result).endswith(": it skipped an event with broken JSON, which it can get by a resume")
 

@@ -416,6 +416,8 @@ class ClientAttempt:
 
     def _explain_lost(self, word: str) -> str:
         sent = "the server sent it, so the client dropped it"
+        if "\u2028" in self.text:  # `str.splitlines` ends a line there, and so do readers built on it
+            sent += " (its text contains U+2028, which ends no line of a stream)"
         if word in (client_model.LOSS, client_model.HOLE) and any(
             one.completes and not one.is_stream for one in self.received
         ):
