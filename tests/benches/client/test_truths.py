@@ -18,6 +18,7 @@ from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.reasons import without_values
 from harness.checks.clients.sets import TEXT
 from harness.contract.transcript import output_text
 from harness.engine.decide import Policy, decide
@@ -371,6 +372,21 @@ def test_a_resume_that_was_refused(plan: str, ids: str, words: str) -> None:
     assert re.fullmatch(
         f"lost its stream and got the result in another way: .*{words}" if words else "", say(result)
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("needed 1 more request, although", "needed 15 more requests, although"),
+        (
+            "is 'failed' by now (route 'failed': in progress, then failed)",
+            "is 'requires_action' by now (route 'requires_action': it stops for a function's result)",
+        ),
+    ],
+)
+def test_one_reason_with_other_values(one: str, other: str) -> None:
+    """Cases that fail for one reason are shown once."""
+    assert without_values(one) == without_values(other)
 
 
 def reads_lf_only(client: httpx.Client, interaction: str) -> str:

@@ -222,6 +222,7 @@ def test_a_stream_that_arrived_and_could_not_be_read(torture: Torture) -> None:
         "needed 1 more request, although the stream was complete and legal, with crlf (lines that end in CR LF): "
         "it had arrived, so the client cannot read it"
     )
+    assert reason.wire[-1].startswith("GET → 200, ")
     left = torture(read_known, case="unknown:all,times:all", fail=False)
     assert "it disconnected at event 2 (AttributeError), so it cannot read all of it" in str(left)
 

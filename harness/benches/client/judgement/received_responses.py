@@ -231,7 +231,8 @@ class ReceivedResponse:
         if self.headless and self.ending is not None:
             return f"{what} → no response, {self.ending.how.value}"
         if not self.is_stream:
-            return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
+            shown = f": {self.error}" if self.error else f", {status}" if (status := self.find_status()) else ""
+            return f"{what} → {self.status}{shown}"
         if self.ending is None:
             how = "disconnected by the client"
         else:
