@@ -268,8 +268,9 @@ NOISE = CaseKind(
     about="legal noise: comments, CR LF, split characters, unknown events and members, no [DONE]",
     plans=at(
         # on each connection: a reader that fails on one of them must not get the result of a plain one
-        *("glue,times:all", "crlf,times:all", "trickle:5", "ping:all,times:all", "members,times:all"),
-        *("long,times:all", "unknown:all,times:all", "no-done", "chunks:1,times:all", "gzip,times:all"),
+        # the bytes come first: a reader that forgets half a line fails on long lines, too
+        *("chunks:1,times:all", "glue,times:all", "crlf,times:all", "trickle:5", "ping:all,times:all"),
+        *("members,times:all", "long,times:all", "unknown:all,times:all", "no-done", "gzip,times:all"),
         "ping:all,glue,members,unknown:all,crlf,chunks:5,times:all",
         "crlf,chunks:3,event:{middle},end",
         "ping:all,event:{middle},rst/glue",

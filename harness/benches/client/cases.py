@@ -199,9 +199,14 @@ class StreamSource:
         return _build_key(self._case) == _build_key(case)
 
     def whole_of(self, run_id: str) -> list[dict[str, Any]]:
-        """The events of the stream of a run without any fault; the run completes by it."""
+        """The events of the stream of a run without any fault; the run completes by it.
+
+        An error event may end the first stream while the run goes on: the next one is whole.
+        """
         if run_id not in self._whole:
-            self._whole[run_id] = _read_once(self.stream(run_id))
+            events = _read_once(self.stream(run_id))
+            done = any(map(self.api.load_protocol().completes, events))
+            self._whole[run_id] = events if done else _read_once(self.stream(run_id))
         return self._whole[run_id]
 
     def stream(self, run_id: str) -> bytes:

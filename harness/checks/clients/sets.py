@@ -68,7 +68,7 @@ _PARTS = (
         {"type": "model_output", "content": [{"type": "text", "text": "la la la la"}]},
     ], "deltas": 4},
     {"text": None, "steps": [
-        {"type": "model_output", "content": [{"type": "text", "text": 'A "quote",\n\ta line and C:\\new.'}]},
+        {"type": "model_output", "content": [{"type": "text", "text": 'A "quote",\n\ta line\u2028and C:\\new.'}]},
     ]},
 )  # fmt: skip
 _ONE_DROP = ("pass", "event:{late},rst", "event:{last},end")
@@ -81,7 +81,7 @@ CONTINUES: Mapping[str, Any] = {
 
 PARTS = CaseKind(
     name="parts",
-    about="other output: thoughts, two texts, equal deltas, quotes and line ends; with a drop",
+    about="other output: thoughts, two texts, equal deltas, quotes, line ends and U+2028; with a drop",
     plans=at(*_ONE_DROP),
     scripts=_PARTS,
 )

@@ -43,6 +43,7 @@ def _python() -> list[ClientMutant]:
             "broken",
         ),
         ("no-crlf", '.replace(b"\\r\\n", b"\\n")', "", "noise"),
+        ("ends-lines-at-u2028", "self.buffer += data\n", 'self.buffer += data.replace("\\u2028".encode(), b"\\n")\n', "parts"),
         ("needs-a-space", 'if line.startswith(b"data:")', 'if line.startswith(b"data: ")', "noise"),
         ("forgets-half-lines", "self.buffer += data\n", "self.buffer = data\n", "noise"),
         (

@@ -64,6 +64,7 @@ def test_the_helper_survives(reads: Reads) -> None:
         (clients.never_back, "event:8,end", DropOutcome.SILENT_LOSS, "it did not resume after the drop"),
         (clients.never_back, "event:8,rst", DropOutcome.SILENT_LOSS, "lost the text of event"),
         (clients.never_back, "completion,end", DropOutcome.WRONG_STATUS, "accepted the end of a connection"),
+        (clients.never_back, "no-completion", DropOutcome.WRONG_STATUS, "a connection, or `[DONE]`, as the end"),
         (clients.honest, "event:8,rst", DropOutcome.REPORTED, "gave up: ReadError"),
         (clients.honest, "event:8,end", DropOutcome.REPORTED, "gave up: EOFError"),
         (clients.doubles, "event:8,rst", DropOutcome.DUPLICATED, "it requested the stream from the start again"),

@@ -18,6 +18,7 @@ from harness.benches.client.client_commands import ClientResult
 from harness.benches.client.judgement.attempt import ClientAttempt
 from harness.benches.client.judgement.case_verdict import judge_case
 from harness.benches.client.judgement.outcome import WHOLE, DropOutcome, outcome_of, run_of
+from harness.benches.client.judgement.reasons import without_values
 from harness.checks.clients.sets import TEXT
 from harness.contract.transcript import output_text
 from harness.engine.decide import Policy, decide
@@ -299,7 +300,9 @@ def test_who_is_stopped_while_a_stream_arrives(plan: str, pieces: int, seconds: 
     body = attempt.answer(Request("GET", target, headers, b"")).body
     list(islice(body, pieces))
     finding = judge_case(attempt, ClientResult(stopped="had not ended", seconds=seconds)).finding
-    assert [finding.severity if finding else None] == [severity]
+    assert finding is not None
+    assert finding.severity is severity
+    assert finding.message.endswith("fell silent, so give each read a timeout") is plan.endswith("stall")
 
 
 @pytest.mark.parametrize(
@@ -334,6 +337,13 @@ def polls(patience: int = 10, settled: frozenset[str] = SETTLED, *, trusts_refus
     return reads
 
 
+@pytest.mark.parametrize("more", [{}, {"id": True}, {"fatal": False}])
+def test_a_poll_beside_a_stream_that_nobody_read(more: dict[str, Any]) -> None:
+    """An error event ends the first stream while the run goes on: a client that only polls has all of it."""
+    script = {"text": "All of it.", "error_event": {"after": 6, **more}}
+    assert outcome_of(play(polls(), "pass", script=script)) is DropOutcome.EXACT
+
+
 def poll_in_the_end(reads: Reads) -> Reads:
     """A client that polls where `reads` raises."""
 
@@ -364,6 +374,21 @@ def test_a_resume_that_was_refused(plan: str, ids: str, words: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("needed 1 more request, although", "needed 15 more requests, although"),
+        (
+            "is 'failed' by now (route 'failed': in progress, then failed)",
+            "is 'requires_action' by now (route 'requires_action': it stops for a function's result)",
+        ),
+    ],
+)
+def test_one_reason_with_other_values(one: str, other: str) -> None:
+    """Cases that fail for one reason are shown once."""
+    assert without_values(one) == without_values(other)
+
+
 def reads_lf_only(client: httpx.Client, interaction: str) -> str:
     """A client that cannot read a stream with CR LF."""
     data = client.get(f"/v1beta/interactions/{interaction}?stream=true").content
@@ -391,18 +416,31 @@ def test_requests_that_come_again_and_again(reads: Reads, case: Case, words: str
     assert re.search(words, say(finished.results[0])), say(finished.results[0])
 
 
+def skips_broken_json(client: httpx.Client, interaction: str) -> str:
+    """The text of the lines with an event, as `str.splitlines` finds them."""
+    text = ""
+    for line in client.get(f"/v1beta/interactions/{interaction}?stream=true").text.splitlines():
+        with suppress(json.JSONDecodeError):
+            text += "".join(map(clients.text_of, clients.events_of_lines([line])))
+    return text
+
+
+@pytest.mark.parametrize("lines", [False, True])
+def test_a_text_with_a_line_separator(lines: bool) -> None:
+    """`str.splitlines` and readers built on it, such as `iter_lines` of httpx, end a line at U+2028."""
+    cases = cases_of_set("quick", new_case(), only=["parts"])
+    options = TortureOptions(seconds=5, undisturbed=new_case())
+    reads = skips_broken_json if lines else clients.good
+    *_, finished = torture(CLIENTS, cases, lambda: InProcess(reads), options)
+    assert isinstance(finished, RunFinished)
+    failed = "; ".join(say(result) for result in finished.results if result.verdict is Verdict.FAIL)
+    assert failed.endswith("(its text contains U+2028, which ends no line of a stream)") is lines, failed
+
+
 @pytest.mark.parametrize("plan", ["garble:6", "garble:10"])
 def test_an_event_with_broken_json(plan: str) -> None:
     """A client that skips it, and goes on, loses its text."""
-
-    def skips(client: httpx.Client, interaction: str) -> str:
-        text = ""
-        for line in client.get(f"/v1beta/interactions/{interaction}?stream=true").text.splitlines():
-            with suppress(json.JSONDecodeError):
-                text += "".join(map(clients.text_of, clients.events_of_lines([line])))
-        return text
-
-    result = play(skips, plan)
+    result = play(skips_broken_json, plan)
     assert result.verdict is Verdict.FAIL
     assert say(result).endswith(": it skipped an event with broken JSON, which it can get by a resume")
 

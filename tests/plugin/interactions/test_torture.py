@@ -222,8 +222,26 @@ def test_a_stream_that_arrived_and_could_not_be_read(torture: Torture) -> None:
         "needed 1 more request, although the stream was complete and legal, with crlf (lines that end in CR LF): "
         "it had arrived, so the client cannot read it"
     )
+    assert reason.wire[-1].startswith("GET → 200, ")
     left = torture(read_known, case="unknown:all,times:all", fail=False)
     assert "it disconnected at event 2 (AttributeError), so it cannot read all of it" in str(left)
+
+
+def test_a_reader_that_ends_lines_at_u2028(torture: Torture) -> None:
+    """The finding shows the character, which a terminal does not."""
+
+    def read_lines(client: Any, interaction: str) -> Any:
+        path, key = f"/v1beta/interactions/{interaction}", {"x-goog-api-key": "any"}
+        with httpx.Client(transport=torture.emulator.transport, base_url="http://any.test", timeout=60) as plain:
+            for _ in range(2):
+                with suppress(ValueError), plain.stream("GET", f"{path}?stream=true", headers=key) as response:
+                    data = [json.loads(line[6:]) for line in response.iter_lines() if line.startswith("data: {")]
+                    return [event for event in data if "event_type" in event]
+            polls = (plain.get(path, headers=key).json() for _ in count())
+            return next(run for run in polls if run["status"] == "completed")
+
+    report = torture(read_lines, only=["parts"], fail=False)
+    assert re.search(r"which it cannot read \(JSONDecodeError\): {.*\\u2028", str(report)), report
 
 
 def read_known(client: Any, interaction: str) -> Any:

@@ -18,7 +18,7 @@ from harness.faults import Cut, Garble, Raw, Status, cut
 from harness.faults.grammar import LEGAL_NOISE
 from harness.kit import client_model
 from harness.outcome.words import format_count, shorten
-from harness.wire import Request, Response
+from harness.wire import How, Request, Response
 from harness.wire.bodies import object_or_none
 
 _REFUSED = frozenset({429, 503})
@@ -187,9 +187,11 @@ class ClientAttempt:
         """The response that the client got again and again, as a clause; "" if its last ones differ."""
         shown = [(one.status, one.asked_after, one.find_status(), one.find_cursor()) for one in self.received]
         row = list(takewhile(lambda one: one == shown[-1], reversed(shown)))
-        if len(row) < 3:
-            return ""
-        last, many = self.received[-1], f": its last {format_count(len(row), 'response')}"
+        last = self.received[-1] if row else None
+        if last is None or len(row) < 3:
+            silent = last is not None and last.ending is not None and last.ending.how is How.STALL
+            return ": its connection fell silent, so give each read a timeout" if silent else ""
+        many = f": its last {format_count(len(row), 'response')}"
         if last.status >= 400:
             return f"{many} have the status {last.status}" + (f" ({last.error})" if last.error else "")
         if last.completes:
@@ -212,7 +214,9 @@ class ClientAttempt:
             return None
         words, last = self.model.words, self.received[-1] if self.received else None
         shown = last.find_status() if last else None
-        ended = f"accepted the end of a connection as the end of the {words.run}"
+        is_marked = last is not None and last.data.rstrip().endswith(self._protocol.sentinel)
+        mark = f", or `{self._protocol.sentinel.decode()}`," if is_marked else ""
+        ended = f"accepted the end of a connection{mark} as the end of the {words.run}"
         if last and not last.is_stream:  # a call, such as a cancel
             ended = "reported a result that no response showed"
         return client_model.Defect(
@@ -416,6 +420,8 @@ class ClientAttempt:
 
     def _explain_lost(self, word: str) -> str:
         sent = "the server sent it, so the client dropped it"
+        if "\u2028" in self.text:  # `str.splitlines` ends a line there, and so do readers built on it
+            sent += " (its text contains U+2028, which ends no line of a stream)"
         if word in (client_model.LOSS, client_model.HOLE) and any(
             one.completes and not one.is_stream for one in self.received
         ):

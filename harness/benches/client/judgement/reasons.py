@@ -31,7 +31,8 @@ from harness.outcome.words import format_count
 
 _WIRE_SHOWN = 8
 _DIFFERENT = re.compile(
-    r"'(?:[^'\\]|\\.){0,999}+'|\"(?:[^\"\\]|\\.){0,999}+\"|`[^`]*`|(?<=legal), with .*?\)(?=: |$)|\d+"
+    r"'(?:[^'\\]|\\.){0,999}+'|\"(?:[^\"\\]|\\.){0,999}+\"|`[^`]*`|(?<=legal), with .*?\)(?=: |$)"
+    r"|\(route [^)]*\)|\d+(?: more requests?)?"
 )
 _GAVE_UP = re.compile(r"gave up: [\w.]+")
 """The start of a message that quotes a client's own error: the class of it."""

@@ -19,7 +19,7 @@ from harness.kit.api import ClientApi
 from harness.outcome.words import format_count, shorten
 from harness.wire import Body, Chunk, Ending, Pause, Piece, Request, Response
 from harness.wire.bodies import CODINGS, DECODED_BYTES, Inflater, coding_of, object_or_none
-from harness.wire.message import EVENT_STREAM, WrappedBody, retry_after
+from harness.wire.message import EVENT_STREAM, WrappedBody, escape_controls, retry_after
 from harness.wire.sse import events_in
 
 if TYPE_CHECKING:
@@ -231,7 +231,8 @@ class ReceivedResponse:
         if self.headless and self.ending is not None:
             return f"{what} → no response, {self.ending.how.value}"
         if not self.is_stream:
-            return f"{what} → {self.status}" + (f": {self.error}" if self.error else "")
+            shown = f": {self.error}" if self.error else f", {status}" if (status := self.find_status()) else ""
+            return f"{what} → {self.status}{shown}"
         if self.ending is None:
             how = "disconnected by the client"
         else:
@@ -272,9 +273,8 @@ def describe_unread(received: Sequence[ReceivedResponse]) -> str:
     left = Counter((one.find_run_id(), mark, one.unreadable) for one in failed if (mark := one.last_mark))
     for (_, mark, error), times in left.most_common(1):
         if times > 1:
-            return (
-                f"left its stream {times} times at one event, which it cannot read ({error}): {shorten(mark, 120)}"
-            )
+            shown = escape_controls(shorten(mark, 120))  # such as U+2028, which ends no line
+            return f"left its stream {times} times at one event, which it cannot read ({error}): {shown}"
     return ""
 
 
