@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from harness.checks.gateway.client import FIRST_KEY, name_operation
+from harness.checks.gateway.client import CURSOR, FIRST_KEY, INCLUDE_INPUT, name_operation
 from harness.checks.gateway.findings import (
     answer_line,
     answer_of,
@@ -35,7 +35,6 @@ from harness.wire import Exchange, Request
 from harness.wire.bodies import loads
 from harness.wire.message import EVENT_STREAM
 
-_CURSOR, _INPUT = "last_event_id", "include_input"
 _DEFAULTS = {"$.stream": False, "$.background": False, "$.store": True}
 """The defaults of a create that leaves these fields out."""
 
@@ -84,11 +83,11 @@ def query(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
         behind = answer_of(relayed).request
         for name, value in relayed.client.request.query:
             got = behind.parameter(name)
-            accepted = name == _CURSOR and (answer_of(relayed).status or 0) < 400
+            accepted = name == CURSOR and (answer_of(relayed).status or 0) < 400
             if got is not None and (accepted or got.lower() == value.lower()):
                 continue
             lost = True
-            code = "gw.query" if name == _INPUT else "gw.query/stream"
+            code = "gw.query" if name == INCLUDE_INPUT else "gw.query/stream"
             message = f"the query parameter {name} {'did not arrive' if got is None else 'was changed'}"
             if in_crowd:
                 code, message = "gw.query/crowd", f"{message} during six open streams"
