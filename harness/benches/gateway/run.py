@@ -400,7 +400,7 @@ class ExerciseRunner:
         came, advice = f"the gateway gave {came} ({how})", "if it is only slow, raise --timeout"
         if exchange.complete:
             came = f"the gateway itself returned {exchange.status}"
-            advice = "if it limits the number of requests, lift the limit for this run"
+            advice = "if it limits the requests, or pauses after errors of the upstream, lift that for this run"
         also = f", to the next {len(silent) - 1}" if len(silent) > 1 else ""
         why = (
             f"{came} to the exchange {first.name}{also} and to a plain create, which it accepted before; {left}. "

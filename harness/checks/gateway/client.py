@@ -30,6 +30,9 @@ def name_operation(request: Request) -> str:
 
 
 HeaderFields: TypeAlias = tuple[tuple[str, str], ...]
+CURSOR, INCLUDE_INPUT = "last_event_id", "include_input"
+QUERY = ("stream", CURSOR, INCLUDE_INPUT)
+"""The documented parameters of a GET."""
 
 
 class GatewayClient:
@@ -69,7 +72,11 @@ class GatewayClient:
         if operation == "create":
             same = sent.token in arrived.body.decode("utf-8", "replace")
             return Kinship.SAME if same else Kinship.ALIKE
-        return Kinship.SAME if sent.token in unquote(arrived.raw_path) else Kinship.NONE
+        if sent.token not in unquote(arrived.raw_path):
+            return Kinship.NONE
+        # A gateway that polls on its own asks about the same id, but not for a stream.
+        same = all((sent.request.parameter(n) is None) == (arrived.parameter(n) is None) for n in QUERY)
+        return Kinship.SAME if same else Kinship.ALIKE
 
     def note(self, relayed: RelayedExchange) -> None:
         """Bind both sides to the contract of the run, and learn the product and the ids of a create."""

@@ -331,6 +331,41 @@ def test_the_first_cause_is_the_defect(gateway: GatewayBuild, code: str) -> None
     assert first_cause(gateway) == code
 
 
+class DropsSlow(Gateway):
+    """It has a time limit for its own response, and drops the connection when the upstream has sent all."""
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        if response.headers.media_type() != EVENT_STREAM:
+            pieces = list(response.body)
+            if any(isinstance(piece, Pause) and piece.seconds > 10 for piece in pieces):
+                return Response.dead(Ending(By.SERVER, How.FIN, At.BEFORE_HEADERS))
+            response.body = PieceBody(iter(pieces))
+        return response
+
+
+def test_a_slow_response_that_was_dropped_is_one_finding() -> None:
+    """No status arrived either, which is the same defect."""
+    results = judged(DropsSlow, "gw.idle", "gw.status")
+    assert noticing(results) == {"gw.idle"}
+    assert "did not arrive" in words(results["gw.idle"])
+
+
+class KeepsLength(Gateway):
+    """It writes JSON again with more bytes, and keeps the Content-Length of the upstream."""
+
+    def relay_response(self, request: Request, response: Response) -> Response:
+        if response.status != 200 or response.headers.media_type() == EVENT_STREAM:
+            return response
+        data = json.dumps(json.loads(b"".join(piece.data for piece in response.body if isinstance(piece, Chunk))))
+        return Response.json(200, data.encode()[: len(json.dumps(json.loads(data), separators=(",", ":")))])
+
+
+def test_json_that_is_cut_by_its_length_is_named_as_such() -> None:
+    shown = words(judged(KeepsLength, "gw.body")["gw.body"])
+    assert "a response ends in the middle of its JSON" in shown
+    assert "bytes, its Content-Length, the last of them: " in shown
+
+
 def test_what_only_another_exercise_shows_is_repeated_with_it() -> None:
     """The command of a finding runs the rule whose exercise sent the request, too, and so does --last-failed."""
 

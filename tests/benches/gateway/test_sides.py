@@ -50,6 +50,42 @@ def test_what_belongs_to_a_request() -> None:
     assert [call.request.raw_path for call in strays] == ["/v1beta/interactions/v1_own"] * 2
 
 
+class Polls(Gateway):
+    """A gateway that polls a run itself while it relays a GET: `first`, or after it."""
+
+    first = False
+
+    def __call__(self, request: Request) -> Response:
+        if request.method != "GET":
+            return self.upstream(request)
+        poll = Request("GET", request.raw_path, request.headers)
+        requests = (poll, request) if self.first else (request, poll)
+        responses = {sent is request: self.upstream(sent) for sent in requests}
+        read_body(responses[False])
+        return responses[True]
+
+
+class PollsFirst(Polls):
+    """It polls first."""
+
+    first = True
+
+
+@pytest.mark.parametrize("gateway", [Polls, PollsFirst])
+def test_a_poll_of_the_gateway_is_not_the_request_of_a_client(gateway: type[Polls]) -> None:
+    """A poll beside a stream is one of its own; of two polls the client's is the one whose answer it got."""
+    line = Sides(gateway)
+    create = line.create("x.create", background=True, script={**SCRIPT, "ticks": 1})
+    found = read(create.client).id
+    assert found is not None
+    got = line.get("x.get", found)
+    assert (len(got.upstream), got.answer and got.answer.body) == (2, got.client.body)
+    streamed = line.bench.send(line.client.get("x.stream", found, stream=True))
+    assert [call.request.query for call in streamed.upstream] == [[("stream", "true")]]
+    strays = line.bench.perform(CollectStrays("x.strays", create.client, 0)).upstream
+    assert [call.request.target for call in strays] == [f"/v1beta/interactions/{found}"]
+
+
 class Late(Gateway):
     """A gateway that hangs up on the first GET, and passes it on with the next request, `times` times."""
 

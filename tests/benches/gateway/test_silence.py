@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from harness.benches.gateway import GatewayOptions, judge_gateway
+from harness.benches.gateway import GatewayOptions, Upstream, judge_gateway
 from harness.benches.gateway.run import SILENT
 from harness.checks.gateway import CATALOGUE, CHECKS
 from harness.checks.gateway.exercises import EXERCISES
@@ -121,8 +121,32 @@ def test_a_gateway_that_limits_requests_is_named_as_such(status: int) -> None:
     _, _, finished, stopped = run(Limits)
     assert stopped is not None
     assert f"the gateway itself returned {status} to the exchange " in stopped.reason
-    assert stopped.reason.endswith("if it limits the number of requests, lift the limit for this run")
+    assert stopped.reason.endswith("or pauses after errors of the upstream, lift that for this run")
     assert finished.exit is Exit.INCOMPLETE
+
+
+def test_a_gateway_that_pauses_after_errors_is_judged_as_a_whole() -> None:
+    """A circuit breaker refuses requests for the time of its Retry-After; then each rule has its exchanges."""
+
+    class Breaks(Gateway):
+        failures, closed_until = 0, 0.0
+
+        def __call__(self, request: Request) -> Response:
+            assert isinstance(self.upstream, Upstream)
+            if self.upstream.clock.now < self.closed_until:
+                later = b'{"error": {"code": "service_unavailable", "message": "Later."}}'
+                return Response.json(503, later, [("retry-after", "1")])
+            response = super().__call__(request)
+            self.failures = self.failures + 1 if response.status >= 500 else 0
+            if self.failures == 3:
+                self.failures, self.closed_until = 0, self.upstream.clock.now + 1
+            return response
+
+    ran = run(Breaks)
+    assert isinstance(ran.gateway, Breaks)
+    assert ran.gateway.closed_until
+    assert ran.stopped is None
+    assert (ran.finished.exit, ran.finished.unjudged) == (Exit.OK, ())
 
 
 def test_what_was_not_tried_is_not_judged() -> None:
