@@ -82,6 +82,10 @@ def _has_no_end(stream: Exchange | None) -> bool:
     return stream is not None and stream.succeeded and stream.ending.by is By.LIMIT
 
 
+def _end(answer: Exchange) -> float:
+    return (answer.began or 0.0) + answer.seconds
+
+
 def _repeat_until_ended(
     play: Callable[[RequestBuilder], Part[Exchanges]], t: RequestBuilder, name: str
 ) -> Part[Exchanges]:
@@ -324,13 +328,21 @@ def can_be_read(run: Exchange, later: Exchange) -> Iterator[Finding]:
 
 
 def ends_open_streams(
-    stream: Exchange, replay: Exchange, posted_polled: list[Exchange], posted_stream: Exchange | None
+    cancelled: Exchange,
+    stream: Exchange,
+    replay: Exchange,
+    posted: Exchange | None,
+    posted_polled: list[Exchange],
+    posted_stream: Exchange | None,
 ) -> Iterator[Finding]:
-    readings = {"stream": (stream, "the stream"), "replay": (replay, "a stream that is opened after the cancel")}
+    later = "a stream that is opened after the cancel"
+    readings = {"stream": (stream, "the stream", cancelled), "replay": (replay, later, None)}
     if posted_stream is not None:
-        readings["posted_stream"] = (posted_stream, "the stream of the create")
-    for place, (reading, name) in readings.items():
+        readings["posted_stream"] = (posted_stream, "the stream of the create", posted)
+    for place, (reading, name, cancel) in readings.items():
         if _has_no_end(reading):
+            if cancel is not None and 2 * (_end(reading) - _end(cancel)) < reading.seconds:
+                raise Unmet(f"most of the time limit of {name} had passed before the cancel")
             words = (f"{name} did not end", "an end after the cancel", format_ending(reading))
             yield Finding.from_code("cancel.stream-ends/hangs", *words).at(exchange=place)
             return

@@ -582,7 +582,7 @@ def a_tiny_limit(t: RequestBuilder) -> Steps:
 
     Both are sent again if that one is completed, and shorter: a model may end early.
     """
-    prompt, limit = "Count from 1 to 100.", {"max_output_tokens": _FEW_TOKENS}
+    prompt, limit = "Count from 1 to 100, in digits, separated by commas.", {"max_output_tokens": _FEW_TOKENS}
     whole: Exchange = yield Send(t.create(input=prompt))  # the first: a server may keep the limit
     limited: Exchange = yield Send(t.create(input=prompt, generation_config=limit))
     seen: Exchanges = {"limited": limited, "modes": {}, "whole": whole, "next_turn": None}

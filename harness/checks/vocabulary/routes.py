@@ -36,9 +36,10 @@ def is_no_route(t: RequestBuilder, answer: Exchange) -> Part[bool]:
         return True
     if answer.status != 404:
         return False
-    nowhere: Exchange = yield Send(
-        t.request(answer.request.method, f"{NOWHERE}/{segment(answer.request.segments[-1])}")
-    )
+    asked, unknown = answer.request, t.request(answer.request.method, NOWHERE)
+    if len(asked.segments) > len(unknown.segments):  # a server may route by the number of segments
+        unknown = t.request(asked.method, f"{NOWHERE}/{segment(asked.segments[-1])}")
+    nowhere: Exchange = yield Send(unknown)
     return is_like_nowhere(answer, nowhere)
 
 

@@ -138,6 +138,7 @@ class StreamState:
         self._closed_in: order.State | None = None  # at the sentinel
         self._ended = False  # by an event that cannot be read, or has an old name
         self._late = False  # an event after the final one was reported
+        self._missed = False  # a step had not started when an event of it came
         # Its steps.
         self._open: dict[int, OpenStep] = {}
         self._started: set[int] = set()
@@ -168,7 +169,8 @@ class StreamState:
                 self._expected = None
         elif not self._late:
             self._late = True
-            self._report(row.breaks, f"{kind} follows interaction.completed", "[DONE] or the end", kind)
+            what = "the events are out of order: " if self._missed and kind in _WORK else ""
+            self._report(row.breaks, f"{what}{kind} follows interaction.completed", "[DONE] or the end", kind)
 
     def note_renamed(self, kind: str) -> None:
         """Note an event with the name it had before May 2026, which may have ended the interaction."""
@@ -359,6 +361,7 @@ class StreamState:
             self._report("stream.stop-once/again", f"step {index} stops twice", "one step.stop", "another")
         else:
             stopped = index in self._started
+            self._missed = self._missed or not stopped
             state = "has stopped" if stopped else "had not started"
             code = "stream.start-before/stopped" if stopped else "stream.start-before/never"
             self._report(code, f"step.{what} for index {index}, which {state}", "step.start", what)

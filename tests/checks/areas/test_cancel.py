@@ -21,7 +21,15 @@ CUT = replace(EMPTY, ending=STALLED.ending, notes={})
 
 BESIDE = {"run": RUNNING, "bystander": RUNNING, "waits": 0, "stuck": 0, "posted": None, "posted_polled": [],
           "silent": None}  # fmt: skip
-SOLE = {"posted_polled": [], "posted_stream": None, "replay": ENDED}
+SOLE = {"cancelled": CANCELLED, "posted": None, "posted_polled": [], "posted_stream": None, "replay": ENDED}
+SILENT = replace(STALLED, began=0.0, seconds=30.0, notes={})  # a stream of 30 seconds that its limit cut
+
+
+def canceled_after(seconds):
+    """A cancel at this moment."""
+    return replace(CANCELLED, began=seconds, notes={})
+
+
 POSTED = {**SOLE, "stream": ENDED, "posted_polled": [CANCELLED]}
 WAITED = {**BESIDE, "bystander": judged(replace(RUNNING, seconds=3.0, notes={})), "waits": 1}
 
@@ -96,6 +104,10 @@ CASES = [
     case("cancel.get-after", "not_met", "gone", run=RUNNING, later=refusal(404)),
     case("cancel.stream-ends", "met", "completed", **SOLE, stream=ENDED),
     case("cancel.stream-ends", "not_met", "stalls later", **{**SOLE, "replay": STALLED}, stream=ENDED),
+    case("cancel.stream-ends", "untestable", "its limit passed before the cancel",
+         **{**SOLE, "cancelled": canceled_after(29.0)}, stream=SILENT),
+    case("cancel.stream-ends", "not_met", "its limit passed after the cancel",
+         **{**SOLE, "cancelled": canceled_after(1.0)}, stream=SILENT),
     case("cancel.stream-ends", "met", "refused later", **{**SOLE, "replay": refusal(400)}, stream=ENDED),
     case("cancel.stream-ends", "met", "an error", **SOLE, stream=streamed([*text_events("Hi")[:4], ERROR])),
     case("cancel.stream-ends", "not_met", "JSON", **SOLE, stream=RUNNING),

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from harness.checks.vocabulary.routes import NOWHERE, is_like_nowhere
+from harness.checks.vocabulary.routes import NOWHERE, is_like_nowhere, is_no_route
+from harness.contract.requests import RequestBuilder
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Request, UntilClose
 
 JSON = Headers([("content-type", "application/json")])
@@ -40,3 +41,13 @@ def test_what_varies_in_every_404_makes_no_route(
 def test_an_error_without_a_message_is_compared_as_a_whole() -> None:
     assert is_like_nowhere(answered("decisions"), answered(f"{NOWHERE}/decisions"))
     assert not is_like_nowhere(answered("decisions", trace="a"), answered(f"{NOWHERE}/decisions", trace="b"))
+
+
+@pytest.mark.parametrize(("path", "compared"), [("decisions", NOWHERE), ("interactions/x", f"{NOWHERE}/x")])
+def test_a_path_is_compared_with_an_unknown_one_of_its_length(path: str, compared: str) -> None:
+    """A server that routes by the number of segments may have another 404 for each number."""
+    steps = is_no_route(RequestBuilder(), answered(path, message="Nothing here."))
+    assert next(steps).request.raw_path == f"/v1beta/{compared}"
+    with pytest.raises(StopIteration) as end:
+        steps.send(answered(compared, message="Nothing here."))
+    assert end.value.value

@@ -291,6 +291,13 @@ def test_a_finding_has_its_place() -> None:
 CUT = Ending(by=By.SERVER, how=How.RST, at=At.IN_BODY)
 
 
+@pytest.mark.parametrize(("events", "told"), [([delta(0), stop(0)], True), (ONE, False)])
+def test_a_start_after_the_end_is_out_of_order_if_its_delta_came(events: list[dict[str, Any]], told: bool) -> None:
+    found = judge(frames([created(), *events, completed(), start(0)])).findings
+    late = next(one for one in found if one.rule == "stream.completed-last")
+    assert late.message.startswith("the events are out of order: step.start follows") is told
+
+
 def test_a_cut_stream_is_not_asked_for_its_end() -> None:
     """A stream cut by the transport at any byte has no findings about what is missing."""
     stream = frames(WHOLE)
