@@ -772,10 +772,10 @@ class StreamJudge:
         if not self._log.is_full("stream.evid-unique"):
             # A client need not resume a foreground stream.
             severity = Severity.BROKEN if self._background or self._start != "fresh" else Severity.NON_STRICT
-            code, *words = "stream.evid-unique", "an event_id is repeated", "a new event_id"
+            code, message, expected = "stream.evid-unique", "an event_id is repeated", "a new event_id"
             if self._cursors[cursor] == hash(frame.data):
-                code, *words = "stream.evid-unique/twice", "an event comes twice", "each event once"
-            self._place(Finding.from_code(code, *words, cursor[:_SHOWN], severity=severity), frame)
+                code, message, expected = "stream.evid-unique/twice", "an event comes twice", "each event once"
+            self._place(Finding.from_code(code, message, expected, cursor[:_SHOWN], severity=severity), frame)
 
     def _note_after_done(self, frame: Frame) -> None:
         rule = order.row_of(order.State.CLOSED, order.OTHER).breaks
