@@ -31,7 +31,7 @@ TYPES = {**STREAM, "background_input": REFUSED, "number_input": REFUSED, "text_t
 CASES = [
     case("err.malformed-json", "non_strict", "422", broken_json=refusal(422), no_json=REFUSED),
     case("err.wrong-type", "untestable", "limited", **STREAM, background_input=REFUSED, number_input=refusal(429),
-         text_tools=REFUSED),
+         text_tools=REFUSED, false_as_text=REFUSED),
     case("err.wrong-type", "non_strict", "422", **STREAM, background_input=REFUSED, number_input=REFUSED,
          text_tools=refusal(422), false_as_text=REFUSED),
     case("err.wrong-type", "non_strict", "false", **TYPES, false_as_text=DONE),
