@@ -109,6 +109,9 @@ def _find_judge(row: RuleRow, home: str) -> Judge:
 
 def _build_part(row: RuleRow, part: str | Mapping[str, Any], home: str) -> tuple[Judge, Mapping[str, str]]:
     """Return a judge of the answers that one part of a row names, and the kind of each of them by its name."""
+    if part == judge_refusals.__name__:
+        named = {name: name for name in REFUSALS[row.rule.id].creates}
+        return partial(_judge_named, partial(judge_refusals, row.rule.id), named), dict.fromkeys(named, "Exchange")
     (name, answers), *options = part.items() if isinstance(part, Mapping) else [(part, {})]
     judge = _give_rule(_SHARED.get(name) or find_function(row, name, home), row)
     for word, value in options:

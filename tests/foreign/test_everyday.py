@@ -639,6 +639,9 @@ ROWS = [
     row("subscribes-late: resume.* stream.*"
         " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
+    row("subscribes-late-at-once: resume.live stream.first -> fail resume.live stream.first, exit 1",
+        get=subscribe_late, events=lambda self, usual, run: ((due + 0.4, event) for due, event in usual(run)),
+        said=["(1 cause: resume.live/lost)"], **SLOW),
     row("follows-all: resume.exclusive stream.id-constant stream.index-reuse stream.completed-last"
         " -> fail stream.id-constant stream.index-reuse stream.completed-last, exit 1", get=follow_all, lasts=0.1,
         said=["(1 cause: stream.id-constant)"]),

@@ -174,6 +174,27 @@ def hide_the_end(self: ForeignService, usual: Any, run: Run, query: Json) -> Any
     return {**answer, "status": "in_progress"} if is_hidden else answer
 
 
+def keep_the_first_look(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Show each run as the first GET of it did, which a cache keeps."""
+    shown = usual(run, query)
+    return shown if "stream" in query else self.noted.setdefault(run.id, shown)
+
+
+def send_twice(self: ForeignService, usual: Any, run: Run) -> Iterator[tuple[float, Json]]:
+    """Send each event twice, as a subscription that was made twice does."""
+    for event in usual(run):
+        yield event
+        yield event
+
+
+def store_in_another_order(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """Stream a run that has ended with its last two events swapped, as if they had one time and no number."""
+    shown = usual(run, query)
+    if not isinstance(shown, list) or run.status == "in_progress" or len(shown) < 2:
+        return shown
+    return [*shown[:-2], shown[-1], shown[-2]]
+
+
 def remove(self: ForeignService, usual: Any, run: Run) -> Json:
     """Cancel a run, and forget it."""
     return usual(self.runs.pop(run.id))
@@ -234,6 +255,17 @@ ROWS = [
     row("hides-the-end: bg.survives-hangup bg.settles -> fail bg.survives-hangup/outlived, exit 1",
         get=hide_the_end, lasts=1.0,
         said=["GET shows a run in progress long after the stream of its create completed"]),
+    row(f"sends-events-twice: {RESUMES} -> fail stream.evid-unique/twice stream.completed-last stream.index-reuse"
+        " stream.stop-once, warn stream.created-once stream.no-interleave, exit 1", events=send_twice,
+        said=["an event comes twice", "(1 cause: stream.evid-unique/twice)"], lasts=1.0),
+    row("stores-in-another-order: resume.live stream.stop-once stream.completed-last -> fail resume.live"
+        " stream.stop-once stream.completed-last, exit 1", get=store_in_another_order, lasts=1.0,
+        said=["contains the expected events in another order", "(1 cause: resume.live/reordered)"]),
+    row("keeps-the-first-look: bg.survives-hangup -> fail bg.survives-hangup/outlived, exit 1", lasts=1.0,
+        get=keep_the_first_look, said=["in progress long after the stream of its create completed"]),
+    row("keeps-the-first-look-settled: bg.survives-hangup -> rest pass, exit 0", lasts=1.0,
+        get=lambda self, usual, run, query: keep_the_first_look(self, usual, run, query)
+        if run.status != "in_progress" else usual(run, query)),
     row("forgets-what-it-cancels: cancel.ok get.ok -> fail get.ok, exit 1", cancel=remove, lasts=3.0, **ALONE),
     row("cuts-texts: get.matches-post -> fail get.matches-post, exit 1", get=change_texts(lambda _: say("Hello"))),
     row("notes-texts: get.matches-post -> warn get.matches-post/, exit 0",

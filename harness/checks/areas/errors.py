@@ -8,8 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.checks.vocabulary import runs
-from harness.checks.vocabulary.expect import TOO_MANY, among, at, expect_status, finding, require_answer
+from harness.checks.vocabulary.expect import (
+    TOO_MANY,
+    among,
+    at,
+    expect_status,
+    finding,
+    lenient_finding,
+    require_answer,
+)
 from harness.checks.vocabulary.shared import HELLO, UNKNOWN_ID, WRONG_KEY, all_of, send_wrong_creates
+from harness.checks.vocabulary.streams import is_stream
 from harness.contract import read
 from harness.contract.judge.answer import CLIENT_ERROR, SUCCESS, has_error, judge_error_status, judge_leaks
 from harness.contract.judge.reading import format_answer
@@ -22,7 +31,7 @@ from harness.wire.bodies import loads
 from harness.wire.message import UNREACHED
 
 
-@exercise(requests=16, odd=True)
+@exercise(requests=17, odd=True)
 def refused_requests(t: RequestBuilder) -> Steps:
     """Requests with one mistake each; `answers` are all answers, `errors` every 4xx or 5xx of the API.
 
@@ -37,6 +46,7 @@ def refused_requests(t: RequestBuilder) -> Steps:
             array=t.request("POST", "interactions", [1]),
             null=t.request("POST", "interactions", b"null"),
             several_values=t.request("POST", "interactions", t.create(input=HELLO).body + b" {}"),
+            false_as_text=t.create(input=HELLO, stream="false"),
         ),
         send_wrong_creates(t, "err.wrong-type", "err.unknown-field"),
         send_wrong_creates(t, "err.unknown-model", "err.bad-enum"),
@@ -74,6 +84,19 @@ def gives_errors_their_status(answers: list[Exchange], controls: list[Exchange])
         message = f"{len(failed)} of {creates} wrong creates cause a server error, as if the server had failed"
         found = Finding.from_code("err.status/failed", message, "4xx", format_answer(first))
         yield found.at(exchange=f"answers[{number}]")
+
+
+def takes_no_text_for_true(false_as_text: Exchange) -> Iterator[Finding]:
+    if false_as_text.status in SUCCESS and has_error(false_as_text):
+        return
+    if not is_stream(false_as_text) and false_as_text.status in SUCCESS:  # as if it were `false`
+        yield lenient_finding('`stream: "false"` is accepted', "400", format_answer(false_as_text))
+    elif false_as_text.status in SUCCESS:
+        message = 'the string "false" in `stream` is taken for `true`: the create returns a stream'
+        found = Finding.from_code("err.wrong-type/truthy", message, "400", format_answer(false_as_text))
+        yield found.at(exchange="false_as_text")
+    else:
+        yield from expect_status(false_as_text, accepts={400}, tolerates=CLIENT_ERROR)
 
 
 def says_nothing_of_nowhere(unknown_route: Exchange) -> Iterator[Finding]:

@@ -202,8 +202,11 @@ def _poll_beside_a_twin(t: RequestBuilder, found: str, text: str) -> Part[Exchan
     polled = yield from runs.poll_for(t, found, t.wait * 0.25)
     if _ends_well(polled[-1]):
         return {"polled": polled, "twin": None}
-    stayed = yield from runs.read_whole_stream(t.create(input=text, background=True, stream=True), t.wait)
-    twin = streams.stream_id(streams.events_in(stayed))
+    stream = yield Open(t.create(input=text, background=True, stream=True), t.wait)
+    twin = streams.stream_id(streams.decode_frames((yield Read(stream, 1))))
+    if twin:  # as the other was: what keeps the first look at a run would show that one alone as in progress
+        yield Send(t.get(twin))
+    stayed: Exchange = yield Finish(stream)
     if not twin:
         raise Unmet(f"the create returned no stream with an id: {format_answer(stayed)}")
     ended = streams.completion(streams.events_in(stayed)) is not None

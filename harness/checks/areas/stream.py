@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -128,10 +129,6 @@ def keeps_letters(plain: Exchange, streams: Streams) -> Iterator[Finding]:
         yield say(message, "intact characters", format_value(texts[name]), exchange=f"streams[{name}]")
 
 
-def equals_what_is_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
-    yield from _compare_with_stored(agreement.judge_streamed_steps, streams, stored)
-
-
 def signs_its_thoughts(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:
     found = _compare_with_stored(agreement.judge_streamed_signatures, streams, stored)
     yield from (one for one in found if one.rule)  # whether it can be read is judged by another check
@@ -151,6 +148,9 @@ def _compare_with_stored(
             yield from at(place, expect_interaction(answer))
         elif adds_up(streams[name]) and completion(events_in(streams[name])) is not None:
             yield from at(place, judge(read(streams[name]).streamed_steps, bodies[name]))
+
+
+equals_what_is_stored = partial(_compare_with_stored, agreement.judge_streamed_steps)
 
 
 def ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator[Finding]:

@@ -174,7 +174,7 @@ def additions(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Fin
             message, code = f"{name} begins with the first event again, as if its cursor had no effect", "/restart"
         yield finding(message, "only the events after the cursor", kind, code=code, event=first)
     elif diff.reordered:
-        yield finding(f"{name} contains the expected events in another order")
+        yield finding(f"{name} contains the expected events in another order", code="/reordered")
 
 
 def leniencies(name: str, came: Sequence[Event], diff: EventDiff) -> Iterator[Finding]:

@@ -568,7 +568,8 @@ class StreamJudge:
         self._decoder = Decoder()
         self._state = StreamState(contract.steps_table, contract.statuses, start)
         self._log = FindingLog()
-        self._cursors: set[str] = set()
+        self._cursors: dict[str, int] = {}  # each with the hash of its event
+        self._shares_cursors = False
         handlers = self._state.handlers
         self._kinds = {
             name: EventKind(event, contract.schemas, handlers.get(name, lambda event: None))
@@ -619,7 +620,7 @@ class StreamJudge:
                 if cursor in cursors:
                     self._frames = number
                     self._note_repeated_cursor(frame, cursor)
-                cursors.add(cursor)
+                cursors[cursor] = hash(frame[0])
             if found:
                 self._frames = number
                 self._collect(frame)
@@ -692,7 +693,7 @@ class StreamJudge:
             known.resumable += 1
             if cursor in self._cursors:
                 self._note_repeated_cursor(frame, cursor)
-            self._cursors.add(cursor)
+            self._cursors[cursor] = hash(frame.data)
         self._collect(frame)
 
     def _judge_unknown_frame(self, frame: Frame) -> None:
@@ -775,9 +776,11 @@ class StreamJudge:
         if not self._log.is_full("stream.evid-unique"):
             # A client need not resume a foreground stream.
             severity = Severity.BROKEN if self._background or self._start != "fresh" else Severity.NON_STRICT
-            message, actual = "an event_id is repeated", cursor[:_SHOWN]
-            found = Finding("stream.evid-unique", message, "a new event_id", actual, severity=severity)
-            self._place(found, frame)
+            code, message, expected = "stream.evid-unique", "an event_id is repeated", "a new event_id"
+            self._shares_cursors |= self._cursors[cursor] != hash(frame.data)
+            if not self._shares_cursors:  # two events with one id may also be equal
+                code, message, expected = "stream.evid-unique/twice", "an event comes twice", "each event once"
+            self._place(Finding.from_code(code, message, expected, cursor[:_SHOWN], severity=severity), frame)
 
     def _note_after_done(self, frame: Frame) -> None:
         rule = order.row_of(order.State.CLOSED, order.OTHER).breaks

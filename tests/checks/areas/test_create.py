@@ -151,6 +151,7 @@ CASES += [
     case("create.long-input", "untestable", "all refused", created=REFUSED, got=[], short=REFUSED, padded=REFUSED),
     case("create.long-input", "not_met", "crash", created=CRASH, got=[], short=None, padded=None),
     case("create.large", "not_met", "above a limit", large=refusal(413)),
+    case("create.large", "met", "in a list", large=answer(404, [{"error": {"code": 404, "message": "No."}}])),
     case("create.unicode", "met", "kept", created=PLAIN, got=[holding(UNUSUAL_TEXT)]),
     case("create.unicode", "met", "kept, shown as input", created=PLAIN, got=[
         answer(body=interaction(input=UNUSUAL_TEXT))

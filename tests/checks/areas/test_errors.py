@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.checks._play import DEAD, DONE, REFUSED, answer, case, refusal, stream_of
+from tests.checks._streams import text_events
 
 OPAQUE = {"code": "invalid_request", "message": "no"}
 KEY = "sk-harness-0123456789"
@@ -25,13 +26,17 @@ def created(status, sent):
 RIGHT = {"input": "hi", "model": "gemini-3.8-flash"}
 PLAIN = {"unknown_route": REFUSED, "wrong_key": REFUSED}
 STREAM = {"streamed_tools": REFUSED}
+TYPES = {**STREAM, "background_input": REFUSED, "number_input": REFUSED, "text_tools": REFUSED}
 
 CASES = [
     case("err.malformed-json", "non_strict", "422", broken_json=refusal(422), no_json=REFUSED),
     case("err.wrong-type", "untestable", "limited", **STREAM, background_input=REFUSED, number_input=refusal(429),
-         text_tools=REFUSED),
+         text_tools=REFUSED, false_as_text=REFUSED),
     case("err.wrong-type", "non_strict", "422", **STREAM, background_input=REFUSED, number_input=REFUSED,
-         text_tools=refusal(422)),
+         text_tools=refusal(422), false_as_text=REFUSED),
+    case("err.wrong-type", "non_strict", "false", **TYPES, false_as_text=DONE),
+    case("err.wrong-type", "not_met", "true", **TYPES, false_as_text=stream_of(*text_events("hi"))),
+    case("err.wrong-type", "met", "refused", **TYPES, false_as_text=REFUSED),
     case("err.unknown-model", "non_strict", "mapped", unknown_model=DONE),
     case("err.unknown-route", "non_strict", "405", unknown_route=answer(405)),
     case("err.unknown-route", "met", "404", unknown_route=answer(404, {})),
