@@ -260,11 +260,12 @@ def holds_its_output(
     end, place = body.get("status"), f"polled[{len(polled) - 1}]"
     ends = [completion(events_in(one)) or {} if is_stream(one) else object_in(one) for one in retries]
     waited = (polled[-1].began or 0.0) - (polled[0].began or 0.0)
-    # A run that goes on may be a slow one, unless its streamed twins are far faster; a queue may prefer those.
+    # A run that goes on may be a slow one: a warning, and only if its streamed twins are far faster.
     is_slow = end == "queued" or (end == "in_progress" and any(2 * one.seconds > waited for one in retries[::2]))
     if not is_slow and [one.get("status") for one in ends] == ["completed", end] * 2:
         message = f"each background run {runs.describe_end(end)}, and those whose creates are streamed complete"
-        severity = Severity.NON_STRICT if body.get("errors") else Severity.BROKEN  # they may be of a quota
+        is_open = bool(body.get("errors")) or end == "in_progress"  # the errors may be of a quota
+        severity = Severity.NON_STRICT if is_open else Severity.BROKEN
         failed = finding(message, "completed", str(end), code="bg.result/failed", severity=severity)
         yield failed.at(exchange=place, pointer="$.status")
         return

@@ -32,7 +32,7 @@ def at(updated):
 
 NO_STREAM = {"outlived": None, "past_caches": None, "retries": []}
 LOOKS = [replace(RUNNING, began=began, notes={}) for began in (0.0, 30.0)]
-SLOW = replace(DONE, seconds=20.0, notes={})
+STREAMED_LATE = replace(DONE, seconds=20.0, notes={})
 KNOWN = {"outlived": RUNNING, "past_caches": RUNNING, "retries": []}
 
 CASES = [
@@ -63,9 +63,9 @@ CASES = [
     case("bg.result", "untestable", "failed once", **NO_STREAM | {"retries": [DONE, DONE] * 2}, polled=[FAILED]),
     case("bg.result", "non_strict", "says why", **NO_STREAM | {"retries": [DONE, FAILED] * 2}, polled=[FAILED]),
     case("bg.result", "not_met", "fails", **NO_STREAM | {"retries": [DONE, FAILED] * 2}, polled=[SILENT]),
-    case("bg.result", "not_met", "goes on", **NO_STREAM | {"retries": [DONE, RUNNING] * 2}, polled=LOOKS),
+    case("bg.result", "non_strict", "goes on", **NO_STREAM | {"retries": [DONE, RUNNING] * 2}, polled=LOOKS),
     case("bg.result", "untestable", "goes on as long as streams", polled=LOOKS,
-         **NO_STREAM | {"retries": [SLOW, RUNNING] * 2}),
+         **NO_STREAM | {"retries": [STREAMED_LATE, RUNNING] * 2}),
     case("bg.result", "not_met", "no steps", **NO_STREAM, polled=[shows("completed", steps=[])]),
     case("bg.result", "not_met", "a stream that knows more", **KNOWN, polled=[RUNNING]),
     case("bg.same-id", "met", "a brief 404", created=RUNNING, polled=[refusal(404), DONE]),

@@ -14,7 +14,7 @@ CHECKS = {check.id: check for check in CATALOGUE}
 def test_each_row_is_judged_by_its_check(row: InvalidCreates) -> None:
     """The check of a row's rule wants the answers to all of its creates, and its exercise sends them."""
     check = CHECKS[row.rule]
-    assert check.wants == tuple(row.creates)
+    assert {*row.creates} <= {*check.wants}
     sent = [name for name, _ in row.bodies({}, dict.fromkeys(Own, "mine"))]
     assert sent == list(row.creates)
 
