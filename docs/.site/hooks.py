@@ -11,20 +11,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-
-sys.path.insert(0, str(Path(__file__).parent))
+_PATHS = [str(Path(__file__).parent), str(ROOT)]
+sys.path[:0] = _PATHS
 
 from drawings import drawings_page, put_drawings  # noqa: E402
 from incident_pages import format_library  # noqa: E402
-from rule_pages import mutation_page, rule_index, rule_pages, sentences_page  # noqa: E402
+from rule_pages import list_rules, mutation_page, rule_index, rule_pages, sentences_page  # noqa: E402
 from rule_pictures import PLACE, STYLE, draw_rule  # noqa: E402
 
 # The project itself, wherever it is.
@@ -68,8 +69,15 @@ def on_post_template(output_content: str, template_name: str, config: Any) -> st
     return output_content
 
 
+_pictures: dict[str, Future[str]] = {}
+
+
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pages that are generated."""
+    """Add the pages that are generated; a second process draws the rules meanwhile, which takes as long."""
+    sys.path[:0] = _PATHS  # MkDocs took them away, and the process gets its path from here
+    pool = ProcessPoolExecutor(1, get_context("spawn"))
+    _pictures.update({rule: pool.submit(draw_rule, rule) for rule in list_rules()})
+    pool.shutdown(wait=False)
     for page, text in _generate():
         files.append(File.generated(config, page, content=text))
     files.append(File.generated(config, STYLE, content=part_style()))
@@ -119,7 +127,7 @@ def on_page_content(html: str, page: Any, **rest: Any) -> str:
 def on_post_page(output: str, page: Any, **rest: Any) -> str:
     """Put them there when the search has read the page; no style of the site reaches their shadow trees."""
     if rule := _RULE.fullmatch(page.file.src_uri):
-        return output.replace(PLACE, draw_rule(rule["id"]))
+        return output.replace(PLACE, _pictures[rule["id"]].result())
     if page.file.src_uri == "fault-drawings.md":
         return put_drawings(output, ROOT / "docs" / "faults.md", STYLE)
     return output.replace(_MAP, render_maps(_read_clients())) if page.file.src_uri == "clients.md" else output

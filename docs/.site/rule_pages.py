@@ -54,6 +54,11 @@ def rule_index() -> str:
     return "\n".join(lines) + "\n"
 
 
+def list_rules() -> list[str]:
+    """The id of each rule."""
+    return [facts.rule.id for facts in describe_everything()]
+
+
 def rule_pages() -> Iterator[tuple[str, str]]:
     """The id of each rule and its page."""
     return ((facts.rule.id, _page(facts)) for facts in describe_everything())
