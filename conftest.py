@@ -16,10 +16,14 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from _pytest.mark.structures import MARK_GEN
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from tests.transport.certificates import Certificate
 
 ROOT = Path(__file__).parent
 
@@ -232,6 +236,37 @@ def lean_clients(lean: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the processes of a test start so; pytest and Hypothesis do not, because their plugins import trio."""
     for name, value in lean.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run a test in an empty folder and without keys in the environment."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY", "GOOGLE_API_KEY", "GITHUB_STEP_SUMMARY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ignore any proxy settings of the environment."""
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One certificate for all tests of a module."""
+    from tests.transport.certificates import certificate_in
+
+    return certificate_in(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of a module."""
+    from tests.chromium import open_chromium
+
+    with open_chromium() as chromium:
+        yield chromium
 
 
 @pytest.fixture(scope="session")

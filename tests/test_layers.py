@@ -8,7 +8,7 @@ import.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -145,7 +145,9 @@ def name_of(path: Path) -> str:
     return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports_of(path: Path, *, members: bool = False) -> Iterator[tuple[int, str]]:
+def imports_of(
+    path: Path, *, members: bool = False, roots: Collection[str] = ("harness",)
+) -> Iterator[tuple[int, str]]:
     """Yield line and absolute name of every import of ours, with `members` also of what is taken from modules."""
     inside = path.relative_to(PACKAGE.parent).with_suffix("").parts
     for node in nodes_of(path):
@@ -159,7 +161,7 @@ def imports_of(path: Path, *, members: bool = False) -> Iterator[tuple[int, str]
             )
         else:
             continue
-        yield from ((node.lineno, name) for name in names if name.partition(".")[0] == "harness")
+        yield from ((node.lineno, name) for name in names if name.partition(".")[0] in roots)
 
 
 def allowed(importer: str, imported: str) -> bool:
@@ -249,21 +251,9 @@ OUTSIDE = frozenset({"lab", "tests", "benchmarks"})
 def test_no_module_imports_what_is_not_in_the_wheel() -> None:
     """The lab, the tests and the benchmarks import the package; the package imports none of them."""
     assert all((PACKAGE.parent / name).is_dir() for name in OUTSIDE)
-    imported = ((path, *found) for path in MODULES for found in outside_imports_of(path))
+    imported = ((path, *found) for path in MODULES for found in imports_of(path, roots=OUTSIDE))
     wrong = [f"{path}:{line}: {name}" for path, line, name in imported]
     assert not wrong, "\n".join(wrong)
-
-
-def outside_imports_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and name of every import of what is not in the wheel."""
-    for node in nodes_of(path):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module or ""]
-        else:
-            continue
-        yield from ((node.lineno, name) for name in names if name.partition(".")[0] in OUTSIDE)
 
 
 def test_no_modules_import_each_other() -> None:

@@ -70,11 +70,8 @@ def insert(words: Sequence[str], *options: str) -> list[str]:
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run the test in an empty folder and without keys in the environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY", "GOOGLE_API_KEY", "GITHUB_STEP_SUMMARY"):
-        monkeypatch.delenv(name, raising=False)
+def _alone(alone: None) -> None:
+    """Run each test in an empty folder and without keys in the environment."""
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 from harness.interactions.servers import SERVERS
 from harness.outcome import Level
 from tests.cli.conftest import Harness
-from tests.foreign.answering import Refused
 from tests.foreign.rows import vary, without
-from tests.foreign.server import ForeignService, Handler, serving
+from tests.foreign.server import ForeignService, Keyed, serving
 
 pytestmark = pytest.mark.slow
 
@@ -46,15 +45,6 @@ def test_whoever_leaves_out_the_root_is_told_that_nothing_was_judged(harness: Ha
     assert [must["id"] for must in report["accounting"]["musts_not_tested"]] == ["stream.first"]
 
 
-class KnowsKeys(Handler):
-    """Lets in whoever brings no key, but nobody who brings a wrong one."""
-
-    def dispatch(self, data: bytes) -> Any:
-        if self.headers.get("x-goog-api-key", "k") != "k":
-            raise Refused(401, "authentication")
-        return super().dispatch(data)
-
-
 def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Harness) -> None:
     """--strict does not fail what the target refuses, but a MUST that nobody could look at."""
     with serving(ForeignService()) as url:
@@ -63,7 +53,7 @@ def test_strict_is_green_where_everything_that_is_offered_was_judged(harness: Ha
     assert (done.code, done.out.splitlines()[-1]) == (
         0, f"PASSED: no MUST check failed; 1 of {MUSTS} passed, 1 not offered, {MUSTS - 2} excluded."
     )  # fmt: skip
-    with serving(vary(ForeignService, handler=KnowsKeys)()) as url:
+    with serving(vary(ForeignService, handler=vary(Keyed, keys=(None, "k")))()) as url:
         done = harness("check", url, "--strict", "-v", "-c", "create.ok,auth.header")
     assert done.code == 1
     assert "1 MUST check was not tested (auth.header): no key was given" in done.out

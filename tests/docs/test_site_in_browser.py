@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.chromium import NEEDS_CHROMIUM, find_violations, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, find_violations
 from tests.foreign.listening import listening
 
 pytestmark = NEEDS_CHROMIUM
@@ -44,19 +44,12 @@ def root(site: Path) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A browser for all pages."""
-    with open_chromium() as browser:
-        yield browser
-
-
 @pytest.mark.parametrize(
     ("name", "width", "scheme"), [(name, *screen) for name, screens in SCREENS.items() for screen in screens]
 )
-def test_axe_finds_nothing(root: str, chromium: Any, name: str, width: int, scheme: str) -> None:
+def test_axe_finds_nothing(root: str, browser: Any, name: str, width: int, scheme: str) -> None:
     """A page has no violation and no horizontal scroll bar, with all that opens in it open."""
-    page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(f"{root}/{name}.html")
     page.wait_for_function("!document.querySelector('.md-code__nav:not([role])')")
     page.evaluate(UNFOLD)
@@ -65,9 +58,9 @@ def test_axe_finds_nothing(root: str, chromium: Any, name: str, width: int, sche
     page.close()
 
 
-def test_a_wide_table_is_a_list_of_blocks_on_a_phone(root: str, chromium: Any) -> None:
+def test_a_wide_table_is_a_list_of_blocks_on_a_phone(root: str, browser: Any) -> None:
     """Nothing of it needs a horizontal scroll, and each cell names its column; on a desk it is a table."""
-    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page = browser.new_page(viewport={"width": 390, "height": 900})
     page.goto(f"{root}/implementations.html")
     table = page.locator(".md-typeset table[data-blocks]").first
     table.wait_for(timeout=PATIENCE)
@@ -81,9 +74,9 @@ def test_a_wide_table_is_a_list_of_blocks_on_a_phone(root: str, chromium: Any) -
 
 
 @pytest.mark.parametrize("name", ["pytest-reference", "control", "emulator-reference"])
-def test_no_table_of_a_page_scrolls_on_a_phone(root: str, chromium: Any, name: str) -> None:
+def test_no_table_of_a_page_scrolls_on_a_phone(root: str, browser: Any, name: str) -> None:
     """A table of two columns is a list of blocks, too, if its code is wider than the screen."""
-    page = chromium.new_page(viewport={"width": 390, "height": 900})
+    page = browser.new_page(viewport={"width": 390, "height": 900})
     page.goto(f"{root}/{name}.html")
     page.locator(".md-typeset table[data-blocks]").first.wait_for(timeout=PATIENCE)
     wraps = page.locator(".md-typeset__scrollwrap:has(table:not([class]))")
@@ -92,9 +85,9 @@ def test_no_table_of_a_page_scrolls_on_a_phone(root: str, chromium: Any, name: s
     page.close()
 
 
-def test_no_word_of_the_map_of_clients_is_broken(root: str, chromium: Any) -> None:
+def test_no_word_of_the_map_of_clients_is_broken(root: str, browser: Any) -> None:
     """The name of each mode and each figure stands on one line on a desk."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{root}/clients.html")
     page.locator(".harness-map").first.wait_for()
     heads, figures = (
@@ -131,9 +124,9 @@ GUIDES = {
 }
 
 
-def test_the_search_finds_guides_first(root: str, chromium: Any) -> None:
+def test_the_search_finds_guides_first(root: str, browser: Any) -> None:
     """What a reader searches for first leads to a guide, before reference and pages of single rules."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
     page.goto(f"{root}/index.html")
     first, found = page.locator(".md-search-result__item h1").first, {}
     for words in GUIDES:
@@ -148,9 +141,9 @@ def test_the_search_finds_guides_first(root: str, chromium: Any) -> None:
     page.close()
 
 
-def test_a_search_that_is_typed_before_the_index_is_there_shows_its_results(root: str, chromium: Any) -> None:
+def test_a_search_that_is_typed_before_the_index_is_there_shows_its_results(root: str, browser: Any) -> None:
     """A reader types once, however long the index takes."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
     held: list[Any] = []
     page.route(INDEX, lambda route: held.append(route))
     with page.expect_request(INDEX, timeout=PATIENCE):

@@ -21,7 +21,7 @@ import pytest
 from harness.cassette import load
 from harness.checks.scenarios import SCENARIOS
 from harness.resources import folder
-from tests.transport.certificates import Certificate, certificate_in
+from tests.transport.certificates import Certificate
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
@@ -29,12 +29,6 @@ KEY = "AIzaSyHarnessRehearsal0123456789abcdefg"
 QUOTA = "all=pass,times:15/status:429,retry-after:3600,times:all"
 HANGS = "starts=pass/event:1,stall,times:all"
 CREATE = "POST /v1beta/interactions"
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One certificate for all tests of this module."""
-    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 class Service:

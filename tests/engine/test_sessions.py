@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
-from typing import Any
+from http.server import HTTPServer, ThreadingHTTPServer
 
 import pytest
 
@@ -16,6 +15,7 @@ from harness.interactions.servers import SERVERS
 from harness.outcome import TargetFault
 from harness.transport import ServerThread
 from tests.engine import toys
+from tests.foreign.answering import AnsweringHandler, Refused
 
 
 def test_two_sessions_share_nothing() -> None:
@@ -66,18 +66,11 @@ def test_workers_overlap_their_waits_where_nothing_is_set_up(
         assert count_jobs(target, scriptable=True) == (JOBS_WITH_SESSIONS if several else 1, "")
 
 
-class PlainServer(BaseHTTPRequestHandler):
+class PlainServer(AnsweringHandler):
     """Knows no route."""
 
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *args: Any) -> None:
-        """Print nothing."""
-
-    def do_GET(self) -> None:
-        self.send_response(404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+    def dispatch(self, data: bytes) -> None:
+        raise Refused(404, "not_found")
 
 
 @pytest.mark.parametrize(("kind", "jobs"), [(ThreadingHTTPServer, JOBS), (HTTPServer, 1)])

@@ -338,6 +338,18 @@ def is_input(part: Any) -> bool:
 ForeignService.handler = Handler
 
 
+class Keyed(Handler):
+    """Asks for one of its keys, but not where it is open."""
+
+    keys: tuple[str | None, ...] = ("k",)
+    open: tuple[str, ...] = ()
+
+    def dispatch(self, data: bytes) -> Any:
+        if self.command not in self.open and self.headers.get("x-goog-api-key") not in self.keys:
+            raise Refused(401, "authentication", "API key missing or not valid.")
+        return super().dispatch(data)
+
+
 @contextmanager
 def serving(service: ForeignService) -> Iterator[str]:
     """Serve on loopback; yields the URL."""

@@ -11,7 +11,7 @@ import pytest
 
 from tests.foreign.judging import check, check_at
 from tests.foreign.rows import hold_each, in_pages, refuse, rows_of, vary, without
-from tests.foreign.server import ForeignService, Handler, Json, Refused, Run, parse_object, serving
+from tests.foreign.server import ForeignService, Handler, Json, Keyed, Refused, Run, parse_object, serving
 
 pytestmark = pytest.mark.slow
 
@@ -169,15 +169,7 @@ class NumbersHooks(ForeignService):
         return self.key, identity
 
 
-class TakesTwoKeys(Handler):
-    """Takes the keys of two projects, and no others."""
-
-    def dispatch(self, data: bytes) -> Any:
-        if self.headers.get("x-goog-api-key") not in ("A", "B"):
-            raise Refused(401, "unauthenticated", "There is no such key.")
-        return super().dispatch(data)
-
-
+TakesTwoKeys = vary(Keyed, keys=("A", "B"))
 NumbersHooks.handler = TakesTwoKeys
 
 
@@ -331,29 +323,23 @@ ROWS = [
 
 
 class ListsInteractions(ForeignService):
-    """As Vertex: below a project and a location, and with a list. Odd but right: newest first, three at a time."""
+    """As Vertex: below a project and a location, and with a list. Odd but right: newest first, three at a time.
 
-    most = 3
+    `older` interactions are listed last, as on a server that is in use; later pages begin `off` entries away.
+    """
+
+    most, usual, older, off = 3, 0, 0, 0
 
     def list(self, query: Json) -> Json:
         """A page of the list."""
-        start, size = int(query.get("page_token", 0)), min(int(query.get("page_size", self.most)), self.most)
-        whole = [{"id": name} for name in reversed(self.runs)]
-        token = {"next_page_token": str(start + size)} if start + size < len(whole) else {}
-        return {"interaction_metadatas": whole[start : start + size], **token}
+        start, size = int(query.get("page_token", 0)), int(query.get("page_size", self.usual or self.most))
+        whole = [{"id": name} for name in (*reversed(self.runs), *(f"old{n}" for n in range(self.older)))]
+        begin, end = start + self.off if start else 0, start + min(size, self.most)
+        token = {"next_page_token": str(end)} if end < len(whole) else {}
+        return {"interaction_metadatas": whole[begin : begin + end - start], **token}
 
 
-class ListsMany(ListsInteractions):
-    """The same with sixty older interactions, as on a server that is in use; up to 500 fit into a page."""
-
-    def list(self, query: Json) -> Json:
-        start, size = int(query.get("page_token", 0)), min(int(query.get("page_size", 10)), 500)
-        whole = [*({"id": name} for name in reversed(self.runs)), *({"id": f"old{n}"} for n in range(60))]
-        token = {"next_page_token": str(start + size)} if start + size < len(whole) else {}
-        return {"interaction_metadatas": whole[start : start + size], **token}
-
-
-def lose_last(self: ListsMany, usual: Any, query: Json) -> Json:
+def lose_last(self: ListsInteractions, usual: Any, query: Json) -> Json:
     """A page without its last entry, unless it is the last page."""
     page = usual(query)
     return {**page, "interaction_metadatas": page["interaction_metadatas"][:-1]} if len(page) > 1 else page
@@ -414,11 +400,10 @@ UNOFFERED = "not_applicable page.interactions page.interactions-size"
 IN_A_PROJECT = "--api-version v1/projects/p/locations/l"
 
 lists = rows_of(ListsInteractions)
+many = rows_of(vary(ListsInteractions, most=500, usual=10, older=60))
 LISTS = [
-    rows_of(ListsMany)(f"many: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
-    rows_of(ListsMany)(
-        f"loses-between-pages-of-many: {LISTED} -> fail page.interactions/", words=IN_A_PROJECT, list=lose_last
-    ),
+    many(f"many: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
+    many(f"loses-between-pages-of-many: {LISTED} -> fail page.interactions/", words=IN_A_PROJECT, list=lose_last),
     lists(f"three-a-page: {LISTED} -> rest pass, exit 0", words=IN_A_PROJECT),
     lists(
         f"refuses-the-most: {LISTED} -> rest pass",

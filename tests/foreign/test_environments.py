@@ -10,6 +10,7 @@ import pytest
 
 from tests.foreign.rows import hold_each, in_pages, refuse, rows_of, without
 from tests.foreign.server import ForeignService, Headed, Json, Refused, Run, parse_object
+from tests.foreign.test_collections import KeepsAgents
 
 pytestmark = pytest.mark.slow
 
@@ -149,12 +150,11 @@ class OwnSandboxes(Sandboxes):
         return self.look(parts[1]) if shown else answer
 
 
-class Workshop(Sandboxes):
+class Workshop(Sandboxes, KeepsAgents):
     """Odd, but right: rules are shown as a list of hosts, and the sandbox is told when the run has ended."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.agents: dict[str, Json] = {}
         self.rules: dict[str, Any] = {}
 
     def admit(self, body: Json) -> None:
@@ -171,7 +171,7 @@ class Workshop(Sandboxes):
     def enter(self, wanted: Any, base: str | None) -> str:
         """The sandbox that a run gets."""
         if isinstance(wanted, dict) and "environment_id" in wanted:
-            return self.change(wanted["environment_id"], wanted.get("network"))
+            return self.set_rules(wanted["environment_id"], wanted.get("network"))
         if wanted != "remote":
             if wanted not in self.boxes:
                 raise Refused(404, "not_found", "There is no such environment.")
@@ -182,7 +182,7 @@ class Workshop(Sandboxes):
         """A new sandbox, with the files of a base if there is one."""
         return str(self.open({"from_environment": base} if base else {})["id"])
 
-    def change(self, box: str, network: Any) -> str:
+    def set_rules(self, box: str, network: Any) -> str:
         """Give a sandbox other rules."""
         self.rules[box] = [rule["domain"] for rule in network["allowlist"]]
         return box
@@ -199,23 +199,9 @@ class Workshop(Sandboxes):
         return body
 
     def neighbour(self, method: str, parts: list[str], data: bytes, query: Json) -> Any:
-        if parts[0] == "agents":
-            return self.keep(method, parts, data)
         answer = super().neighbour(method, parts, data, query)
         shown = method == "GET" and parts[0] == "environments" and len(parts) == 2
         return {**answer, "network": self.rules[parts[1]]} if shown else answer
-
-    def keep(self, method: str, parts: list[str], data: bytes) -> Json:
-        """Keep agents."""
-        if method == "POST":
-            body = parse_object(data)
-            self.agents[body["id"]] = body
-            return body
-        if len(parts) == 1:
-            return {"agents": list(self.agents.values())}
-        if parts[1] not in self.agents:
-            raise Refused(404, "not_found", "There is no such agent.")
-        return self.agents.pop(parts[1]) and {} if method == "DELETE" else self.agents[parts[1]]
 
 
 class SharesCopy(Workshop):
@@ -325,7 +311,7 @@ ROWS = [
     shop("hides-rules: env.update-network -> untestable env.update-network", neighbour=hide_rules),
     rows_of(SharesCopy)(f"shares-copy: {AGENTS} -> warn agent.base-fork", **SAVED),
     # A change of the rules drops the files.
-    shop(f"clears-files: {AGENTS} -> warn env.update-network", change=clear_files, **SAVED),
+    shop(f"clears-files: {AGENTS} -> warn env.update-network", set_rules=clear_files, **SAVED),
 ]
 
 

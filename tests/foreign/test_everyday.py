@@ -329,18 +329,6 @@ def subscribe_late(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
     return events if is_plain(query) else [event for event in events if not 0 < event[0] - run.age < 0.5]
 
 
-def move(by: int) -> Any:
-    """A change of `list`: pages of ten, and each but the first begins so many entries off."""
-
-    def page(self: ListsInteractions, usual: Any, query: Json) -> Json:
-        start, size = int(query.get("page_token", 0)), min(int(query.get("page_size", 10)), 10)
-        whole, begin = [{"id": name} for name in reversed(self.runs)], start + by if start else 0
-        token = {"next_page_token": str(start + size)} if start + size < len(whole) else {}
-        return {"interaction_metadatas": whole[begin : begin + size], **token}
-
-    return page
-
-
 def number_pages(self: ListsInteractions, usual: Any, query: Json) -> Json:
     """Correct: a token says nothing to a client, and names the next entry, whatever is added meanwhile."""
     first, size = query.get("page_token", "")[::-1], min(int(query.get("page_size", 10)), 10)
@@ -646,10 +634,10 @@ ROWS = [
         " -> fail stream.id-constant stream.index-reuse stream.completed-last, exit 1", get=follow_all, lasts=0.1,
         said=["(1 cause: stream.id-constant)"]),
     # Its page is never larger than ten, and the second one begins where the first one ends.
-    lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, list=move(0)),
+    lists("pages-of-ten: page.interactions -> rest pass", words=IN_A_PROJECT, most=10),
     lists("names-the-next: page.interactions -> rest pass", words=IN_A_PROJECT, list=number_pages),
-    lists("skips-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(1)),
-    lists("repeats-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, list=move(-1)),
+    lists("skips-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, most=10, off=1),
+    lists("repeats-one-of-ten: page.interactions -> fail page.interactions", words=IN_A_PROJECT, most=10, off=-1),
     lists("grows-in-between: page.interactions -> warn page.interactions", words=IN_A_PROJECT, most=9, list=grow),
     # Only the server gives ids. A stream that has no letter where its input has one has cut it.
     row("takes-ids: create.id-unique -> fail create.id-unique, exit 1", create=take_id, takes=NAMED),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import hold_each, refuse, rows_of, vary
-from tests.foreign.server import WORDS, ForeignService, Run, say
+from tests.foreign.server import WORDS, ForeignService, Keyed, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -92,18 +92,7 @@ class Buries(Resurrects):
         return run if run is not None and run.age < 0.3 else ForeignService.find(self, identity)
 
 
-class OpenHandler(ForeignService.handler):
-    """Asks for the key, but not in a GET."""
-
-    open = ("GET",)
-
-    def dispatch(self, data: bytes) -> Any:
-        if self.command not in self.open and self.headers.get("x-goog-api-key") != "k":
-            raise Refused(401, "authentication", "API key missing or not valid.")
-        return super().dispatch(data)
-
-
-def misname(self: OpenHandler, usual: Any, data: bytes) -> Any:
+def misname(self: Keyed, usual: Any, data: bytes) -> Any:
     """Give each error the code of another one."""
     try:
         return usual(data)
@@ -111,10 +100,10 @@ def misname(self: OpenHandler, usual: Any, data: bytes) -> Any:
         raise Refused(refused.status, "not_found") from None
 
 
-def opens(kind: str) -> type[OpenHandler]:
+def opens(kind: str) -> type[Keyed]:
     """Ask for the key, but not in the requests that match a pattern: they have a handler of their own."""
 
-    class Handler(OpenHandler):
+    class Handler(Keyed):
         def dispatch(self, data: bytes) -> Any:
             is_open = re.search(kind, f"{self.command} {self.path} {data.decode()}") is not None
             self.open = (self.command,) if is_open else ()
@@ -123,10 +112,9 @@ def opens(kind: str) -> type[OpenHandler]:
     return Handler
 
 
-class UnreadHandler(OpenHandler):
+class UnreadHandler(Keyed):
     """Refuses a key before it reads the body, which then stands before the next request of the connection."""
 
-    open = ()
     leaves = False
 
     def handle_any(self) -> None:
@@ -188,20 +176,20 @@ ROWS = [
     rows_of(ForeignService)("no-reads: http.revision-ignored -> rest pass", get=refuse(405)),
     rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
     rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
-                            handler=OpenHandler, words="--api-key k"),
+                            handler=vary(Keyed, open=("GET",)), words="--api-key k"),
     rows_of(ForeignService)("open-streams: auth.missing auth.wrong -> fail auth.missing",
                             handler=opens(r"^GET .*stream=true"), words=OFFERED),
     # A server on one's own machine, which has no keys at all.
     rows_of(ForeignService)("keyless: auth.missing auth.wrong -> rest not_applicable",
-                            handler=vary(OpenHandler, open=("GET", "POST", "DELETE")), words="--api-key k"),
+                            handler=vary(Keyed, open=("GET", "POST", "DELETE")), words="--api-key k"),
     rows_of(ForeignService)("keyless-declared: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
-                            handler=vary(OpenHandler, open=("GET", "POST", "DELETE")),
+                            handler=vary(Keyed, open=("GET", "POST", "DELETE")),
                             words="--api-key k --capability auth"),
     rows_of(ForeignService)("locked: auth.missing auth.wrong -> rest pass",
-                            handler=vary(OpenHandler, open=()), words="--api-key k"),
+                            handler=Keyed, words="--api-key k"),
     # What it breaks in each error explains that the error of a missing key is another one.
     rows_of(ForeignService)("misnames-errors: auth.missing err.code-status -> warn auth.missing err.code-status",
-                            handler=vary(OpenHandler, open=(), dispatch=misname), words="--api-key k",
+                            handler=vary(Keyed, dispatch=misname), words="--api-key k",
                             said=["the worst first: warned err.code-status"]),
     rows_of(ForeignService)("leaves-connections: auth.next auth.wrong auth.missing -> rest pass",
                             handler=vary(UnreadHandler, leaves=True), words="--api-key k"),

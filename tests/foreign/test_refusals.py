@@ -57,13 +57,13 @@ CRASHES_IN_BACKGROUND = {"create": refuse(500, is_background, message="KeyError:
 CRASHES_ON_READ = {"get": refuse(500, lambda run, query: query.get("stream") == "true")}
 
 
-def first_stream(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """A change of `create`: the first stream is answered otherwise."""
+def first(is_meant: Callable[[Json], bool], answer: Callable[..., Any]) -> Callable[..., Any]:
+    """A change of `create`: the first of these creates is answered otherwise."""
 
     def change(service: Any, usual: Callable[..., Any], body: Json) -> Any:
-        if is_stream(body) and not hasattr(service, "done"):
+        if is_meant(body) and not hasattr(service, "done"):
             service.done = True
-            return answer(usual, body)
+            return answer(service, usual, body)
         return usual(body)
 
     return change
@@ -77,16 +77,9 @@ def refuse_young(self: ForeignService, usual: Callable[..., Any], identity: str)
     return run
 
 
-def first_turn(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """A change of `create`: the first turn that continues another is answered otherwise."""
-
-    def change(service: Any, usual: Callable[..., Any], body: Json) -> Any:
-        if "previous_interaction_id" in body and not hasattr(service, "done"):
-            service.done = True
-            return answer(service, usual, body)
-        return usual(body)
-
-    return change
+def is_continuation(body: Json) -> bool:
+    """Whether a turn continues another one."""
+    return "previous_interaction_id" in body
 
 
 def forget_stream(service: ForeignService, usual: Callable[..., Any], body: Json) -> Any:
@@ -175,14 +168,14 @@ ROWS = [
         events=each(lambda event: without(event, "event_id") if event.get("index") == 1 else event)),
     # Denials: what others contradict breaks the rule of the denied request, and nothing else.
     row("refuses-one-stream: create.ok stream.opens -> fail create.ok/denied, exit 1", words="-j 1",
-        create=first_stream(lambda usual, body: refuse(403)(None, usual, body))),
+        create=first(is_stream, refuse(403))),
     row("keeps-streamed: del.ok stream.opens -> fail del.ok/denied, exit 1",
         delete=refuse(404, lambda run: is_stream(run.body))),
     row("loses-streamed: get.ok del.ok stream.opens -> fail get.ok/denied, exit 1", create=forget_stream),
     row("answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1", words="-j 1",
-        create=first_stream(lambda usual, body: usual(without(body, "stream")))),
+        create=first(is_stream, lambda _, usual, body: usual(without(body, "stream")))),
     row("busy-once: create.ok get.ok stream.opens", words="-j 1",
-        create=first_stream(lambda usual, body: refuse(409)(None, usual, body))),
+        create=first(is_stream, refuse(409))),
     row("finds-runs-late: get.* del.* bg.* cancel.ok resume.opens -> warn get.ok/late, exit 0", find=refuse_young),
     row("forgets-cursors: resume.* get.* -> exit 0",
         get=refuse(404, lambda _, query: query.get("last_event_id") == "no-such-cursor")),
@@ -195,10 +188,10 @@ ROWS = [
         "refuses-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history"
         " -> fail create.ok/denied, exit 1",
         words="-j 1",
-        create=first_turn(refuse(403)),
+        create=first(is_continuation, refuse(403)),
     ),
     row("busy-for-one-turn: create.ok get.ok chain.own-steps chain.echo chain.whole-history", words="-j 1",
-        create=first_turn(refuse(409))),
+        create=first(is_continuation, refuse(409))),
     row("never-streams: create.ok get.ok stream.opens", create=refuse(400, is_stream)),
     row("reads-short-text: create.* stream.* -> not_applicable create.unicode, exit 0", admit=read_short_text),
     # Who reads what is gone waits for ever, and a slow answer is one.

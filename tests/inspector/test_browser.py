@@ -20,7 +20,7 @@ import pytest
 from msgspec.structs import replace
 
 from harness.transport import ServerThread
-from tests.chromium import NEEDS_CHROMIUM, find_violations, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, find_violations
 from tests.inspector.conftest import Bench
 
 KEYED = {"x-goog-api-key": "any"}
@@ -28,13 +28,6 @@ WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 860}
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\u202e\x9b31m\x1b]8;;http://evil.example\x07\x00"
 
 pytestmark = NEEDS_CHROMIUM
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One Chromium for all tests."""
-    with open_chromium() as chromium:
-        yield chromium
 
 
 @dataclass

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
@@ -25,6 +23,8 @@ from harness.engine.targets import TargetOptions, resolve_target
 from harness.interactions.servers import SERVERS
 from harness.transport import ServerThread
 from harness.wire import Request, Response
+from tests.foreign.answering import AnsweringHandler, Refused
+from tests.foreign.listening import listening
 
 KEY = "AIza" + "s3cr3t-k3y" * 3
 
@@ -46,36 +46,18 @@ def configure(folder: Path, text: str) -> None:
     (folder / "pyproject.toml").write_text(f"[tool.harness]\n{text}\n", encoding="utf-8")
 
 
-class _Listener(http.server.BaseHTTPRequestHandler):
-    """Notes every request with its headers."""
-
-    heard: list[tuple[str, str]]
-
-    def do_GET(self) -> None:
-        self.heard.append((self.path, str(self.headers)))
-        self.send_response(404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_POST = do_GET
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @contextmanager
-def listening() -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def hearing() -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """A server on loopback: its URL, and the path and headers of each request that it got."""
     heard: list[tuple[str, str]] = []
-    handler = type("Listener", (_Listener,), {"heard": heard})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", heard
-        finally:
-            server.shutdown()
-            thread.join()
+
+    class Listener(AnsweringHandler):
+        def dispatch(self, data: bytes) -> None:
+            heard.append((self.path, str(self.headers)))
+            raise Refused(404, "not_found")
+
+    with listening(Listener) as url:
+        yield url, heard
 
 
 @pytest.mark.parametrize(
@@ -87,7 +69,7 @@ def test_a_version_leads_no_key_above_the_path_of_the_target(
 ) -> None:
     """A gateway serves several people, each below a path: the file of a folder does not choose another one."""
     configure(repository, f'api-version = "{version}"')
-    with listening() as (url, heard):
+    with hearing() as (url, heard):
         assert main(["check", f"{url}/mine", "-c", "create.ok"]) == 2
         assert heard == []
         assert "is not an API version" in capsys.readouterr().err
@@ -111,7 +93,7 @@ def test_no_target_of_the_folder_gets_the_key(
     """A pyproject.toml here or above names no server, for any command; the error says what to write."""
     (repository / inside).mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(repository / inside)
-    with listening() as (url, heard):
+    with hearing() as (url, heard):
         name = command.split()[0]
         for table in ("", f".{name}"):
             (repository / "pyproject.toml").write_text(f'[tool.harness{table}]\ntarget = "{url}"\n', "utf-8")
@@ -265,7 +247,7 @@ def test_no_setting_of_the_user_changes_a_request(
     (repository.parent / ".netrc").chmod(0o600)
     monkeypatch.setenv("HOME", str(repository.parent))
     monkeypatch.delenv("NETRC", raising=False)
-    with listening() as (proxy, heard), ServerThread(note, clock=emulator.clock) as server:
+    with hearing() as (proxy, heard), ServerThread(note, clock=emulator.clock) as server:
         for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy)
         for name in ("NO_PROXY", "no_proxy"):
@@ -341,7 +323,7 @@ SENDS_NOTHING: dict[str, tuple[int | str, ...]] = {
 @pytest.mark.parametrize("name", SENDS_NOTHING)
 def test_an_address_in_a_file_gets_no_request(name: str, repository: Path) -> None:
     """Cassettes, HAR files, scenarios and reports may hold any URL: no command sends anything there."""
-    with listening() as (url, heard):
+    with hearing() as (url, heard):
         assert main((*CHECK, "--report", "json=report.json")) == 0
         report = json.loads((repository / "report.json").read_text("utf-8"))
         report["target"] = {**report["target"], "url": url, "name": url}

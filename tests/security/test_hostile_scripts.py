@@ -6,10 +6,8 @@ import ast
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -26,52 +24,24 @@ from harness.report.evidence.curl import Display, curl_lines
 from harness.strategies.operations import ClientCommand
 from harness.wire import COMPLETE, Chunk, Exchange, ExchangeBuilder, Headers, Length, Request
 from harness.wire.mask import Mask
+from tests.foreign.answering import AnsweringHandler
+from tests.foreign.listening import listening
 from tests.in_one_test import in_one_test
 
 CREATE = "/v1beta/interactions"
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
-class Liar(ThreadingHTTPServer):
-    """Answers everything with the same ids, and keeps the targets."""
-
-    def __init__(self, ids: dict[str, str]) -> None:
-        super().__init__(("127.0.0.1", 0), LiarHandler)
-        self.body = json.dumps({**ids, "status": "completed"}).encode()
-        self.asked: list[str] = []
-
-
-class LiarHandler(BaseHTTPRequestHandler):
-    """Answers create and GET."""
-
-    server: Liar
-
-    def do_POST(self) -> None:
-        """Answer a create."""
-        self.server.asked.append(self.path)
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        self.send_response(200)
-        self.send_header("content-length", str(len(self.server.body)))
-        self.end_headers()
-        self.wfile.write(self.server.body)
-
-    do_GET = do_POST
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
 @contextmanager
-def lying(ids: dict[str, str]) -> Iterator[Liar]:
-    """A server that returns these ids."""
-    with Liar(ids) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def lying(ids: dict[str, str]) -> Iterator[str]:
+    """The URL of a server that answers everything with these ids."""
+
+    class Liar(AnsweringHandler):
+        def dispatch(self, data: bytes) -> dict[str, str]:
+            return {**ids, "status": "completed"}
+
+    with listening(Liar) as url:
+        yield url
 
 
 def exchange(sent: Any, got: Any, method: str = "POST", target: str = CREATE) -> Exchange:
@@ -96,9 +66,8 @@ def test_an_id_is_no_program(word: str, body: str, tmp_path: Path) -> None:
         exchange({"input": "a"}, {"id": word, "turn_id": "zz-2"}),
         exchange(f"{body} zz-2 {word}".encode(), {"id": "zz-3"}),
     ]
-    with lying({"id": "eval", "turn_id": f"$(touch {marker})"}) as server:
-        display = Display(SERVERS, f"http://127.0.0.1:{server.server_port}", Mask({}))
-        lines = curl_lines(trail, display)
+    with lying({"id": "eval", "turn_id": f"$(touch {marker})"}) as url:
+        lines = curl_lines(trail, Display(SERVERS, url, Mask({})))
         script = ["sh", "-c", "\n".join(lines)]
         done = subprocess.run(script, capture_output=True, text=True, cwd=tmp_path, timeout=30, check=True)
     assert not marker.exists()

@@ -7,7 +7,8 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,14 +16,18 @@ from harness.transport import ServerThread
 from harness.transport.server.server import InThread
 from harness.transport.tap.tap import Tap
 from harness.wire import COMPLETE, At, Chunk, Chunked, Ending, Exchange, How, Length
-from tests.transport.certificates import Certificate, certificate_in
-from tests.transport.peers import RawServer, Serving, free_port, get, raw_exchange, read_head, saying, until
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One certificate for all tests of this file."""
-    return certificate_in(tmp_path_factory.mktemp("tls"))
+from tests.transport.certificates import Certificate
+from tests.transport.peers import (
+    RawConnection,
+    RawServer,
+    Serving,
+    free_port,
+    get,
+    raw_exchange,
+    read_head,
+    saying,
+    until,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -138,56 +143,24 @@ def test_a_proxy_that_does_not_help_is_named(proxy: str, said: str, monkeypatch:
         assert why_there_is_none("https://target.invalid") == said.format(closed=port, stern=stern.port)
 
 
-class Tunnel:
-    """A proxy that supports CONNECT, and keeps the heads and the places it was asked for."""
+def tunneling(heads: list[str]) -> Callable[[RawConnection], None]:
+    """A handler that supports CONNECT, as a proxy does, and keeps the heads that it was sent."""
 
-    def __init__(self) -> None:
-        self.connects: list[str] = []
-        self.heads: list[str] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(0.05)
-        self._stopping = threading.Event()
-        self._socks: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self.port: int = self._listener.getsockname()[1]
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[Tunnel]:
-        """Accept connections as long as the context lasts."""
-        self._threads[0].start()
-        try:
-            yield self
-        finally:
-            self._stopping.set()
-            for thread in self._threads:
-                thread.join()
-            for sock in (self._listener, *self._socks):
-                sock.close()
-
-    def _accept(self) -> None:
-        while not self._stopping.is_set():
-            with contextlib.suppress(TimeoutError):
-                sock, _ = self._listener.accept()
-                head = read_head(sock).decode()
-                self.heads.append(head)
-                place = head.split()[1]
-                self.connects.append(place)
-                host, _, port = place.rpartition(":")
-                other = socket.create_connection((host, int(port)))
-                self._socks += [sock, other]
-                sock.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                for one, two in ((sock, other), (other, sock)):
-                    thread = threading.Thread(target=self._pump, args=(one, two))
-                    self._threads.append(thread)
-                    thread.start()
-
-    def _pump(self, one: socket.socket, two: socket.socket) -> None:
-        one.settimeout(30)
+    def pump(one: socket.socket, two: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := one.recv(65536):
                 two.sendall(data)
         with contextlib.suppress(OSError):
             two.shutdown(socket.SHUT_WR)
+
+    def handler(connection: RawConnection) -> None:
+        heads.append(read_head(connection.sock).decode())
+        host, _, port = heads[-1].split()[1].rpartition(":")
+        with socket.create_connection((host, int(port)), timeout=30) as other, ThreadPoolExecutor(2) as pool:
+            connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            pool.map(pump, (connection.sock, other), (other, connection.sock))
+
+    return handler
 
 
 def test_the_environments_proxy_is_asked_for_a_tunnel(
@@ -195,15 +168,19 @@ def test_the_environments_proxy_is_asked_for_a_tunnel(
 ) -> None:
     """With HTTPS_PROXY set the connection goes through it, and TLS is still with the target."""
     seen: list[Exchange] = []
-    with Tunnel().running() as tunnel, ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:pass%3Aword@127.0.0.1:{tunnel.port}")
+    heads: list[str] = []
+    with (
+        RawServer(tunneling(heads), read_request=False) as proxy,
+        ServerThread(Serving(Chunk(b"ab")), tls=certificate.context) as server,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", f"http://us%40er:pass%3Aword@127.0.0.1:{proxy.port}")
         with InThread(Tap(server.url, seen.append, ca_file=certificate.ca_file)) as tap:
             raw_exchange(tap.port, get(connection="close"))
             until(lambda: bool(seen))
             monkeypatch.setenv("NO_PROXY", "127.0.0.1")
             raw_exchange(tap.port, get(connection="close"))
             until(lambda: len(seen) == 2)
-    assert tunnel.connects == [f"127.0.0.1:{server.port}"]
+    assert [head.split()[1] for head in heads] == [f"127.0.0.1:{server.port}"]
     credentials = base64.b64encode(b"us@er:pass:word").decode()
-    assert f"\r\nProxy-Authorization: Basic {credentials}\r\n" in tunnel.heads[0]
+    assert f"\r\nProxy-Authorization: Basic {credentials}\r\n" in heads[0]
     assert [exchange.body for exchange in seen] == [b"ab", b"ab"]

@@ -14,18 +14,17 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
+from tests.foreign.answering import AnsweringHandler
 from tests.foreign.listening import listening
 
 HOP = {"connection", "transfer-encoding", "keep-alive", "host", "content-length"}
 
 
-class Faithful(BaseHTTPRequestHandler):
+class Faithful(AnsweringHandler):
     """Passes everything on."""
 
-    protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # head and body are two writes
     upstream = ""
     patience = 30.0
@@ -96,11 +95,7 @@ class Faithful(BaseHTTPRequestHandler):
         self.connection.close()
 
     def answer_unreachable(self) -> None:
-        self.send_response(502)
-        self.send_header("Content-Type", "text/html")
-        self.send_header("Content-Length", "20")
-        self.end_headers()
-        self.wfile.write(b"<h1>Bad Gateway</h1>")
+        self.send(502, "text/html", b"<h1>Bad Gateway</h1>", {})
 
     def edit_request(self, body: bytes) -> bytes:
         return body
@@ -116,9 +111,6 @@ class Faithful(BaseHTTPRequestHandler):
 
     def edit(self, chunk: bytes) -> bytes:
         return chunk
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @contextmanager

@@ -147,11 +147,7 @@ class KeepsAlive(Faithful):
 
 def refuse_in_words(self: Faithful, usual: Any) -> None:
     """Answer what it cannot reach with 400 and a sentence."""
-    self.send_response(400)
-    self.send_header("Content-Type", "text/plain")
-    self.send_header("Content-Length", "4")
-    self.end_headers()
-    self.wfile.write(b"nope")
+    self.send(400, "text/plain", b"nope", {})
 
 
 class OldConnection(http.client.HTTPConnection):
@@ -230,12 +226,7 @@ def refuse_the_fifth(self: Crowded, usual: Any, busy: int) -> None:
         usual(busy)
         return
     self.rfile.read(int(self.headers.get("content-length") or 0))
-    self.send_response(429)
-    self.send_header("Content-Type", "application/json")
-    data = b'{"error": {"code": "overloaded", "message": "Later."}}'
-    self.send_header("Content-Length", str(len(data)))
-    self.end_headers()
-    self.wfile.write(data)
+    self.reply(429, {"error": {"code": "overloaded", "message": "Later."}})
 
 
 class CutsTheFifthLate(Crowded):

@@ -21,19 +21,9 @@ from harness.interactions.servers import SERVERS
 from harness.outcome import Finding, UsageFault
 from harness.transport import ServerThread
 from harness.wire import COMPLETE, Chunk, ExchangeBuilder, Request, Response
-from tests.transport.certificates import Certificate, certificate_in
+from tests.transport.certificates import Certificate
 
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One certificate for all tests of this file."""
-    return certificate_in(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ignore any proxy settings of the environment."""
-    monkeypatch.setenv("NO_PROXY", "*")
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 class Service:

@@ -36,17 +36,9 @@ from tests.foreign.rows import vary
 from tests.foreign.server import ForeignService, serving
 from tests.foreign.test_runs import LetsReadersGo
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("alone")]
 
 QUICK = ("-e", "history", "--max-examples", "12", "--no-store", "--api-key", "any-key-at-all", "--json")
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run in an empty folder, with no API key in the environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 def searched(

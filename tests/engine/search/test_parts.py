@@ -30,15 +30,9 @@ from harness.transport import ServerThread
 from harness.wire.secret_finder import spellings
 from tests.engine.search.places import history, mutant, reference
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 # --- `harness fuzz`: usage errors, exit codes, printed output and written files
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Run in an empty folder, with no API key in the environment."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("GEMINI_API_KEY", "OTHER_GEMINI_API_KEY"):
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ Skipped without Chromium or its driver.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -19,23 +18,16 @@ from harness.engine.events import ClientRun, Result, RunFinished, RunStarted, Ta
 from harness.interactions import INTERACTIONS
 from harness.kit.relay import RelayedExchange
 from harness.outcome import Exit, Finding, Level, Observation, Verdict
-from harness.report.commands.torture import TortureRun
 from harness.report.html_report import render
 from harness.report.presented_run import PresentedRun
-from tests.chromium import NEEDS_CHROMIUM, find_violations, open_chromium
+from tests.chromium import NEEDS_CHROMIUM, find_violations
 from tests.report.page.test_story import FIRST, LOST, REST, result
 from tests.report.story import told
+from tests.report.test_torture import run_of_cases
 
 WIDTHS = (360, 400, 640, 641, 820, 1060, 1061, 1280, 1600)
 
 pytestmark = NEEDS_CHROMIUM
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One Chromium for all tests."""
-    with open_chromium() as chromium:
-        yield chromium
 
 
 def run_of_many(passed: int) -> PresentedRun:
@@ -190,7 +182,7 @@ def test_a_cell_opens_its_cases(browser: Any, tmp_path: Path) -> None:
 def tortured() -> PresentedRun:
     """A finished torture run of two cases: one is exact, one lost its end."""
     from harness.engine.decide import Policy, decide
-    from harness.engine.events import PhaseFinished, Planned, Reproduction
+    from harness.engine.events import Planned, Reproduction
     from harness.outcome import Finding, Observation
     from harness.rules import ROWS
 
@@ -209,13 +201,8 @@ def tortured() -> PresentedRun:
         )
         return replace(made, reproduction=Reproduction(command="harness torture -- x"))
 
-    results = (
-        case(0, "exact"),
-        case(1, "silent-loss", Finding.from_code("client.whole/silent-loss", "lost its end")),
-    )
-    state = TortureRun(INTERACTIONS)
+    lost = Finding.from_code("client.whole/silent-loss", "lost its end")
+    state = run_of_cases(case(0, "exact"), case(1, "silent-loss", lost), events=3)
     state.target = TargetInfo(name="node x.mjs")
     state.planned = Planned(3, 0)
-    state.phases = [PhaseFinished(name="plain", counts={"events": 3}, notes=("text",))]
-    state.finished = RunFinished(results, 1.0, Exit.FAILED)
     return state

@@ -17,6 +17,7 @@ from tests.foreign.listening import listening
 from tests.transport.peers import deaf, get, raw_exchange, until
 
 LIMITS = Limits(connect_seconds=1, head_seconds=5, idle_seconds=5, total_seconds=8)
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 def by_driver(url: str) -> Ending:
@@ -32,12 +33,6 @@ def by_tap(url: str) -> Ending:
         raw_exchange(tap.port, get(connection="close"))
         until(lambda: bool(seen))
     return seen[0].ending
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ignore any proxy settings of the environment."""
-    monkeypatch.setenv("NO_PROXY", "*")
 
 
 def test_a_name_that_does_not_resolve_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import HTTPServer
 from typing import ClassVar, NamedTuple
 
 import pytest
@@ -21,6 +21,7 @@ from harness.transport.client.driver import UrlReading
 from harness.transport.client.stream import StreamEnds, read_whole
 from harness.wire import COMPLETE, At, By, Ending, Exchange, Headers, How, Request
 from tests.busy_machine import within
+from tests.foreign.answering import AnsweringHandler
 from tests.transport.peers import (
     RawConnection,
     RawServer,
@@ -342,24 +343,14 @@ def test_a_connection_that_dies_under_a_kept_request_is_dialled_again(driver: Ca
     assert [exchange.ending for exchange in exchanges] == [COMPLETE] * 2
 
 
-class _OneAtATime(BaseHTTPRequestHandler):
+class _OneAtATime(AnsweringHandler):
     """Keeps each connection until its client closes it, or wants it closed."""
 
-    protocol_version = "HTTP/1.1"
     wants: ClassVar[list[str | None]] = []
 
-    def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("content-length", 0)))
+    def dispatch(self, data: bytes) -> dict[str, str]:
         self.wants.append(self.headers["connection"])
-        self.send_response(200)
-        self.send_header("content-length", "2")
-        self.end_headers()
-        self.wfile.write(b"{}")
-
-    do_POST = do_GET
-
-    def log_message(self, *words: object) -> None:
-        """Print nothing."""
+        return {}
 
 
 def test_a_server_that_serves_one_connection_at_a_time_is_not_blocked() -> None:

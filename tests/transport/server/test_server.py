@@ -35,7 +35,7 @@ from harness.wire import (
     UntilClose,
 )
 from tests.busy_machine import within
-from tests.transport.certificates import Certificate, certificate_in
+from tests.transport.certificates import Certificate
 from tests.transport.endings_table import CASES, DEAD, HEADS, Case
 from tests.transport.peers import (
     EVENTS,
@@ -54,6 +54,7 @@ from tests.transport.peers import (
 )
 
 Serve = Callable[..., ServerThread]
+pytestmark = pytest.mark.usefixtures("no_proxy")
 
 
 @pytest.fixture
@@ -494,18 +495,6 @@ def test_endings_are_exact_without_uvloop() -> None:
             return [await asyncio.to_thread(raw_exchange, server.port, get()) for _ in range(10)]
 
     assert asyncio.run(main()) == [(HEADS[UntilClose] + b"ab", "rst")] * 10
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One certificate for all tests of this file."""
-    return certificate_in(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ignore any proxy settings of the environment."""
-    monkeypatch.setenv("NO_PROXY", "*")
 
 
 def test_tls(certificate: Certificate, serve: Serve) -> None:
