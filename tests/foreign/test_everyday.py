@@ -601,7 +601,7 @@ ROWS = [
     # One worker: a cancel waits for the end of a stream, and streams of other exercises do not hide that.
     row("has-one-worker: cancel.ok stream.text bg.result resume.finished -> fail cancel.ok/blocked, exit 1",
         handler=OneWorker, lasts=3.0),
-    row("has-one-quick-worker: cancel.ok -> warn cancel.ok/blocked, exit 0", handler=OneWorker, lasts=0.4),
+    row("has-one-quick-worker: cancel.ok -> warn cancel.ok/blocked, exit 0", handler=OneWorker, lasts=0.15),
     # A stream that is silent for long enough is kept alive: between events.
     row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
@@ -627,9 +627,6 @@ ROWS = [
     row("subscribes-late: resume.* stream.*"
         " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
-    row("subscribes-late-at-once: resume.live stream.first -> fail resume.live stream.first, exit 1",
-        get=subscribe_late, events=lambda self, usual, run: ((due + 0.4, event) for due, event in usual(run)),
-        said=["(1 cause: resume.live/lost)"], **SLOW),
     row("follows-all: resume.exclusive stream.id-constant stream.index-reuse stream.completed-last"
         " -> fail stream.id-constant stream.index-reuse stream.completed-last, exit 1", get=follow_all, lasts=0.1,
         said=["(1 cause: stream.id-constant)"]),
