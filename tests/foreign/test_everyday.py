@@ -601,7 +601,6 @@ ROWS = [
     # One worker: a cancel waits for the end of a stream, and streams of other exercises do not hide that.
     row("has-one-worker: cancel.ok stream.text bg.result resume.finished -> fail cancel.ok/blocked, exit 1",
         handler=OneWorker, lasts=3.0),
-    row("has-one-quick-worker: cancel.ok -> warn cancel.ok/blocked, exit 0", handler=OneWorker, lasts=0.15),
     # A stream that is silent for long enough is kept alive: between events.
     row("pings: stream.* bg.* resume.* -> exit 0", handler=Pings, **SLOW),
     row("tears: stream.* -> fail stream.json/syntax", handler=vary(Pings, ping=tear), **SLOW),
