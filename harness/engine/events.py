@@ -9,6 +9,7 @@ value. A capability has an origin: declared, announced by the control API, or pr
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from enum import StrEnum
@@ -16,8 +17,6 @@ from typing import TypeAlias, TypeVar
 
 from msgspec import Struct, field
 
-from harness.engine.traffic.governed_driver import TimeoutLosses
-from harness.engine.traffic.retries import Waited
 from harness.kit.api import Lack
 from harness.kit.history import History
 from harness.kit.relay import RelayedExchange
@@ -40,6 +39,9 @@ from harness.outcome import (
 from harness.outcome.words import did_you_mean
 from harness.wire import Exchange
 from harness.wire.addresses import is_loopback, read_host
+from harness.wire.bodies import object_or_none
+
+_CODE = re.compile(r"[a-z_]{1,60}", re.ASCII)
 
 
 class WireMoment(Struct, frozen=True, kw_only=True):
@@ -472,6 +474,20 @@ class Waiting(Struct, frozen=True):
     refusal: Exchange
 
 
+def format_refusal(exchange: Exchange) -> str:
+    """A refusal in a few words: the request, and the status and code of the answer."""
+    code = error_code(exchange)
+    answer = f"{exchange.status} ({code})" if code else f"{exchange.status}"
+    return f"{exchange.request.method} {exchange.request.raw_path} returned {answer}"
+
+
+def error_code(exchange: Exchange) -> str:
+    """The code in an error's body, or `""`; never its message, which may quote a key."""
+    error = (object_or_none(exchange.body) or {}).get("error")
+    code = error.get("code") if isinstance(error, dict) else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else ""
+
+
 class Deleting(Struct, frozen=True):
     """The run was interrupted, and deletes the `owed` resources that it created."""
 
@@ -531,6 +547,26 @@ class RunStopped(Struct, frozen=True, kw_only=True):
     unfinished: tuple[str, ...]
     silent: int
     evidence: Evidence
+
+
+class Waited(Struct, frozen=True):
+    """The number of waits, and their seconds in all."""
+
+    times: int = 0
+    seconds: float = 0.0
+
+
+class TimeoutLosses(Struct, frozen=True):
+    """The losses of a run to responses that did not end.
+
+    `answers` is how many the timeout cut, `seconds` is how long these took, and `first` describes the first of
+    them. `unsent` requests were not sent at all.
+    """
+
+    answers: int = 0
+    seconds: float = 0.0
+    unsent: int = 0
+    first: str = ""
 
 
 class RunFinished(Struct, frozen=True):

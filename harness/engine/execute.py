@@ -27,9 +27,8 @@ from harness.engine.decide import FAILED, blocked_by, left_untested, with_cause,
 from harness.engine.events import Evidence, Result, of_kind
 from harness.engine.origins import list_ids, reads_before, referenced_ids, with_origins
 from harness.engine.traffic.ledger import CreatedResources, GivenIds, RepeatedId
-from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.outages import NO_TIME, Outages, is_refusal, missing_answer
 from harness.engine.traffic.perform import ActionRunner, drive
-from harness.engine.traffic.retries import NO_TIME, is_refusal, missing_answer
 from harness.kit.api import Api, ApiRequests, TargetApi
 from harness.kit.check import Check, Exchanges, Exercise
 from harness.outcome import (

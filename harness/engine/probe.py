@@ -15,9 +15,8 @@ from msgspec import Struct, field
 
 from harness.engine.events import Capabilities, Capability, CapabilityOrigin
 from harness.engine.traffic.ledger import CreatedResources, GivenIds, RepeatedId
-from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.outages import Outages, missing_answer
 from harness.engine.traffic.perform import ActionRunner, drive
-from harness.engine.traffic.retries import missing_answer
 from harness.kit.api import SCRIPTABLE, TWO_KEYS, ApiRequests, Lack, ServerApi
 from harness.kit.check import Part, Send
 from harness.outcome.finding import LONGEST_REASON

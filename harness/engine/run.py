@@ -43,6 +43,7 @@ from harness.engine.events import (
     RunEvent,
     RunFinished,
     RunStarted,
+    TimeoutLosses,
     everything,
 )
 from harness.engine.execute import PlayedExercise, find_blockers, link, play, resolve, stopped_at
@@ -51,11 +52,9 @@ from harness.engine.probe import Prober, Probing
 from harness.engine.selection import Selection
 from harness.engine.targets import ResolvedTarget, ServerTarget
 from harness.engine.traffic.deadline import INTERRUPTED, Deadline, Timer, TimeUp, describe_end, take_until_done
-from harness.engine.traffic.governed_driver import TimeoutLosses
 from harness.engine.traffic.ledger import CreatedResources, GivenIds
-from harness.engine.traffic.outages import Death, Outages, find_deaths
+from harness.engine.traffic.outages import Death, Outages, Retries, find_deaths
 from harness.engine.traffic.perform import ActionRunner
-from harness.engine.traffic.retries import Retries
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.kit.api import SCRIPTABLE, CountsEnds, JudgesRun
 from harness.kit.check import Check, Exercise, Wait

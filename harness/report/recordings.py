@@ -16,7 +16,7 @@ from harness.benches.record.diff import ABSENT, TIME, Drift, Drifts, Seen, SeenI
 from harness.benches.record.session import NOT_BEGUN, Recorded, RecordingSession, ScenarioState
 from harness.cassette import Recording
 from harness.cassette.redactor import Redactor
-from harness.engine.traffic.retries import format_refusal
+from harness.engine.events import format_refusal
 from harness.outcome import FIRST_WORDS, Exit, Severity
 from harness.outcome.words import format_count, list_some
 from harness.report.screen import Line, Role, Screen

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TextIO
 
 from harness.engine import events
-from harness.engine.events import Capabilities, Result
-from harness.engine.traffic.retries import format_refusal
+from harness.engine.events import Capabilities, Result, format_refusal
 from harness.kit.api import Lack
 from harness.outcome import Accounted, Level, Reason, Verdict
 from harness.outcome.words import format_count, list_some

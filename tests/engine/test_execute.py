@@ -18,9 +18,8 @@ from harness.engine.origins import with_origins
 from harness.engine.targets import TargetOptions, embed_emulator
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
 from harness.engine.traffic.ledger import CreatedResources
-from harness.engine.traffic.outages import Outages
+from harness.engine.traffic.outages import Outages, Retries
 from harness.engine.traffic.perform import ActionRunner
-from harness.engine.traffic.retries import Retries
 from harness.interactions.servers import SERVERS
 from harness.kit.check import STOPPED, Check, Exercise, Finish, Open
 from harness.outcome import Finding, Observation, Outcome, Unmet

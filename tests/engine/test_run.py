@@ -21,11 +21,11 @@ from harness.engine.events import (
     RunEvent,
     RunFinished,
     RunStarted,
+    Waited,
 )
 from harness.engine.run import PausingDriver, Places, RunOptions, check_target
 from harness.engine.traffic.ledger import CreatedResources
 from harness.engine.traffic.perform import ActionRunner
-from harness.engine.traffic.retries import Waited
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions.servers import SERVERS
 from harness.kit.check import Check, Exercise, Open, Send, Steps, Together, Wait, exercise

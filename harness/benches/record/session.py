@@ -24,11 +24,12 @@ from harness.benches.record.verify import verify
 from harness.cassette import Player, Provenance, Recording, Target, load
 from harness.cassette.journal import alone
 from harness.cassette.layout import replace_file
+from harness.engine.events import format_refusal
 from harness.engine.execute import PlayedExercise, play
 from harness.engine.targets import ResolvedTarget
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.ledger import CreatedResources
-from harness.engine.traffic.retries import LATER, Retries, format_refusal
+from harness.engine.traffic.outages import LATER, Retries
 from harness.engine.traffic.traffic_policy import BUDGET_SPENT, RequestBudget
 from harness.kit.api import RecordingsApi
 from harness.kit.check import Scenario

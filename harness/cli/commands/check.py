@@ -19,7 +19,7 @@ from harness.engine.plan import make_plan
 from harness.engine.probe import MOST_REQUESTS
 from harness.engine.run import RunOptions, check_target
 from harness.engine.selection import Selection
-from harness.engine.traffic.retries import MAX_TOTAL_WAIT
+from harness.engine.traffic.outages import MAX_TOTAL_WAIT
 from harness.engine.traffic.traffic_policy import TrafficPolicy
 from harness.interactions import INTERACTIONS
 from harness.kit.api import ServerApi

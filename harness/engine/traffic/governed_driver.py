@@ -2,7 +2,7 @@
 
 The actions of `wire.Driver` are governed here, once. A policy only decides what happens before requests are sent
 and after each exchange has ended. The driver knows no policy in particular. Must not know checks, scenarios or
-files. The other policies are each in a module: `deadline`, `retries`, and for a search `patience`.
+files. The other policies are `Deadline`, `Retries` and `Outages`, and for a search `Patience`.
 
 `TimeoutBudget` is for a run, in which each response may take the whole timeout. After `IN_A_ROW` responses of one
 form that took longer, no more requests of that form are sent, as a target that ends none of hundreds would hold
@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from harness.engine.events import TimeoutLosses
 from harness.wire import (
     At,
     By,
@@ -281,19 +282,6 @@ IN_A_ROW = 3
 
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
 _BACKGROUND = re.compile(rb'"background"\s*:\s*true')
-
-
-class TimeoutLosses(Struct, frozen=True):
-    """The losses of a run to responses that did not end.
-
-    `answers` is how many the timeout cut, `seconds` is how long these took, and `first` describes the first of
-    them. `unsent` requests were not sent at all.
-    """
-
-    answers: int = 0
-    seconds: float = 0.0
-    unsent: int = 0
-    first: str = ""
 
 
 class _Row(Struct):

@@ -16,8 +16,16 @@ from msgspec.structs import replace
 from harness.engine.traffic.deadline import TimeUp, hold_interrupts
 from harness.engine.traffic.governed_driver import CHANCE, classify
 from harness.engine.traffic.ledger import CreatedResources, GivenIds, RepeatedId
-from harness.engine.traffic.outages import CROWDED, Outages, describe_loss, has_no_byte
-from harness.engine.traffic.retries import LATER, is_crash, is_cut, may_be_mishap
+from harness.engine.traffic.outages import (
+    CROWDED,
+    LATER,
+    Outages,
+    describe_loss,
+    has_no_byte,
+    is_crash,
+    is_cut,
+    may_be_mishap,
+)
 from harness.kit.api import ApiContract, TargetApi
 from harness.kit.check import Action, Close, Collect, Finish, Listen, Open, Part, Read, Send, Together, Wait
 from harness.outcome import HarnessFault, Unmet

@@ -13,8 +13,7 @@ from msgspec import Struct
 
 from harness.engine.traffic.deadline import Deadline
 from harness.engine.traffic.governed_driver import Attempt, DriverPolicy, GovernedDriver
-from harness.engine.traffic.outages import Outages
-from harness.engine.traffic.retries import MAX_TOTAL_WAIT, ReportWait, Retries
+from harness.engine.traffic.outages import MAX_TOTAL_WAIT, Outages, ReportWait, Retries
 from harness.outcome import Unmet
 from harness.wire import Driver
 

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
+from harness.engine.events import format_refusal
 from harness.engine.traffic.governed_driver import Attempt, GovernedDriver
-from harness.engine.traffic.retries import Retries, format_refusal
+from harness.engine.traffic.outages import Retries
 from harness.engine.traffic.traffic_policy import Pacing, RequestBudget
 from harness.outcome import Unmet
 from harness.transport import ServiceDriver

@@ -12,12 +12,12 @@ import pytest
 from harness.checks.catalogue import CATALOGUE
 from harness.contract import PROTOCOL
 from harness.emulator import Emulator, Settings
-from harness.engine.events import RunFinished
+from harness.engine.events import RunFinished, Waited, format_refusal
 from harness.engine.run import RunOptions, check_target
 from harness.engine.selection import Selection
 from harness.engine.traffic.governed_driver import GovernedDriver
 from harness.engine.traffic.ledger import GivenIds
-from harness.engine.traffic.retries import Retries, Waited, format_refusal, missing_answer, retry_delay
+from harness.engine.traffic.outages import Retries, missing_answer, retry_delay
 from harness.interactions.servers import SERVERS
 from harness.outcome import Because, Exit, Verdict
 from harness.report.collected_run import CountedResult, account_for, conclude_checks

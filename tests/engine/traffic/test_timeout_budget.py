@@ -10,10 +10,10 @@ import pytest
 from msgspec import structs
 
 from harness.contract.requests import RequestBuilder
-from harness.engine.events import RunFinished
+from harness.engine.events import RunFinished, TimeoutLosses
 from harness.engine.run import RunOptions, check_target
-from harness.engine.traffic.governed_driver import IN_A_ROW, Attempt, GovernedDriver, TimeoutBudget, TimeoutLosses
-from harness.engine.traffic.retries import NO_TIME, missing_answer
+from harness.engine.traffic.governed_driver import IN_A_ROW, Attempt, GovernedDriver, TimeoutBudget
+from harness.engine.traffic.outages import NO_TIME, missing_answer
 from harness.kit.check import Check, Exercise, Send, Steps
 from harness.outcome import Exit, Finding, Level, Outcome
 from harness.transport import Limits, ServiceDriver

@@ -18,9 +18,9 @@ from harness.engine.events import (
     RunFinished,
     RunStarted,
     TargetInfo,
+    TimeoutLosses,
+    Waited,
 )
-from harness.engine.traffic.governed_driver import TimeoutLosses
-from harness.engine.traffic.retries import Waited
 from harness.interactions import INTERACTIONS
 from harness.outcome import Because, Exit, Finding, Observation, Where
 from harness.report.finding_text import quote, quote_place, shorten_target
