@@ -182,7 +182,7 @@ class GatewayBench:
                 raise HarnessFault(f"an exercise yielded {action!r}, which no gateway bench can perform")
         return None
 
-    def send(self, relay: Relay) -> RelayedExchange:
+    def send(self, relay: Relay, *, repeat: bool = True) -> RelayedExchange:
         """Send one request and read its answer; repeat it once if the gateway itself asks to wait (`Retry-After`).
 
         A circuit breaker refuses all requests for a moment after a few errors of the upstream, which the run
@@ -191,12 +191,11 @@ class GatewayBench:
         start = self.begin(relay)
         relayed = self.pair(relay, self.driver.send(relay.request), start)
         pause = retry_after(relayed.client.headers) if relayed.put_off else None
-        if pause is None or pause > self.client.patience:
+        if pause is None or pause > self.client.patience or not repeat:
             return relayed
         self.driver.wait(pause)
         self._given_up.remove(relay)
-        start = self.begin(relay)
-        return self.pair(relay, self.driver.send(relay.request), start)
+        return self.send(relay, repeat=False)
 
     def begin(self, *relays: Relay) -> int:
         """Expect calls that belong to these requests, until each is paired; return the number of the next call."""
