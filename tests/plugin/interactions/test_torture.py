@@ -301,14 +301,18 @@ def test_a_cursor_that_is_not_encoded(torture: Torture) -> None:
         with httpx.Client(transport=torture.emulator.transport, timeout=60) as plain:
             texts, cursor = [], ""
             for target in (f"{path}?stream=true", f"{path}?stream=true&last_event_id={{}}"):
-                with suppress(httpx.HTTPError):
-                    request = plain.build_request("GET", target.format(cursor), headers={"x-goog-api-key": "any"})
+                request = plain.build_request("GET", target.format(cursor), headers={"x-goog-api-key": "any"})
+                try:
                     for line in plain.send(request, stream=True).iter_lines():
                         event = json.loads(line[6:]) if line.startswith("data: {") else {}
                         cursor = event.get("event_id", cursor)
                         texts += [event["delta"]["text"]] if event.get("delta", {}).get("type") == "text" else []
                         if event.get("event_type") == "interaction.completed":
                             return "".join(texts)
+                except httpx.ReadError:  # a reset takes with it what is not read yet, of a slow client all
+                    texts, cursor = [], ""
+                except httpx.HTTPError:
+                    pass
             return read_frames(plain, path)
 
     report = torture(read_raw, only=["odd-ids"], fail=False)
