@@ -231,17 +231,23 @@ def gzip(client: GatewayClient) -> Actions:
 
 
 def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Actions:
-    """Read a stream whose next event is sent only once the client has the one before."""
-    gate = upstream.Gate(AT_ONCE, ONE_BY_ONE, client.patience)
-    in_flight = yield client.open(
-        name, script=upstream.SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, headers=headers
-    )
-    arrivals: list[int] = []
-    while len(arrivals) < ONE_BY_ONE and (yield Read(in_flight, 1)):
-        arrivals.append(gate.sent)
-        gate.acknowledge(len(arrivals))
-    yield NoteArrivals(in_flight, tuple(arrivals))
-    yield Finish(in_flight)
+    """Read a stream whose next event is sent only once the client has the one before.
+
+    If some events are late, it is read again, twice: a busy machine is late now and then, not each time.
+    """
+    for look in (name, f"{name}-again", f"{name}-at-last"):
+        gate = upstream.Gate(AT_ONCE, ONE_BY_ONE, client.patience)
+        in_flight = yield client.open(
+            look, script=upstream.SCRIPT, answer=gate, timeout=_LIVE_READ * client.patience, headers=headers
+        )
+        arrivals: list[int] = []
+        while len(arrivals) < ONE_BY_ONE and (yield Read(in_flight, 1)):
+            arrivals.append(gate.sent)
+            gate.acknowledge(len(arrivals))
+        yield NoteArrivals(in_flight, tuple(arrivals))
+        yield Finish(in_flight)
+        if not 0 < sum(sent > max(AT_ONCE, number + 1) for number, sent in enumerate(arrivals)) < len(arrivals):
+            return
 
 
 @exercise(requests=1, interactions=1)

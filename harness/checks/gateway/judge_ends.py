@@ -35,13 +35,20 @@ def live(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
 
     A stream that is late in a coding that the client offers is reported only if it is in time without one.
     """
-    found = list(_judge_pace(find_relayed(exchanges, "live.stream", relay.NO_STREAM)))
+    find_relayed(exchanges, "live.stream", relay.NO_STREAM)
+    found = _judge_looks(exchanges, "live.stream")
     yield from found
     for relayed in exchanges:
         if relayed.name == "gzip.live" and relay.tells(relayed) and not found and not is_miscoded(relayed.client):
-            for finding in _judge_pace(relayed):
+            for finding in _judge_looks(exchanges, relayed.name):
                 message, code = f"for a client that accepts gzip, {finding.message}", "gw.live/compressed"
                 yield replace(finding, code=code, message=message, cure=choose_cure(code, relayed))
+
+
+def _judge_looks(exchanges: Sequence[RelayedExchange], name: str) -> list[Finding]:
+    """The findings about a stream that was read until no event was late; none if that was so."""
+    looks = [list(_judge_pace(one)) for one in exchanges if one.name.startswith(name)]
+    return looks[0] if all(looks) else []
 
 
 def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -50,6 +50,7 @@ from lab.gateways import MUTANTS, Gateway
 from lab.gateways.mutant import GatewayBuild, answer_itself, change_request, read_body
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
+from tests.foreign.rows import vary
 from tests.transport.hostile_peers import PEERS
 from tests.transport.peers import RawServer
 
@@ -129,6 +130,34 @@ def test_a_buffer_that_outlasts_our_patience_is_a_buffer() -> None:
 def test_a_buffer_fails_a_gateway_that_is_declared_to_stream(declared: tuple[str, ...], verdict: Verdict) -> None:
     """It is a warning without that declaration, because a client still gets each event."""
     assert judged(HoldsTooLong, "gw.live", declared=declared)["gw.live"].verdict is verdict
+
+
+class IsLate(Gateway):
+    """A gateway that is late with the sixth event of so many streams: it comes with the next one."""
+
+    times = 1
+
+    def __call__(self, request: Request) -> Response:
+        response = super().__call__(request)
+        if response.headers.media_type() == EVENT_STREAM and self.times:
+            self.times -= 1
+            response.body = PieceBody(self.hold_one(response.body), on_close=response.body.close)
+        return response
+
+    def hold_one(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
+        chunks, held = 0, list[Piece]()
+        for piece in pieces:
+            chunks += isinstance(piece, Chunk)
+            held.append(piece)
+            if chunks != 6 or not isinstance(piece, Chunk):
+                yield from held if chunks != 6 else [held.pop()]
+                held = held if chunks == 6 else []
+
+
+@pytest.mark.parametrize(("times", "found"), [(1, set()), (2, set()), (99, {"gw.live"})])
+def test_who_is_late_now_and_then_is_busy(times: int, found: set[str]) -> None:
+    """A stream is read three times before an event in it is reported as late."""
+    assert noticing(judged(vary(IsLate, times=times), "gw.live")) == found
 
 
 class DripsBytes(Gateway):
