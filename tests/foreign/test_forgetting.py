@@ -6,12 +6,13 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import hold_each, refuse, rows_of, vary
-from tests.foreign.server import WORDS, ForeignService, Keyed, Run, say
+from tests.foreign.server import WORDS, ForeignService, Handler, Keyed, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +91,15 @@ class Buries(Resurrects):
     def find(self, identity: str) -> Run:
         run = self.deleted.get(identity)
         return run if run is not None and run.age < 0.3 else ForeignService.find(self, identity)
+
+
+def keep_at_one_worker(self: Handler, usual: Any, data: bytes) -> Any:
+    """One of four workers, which take turns, has a copy of what it has shown, and does not hear of a DELETE."""
+    run = self.service.deleted.get(urlsplit(self.path).path.rpartition("/")[2])
+    if run is None or self.command != "GET" or self.query:
+        return usual(data)
+    looks = self.service.noted[run.id] = self.service.noted.get(run.id, 0) + 1
+    return usual(data) if looks % 4 else self.service.show(run)
 
 
 def misname(self: Keyed, usual: Any, data: bytes) -> Any:
@@ -175,6 +185,8 @@ ROWS = [
     rows_of(ForeignService)("no-reads: stream.hangup -> rest pass", get=refuse(405)),
     rows_of(ForeignService)("no-reads: http.revision-ignored -> rest pass", get=refuse(405)),
     rows_of(Buries)("buries: del.gone del.stays-gone -> rest pass"),
+    rows_of(ForeignService)("one-worker-keeps: del.gone -> fail del.gone, exit 1",
+                            handler=vary(Handler, dispatch=keep_at_one_worker)),
     rows_of(ForeignService)("open-get: auth.missing auth.wrong -> fail auth.missing, blocked auth.wrong",
                             handler=vary(Keyed, open=("GET",)), words="--api-key k"),
     rows_of(ForeignService)("open-streams: auth.missing auth.wrong -> fail auth.missing",

@@ -232,7 +232,7 @@ def continues_nothing(created: Exchange, chained: list[Exchange]) -> Iterator[Fi
         yield from at(f"chained[{number}]", expect_reply("store.false-chain", answer))
 
 
-@exercise(requests=18, interactions=3, uses=("auth", "background", "listing", "stream"))
+@exercise(requests=21, interactions=3, uses=("auth", "background", "listing", "stream"))
 def one_interaction_two_projects(t: RequestBuilder) -> Steps:
     """Create and read with one project's key; call each route with another's; read with the first.
 
@@ -259,8 +259,9 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         seen |= {"chained": {}, "listed": None, "own": known, "later": later}
         return {**seen, "refused": {"looked": looked}}
     begun = events_in(own_stream) if own_stream is not None and is_stream(own_stream) else []
+    again = {f"looked_{number}": stranger.get(found) for number, _ in enumerate(runs.AT_EACH_WORKER, 2)}
     reads = yield from send_each(
-        streamed=stranger.get(found, stream=True), with_input=stranger.get(found, include_input=True)
+        **again, streamed=stranger.get(found, stream=True), with_input=stranger.get(found, include_input=True)
     )
     if first := last_cursor(begun[::-1]):
         reads["resumed"] = yield Send(stranger.get(found, stream=True, last_event_id=first))

@@ -236,6 +236,10 @@ def read_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: fl
     return seen
 
 
+AT_EACH_WORKER = (0.0, 0.0, 0.0)
+"""Pauses before further reads: one read alone finds what one worker of several has kept by chance only."""
+
+
 def expect_still_gone(gone: Sequence[Exchange], later: Sequence[Exchange]) -> Iterator[Finding]:
     """An interaction that returned 404 must not be found later."""
     back = next((number for number, answer in enumerate(later) if answer.status in SUCCESS), None)

@@ -33,7 +33,7 @@ OFFERS_GZIP = ("accept-encoding", "gzip, deflate")
 """Sent with some requests, as the HTTP libraries of most clients do; all others ask for a plain body."""
 
 
-@exercise(requests=28, interactions=4, pauses=1.0, uses=("background", "cancel", "functions", "stream"))
+@exercise(requests=31, interactions=4, pauses=1.0, uses=("background", "cancel", "functions", "stream"))
 def a_stored_interaction(t: RequestBuilder) -> Steps:
     """Create, read in every way, cancel too late, delete, and request it again.
 
@@ -77,9 +77,9 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
         deleted_again=t.delete(found),
         gone_cancel=t.cancel(found),
     )
-    # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back. Two times
-    # that far apart differ, even if they are written without fractions.
-    later = runs.read_later(t, found, 1.0)
+    # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back, and each
+    # worker behind an address has its own. Two times that far apart differ, even if written without fractions.
+    later = runs.read_later(t, found, 1.0, *runs.AT_EACH_WORKER)
     chained = send_refused(t, {"input": HELLO, "previous_interaction_id": found})
     parts = (asked_again, chained, later, _delete_a_streamed_one(t))
     answers, seen["chained"], seen["later"], streamed = yield from play_each(parts)
