@@ -584,6 +584,10 @@ ROWS = [
     row(f"late-after-a-cancel: {READS} -> exit 0", lasts=3.0, get=lag(
         lambda run: run.cancelled_at is not None and time.monotonic() < run.cancelled_at + 0.3
     )),
+    row("streams-unsaved: stream.equals-get stream.end-matches-get -> "
+        "fail stream.equals-get, warn stream.end-matches-get/unsettled, exit 1",
+        show=lambda self, usual, run: show_before(run, usual(run)) if run.body.get("stream") else usual(run),
+        said=["(1 cause: stream.end-matches-get/unsettled)"]),
     row("two-copies: bg.* -> fail bg.no-regress/left-end, warn bg.updated/", get=read_two_copies),
     row("late-after-a-create: get.ok bg.no-regress -> fail bg.no-regress/left-end, exit 1",
         get=lag(lambda run: not run.body.get("background") and run.age < 0.3)),

@@ -545,6 +545,11 @@ def _name_step(step: Body) -> tuple[str, ...]:
 
 def judge_streamed_end(end: Body, body: Body) -> Iterator[Finding]:
     """Status and cost in the completion of a whole stream must be those that are stored, if both have them."""
+    if str(end.get("status")) in SETTLED and str(body.get("status")) in RUNNING:
+        message = "the stream has completed, and GET shows a run that has not"
+        expected, actual = format_value(end["status"]), format_value(body["status"])
+        yield place_finding("stream.end-matches-get/unsettled", message, expected, actual, "$.status")
+        return
     for name in ("status", "usage"):
         streamed, stored = end.get(name), body.get(name)
         unlisted = name == "status" and str(stored) not in STATUSES  # which is a finding of its own
