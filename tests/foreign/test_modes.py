@@ -12,6 +12,7 @@ import pytest
 from tests.foreign.answering import encode_event
 from tests.foreign.rows import hold_each, rows_of, vary, without
 from tests.foreign.server import WORDS, ForeignService, Handler, Json, Refused, Run, say
+from tests.foreign.test_forgetting import keep_at_one_worker
 
 pytestmark = pytest.mark.slow
 
@@ -96,15 +97,6 @@ class Resuming(TwoProjects):
 
     def find(self, identity: str) -> Run:
         return (ForeignService if self.own.resumes else TwoProjects).find(self, identity)
-
-
-def cache_at_one_worker(self: Handler, usual: Any, data: bytes) -> Any:
-    """One of two workers, which take turns, has a cache of what it has shown, and gives it to whoever asks."""
-    run, asking = self.service.runs.get(self.path.rpartition("/")[2]), self.headers.get("x-goog-api-key")
-    if self.command != "GET" or run is None or run.owner == asking:
-        return usual(data)
-    looks = self.service.noted[run.id] = self.service.noted.get(run.id, 0) + 1
-    return usual(data) if looks % 2 else self.service.show(run)
 
 
 def note_a_resume(self: Handler, usual: Any, data: bytes) -> Any:
@@ -295,7 +287,7 @@ ROWS = [
     ),
     rows_of(TwoProjects)(
         "caches-at-one-worker: store.isolation -> fail store.isolation",
-        handler=vary(Handler, dispatch=cache_at_one_worker),
+        handler=vary(Handler, dispatch=keep_at_one_worker),
         **KEYS,
     ),
     rows_of(ShowsPart)(

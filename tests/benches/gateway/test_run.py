@@ -34,6 +34,7 @@ from harness.wire import (
     By,
     Chunk,
     Ending,
+    Frame,
     Headers,
     How,
     Pause,
@@ -45,9 +46,10 @@ from harness.wire import (
 )
 from harness.wire.mask import Mask
 from harness.wire.message import EVENT_STREAM
+from harness.wire.sse import encode_frame
 from harness.wire.stream_picture import picture_lines
 from lab.gateways import MUTANTS, Gateway
-from lab.gateways.mutant import GatewayBuild, answer_itself, change_request, read_body
+from lab.gateways.mutant import FrameEdit, GatewayBuild, answer_itself, change_request, edit_frames, read_body
 from tests.benches.gateway.inprocess import bench_through, judged, noticing, play_all, words
 from tests.checks.gateway.variants import JoinsDeltas
 from tests.foreign.rows import vary
@@ -137,21 +139,22 @@ class IsLate(Gateway):
 
     times = 1
 
-    def __call__(self, request: Request) -> Response:
-        response = super().__call__(request)
-        if response.headers.media_type() == EVENT_STREAM and self.times:
-            self.times -= 1
-            response.body = PieceBody(self.hold_one(response.body), on_close=response.body.close)
-        return response
+    def relay_stream(self, request: Request, body: Body) -> Body:
+        self.times -= 1
+        return edit_frames(body, HoldsOne(request)) if self.times >= 0 else body
 
-    def hold_one(self, pieces: Iterable[Piece]) -> Iterator[Piece]:
-        chunks, held = 0, list[Piece]()
-        for piece in pieces:
-            chunks += isinstance(piece, Chunk)
-            held.append(piece)
-            if chunks != 6 or not isinstance(piece, Chunk):
-                yield from held if chunks != 6 else [held.pop()]
-                held = held if chunks == 6 else []
+
+class HoldsOne(FrameEdit):
+    """Sends the sixth event with the one behind it."""
+
+    held = b""
+
+    def frame(self, number: int, frame: Frame) -> Iterable[bytes]:
+        sent, self.held = self.held + encode_frame(frame), b""
+        if number != 5:
+            return (sent,)
+        self.held = sent
+        return ()
 
 
 @pytest.mark.parametrize(("times", "found"), [(1, set()), (2, set()), (99, {"gw.live"})])
