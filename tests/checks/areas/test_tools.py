@@ -231,52 +231,28 @@ CASES += [
 QUERY = {"type": "google_search_call", "id": "s1", "arguments": {"queries": ["x"]}}
 FOUND = {"type": "google_search_result", "call_id": "s1"}
 SAID = streamed(text_events("Hi"))
+SEARCHED = steps(QUERY, FOUND, status="completed")
 
 CASES += [
-    case("tool.search", "met", "both halves", answer=steps(QUERY, FOUND, status="completed"), modes={}),
+    case("tool.search", "met", "both halves", answer=SEARCHED, modes={}),
     case("tool.search", "met", "no search", answer=DONE, modes={}),
     case("tool.search", "untestable", "refused", answer=refusal(400), modes={}),
     case("tool.search", "not_met", "something else", answer=answer(body=[]), modes={}),
     case("tool.search", "not_met", "left to the client", answer=steps(QUERY, status="requires_action"), modes={}),
     case("tool.search", "not_met", "a call of nothing declared", answer=steps(CALL, status="completed"), modes={}),
-    case(
-        "tool.search",
-        "not_met",
-        "left to the client in a mode",
-        answer=DONE,
-        modes={"later": steps(QUERY, status="requires_action")},
-    ),
-    case(
-        "tool.search-shape",
-        "not_met",
-        "no result in a mode",
-        answer=steps(QUERY, FOUND, status="completed"),
-        modes={"later": steps(QUERY, status="completed")},
-    ),
-    case(
-        "tool.search",
-        "not_met",
-        "in no stream",
-        answer=steps(QUERY, FOUND, status="completed"),
-        modes={STREAMED: SAID, IN_A_STREAMED_CHAIN: SAID, IN_BACKGROUND: steps(QUERY, FOUND, status="completed")},
-    ),
-    case(
-        "tool.search",
-        "met",
-        "not in one stream",
-        answer=steps(QUERY, FOUND, status="completed"),
-        modes={STREAMED: SAID, IN_BACKGROUND: steps(QUERY, FOUND, status="completed")},
-    ),
-    case("tool.search-shape", "met", "both halves", answer=steps(QUERY, FOUND, status="completed"), modes={}),
+    case("tool.search", "not_met", "left to the client in a mode", answer=DONE,
+         modes={"later": steps(QUERY, status="requires_action")}),
+    case("tool.search", "not_met", "in no stream", answer=SEARCHED,
+         modes={STREAMED: SAID, IN_A_STREAMED_CHAIN: SAID, IN_BACKGROUND: SEARCHED}),
+    case("tool.search", "met", "not in one stream", answer=SEARCHED,
+         modes={STREAMED: SAID, IN_BACKGROUND: SEARCHED}),
+    case("tool.search-shape", "met", "both halves", answer=SEARCHED, modes={}),
     case("tool.search-shape", "untestable", "no search", answer=DONE, modes={}),
-    case(
-        "tool.search-shape",
-        "not_met",
-        "a stray result",
-        modes={},
-        answer=steps(QUERY, {**FOUND, "call_id": "s2"}, status="completed"),
-    ),
-]
+    case("tool.search-shape", "not_met", "a stray result", modes={},
+         answer=steps(QUERY, {**FOUND, "call_id": "s2"}, status="completed")),
+    case("tool.search-shape", "not_met", "no result in a mode", answer=SEARCHED,
+         modes={"later": steps(QUERY, status="completed")}),
+]  # fmt: skip
 
 CASES += [
     case("tool.format", "not_met", "crash", formatted=refusal(500)),
