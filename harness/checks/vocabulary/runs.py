@@ -236,7 +236,7 @@ def read_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: fl
     return seen
 
 
-AT_EACH_WORKER = (0.0, 0.0, 0.0)
+AT_EACH_WORKER = (0.0,) * 3
 """Pauses before further reads: one read alone finds what one worker of several has kept by chance only."""
 
 
