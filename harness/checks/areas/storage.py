@@ -259,7 +259,7 @@ def one_interaction_two_projects(t: RequestBuilder) -> Steps:
         seen |= {"chained": {}, "listed": None, "own": known, "later": later}
         return {**seen, "refused": {"looked": looked}}
     begun = events_in(own_stream) if own_stream is not None and is_stream(own_stream) else []
-    again = {f"looked_{number}": stranger.get(found) for number, _ in enumerate(runs.AT_EACH_WORKER, 2)}
+    again = {f"looked_{number}": stranger.get(found) for number in range(runs.READS_MORE)}
     reads = yield from send_each(
         **again, streamed=stranger.get(found, stream=True), with_input=stranger.get(found, include_input=True)
     )

@@ -217,13 +217,13 @@ def bare(client: GatewayClient) -> Actions:
         yield client.create(f"bare.{name}", stream=True, script=upstream.SCRIPT, answer=answer)
 
 
-@exercise(requests=1, interactions=1)
+@exercise(requests=3, interactions=3)
 def live(client: GatewayClient) -> Actions:
     """A stream whose next event is sent only once the client has the one before."""
     yield from _pace(client, "live.stream")
 
 
-@exercise(requests=2, interactions=2)
+@exercise(requests=4, interactions=4)
 def gzip(client: GatewayClient) -> Actions:
     """Answers to a client that takes gzip: JSON that comes compressed from upstream, and a live stream."""
     yield client.create("gzip.create", answer=upstream.compress_if_asked, headers=TAKES_GZIP)
@@ -233,7 +233,7 @@ def gzip(client: GatewayClient) -> Actions:
 def _pace(client: GatewayClient, name: str, *, headers: HeaderFields = ()) -> Actions:
     """Read a stream whose next event is sent only once the client has the one before.
 
-    If some events are late, it is read again, twice: a busy machine is late now and then, not each time.
+    If some events are late, it is read again, up to twice: a busy machine is late now and then, not each time.
     """
     for look in (name, f"{name}-again", f"{name}-at-last"):
         gate = upstream.Gate(AT_ONCE, ONE_BY_ONE, client.patience)

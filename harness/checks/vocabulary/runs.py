@@ -236,8 +236,8 @@ def read_later(t: RequestBuilder, interaction_id: str, *pauses: float, spent: fl
     return seen
 
 
-AT_EACH_WORKER = (0.0,) * 3
-"""Pauses before further reads: one read alone finds what one worker of several has kept by chance only."""
+READS_MORE = 3
+"""How often what must not be shown is read again: one read finds the copy of one worker by chance only."""
 
 
 def expect_still_gone(gone: Sequence[Exchange], later: Sequence[Exchange]) -> Iterator[Finding]:

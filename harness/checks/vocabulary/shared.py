@@ -79,7 +79,7 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     )
     # Seconds after which a deleted interaction is looked at again: a copy or a cache may bring it back, and each
     # worker behind an address has its own. Two times that far apart differ, even if written without fractions.
-    later = runs.read_later(t, found, 1.0, *runs.AT_EACH_WORKER)
+    later = runs.read_later(t, found, 1.0, *[0.0] * runs.READS_MORE)
     chained = send_refused(t, {"input": HELLO, "previous_interaction_id": found})
     parts = (asked_again, chained, later, _delete_a_streamed_one(t))
     answers, seen["chained"], seen["later"], streamed = yield from play_each(parts)
