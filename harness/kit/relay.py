@@ -40,7 +40,7 @@ class RelayOpen(Struct, frozen=True):
     """Send a request through the intermediary and leave its stream unread.
 
     `Read`, `Finish` and `Close` take the stream that this returns; the last two → `RelayedExchange`. A read takes
-    at most `timeout` seconds, by default the client's patience.
+    at most `timeout` seconds, by default as long as any response may take.
     """
 
     relay: Relay

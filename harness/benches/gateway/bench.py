@@ -154,7 +154,7 @@ class GatewayBench:
             case Relay():
                 return self.send(action)
             case RelayOpen(relay, timeout):
-                return InFlightStream(self, relay, self.client.patience if timeout is None else timeout)
+                return InFlightStream(self, relay, timeout)
             case RelayAside():
                 return AsideRequest(self, action)
             case RelayTogether(relays):
@@ -272,7 +272,7 @@ class GatewayBench:
 class InFlightStream:
     """A stream on its way through the gateway, read step by step."""
 
-    def __init__(self, bench: GatewayBench, relay: Relay, timeout: float) -> None:
+    def __init__(self, bench: GatewayBench, relay: Relay, timeout: float | None) -> None:
         self.start = bench.begin(relay)
         self.arrivals: tuple[int, ...] | None = None
         self._bench = bench

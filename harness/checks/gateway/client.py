@@ -112,8 +112,8 @@ class GatewayClient:
         return self.create(name, headers=((KEY_HEADER, f"{FIRST_KEY}{token_hex(8)}"),))
 
     def open(self, name: str, *, timeout: float | None = None, **given: Any) -> RelayOpen:
-        """A streaming create whose stream is left to be read; `timeout` limits one read."""
-        return RelayOpen(self.create(name, stream=True, **given), timeout)
+        """A streaming create whose stream is left to be read; `timeout` limits one read (the patience)."""
+        return RelayOpen(self.create(name, stream=True, **given), self.patience if timeout is None else timeout)
 
     def create_aside(self, name: str, *, timeout: float, **given: Any) -> RelayAside:
         """A create whose response comes while other requests pass, within `timeout` seconds."""
@@ -129,7 +129,7 @@ class GatewayClient:
         return Relay(name, self.builder.get(interaction_id, **query), self._id_behind(interaction_id))
 
     def open_get(self, name: str, interaction_id: str, **query: Any) -> RelayOpen:
-        """GET one interaction as a stream, and leave it to be read."""
+        """GET one interaction as a stream, and leave it to be read, in the time that any response may take."""
         return RelayOpen(self.get(name, interaction_id, **query))
 
     def cancel(self, name: str, interaction_id: str) -> Relay:

@@ -284,6 +284,7 @@ ODD = {
     "limits-the-fifth": vary(Crowded, relay_one=refuse_the_fifth),
     "works-in-turn": WorksInTurn,
     "dates-retry-after": vary(Faithful, edit_header=date_wait),
+    "late-heads": vary(Faithful, add_headers=lambda self, usual, answer: time.sleep("stream=true" in self.path)),
 }
 DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
     # What breaks off is ended in order.
