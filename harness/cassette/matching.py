@@ -258,7 +258,6 @@ class Index:
         """What was replayed, so that no further request gets it."""
 
     def add(self, recordings: Sequence[Recording], forms: Iterable[CanonicalRequest]) -> None:
-        """Add recordings, with the forms of their requests."""
         self._unread += recordings
         for form in forms:
             number = len(self.forms)

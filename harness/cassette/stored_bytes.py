@@ -76,7 +76,6 @@ class Spool(BytesIO):
         return len(data)
 
     def getvalue(self) -> bytes:
-        """All bytes, which are a `StoredBytes`."""
         try:
             stored = StoredBytes(self._file.fileno(), 0, access=mmap.ACCESS_READ)
         except OSError:  # the file system maps no files

@@ -116,7 +116,6 @@ class FileJudge:
                 self._keep_streams({"": build_stream(body)}, broken)
 
     def _judge_json(self, value: Any) -> None:
-        """Judge the content of a JSON file."""
         exchanges = exchanges_in([value])
         if exchanges is not None:
             self.exchanges(exchanges)

@@ -68,8 +68,6 @@ _MOST = 1e9
 
 
 def _number(words: str, lowest: float, metavar: str = "S") -> ValueKind:
-    """A number from `lowest` on."""
-
     def read(text: str) -> float:
         try:
             value = float(text)
@@ -83,8 +81,6 @@ def _number(words: str, lowest: float, metavar: str = "S") -> ValueKind:
 
 
 def _whole(words: str, lowest: float, most: float = math.inf) -> ValueKind:
-    """A whole number between these."""
-
     def read(text: str) -> int:
         if _WHOLE.fullmatch(text) is None or not lowest <= int(text) <= most:
             raise ValueError(f"{text!r} must be {words}")
@@ -193,7 +189,6 @@ class Option:
 
     @property
     def key(self) -> str:
-        """The key in a file."""
         flags = self.list_flags()
         return flags[-1].removeprefix("--") if flags else self.name.replace("_", "-")
 

@@ -156,7 +156,6 @@ class GuardedStream:
         return getattr(self._out, name)
 
     def write(self, text: str) -> int:
-        """Write a text."""
         # The erased line of the progress is written alone; within a text it is somebody else's.
         if text != _ERASED:
             parts = _OURS.split(text)
@@ -166,7 +165,6 @@ class GuardedStream:
         return len(text)
 
     def writelines(self, texts: Iterable[str]) -> None:
-        """Write several texts."""
         for text in texts:
             self.write(text)
 

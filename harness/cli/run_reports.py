@@ -158,7 +158,6 @@ class Listeners:
             )
 
     def handle(self, event: RunEvent) -> None:
-        """Pass one event on."""
         if isinstance(event, CheckFinished):
             self._results.append(event.result)
         if isinstance(event, RunFinished) and self._updates:

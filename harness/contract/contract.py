@@ -174,12 +174,10 @@ class Contract:
 
     @property
     def deltas(self) -> Mapping[str, DeltaType]:
-        """The types of deltas by name."""
         return self.steps_table.deltas
 
     @property
     def contents(self) -> Mapping[str, ContentType]:
-        """The types of contents by name."""
         return self.steps_table.contents
 
     @cached_property
@@ -189,7 +187,6 @@ class Contract:
 
     @cached_property
     def statuses(self) -> tuple[str, ...]:
-        """The statuses that the revision lists."""
         return read_statuses(self.schemas)
 
     @cached_property
@@ -199,7 +196,6 @@ class Contract:
 
     @cached_property
     def events(self) -> Mapping[str, EventType]:
-        """The types of events by name."""
         found = {}
         for schema in list_members(self.schemas.document("event")):
             name = str(self.schemas.document(schema)["properties"]["event_type"]["const"])

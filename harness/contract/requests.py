@@ -149,7 +149,6 @@ class RequestBuilder:
         return self.request("POST", f"interactions/{segment(interaction_id)}/cancel")
 
     def delete(self, interaction_id: str) -> Request:
-        """DELETE one interaction."""
         return self.request("DELETE", f"interactions/{segment(interaction_id)}")
 
     def control(self, method: str, path: str, body: Any = None) -> Request:

@@ -84,7 +84,6 @@ class Sessions:
     # The control API
 
     def handle(self, request: Request, route: Route) -> Response:
-        """Answer a control request."""
         method, segments = request.method, route.segments
         if not segments and method == "GET":
             capabilities = sorted(self.capabilities(route.session))

@@ -59,7 +59,6 @@ class Engine:
 
     @classmethod
     def part(cls, base: type[Part]) -> type[Part]:
-        """The type of a part."""
         return cls.parts.get(base, base)
 
     def __init__(

@@ -132,7 +132,6 @@ class Baseline:
 
 
 def _list_codes(observation: Observation) -> list[str]:
-    """The codes of what is broken, each once."""
     broken = (finding for finding in observation.findings if finding.severity is Severity.BROKEN)
     return list(dict.fromkeys(finding.stable_code for finding in broken))
 

@@ -304,7 +304,6 @@ class Capabilities:
             self._items[item.name] = item
 
     def get(self, name: str) -> Capability | None:
-        """The state of one capability, or None."""
         return self._items.get(name)
 
     def lacks(self, names: Iterable[str]) -> list[Capability]:

@@ -214,11 +214,9 @@ class PlayedExercise(Struct, frozen=True):
         yield from self.api.judge_causes(exchange, self.trail[:at])
 
     def _list_accused(self, finding: Finding) -> list[Exchange]:
-        """The exchanges that a finding is about."""
         return self._list_at([finding.where.exchange])
 
     def list_wanted(self, check: Check) -> list[Exchange]:
-        """Return the exchanges that the judge of a check gets."""
         return self._list_at(check.wants)
 
     def _list_at(self, places: Iterable[str]) -> list[Exchange]:

@@ -357,11 +357,9 @@ class PausingDriver(Driver):
         self._driver, self._places = driver, places
 
     def close(self) -> None:
-        """Close the inner driver."""
         self._driver.close()
 
     def perform(self, action: DriverAction) -> Any:
-        """Perform an action through the inner driver."""
         if not (isinstance(action, Collect) or (isinstance(action, Wait | Together) and action.is_idle)):
             return self._driver.perform(action)
         self._places.give()
@@ -671,7 +669,6 @@ class _Governed(Struct, frozen=True):
 
     @classmethod
     def of(cls, target: ServerTarget, options: RunOptions) -> _Governed:
-        """Govern a target for one run."""
         retries = Retries(options.traffic.max_wait, options.traffic.report_wait)
         if target.throwaway:
             return cls(target.with_drivers(options.traffic.wrapper(retries)), Timer(None), retries)

@@ -53,7 +53,6 @@ class Splitter:
         self._frames: deque[Frame] = deque()
 
     def feed(self, data: bytes) -> list[Event]:
-        """Add bytes and return the events that they complete."""
         self._held += data
         self._frames.extend(self._decoder.feed(data))
         return self._take_settled(at_end=False)

@@ -137,7 +137,6 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return tuple(mode for mode in modes if mode != "follow" or given)
 
     def to_client_incident(self) -> ClientIncident:
-        """The incident as a case for clients."""
         return ClientIncident(
             name=self.name,
             title=self.title,
@@ -158,7 +157,6 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return {"refuse": last["refuse"]} if refused else None
 
     def text_of(self, name: str) -> str:
-        """One of the texts, written out."""
         value = self.texts[name]
         return str(value["repeat"]) * int(value["times"]) if isinstance(value, Mapping) else str(value)
 

@@ -99,7 +99,6 @@ class TrafficJudge:
         return [finding for finding in found if finding.severity is not Severity.INFORMATION]
 
     def describe(self, finding: Finding) -> Change:
-        """A finding in the form of the page."""
         rule = self._rules.get(finding.rule)
         level = Level.MUST if rule is None else rule.level
         weight = "fail" if level is Level.MUST and finding.severity is Severity.BROKEN else "warn"

@@ -156,7 +156,6 @@ class Inspector:
         return self.traffic.begin(request)
 
     def around(self, service: Service) -> Service:
-        """The service behind the inspector."""
         traffic = self.traffic
 
         def serve(request: Request) -> Response:
@@ -189,7 +188,6 @@ class Inspector:
         return self._guard.refusal_of_control(request) or self._tell(request, name)
 
     def _send_file(self, request: Request, name: str) -> Response:
-        """One file of the page."""
         kind = _TYPES.get(name.rpartition(".")[2])
         text = None if kind is None else read_file(name)
         if kind is None or text is None:
@@ -199,7 +197,6 @@ class Inspector:
         return Response.whole(200, Headers((("content-type", kind), *_FIELDS)), text.encode())
 
     def _tell(self, request: Request, name: str) -> Response:
-        """The data that the page requests."""
         first, *rest = name.split("/")
         if request.method == "POST":
             if name == "clear":

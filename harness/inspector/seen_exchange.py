@@ -133,7 +133,6 @@ class SeenExchange:
         return {"event": number, "missing": column} if is_missing else {"event": number}
 
     def take_head(self, status: int, headers: Headers, framing: Framing) -> None:
-        """Record the head of the answer."""
         coding = coding_of(headers)
         if coding in CODINGS:  # only a tap sees answers as they were coded
             self.inflater = Inflater(coding)

@@ -78,7 +78,6 @@ class SeenRuns:
         return (_copy(run) for run in self._runs.values())
 
     def clear(self) -> None:
-        """Forget all runs."""
         self._runs.clear()
 
     def _is_past(self, statuses: Sequence[list[Any]], status: str) -> bool:
@@ -119,11 +118,9 @@ class Backlog:
 
     @property
     def first(self) -> SeenExchange:
-        """The exchange with the oldest note."""
         return self._notes[0][0]
 
     def add(self, seen: SeenExchange, moment: float, part: Passed) -> None:
-        """Keep a note."""
         self._notes.append((seen, moment, part))
         self._weigh(part, 1)
 

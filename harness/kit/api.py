@@ -367,13 +367,11 @@ class Api(Struct, frozen=True, kw_only=True):
         return structs.asdict(self)
 
     def is_live_host(self, host: str) -> bool:
-        """Whether this host is the live service."""
         return any(
             re.fullmatch(re.escape(name).replace(r"\*", "[a-z0-9-]+"), host.lower()) for name in self.live_hosts
         )
 
     def keys_in(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """The keys in an environment, by their variables."""
         names = (self.key_variable, self.other_key_variable, *self.key_aliases)
         keys = {name: environment.get(name, "").strip() for name in names}
         return {name: key for name, key in keys.items() if key}

@@ -213,7 +213,6 @@ class Check(Struct, frozen=True, kw_only=True):
 
     @property
     def rested_on(self) -> tuple[str, ...]:
-        """The ids of the checks that it rests on."""
         return tuple(name.partition("/")[0] for name in self.rests_on)
 
     def explains(self, observation: Observation) -> bool:

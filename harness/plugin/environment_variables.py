@@ -84,7 +84,6 @@ class EnvironmentVariables:
         self.port = port
 
     def uninstall(self) -> None:
-        """Leave the environment as it was."""
         for name, value in self._found.items():
             _put(name, value)
         if self.reserved is not None:

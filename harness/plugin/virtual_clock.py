@@ -190,7 +190,6 @@ class _OtherSteps:
         sys.modules["trio"].lowlevel.remove_instrument(self)
 
     def before_task_step(self, task: Any) -> None:
-        """Note a step."""
         self.taken = self.taken or task not in ASLEEP
 
 

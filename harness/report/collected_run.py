@@ -108,7 +108,6 @@ class Accounting(Struct, frozen=True, kw_only=True):
         return list_counts(self.counts, sum(self.baselined.values()), paint)
 
     def write_totals(self, seconds: float, paint: Paint = leave_unpainted) -> str:
-        """The line of totals."""
         counted = f": {counts}" if (counts := self.list_counts(paint)) else ""
         return f"{format_count(self.total, self.noun)} in {seconds:.1f} s{counted}."
 
@@ -120,7 +119,6 @@ class Accounting(Struct, frozen=True, kw_only=True):
         return f"not tested: {'; '.join(group.write(most) for group in self.not_tested)}{more}."
 
     def record(self) -> dict[str, Any]:
-        """The accounting as plain data."""
         return {
             "totals": _record_counts(self.counts, sum(self.baselined.values())),
             **{level.lower(): _record_counts(self.levels[level], self.baselined[level]) for level in Level},
@@ -172,7 +170,6 @@ class CountedResult(NamedTuple):
 
     @classmethod
     def of(cls, result: Result) -> CountedResult:
-        """Return what is counted of a result."""
         return cls(result.rule.level, *(getattr(result, name) for name in cls._fields[1:]))
 
 

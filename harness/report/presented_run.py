@@ -415,7 +415,6 @@ class PresentedResult:
 
     @cached_property
     def findings(self) -> Excerpt[Finding]:
-        """The worst of its findings."""
         clean = (
             structs.replace(
                 number_in_whole(finding, self.result, self._run.display),
@@ -428,7 +427,6 @@ class PresentedResult:
         return Excerpt.of([*clean], len(self.all_findings), "more finding")
 
     def place_of(self, finding: Finding) -> str:
-        """Where a finding is."""
         return _clean(place(finding.where))
 
     @property
@@ -664,12 +662,10 @@ class Area(Struct, frozen=True, kw_only=True):
 
     @property
     def failed(self) -> int:
-        """How many of its results failed."""
         return self.counts.get(Accounted.FAILED, 0)
 
     @property
     def passed(self) -> int:
-        """How many of its results passed."""
         return self.counts.get(Accounted.PASSED, 0)
 
 
@@ -727,7 +723,6 @@ class PresentedRun(CollectedRun):
 
     @property
     def place(self) -> str:
-        """Where the target is."""
         target, _ = self.whole()
         return target.url or target.name
 
@@ -768,12 +763,10 @@ class PresentedRun(CollectedRun):
 
     @property
     def verdict(self) -> RunVerdict:
-        """The last line."""
         return self.once("verdict", self.conclude_run)
 
     @property
     def verdict_text(self) -> str:
-        """The last line as text."""
         return escape_controls(str(self.verdict))
 
     @property

@@ -252,7 +252,6 @@ class _Values:
         self._opaque = protocol.opaque_fields
 
     def name_id(self, text: str) -> str:
-        """The name of an id."""
         return self._ids.setdefault(text, f"<id {len(self._ids) + 1}>")
 
     def name_path(self, path: str) -> str:
@@ -302,7 +301,6 @@ class RecordingReport:
         self._screen.draw(f"[{number}/{count}] {name} …")
 
     def wait(self, seconds: float, rejection: Exchange) -> None:
-        """Write that the session waits."""
         self._write_line(f"waiting {seconds:g} s, as the target requests: {format_refusal(rejection)}")
 
     def result(self, result: Recorded) -> None:

@@ -107,7 +107,6 @@ class Line(str):
     parts: Parts
 
     def __new__(cls, text: str, role: Role = Role.PLAIN, *, hang: int = 0, parts: Parts = ()) -> Self:
-        """A line of this text."""
         line = super().__new__(cls, text)
         line.role, line.hang, line.parts = role, hang, parts
         return line
@@ -267,7 +266,6 @@ class Screen:
         self._flushed = self._now()
 
     def erase(self) -> None:
-        """Erase the progress line."""
         if self._drawn:
             self._out.write("\r\x1b[2K")
             self._drawn = False

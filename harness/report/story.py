@@ -427,7 +427,6 @@ class Story(Struct, frozen=True, kw_only=True):
     steps: tuple[StoryStep, ...]
 
     def record(self) -> dict[str, Any]:
-        """The story as plain data."""
         return {"lanes": list(self.lanes), "about": self.about, "steps": [step.record() for step in self.steps]}
 
 

@@ -285,7 +285,6 @@ class RunPrinter:
         self.print_verdict()
 
     def print_verdict(self) -> None:
-        """Print the last line."""
         self._screen.line(self._state.verdict_text)
 
     def print_failed(self) -> None:

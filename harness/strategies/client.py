@@ -123,7 +123,6 @@ class HistoryPlayer:
         return replace(step, subject=step.subject % len(among)) if among else None
 
     def play(self, step: ClientCommand, /) -> None:
-        """Play one operation that applies."""
         _MOVES[step.kind](self, step)
 
     def send(self, request: Request, intent: Intent = PLAIN, /) -> Exchange:
@@ -140,11 +139,9 @@ class HistoryPlayer:
     # --- the subject of an operation
 
     def _subject(self, operation: ClientCommand) -> InteractionModel:
-        """The interaction that an operation refers to."""
         return self._judge.interactions[operation.subject % len(self._judge.interactions)]
 
     def _reader(self, operation: ClientCommand, *, closed: bool = False) -> Reader:
-        """The stream that an operation refers to."""
         choice = self._list_readers(closed=closed)
         return choice[operation.subject % len(choice)]
 
@@ -189,7 +186,6 @@ class HistoryPlayer:
         self._note(self._world.look(request, wanted, within=self._target.gone_within), Intent(awaited=awaited))
 
     def _poll(self, operation: ClientCommand) -> None:
-        """One GET."""
         model = self._choose_called(operation, "GET", unknown="get.unknown")
         if model is not None:
             self._look(model, **({"include_input": True} if operation.mode == "input" else {}))
@@ -277,13 +273,11 @@ class HistoryPlayer:
         return self.send(self._target.request("POST", "interactions", body, key=key), intent)
 
     def _cancel(self, operation: ClientCommand) -> None:
-        """POST …/cancel."""
         model = self._choose_called(operation, "POST", "/cancel", unknown="cancel.unknown")
         if model is not None:
             self.send(self._target.cancel(model.id))
 
     def _delete(self, operation: ClientCommand) -> None:
-        """DELETE."""
         model = self._choose_called(operation, "DELETE", unknown="del.unknown")
         if model is not None:
             self.send(self._target.delete(model.id))
@@ -318,13 +312,11 @@ class HistoryPlayer:
         self._advance(self._reader(operation), operation.count or 1)
 
     def _drop(self, operation: ClientCommand) -> None:
-        """Disconnect."""
         reader = self._reader(operation)
         reader.closed = True
         self._world.keep(reader.stream.close(), reader.sent)
 
     def _finish(self, operation: ClientCommand) -> None:
-        """Read to the end."""
         self._end(self._reader(operation))
 
     def _advance(self, reader: Reader, count: int) -> None:

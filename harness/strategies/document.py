@@ -267,7 +267,6 @@ def _list_patches(target: RequestBuilder) -> dict[str, Json]:
 
 
 def _merge(document: Json, patch: Json) -> None:
-    """Apply a merge patch to a document."""
     for name, value in patch.items():
         if value is None:
             document.pop(name, None)

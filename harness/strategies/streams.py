@@ -57,7 +57,6 @@ class EventStream:
         return [encode(name, data) for name, data in self.payloads()]
 
     def data(self) -> bytes:
-        """Return the whole stream as bytes."""
         return b"".join(self.frames())
 
 

@@ -85,7 +85,6 @@ class SharedRun:
             self._runner.start()
 
     def result(self, check: str) -> ItemResult:
-        """Return the result of a check, once the run has it."""
         while check not in self._results:
             self._read_lines()
             if check in self._results:

@@ -139,7 +139,6 @@ class CaseQueue:
             return None
 
     def note_failure(self, kind: str, code: str) -> None:
-        """Count a failure of a kind of cases."""
         with self._lock:
             self._failures[kind, code] += 1
             if self._enough and kind and self._failures[kind, code] >= self._enough:

@@ -127,7 +127,6 @@ class Case:
         return ["--cuts", self.plan, *mode, *self._list_stream_options()]
 
     def _list_stream_options(self) -> list[str]:
-        """The options that say what is streamed."""
         words = []
         if self.cassette is not None:
             words += ["--cassette", self.cassette]

@@ -118,7 +118,6 @@ class CommandClient:
         )
 
     def stop(self) -> None:
-        """Kill the command that is running."""
         if (process := self._process) is not None:
             process.kill()
 

@@ -121,7 +121,6 @@ class Upstream:
             return self._changed.wait_for(holds, seconds)
 
     def records(self, calls: Sequence[UpstreamCall]) -> tuple[wire.Exchange, ...]:
-        """These calls as exchanges."""
         with self._changed:
             return tuple(call.record() for call in calls)
 
@@ -149,7 +148,6 @@ class GatewayBench:
     _given_up: list[Relay] = field(default_factory=list, init=False)
 
     def perform(self, action: Any) -> Any:
-        """Perform one action of an exercise and return its result."""
         match action:
             case Relay():
                 return self.send(action)
@@ -284,7 +282,6 @@ class InFlightStream:
         return self._stream.read(events)
 
     def finish(self) -> RelayedExchange:
-        """Read to the end."""
         return self._pair(self._stream.finish())
 
     def close(self) -> RelayedExchange:

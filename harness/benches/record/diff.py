@@ -62,7 +62,6 @@ class Facts:
     content: dict[str, str] = field(default_factory=dict)
 
     def add(self, place: str, what: str) -> None:
-        """Note that `what` was found at `place`."""
         self.places.setdefault(place, set()).add(what)
 
 

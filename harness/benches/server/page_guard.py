@@ -72,8 +72,6 @@ class PageGuard:
         return bool(self._token)
 
     def around(self, service: Service) -> Service:
-        """The service behind this guard."""
-
         passed = self._passed
 
         def guard(request: Request) -> Response:

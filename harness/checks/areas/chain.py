@@ -222,7 +222,6 @@ _NUMBERS = {
 
 
 def _ask(turn: str) -> str:
-    """The input of a turn, with its number."""
     return f"Repeat every number of this conversation: {_NUMBERS[turn]}."
 
 

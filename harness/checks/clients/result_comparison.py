@@ -320,7 +320,6 @@ def text_of(events: Sequence[Event], contract: Contract) -> str:
 
 
 def _read_text(event: Event, contract: Contract) -> str:
-    """The output text in an event."""
     grows = event.get("event_type") in ("step.delta", "step.start")
     return text_of([event], contract) if grows else ""
 

@@ -125,7 +125,6 @@ class GatewayClient:
         return RelayTogether(tuple(made))
 
     def get(self, name: str, interaction_id: str, **query: Any) -> Relay:
-        """GET one interaction."""
         return Relay(name, self.builder.get(interaction_id, **query), self._id_behind(interaction_id))
 
     def open_get(self, name: str, interaction_id: str, **query: Any) -> RelayOpen:
@@ -133,11 +132,9 @@ class GatewayClient:
         return RelayOpen(self.get(name, interaction_id, **query))
 
     def cancel(self, name: str, interaction_id: str) -> Relay:
-        """POST …/cancel."""
         return Relay(name, self.builder.cancel(interaction_id), self._id_behind(interaction_id))
 
     def delete(self, name: str, interaction_id: str) -> Relay:
-        """DELETE one interaction."""
         return Relay(name, self.builder.delete(interaction_id), self._id_behind(interaction_id))
 
     def _id_behind(self, interaction_id: str) -> str:
@@ -145,7 +142,6 @@ class GatewayClient:
 
 
 def _fill_in(given: Any, token: str) -> Any:
-    """The input with `token` in place of `{}`."""
     if isinstance(given, str):
         return given.replace("{}", token)
     if isinstance(given, dict):

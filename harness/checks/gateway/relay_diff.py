@@ -168,7 +168,6 @@ class RelayedEvent:
 
     @cached_property
     def cursor(self) -> str | None:
-        """Its `event_id`."""
         value = loads(self.frame.data).value
         return PROTOCOL.cursor(value) if isinstance(value, dict) else None
 

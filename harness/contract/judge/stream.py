@@ -181,7 +181,6 @@ class StreamState:
         self._ended = True
 
     def fail(self, error: dict[str, Any]) -> None:
-        """Note an error that ends the stream."""
         self.failed = True
         self.errors.append(error)
 

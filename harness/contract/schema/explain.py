@@ -49,7 +49,6 @@ class SchemaProblem(Struct, frozen=True):
         return f"{self.pointer}.{self.missing}" if self.missing else self.pointer
 
     def finding(self, rule: str) -> Finding:
-        """The problem as a finding against `rule`."""
         code = f"{rule}/{keyword_word(self.keyword)}"
         return Finding.from_code(code, self.message, self.expected, self.actual, where=Where(pointer=self.pointer))
 
@@ -83,7 +82,6 @@ class _Misfit(Struct):
 
     @property
     def wanted(self) -> Any:
-        """The value of the keyword."""
         return self.part[self.keyword]
 
     @property
@@ -93,7 +91,6 @@ class _Misfit(Struct):
 
     @property
     def pointer(self) -> str:
-        """Where it is."""
         return reduce(step_into, self.path, "$")
 
     def problem(self, message: str, expected: str, missing: str = "") -> SchemaProblem:

@@ -286,11 +286,9 @@ class Schemas:
         return {**inherited, **{name: path for name, path in self.files.items() if self._root in path.parents}}
 
     def names(self) -> list[str]:
-        """All schema names, sorted."""
         return sorted(self.files)
 
     def list_names(self, folder: str) -> list[str]:
-        """The names of the schemas in one folder, sorted."""
         return sorted(name for name in self.files if name.startswith(f"{folder}/"))
 
     def document(self, name: str) -> Schema:

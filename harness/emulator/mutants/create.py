@@ -66,7 +66,6 @@ def _begins_with(validator: CreateValidator, body: Json, *, content: bool) -> bo
 
 
 def _with_texts(order: CreateRequest, change: Callable[[str], str]) -> list[Json]:
-    """Return the input of a create with every text changed."""
     return with_contents(order, lambda parts: [_with_text(part, change) for part in parts])
 
 

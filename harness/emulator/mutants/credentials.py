@@ -10,7 +10,6 @@ from harness.kit.mutant import table
 
 
 def _accept_refused(status: int) -> Change:
-    """Answer with a credential what was refused with a status."""
     return when(lambda refusal, _: refusal.status == status, lambda _, call: json_response(
         {"id": read_json(call).get("id") or call.segments[-1], "type": "bearer_token", "status": "active"}
     ))  # fmt: skip

@@ -10,7 +10,6 @@ from harness.kit.mutant import table
 
 
 def _delete_runs(call: Call, engine: Engine) -> None:
-    """Delete the interactions of a trigger with it."""
     triggers = engine.resources.kept.triggers
     kept = triggers.find(call.project, call.segments[1])
     for _, execution in kept.executions if kept is not None else ():

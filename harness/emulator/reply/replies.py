@@ -258,7 +258,6 @@ class ReplyBuilder:
         return {"content": [self.fill_format(order, wanted) for wanted in formats], "type": "model_output"}
 
     def fill_format(self, order: CreateRequest, wanted: Json) -> Json:
-        """Return the content for one response format."""
         kind = str(wanted.get("type", "text"))
         if not samples.makes_media(kind):
             schema = samples.read_schema(wanted)

@@ -130,7 +130,6 @@ class KeptResource(Generic[T]):
         items[item_id] = (self._count, item)
 
     def find(self, project: str, item_id: str) -> T | None:
-        """The item, or None."""
         entry = self._projects.get(project, {}).get(item_id)
         return None if entry is None else entry[1]
 
@@ -187,7 +186,6 @@ class ExpiringResource(KeptResource[T]):
         raise NotImplementedError
 
     def find(self, project: str, item_id: str) -> T | None:
-        """The item, or None if it is gone."""
         self.drop_expired()
         return super().find(project, item_id)
 

@@ -176,7 +176,6 @@ class Environment(Struct, eq=False):
 
     @property
     def files(self) -> dict[str, File]:
-        """The files by path."""
         return {path: node for path, node in sorted(self.nodes.items()) if isinstance(node, File)}
 
     def node(self, path: str) -> Node | None:
@@ -325,7 +324,6 @@ class Environments(KeptResource[Environment]):
         return sorted(files)
 
     def list_files(self, environment_id: str, project: str) -> list[str]:
-        """The paths of its files, sorted."""
         return list(self.open(environment_id, project).files)
 
     def keep_written(self, environment_id: str, project: str, steps: list[dict[str, Any]]) -> None:

@@ -66,7 +66,6 @@ class EventWriter:
         self._told: dict[tuple[int, int], tuple[Script, Json, SharedDeltas]] = {}
 
     def frames_of(self, run: Run) -> Frames:
-        """The events of a run as bytes."""
         return Frames(run, self)
 
     def sequence(self, run: Run) -> list[Json]:
@@ -103,7 +102,6 @@ class EventWriter:
         return {"interaction_id": update.pop("interaction_id"), "continuation_token": token, **update}
 
     def step(self, run: Run, index: int, step: Json) -> list[Json]:
-        """Return all events of one step."""
         start = self.start(index, step)
         if step["type"].endswith(_OF_TOOLS) and run.profile.value("function_call_start") == _SIGNED_EMPTY:
             start["step"] = {**start["step"], "signature": step.get("signature", "")}

@@ -22,7 +22,6 @@ class Bodies:
     """Renders a run for the response to a POST (`timeline=False`), a GET or a cancel."""
 
     def render(self, run: Run, *, timeline: bool, include_input: bool = False) -> bytes:
-        """Return the body as bytes."""
         if run.coded is None or timeline:
             return _encode(self.interaction(run, timeline=timeline, include_input=include_input))
         coded, run.coded = run.coded, None  # hot: what the other methods come to

@@ -152,7 +152,6 @@ class Run:
 
     @property
     def created_status(self) -> str:
-        """The status in interaction.created."""
         if self.script.created_status is not None:
             return self.script.created_status
         return "queued" if self.background and self.script.queued else "in_progress"

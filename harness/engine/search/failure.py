@@ -76,7 +76,6 @@ class SeenDefect:
 
     @property
     def rule(self) -> str:
-        """The id of the rule that is broken."""
         return self.finding.rule
 
     @property
@@ -159,7 +158,6 @@ class Failure:
 
     @property
     def finding(self) -> Finding:
-        """The finding about the defect."""
         return self.defect.finding
 
     @property
@@ -169,7 +167,6 @@ class Failure:
 
     @property
     def rule(self) -> str:
-        """The id of the rule that is broken."""
         return self.finding.rule
 
     @property
@@ -178,7 +175,6 @@ class Failure:
         return self.rule == ANSWERED and not self.replays.played and any(one.hung for one in self.trail)
 
     def rank(self, model: SearchModel) -> int:
-        """How binding its rule is."""
         return RANK[rule_of(self.rule, model).level]
 
     def decide(self, policy: Policy, model: SearchModel) -> Result:

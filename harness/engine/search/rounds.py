@@ -73,7 +73,6 @@ class Tally:
             self.bugs[key] = Bug(defect, tuple(world.played), tuple(world.sent))
 
     def add_history(self, world: World) -> None:
-        """Add the counts of a finished history."""
         self.histories += 1
         self.wrong += sum(sent.wrong for sent in world.sent)
         for exchange in world.trail:

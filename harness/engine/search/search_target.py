@@ -133,7 +133,6 @@ class World:
     # for the player
 
     def send(self, request: Request, *, wrong: bool = False) -> Exchange:
-        """Send a request and keep its exchange."""
         with hold_interrupts(request):
             exchange = self.keep(self.driver.send(request))
         self.sent[-1].wrong = wrong
@@ -218,12 +217,10 @@ class SearchTarget:
 
     @property
     def requests(self) -> ApiRequests:
-        """The builder of the requests to the target."""
         return self.resolved.target
 
     @property
     def judge(self) -> AnswerJudge:
-        """The judge of single responses."""
         return AnswerJudge(self.resolved.api, self.model, self.answered)
 
     def within(self, timer: Timer) -> SearchTarget:

@@ -79,7 +79,6 @@ class Timer:
         return math.inf if self._seconds is None else self._seconds - self.spent
 
     def over(self) -> bool:
-        """Whether time is up."""
         return self.left <= 0
 
     def end(self, grace: float = 0.0) -> None:

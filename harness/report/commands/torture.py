@@ -46,7 +46,6 @@ class TortureRun(PresentedRun):
     begins = "running the client without a fault"
 
     def conclude_run(self) -> RunVerdict:
-        """The sum of the cases."""
         _, finished = self.whole()
         played = list_cases(finished.results)
         accounting, stale = self.accounting, count_stale(finished.results)

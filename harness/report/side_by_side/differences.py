@@ -83,7 +83,6 @@ class ComparedRow:
         return any(entry is not None and entry.asked for entry in self.entries)
 
     def list_outcomes(self) -> list[str]:
-        """Its outcome in each run."""
         return [entry.outcome.word if entry else "absent" for entry in self.entries]
 
     @property
@@ -120,7 +119,6 @@ class ComparedRuns:
 
     @property
     def noun(self) -> str:
-        """The word for one result."""
         return _NOUNS.get(self.runs[0].kind, "check")
 
     @property

@@ -50,7 +50,6 @@ class CaseResults:
     _ends: dict[tuple[str, str | None, str], list[int]] = field(default_factory=dict, init=False)
 
     def decide(self, played: PlayedCase) -> Result:
-        """The result of a case that has ended."""
         case, attempt, ended = played.case, played.attempt, played.ended
         verdict = judge_case(attempt, ended, usual=self.usual)
         run = ClientRun(

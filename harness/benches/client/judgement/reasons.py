@@ -137,7 +137,6 @@ class FailureReasons:
 
     @property
     def failed(self) -> int:
-        """The number of cases that failed."""
         return sum(bool(one.failures) for one in self._judged)
 
     @property

@@ -390,7 +390,6 @@ class _Strange(Struct, frozen=True):
         return self.output == known.output if self.code == _ANOTHER else self.output in known.text
 
     def describe(self, origin: str) -> Finding:
-        """The finding that it is the output of `origin`."""
         what = "the output" if self.code == _ANOTHER else "text"
         actual = f"{format_value(shorten(self.output, 60))}, {what} of {origin}"
         return Finding.from_code(self.code, _STRANGE[self.code], f"{what} of {self.own}", actual)
