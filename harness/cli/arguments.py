@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from harness.cli.main import COMMANDS, refuse_former
+from harness.cli.main import COMMANDS
 from harness.cli.options import FLAG, REPORT, REVISION, TALLY, Option, Options, Trust
 from harness.cli.output import paint_help, say
 from harness.contract import REVISIONS
@@ -127,7 +127,6 @@ def _read_table(
             where = "in [tool.harness]" if COMMANDS[key].table == "" else "on the command line"
             raise UsageFault(f"{place[:-1]}.{key}]: `{key}` has no table of its own: write its options {where}")
         if key not in keys:
-            refuse_former(f"{section.removeprefix('.') or 'check'} --{key}", f"{place} {key}", dashes="")
             where = ": docs/configuration.md lists the keys"
             raise UsageFault(f"{place} has no key {key!r}{did_you_mean(key, [*keys, *tables], otherwise=where)}")
         item = keys[key]
@@ -227,7 +226,6 @@ class Parser(argparse.ArgumentParser):
         flag = word.partition("=")[0]
         if not flag.startswith("-"):
             raise UsageFault(f"one argument too many: {word!r}{self._advise(word)}")
-        refuse_former(f"{self._page.name} {flag}", repr(flag))
         known = [option for option in self._option_string_actions if option.startswith("--")]
         if flag == "--target" and any(own.dest == "target" and not own.option_strings for own in self._actions):
             raise UsageFault(f"unknown flag '--target': write the URL without it, as in `{self.prog} URL`")

@@ -71,17 +71,6 @@ GROUPS: dict[str, dict[str, CommandEntry]] = {
 
 COMMANDS: dict[str, CommandEntry] = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
-_MOVED = {
-    "smoke": "harness check --profile smoke", "compare": "harness diff", "inspect": "harness verify --open",
-    "client": "npx interactions-harness", "clients": "python -m lab clients", "drift": "python -m lab drift",
-    "check --check": "--only", "torture --kinds": "--only", "fuzz --time": "--deadline",
-    "fuzz --profile": "--size NAME`, for its strict part `--strict", "record --cassettes": "--cassette",
-    "serve --event-ids": "--setting event_ids=WHICH", "serve --resume": "--setting resume=HOW",
-    "serve --set": "--setting", "record --scenario": "--send",
-    **{f"{name} --control-token": "$HARNESS_CONTROL_TOKEN" for name in ("serve", "proxy", "replay")},
-}  # fmt: skip
-"""Former commands and options, also as keys of a file, with the new way."""
-
 _USAGE = """\
 Contract tests and a reference emulator for the Gemini Interactions API.
 
@@ -163,7 +152,6 @@ def _run(words: list[str]) -> int:
         return _run([*words[1:], "--help"])
     name = words[0]
     if name not in COMMANDS:
-        refuse_former(name, repr(name))
         is_flag = name.startswith("-")
         near = did_you_mean(name, ("--help", "--version") if is_flag else COMMANDS)
         raise UsageFault(f"unknown {'flag' if is_flag else 'command'} {name!r}{near} (see `harness --help`)")
@@ -176,12 +164,6 @@ def _run(words: list[str]) -> int:
     # SIGTERM, too, must unwind: what was created is deleted
     with ending_as_interrupted(), _tuned(name):
         return int(import_module(f"harness.cli.commands.{name}").run(words[1:]))
-
-
-def refuse_former(name: str, place: str, dashes: str = "--") -> None:
-    """Raise UsageFault with the new way if this was the name of a command, or of an option of one."""
-    if name in _MOVED:
-        raise UsageFault(f"{place} was replaced: write `{_MOVED[name].replace('--', dashes)}`")
 
 
 @contextlib.contextmanager

@@ -44,17 +44,12 @@ def find_unknown_markers(definition: pytest.Item, fixtures: Collection[str]) -> 
             yield f"there is no marker {name}: {_propose(name, ours)}"
 
 
-_FORMER = {"cases": "set", "kinds": "only", "without": "exclude"}  # of `interactions_torture`
-
-
 def find_wrong_options(marker: str, options: Mapping[str, Any], takes: type) -> Iterator[str]:
     """The errors in the options of a marker; `takes` is the TypedDict of those that there are."""
     known = get_type_hints(takes, include_extras=True)
     for name, value in options.items():
         hint = known.get(name)
-        if hint is None and _FORMER.get(name) in known:
-            yield f"{marker}: {name} was replaced: write {_FORMER[name]}"
-        elif hint is None:
+        if hint is None:
             yield f"{marker} has no option {name!r}{did_you_mean(name, known)}"
         elif get_origin(hint) is Literal:
             if value not in get_args(hint):

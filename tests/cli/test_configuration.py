@@ -137,7 +137,6 @@ def test_a_command_with_a_table_of_its_own(
         ("watch = 1e308", r"watch: '1e\+308' must be a number of seconds, from 0 to 1e\+09"),
         ('api-key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
         ('api_key = "k"', "a file must not contain a key: set GEMINI_API_KEY instead"),
-        ("[tool.harness]\ncheck = ['x']", r"\[tool.harness\] check was replaced: write `only`"),
         ("json = true", "json: a configuration file cannot set it, because it is for one run: pass --json on the"),
     ],
 )

@@ -65,8 +65,6 @@ MISTAKES: list[tuple[tuple[str, ...], Exit, str]] = [
     (("explain", "RESUME.NO-GAP"), Exit.USAGE, "did you mean 'resume.no-gap'?"),
     (("verify", "stream.sse"), Exit.FAILED, "help: `harness explain stream."),
     (("list", "--capabilities", "--revision", "2026-05-20"), Exit.USAGE, "no effect with --capabilities: remove"),
-    (("smoke", "emulator"), Exit.USAGE, "was replaced: write `harness check --profile smoke`"),
-    (("fuzz", "--profile=ci"), Exit.USAGE, "'--profile' was replaced: write `--size NAME`, for its strict part"),
     (("list", "--extension", "ends.py"), Exit.USAGE, "cannot be loaded: SystemExit: 3"),
 ]  # fmt: skip
 

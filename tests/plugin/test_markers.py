@@ -48,7 +48,6 @@ WRONG = {
     "interactions_schedule(3, 4)": ("takes its options by name, and no 3 alone", "and no 4 alone"),
     "interactions_torture(only=['clean-ends'], exclude=['nois'])":
         "no kind of the set 'application' has the id 'clean-ends': did you mean 'clean-end'",
-    "interactions_torture(cases='quick')": "cases was replaced: write set",
     "interactions_torture(timeout='60')": "timeout='60' cannot be read: Expected `float | None`, got `str`",
 }  # fmt: skip
 """Markers of tests that take the fixture of the same name."""
