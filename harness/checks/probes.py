@@ -508,7 +508,6 @@ QUESTIONS: tuple[Question, ...] = (
     _ask_for_list("listing", "interactions"),
     Question(("delete",), _probe_deletion),  # last, as it changes what the others look at
 )
-"""All questions, in the order in which they are asked."""
 
 
 def _step_types(answer: Exchange) -> set[str]:

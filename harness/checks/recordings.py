@@ -61,10 +61,6 @@ class FileJudge:
         self._result = result
 
     def judge(self, data: bytes, answers: Iterable[Answer] = ()) -> None:
-        """Judge a file that is not YAML; `answers` are the response files beside a request's file.
-
-        Raises Unreadable if the content does not fit the name of the file.
-        """
         name = self._file.lower()
         if name.endswith(".sse"):
             judge = StreamJudge(self._contract)
@@ -147,7 +143,6 @@ class FileJudge:
         self._judge_alone("requests", list_judged_in_request(data), found)
 
     def documents(self, documents: list[Any]) -> None:
-        """Judge the documents of a YAML file that is not a cassette."""
         exchanges = exchanges_in(documents)
         if exchanges is None:
             self.leave_out("YAML, but not a cassette")
@@ -155,7 +150,6 @@ class FileJudge:
             self.exchanges(exchanges)
 
     def exchanges(self, entries: Iterable[tuple[str, Exchange | Unreadable]]) -> None:
-        """Judge the entries of a recorder's file, each with its name."""
         entries = list(entries)
         if not entries:
             self.leave_out("a recording without an entry")

@@ -209,7 +209,6 @@ class Contract:
         return tuple(counted["x-known-values"])
 
     def holds(self, rule: Rule) -> bool:
-        """Whether a rule applies in this revision."""
         return rule.since <= self.revision and (rule.until is None or self.revision < rule.until)
 
 

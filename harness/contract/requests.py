@@ -87,13 +87,11 @@ class RequestBuilder:
     contract: Contract = field(default_factory=lambda: load(CURRENT), hash=False)
 
     def with_says(self, says: Mapping[str, Any]) -> RequestBuilder:
-        """The same target, which needs these fields in every create."""
         return replace(self, says=says)
 
     def with_capabilities(
         self, present: frozenset[str], known: Container[str], says: Mapping[str, Any]
     ) -> RequestBuilder:
-        """The same target, with what a probe found: the capabilities it has, and those whose state is `known`."""
         return replace(
             self,
             capabilities=present,

@@ -281,7 +281,6 @@ class EmulatorOutbox:
             return bool(sum(one.attend(reaches) for one in self._sessions()))  # each of them is to be moved
 
     def take_due(self) -> list[Delivery]:
-        """Begin every attempt that is due."""
         with self._lock:
             return [delivery for one in self._all() for delivery in one.take_due()]
 

@@ -253,7 +253,6 @@ class PlayedExercise(Struct, frozen=True):
 
 
 def _name_all(results: Exchanges) -> Iterator[tuple[str, Exchange]]:
-    """Every exchange of the results with the name that a finding gives it."""
     for name, value in results.items():
         if isinstance(value, dict | list | tuple):
             items = value.items() if isinstance(value, dict) else enumerate(value)

@@ -34,7 +34,6 @@ Profiles: TypeAlias = Mapping[str, frozenset[str]]
 """The profiles, and for each the capabilities of which one is enough to switch it on; none: it is always on."""
 
 Group: TypeAlias = tuple[Exercise, tuple[PlannedCheck, ...]]
-"""One exercise and the checks that use it."""
 
 
 class RunPlan(Struct, frozen=True):

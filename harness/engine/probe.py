@@ -116,7 +116,6 @@ class Prober:
         self.target = self.target.with_says(greeted.says)
 
     def ask(self, request: Request, *names: str) -> Exchange | None:
-        """Send a request and return the answer; if none came, None, and these capabilities are assumed present."""
         exchange = self.send(request)
         return exchange if self.has_response(exchange, *names) else None
 
@@ -124,7 +123,6 @@ class Prober:
         return self.hand.send(request)
 
     def has_response(self, exchange: Exchange, *names: str) -> bool:
-        """Whether an exchange has an answer; if it has none, these capabilities are assumed present."""
         if not missing_answer(exchange):
             return True
         for name in names:
@@ -136,7 +134,6 @@ class Prober:
     def settle(
         self, name: str, present: bool, note: str, lack: Lack = Lack.REFUSED, *, owing_to: str = ""
     ) -> None:
-        """Record whether a capability is present, as observed; if it is not, why, and owing to which other one."""
         known = self.found.get(owing_to)
         first = known.owing_to if known is not None and known.owing_to else owing_to
         remedy = self.probes.remedies.get(name, "")
@@ -145,12 +142,10 @@ class Prober:
         self.found.settle(Capability(name, present, origin, shorten(note, LONGEST_REASON), lack, first, remedy))
 
     def why_lacking(self, name: str) -> Lack | None:
-        """Why a requested capability is not present; None if it is, or if that is unknown."""
         item = self.found.get(name)
         return None if item is None or item.present else item.lack
 
     def perform(self, part: Part[Any]) -> Any:
-        """Play a part of an exercise and return its result."""
         return drive(part, self.hand)
 
     def _ask_control(self) -> None:

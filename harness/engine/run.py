@@ -326,7 +326,6 @@ JOIN_SECONDS = 2.0
 """Seconds to wait for threads that were told to end; after that, their connections are shut down."""
 
 Observed: TypeAlias = tuple[Check, Observation]
-"""A check, and what it observed."""
 
 
 class Places:

@@ -101,7 +101,6 @@ class EventStage(Stage):
         self._missing = 0  # bytes that the last chunk declared but did not contain
 
     def begin(self) -> list[Piece]:
-        """The pieces to send before the first byte."""
         self.fired = bool(self.first)
         return [*self.first]
 

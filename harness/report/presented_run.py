@@ -915,7 +915,6 @@ class PresentedRun(CollectedRun):
         return result.rule.area
 
     def case(self, result: Result) -> str:
-        """The name of a result's JUnit case."""
         return f"{result.id}: {result.title}"
 
     def kind(self, result: Result) -> str:

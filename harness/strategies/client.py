@@ -131,7 +131,6 @@ class HistoryPlayer:
         return self._note(exchange, intent)
 
     def close(self) -> None:
-        """Disconnect from all open streams."""
         for reader in self._list_readers(closed=False):
             reader.closed = True
             self._world.leave(reader.stream.close(), reader.sent)

@@ -102,7 +102,6 @@ class ClientCommand:
 
     @property
     def label(self) -> str:
-        """The operation and its mode, without its object."""
         return f"{self.kind} {self.mode}".strip()
 
     def record(self) -> dict[str, Any]:

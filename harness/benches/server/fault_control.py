@@ -166,7 +166,6 @@ class Faulty:
 
 
 def _find_session(name: str) -> str:
-    """The path that requests to a session begin with."""
     return f"/{CONTROL}/sessions/{quote(name, safe='')}"
 
 

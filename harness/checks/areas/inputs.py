@@ -82,7 +82,6 @@ _INPUTS: Mapping[str, list[Mapping[str, str]]] = {
     ALL: [QUESTION, *MEDIA.values()],
     **{kind: [QUESTION, content] for kind, content in MEDIA.items()},
 }
-"""The contents of each create."""
 
 
 @exercise(requests=5, interactions=2)

@@ -165,7 +165,6 @@ def ends_as_stored(streams: Streams, stored: Mapping[str, Exchange]) -> Iterator
 
 
 def _stored_bodies(streams: Streams, stored: Mapping[str, Exchange]) -> dict[str, Mapping[str, Any]]:
-    """The interactions that GET returned, by the kind of their streams."""
     return {
         name: interaction_in(answer)
         for name, answer in stored.items()

@@ -263,7 +263,6 @@ POLLING_TABLE = (
     _row("poll-429", "a poll returns 429 with `Retry-After`", "calls=pass/status:429,retry-after-ms:20"),
     *_ENDS,
 )
-"""The rows for clients that poll."""
 
 TURNS_TABLE = (
     _row("no-fault", "nothing goes wrong", "pass"),
@@ -294,7 +293,6 @@ CANCELLING_TABLE = (
     _row("slow-cancel", "the interaction is still in progress for a while after the cancel", "pass",
          scripts=({"cancel_lag": 3},)),
 )  # fmt: skip
-"""The rows for clients that cancel."""
 
 
 # The sets.

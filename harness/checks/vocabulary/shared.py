@@ -138,7 +138,6 @@ WEATHER = {
         "required": ["location"],
     },
 }
-"""The function that checks declare."""
 
 FORCED: Mapping[str, Any] = {"generation_config": {"tool_choice": "any"}}
 

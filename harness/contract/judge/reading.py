@@ -79,7 +79,6 @@ class Reading:
 
     @cached_property
     def is_stream(self) -> bool:
-        """Whether the body is a stream of events."""
         return self.exchange.is_stream
 
     @cached_property
@@ -237,7 +236,6 @@ class Reading:
 
     @cached_property
     def judged(self) -> frozenset[str]:
-        """The rules that `findings` was decided by."""
         exchange = self.exchange
         if self.stream is not None:
             return list_judged_in_stream(self.stream)

@@ -95,4 +95,3 @@ _ROWS = (
 )  # fmt: skip
 
 REFUSALS: Mapping[str, InvalidCreates] = {row.rule: row for row in _ROWS}
-"""By rule."""

@@ -81,7 +81,6 @@ class CreateValidator:
     admitted: dict[_AdmittedKey | None, CreateRequest] = field(default_factory=dict, init=False)
     """The last creates of models by all but their texts: equal ones need no second look."""
     _named: set[str] = field(default_factory=set, init=False)
-    """The models and agents that creates named."""
     _validators: dict[bool, Validator] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:

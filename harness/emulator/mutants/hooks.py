@@ -38,7 +38,6 @@ from harness.wire import Body, Request, Response
 from harness.wire.bodies import object_or_none
 
 EVERY = "* **"
-"""Every call."""
 
 _METHODS = ("*", "GET", "POST", "PATCH", "PUT", "DELETE")
 _COLLECTIONS = (

@@ -127,7 +127,6 @@ class World:
         return self.player.send(request), self.found
 
     def close(self) -> None:
-        """Disconnect from all open streams."""
         self.player.close()
 
     # for the player
@@ -166,7 +165,6 @@ class World:
         return self.sent[-1]
 
     def keep(self, exchange: Exchange, sent: TrailEntry | None = None) -> Exchange:
-        """Record a finished exchange, in the place that was reserved for it, and judge it on its own."""
         known = exchange.with_interruption(self.trail) if exchange.is_stream else exchange
         self._api.read(known, self.target.contract)
         self.leave(exchange, sent or self.begin())
@@ -180,12 +178,10 @@ class World:
         self.ledger.note(exchange)
 
     def accuse(self, judgement: Judgement, request: Request) -> None:
-        """Add the findings of a judgment of the response to a request."""
         call = self._model.name_call(request)
         self.found += (SeenDefect(finding, call) for finding in filter(is_accusation, judgement.findings))
 
     def wait(self, seconds: float) -> None:
-        """Wait before the next request."""
         self.driver.wait(seconds)
 
     def _pauses(self, within: float) -> Iterator[float]:

@@ -136,7 +136,6 @@ class DroppedStream(CheckedResult):
         return super().was_asked and (asserted_on_all or self._compared or self.emulator.was_looked_at)
 
     def note_checked(self) -> None:
-        """Say that the test checks the result in its own way, so that it gets no warning."""
         self._asked = self._compared = True
 
     @property

@@ -82,7 +82,6 @@ class RunFile:
         return Counter(entry.outcome for entry in self.entries.values())
 
     def with_name(self, name: str) -> RunFile:
-        """The same run under another name."""
         return replace(self, name=name)
 
 

@@ -57,7 +57,6 @@ class HistoryJudge:
         return self._state.is_certain(model)
 
     def note(self, exchange: Exchange, intent: Intent = PLAIN) -> Judgement:
-        """Judge the next exchange by all that came before it."""
         judgement = self._begin(is_cut=exchange.ending.by is By.LIMIT)
         reading = read(exchange, self._state.contract)
         if (

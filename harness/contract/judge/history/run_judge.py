@@ -156,7 +156,6 @@ class Denials(Struct):
     """The ids that a GET found."""
 
     def note(self, exchange: Exchange) -> Judged:
-        """Judge the next exchange, and those before it that it shows to be wrong."""
         status, request = exchange.status, exchange.request
         order, name = summarise_create(request), named_interaction(request)
         if is_open(exchange) and read(exchange).call == DELETE:
@@ -410,7 +409,6 @@ class Outputs(Struct):
     """What a call, as a stream or not, has shown without a setting that the create did not have."""
 
     def note(self, exchange: Exchange) -> Judged:
-        """Judge the next exchange, and those before it that it shows to be wrong."""
         reading = read(exchange)
         if not exchange.succeeded or exchange.excuse or not reading.call:
             return
@@ -504,7 +502,6 @@ class Queries(Struct):
     _sent: set[tuple[Caller, str]] = field(default_factory=set)
 
     def note(self, exchange: Exchange) -> Judged:
-        """Judge the next exchange by those before it."""
         request, caller, came = exchange.request, caller_of(exchange.request), exchange.is_stream
         if read(exchange).call != GET or not is_success(exchange) or not exchange.body:
             return
@@ -534,7 +531,6 @@ class Costs(Struct):
     """The input tokens of texts in plain creates, and in streams."""
 
     def note(self, exchange: Exchange) -> Judged:
-        """Judge the next exchange by those before it."""
         reading, body = read(exchange), object_or_none(exchange.request.body) or {}
         end = reading.stream and reading.stream.completed
         shown = reading.interaction or (end and {**end, "steps": reading.streamed_steps}) or {}
@@ -589,11 +585,9 @@ class RunJudge:
         self._judges = (Denials(run, of_runs), Outputs(run), Queries(), Costs(), ResourceRun(of_resources))
 
     def for_service(self) -> RunJudge:
-        """A judge of another service of the run, which gives the same ids again; what one accepted, both know."""
         return RunJudge(self._accepted)
 
     def note(self, exchange: Exchange) -> Judged:
-        """Judge the next exchange, and those before it that it shows to be wrong."""
         for judge in self._judges:
             yield from judge.note(exchange)
 
@@ -620,7 +614,6 @@ class RunEnds:
         self._lock = threading.Lock()
 
     def note(self, exchange: Exchange) -> None:
-        """Note the end of a run, if the response shows one."""
         if not exchange.succeeded:
             return
         reading = read(exchange)
