@@ -25,6 +25,7 @@ from weakref import WeakValueDictionary
 import msgspec
 from msgspec import Struct
 
+from harness.contract.tables.protocol import EVENT_OF_STATUS
 from harness.emulator.run.run import Run
 from harness.emulator.values.stamps import SECRET_PREFIX, Stamps
 from harness.wire import Clock, Headers, Request
@@ -35,13 +36,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     from harness.emulator.resources.webhooks import Webhook
-
-EVENT_OF_STATUS = {
-    "completed": "interaction.completed",
-    "requires_action": "interaction.requires_action",
-    "failed": "interaction.failed",
-}
-"""The event that a background run causes when it settles in a status; other statuses cause none."""
 
 
 def build_envelope(

@@ -47,7 +47,7 @@ from harness.contract.judge.body import count_tokens, has_counts, judge_ends
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.models.profiles import find_profile, list_models
 from harness.contract.requests import TIER_HEADER, RequestBuilder
-from harness.contract.transcript import output_contents, output_steps, output_text, steps_of, steps_text
+from harness.contract.transcript import output_contents, output_steps, output_text, steps_of
 from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send_each, stop_exercise
 from harness.outcome import Finding, NotApplicable, Severity, Unmet
 from harness.outcome.words import format_count
@@ -335,7 +335,7 @@ def a_json_answer(t: RequestBuilder) -> Steps:
     """A create that requests JSON by a schema, in each mode, and by the only schema of a `listed` format."""
     body = {"input": "Any word.", "response_format": JSON_FORMAT}
     formatted: Exchange = yield Send(t.create(body))
-    modes = yield from repeat_in_each_mode(t, body, formatted, fits=lambda end: not _misfit(_text_of(end)))
+    modes = yield from repeat_in_each_mode(t, body, formatted, fits=lambda end: not _misfit(output_text(end)))
     listed = yield Send(t.create({**body, "response_format": [JSON_FORMAT]}))
     return {"formatted": formatted, "modes": modes, "listed": listed}
 
@@ -357,11 +357,7 @@ def gives_json_in_each_mode(formatted: Exchange, modes: Mapping[str, Exchange]) 
 def _read_texts(modes: Mapping[str, Exchange]) -> dict[str, tuple[str, Mapping[str, Any]]]:
     """The output of each mode that completed with some; another rule reports that a run has none (`bg.result`)."""
     done = {mode: body for mode, body in read_ends(modes) if body.get("status") == "completed"}
-    return {mode: (text, body) for mode, body in done.items() if (text := _text_of(body))}
-
-
-def _text_of(body: Mapping[str, Any]) -> str:
-    return steps_text(output_steps(body))
+    return {mode: (text, body) for mode, body in done.items() if (text := output_text(body))}
 
 
 def gives_json(formatted: Exchange) -> Iterator[Finding]:

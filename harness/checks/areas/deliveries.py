@@ -16,19 +16,13 @@ from harness.contract.judge.answer import SUCCESS
 from harness.contract.judge.deliveries import ID, SIGNATURE, find_signature_fault, find_token_fault, judge_envelope
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import RequestBuilder
+from harness.contract.tables.protocol import EVENT_OF_STATUS
 from harness.kit.check import Collect, Exchanges, Listen, Part, Send, Steps, exercise, stop_exercise
 from harness.outcome import Finding, Unmet
 from harness.wire import Exchange, Headers, Request
 from harness.wire.bodies import object_or_none
 from harness.wire.delivery import Arrival, Inbox
 from harness.wire.message import segment
-
-EVENT_OF_STATUS = {
-    "completed": "interaction.completed",
-    "requires_action": "interaction.requires_action",
-    "failed": "interaction.failed",
-}
-"""The event that reports a run, by the status in which it settled."""
 
 WITHIN = 10.0
 """Seconds after the end of a run in which its delivery, and the first retry, have to come."""

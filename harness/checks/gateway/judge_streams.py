@@ -14,7 +14,7 @@ from harness.checks.gateway import relay_diff as relay
 from harness.checks.gateway.client import name_operation
 from harness.checks.gateway.findings import answer_line, answer_of, find_relayed, is_miscoded, notice, told_by
 from harness.checks.gateway.judge_requests import answer_changes, find_new_defect, request_changes
-from harness.checks.gateway.upstream_answers import TRAITS, UNKNOWN_FIELD, UNKNOWN_TYPE
+from harness.checks.gateway.upstream_answers import STRANGER, TRAITS, UNKNOWN_TYPE
 from harness.contract import read
 from harness.contract.transcript import assemble_steps, steps_text
 from harness.kit.relay import RelayedExchange
@@ -109,7 +109,7 @@ def _without_strangers(found: relay.StreamDifference) -> relay.StreamDifference:
     return dataclasses.replace(found, lost=[one for one in found.lost if not _is_strange(one)], changed=changed)
 
 
-_STRANGE_FIELD = f"$.{UNKNOWN_FIELD}"
+_STRANGE_FIELD = f"$.{STRANGER}"
 
 
 def _is_strange(event: relay.RelayedEvent) -> bool:
@@ -182,7 +182,7 @@ def unknown_event_field(exchanges: Sequence[RelayedExchange]) -> Iterator[Findin
         if poorer:
             message = f"{format_count(len(poorer), 'event')} lost an unknown field"
             at: dict[str, Any] = {"pointer": _STRANGE_FIELD, "event": poorer[0].number}
-            yield notice("gw.unknown-event-field", relayed, message, UNKNOWN_FIELD, "no such field", **at)
+            yield notice("gw.unknown-event-field", relayed, message, STRANGER, "no such field", **at)
 
 
 def broken_frame(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:

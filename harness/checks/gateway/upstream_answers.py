@@ -236,7 +236,6 @@ BARE_ERRORS = {
 
 
 UNKNOWN_TYPE = "interaction.harness_unknown"
-UNKNOWN_FIELD = "harness_unknown_field"
 
 Edit = Callable[[int, Frame], bytes]
 """(number, frame) → the bytes that go out in its place."""
@@ -459,7 +458,7 @@ def with_strangers(number: int, frame: Frame) -> bytes:
     """Add an unknown field to each event, and an event of an unknown type after the third."""
     if frame.data == PROTOCOL.sentinel:
         return encode_frame(frame)
-    event = {**json.loads(frame.data), UNKNOWN_FIELD: {"kept": True}}
+    event = {**json.loads(frame.data), STRANGER: {"kept": True}}
     known = encode_frame(frame._replace(data=encode_json(event)))
     stranger = encode(UNKNOWN_TYPE, encode_json({"event_type": UNKNOWN_TYPE, "note": "new in a later revision"}))
     return known + stranger if number == 2 else known

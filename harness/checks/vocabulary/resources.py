@@ -29,7 +29,7 @@ from harness.checks.vocabulary.expect import (
 )
 from harness.checks.vocabulary.runs import expect_id, id_of, repeat
 from harness.contract.judge.answer import SUCCESS
-from harness.contract.judge.history.resources import identify, is_alike, judge_resources
+from harness.contract.judge.history.resources import TOKENS, identify, is_alike, judge_resources
 from harness.contract.judge.reading import format_answer, format_value
 from harness.contract.requests import KEY_HEADER, RequestBuilder
 from harness.kit.check import Exchanges, Judge, Part, Send, Wait, send, stop_exercise, take
@@ -41,8 +41,6 @@ from harness.wire.message import segment
 
 LISTED = "interaction_metadatas"
 """The array in a list of interactions, which Vertex has."""
-
-_TOKENS = ("next_page_token", "nextPageToken")
 
 
 def read_and_list(t: RequestBuilder, path: str, **query: Any) -> Part[Exchanges]:
@@ -119,7 +117,7 @@ def judge_life(
         flaws = list(at("listed", expect_object(listed)))
         yield from flaws
         named = [one.get(name) for one in entries(listed, collection)] if not flaws else []
-        is_last = not any(object_in(listed).get(token) for token in _TOKENS)
+        is_last = not any(object_in(listed).get(token) for token in TOKENS)
         if not flaws and is_last and identity not in named:
             message = "the list does not contain the new resource"
             yield finding(message, format_value(identity), format_value(named[:5]), exchange="listed")
@@ -267,7 +265,7 @@ def page_beside(t: RequestBuilder, collection: str, one: str, body: Any, **filte
 
 def next_token(page: Exchange) -> str:
     """Return the token of the next page, `""` after the last one."""
-    return next(filter(None, (text_in(page, name) for name in _TOKENS)), "")
+    return next(filter(None, (text_in(page, name) for name in TOKENS)), "")
 
 
 def entries(page: Exchange, field: str) -> list[dict[str, Any]]:

@@ -186,7 +186,7 @@ DELTAS, IN_START, GROWS = "x-deltas", "x-in-start", "x-grows"
 MARKS = frozenset({DELTAS, IN_START, GROWS})
 """Marks of a step or delta file that say how the step is streamed; `tables.stream_order` reads them."""
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Union(Struct, frozen=True):
@@ -212,7 +212,7 @@ class Union(Struct, frozen=True):
         branches = [{"$ref": f"{name}.json{self.at}"} for name in members]
         named = {"$id": document["$id"]} if "$id" in document else {}
         shown = {"examples": document["examples"]} if "examples" in document else {}
-        head = {"$schema": _DIALECT, **named, "description": self.description, **shown}
+        head = {"$schema": DIALECT, **named, "description": self.description, **shown}
         return {**head, "oneOf": [*branches, unknown]}
 
 

@@ -239,7 +239,6 @@ REVISIONS: tuple[str, ...] = ("2026-05-20",)
 
 REVISION_FILE = "revision.json"
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _NOT_SCHEMAS = frozenset({"openapi.json", "strict", "bundled", REVISION_FILE})
 _LEFT_OUT = openness.MARKS | {"$schema", "$comment", "$id", "examples"}
 """Keywords of files that a bundle does not repeat: they describe the file, or steps, but no value."""
@@ -324,7 +323,7 @@ class Schemas:
                     reached[current], further = self._rebase(current)
                     waiting += further
             head = {
-                "$schema": _DIALECT,
+                "$schema": openness.DIALECT,
                 "description": self.document(name)["description"],
                 "$ref": _localize(name),
             }

@@ -311,6 +311,13 @@ STEP_EVENTS = frozenset({"step.start", "step.delta", "step.stop"})
 RUN_EVENTS = STEP_EVENTS | {CREATED_EVENT, STATUS_EVENT, COMPLETED_EVENT}
 """The listed event types that tell what a run did; an error is left out, as it may concern the connection only."""
 
+EVENT_OF_STATUS = {
+    "completed": "interaction.completed",
+    "requires_action": "interaction.requires_action",
+    "failed": "interaction.failed",
+}
+"""The event that a webhook gets of a background run, by the status in which it settles; of others none."""
+
 COLLECTION = "interactions"
 
 Event = Mapping[str, Any]

@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from harness.emulator.deliveries import EVENT_OF_STATUS, Deliveries, Job, sign
+from harness.contract.tables.protocol import EVENT_OF_STATUS
+from harness.emulator.deliveries import Deliveries, Job, sign
 from harness.emulator.mutants.changes import skip, when
 from harness.emulator.mutants.hooks import row
 from harness.emulator.mutants.parts import Defect, around, before, instead

@@ -21,8 +21,9 @@ from harness.contract.judge.deliveries import (
     TOLERANCE,
     find_signature_fault,
 )
+from harness.contract.tables.protocol import EVENT_OF_STATUS
 from harness.emulator import deliveries as signing
-from harness.emulator.deliveries import EVENT_OF_STATUS, build_envelope
+from harness.emulator.deliveries import build_envelope
 from harness.outcome import Unmet, UsageFault
 from harness.outcome.words import did_you_mean
 from harness.plugin.interactions.emulator import InteractionsEmulator
