@@ -69,7 +69,6 @@ class Spool(BytesIO):
             self._file.close()
 
     def write(self, data: Any) -> int:
-        """Take more bytes."""
         rest = memoryview(data)
         while rest:
             rest = rest[self._file.write(rest) :]

@@ -285,7 +285,6 @@ class EmulatorOutbox:
             return [delivery for one in self._all() for delivery in one.take_due()]
 
     def note_answer(self, delivery: Delivery, status: int | None) -> None:
-        """Record the response to an attempt."""
         with self._lock:
             for one in self._all():
                 one.note_answer(delivery, status)

@@ -286,7 +286,6 @@ class Conductor:
         return find_blockers(check, judged.observation, self._blockers.get(check.id, ()))
 
     def _finish(self, judged: Judged) -> CheckFinished:
-        """Turn an observation into a result."""
         check, source = judged.planned.check, self.audit if judged.audited else judged.played
         self.observations.setdefault(check.id, judged.observation)
 

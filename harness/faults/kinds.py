@@ -134,7 +134,6 @@ class CaseKind:
         return self.has_own_scripts or not _OTHER_IDS.isdisjoint(self.event_ids)
 
     def only(self, plans: Plans) -> CaseKind:
-        """The same kind with other plans."""
         return replace(self, plans=plans)
 
     def first(self, many: int) -> CaseKind:

@@ -121,7 +121,6 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     @property
     def how_to_meet(self) -> str:
-        """The action by which a client meets it, in words."""
         return f"to meet it, {self.meet.words}"
 
     @property

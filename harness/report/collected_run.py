@@ -268,7 +268,6 @@ def _list_clauses(results: Sequence[CountedResult], accounting: Accounting, code
 
 
 def _list_holes(results: Sequence[CountedResult], noun: str) -> Iterator[str]:
-    """The obstacles to judging the results."""
     if erred := sum(result.reason is Reason.HARNESS_ERROR for result in results):
         yield f"{format_count(erred, noun)} ended with a harness error"
     if unjudged := [result for result in results if result.unjudged]:

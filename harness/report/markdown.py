@@ -23,7 +23,6 @@ class Markdown(str):
     __slots__ = ()
 
     def format(self, *values: object, **named: object) -> Markdown:
-        """The text with these values in it."""
         return Markdown(_FORMATTER.vformat(self, values, named))
 
     def join(self, parts: Iterable[str]) -> Markdown:
@@ -97,7 +96,6 @@ _END_DETAILS = Markdown("</details>")
 
 
 def _fold(summary: Markdown, text: str, *, is_open: bool = False) -> Iterator[str]:
-    """A block of code that is folded away."""
     yield from (_begin_details(summary, is_open=is_open), "", fence(text), "", _END_DETAILS)
 
 

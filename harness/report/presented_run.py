@@ -440,12 +440,10 @@ class PresentedResult:
 
     @cached_property
     def story(self) -> Story | None:
-        """The exchanges as a sequence of steps."""
         return tell_story(self.result, self._run.display)
 
     @cached_property
     def events(self) -> EventList | None:
-        """The stream that shows it."""
         return list_events(self._streamed, self._run.display, total=self._run.whole_stream)
 
     @property
@@ -933,7 +931,6 @@ class PresentedRun(CollectedRun):
         yield escape_controls(f"{self.target_word}: {place}, model {target.model}")
 
     def format_plan(self, planned: Planned) -> Iterator[str]:
-        """How much there is to do."""
         if self.live:
             total = format_count(planned.checks, self.noun)
             some = "" if planned.running in (None, planned.checks) else f"{planned.running} of "
@@ -944,7 +941,6 @@ class PresentedRun(CollectedRun):
         return name.replace("_", " ")
 
     def describe_phase(self, phase: PhaseFinished) -> Iterator[str]:
-        """The summary of a part of the run."""
         return iter(())
 
     def format_result(self, result: Result, paint: Paint) -> str:

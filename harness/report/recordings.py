@@ -297,7 +297,6 @@ class RecordingReport:
         self._told: set[str | Drift] = set()
 
     def begin(self, name: str, number: int, count: int) -> None:
-        """Show which scenario runs."""
         self._screen.draw(f"[{number}/{count}] {name} …")
 
     def wait(self, seconds: float, rejection: Exchange) -> None:

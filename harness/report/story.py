@@ -289,7 +289,6 @@ def read_run(run: ClientRun, display: Display) -> Iterator[ReadStream]:
 
 
 def _read(exchange: Exchange, name: str, display: Display, findings: Sequence[Finding] = ()) -> ReadStream:
-    """A stream as a picture shows it."""
     after, ending = _find_cursor(exchange, display), exchange.ending
     left = ending.by is By.CLIENT and not ending.complete
     return ReadStream(

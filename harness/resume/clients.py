@@ -71,7 +71,8 @@ class _Httpx:
     async def open(self, move: Create | OpenStream) -> OpenedStream:
         response = await settle(self._client.send(self.request(move), stream=True))
         opened = OpenedStream(response, is_async=self._is_async)
-        if response.status_code < 400 and _is_stream(response):
+        media_type = str(response.headers.get("content-type", "")).lower()
+        if response.status_code < 400 and media_type.startswith("text/event-stream"):
             return opened
         try:
             await settle(response.aread() if self._is_async else response.read())
@@ -124,10 +125,6 @@ def _read_refusal(response: Any) -> ErrorResponse | NotAStream:
     if response.status_code < 400:
         return NotAStream("the response is not an event stream")
     return ErrorResponse(response.status_code, response.text[:500], retry_after(response.headers))
-
-
-def _is_stream(response: Any) -> bool:
-    return str(response.headers.get("content-type", "")).lower().startswith("text/event-stream")
 
 
 # google-genai

@@ -307,7 +307,6 @@ class HistoryPlayer:
         self._advance(reader, count)
 
     def _read(self, operation: ClientCommand) -> None:
-        """Read `count` more events."""
         self._advance(self._reader(operation), operation.count or 1)
 
     def _drop(self, operation: ClientCommand) -> None:

@@ -278,7 +278,6 @@ def _draw_asking(contract: Contract) -> SearchStrategy[list[Json]]:
 
 
 def _collect_fields(contract: Contract) -> Mapping[str, Schema]:
-    """Every field of a create."""
     fields: Mapping[str, Schema] = shapes(contract).schema("requests.create-interaction/$defs/fields")[
         "properties"
     ]

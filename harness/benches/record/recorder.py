@@ -183,7 +183,6 @@ class Recorder:
         return self
 
     def _listen(self, stack: ExitStack, address: dict[str, Any]) -> str:
-        """Start the tap and return its URL."""
         self._tap = stack.enter_context(InThread(Tap(self._target, self._sink, **address, **self._tapping)))
         return self._tap.url
 

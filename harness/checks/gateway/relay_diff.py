@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache, cached_property
+from functools import cached_property
 from itertools import starmap
 from typing import Any, NamedTuple
 
@@ -136,15 +136,11 @@ def is_another_model(before: Any, after: Any) -> bool:
     if not isinstance(before, str) or not isinstance(after, str):
         return False
     asked, got = (name.removeprefix("models/") for name in (before, after))
-    if asked == got or asked.endswith("-latest") or not {asked, got} <= _list_model_names():
+    known = {profile.name for profile in list_models()}
+    if asked == got or asked.endswith("-latest") or not {asked, got} <= known:
         return False
     life = find_profile(asked).value("lifecycle")
     return not isinstance(life, dict) or life.get("then") != got
-
-
-@cache
-def _list_model_names() -> frozenset[str]:
-    return frozenset(profile.name for profile in list_models())
 
 
 @dataclass(frozen=True, eq=False)

@@ -429,7 +429,6 @@ class Meeting:
         return replace_stream(self._meet)(service, request)
 
     def note_arrival(self) -> None:
-        """One more has come."""
         self._missing -= 1
 
     def _meet(self, frames: Sequence[Frame]) -> Iterator[Piece]:

@@ -94,7 +94,6 @@ class _Misfit(Struct):
         return reduce(step_into, self.path, "$")
 
     def problem(self, message: str, expected: str, missing: str = "") -> SchemaProblem:
-        """The misfit in these words."""
         actual = _show(self.value)
         return SchemaProblem(self.pointer, message, expected or message, actual, self.keyword, missing)
 

@@ -32,7 +32,6 @@ _LEVELS = {"minimal", "low", "medium", "high"}
 
 
 def _error_with(refusal: Refusal, **fields: object) -> Response:
-    """Return the error response with some fields replaced."""
     return edit_json(refusal.response(), inside("error", put(**fields)))
 
 

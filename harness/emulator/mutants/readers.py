@@ -47,7 +47,6 @@ def _streams_create(response: Response, engine: Engine, opened: tuple[Run, Creat
 
 
 def _cancel_with_stream(response: Response, engine: Engine, opened: tuple[Run, CreateRequest]) -> None:
-    """Cancel the run when this body is closed."""
     body, run = response.body, opened[0]
 
     def close() -> None:

@@ -283,7 +283,6 @@ class EventWriter:
         return f"{run.tag}/{index:03x}+{(run.number >> 7) + index * 0x9E37 & 0xFFF:03x}="
 
     def frame(self, payload: Json) -> bytes:
-        """Encode the payload as one server-sent event."""
         return self.encode_frame(payload["event_type"].encode(), _encode(payload))
 
     def encode_frame(self, name: bytes, data: bytes) -> bytes:

@@ -58,7 +58,6 @@ class Bodies:
         return run.visible_status
 
     def usage(self, run: Run) -> Json:
-        """The token counts of a settled run."""
         return run.usage
 
     def author(self, run: Run) -> Json:

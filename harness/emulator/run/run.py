@@ -191,7 +191,6 @@ class Run:
         return found
 
     def usage_after(self, steps: int) -> Json:
-        """Return the token counts after the first `steps` steps."""
         return self._world.meter.usage(
             self.given,
             self.steps[:steps],
@@ -218,7 +217,6 @@ class Run:
         return int(usage.get("total_input_tokens", 0)) + int(usage.get("total_output_tokens", 0))
 
     def finished_steps(self) -> list[Json]:
-        """Return the steps that are complete at this moment."""
         if self.settled:
             return self.steps
         return self.steps[: count_complete_steps(self.events[: self.shown])]
@@ -340,7 +338,6 @@ class Run:
         return not self.settled and not self.waiting and self._hold is not None and self.shown >= self._hold
 
     def cancel(self) -> None:
-        """Stop the run at this point."""
         self._old_status = self.status
         self._stop_here()
         self.token = None

@@ -119,7 +119,6 @@ class AnswerCounts(Counter[tuple[str, str]]):
 
     @property
     def totals(self) -> Counter[str]:
-        """The kinds of answers to all calls."""
         found = Counter[str]()
         for (_, kind), number in self.items():
             found[kind] += number

@@ -105,7 +105,6 @@ class SharedHistories:
                 continue
 
     def keep(self, histories: Iterable[History]) -> None:
-        """Store these."""
         for history in histories if self._database is not None else ():
             record = [step.record() for step in history]
             self._database.save(self._key, json.dumps(record, ensure_ascii=False).encode())  # type: ignore[union-attr]

@@ -112,7 +112,6 @@ class Deadline(DriverPolicy):
         return exchange
 
     def bound_wait(self, seconds: float) -> float:
-        """Wait no longer than time is left."""
         return self._cap(seconds)
 
     def _cap(self, seconds: float) -> float:

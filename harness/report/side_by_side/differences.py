@@ -213,7 +213,6 @@ def _change(entries: Sequence[RunEntry | None], runs: Sequence[RunFile]) -> str:
 
 
 def _see(entry: RunEntry | None) -> str:
-    """The state of an entry in a run, in a word."""
     if entry is None:
         return "absent"
     if entry.broken:

@@ -85,7 +85,6 @@ class ReadyClient:
 
 
 def _read_clients() -> Iterator[ReadyClient]:
-    """The clients of `clients.toml`, in its order."""
     known: dict[str, dict[str, Any]] = {}
     for name, row in tomllib.loads(_TABLE.read_text(encoding="utf-8")).items():
         known[name] = known.get(row.pop("like", ""), {}) | row

@@ -126,7 +126,6 @@ class _Resource(Struct):
     missed: list[Exchange] = field(default_factory=list)
 
     def forget(self) -> None:
-        """Forget what was shown of a resource that is gone."""
         self.shown, self.made = {}, inf
 
     def compare(
