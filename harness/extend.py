@@ -8,7 +8,7 @@ built-in ones: in `harness list`, `explain`, `check`, `mutants` and `torture`, a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from string import Formatter
@@ -100,9 +100,9 @@ class Extension(ExtensionParts):
                     raise ValueError(f"there is no level {level!r}: known are {', '.join(Level)}")
                 if not stated:
                     raise ValueError("no statement: write the requirement as the docstring of the judge")
-                self._register(
-                    {**record, "statement": stated, "title": title or stated.rstrip(".")}, exercise, judge
-                )
+                self._require_own(rule_id)
+                whole = {**record, "statement": stated, "title": title or stated.rstrip(".")}
+                self.checks.append(make_check(read_record(whole), exercise, judge))
             return judge
 
         return register
@@ -136,10 +136,6 @@ class Extension(ExtensionParts):
             for plan in plans:
                 _parse_plan(plan)
         self.kinds.append(CaseKind(name=f"{self.name}-{name}", about=about, plans=at(*plans)))
-
-    def _register(self, record: Mapping[str, Any], exercise: Any, judge: Judge) -> None:
-        self._require_own(record["id"])
-        self.checks.append(make_check(read_record(record), exercise, judge))
 
     def _require_own(self, rule_id: str) -> None:
         if rule_id.partition(".")[0] != self.name or not re.fullmatch(r"[a-z]+\.[a-z0-9-]+", rule_id):

@@ -120,10 +120,6 @@ class Incident(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         return {**model, "input": "Go.", **dict.fromkeys(self.meet.asks, True), **self.request}
 
     @property
-    def how_to_meet(self) -> str:
-        return f"to meet it, {self.meet.words}"
-
-    @property
     def modes(self) -> tuple[str, ...]:
         """The modes (`harness torture --mode`) in which a client meets the incident.
 

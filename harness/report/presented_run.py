@@ -164,6 +164,7 @@ class PresentedResult:
         self._fact = (result.is_unmet_option and result.rule.broken) or result.title
         self.title = f"{call}: {self._fact}" if call and call not in self._fact else self._fact
         self.row_title = run.describe(result) or self.title
+        self.suite, self.case = run.suite(result), run.case(result)
         self.level = result.rule.level
         self.counted = CountedResult.of(result)
         self.outcome = self.counted.outcome
@@ -291,16 +292,6 @@ class PresentedResult:
             return "error"
         known = self.result.verdict is Verdict.XFAIL
         return "warning" if self.outcome is Accounted.WARNED and not known else ""
-
-    @property
-    def suite(self) -> str:
-        """The group of results that it belongs to."""
-        return self._run.suite(self.result)
-
-    @property
-    def case(self) -> str:
-        """Its name in JUnit."""
-        return self._run.case(self.result)
 
     @property
     def kind(self) -> str:

@@ -127,10 +127,6 @@ class GatewayClient:
     def get(self, name: str, interaction_id: str, **query: Any) -> Relay:
         return Relay(name, self.builder.get(interaction_id, **query), self._id_behind(interaction_id))
 
-    def open_get(self, name: str, interaction_id: str, **query: Any) -> RelayOpen:
-        """GET one interaction as a stream, and leave it to be read, in the time that any response may take."""
-        return RelayOpen(self.get(name, interaction_id, **query))
-
     def cancel(self, name: str, interaction_id: str) -> Relay:
         return Relay(name, self.builder.cancel(interaction_id), self._id_behind(interaction_id))
 

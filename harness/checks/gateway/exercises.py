@@ -20,7 +20,7 @@ from harness.checks.vocabulary.streams import last_cursor
 from harness.contract import read
 from harness.contract.requests import KEY_HEADER
 from harness.kit.check import Close, Exercise, Finish, Read, exercise
-from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, Release
+from harness.kit.relay import CollectStrays, CountCalls, NoteArrivals, RelayedExchange, RelayOpen, Release
 from harness.outcome import NotApplicable, NotWanted, Unmet
 
 Actions: TypeAlias = Generator[Any, Any, None]
@@ -315,7 +315,7 @@ def resume(client: GatewayClient) -> Actions:
     """A background run whose stream the client drops, resumes, and then reads as a whole."""
     create = yield client.create("resume.create", background=True, script=upstream.SCRIPT)
     found = running_id_of(create)
-    in_flight = yield client.open_get("resume.first", found, stream=True)
+    in_flight = yield RelayOpen(client.get("resume.first", found, stream=True))
     yield Read(in_flight, _HELD_AFTER)
     first = yield Close(in_flight)
     if not read(first.client).is_stream:

@@ -76,7 +76,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command; with `-- CMD`, return CMD's exit code."""
     arguments = read_options(ServeArguments, words)
     incident = _choose_incident(arguments)
-    met = "" if incident is None else f"\n{incident.name}: {incident.how_to_meet}"
+    met = "" if incident is None else f"\n{incident.name}: to meet it, {incident.meet.words}"
     emulator = _build_emulator(arguments)
     from harness.benches.server.fault_control import Faulty
     from harness.benches.server.page_guard import Pages, is_of_local_page
