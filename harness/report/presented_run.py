@@ -649,14 +649,6 @@ class Area(Struct, frozen=True, kw_only=True):
     rows: list[PresentedResult]
     is_open: bool
 
-    @property
-    def failed(self) -> int:
-        return self.counts.get(Accounted.FAILED, 0)
-
-    @property
-    def passed(self) -> int:
-        return self.counts.get(Accounted.PASSED, 0)
-
 
 @dataclass(slots=True)
 class PresentedRun(CollectedRun):
