@@ -250,6 +250,28 @@ def wait_for_ever(self: Pool, usual: Any) -> None:
     raise ConnectionAbortedError
 
 
+class BreaksOff(PoolHandler):
+    """Wrong: a stream that finds no connection to the database for its events breaks off."""
+
+    def dispatch(self, data: bytes) -> Any:
+        value, pool = Handler.dispatch(self, data), self.service
+        if isinstance(value, dict) or self.command != "POST":
+            return value
+        few = (event for event in itertools.islice(value, 4))
+        return self.release(pool, value) if pool.free.acquire(blocking=False) else few
+
+
+class OneRequest(Everyday):
+    """Wrong: what a stream answers is kept where another request finds it, for a moment."""
+
+    def prepare(self, run: Run) -> None:
+        self.current = run.body
+        time.sleep(0.02 if run.body.get("stream") else 0.0)
+        given, run.body = run.body, self.current
+        super().prepare(run)
+        run.body = given
+
+
 class Pings(Handler):
     """Correct: it keeps a connection alive between events with a comment."""
 
@@ -598,6 +620,9 @@ ROWS = [
     rows_of(RunsPool)(f"fails-at-the-ninth-run: {PARALLEL} -> fail err.no-crash"),
     pool(f"forgets-the-ninth: {PARALLEL} -> fail rob.concurrent-streams/hangs", words="--timeout 15",
         full=wait_for_ever),
+    pool(f"breaks-off: {PARALLEL} stream.terminal -> fail rob.concurrent-streams/cut stream.terminal, exit 1",
+        handler=BreaksOff, most=2, said=["1 cause: rob.concurrent-streams/cut"]),
+    rows_of(OneRequest)(f"takes-the-newest: {PARALLEL} -> fail rob.concurrent-streams/mixed, exit 1"),
     # Two readers of a run have left, and the stream of its create; then nobody can read it.
     pool("forgets-readers: resume.from-create -> rest pass", handler=ReadersHandler, lasts=2.0, most=99),
     pool("counts-readers-that-left: resume.from-create -> fail resume.from-create/readers, exit 1",

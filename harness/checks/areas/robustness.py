@@ -37,10 +37,12 @@ from harness.contract.requests import RequestBuilder
 from harness.contract.transcript import output_text
 from harness.kit.check import Send, Steps, Together, exercise, play_each, send, send_each
 from harness.outcome import Finding, Severity, Unmet
-from harness.wire import Exchange
+from harness.wire import Exchange, How
 
 WORDS = ("cedar", "maple", "birch", "willow", "poplar", "hazel", "juniper", "linden")
 PROMPTS = tuple(f"Say: {word}" for word in WORDS)
+_STREAMED = (*WORDS[:4], *WORDS, WORDS[4])
+"""The words of parallel streams, of which the first four are stored."""
 _LONG = 6_000
 """Length of an id: the whole request target stays below the 8000 bytes that RFC 9110 asks servers to support."""
 
@@ -98,15 +100,19 @@ def answers_each_prompt(created: list[Exchange]) -> Iterator[Finding]:
     """A response must not have the word of another prompt in place of its own; one with neither proves nothing."""
     bodies = [object_in(answer) for answer in created]
     texts = [output_text(body).lower() if body.get("status") == "completed" else "" for body in bodies]
-    found = [[word for word in WORDS if word in text] for text in texts]
-    if not any(found):
+    if not any(word in text for text in texts for word in WORDS):
         remedy = "with a model that follows its prompt (--model); for scripted texts, use --capability -prompts"
         raise Unmet("no response contains the word that its prompt requests", remedy=remedy)
-    for number, (words, word) in enumerate(zip(found, WORDS, strict=False)):
-        if words and word not in words:
+    yield from _judge_words("rob.concurrent-output", texts, WORDS, "created")
+
+
+def _judge_words(code: str, texts: Sequence[str], words: Sequence[str], name: str) -> Iterator[Finding]:
+    """No text has the word of another prompt in place of its own."""
+    for number, (text, word) in enumerate(zip(texts, words, strict=False)):
+        if word not in text and (found := [repr(other) for other in WORDS if other in text]):
             message = "a create returns the output of another one that runs beside it"
-            expected, actual = f"{word!r}, as its input requests", ", ".join(map(repr, words))
-            yield finding(message, expected, actual, exchange=f"created[{number}]", pointer="$.steps")
+            expected, actual = f"{word!r}, as its input requests", ", ".join(found)
+            yield finding(message, expected, actual, code=code, exchange=f"{name}[{number}]", pointer="$.steps")
 
 
 @exercise(requests=19, interactions=14, alone=True, uses=("background",))
@@ -114,20 +120,26 @@ def parallel_streams(t: RequestBuilder) -> Steps:
     """A stream alone, four at the same time, each with its own prompt, then a GET of each that reported its id.
 
     Beside the four are nine more, of background runs if the target has them: a server with a pool of up to eight
-    workers or connections has none left for the last. If one seems to be forgotten, all are sent again, twice.
+    workers or connections has none left for the last. If one seems to be forgotten, or several end too early, all
+    are sent again, twice; then, in the latter case, one after the other.
     """
     alone = yield Send(t.create(input=PROMPTS[4], stream=True))
     others = {"background": True} if "background" in t.capabilities else {"store": False} if t.keeps else {}
-    creates = [t.create(input=prompt, stream=True) for prompt in PROMPTS[:4]]
-    together = Together((*creates, *[t.create(others, input=HELLO, stream=True)] * 9))
+    prompts = [f"Say: {word}" for word in _STREAMED]
+    creates = [t.create(input=prompt, stream=True) for prompt in prompts[:4]]
+    beside = [t.create(others, input=prompt, stream=True) for prompt in prompts[4:]]
+    together = Together((*creates, *beside))
     streams = yield together
-    hung = _list_hung(streams, alone)
+    lost = _list_hung(streams, alone) or _list_cut(streams, alone)
     for _ in range(2):
-        hung = _list_hung((yield together), alone) if hung else []
+        again = (yield together) if lost else []
+        lost = _list_hung(again, alone) or _list_cut(again, alone)
+    singly = yield from play_each(map(send, (*creates, *beside) if lost and not lost[0].hung else ()))
+    lost = lost if all(map(_ends, singly)) else []
     whole = (stream for stream in (*streams[:4], alone) if is_stream(stream))
     by_id = {found: stream for stream in whole if (found := stream_id(events_in(stream)))}
     stored = yield from poll_after_streams(t, by_id)
-    return {"alone": alone, "opened": streams, "hung": hung, "streams": list(by_id.values()), "stored": stored}
+    return {"alone": alone, "opened": streams, "lost": lost, "streams": list(by_id.values()), "stored": stored}
 
 
 def _list_hung(streams: Sequence[Exchange], alone: Exchange) -> list[Exchange]:
@@ -138,17 +150,38 @@ def _list_hung(streams: Sequence[Exchange], alone: Exchange) -> list[Exchange]:
     return [one for one in mute if (one.began or 0.0) + one.seconds / 2 > since]
 
 
-def all_get_a_response(hung: list[Exchange]) -> Iterator[Finding]:
-    if hung:
+def _list_cut(streams: Sequence[Exchange], alone: Exchange) -> list[Exchange]:
+    """The streams that the server ended too early without a reset, if several did and the one alone is whole."""
+    ended = [one for one in streams if is_stream(one) and one.ending.how in (How.COMPLETE, How.FIN)]
+    cut = [one for one in ended if not _ends(one)]
+    return cut if len(cut) > 1 and _ends(alone) else []
+
+
+def _ends(stream: Exchange) -> bool:
+    """Whether a stream has a final event, in any form."""
+    if is_stream(stream) and any(PROTOCOL.completes(one) or PROTOCOL.is_error(one) for one in events_in(stream)):
+        return True
+    return stream.complete and all(one.rule != "stream.terminal" for one in read(stream).findings)
+
+
+def all_get_a_response(lost: list[Exchange]) -> Iterator[Finding]:
+    if lost and lost[0].hung:
         message = "beside other streams one gets no response, three times, and not after their end either"
         code = "rob.concurrent-streams/hangs"
-        yield finding(message, "events, as for the others", "none", code=code, exchange="hung[0]")
+        yield finding(message, "events, as for the others", "none", code=code, exchange="lost[0]")
+    elif lost:
+        message = "beside other streams some end without a final event, three times, and none does alone"
+        code = "rob.concurrent-streams/cut"
+        yield finding(message, "the final event", lost[0].ending.words, code=code, exchange="lost[0]")
 
 
 def keeps_streams_apart(
     alone: Exchange, opened: list[Exchange], streams: list[Exchange], stored: list[Exchange]
 ) -> Iterator[Finding]:
     mixed = list(judge_mixture("rob.concurrent-streams", opened, alone))
+    own, *spoken = (_streamed_text(one).lower() if is_stream(one) else "" for one in (alone, *opened))
+    if WORDS[4] in own:  # else the model does not follow its prompt
+        mixed += _judge_words("rob.concurrent-streams/mixed", spoken, _STREAMED, "opened")
     yield from mixed
     if mixed:
         return

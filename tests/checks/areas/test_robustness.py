@@ -55,7 +55,7 @@ CASES = [
             name,
             alone=alone,
             opened=opened,
-            hung=[],
+            lost=[],
             streams=[*opened, alone],
             stored=[*stored, ALONE_KEEPS],
         )
@@ -76,7 +76,7 @@ CASES = [
         "rob.concurrent-streams",
         "not_met",
         "one forgotten",
-        hung=[DEAD],
+        lost=[DEAD],
         alone=ALONE,
         opened=[],
         streams=[],
