@@ -30,15 +30,17 @@ class Level(StrEnum):
 class Harm(IntEnum):
     """The harm of a broken rule to a user; the worst first."""
 
-    STATUS = 0
+    OWNER = 0
+    """Others read or change what is not theirs."""
+    STATUS = 1
     """A wrong end is believed in."""
-    TEXT = 1
+    TEXT = 2
     """Something is lost, doubled or changed."""
-    IDS = 2
+    IDS = 3
     """One thing is taken for another."""
-    TIME = 3
+    TIME = 4
     """A client waits for a whole run."""
-    REST = 4
+    REST = 5
 
 
 class Basis(StrEnum):

@@ -11,11 +11,14 @@ from harness.rules import BY_ID
 
 @pytest.mark.parametrize(
     "broken",
-    [["http.json-type", "create.id", "stream.framing", "cancel.state"], ["stream.opens", "resume.no-gap"]],
+    [
+        ["http.json-type", "create.id", "stream.framing", "del.gone", "store.isolation"],
+        ["stream.opens", "resume.no-gap"],
+    ],
     ids=["by harm", "silent first"],
 )
 def test_what_harms_most_comes_first(broken: list[str]) -> None:
-    """A wrong status comes before lost text, ids and labels, and what nobody notices before what is loud."""
+    """What others read comes before a wrong status, lost text and ids, and what is silent before what is loud."""
     results = [
         decide(BY_ID[rule], Observation.of([Finding(rule, "x", weight=9 - place)]), Policy())
         for place, rule in enumerate(broken)
