@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from harness.transport.client.driver import receive
 from harness.transport.client.origin import NoConnection, dial, trusting, upstream_origin
-from harness.transport.http1.reader import Data, Limits, ResponseHead, ResponseReader, request_bytes, write_fields
+from harness.transport.http1.heads import request_bytes, write_fields
+from harness.transport.http1.reader import Data, Limits, ResponseHead, ResponseReader
 from harness.transport.server.server import LEAVING
 from harness.wire import At, By, Chunk, Ending, Headers, How, Pause, Piece, Request, Response
 from harness.wire.addresses import readdress, stand_in_url

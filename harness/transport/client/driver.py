@@ -29,15 +29,8 @@ from harness import __version__
 from harness.outcome import Unmet, UsageFault
 from harness.transport.client.origin import NoConnection, Origin, dial, trusting
 from harness.transport.client.stream import LiveStreamReader, ResponseReading, StreamEnds, decoder_for, read_whole
-from harness.transport.http1.reader import (
-    Data,
-    Event,
-    Limits,
-    ResponseHead,
-    ResponseReader,
-    request_bytes,
-    write_fields,
-)
+from harness.transport.http1.heads import request_bytes, write_fields
+from harness.transport.http1.reader import Data, Event, Limits, ResponseHead, ResponseReader
 from harness.wire import (
     By,
     Collect,

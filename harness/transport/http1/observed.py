@@ -13,7 +13,7 @@ from typing import cast
 from msgspec.structs import replace
 
 from harness.outcome import HarnessFault
-from harness.transport.http1.reader import framed_headers, has_body, says_close, write_response_head
+from harness.transport.http1.heads import framed_headers, has_body, says_close, write_response_head
 from harness.wire import (
     COMPLETE,
     At,

@@ -1,10 +1,9 @@
 """Reads HTTP/1.1 messages (RFC 9112) from bytes as they arrive, and has every bound on what a peer may send.
 
 Sans-IO: bytes in, values out. Knows start lines, fields, framings, how they break, and which status refuses a
-request; must not know sockets, services, content codings or what a body means. Field values are read and written
-as Latin-1 (UTF-8 if Latin-1 cannot hold them). A bare LF also ends a line of the head of a response, as RFC 9112,
-2.2 allows. A request with one is refused, because another reader may take two lines for one. A bare CR ends none,
-and no head that has one is read.
+request; must not know sockets, services, content codings or what a body means. Field values are read as Latin-1.
+A bare LF also ends a line of the head of a response, as RFC 9112, 2.2 allows. A request with one is refused,
+because another reader may take two lines for one. A bare CR ends none, and no head that has one is read.
 
 The bounds keep a hostile peer from hanging or flooding us; each has its default and its reason. Reaching one on
 the client's side never raises: the exchange gets an `Ending` with `By.LIMIT`, whose `detail` names the field of
@@ -16,29 +15,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from harness.errors import BadHead, BadRequest
-from harness.outcome import HarnessFault
-from harness.wire import (
-    COMPLETE,
-    At,
-    By,
-    Chunked,
-    Ending,
-    Framing,
-    Headers,
-    How,
-    Length,
-    Request,
-    Response,
-    UntilClose,
-)
-from harness.wire.message import MORE_THAN_A_LINE, TOKEN, is_sendable
+from harness.transport.http1.heads import has_body, speaks_of_length
+from harness.wire import COMPLETE, At, By, Chunked, Ending, Framing, Headers, How, Length, Request, UntilClose
+from harness.wire.message import MORE_THAN_A_LINE, TOKEN
 
 RECORDED_BYTES = 256 * 1024 * 1024
 """Size of the largest request or response body that is recorded; larger ones pass unrecorded.
@@ -126,8 +111,6 @@ class ServerLimits(Struct, frozen=True, kw_only=True):
     """How long a finished connection waits for the client's own FIN, so that no answer is lost to a reset."""
 
 
-FRAMING_FIELDS = ("content-length", "transfer-encoding", "connection", "keep-alive")
-
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([^\r\n\0]*))?")
 _REQUEST_LINE = re.compile(r"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+\-.]*://")
@@ -136,67 +119,11 @@ _NUMBER = re.compile(r"[0-9]{1,18}")
 _BLANKS = " \t"
 """What may stand around a value. Python takes more for white space, and a proxy would frame that otherwise."""
 
-
-_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-
 _FOLD = re.compile(rb"(?<![ \t])[ \t]*+\r?\n[ \t]++")
 
 END_OF_HEAD = re.compile(rb"\r?\n\r?\n")
 EMPTY_LINES = re.compile(rb"(?:\r?\n)+")
 """What a server ignores before a request (RFC 9112, 2.2)."""
-REASONS = {status.value: status.phrase for status in HTTPStatus}
-
-
-def has_body(method: str, status: int) -> bool:
-    """Whether a response to `method` with `status` may carry a body (RFC 9112, 6.3)."""
-    return method != "HEAD" and status >= 200 and status not in {204, 304}
-
-
-def speaks_of_length(status: int, framing: Length) -> bool:
-    """Whether a head has a Content-Length; a 304 states the length of the 200 it replaces (RFC 9110, 8.6)."""
-    return status >= 200 and status != 204 and (status != 304 or framing.size > 0)
-
-
-@lru_cache(maxsize=512)
-def framed_headers(status: int, headers: Headers, framing: Framing, *, keep: bool) -> Headers:
-    """The fields of a head as they are sent. True fields about framing and connection keep their places.
-
-    False ones are corrected or dropped, and a field that the framing still needs is appended. `keep`: the
-    connection stays open afterwards.
-    """
-    own = headers
-    if not headers.names.isdisjoint(FRAMING_FIELDS):  # nearly always it names none
-        corrected = (_correct_field(name, value, framing, keep) for name, value in headers)
-        own = Headers(item for item in corrected if item)
-    if isinstance(framing, Chunked):
-        return own if "transfer-encoding" in own else own.having("transfer-encoding", "chunked")
-    if isinstance(framing, UntilClose):
-        return own if "connection" in own else own.having("connection", "close")
-    needed = speaks_of_length(status, framing) and "content-length" not in own
-    return own.having("content-length", str(framing.size)) if needed else own
-
-
-def _correct_field(name: str, value: str, framing: Framing, keep: bool) -> tuple[str, str] | None:
-    """The field as it may be sent; None if it contradicts the framing or what happens to the connection."""
-    lower = name.lower()
-    if lower not in FRAMING_FIELDS:
-        return name, value
-    if lower == "content-length":
-        return (name, str(framing.size)) if isinstance(framing, Length) else None
-    if lower == "transfer-encoding":
-        true = isinstance(framing, Chunked)
-    else:
-        true = keep if lower == "keep-alive" else keep is not _closing(value)
-    return (name, value) if true else None
-
-
-def says_close(headers: Headers) -> bool:
-    """Whether the fields announce that the connection closes after this response."""
-    return any(_closing(value) for value in headers.all("connection"))
-
-
-def _closing(value: str) -> bool:
-    return "close" in value.lower()
 
 
 class ResponseHead(NamedTuple):
@@ -331,83 +258,6 @@ def _list_codings(headers: Headers) -> list[str]:
 def _keeps(headers: Headers, *, http10: bool) -> bool:
     options = ",".join(headers.all("connection")).lower()
     return "keep-alive" in options if http10 else "close" not in options
-
-
-def write_fields(headers: Headers) -> bytes:
-    """Field lines without the final blank line; raises `HarnessFault` for a field that would break the head."""
-    lines = []
-    for name, value in headers:
-        if not is_sendable(name, value):
-            raise HarnessFault(f"header {name!r}: {value!r} cannot be sent: a name is a token, a value one line")
-        lines.append(f"{name}: {value}\r\n")
-    try:
-        return "".join(lines).encode("latin-1")
-    except UnicodeEncodeError:
-        return b"".join(map(field_bytes, lines))
-
-
-def request_bytes(method: str, target: str, lines: bytes, body: bytes, *, chunked: bool = False) -> bytes:
-    """A whole request with these field lines, which state no length.
-
-    Content-Length is added if there is a body, or if the method normally has one. A `chunked` body has two chunks,
-    of which the first ends within a character if one in the second half has several bytes.
-    """
-    length = b""
-    if chunked:
-        half = next((at for at in range(len(body) // 2, len(body)) if 0x80 <= body[at] < 0xC0), len(body) // 2)
-        body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part)
-        body += b"0\r\n\r\n"
-    elif body or method in _WITH_BODY:
-        length = b"content-length: %d\r\n" % len(body)
-    return b"%b%b%b\r\n%b" % (f"{method} {target} HTTP/1.1\r\n".encode("latin-1"), lines, length, body)
-
-
-def field_bytes(text: str) -> bytes:
-    """A field's value as it is on the wire: Latin-1, or UTF-8 if Latin-1 cannot hold it."""
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode("utf-8")
-
-
-@lru_cache(maxsize=512)
-def write_start(status: int, reason: str, headers: Headers) -> bytes | None:
-    """Status line and fields; None if some of them state the framing or the fate of the connection."""
-    if not headers.names.isdisjoint(FRAMING_FIELDS):
-        return None
-    return _format_status(status, reason) + write_fields(headers)
-
-
-@lru_cache(maxsize=512)
-def _encode_head(status: int, reason: str, headers: Headers, framing: Framing, keep: bool) -> tuple[bytes, bool]:
-    """Status line, fields and what the framing needs; and whether the connection stays open."""
-    keep = keep and not says_close(headers)
-    return _format_status(status, reason) + write_fields(framed_headers(status, headers, framing, keep=keep)), keep
-
-
-def _format_status(status: int, reason: str) -> bytes:
-    return f"HTTP/1.1 {status} {reason or REASONS.get(status, '')}\r\n".encode("latin-1", "replace")
-
-
-def write_response_head(
-    response: Response, framing: Framing, *, keep: bool, extra: bytes = b""
-) -> tuple[bytes, bool]:
-    """The head of `response`, with `extra` field lines and the blank line; and whether the connection is kept.
-
-    Only the fields of the framing and of a closing connection are added, no Date and no Server: the same response
-    gives the same bytes every time. A head that states its own framing, such as a recorded one, keeps its order:
-    `close` is obeyed, and false fields about framing or connection are corrected in place or dropped.
-    """
-    start = write_start(response.status, response.reason, response.headers)
-    if start is None:
-        start, keep = _encode_head(response.status, response.reason, response.headers, framing, keep)
-        return b"%b%b\r\n" % (start, extra), keep
-    if isinstance(framing, Length):
-        field = b"content-length: %d\r\n" % framing.size if speaks_of_length(response.status, framing) else b""
-    else:
-        field = b"transfer-encoding: chunked\r\n" if isinstance(framing, Chunked) else b""
-    close = b"" if keep else b"connection: close\r\n"
-    return b"%b%b%b%b\r\n" % (start, field, close, extra), keep
 
 
 # RFC 9112, 2.2 lets a bare LF end the lines of a head, and that of a response is read. In a chunked body every

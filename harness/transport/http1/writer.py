@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 
+from harness.transport.http1.heads import has_body, write_response_head, write_start
 from harness.transport.http1.observed import (
     after_unfinished,
     body_fault,
@@ -17,7 +18,6 @@ from harness.transport.http1.observed import (
     observe_ending,
     overlong,
 )
-from harness.transport.http1.reader import has_body, write_response_head, write_start
 from harness.wire import (
     COMPLETE,
     At,

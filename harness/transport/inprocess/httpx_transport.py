@@ -22,8 +22,9 @@ from typing import Any, TypeAlias
 import httpx
 from msgspec.structs import replace
 
+from harness.transport.http1.heads import field_bytes
 from harness.transport.http1.observed import ResponseView
-from harness.transport.http1.reader import Limits, field_bytes
+from harness.transport.http1.reader import Limits
 from harness.transport.inprocess.tee_transports import request_of
 from harness.wire import At, Chunk, Clock, Ending, How, LogicalClock, Pause, Service
 
