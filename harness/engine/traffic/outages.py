@@ -415,8 +415,8 @@ class Outages(DriverPolicy):
         is_known = _kind_of(exchange) in self._confirmed and (is_down or not self.list_accepted(exchange))
         return not exchange.excuse and not is_known
 
-    def find_heard(self, request: Request, ledger: CreatedResources, size: int = 0) -> Request:
-        """The last other request of the same form that succeeded; the request itself if none did.
+    def find_sibling(self, request: Request, ledger: CreatedResources, size: int = 0) -> Request:
+        """The sibling of a request: the last other one of its form that succeeded; itself if none did.
 
         It is about what only the owner of the ledger deletes, if one is: a control that another exercise had
         deleted meanwhile was rejected, and so a crash that came each time was taken for a chance. If one got more

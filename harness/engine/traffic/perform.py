@@ -1,7 +1,7 @@
 """Performs the actions of an exercise, and keeps the exchanges in the order in which they ended.
 
-Knows no checks: the caller that runs an exercise decides what its exchanges mean. What they created goes to the
-`ledger`. What may be a mishap is sent again, until `outages` shows whether it is the target's.
+Knows no checks: its caller decides what exchanges mean. The `ledger` gets what they created. What may be a mishap
+is sent again beside a sibling, which succeeded before, until `outages` shows whether it is the target's.
 """
 
 from __future__ import annotations
@@ -239,26 +239,26 @@ class ActionRunner:
     def _confirm_alone(self, outages: Outages, exchange: Exchange, is_read: bool) -> Exchange:
         """A read and a create are the same the second time; what is read, or changes something, is excused.
 
-        A target that is gone meanwhile proves nothing: it was stopped, perhaps by another request.
+        A target that is gone meanwhile proves nothing; nor does a loss that its sibling has, too, or now and then.
         """
         if exchange.hung and not exchange.excuse:
             return self._confirm_endless(outages, exchange, is_read)
         if not may_be_mishap(exchange) or not outages.is_new(exchange):
             return exchange
         self._note(exchange)
-        times, was_gone, is_same = [exchange], False, self._is_repeatable(exchange)
-        heard, was_lost = outages.find_heard(exchange.request, self.ledger, len(exchange.body)), set[bool]()
+        tries, was_gone, is_same, sibling_lost = [exchange], False, self._is_repeatable(exchange), set[bool]()
+        sibling = outages.find_sibling(exchange.request, self.ledger, len(exchange.body))
         with outages.doubt(exchange):
             for left in reversed(range(Outages.LOSSES - 1 if is_cut(exchange) else Outages.TIMES - 1)):
                 if not left and has_no_byte(exchange):
                     self.driver.wait(Outages.QUIET)
-                is_gone = outages.is_gone_since(times[-1], self.driver)
+                is_gone = outages.is_gone_since(tries[-1], self.driver)
                 if is_gone and (was_gone or not outages.await_return(self.driver)):
                     return exchange.with_excuse(_STOPPED)
-                if is_cut(exchange) and heard != exchange.request:
-                    was_lost.add(is_cut(self._send_and_note(heard)))
+                if is_cut(exchange) and sibling != exchange.request:
+                    sibling_lost.add(is_cut(self._send_and_note(sibling)))
                 again, was_gone = self._send_and_note(exchange.request), is_gone
-                is_chance = len(was_lost) > 1 or (is_same and True in was_lost)
+                is_chance = len(sibling_lost) > 1 or (is_same and True in sibling_lost)
                 if is_chance or not may_be_mishap(again):
                     outages.note_mishaps(exchange)
                     if is_chance:
@@ -266,11 +266,11 @@ class ActionRunner:
                     if not is_chance and is_same and not is_read:
                         return again
                     return exchange.with_excuse(f"it {describe_loss(exchange)} once, and not again")
-                times.append(again)
+                tries.append(again)
         if self._is_limited(outages, exchange):
             outages.limited.append(exchange)
             return exchange.with_excuse(outages.describe_limit())
-        outages.confirm(*times)
+        outages.confirm(*tries)
         return exchange
 
     def _is_limited(self, outages: Outages, exchange: Exchange) -> bool:
@@ -298,25 +298,25 @@ class ActionRunner:
         # that is known for endless streams still gets a second chance. Without a control that ends, four in a row
         # may be the way's.
         most = Outages.LOSSES if outages.is_new(stream) else 2
-        times, heard = [stream], outages.find_heard(stream.request, self.ledger)
+        readings, sibling = [stream], outages.find_sibling(stream.request, self.ledger)
         is_same = method != "POST" or self._is_repeatable(stream)
         # A read without a byte is the target's if it never gets one, and another of its form always does.
         is_silent = method == "GET" and stream.status is None and most == Outages.LOSSES
-        within, was_lost = max(1.0, stream.seconds / (2 if is_readable else 4)), set[bool]()
-        while outages.is_awake(self.driver, times[-1]):
-            for _ in range(0 if heard == stream.request else 1 if is_same else Outages.TIMES - 1):
-                control = self._send_and_note(heard, within)
-                was_lost.add(control.hung)
-                if len(was_lost) > 1 or (is_same and control.hung):
+        within, sibling_hung = max(1.0, stream.seconds / (2 if is_readable else 4)), set[bool]()
+        while outages.is_awake(self.driver, readings[-1]):
+            for _ in range(0 if sibling == stream.request else 1 if is_same else Outages.TIMES - 1):
+                beside = self._send_and_note(sibling, within)
+                sibling_hung.add(beside.hung)
+                if len(sibling_hung) > 1 or (is_same and beside.hung):
                     outages.note_mishaps(stream)
                     outages.note_stuck(stream)
                     return stream.with_excuse(CHANCE)
-                most = min(most, Outages.TIMES if control.succeeded and is_readable else most)
-            if not is_readable and (not is_silent or heard == stream.request):
+                most = min(most, Outages.TIMES if beside.succeeded and is_readable else most)
+            if not is_readable and (not is_silent or sibling == stream.request):
                 return stream
-            if len(times) == most:
-                outages.confirm(*times)
-                for reading in times[1:] if is_readable else ():
+            if len(readings) == most:
+                outages.confirm(*readings)
+                for reading in readings[1:] if is_readable else ():
                     self._keep(reading)
                 return stream
             again = self._send_and_note(stream.request, within)
@@ -327,7 +327,7 @@ class ActionRunner:
                 if not is_read and not may_be_mishap(again) and not again.excuse:
                     return again
                 return stream.with_excuse(CHANCE)
-            times.append(again)
+            readings.append(again)
         return stream.with_excuse(_ASLEEP)
 
     def _is_repeatable(self, exchange: Exchange) -> bool:
