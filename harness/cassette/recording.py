@@ -1,6 +1,6 @@
-"""One request and its answer as a cassette keeps them: every byte, in which pieces it arrived, and how it ended.
+"""One request and its response as a cassette keeps them: the body, in which pieces it arrived, and how it ended.
 
-Knows exchanges and pieces; must not know files, secrets or what the bytes mean.
+A body is kept without its `coding`, to be read and redacted. Must not know files, secrets or what the bytes mean.
 """
 
 from __future__ import annotations

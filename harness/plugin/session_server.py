@@ -52,7 +52,7 @@ class Tenant(Struct, frozen=True):
 
 
 SERVER_THREAD = "harness-server"
-"""The name of the threads of our server: virtual time does not touch them."""
+"""The threads of our server, whose clock is the machine's: a skipped hour would end its connections as idle."""
 
 
 class SessionServer:

@@ -121,5 +121,5 @@ def find_caller(frame: FrameType | None = None, *, outermost: bool = False) -> s
 
 
 def is_server() -> bool:
-    """Whether this thread is one of our server."""
+    """Whether this thread is one of our server; `SERVER_THREAD` has the reason why it sees the machine's time."""
     return threading.current_thread().name == SERVER_THREAD
