@@ -134,6 +134,22 @@ class Standing(StrEnum):
     SKIPPED = "skipped"
 
 
+def decide_standing(result: Result, outcome: Accounted) -> tuple[Standing, str]:
+    """The word of JUnit, and the level of an annotation, `""` for none.
+
+    A MUST check without a response is an error in JUnit, since a run with it does not pass, and breaks no rule.
+    """
+    if outcome is Accounted.FAILED:
+        return Standing.FAILURE, "error"
+    if result.reason is Reason.HARNESS_ERROR:
+        return Standing.ERROR, "error"
+    if result.unjudged:
+        return Standing.ERROR, ""
+    if outcome is Accounted.WARNED and result.verdict is not Verdict.XFAIL:
+        return Standing.PASSED, "warning"
+    return (Standing.PASSED if outcome is Accounted.PASSED else Standing.SKIPPED), ""
+
+
 class Excerpt(tuple[_T, ...]):
     """The first of a `number` of things on a page; `more` describes the rest, `""` if there is none."""
 
@@ -168,6 +184,7 @@ class PresentedResult:
         self.level = result.rule.level
         self.counted = CountedResult.of(result)
         self.outcome = self.counted.outcome
+        self.standing, self.annotation = decide_standing(result, self.outcome)
         self.source = str(result.rule.source)
         self.url = result.rule.source.url
 
@@ -273,25 +290,6 @@ class PresentedResult:
         return "" if found is None else found.where.file
 
     # for a CI system
-
-    @property
-    def standing(self) -> Standing:
-        """The word of JUnit for it: a MUST check without a response is an error, and so is one of ours."""
-        if self.outcome is Accounted.FAILED:
-            return Standing.FAILURE
-        if self.result.unjudged or self.result.reason is Reason.HARNESS_ERROR:
-            return Standing.ERROR
-        if self.result.verdict is Verdict.XFAIL or self.outcome not in (Accounted.WARNED, Accounted.PASSED):
-            return Standing.SKIPPED
-        return Standing.PASSED
-
-    @property
-    def annotation(self) -> str:
-        """The level of its annotation; `""` if it has none."""
-        if self.outcome is Accounted.FAILED or self.result.reason is Reason.HARNESS_ERROR:
-            return "error"
-        known = self.result.verdict is Verdict.XFAIL
-        return "warning" if self.outcome is Accounted.WARNED and not known else ""
 
     @property
     def kind(self) -> str:
