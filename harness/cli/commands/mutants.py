@@ -101,7 +101,7 @@ def _choose(globs: Sequence[str]) -> list[str]:
 
 
 def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator[str]:
-    """The errors, the checks of extensions that no mutant proves, and the verdict."""
+    """The errors, the checks that should kill one of these mutants and do not, and the verdict."""
     from harness.report.presented_run import ERRED, ERRED_OUTSIDE
 
     extensions = SERVERS.load_extensions()
@@ -109,10 +109,10 @@ def _conclude(rows: Mapping[str, Killers], survivors: Sequence[str]) -> Iterator
     yield from (f"ERROR in {check}: {reason}" for check, reason in errors.items())
     for area in dict.fromkeys(check.partition(".")[0] for check in errors):
         yield ERRED_OUTSIDE.format(area) if area in extensions else ERRED
-    killers = {name for row in rows.values() for name in row.names}
-    added = [check.id for check in SERVERS.load_catalogue() if check.rule.area in extensions]
-    if idle := [name for name in added if name not in killers]:
-        yield f"checks of an extension that kill none of these mutants: {', '.join(idle)}"
+    proved = {rule for rule, row in ROWS.items() if row.mutant in rows and row.mutant not in survivors}
+    proved |= {check.id for check in SERVERS.load_catalogue() if check.rule.area in extensions}
+    if idle := sorted(proved.difference(*(row.names for row in rows.values()))):
+        yield f"checks that kill none of these mutants, or that a finding blocks: {list_some(idle, 8)}"
     total = format_count(len(rows), "mutant")
     erred = sum(bool(row.errors) for row in rows.values())
     if erred:
