@@ -280,9 +280,8 @@ def keeps_its_tools(together: Exchange, shown: Exchange, alone: list[Exchange]) 
         if len(refused) == len(alone):
             raise NotApplicable(f"the target saves no agent with a tool: {format_answer(together)}")
         if refused:
-            yield finding(
-                "not every kind of tool is accepted", expected=", ".join(kinds), actual=f"no {', '.join(refused)}"
-            ).at(exchange="together")
+            message, actual = "not every kind of tool is accepted", f"no {', '.join(refused)}"
+            yield finding(message, ", ".join(kinds), actual, exchange="together")
         return
     yield from at("together", expect_object(together))
     tools = as_list(object_in(shown).get("tools"))

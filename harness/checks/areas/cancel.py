@@ -293,11 +293,8 @@ def is_seen(
         raise Unmet(f"the cancel was rejected: {format_answer(cancelled)}")
     late = _find_last_running(polled)
     if is_settled(last) and late is not None:
-        yield finding(
-            "the cancel was accepted, but the run continued",
-            expected="cancelled",
-            actual=f"in progress {late:.1f} s later, then {last}",
-        ).at(exchange=f"polled[{len(polled) - 1}]")
+        message, place = "the cancel was accepted, but the run continued", f"polled[{len(polled) - 1}]"
+        yield finding(message, "cancelled", f"in progress {late:.1f} s later, then {last}", exchange=place)
     else:
         for one in agreement.judge_cancelled(last):
             lost = replace(one, message="a GET after the cancel finds no interaction", code="cancel.state/lost")

@@ -300,12 +300,9 @@ def parent_stays(before: Exchange, after: Exchange, child: Exchange) -> Iterator
         if old.get(name) != new.get(name):
             # Steps in another order are no new ones: a GET may mix them without a child.
             first, later = (sorted(map(str, shown.get("steps") or ())) for shown in (old, new))
-            yield finding(
-                f"`{name}` of the parent changed",
-                expected=format_value(old.get(name)),
-                actual=format_value(new.get(name)),
-                code="/steps" if name == "steps" and first != later else "",
-            ).at(exchange="after")
+            expected, actual = format_value(old.get(name)), format_value(new.get(name))
+            code = "/steps" if name == "steps" and first != later else ""
+            yield finding(f"`{name}` of the parent changed", expected, actual, code=code, exchange="after")
 
 
 def not_while_running(
@@ -660,11 +657,9 @@ def _compare_counts(parent: Exchange, child: Exchange, sibling: Exchange) -> Ite
     more = min(other - own for own, other in zip(*counts, strict=True))  # some count cached tokens apart
     if more >= max(1, _count_input(parent)):
         (own, _), (other, _) = counts
-        message = "the second continuation costs as much as if it included the first"
-        leak = lenient_finding(message, expected=str(own), actual=str(other))
-        yield replace(leak, code="chain.siblings-apart/history").at(
-            exchange="sibling", pointer="$.usage.total_input_tokens"
-        )
+        words = "the second continuation costs as much as if it included the first", str(own), str(other)
+        place, code = "$.usage.total_input_tokens", "chain.siblings-apart/history"
+        yield lenient_finding(*words, code=code, exchange="sibling", pointer=place)
 
 
 def _recites(child: Exchange) -> bool:

@@ -186,10 +186,8 @@ def takes_form(
     said, expected = ([number for number in _REPEATED if number in text] for text in texts)
     if len(expected) == len(_REPEATED) and status_of(answer) == "completed" and said != expected:
         message = "a part of the input has no effect in this form"
-        lost = finding(
-            message, expected=f"{' and '.join(_REPEATED)}, as for a string", actual=" ".join(said) or "none"
-        )
-        yield replace(lost, code=f"{rule}/unread").at(exchange=name, pointer="$.steps")
+        wanted, actual = f"{' and '.join(_REPEATED)}, as for a string", " ".join(said) or "none"
+        yield finding(message, wanted, actual, code=f"{rule}/unread", exchange=name, pointer="$.steps")
 
 
 def bears_turns(turns: Exchange) -> Iterator[Finding]:
@@ -664,10 +662,8 @@ def bears_limits(limited: Exchange, modes: Mapping[str, Exchange]) -> Iterator[F
     body = interaction_in(limited)
     status = body.get("status")
     if status not in ("incomplete", "completed"):
-        wanted = "incomplete or completed"
-        yield lenient_finding(
-            "the run did not end with the expected status", expected=wanted, actual=format_value(status)
-        ).at(exchange="limited", pointer="$.status")
+        words = "the run did not end with the expected status", "incomplete or completed", format_value(status)
+        yield lenient_finding(*words, exchange="limited", pointer="$.status")
     # It counts on for many times eight tokens, as no mock does and no text that skips to the end.
     proved = len({*re.findall(r"\d+", output_text(body))}) > 50
     for found in at("limited", _expect_limit(body, "the limit has no effect")):

@@ -188,11 +188,8 @@ def comes_there_alone(
         raise Unmet("the webhook received no delivery of a run without webhook_config")
     for number, arrival in enumerate(came):
         if _is_about(run, arrival):
-            yield finding(
-                "the webhook received the delivery, too",
-                expected="a delivery at the named URI only",
-                actual=id_of(run),
-            ).at(exchange=f"came[{number}]")
+            message, expected = "the webhook received the delivery, too", "a delivery at the named URI only"
+            yield finding(message, expected, id_of(run), exchange=f"came[{number}]")
 
 
 def _requests(arrivals: Sequence[Arrival], otherwise: str = "no delivery arrived") -> list[Exchange]:

@@ -67,21 +67,15 @@ pages_hold_each_once = resources.judge_pages("files", "name")
 
 def is_uploaded(started: Exchange, finished: Exchange) -> Iterator[Finding]:
     if not resources.find_upload_url(started):
-        yield finding(
-            "the response has no address for the upload",
-            expected="X-Goog-Upload-URL",
-            actual=started.headers.get("x-goog-upload-url") or "(none)",
-        ).at(exchange="started")
+        message, actual = "the response has no address for the upload", started.headers.get("x-goog-upload-url")
+        yield finding(message, "X-Goog-Upload-URL", actual or "(none)", exchange="started")
         return
     yield from at("finished", expect_object(finished))
     if finished.status in SUCCESS:
         if finished.headers.get(resources.UPLOAD_STATUS).lower() != "final":
             came = finished.headers.get(resources.UPLOAD_STATUS) or "(none)"
-            yield finding(
-                "the response does not report the upload as final",
-                expected=f"{resources.UPLOAD_STATUS}: final",
-                actual=came,
-            ).at(exchange="finished")
+            message = "the response does not report the upload as final"
+            yield finding(message, f"{resources.UPLOAD_STATUS}: final", came, exchange="finished")
         if not _name_of(finished):
             yield finding(
                 "the response names no file", '{"file": {"name": …}}', format_answer(finished), exchange="finished"

@@ -220,11 +220,8 @@ def _judge_stored(name: str, stored: Exchange | None) -> Iterator[Finding]:
     sent = _INPUTS[name]
     kinds, wanted = [content.get("type") for content in shown], [content["type"] for content in sent]
     if kinds != wanted:
-        yield finding(
-            "the stored input contains other kinds of content",
-            expected=format_value(wanted),
-            actual=format_value(kinds),
-        ).at(exchange=f"kept[{name}]")
+        message = "the stored input contains other kinds of content"
+        yield finding(message, format_value(wanted), format_value(kinds), exchange=f"kept[{name}]")
         return
     for content, original in zip(shown, sent, strict=True):
         if "data" in content and _decode(content["data"]) != _decode(original.get("data")):

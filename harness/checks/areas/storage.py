@@ -183,11 +183,9 @@ def keep_to_their_size(unsized: Exchange, sized: Exchange, made: list[str]) -> I
                 f"a page of a request with {given} is too long", f"at most {most}", str(len(shown)), exchange=name
             )
         elif not resources.next_token(answer) and (lost := [one for one in made if one not in shown]):
-            yield finding(
-                "a page has no token of a next one, but stored interactions are missing from it",
-                expected=", ".join(lost[:5]),
-                actual=format_count(len(shown), "other interaction"),
-            ).at(exchange=name)
+            message = "a page has no token of a next one, but stored interactions are missing from it"
+            others = format_count(len(shown), "other interaction")
+            yield finding(message, ", ".join(lost[:5]), others, exchange=name)
 
 
 @exercise(requests=5)

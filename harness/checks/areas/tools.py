@@ -563,16 +563,14 @@ def takes_the_result(
     turns = [turn for turn in (*forms.values(), *modes.values(), *again.values()) if turn.status in SUCCESS]
     if len(turns) > len(ANSWERS) and all(_makes_again(call, turn) for turn in turns):
         message = "each turn with the result of a call makes the same call again"
-        loop = finding(message, f"a text in one of {len(turns)} turns", "the same call in each")
-        yield replace(loop, code="tool.result-ok/loop").at(exchange="forms[string]")
+        words = message, f"a text in one of {len(turns)} turns", "the same call in each"
+        yield finding(*words, code="tool.result-ok/loop", exchange="forms[string]")
     if not all(output_text(object_in(answer)) for answer in forms.values()):
         return
     for mode in (mode for mode in again if _makes_again(call, modes[mode]) and _makes_again(call, again[mode])):
         message = f"a turn with the result of a call makes the same call again {mode}"
-        loop = finding(
-            message, expected="an answer, as in a plain turn", actual="the same call, twice of two times"
-        )
-        yield replace(loop, code="tool.result-ok/again").at(exchange=f"again[{mode}]")
+        words = message, "an answer, as in a plain turn", "the same call, twice of two times"
+        yield finding(*words, code="tool.result-ok/again", exchange=f"again[{mode}]")
 
 
 _STREAMED_CALLS = {
