@@ -162,17 +162,19 @@ def hold_each(rows: Iterable[Any]) -> Callable[..., None]:
 def rows_of(base: type[ForeignService]) -> Callable[..., Any]:
     """A function that makes cases of a test: servers like `base` but for changes."""
 
-    def row(text: str, /, *, words: str = "", said: Sequence[str] = (), **changes: Any) -> Any:
+    def row(
+        text: str, /, *, words: str = "", said: Sequence[str] = (), thorough: bool = False, **changes: Any
+    ) -> Any:
         """`text` is `name: checks -> expectations`, such as `no-get: get.* -> fail get.ok/missing, exit 1`.
 
         A code after the rule is that of its finding; a slash alone stands for the code of the rule itself, `/-`
-        for no finding.
+        for no finding. A thorough row is one more of a kind.
         """
         name, _, asked = text.partition(": ")
         globs, _, expectations = asked.partition("->")
         made = Row(vary(base, **changes) if changes else base, globs.split(), words.split(), said)
         for part in filter(None, expectations.strip().split(", ")):
             made.expect(*part.split())
-        return pytest.param(made, id=name)
+        return pytest.param(made, id=name, marks=[pytest.mark.thorough] * thorough)
 
     return row

@@ -208,8 +208,8 @@ ROWS = [
             keep=keep_once_more),
     # An id is whatever the create returned; a path escapes it.
     slashed(f"reads-slashes: {CHAINS} del.* -> exit 0"),
-    *(slashed(f"splits-at-slashes-{third}: {CHAINS} -> fail get.ok, exit 1", words="-j 1", third=third,
-              said=['has "/"', "(1 cause: get.ok"], find=split_at_slashes) for third in (0, 1)),
+    *(slashed(f"splits-at-slashes-{third}: {CHAINS} -> fail get.ok, exit 1", words="-j 1", thorough=bool(third),
+              third=third, said=['has "/"', "(1 cause: get.ok"], find=split_at_slashes) for third in (0, 1)),
     # A run that calls may take its time, and one that outlasts what began later may have a longer queue.
     calls("calls-late: bg.requires-action bg.result-ok -> exit 0", length_of=take(4.0), **BRIEF),
     calls("queues-calls: bg.requires-action -> untestable bg.requires-action, exit 4", length_of=take(60.0),
