@@ -116,24 +116,24 @@ def with_nulls(value, *names):
 LACKING = {
     "calls have no id": lambda one: without(one, "id") if is_call(one) else one,
     "calls have the id null": lambda one: with_nulls(one, "id") if is_call(one) else one,
-    "calls are null": lambda one: None if is_call(one) else one,
-    "all ids are null": lambda one: with_nulls(one, "id", "call_id", "event_id"),
     "steps are null": lambda one: with_nulls(one, "steps", "step", "delta", "content"),
-    "calls have only a type": lambda one: {"type": one["type"]} if is_call(one) else one,
-    "nothing has an id": lambda one: without(one, "id", "call_id", "event_id"),
     "nothing has a type": lambda one: without(one, "type", "event_type"),
     "lists begin with null": lambda one: {
         name: [None, *item] if isinstance(item, list) else item for name, item in one.items()
     },
     "values are null": lambda one: with_nulls(one, *one.keys() - {"id", "type", "event_type", "status", "steps"}),
+    "calls are null": lambda one: None if is_call(one) else one,
+    "all ids are null": lambda one: with_nulls(one, "id", "call_id", "event_id"),
+    "calls have only a type": lambda one: {"type": one["type"]} if is_call(one) else one,
+    "nothing has an id": lambda one: without(one, "id", "call_id", "event_id"),
 }
 
 
-TWO = list(LACKING)[:2]
+SIZES = ([], [], *[[pytest.mark.slow]] * 4, *[[pytest.mark.thorough]] * 4)
 
 
 @pytest.mark.parametrize(
-    "what", [*TWO, *(pytest.param(name, marks=pytest.mark.slow) for name in LACKING if name not in TWO)]
+    "what", [pytest.param(name, marks=marks) for name, marks in zip(LACKING, SIZES, strict=True)]
 )
 def test_what_is_lacking_brings_no_exercise_down(what):
     """A server is right but for ids, types or values that are not there: every exercise ends, and is judged."""

@@ -42,17 +42,23 @@ FORMATS: dict[str, Json] = {
 ASKED = {"type": "user_input", "content": [{"type": "text", "text": "Hi."}]}
 
 
-def list_profiles() -> Iterator[Any]:
-    """Every model and agent that runs here: of those that answer alike one is slow, the others are thorough."""
+def list_cells() -> Iterator[Any]:
+    """Every model and agent that runs here, each client, plain and streamed.
+
+    Of models that answer alike one is slow, in half of its cells, and the others are thorough.
+    """
     seen = set()
-    for profile in list_models():
+    for number, profile in enumerate(list_models()):
         if profile.served_elsewhere is None:
             cells = ("thought", "thought_before_call", "search_steps", "tool_signatures", "function_call_start",
                      "output", "audio_type", "model_turn_last", "search_with_functions")  # fmt: skip
             alike = (profile.family == "agents", *(str(profile.value(cell)) for cell in cells))
-            marks = [pytest.mark.thorough if alike in seen else pytest.mark.slow]
+            for (place, name), stream in itertools.product(enumerate(CLIENTS), (False, True)):
+                is_more = alike in seen or (number + place) % 2 == stream
+                marks = [pytest.mark.thorough if is_more else pytest.mark.slow] * (profile.name != MODEL)
+                cell = f"{profile.name}-{name}-{'streamed' if stream else 'plain'}"
+                yield pytest.param(profile, name, stream, marks=marks, id=cell)
             seen.add(alike)
-            yield pytest.param(profile, marks=[] if profile.name == MODEL else marks, id=profile.name)
 
 
 def list_requests(profile: ModelProfile, *, all_of_them: bool) -> Iterator[Json]:
@@ -139,9 +145,7 @@ def converse(
         previous = answer.events[0]["interaction"]["id"] if "stream" in fields else answer.json["id"]
 
 
-@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
-@pytest.mark.parametrize("name", CLIENTS)
-@pytest.mark.parametrize("profile", [*list_profiles()])
+@pytest.mark.parametrize(("profile", "name", "stream"), [*list_cells()])
 def test_what_was_sent_is_taken_back(profile: ModelProfile, name: str, stream: bool) -> None:
     """Each client goes on with every answer; where its source leaves out what live needs, with live's refusal.
 

@@ -118,7 +118,7 @@ def test_a_target_that_is_slow_now_and_then_breaks_no_rule(seed: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("kinds", [SILENCES, STORMS, HURRICANES], ids=["silence", "storm", "hurricane"])
 @pytest.mark.parametrize(
-    "seed", [*range(10), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(10, 150))]
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(3, 150))]
 )
 def test_weather_breaks_no_rule(seed: int, kinds: Sequence[str]) -> None:
     """Each rule holds, or is not judged; the exit code says which."""

@@ -41,6 +41,7 @@ def test_a_missed_defect_is_listed(tmp_path: Path, capsys: pytest.CaptureFixture
     assert total == "FAILED: of 2 generated defects the checks did not report 1; the search found 1 of these"
 
 
+@pytest.mark.thorough
 def test_no_legal_server_is_a_find() -> None:
     """A server that writes its members in another order."""
     assert list(find_failures(WireDefect(ODDITY, "keys reversed", Scene("", "", "")))) == []

@@ -88,7 +88,7 @@ def _identify(request: Request) -> tuple[str, str, bytes]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("step", [40, pytest.param(1, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("defect", DEFECTS.values(), ids=DEFECTS)
 def test_a_defect_of_one_response_is_found_in_whichever_exercise(
     defect: Callable[[int], WireDefect], step: int
