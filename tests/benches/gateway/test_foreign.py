@@ -49,8 +49,8 @@ def replacing(pattern: bytes, by: bytes) -> type[Faithful]:
     return vary(Faithful, edit=lambda self, usual, chunk: re.sub(pattern, by, chunk))
 
 
-def edit_frames(keep: Callable[[bytes], bool], mark: bytes = b"\n\n") -> Callable[..., Iterator[bytes]]:
-    """A change of `chunks`: pieces of a stream that end with the mark are passed on if they are to be kept."""
+def edit_frames(keep: Callable[[bytes], bool]) -> Callable[..., Iterator[bytes]]:
+    """A change of `chunks`: frames of a stream are passed on if they are to be kept."""
 
     def chunks(self: Faithful, usual: Any, answer: Answer) -> Iterator[bytes]:
         rest = b""
@@ -58,8 +58,8 @@ def edit_frames(keep: Callable[[bytes], bool], mark: bytes = b"\n\n") -> Callabl
             if not is_stream(answer):
                 yield chunk
                 continue
-            *pieces, rest = (rest + chunk).split(mark)
-            yield b"".join(piece + mark for piece in pieces if keep(piece))
+            *frames, rest = (rest + chunk).split(b"\n\n")
+            yield b"".join(frame + b"\n\n" for frame in frames if keep(frame))
         if keep(rest):
             yield rest
 
@@ -294,16 +294,8 @@ DEFECTS: list[tuple[str, type[Faithful], set[str]]] = [
         {"gw.truncated/clean-end-chunked"},
     ),
     ("loses-paced", LosesPaced, {"gw.events/lost", "gw.resume-through/lost"}),
-    # Lines of a stream that are no fields are dropped.
-    (
-        "reads-fields-only",
-        vary(Faithful, chunks=edit_frames(lambda line: line[:5] in (b"", b"\r", b"event", b"data:"), b"\n")),
-        {"gw.bare-error"},
-    ),
     ("wants-lf", vary(Faithful, chunks=edit_frames(lambda frame: b"\r" not in frame)), {"gw.events/lost"}),
     ("waits-for-a-second", vary(Faithful, patience=1.0), {"gw.idle/no-response"}),
-    ("hides-images", replacing(rb"event: step.delta\ndata: [^\n]*image/png[^\n]*\n\n", b""), {"gw.events/lost"}),
-    ("swallows-errors", replacing(rb"event: error\ndata: [^\n]*\n\n", b""), {"gw.events/lost"}),
     ("refuses-in-words", vary(Faithful, answer_unreachable=refuse_in_words), {"gw.own-error/no-json"}),
     ("first-of-a-chunk", vary(Faithful, edit=keep_first), {"gw.events/lost"}),
     # An event has room in 64 KiB; what is longer is lost.
