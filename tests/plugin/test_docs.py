@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis.configuration import storage_directory
 
 from harness.cassette import Recording, save
 from harness.emulator import Emulator
@@ -46,14 +47,15 @@ from harness.faults import every_byte
 from hypothesis import settings
 
 cases.ENUMERATIONS["every-byte"] = lambda body: list(every_byte(body))[::40]
-settings.register_profile("few", max_examples=3)
+settings.register_profile("few", max_examples=3, database=None)
 settings.load_profile("few")
 """
 """That an example runs, three texts show as well as a hundred, and a cut at each fortieth byte as all do."""
 
 
-def test_all_pages(pytester: pytest.Pytester) -> None:
+def test_all_pages(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """The application and the tests of all pages run in one repository."""
+    monkeypatch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(storage_directory()))  # has the table of all characters
     for page in PAGES:
         for name, source in examples(page).items():
             (pytester.path / name).write_text(source, "utf-8")
