@@ -133,8 +133,13 @@ def test_an_undamaged_service_breaks_nothing() -> None:
     assert len(judged.traffic) > 300
 
 
+MORE_OF_A_KIND = ("a status of a moment ago", "created moves", "an end of another status")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", DEFECTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.thorough] * (name in MORE_OF_A_KIND)) for name in DEFECTS]
+)
 def test_check_tells_what_verify_finds_in_its_traffic(name: str) -> None:
     """Whatever is wrong with one answer is told, and a reason for each interaction that contradicts itself."""
     judged = check(DEFECTS[name]())

@@ -90,9 +90,9 @@ def test_workers_share_one_run(pytester: pytest.Pytester, dist: str) -> None:
     words = () if dist == "in one process" else ("-n", "2", "--dist", dist)
     report, junit = pytester.path / "check.json", pytester.path / "junit.xml"
     with ServerThread(emulator, clock=emulator.clock) as server:
-        main(["check", server.url, "-c", "get.*,create.*,bg.*", "--report", f"json={report}"])
+        main(["check", server.url, "-c", "get.*,create.*", "--report", f"json={report}"])
         of_check, emulator.asked = emulator.asked, 0
-        target = ("--interactions-url", server.url, "-k", "get. or create. or bg.")
+        target = ("--interactions-url", server.url, "-k", "get. or create.")
         run(pytester, *SUITE, *target, f"--junit-xml={junit}", *words, process=bool(words))
     checks = {check["id"]: check["outcome"] for check in json.loads(report.read_text("utf-8"))["checks"]}
     cases = {
