@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -396,14 +395,6 @@ def store_all(self: ForeignService, usual: Any, body: Json) -> Any:
     return usual({name: value for name, value in body.items() if name != "store" or not body.get("background")})
 
 
-def find_late(self: ForeignService, usual: Any, identity: str) -> Run:
-    """Correct: a new interaction is found a moment after its create."""
-    run = usual(identity)
-    if time.monotonic() - run.begun < 0.1:
-        raise Refused(404, "not_found", "There is no such interaction.")
-    return run
-
-
 CANCEL = "cancel.ok cancel.unknown del.cancel-after"
 service, recite = rows_of(ForeignService), rows_of(Reciting)
 SENTENCES = [
@@ -446,7 +437,6 @@ SENTENCES = [
     service(f"moves-cancel: {CANCEL} -> fail cancel.ok, rest untestable", handler=move("/")),
     service(f"sends-to-login: {CANCEL} -> fail cancel.ok del.cancel-after, warn cancel.unknown",
         handler=move("/login")),
-    service("finds-late: get.* del.* create.ok -> warn get.ok/late, exit 0", find=find_late),
     # The third of the tries at the newest event is the first that is at the newest event.
     service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),
     service("restarts-at-the-newest: resume.live -> fail resume.live/newest", events=in_bursts,

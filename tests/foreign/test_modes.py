@@ -240,23 +240,6 @@ def give_to_both(self: TwoProjects, usual: Any, body: Json) -> Any:
     return answer or usual(body)
 
 
-class Obeys(ForeignService):
-    """Odd, but right: it says what its input tells it to say."""
-
-    def prepare(self, run: Run) -> None:
-        run.steps = [say(str(self.choose_input(run)).partition("Say: ")[2] or "".join(WORDS))]
-
-    def choose_input(self, run: Run) -> Any:
-        """The input that a run answers."""
-        return run.body["input"]
-
-
-def answer_the_last(self: Obeys, usual: Any, run: Run) -> Any:
-    """Answer the input of the create before, which shares its place in memory."""
-    before = self.runs.get(f"i{int(run.id[1:]) - 1}")
-    return usual(before if before is not None and not run.body.get("stream") else run)
-
-
 def end_in_progress(self: ForeignService, usual: Any, run: Run, told: Json) -> Json:
     """End the stream of a background run with the status that it had."""
     event: Json = usual(run, told)
@@ -332,12 +315,6 @@ ROWS = [
     # Its tokens are more than words, so that a cut text has more of them than its limit.
     limits("counts-more: create.cut-short chain.no-limits -> rest pass", usage=count_twenty),
     limits("keeps: chain.no-limits -> fail chain.no-limits", usage=count_twenty, limits=limit_later_ones),
-    # Creates beside each other answer their own input.
-    rows_of(Obeys)("obeys: rob.concurrent-output rob.concurrent -> rest pass"),
-    rows_of(Obeys)(
-        "answers-the-last: rob.concurrent-output -> fail rob.concurrent-output, exit 1",
-        choose_input=answer_the_last,
-    ),
     # A mock with a fixed text: its user excludes what such a text cannot show.
     service(
         "tells-nothing: rob.concurrent-output chain.no-limits create.ok -> "

@@ -122,14 +122,6 @@ def number_from(first: int, form: str) -> Callable[..., Any]:
     return events
 
 
-def compare_as_text(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
-    """Find what comes after a cursor by comparing texts: `i1-10` comes before `i1-9` there."""
-    after = query.get("last_event_id", "")
-    if query.get("stream") != "true" or not after.startswith(f"{run.id}-"):
-        return usual(run, query)
-    return [(due, event) for due, event in self.events(run) if event["event_id"] > after]
-
-
 def compress_at_the_end(self: Handler, usual: Any, events: Iterator[tuple[float, Json]]) -> None:
     """Compress a stream in one piece, for clients that accept it."""
     if "gzip" not in self.headers.get("accept-encoding", ""):
@@ -232,11 +224,6 @@ ROWS = [
         "reads-plus-as-space: resume.* -> fail resume.no-gap",
         events=each(lambda event: {**event, "event_id": event["event_id"].replace("-", "-a+")}),
         handler=vary(Handler, dispatch=decode_twice),
-    ),
-    row(
-        "compares-cursors-as-text: resume.* -> fail resume.no-gap",
-        events=number_from(7, "{id}-{number}"),
-        get=compare_as_text,
     ),
     row(
         "compresses-at-the-end: stream.* -> fail stream.incremental",

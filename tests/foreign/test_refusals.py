@@ -82,14 +82,6 @@ def is_continuation(body: Json) -> bool:
     return "previous_interaction_id" in body
 
 
-def forget_stream(service: ForeignService, usual: Callable[..., Any], body: Json) -> Any:
-    """Give a streamed create an id under which nothing is ever found."""
-    answer = usual(body)
-    if is_stream(body):
-        service.runs.pop(f"i{service.made}", None)
-    return answer
-
-
 def is_unknown(body: Json) -> bool:
     """Whether a create names a model that does not exist."""
     return str(body.get("model")) == "harness-unknown-model"
@@ -171,7 +163,6 @@ ROWS = [
         create=first(is_stream, refuse(403))),
     row("keeps-streamed: del.ok stream.opens -> fail del.ok/denied, exit 1",
         delete=refuse(404, lambda run: is_stream(run.body))),
-    row("loses-streamed: get.ok del.ok stream.opens -> fail get.ok/denied, exit 1", create=forget_stream),
     row("answers-one-stream-whole: http.ct-stream stream.opens -> fail http.ct-stream/, exit 1", words="-j 1",
         create=first(is_stream, lambda _, usual, body: usual(without(body, "stream")))),
     row("busy-once: create.ok get.ok stream.opens", words="-j 1",

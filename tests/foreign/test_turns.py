@@ -144,7 +144,8 @@ SETTINGS = "create.system-instruction get.own-input get.same"
 
 reciting = rows_of(Reciting)
 ROWS = [
-    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero -> exit 0"),
+    reciting(f"recites: {CHAINS} create.input* create.sys* create.zero rob.concurrent-output -> exit 0"),
+    reciting("recites-at-once: rob.concurrent-output rob.concurrent -> rest pass"),
     # What is answered to another create explains what a chain lacks then.
     reciting(
         f"answers-the-last: {CHAINS} rob.concurrent-output -> fail rob.concurrent-output, exit 1",
