@@ -138,6 +138,14 @@ def store_as_texts(self: Everyday, usual: Any, run: Run) -> list[Json]:
     ]
 
 
+def store_objects_as(write: Callable[[Any], str]) -> Any:
+    """An object as the result of a function is stored as text."""
+    return lambda self, usual, run: [
+        {**one, "result": write(one["result"])} if isinstance(one.get("result"), dict) else one
+        for one in usual(run)
+    ]
+
+
 def show_before(run: Run, shown: Json) -> Json:
     """A run as a copy shows it that has not heard of its end."""
     return {**without(shown, "steps", "usage"), "status": "in_progress", "updated": shown["created"]}
@@ -559,6 +567,9 @@ ROWS = [
     row(f"stores-texts: {RESULTS} -> rest pass", keep=store_as_texts),
     row(f"stores-decimals-as-texts: {RESULTS} -> fail get.own-input/result", shows_input=lambda *_: True,
         keep=lambda self, usual, run: json.loads(json.dumps(usual(run)), parse_float=str)),
+    row(f"stores-objects-as-json: {RESULTS} -> rest pass", keep=store_objects_as(json.dumps)),
+    row(f"stores-printed-objects: {RESULTS} -> fail get.own-input/result", shows_input=lambda *_: True,
+        keep=store_objects_as(str)),
     row(f"refuses-empty-results: {RESULTS} -> warn tool.result-forms/empty, exit 0",
         admit=refuse(400, lambda body: any(one.get("result") == "" for one in as_list(body["input"])))),
     row(f"shows-no-results: {RESULTS} -> rest pass", keep=store_none(object)),
