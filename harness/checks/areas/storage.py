@@ -47,7 +47,7 @@ from harness.wire.bodies import as_list, as_object, object_or_none, objects_in
 from harness.wire.message import segment
 
 
-def reads(created: Exchange, reads: list[Exchange], other: Exchange) -> Iterator[Finding]:
+def reads(created: Exchange, reads: list[Exchange], other: Exchange, slashed: list[Exchange]) -> Iterator[Finding]:
     wanted = interaction_in(created).get("id")
     last = f"reads[{len(reads) - 1}]"
     odd = odd_letters(str(wanted), [runs.id_of(other)]) if other.succeeded else ""
@@ -59,6 +59,10 @@ def reads(created: Exchange, reads: list[Exchange], other: Exchange) -> Iterator
         # The documented poll loop reads at once, and its SDK raises for a 404.
         message = f"GET finds the interaction only at attempt {len(reads)}"
         yield lenient_finding(message, "200 at once", format_answer(reads[0]), code="/late", exchange=last)
+    if slashed and slashed[1].succeeded and not slashed[0].succeeded and not slashed[2].succeeded:
+        message = "an id has a `/`, and cannot be read at the path that the SDK for Python builds of it"
+        expected, actual = "2xx, as for `%2F`", format_answer(slashed[0])
+        yield finding(message, expected, actual, code="get.ok/slash", exchange="slashed[0]")
 
 
 def reads_the_same(got: Exchange, again: Exchange) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from harness.checks.vocabulary import runs
 from harness.checks.vocabulary.expect import at, expect_reply, object_in
@@ -20,7 +21,7 @@ from harness.contract.judge.answer import is_refused_in_stream
 from harness.contract.judge.reading import format_answer, format_request, format_value
 from harness.contract.requests import RequestBuilder
 from harness.contract.tables.refusals import REFUSALS, Own
-from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send_each, stop_exercise
+from harness.kit.check import Exchanges, Part, Send, Steps, exercise, play_each, send, send_each, stop_exercise
 from harness.outcome import Finding
 from harness.wire import By, Exchange, Request
 
@@ -41,7 +42,8 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     created before the delete, a `third` one after it; `other` is a read of the second, so long after its create
     that a time of its own would differ. A streamed one is deleted, too, and one that waits for the result of a
     call. `answers` has all exchanges in order. If a read with the input shows no more of it, the second one is
-    first read so: no read must depend on another.
+    first read so: no read must depend on another. `slashed` are reads of an id with a slash, if one has it: with
+    the slash as it is, encoded, and again as it is.
     """
     second = t.create(input=HELLO).having(OFFERS_GZIP)
     seen: Exchanges = yield from send_each(created=t.create(input=HELLO), second=second)
@@ -85,7 +87,11 @@ def a_stored_interaction(t: RequestBuilder) -> Steps:
     answers, seen["chained"], seen["later"], streamed = yield from play_each(parts)
     seen |= answers | streamed
     # Every run compares what is created under this id. Not at the end, where a refusal is why nothing was judged.
-    yield Send(t.create(input=HELLO, id=another or found))
+    last: Exchange = yield Send(t.create(input=HELLO, id=another or found))
+    slashed = next((one for one in (another, *map(runs.id_of, (seen["third"], last))) if "/" in one), "")
+    # As the SDK for Python and many scripts write the path: they leave a slash as it is.
+    plain = t.request("GET", f"interactions/{quote(slashed)}")
+    seen["slashed"] = yield from play_each(map(send, (plain, t.get(slashed), plain) if slashed else ()))
     seen["other"] = (yield from runs.poll_until_found(t, another))[-1] if another else seen["second"]
     return {**seen, "got": seen["reads"][-1], "answers": all_of(seen)}
 

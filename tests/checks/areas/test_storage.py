@@ -92,6 +92,7 @@ def shows_image(data: str) -> Exchange:
     return answer(body=interaction(steps=[{"type": "model_output", "content": [{"type": "image", "data": data}]}]))
 
 
+ANOTHER = answer(body=interaction(id="v1_two"))
 CASES = [
     *page_cases("page.interactions", "interaction_metadatas", whole="whole"),
     sizes("met", "ten of eleven", TEN, listing(*ELEVEN)),
@@ -102,10 +103,12 @@ CASES = [
     sizes("not_met", "more than the most", TEN, listing(*({"id": f"o{number}"} for number in range(501)))),
     sizes("not_met", "one is missing and no token", listing(*ELEVEN[1:]), listing(*ELEVEN)),
     sizes("not_met", "one is missing in a large page", TEN, listing(*ELEVEN[1:])),
-    case("get.ok", "met", "at once", created=OK, other=OK, reads=[OK]),
-    case("get.ok", "non_strict", "after a brief 404", created=OK, other=OK, reads=[MISSING, MISSING, OK]),
-    case("get.ok", "not_met", "another id", created=OK, other=OK, reads=[answer(body=interaction(id="v1_two"))]),
-    case("get.ok", "not_met", "dead", created=OK, other=OK, reads=[DEAD]),
+    case("get.ok", "met", "at once", created=OK, other=OK, slashed=[], reads=[OK]),
+    case("get.ok", "non_strict", "late", created=OK, other=OK, slashed=[], reads=[MISSING, MISSING, OK]),
+    case("get.ok", "not_met", "another id", created=OK, other=OK, slashed=[], reads=[ANOTHER]),
+    case("get.ok", "not_met", "dead", created=OK, other=OK, slashed=[], reads=[DEAD]),
+    case("get.ok", "met", "at its path for once", created=OK, other=OK, reads=[OK], slashed=[MISSING, OK, OK]),
+    case("get.ok", "not_met", "not at its path", created=OK, other=OK, reads=[OK], slashed=[MISSING, OK, MISSING]),
     case("get.same", "met", "the same but for its times", got=OK, again=answer(
         body=interaction(updated="2026-11-20T09:00:00Z")
     )),
