@@ -176,16 +176,14 @@ def _tuned(command: str) -> Iterator[None]:
     if command not in ("check", "verify", "diff"):
         yield
         return
-    before, usual = gc.get_threshold(), sys.getswitchinterval()
+    before = gc.get_threshold()
     gc.set_threshold(500_000, *before[1:])
-    sys.setswitchinterval(usual / 10)  # who has a response waits so long, several times, while another judges
     try:
         yield
     finally:
         gc.freeze()  # all that was made counts as old; else the old threshold would look through it now
         gc.unfreeze()
         gc.set_threshold(*before)
-        sys.setswitchinterval(usual)
 
 
 def shadow_note(folder: Path | None = None) -> str:

@@ -71,10 +71,15 @@ def read_within(sock: socket.socket, reader: ResponseReader, seconds: float) -> 
     if seconds <= 0:
         raise TimeoutError
     try:
-        sock.settimeout(seconds)
+        if sock.gettimeout() != 0:
+            sock.settimeout(seconds)
+        elif not _readable(sock, seconds):
+            raise TimeoutError
         data = sock.recv(64 * 1024)
     except TimeoutError:
         raise
+    except BlockingIOError:  # what was there is gone
+        return []
     except ssl.SSLError as error:
         if error.reason == _TLS_CUT:  # before Python 3.11.4 no SSLEOFError
             return [reader.stop(How.FIN, By.SERVER, _NO_CLOSE_NOTIFY)]
@@ -138,13 +143,13 @@ class Pool:
         self.empty()
 
 
-def _readable(sock: socket.socket) -> bool:
-    """Whether a FIN or unsolicited data waits on an idle connection."""
+def _readable(sock: socket.socket, seconds: float = 0.0) -> bool:
+    """Whether data or an end comes on a connection within these seconds."""
     poll = select.poll() if hasattr(select, "poll") else None
     if poll is None:
-        return bool(select.select([sock], [], [], 0)[0])
+        return bool(select.select([sock], [], [], seconds)[0])
     poll.register(sock, select.POLLIN)
-    return bool(poll.poll(0))
+    return bool(poll.poll(seconds * 1000))
 
 
 # One response, read from a socket: every wait is bounded, every failure is an `Ending`.
@@ -182,8 +187,15 @@ class UrlReading(ResponseReading):
         self._reader = ResponseReader(request.method, limits)
         self._ready: list[Event] = []
         try:
-            self._sock.settimeout(min(self._limits.head_seconds, self._limits.total_seconds))
-            self._sock.sendall(wire)
+            sent = 0
+            if not isinstance(sock, ssl.SSLSocket):
+                if sock.gettimeout() != 0:  # with a timeout each call would wait twice more for other threads
+                    sock.settimeout(0)
+                with suppress(BlockingIOError):
+                    sent = sock.send(wire)
+            if sent < len(wire):
+                sock.settimeout(min(limits.head_seconds, limits.total_seconds))
+                sock.sendall(wire[sent:])
             if hasattr(socket, "TCP_QUICKACK"):  # Linux
                 # Acknowledge the first bytes of the response without delay: a server that writes head and body
                 # separately, as Python's own does, otherwise waits 40 ms for that.

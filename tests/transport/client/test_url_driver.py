@@ -504,16 +504,18 @@ def test_an_https_target_goes_through_the_proxy_of_the_environment(
     assert dead.ending.detail.startswith(f"the proxy {gone[7:]}: ")
 
 
+def begin_reading(sock: socket.socket, wire: bytes = b"GET / HTTP/1.1\r\n\r\n") -> UrlReading:
+    """Write a request, and read the head of its response."""
+    ends, began = StreamEnds(), time.monotonic()
+    return UrlReading(sock, GET, wire, limits=Limits(), ends=ends, began=began, release=lambda *_: None)
+
+
 def test_another_thread_ends_a_wait_for_bytes() -> None:
     """A reader that waits for what never comes notices that it has no more time."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
-        request = Request("GET", "/")
-        reading = UrlReading(
-            ours, request, b"GET / HTTP/1.1\r\n\r\n", limits=Limits(), ends=StreamEnds(), began=time.monotonic(),
-            release=lambda *_: None,
-        )  # fmt: skip
+        reading = begin_reading(ours)
         waits = threading.Event()
 
         def read() -> None:
@@ -536,11 +538,37 @@ def test_what_came_before_the_time_was_up_is_read_afterwards() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ")
-        reading = UrlReading(
-            ours, GET, b"GET / HTTP/1.1\r\n\r\n", limits=Limits(), ends=StreamEnds(), began=time.monotonic(),
-            release=lambda *_: None,
-        )  # fmt: skip
+        reading = begin_reading(ours)
         reading.more()
         theirs.sendall(b"whole")
         reading.hurry(0.0)
         assert read_whole(reading).ending.complete
+
+
+class _Counted(socket.socket):
+    """Counts its timeouts; its first read finds that another one took what had come."""
+
+    timeouts = reads = 0
+
+    def settimeout(self, value: float | None) -> None:
+        self.timeouts += 1
+        super().settimeout(value)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self.reads += 1
+        if self.reads == 1:
+            raise BlockingIOError
+        return super().recv(size, flags)
+
+
+@pytest.mark.parametrize("size", [10, 20_000_000], ids=["small", "large"])
+def test_only_a_large_request_needs_a_timeout(size: int) -> None:
+    """Each wait of a socket with a timeout lets all other threads go first."""
+    ours, theirs = socket.socketpair()
+    with _Counted(fileno=ours.detach()) as sock, theirs, theirs.makefile("rb") as sent:
+        for _ in range(2):
+            server = threading.Thread(target=lambda: sent.read(size) and theirs.sendall(whole(b"{}")))
+            server.start()
+            assert read_whole(begin_reading(sock, b"x" * size)).ending.complete
+            server.join()
+        assert (sock.timeouts == 1) is (size == 10)
