@@ -306,7 +306,7 @@ def send_all(driver: UrlDriver, *requests: Request) -> list[Exchange]:
 def test_connections_are_kept_for_what_may_be_repeated(driver: Callable[[str], UrlDriver]) -> None:
     """GETs share a connection; a poll dials again, since one worker of several may have answered the last one.
 
-    A POST and a DELETE dial their own, so that they are never sent twice.
+    A POST and a DELETE dial their own, so that they are never sent twice, and that any worker may get them.
     """
     post, delete = Request("POST", "/x", Headers(), b"{}"), Request("DELETE", "/x", Headers())
     other = Request("GET", "/y", Headers())
