@@ -10,7 +10,7 @@ import pytest
 
 from tests.foreign.judging import check
 from tests.foreign.rows import add, vary
-from tests.foreign.server import ForeignService, Handler, Json, Run, say
+from tests.foreign.server import ForeignService, Json, Run, say
 
 pytestmark = pytest.mark.slow
 
@@ -141,26 +141,6 @@ def test_a_stream_of_two_runs_is_explained_by_their_id(capsys: pytest.CaptureFix
 def test_ids_that_differ_are_unique() -> None:
     """An id is compared as it is, and one of what is not stored names nothing."""
     assert check(NamesNothingAlike(), *GLOBS).faults == {}
-
-
-def take_slashes(self: Handler, usual: Any, data: bytes) -> Any:
-    """Route a path whose last segment is an id with a slash as if the slash was encoded."""
-    self.path = self.path.replace("/i/", "/i%2F")
-    return usual(data)
-
-
-HasSlashes = vary(
-    ForeignService,
-    number=lambda self, usual, body: f"/{usual(body)}",
-    find=lambda self, usual, identity: usual(unquote(identity)),
-)
-
-
-def test_an_id_with_a_slash_is_read_as_clients_write_it() -> None:
-    """Some clients encode the slash of an id, others do not; a router has to take both."""
-    right = vary(HasSlashes, handler=vary(Handler, dispatch=take_slashes))
-    reports = [check(kind(), *GLOBS) for kind in (HasSlashes, right)]
-    assert [report.faults for report in reports] == [{"get.ok": "fail"}, {}]
 
 
 class BorrowsAnId(ForeignService):

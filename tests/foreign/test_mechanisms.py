@@ -12,7 +12,7 @@ import pytest
 
 from tests.foreign.answering import Json, Refused
 from tests.foreign.rows import hold_each, rows_of
-from tests.foreign.server import ForeignService, Run
+from tests.foreign.server import ForeignService, Handler, Run
 from tests.foreign.test_everyday import Everyday, cache, is_plain
 from tests.foreign.test_pairs import Conducts
 
@@ -111,10 +111,18 @@ def keep_once_more(self: Repeats, usual: Any, run: Run) -> list[Json]:
     return kept * int(self.noted[run.id])
 
 
+class TakesSlashes(Handler):
+    """The last segment of a path is an id, whose slash some clients encode and others do not."""
+
+    def dispatch(self, data: bytes) -> Any:
+        self.path = self.path.replace("/i/", "/i%2F")
+        return super().dispatch(data)
+
+
 class Slashed(ForeignService):
     """Correct: every third id has a slash, as plain base64 has."""
 
-    third = 0
+    third, handler = 0, TakesSlashes
 
     def find(self, identity: str) -> Run:
         return super().find(unquote(identity).replace("/", "").replace("=", ""))
@@ -208,6 +216,8 @@ ROWS = [
             keep=keep_once_more),
     # An id is whatever the create returned; a path escapes it.
     slashed(f"reads-slashes: {CHAINS} del.* -> exit 0"),
+    slashed("wants-slashes-encoded: get.ok -> fail get.ok/slash, exit 1", handler=Handler,
+            name=lambda self, usual, own: f"{own[0]}/{own[1:]}="),
     *(slashed(f"splits-at-slashes-{third}: {CHAINS} -> fail get.ok, exit 1", words="-j 1", thorough=bool(third),
               third=third, said=['has "/"', "(1 cause: get.ok"], find=split_at_slashes) for third in (0, 1)),
     # A run that calls may take its time, and one that outlasts what began later may have a longer queue.
