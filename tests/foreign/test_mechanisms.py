@@ -188,7 +188,7 @@ ROWS = [
     row(f"replays-from-a-delta: {STREAMS} -> fail stream.first/midway, warn resume.replay, exit 1", lasts=1.0,
         said=["the stream by GET begins in a step, with step.delta", "(1 cause: "], get=stream_from(find_delta)),
     # What waits for a run is compared with what does not, however short the runs are.
-    row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=0.4),
+    row("one-reader: resume.two-readers -> warn resume.two-readers/waits", get=read_alone, lasts=1.2),
     row(f"is-quick: {WAITS} -> rest pass untestable", lasts=0.02),
     row(f"loads-first: {WAITS} -> rest pass untestable", lasts=0.05, find=load_first),
     # Ids that tell the time are asked for at once, until one comes twice.
