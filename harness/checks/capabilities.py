@@ -92,8 +92,8 @@ A row names what its check rests on. What many checks rest on comes before that.
 
 _READ_A_STREAM = [name for name in BY_ID if name.startswith(("stream.", "resume."))]
 # What other streams show, too, is no mixture of streams that were open at the same time; that may end them.
-_OF_ONE_STREAM = (name for name in _READ_A_STREAM if ROWS[name].everywhere and name != "stream.terminal")
-RESTS_ON["rob.concurrent-streams"] = tuple(_OF_ONE_STREAM)
+_OF_ONE_STREAM = tuple(name for name in _READ_A_STREAM if ROWS[name].everywhere and name != "stream.terminal")
+RESTS_ON["rob.concurrent-streams"] = _OF_ONE_STREAM
 
 _OPENS_NOTHING = ("resume.opens", "resume.foreground", "resume.unknown")
 _READ_A_CREATE = ("create.", "tool.", "chain.", "usage.", "get.matches-post", "get.usage", "get.constant")

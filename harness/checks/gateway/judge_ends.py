@@ -62,9 +62,7 @@ def judge_coding(exchanges: Sequence[RelayedExchange]) -> Iterator[Finding]:
             named, sent = (one.headers.get("content-encoding") for one in (client, answer_of(relayed)))
             message = f"a response is not in the coding that its Content-Encoding names ({named or 'none'})"
             if sent and not named:
-                message = (
-                    "the header Content-Encoding of a response did not arrive, although the body has that coding"
-                )
+                message = "the Content-Encoding of a response did not arrive, although its body has that coding"
             actual = client.ending.detail or "a body that starts as gzip"
             yield notice("gw.coding", relayed, message, "a body in the named coding", actual)
 
