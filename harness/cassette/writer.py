@@ -44,11 +44,12 @@ class CassetteFile:
     `none` only replays; `once` records if there is no file, else only replays; `new_episodes` adds what is
     missing; `all` records everything again, and a new recording replaces the older ones of its request, but none
     whose fingerprint `is_own`: another test of the same session recorded or replayed it; `rewrite`,
-    pytest-recording's, replaces all older ones. While another recorder has the file, the next one
-    waits up to `wait` seconds. `used` has the fingerprints of the recordings that this object replayed and, at the
-    end, of those that it wrote. Until the end, new recordings are in `<name>.part.yaml`, itself a valid cassette;
-    one left by a killed recorder is moved to the path in `interrupted`. At the end, `remarks` say which recordings
-    were not kept and where a copy of the older file is.
+    pytest-recording's, replaces all older ones. Both replay one whose fingerprint `is_new`: another test of the
+    session recorded it. While another recorder has the file, the next one waits up to `wait` seconds. `used` has
+    the fingerprints of the recordings that this object replayed and `made`, at the end, of those that it wrote.
+    Until the end, new recordings are in `<name>.part.yaml`, itself a valid cassette; one left by a killed recorder
+    is moved to the path in `interrupted`. At the end, `remarks` say which recordings were not kept and where a
+    copy of the older file is.
 
     `redact=False` writes all unchanged.
     `secrets` are values to hide that are known from the start, such as the user's own keys; those of less than
@@ -68,6 +69,7 @@ class CassetteFile:
         secrets: Iterable[str] = (),
         like: Path | None = None,
         is_own: Callable[[bytes], bool] = lambda fingerprint: False,
+        is_new: Callable[[bytes], bool] = lambda fingerprint: False,
         wait: float = 0.0,
     ) -> None:
         if mode not in MODES:
@@ -77,6 +79,7 @@ class CassetteFile:
         self.interrupted: Path | None = None
         self.remarks: list[str] = []
         self.used: set[bytes] = set()
+        self.made: set[bytes] = set()
         self.redactor = Redactor(protocol) if redact else None
         if self.redactor is not None:
             self.redactor.hide(secrets)
@@ -96,7 +99,7 @@ class CassetteFile:
         """The older recordings as they were read, with fields of other tools."""
         self.may_record = False
         """Whether the record mode allows adding recordings to this cassette."""
-        self._is_own, self._wait = is_own, wait
+        self._is_own, self._is_new, self._wait = is_own, is_new, wait
         self._bytes = 0
         self._journal: Journal | None = None
         self._discarded = False
@@ -117,6 +120,10 @@ class CassetteFile:
                 self._recordings = self._layout.recordings(self._entries)
                 forms = [self._canon.of(recording.request) for recording in self._recordings]
                 self._index.add(self._recordings, forms)
+            if self.mode in ("all", "rewrite"):
+                # A replay begins with the first turn in the file: what follows a second one would never be found.
+                older = (n for n, one in enumerate(self._recordings) if not self._is_new(one.fingerprint()))
+                self._index.played.update(older)
             self._bytes = sum(len(one.body) + len(one.request.body) for one in self._recordings)
             if self.may_record:
                 self._prepare_to_record()
@@ -191,14 +198,14 @@ class CassetteFile:
         write(self.path, metadata, self._entries_of(numbers), self._like)
 
     def _entries_of(self, numbers: Iterable[int]) -> Iterator[Mapping[str, Any]]:
-        """The entries at these positions; note those that are new as used."""
+        """The entries at these positions; note those that are new."""
         loaded = len(self._entries)
         for number in numbers:
             if number < loaded:
                 yield self._entries[number]
             else:
                 recording = self._take_from_shelf(self._shelved[number - loaded])
-                self.used.add(recording.fingerprint())
+                self.made.add(recording.fingerprint())
                 yield as_entry(recording)
 
     def _merge(self, loaded: int) -> list[int]:
@@ -237,8 +244,6 @@ class CassetteFile:
 
     def play(self, request: Request) -> Recording | None:
         """Return the next unplayed recording of this request; None if there is none or all is recorded again."""
-        if self.mode in ("all", "rewrite"):
-            return None
         asked = self._canon.of(request)
         with self._lock:
             number = self._index.match(asked)

@@ -84,6 +84,8 @@ class Wanted:
     """Whether other tests may need what this one does not record again."""
     is_in_use: Callable[[bytes], bool] = lambda fingerprint: False
     """Whether another test of this session recorded or replayed the recording with this fingerprint."""
+    is_new: Callable[[bytes], bool] = lambda fingerprint: False
+    """Whether another test of this session recorded it."""
     wait: float = 0.0
     """The seconds to wait while another worker of pytest-xdist records into the file."""
 
@@ -117,12 +119,17 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         mode = "new_episodes"  # the file is of this session: `once` records all tests that share it
     elif mode in RECORDING_MODES and not path.exists():
         use.is_made = True
-    in_use = frozenset().union(*(found for other, found in use.used.items() if other != test))
-    replaceable = use.before.union(use.used.get(test, ())) if others and _is_worker(request.config) else None
+    in_use, made = (
+        frozenset().union(*(of_test for other, of_test in found.items() if other != test))
+        for found in (use.used, use.made)
+    )
+    replaceable = None
+    if others and _is_worker(request.config):
+        replaceable = use.made.get(test, set()).union(use.before or ())
 
-    def is_in_use(fingerprint: bytes) -> bool:
+    def has_come(fingerprint: bytes) -> bool:
         # Another worker does not say what its tests recorded: that is all that was not there before.
-        return fingerprint in in_use or (replaceable is not None and fingerprint not in replaceable)
+        return replaceable is not None and fingerprint not in replaceable
 
     protocol = with_own_words(api.load_protocol(), request.config.rootpath)
     given = [options.pop(name, ()) for name in ("hide", "hide_pattern", "ignore")]
@@ -133,7 +140,8 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         api=structs.replace(api, load_protocol=lambda: protocol),
         path=path,
         is_shared=bool(others) or not is_own,
-        is_in_use=is_in_use,
+        is_in_use=lambda fingerprint: fingerprint in in_use or has_come(fingerprint),
+        is_new=lambda fingerprint: fingerprint in made or (use.before is not None and has_come(fingerprint)),
         wait=_TURN_SECONDS if _is_worker(request.config) else 0.0,
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
@@ -194,10 +202,12 @@ class FileUse:
     """Whether no other test is likely to use it, because all that are near it were collected."""
     is_made: bool = False
     """Whether it was not there when the tests were collected: the session makes it, or another worker of xdist."""
-    before: frozenset[bytes] = frozenset()
+    before: frozenset[bytes] | None = None
     """In a worker of xdist, the fingerprints of the recordings in it when tests that record were collected."""
     used: dict[str, set[bytes]] = field(default_factory=dict)
     """By test, the fingerprints of the recordings that it recorded or replayed."""
+    made: dict[str, set[bytes]] = field(default_factory=dict)
+    """By test, those that it recorded."""
     passed: set[str] = field(default_factory=set)
     modes: set[str] = field(default_factory=set)
     """How those that ran recorded into it, if it is not the file of one test alone."""
@@ -250,9 +260,10 @@ def note_users(session: pytest.Session, items: Iterable[pytest.Item]) -> list[st
         use = find_uses(config)[path]
         use.collected, use.is_made = list(tests), not path.exists()
         use.is_whole = is_all and any(map(path.is_relative_to, folders))
-        if _is_worker(config) and not use.is_made and len(tests) > 1 and any(tests.values()):
+        if _is_worker(config) and len(tests) > 1 and any(tests.values()):
             with suppress(CassetteError):  # the test itself reports it
-                use.before = frozenset(one.fingerprint() for one in load(path).recordings)
+                before = [] if use.is_made else load(path).recordings
+                use.before = frozenset(one.fingerprint() for one in before)
         if len(tests) > 1 and any(tests.values()):
             shown = path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path
             lines.append(f"{shown}: {len(tests)} tests share this recording: {list_some(use.collected, 3)}")

@@ -70,6 +70,8 @@ class CassetteFixture(ObservedService):
         """Whether what it recorded was worth nothing, and the older recording stays."""
         self.used: set[bytes] = set()
         """The fingerprints of the recordings that the test replayed or recorded; complete after it."""
+        self.made: set[bytes] = set()
+        """Those that it recorded."""
         self._allows_unused = wanted.allow_unused
         self.passed: bool | None = True
         """Whether the test passed, None if it did not end; what decides about its recording."""
@@ -113,7 +115,7 @@ def cassette_of(request: pytest.FixtureRequest, api: ClientApi) -> Iterator[Cass
         yield cassette
         cassette.passed = request.node.stash.get(CALL_PASSED, None)
     use = find_uses(request.config)[wanted.path.resolve()]
-    use.used[request.node.nodeid] = cassette.used
+    use.used[request.node.nodeid], use.made[request.node.nodeid] = cassette.used, cassette.made
     use.origin |= cassette.origin
     if wanted.is_shared:
         use.modes.add("none" if cassette.is_discarded else wanted.record_mode)
@@ -197,6 +199,7 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
         provenance=provenance,
         secrets=secrets,
         is_own=wanted.is_in_use,
+        is_new=wanted.is_new,
         wait=wanted.wait,
     ) as file:
         replaces = wanted.record_mode in ("all", "rewrite") and path.exists()
@@ -227,14 +230,14 @@ def _recording(wanted: Wanted) -> Iterator[CassetteFixture]:
                     why = "the test failed"
                 elif service.unreached:
                     why = "some requests did not reach the service"
-                elif not service.kept:
+                elif not (service.kept or file.used):
                     why = "nothing was recorded"
             if why:
                 file.discard()
                 fixture.is_discarded = True
                 again, stays = (" again", "; the older recording is kept") if path.exists() else ("", "")
                 fixture.remarks.append(f"{path.name}: not recorded{again}, because {why}{stays}")
-    fixture.used = file.used
+    fixture.used, fixture.made = file.used | file.made, file.made
     fixture.remarks += file.remarks
     if file.interrupted is not None:
         fixture.remarks.append(f"{path.name}: what a killed run recorded is in {file.interrupted}")

@@ -335,7 +335,8 @@ def test_tests_that_share_a_file_lose_nothing(
 ) -> None:
     """Each pair of modes has a file: the first run and each later one record every test of it.
 
-    They leave what the others have just recorded. Two workers have tests of each file.
+    They leave what the others have just recorded, and replay it for the same request. Two workers have tests of
+    each file.
     """
     pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
     cells = {f"test_{n}": cell for n, cell in enumerate(itertools.product(PROMPTS, MODES))}
@@ -358,13 +359,14 @@ def test_tests_that_share_a_file_lose_nothing(
     asked = len(live.requests)
     _, newer = play(1)
     again = [request["body"]["input"] for request in live.requests[asked:]]
-    for name, (prompt, (first, then)) in cells.items():
-        assert len(older[name]) == (1 if "same" in prompt and first in ("once", "new_episodes") else 3)
+    for name, (prompt, (_, then)) in cells.items():
+        count = 1 if "same" in prompt else 3
+        assert len(older[name]) == count
         came = sum(text.startswith(f"{name}, ") for text in again)
         if then in ("once", "new_episodes"):  # all is there
             assert (newer[name], came) == (older[name], 0)
         else:
-            assert (len(newer[name]), came) == (3, 3)
+            assert (len(newer[name]), came) == (count, count)
             assert older[name].isdisjoint(newer[name])
     asked = len(live.requests)
     result, _ = play()
@@ -372,6 +374,28 @@ def test_tests_that_share_a_file_lose_nothing(
     for name, (prompt, _) in cells.items():
         if "same" not in prompt:
             result.stdout.no_fnmatch_line(f"*{name}/*not replayed*")
+
+
+NEXT_TURNS = """
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.interactions_cassette("shared.yaml")
+def test_it(n, interactions_cassette):
+    with httpx.Client(base_url=interactions_cassette.base_url, headers=KEY) as client:
+        first = client.post(PATH, json=BODY).json()["id"]
+        body = {**BODY, "input": f"{n}?", "previous_interaction_id": first}
+        assert client.post(PATH, json=body).status_code == 200
+"""
+
+
+@pytest.mark.parametrize("mode", ["all", "rewrite"])
+def test_what_follows_a_shared_first_turn_replays(pytester: pytest.Pytester, live: Emulator, mode: str) -> None:
+    """Each replay begins with the first turn in the file, so the next turns that are recorded follow that one."""
+    pytester.makepyfile(HEAD + NEXT_TURNS)
+    for count in (3, 6):
+        run(pytester, f"--record-mode={mode}").assert_outcomes(passed=2)
+        assert len(live.requests) == count
+        run(pytester).assert_outcomes(passed=2)
+        assert len(live.requests) == count
 
 
 @pytest.mark.slow
