@@ -493,6 +493,10 @@ FOLDER = pathlib.Path(__file__).parent
 def began():
     (FOLDER / os.environ["PYTEST_XDIST_WORKER"]).touch()
 
+@pytest.fixture(scope="session")
+def vcr_config():
+    return {"record_mode": "all"}
+
 @pytest.mark.parametrize("n", [1, 2])
 @pytest.mark.interactions_cassette("shared.yaml", allow_unused=True)
 def test_it(n, interactions_cassette):
@@ -508,12 +512,19 @@ def test_it(n, interactions_cassette):
 
 @pytest.mark.slow
 def test_workers_take_turns_on_a_file(pytester: pytest.Pytester, live: Emulator) -> None:
-    """A worker of pytest-xdist waits for the file that another one is recording into."""
+    """A worker of pytest-xdist waits for the file that another one is recording into.
+
+    It replaces what was there before the run, although only the tests know that they record.
+    """
     pytest.importorskip("xdist", reason="pytest-xdist is not installed: pip install -e '.[dev]'")
     pytester.makepyfile(HEAD + TURNS)
-    run(pytester, "-n", "2", "--dist", "load", "--record-mode=once", process=True).assert_outcomes(passed=2)
-    [path] = pytester.path.rglob("cassettes/**/shared.yaml")
-    assert len(ids_in(path)) == 60
+    older = set[str]()
+    for _ in range(2):
+        run(pytester, "-n", "2", "--dist", "load", process=True).assert_outcomes(passed=2)
+        [path] = pytester.path.rglob("cassettes/**/shared.yaml")
+        assert len(ids_in(path)) == 60
+        assert older.isdisjoint(ids_in(path))
+        older = ids_in(path)
 
 
 OTHER_WORKER = """
