@@ -300,7 +300,7 @@ def _list_left_over(uses: Mapping[Path, FileUse]) -> Iterator[str]:
     for folder in sorted({near for own in whole if own.parent.name == _FOLDER for near in own.parent.glob("*/")}):
         left = []
         if folder in whole or not folder.parent.with_name(f"{folder.name}.py").exists():
-            for file in (file for file in sorted(folder.glob("*.yaml")) if file not in uses):
+            for file in (file for file in sorted(folder.glob("*.yaml")) if file.resolve() not in uses):
                 with suppress(OSError), open_file(file) as opened:
                     if RECORDER.encode() in opened.read(1024) and not _ASIDE.search(file.stem):
                         left.append(file.name)

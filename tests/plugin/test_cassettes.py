@@ -155,7 +155,8 @@ def test_what_was_not_recorded_fails(pytester: pytest.Pytester, live: Emulator) 
 def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
     """Recordings that are not played, old ones, and files of no test are listed at the end of the run.
 
-    These are neither copies nor files of the marker `vcr`, nor those of a module that was not collected.
+    These are neither copies nor files of the marker `vcr`, nor those of a module that was not collected. A link
+    belongs to the test that names it.
     """
     toy(pytester, "record_mode='once'")
     run(pytester)
@@ -168,13 +169,17 @@ def test_unused_and_stale(pytester: pytest.Pytester, live: Emulator) -> None:
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(path.read_text("utf-8"), "utf-8")
     pytester.makepyfile(test_other="")
+    (pytester.path / "stored.yaml").write_text(path.read_text("utf-8"), "utf-8")
+    path.with_name("linked.yaml").symlink_to(pytester.path / "stored.yaml")
     source = (pytester.path / "test_app.py").read_text("utf-8")
     (pytester.path / "test_app.py").write_text(
         source.replace("    stream = follow", "    return\n    stream = follow")
         + "\n@pytest.mark.vcr\ndef test_vcr(): pass\n"
+        + "\n@pytest.mark.interactions_cassette('linked', allow_unused=True)"
+        + "\ndef test_linked(interactions_cassette): pass\n"
     )
     result = run(pytester, "--interactions-max-age", "30")
-    result.assert_outcomes(passed=2)
+    result.assert_outcomes(passed=3)
     said = "of no test, as after one was renamed or deleted"
     assert str(result.stdout).count(said) == 2
     result.stdout.fnmatch_lines(
