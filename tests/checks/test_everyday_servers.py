@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.foreign.rows import Row, is_background, rows_of
+from tests.foreign.rows import Row, is_background, rows_of, vary, without
 from tests.foreign.server import WORDS, ForeignService, Json, Refused, Run, say
 
 pytestmark = pytest.mark.slow
@@ -108,6 +108,23 @@ def chain_at_the_end(self: ForeignService, usual: Any, body: Json) -> Any:
     while parent is not None and parent.status == "in_progress":
         time.sleep(0.02)
     return usual(body)
+
+
+def chain_beside(self: ForeignService, usual: Any, body: Json) -> Any:
+    """Continue a run in progress at once; a create takes as long as such a run."""
+    time.sleep(0 if body.get("background") else self.length_of(body))
+    parent = self.parent_of(body)
+    return usual(without(body, "previous_interaction_id" if parent and parent.status == "in_progress" else ""))
+
+
+def delete_whatever(self: ForeignService.handler, usual: Any, data: bytes) -> Any:
+    """Accept the DELETE of what is not there."""
+    try:
+        return usual(data)
+    except Refused:
+        if self.command == "DELETE":
+            return {}
+        raise
 
 
 def go_on(self: ForeignService, usual: Any, run: Run) -> Json:
@@ -230,6 +247,7 @@ ROWS = [
     lasting(
         "chains-at-the-end: chain.running -> fail chain.running/waits, exit 1", create=chain_at_the_end, lasts=3.0
     ),
+    lasting("chains-beside: chain.running -> fail chain.running, exit 1", create=chain_beside),
     # A run that is too short for a judgment is made longer.
     growing("cancels: cancel.state -> pass cancel.state/-"),
     growing("goes-on: cancel.state -> fail cancel.state, exit 1", cancel=go_on),
@@ -252,6 +270,11 @@ ROWS = [
         handler=KeepsForCancels,
     ),
     rows_of(Projects)("lists-its-own: store.isolation -> rest pass", **KEYS),
+    rows_of(Projects)(
+        "deletes-whatever: store.isolation -> rest pass",
+        handler=vary(ListingHandler, dispatch=delete_whatever),
+        **KEYS,
+    ),
     rows_of(Projects)(
         "lists-all: store.isolation -> fail store.isolation/listed, exit 1",
         handler=type("SharedListing", (ListingHandler,), {"shared": True}),

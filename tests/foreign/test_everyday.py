@@ -710,6 +710,9 @@ ROWS = [
     row(f"limits-bodies: {LONG} -> fail create.long-input/limit, warn create.large/limit, exit 1",
         handler=limit(413, 8192), said=["(1 cause: create.long-input/limit)"]),
     row(f"dislikes-bodies: {LONG} -> fail create.long-input/limit, exit 1", handler=limit(400, 8192)),
+    row(f"reads-64-kilobytes: {LONG} create.ok -> fail create.long-input/limit create.ok/denied, exit 1",
+        handler=vary(Handler, dispatch=lambda self, usual, data: usual(data[: 64 << 10])),
+        said=["(1 cause: create.long-input/limit)"]),
     row(f"has-a-small-window: {LONG} -> not_applicable create.long-input, exit 0",
         admit=refuse(400, lambda body: len(str(body["input"])) > 8192)),
     # What is compressed is shorter than what is not; errors are compressed, too.

@@ -81,7 +81,7 @@ def late(exchange):
 
 FAULT = {"event_type": "error", "error": {"code": "not_found", "message": "No."}}
 
-EARLY = {"begun": RUNNING, "control": CHILD, "again": None}
+EARLY = {"begun": RUNNING, "control": CHILD, "again": None, "beside": None}
 RESENT = {"second": CHEAP, "streamed": None, "alone": CHEAP}
 BRANCHES = {"parent": DONE, "child": CHILD, "sibling": OTHER}
 APART = {
@@ -227,6 +227,8 @@ CASES = [
     case("chain.running", "non_strict", "409", **EARLY, early=stray(refusal(409)), look=RUNNING),
     case("chain.running", "untestable", "over already", **EARLY, early=stray(CHILD), look=DONE),
     case("chain.running", "not_met", "accepted", **EARLY, early=stray(CHILD), look=RUNNING),
+    case("chain.running", "not_met", "beside", **{**EARLY, "beside": RUNNING}, early=stray(CHILD), look=RUNNING),
+    case("chain.running", "met", "it was over", **{**EARLY, "beside": REFUSED}, early=stray(CHILD), look=RUNNING),
     case("chain.running", "not_met", "crash", **EARLY, early=stray(CRASH), look=RUNNING),
     case("chain.running", "not_met", "in a stream", **EARLY, early=stray(REFUSED, ended(9)), look=RUNNING),
     case("chain.after-settled", "not_met", "refused", late=REFUSED),
