@@ -60,7 +60,7 @@ def deliveries_to_a_receiver(t: RequestBuilder) -> Steps:
     return seen
 
 
-@exercise(requests=5, interactions=1)
+@exercise(requests=5, interactions=1, pauses=WITHIN)
 def a_delivery_for_one_run(t: RequestBuilder) -> Steps:
     """Name a receiver in the create of a background run, and fetch the published keys."""
     receiver: Inbox = yield Listen()
