@@ -10,7 +10,7 @@ import msgspec
 
 from harness.transport.inprocess.service_driver import ServiceReceiver
 from harness.wire import Headers, Request
-from tests.checks._play import answer, case, interaction, refusal
+from tests.checks._play import answer, case, interaction
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 24).decode()
 ID = interaction()["id"]
@@ -56,7 +56,6 @@ CASES = [
     case("hook.event-status", "not_met", "failed", run=run("failed"), delivered=posted(), **NO_LATER),
     case("hook.retry", "not_met", "another id", delivered=posted("m1", "m2")),
     case("hook.dynamic-jwt", "not_met", "no JWS", delivered=posted(), keys=KEYS),
-    case("hook.dynamic-jwt", "untestable", "no keys", delivered=posted(), keys=refusal(404, "not_found")),
     case("hook.dynamic-jwt", "untestable", "nothing came", delivered=[], keys=KEYS),
     case("hook.dynamic-replaces", "met", "there alone", named=posted(), came=posted(data={"id": "other"}), **RUNS),
     case("hook.dynamic-replaces", "met", "beside others", named=posted(),
