@@ -176,7 +176,7 @@ test_what_a_client_waits_for_comes = hold_each(ROWS)
 
 READ = "resume.live resume.ends -> "
 SILENT = [
-    service(f"unheard: {READ}fail resume.ends/live", lasts=1.0, handler=UNHEARD, words="--timeout 5"),
+    service(f"unheard: {READ}fail resume.ends/live", lasts=2.0, handler=UNHEARD, words="--timeout 5"),
     service(f"late: {READ}rest pass", lasts=1.0, handler=vary(UNHEARD, late=1.2), words="--timeout 5"),
 ]
 
@@ -186,5 +186,5 @@ def test_readers_of_a_run_hear_its_end(
     case: Row, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Readers that are read one after the other are silent at the same time; one that is late is no defect."""
-    monkeypatch.setattr(history_judge, "_LIVE_SILENCE", 3.0)
+    monkeypatch.setattr(history_judge, "_LIVE_SILENCE", 1.0)
     case.hold(capsys)
