@@ -782,7 +782,10 @@ def judge_echo(parent: str, children: Iterable[Body]) -> Iterator[Finding]:
 def judge_own_steps(parent: Body, child: Body) -> Iterator[Finding]:
     """The answer that creates a child must neither repeat the steps of its parent nor begin with input."""
     inherited, own = output_steps(parent), steps_of(child)
-    if inherited and len(own) > len(inherited) and own[: len(inherited)] == inherited:
+    # Any run may begin with the same thought or an empty output: these alone do not show whose they are.
+    outputs = [step for step in inherited if step.get("type") != "thought"]
+    telling = any(value for step in outputs for name, value in step.items() if name != "type")
+    if telling and len(own) > len(inherited) and own[: len(inherited)] == inherited:
         message, actual = "the response begins with the steps of the parent", format_count(len(own), "step")
         yield Finding.from_code("chain.own-steps/repeated", message, "new output only", actual)
     if own and own[0].get("type") == "user_input":

@@ -28,6 +28,7 @@ NAMED = turn(previous_interaction_id="v1_one")
 PENDING = answer(body=interaction(status="requires_action"))
 RUNNING = answer(body=interaction(status="in_progress"))
 STEPS = interaction()["steps"]
+THOUGHT, EMPTY = {"type": "thought", "signature": "c2ln"}, {"type": "model_output", "content": []}
 INPUT = {"type": "user_input", "content": [{"type": "text", "text": "Say hi."}]}
 UNCOUNTED = answer(body=interaction(usage=None))
 CACHED = turn(tokens=1, hit=9)
@@ -182,6 +183,12 @@ CASES = [
     case("chain.background", "met", "recited", **BRANCHES, backgrounded=recites(FIRST, tokens=2)),
     case("chain.background", "not_met", "refused", **BRANCHES, backgrounded=REFUSED),
     case("chain.own-steps", "not_met", "the parent's first", parent=DONE, child=turn(steps=[*STEPS, *STEPS])),
+    case("chain.own-steps", "met", "a thought like the parent's", parent=turn(steps=[THOUGHT]),
+         child=turn(steps=[THOUGHT, *STEPS])),
+    case("chain.own-steps", "met", "empty like the parent's", parent=turn(steps=[EMPTY]),
+         child=turn(steps=[EMPTY, *STEPS])),
+    case("chain.own-steps", "not_met", "a thought and more", parent=turn(steps=[THOUGHT, *STEPS]),
+         child=turn(steps=[THOUGHT, *STEPS, *STEPS])),
     case("chain.parent-unchanged", "untestable", "no child", before=DONE, after=DONE, child=REFUSED),
     case("chain.parent-unchanged", "not_met", "gone", before=DONE, after=refusal(404), child=CHILD),
     case("chain.branch", "untestable", "not even one", child=REFUSED, sibling=REFUSED),
