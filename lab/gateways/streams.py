@@ -221,9 +221,15 @@ class _Hoarding(CodedBody):
 
 
 class ForgetsCoding(Gateway):
-    """Compressed responses are forwarded without their Content-Encoding."""
+    """Compressed responses are forwarded without their Content-Encoding.
+
+    It compresses what arrives plain: a carrier may ask its upstream for no coding.
+    """
 
     def relay_response(self, request: Request, response: Response) -> Response:
+        plain = "content-encoding" not in response.headers
+        if plain and accepts(request.headers.get("accept-encoding"), "gzip"):
+            response.body, response.framing = CodedBody(response.body, "gzip"), Chunked()
         response.headers = response.headers.without("content-encoding")
         return super().relay_response(request, response)
 

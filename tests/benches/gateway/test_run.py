@@ -382,6 +382,11 @@ def test_a_slow_response_that_was_dropped_is_one_finding() -> None:
     assert "did not arrive" in words(results["gw.idle"])
 
 
+_ASKS_FOR_NO_CODING = change_request(
+    lambda request: replace(request, headers=request.headers.having("accept-encoding", "identity"))
+)
+
+
 class KeepsLength(Gateway):
     """It writes JSON again with more bytes, and keeps the Content-Length of the upstream."""
 
@@ -396,6 +401,21 @@ def test_json_that_is_cut_by_its_length_is_named_as_such() -> None:
     shown = words(judged(KeepsLength, "gw.body")["gw.body"])
     assert "a response ends in the middle of its JSON" in shown
     assert "bytes, its Content-Length, the last of them: " in shown
+
+
+@pytest.mark.parametrize(
+    ("carrier", "said"),
+    [
+        (Gateway, "the Content-Encoding of a response did not arrive, although its body has that coding"),
+        (_ASKS_FOR_NO_CODING, "is not in the coding that its Content-Encoding names (none) |"),
+    ],
+)
+def test_a_compressed_body_without_its_name_is_reported_through_any_carrier(
+    carrier: GatewayBuild, said: str
+) -> None:
+    """The words depend on who compressed it. The proxy of a gateway on sockets asks its upstream for no coding."""
+    forgets = MUTANTS["coding.unnamed"].build
+    assert said in words(judged(lambda service: forgets(carrier(service)), "gw.coding")["gw.coding"])
 
 
 def test_what_only_another_exercise_shows_is_repeated_with_it() -> None:
