@@ -440,7 +440,7 @@ SENTENCES = [
     # The third of the tries at the newest event is the first that is at the newest event.
     service("bursts: resume.live -> rest pass", events=in_bursts, lasts=1.5),
     service("restarts-at-the-newest: resume.live -> fail resume.live/newest", events=in_bursts,
-        get=restart_at_the_newest, lasts=3.0, said=["at the newest event of a run in progress"]),
+        get=restart_at_the_newest, lasts=6.0, said=["at the newest event of a run in progress"]),
     # It replays, and then subscribes: what comes in between is in neither.
     service("subscribes-late: resume.live -> fail resume.live", get=lambda self, usual, run, query: (
         [(due, event) for due, event in usual(run, query) if not run.age < due < run.age + 0.1]
