@@ -90,7 +90,8 @@ def has_its_own_id(created: Exchange, second: Exchange, third: Exchange) -> Iter
 def says_what_it_is(created: Exchange) -> Iterator[Finding]:
     found = interaction_in(created).get("object")
     if found != "interaction":
-        yield finding("`object` names another object", '"interaction"', format_value(found), pointer="$.object")
+        message = "`object` names another object" if found else "an interaction has no `object`"
+        yield finding(message, '"interaction"', format_value(found), pointer="$.object")
 
 
 def has_times(created: Exchange) -> Iterator[Finding]:
@@ -269,9 +270,8 @@ def keeps_text(got: Exchange) -> Iterator[Finding]:
 def a_long_text(t: RequestBuilder) -> Steps:
     """Input of more than 100 KiB, created and read back; `got` is empty if there was no id to read.
 
-    If it is refused, a short one is sent, and again in a body that white space makes as long: a model may be too
-    small for such an input, a server must not be too small for its body. The end of that body is no white space,
-    since a server that reads only its beginning would not miss it.
+    If it is refused, a short one is sent, and again in a body that white space, not at its end, makes as long: a
+    model may be too small for such an input, a server must not be too small for its body.
     """
     seen: Exchanges = yield from _create_and_read(t, t.create(input=LONG_TEXT))
     if seen["created"].status not in _TOO_LARGE:
