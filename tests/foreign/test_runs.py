@@ -49,6 +49,12 @@ def overwrite_later(self: ForeignService, usual: Any, run: Run, query: Json) -> 
     return shown
 
 
+def overwrite_the_empty(self: ForeignService, usual: Any, run: Run, query: Json) -> Any:
+    """As before, and the worker that was stopped has no output to write."""
+    shown = overwrite_later(self, usual, run, query)
+    return {**shown, "steps": []} if run.begun == float("-inf") and "steps" in shown else shown
+
+
 def end_at_once(self: ForeignService, usual: Any, run: Run) -> Json:
     """Be too late for a run that is over at once."""
     run.begun = float("-inf")
@@ -191,10 +197,12 @@ ROWS = [
     # The end that a worker writes over a cancel is shown by streams, too.
     row("overwrites-cancels: cancel.stays cancel.stream-ends -> fail cancel.stays cancel.stream-ends, exit 1",
         lasts=4.0, get=overwrite_later, said=["(1 cause: cancel.stays)"]),
+    row("overwrites-the-empty: cancel.* bg.result -> fail cancel.stays cancel.stream-ends, exit 1",
+        lasts=4.0, get=overwrite_the_empty, said=["(1 cause: cancel.stays)"]),
     # Where no run lasts long enough, nothing is claimed.
     row(f"ends-at-once: {CANCELS} -> untestable cancel.state", lasts=0.25, cancel=end_at_once),
     # What is denied of runs in progress is granted of those that ended: the call is there.
-    row("hides-running-streams: resume.* -> fail resume.opens/denied, exit 1", lasts=3.0,
+    row("hides-running-streams: resume.* -> fail resume.opens/denied, exit 1", lasts=6.0,
         get=hide_stream(404, True)),
     row("streams-what-ended: resume.* -> exit 0", lasts=3.0, get=hide_stream(400, True)),
     row("streams-nothing: resume.* -> exit 0", lasts=3.0, get=hide_stream(404, False)),

@@ -264,9 +264,13 @@ def judge_trail(
     found = [*_judge_each(trail, contract, judged)]
     found += [*_judge_uncanceled(trail), *_judge_endless(trail), *judge_resources(trail)]
     late = {named_interaction(exchange.request) for exchange, finding in found if finding.code == "bg.result/late"}
+    # A run that a cancel stopped promises no output, whatever end is written over that (`cancel.stays`).
+    cancels = [one for one in trail if (read(one).call, read(one).status) == (CANCEL, "cancelled")]
+    stopped = {named_interaction(one.request) for one in cancels}
     for exchange, finding in found:
         names = {named_interaction(exchange.request), read(exchange).id}
-        if finding.code == "bg.result/late" or finding.rule not in _FOLLOWS_FROM_LATE or not names & late:
+        follows = finding.rule in _FOLLOWS_FROM_LATE and finding.code != "bg.result/late" and names & late
+        if not follows and not (finding.rule == "bg.result" and names & stopped):
             yield exchange, finding
 
 
