@@ -109,11 +109,13 @@ class StreamState:
     handles one type of event; a `_check_…` is the guard with the same name in the table.
     """
 
-    def __init__(self, steps: order.StepTable, listed: Collection[str], start: str = "fresh") -> None:
-        """`listed` are the statuses that the revision lists."""
+    def __init__(
+        self, steps: order.StepTable, listed: Collection[str], start: str, is_full: Callable[[str], bool]
+    ) -> None:
+        """`listed` are the statuses that the revision lists; `is_full` that a rule needs no more findings."""
         if start not in order.STARTS:
             raise ValueError(f"start={start!r} is not one of {', '.join(order.STARTS)}")
-        self._table, self._listed, self._start = steps, listed, start
+        self._table, self._listed, self._start, self._is_full = steps, listed, start, is_full
         self.handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             order.CREATED: self._take_created,
             order.STATUS: self._take_status,
@@ -249,7 +251,8 @@ class StreamState:
             self.watching = row.next in order.THRESHOLDS
 
     def _report(self, code: str, message: str, expected: str = "", actual: object = "") -> None:
-        self.found.append(Finding.from_code(code, message, expected, str(actual)))
+        if not self._is_full(code.partition("/")[0]):
+            self.found.append(Finding.from_code(code, message, expected, str(actual)))
 
     # --- the interaction ------------------------------------------------------------------------------------
 
@@ -565,8 +568,8 @@ class StreamJudge:
         self._background = background
         self._framed = framed
         self._decoder = Decoder()
-        self._state = StreamState(contract.steps_table, contract.statuses, start)
         self._log = FindingLog()
+        self._state = StreamState(contract.steps_table, contract.statuses, start, self._log.is_full)
         self._cursors: dict[str, int] = {}  # each with the hash of its event
         self._shares_cursors = False
         handlers = self._state.handlers
