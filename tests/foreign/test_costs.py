@@ -104,6 +104,16 @@ class KeepsLimits(TakesLimits):
         run.end = "incomplete" if "generation_config" in run.body else "completed"
 
 
+def recall_one(self: Echoes, usual: Any, run: Run) -> None:
+    """Repeat the inputs of the last two turns; an output costs a token less than what is sent again."""
+    parent = self.parent_of(run.body)
+    before = self.listen(parent.body["input"]) if parent else []
+    words = [*before, *self.listen(run.body["input"])]
+    run.steps, run.tokens = [say(" ".join(words))], len(words)
+    if parent:
+        run.tokens += len(self.listen(parent.steps)) - 1
+
+
 row, forgetful, echo = rows_of(ForeignService), rows_of(ForgetsParents), rows_of(Echoes)
 ROWS = [
     row(f"ends-otherwise: {COSTS} -> warn stream.end-matches-get", show=end_otherwise),
@@ -124,6 +134,11 @@ ROWS = [
         "echoes-one-turn: chain.whole-history -> fail chain.whole-history/, exit 1",
         said=["does not include the first: the chain is followed for one link"],
         history=lambda self, usual, body, deep=True: usual(body, False),
+    ),
+    echo(
+        "recalls-one-turn: chain.whole-history -> fail chain.whole-history/, exit 1",
+        said=["includes the second, as its text shows, but not the first"],
+        prepare=recall_one,
     ),
     # A background run that is no shorter cannot show how a truncated one looks; the report says why.
     rows_of(TakesLimits)(

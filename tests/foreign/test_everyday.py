@@ -503,6 +503,17 @@ def find_like(self: Everyday, usual: Any, identity: str) -> Run:
     return next(iter(list(self.runs.values())), None) or usual("") if identity == "%25" else usual(identity)
 
 
+def name_the_unstored(self: Everyday, usual: Any, body: Json) -> Any:
+    """Answer with an id also what is not stored."""
+    made = usual(body)
+    return {**made, "id": "unstored"} if body.get("store") is False and isinstance(made, dict) else made
+
+
+def make_what_it_lacks(self: Everyday, usual: Any, identity: str) -> Run:
+    """Take an empty interaction in place of one that is not there."""
+    return self.runs.get(identity) or Run(identity, {"model": "gemini-3.8-flash"}, 0.0, 1)
+
+
 def store_steps_late(self: Thinks, usual: Any, run: Run, query: Json) -> Any:
     """Show the end of a background run without its steps, for the first time."""
     ended = run.body.get("background") and not run.cancelled_at and run.age >= run.lasts
@@ -729,6 +740,9 @@ ROWS = [
     row("dislikes-patterns: get.* -> exit 0",
         find=refuse(400, lambda identity: "%" in identity)),
     row("finds-patterns: get.* -> fail get.unknown, exit 1", words="-j 1", find=find_like),
+    row("makes-what-it-lacks: store.false-get get.unknown resume.unknown -> fail store.false-get get.unknown,"
+        " warn resume.unknown, exit 1", find=make_what_it_lacks, create=name_the_unstored,
+        said=["(1 cause: get.unknown)"]),
     # The id of another run: all that is about it is one defect.
     row("names-the-newest: create.id-unique store.false-get -> fail create.id-unique store.false-get, exit 1",
         create=name_the_newest,

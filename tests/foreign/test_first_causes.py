@@ -473,6 +473,8 @@ SENTENCES = [
         said=["-H 'accept-encoding: gzip, deflate' \\ --compressed"]),
     service("sends-twice: stream.text -> fail stream.text", events=send_twice,
         said=["the stream sends text twice: characters 6 to 13 of the stored text"]),
+    service("sends-backwards: stream.text rob.concurrent-streams -> fail stream.text",
+        pieces=lambda self, usual, run, text: usual(run, text)[::-1], said=["the stored text in another order"]),
     service("runs-twice: stream.index-reuse stream.created-once stream.stop-once"
         " -> fail stream.index-reuse stream.stop-once, warn stream.created-once", events=run_twice,
         said=["(1 cause: stream.created-once)"]),

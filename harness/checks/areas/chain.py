@@ -543,7 +543,11 @@ def _judge_all_outputs(
     """Whether the turns that are continued count with their outputs: the plain one, then one of each mode."""
     if not _costs_the_same(child, sibling):
         return
-    yield from (forgotten := list(_judge_outputs(parent, child, grandchild, parent_retold)))
+    forgotten = list(_judge_outputs(parent, child, grandchild, parent_retold))
+    if _recites(child) and "child" in _find_turns(grandchild) and "parent" not in _find_turns(grandchild):
+        message = "a third turn includes the second, as its text shows, but not the first"
+        forgotten = [replace(one, message=message, code="") for one in forgotten]
+    yield from forgotten
     for mode, (turn, after) in branches.items() if not forgotten else ():
         if turn is not None and turn.status in SUCCESS:
             found = _judge_outputs(parent, turn, after, parent_retold)

@@ -335,6 +335,8 @@ def judge_streamed_text(streamed: Sequence[Body], body: Body) -> Iterator[Findin
             message = f"the text of the stream ends at character {at} of the {len(stored)} that are stored"
             if not streamed:
                 message = f"the stream has no step of the run, and GET has a text of {len(stored)} characters"
+        elif sorted(shown) == sorted(stored):
+            message = f"the stream has the stored text in another order, from character {at}"
         if doubled := _find_doubled(shown, stored):
             begin, end = doubled[0]
             message = f"the stream sends text twice: characters {begin} to {end} of the stored text"

@@ -483,6 +483,7 @@ class Outputs(Struct):
             # The stored text, which may be a part of the response: its begin, or its last delta.
             is_cut = len(known.text) in (start, end, _LONGEST)
             is_own = is_cut or lost_characters(shown, known.text) or rest in known.text
+            is_own = is_own or sorted(shown) == sorted(known.text)  # its deltas came in another order
             if len(rest) >= _TELLING and not is_own:
                 yield _Strange(streamed, name, rest, _MIXED)
         if known.output and known.posted is not None:

@@ -73,6 +73,7 @@ MIXES, CROSSES = (MIXED, "rob.concurrent-streams/mixed"), (CROSSED, "create.ok/a
         ([stream("a", OWN), look("a", OWN[:15]), look("b", OWN)], []),
         ([stream("a", OWN[:10], OWN[20:]), look("a", OWN), look("b", OTHER)], []),
         ([stream("a", OWN[:10], "\ufffd" * 20, OWN[10:]), look("a", OWN), look("b", OTHER)], []),
+        ([stream("a", OWN[:2], OWN[16:], OWN[2:16]), look("a", OWN), look("b", OWN[16:] + OWN[2:16])], []),
         ([CROSSED, look("a", OWN), look("b", OTHER)], [CROSSES]),
         ([CROSSED, look("b", OTHER), look("a", OWN)], [CROSSES]),
         ([CROSSED, look("a", OWN)], []),
