@@ -176,7 +176,7 @@ test_what_a_client_waits_for_comes = hold_each(ROWS)
 
 READ = "resume.live resume.ends -> "
 SILENT = [
-    service(f"unheard: {READ}fail resume.ends/live", lasts=2.0, handler=UNHEARD, words="--timeout 5"),
+    service(f"unheard: {READ}fail resume.ends/live", lasts=2.0, handler=UNHEARD, words="--timeout 8"),
     service(f"late: {READ}rest pass", lasts=1.0, handler=vary(UNHEARD, late=1.2), words="--timeout 5"),
 ]
 

@@ -57,7 +57,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
     cancelled, too, and read when it would be over: a worker may write its end. It runs alone: streams of other
     exercises would occupy the only worker of a target, too.
     """
-    seen = yield from _repeat_until_ended(_cancel_in_time, t, "stream")
+    seen = yield from _repeat_until_ended(_cancel_in_time, t, "stream", "cancelled")
     last, stream = seen["polled"][-1], seen["stream"]
     if stream is None:
         del seen["stream"]
@@ -71,7 +71,7 @@ def a_cancelled_run(t: RequestBuilder) -> Steps:
         yield Send(t.get(found))
     parts: list[Part[Exchanges]] = [_look_after_the_cancel(t, runs.id_of(seen["run"]), last, seen["cancelled"])]
     if "stream" in t.capabilities and not _has_no_end(stream):
-        parts.append(_repeat_until_ended(_cancel_a_streamed_create, t, "posted_stream"))
+        parts.append(_repeat_until_ended(_cancel_a_streamed_create, t, "posted_stream", "posted"))
     after, *posted = yield from play_each(parts)
     if found:
         yield Send(t.get(found))  # every run judges whether a settled status stays
@@ -87,12 +87,18 @@ def _end(answer: Exchange) -> float:
 
 
 def _repeat_until_ended(
-    play: Callable[[RequestBuilder], Part[Exchanges]], t: RequestBuilder, name: str
+    play: Callable[[RequestBuilder], Part[Exchanges]], t: RequestBuilder, name: str, cancel: str
 ) -> Part[Exchanges]:
-    """Play a part, and again with another run while its stream does not end: a connection may be silent."""
+    """Play a part, and again with another run while its stream does not end: a connection may be silent.
+
+    One run is enough if the stream that is opened after the cancel does not end, either.
+    """
     for _ in range(3):  # a fourth stream would not be sent: the run takes it that none of this kind ends
         seen = yield from play(t)
         if not _has_no_end(seen[name]):
+            break
+        later: Exchange = yield Send(t.get(runs.id_of(seen[cancel]), stream=True), min(t.wait, 5.0))
+        if _has_no_end(later) and not later.excuse:
             break
     return seen
 

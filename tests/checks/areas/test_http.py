@@ -112,7 +112,7 @@ def without(**changed):
     plain = dict.fromkeys(("read_without", "created_without", "deleted_without", "cancelled_without"), NO_KEY)
     plain |= {"created_elsewhere": MISSING}
     plain |= dict.fromkeys(("streamed_without", "posted_without", "begun_without"), NO_KEY)
-    return {"readable": DONE, **plain, "read_next": DONE, **changed}
+    return {"readable": DONE, **plain, "read_again": None, **changed}
 
 
 def wrong(**changed):
@@ -122,7 +122,7 @@ def wrong(**changed):
 
 def then(**changed):
     """The answers around a create with a wrong key: correct ones, except those that are replaced."""
-    return {"readable": DONE, "created_wrong": NO_KEY, "read_next": DONE, **changed}
+    return {"readable": DONE, "created_wrong": NO_KEY, "read_next": DONE, "read_again": None, **changed}
 
 
 def by_bearer(**changed):
@@ -145,14 +145,17 @@ CASES += [
     ),
     case("auth.missing", "not_met", "creatable as a stream", **without(posted_without=STREAM)),
     case("auth.missing", "not_met", "deletable", **without(deleted_without=answer(body={}))),
-    case("auth.missing", "not_met", "refused and done", **without(read_next=refusal(404, "not_found"))),
-    case("auth.missing", "met", "never readable", **without(readable=MISSING, read_next=MISSING)),
-    case("auth.missing", "met", "nowhere", **without(readable=MISSING, read_without=MISSING, read_next=MISSING)),
+    case("auth.missing", "not_met", "refused and done", **without(read_again=refusal(404, "not_found"))),
+    case("auth.missing", "met", "garbled once", **without(read_again=DONE)),
+    case("auth.missing", "met", "never readable", **without(readable=MISSING, read_again=MISSING)),
+    case("auth.missing", "met", "nowhere", **without(readable=MISSING, read_without=MISSING, read_again=MISSING)),
     case("auth.missing", "not_met", "dead", **without(read_without=DEAD)),
     case("auth.wrong", "non_strict", "404", **wrong(read_wrong=refusal(404, "not_found"))),
     case("auth.wrong", "not_met", "any text is a key", **wrong(read_wrong=DONE)),
     case("auth.wrong", "not_met", "any bearer token", **wrong(read_wrong_bearer=DONE)),
     case("auth.next", "not_met", "rejected", **then(read_next=refusal(400))),
+    case("auth.next", "not_met", "garbled once", **then(read_next=MISSING, read_again=DONE)),
+    case("auth.next", "met", "gone", **then(read_next=MISSING, read_again=MISSING)),
     case("auth.bearer-reads", "not_met", "rejected", **by_bearer(read_bearer=NO_KEY)),
     case("auth.bearer-reads", "untestable", "gone", **by_bearer(read_bearer=NO_KEY, read_next=NO_KEY)),
     case("auth.bearer-reads", "not_applicable", "never accepted", **by_bearer(created_bearer=NO_KEY)),
