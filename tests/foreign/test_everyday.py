@@ -549,6 +549,14 @@ def follow_all(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
     return [*events, *others] if "last_event_id" in query and run.age > run.lasts else events
 
 
+def send_once(self: Everyday, usual: Any, run: Run, query: Json) -> Any:
+    """Take the events of a run from a queue, so that each has one reader."""
+    shown, sent = usual(run, query), self.noted.setdefault(f"queue {run.id}", set())
+    if query.get("stream") != "true":
+        return shown
+    return ((due, event) for due, event in shown if not (event["event_id"] in sent or sent.add(event["event_id"])))
+
+
 def grow(self: ListsInteractions, usual: Any, query: Json) -> Json:
     """Another client creates an interaction before each page."""
     self.runs |= {f"x{len(self.runs)}": next(iter(self.runs.values()))} if self.runs else {}
@@ -677,6 +685,9 @@ ROWS = [
     row("subscribes-late: resume.* stream.*"
         " -> fail resume.live stream.start-before, warn resume.two-readers, exit 1",
         get=subscribe_late, said=["(1 cause: resume.live/lost)"], **SLOW),
+    row("sends-once: resume.replay resume.no-gap stream.first"
+        " -> fail resume.no-gap stream.first, warn resume.replay/consumed, exit 1", get=send_once,
+        said=["(1 cause: resume.replay/consumed)"]),
     row("follows-all: resume.exclusive stream.id-constant stream.index-reuse stream.completed-last"
         " -> fail stream.id-constant stream.index-reuse stream.completed-last, exit 1", get=follow_all, lasts=0.1,
         said=["(1 cause: stream.id-constant)"]),

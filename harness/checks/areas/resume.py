@@ -182,6 +182,10 @@ def begins_at_the_first_event(first: Exchange, replay: Exchange) -> Iterator[Fin
     if not is_stream(replay):
         return
     name, came = "the replay", events_in(replay)
+    if due and not came and replay.complete:
+        message = "an event that one reader got comes to no other: a stream that is opened later is empty"
+        yield finding(message, format_count(len(due), "event"), "none", code="resume.replay/consumed")
+        return
     if is_fuller(came, due):
         name, due, came = "the first stream, read during the run,", came, due
     rest = _spare_the_end(compare(due, -1, came, read(replay).contract), due, replay)

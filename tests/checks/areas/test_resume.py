@@ -44,6 +44,7 @@ CASES = [
     case("resume.same-id", "not_met", "another", asked_for="v1_two", first=FIRST, replay=FIRST),
     case("resume.replay", "non_strict", "split differently", first=FIRST, replay=streamed(RESPLIT)),
     case("resume.replay", "not_met", "JSON", first=FIRST, replay=JSON),
+    case("resume.replay", "not_met", "empty", first=FIRST, replay=streamed([])),
     case("resume.replay", "untestable", "never streamed", first=JSON, replay=JSON),
     case("resume.no-gap", "met", "nothing missing", **{"replay": FIRST, **RIGHT}),
     case("resume.no-gap", "met", "one too many", replay=FIRST, events=EVENTS, rests=rests(again=1)),
