@@ -24,7 +24,7 @@ from harness.cassette.entry import as_entry
 from harness.cassette.framing import Pieces
 from harness.cassette.journal import Journal, alone
 from harness.cassette.layout import Layout, keep_copy, locate_part, read_document, write
-from harness.cassette.matching import Canon, CanonicalRequest, Index
+from harness.cassette.matching import Canon, CanonicalRequest, IdMapping, Index
 from harness.cassette.recording import KEY, Provenance, Recording
 from harness.cassette.redactor import Redactor
 from harness.cassette.stored_bytes import StoredBytes
@@ -85,6 +85,9 @@ class CassetteFile:
             self.redactor.hide(secrets)
         self._canon = Canon(protocol)
         self._index = Index(protocol)
+        self._ids = IdMapping(protocol)
+        self._live: set[str] = set()
+        """The ids that the service was asked for with success."""
         self._layout = Layout(self.path)
         self._like = like or self.path
         self._provenance = provenance
@@ -257,8 +260,19 @@ class CassetteFile:
         """Leave the file as it was before: what was recorded since is worth nothing."""
         self._discarded = True
 
-    def add(self, recording: Recording, *, secrets: Iterable[str] = ()) -> Recording:
-        """Add a recording; return it as kept, with secrets replaced.
+    def _is_of_no_session(self, recording: Recording) -> bool:
+        """Whether the service denies an id that comes from an older recording alone."""
+        asked = {*self._ids.find_ids(recording.request.body), *recording.request.segments}
+        if recording.status is not None and recording.status < 400:
+            self._live |= asked
+        if self.mode != "new_episodes" or recording.status not in (400, 403, 404):
+            return False
+        played = (self._recordings[number] for number in self._index.played if number < len(self._entries))
+        older = (one.body for one in played if not self._is_new(one.fingerprint()))
+        return bool(asked.intersection(self._ids.find_ids(*older)) - self._live)
+
+    def add(self, recording: Recording, *, secrets: Iterable[str] = ()) -> Recording | None:
+        """Add a recording; return it as kept, with secrets replaced, or None if it is of no session.
 
         `secrets` are values that were sent with the request but left out of the recording; the response may repeat
         them. Raises CassetteError if the mode forbids it, or if the disk is full; then it is not in the file.
@@ -268,6 +282,14 @@ class CassetteFile:
                 f"{recording.request.method} {recording.request.raw_path} is not in {self.path}, and mode "
                 f"{self.mode!r} adds nothing to it: use new_episodes or all"
             )
+        if self._is_of_no_session(recording):
+            what = f"{recording.request.method} {recording.request.raw_path}"
+            self.remarks.append(
+                f"{what} was rejected with {recording.status} and is not recorded: its id is from an earlier "
+                f"recording in {self.path}, and the service does not know it: record all of it again (mode "
+                "rewrite, or harness record --record-mode all)"
+            )
+            return None
         kept, learned = recording, 0
         if self.redactor is not None:
             self.redactor.hide(secrets)

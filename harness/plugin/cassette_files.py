@@ -131,6 +131,11 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         # Another worker does not say what its tests recorded: that is all that was not there before.
         return replaceable is not None and fingerprint not in replaceable
 
+    marked, variable = options.pop("upstream", None), "INTERACTIONS_RECORD_URL"
+    if upstream := marked or os.environ.get(variable):
+        from harness.transport.client.origin import upstream_origin
+
+        upstream_origin(upstream, f"{test}: interactions_cassette: upstream" if marked else variable)
     protocol = with_own_words(api.load_protocol(), request.config.rootpath)
     given = [options.pop(name, ()) for name in ("hide", "hide_pattern", "ignore")]
     words = [[one] if isinstance(one, str) else list(one) for one in given]
@@ -145,7 +150,7 @@ def wanted_by(request: pytest.FixtureRequest, api: ClientApi) -> Wanted:
         wait=_TURN_SECONDS if _is_worker(request.config) else 0.0,
         record_mode=str(mode),
         mode=options.pop("mode", "resume"),
-        upstream=options.pop("upstream", None) or os.environ.get("INTERACTIONS_RECORD_URL") or LIVE,
+        upstream=upstream or LIVE,
         allow_unused=bool(options.pop("allow_unused", False)),
         dropped_headers=_names(config.get("filter_headers")),
         dropped_parameters=_names(config.get("filter_query_parameters")),

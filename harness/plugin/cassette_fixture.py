@@ -40,7 +40,8 @@ from harness.wire.addresses import is_readable_on_the_way, read_host, stand_in_u
 HOW_TO_RECORD = (
     "To record what is missing, run this test once with a key in GEMINI_API_KEY and "
     "@pytest.mark.interactions_cassette(record_mode='new_episodes'), or with pytest-recording "
-    "--record-mode=new_episodes; record_mode='rewrite' records all of it again."
+    "--record-mode=new_episodes; record_mode='rewrite' records all of it again, which a chain, a tool loop or a "
+    "poll needs: the service does not know the ids of the recording."
 )
 
 

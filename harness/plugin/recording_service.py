@@ -125,8 +125,7 @@ class RecordingService:
                     recording = edit_response(recording, self._wanted.edit_response)
                 if recording is None:
                     return
-                self._file.add(recording, secrets=secrets)
-                self.kept += 1
+                self.kept += self._file.add(recording, secrets=secrets) is not None
             except CassetteError as wrong:  # the client gets a reset, and may hide it
                 self.unwritten.append(str(wrong))
                 raise

@@ -107,6 +107,20 @@ def test_nothing_to_record(
     assert not (pytester.path / "cassettes/test_app/test_it.yaml").exists()
 
 
+@pytest.mark.parametrize("marked", [True, False])
+def test_upstream_is_a_server_alone(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, marked: bool
+) -> None:
+    """A path would be left out of what is requested and of what is written; the error names who set it."""
+    url, named = "http://127.0.0.1:9/v1beta", "interactions_cassette: upstream"
+    if not marked:
+        monkeypatch.setenv(named := "INTERACTIONS_RECORD_URL", url)
+    toy(pytester, f"record_mode='once', upstream={url!r}" if marked else "record_mode='once'")
+    result = run(pytester)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*{named} '{url}' names more than a server*so write http://127.0.0.1:9"])
+
+
 def test_where_a_recording_is_from(pytester: pytest.Pytester, live: Emulator) -> None:
     """A recording has the same provenance as one of `harness record`, except for the recorder."""
     toy(pytester, "record_mode='once'")

@@ -237,7 +237,8 @@ class Recorder:
         if not self._wanted(exchange) or exchange.status == 101:
             return
         recording = Recording.as_received(exchange, self._tap.origin if self._tap else "")
-        self._file.add(recording)
+        if self._file.add(recording) is None:
+            return
         named = list(dict.fromkeys(find_in_body(recording.body, recording.origin)))
         request, ending, summary = exchange.request, exchange.ending, self.summary
         what = f"{request.method} {request.raw_path}"

@@ -89,13 +89,13 @@ def format_address(host: str, port: int) -> str:
 _ANY = frozenset({"0.0.0.0", "::"})
 
 
-def upstream_origin(target: str) -> Origin:
-    """The origin that `target` names. Raises `UsageFault` if it has more than scheme, host and port."""
+def upstream_origin(target: str, name: str = "--target") -> Origin:
+    """The origin that `target`, set by `name`, names. Raises `UsageFault` if it has more than host and port."""
     origin = Origin.parse(target)
     if origin.prefix or "?" in target or "#" in target or "@" in target:
         shown = "" if "@" in target or "?" in target else f" {target!r}"  # a password or a key may be in it
         raise UsageFault(
-            f"--target{shown} names more than a server: paths are forwarded as clients send them, "
+            f"{name}{shown} names more than a server: paths are forwarded as clients send them, "
             f"so write {origin.scheme}://{origin.authority}"
         )
     return origin

@@ -57,6 +57,24 @@ def test_poll_is_not_played_from_what_was_just_recorded(tmp_path: Path) -> None:
     assert len(load(path).recordings) == 3
 
 
+@pytest.mark.parametrize("named", ["in the body", "in the path"])
+@pytest.mark.parametrize(("live", "kept"), [(False, 1), (True, 3)])
+def test_what_a_service_denies_of_another_session(tmp_path: Path, named: str, live: bool, kept: int) -> None:
+    """A 404 for an id that was only replayed is no recording; for one that the service knew it is."""
+    path, look = tmp_path / "a.yaml", answered(get(f"{URL}/v1_a"), {"id": "v1_a"})
+    first = answered(post({"model": "m", "input": "Hi."}), {"id": "v1_a"})
+    chained = post({"model": "m", "input": "More.", "previous_interaction_id": "v1_a"})
+    denied = answered(chained if named == "in the body" else look.request, {"error": {}}, 404)
+    save(path, [first])
+    with CassetteFile(path, PROTOCOL, mode="new_episodes") as cassette:
+        assert cassette.play(first.request) is not None
+        if live:
+            cassette.add(look)
+        assert (cassette.add(denied) is not None) is live
+    assert len(load(path).recordings) == kept
+    assert ["rewrite" in remark for remark in cassette.remarks] == [True] * (not live)
+
+
 MODES = (  # mode, whether there is a file, whether it is played, whether recordings may be added
     ("none", True, True, False),
     ("none", False, False, False),
